@@ -1,0 +1,24 @@
+"""tcpcap: what is in a packet capture, and how its connections began and ended.
+
+from analyzer import analyze
+a = analyze("trace.pcap")
+a.flows, a.packets, a.capture, a.warnings
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analyzer.analysis import Analysis, analyze
+
+__all__ = ["Analysis", "analyze"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the stages when they are first used: `tcpcap --help` needs none of them."""
+    if name in __all__:
+        from analyzer import analysis
+
+        return getattr(analysis, name)
+    raise AttributeError(f"module 'analyzer' has no attribute {name!r}")

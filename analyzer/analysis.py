@@ -1,0 +1,277 @@
+"""analyze(): the one place where all stages meet. Analysis holds what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyzer.accelerate import announced
+from analyzer.capture import Capture, Damage, FileInfo, Interface, Interfaces, open_capture
+from analyzer.capture.records import RECORDS, RecordBatch
+from analyzer.decode import decode
+from analyzer.decode.link import is_decoded, link_name
+from analyzer.errors import UsageError, suggest
+from analyzer.events.wireshark import WiresharkLabeller
+from analyzer.flows import FlowTracker
+from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.schema import Rows
+from analyzer.summary import Summary
+from analyzer.tables import FLOWS, PACKETS, TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Paths = str | Path | Sequence[str | Path]
+Progress = Callable[[Capture], None]
+EXPORT_BATCH_FRAMES = 1 << 14
+SHOWN_DAMAGES = 3
+
+
+class Analysis:
+    """What a capture holds. Tables are pandas DataFrames, made when first asked for.
+
+    `capture` (a dict, as in `tcpcap analyze --json`), `flows`, `packets`, `warnings` (sentences), `damages`.
+    """
+
+    def __init__(
+        self,
+        paths: list[str],
+        files: list[FileInfo],
+        interfaces: Interfaces,
+        damages: list[Damage],
+        summary: Summary,
+        flows: FlowTracker,
+    ) -> None:
+        self.paths = paths
+        self.files = files
+        self.interfaces = interfaces
+        self.damages = damages
+        self.summary = summary
+        self.flow_tracker = flows
+
+    @cached_property
+    def flows(self) -> pd.DataFrame:
+        """One row per conversation; the columns are those of `tables.FLOWS`."""
+        return FLOWS.frame(self.flow_tracker.rows())
+
+    @cached_property
+    def packets(self) -> pd.DataFrame:
+        """One row per frame; the columns are those of `tables.PACKETS`. Reads the capture again."""
+        if any(path == "-" or Path(path).is_fifo() for path in self.paths):
+            raise UsageError("packets", "a pipe can be read only once", "save the capture to a file first")
+        rows = list(packet_rows(self.paths, max_flows=self.flow_tracker.max_flows))
+        return PACKETS.frame(np.concatenate(rows) if rows else np.zeros(0, PACKETS.dtype))
+
+    @cached_property
+    def capture(self) -> dict[str, Any]:
+        """Files, interfaces, counts, protocols, drops and damages."""
+        return {
+            "files": [_file_dict(file) for file in self.files],
+            "interfaces": [
+                _interface_dict(index, interface, self.summary.interface_frames(index))
+                for index, interface in enumerate(self.interfaces)
+            ],
+            **self.summary.as_dict(),
+            "drops": self.drops,
+            "flows": len(self.flow_tracker),
+            "untracked": {
+                "frames": self.flow_tracker.untracked_frames,
+                "bytes": self.flow_tracker.untracked_bytes,
+            },
+            "damages": [
+                {"path": d.path, "offset": d.offset, "frame": d.frame, "what": d.what, "lost": d.lost}
+                for d in self.damages
+            ],
+        }
+
+    @property
+    def drops(self) -> dict[str, int | None]:
+        """Packets that the capture itself lost, as far as the file says; None where it says nothing."""
+        counted = [interface.drops for interface in self.interfaces if interface.drops]
+        statistics = [interface.statistics for interface in self.interfaces]
+        by_name = {name: [s[name] for s in statistics if name in s] for name in ("dropped", "os_dropped", "received")}
+        result: dict[str, int | None] = {"packet_blocks": sum(counted) if counted else None}
+        for name, values in by_name.items():
+            result[f"interface_{name}"] = sum(values) if values else None
+        return result
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What the reader should know before trusting the rest, a sentence each."""
+        return list(_warnings(self))
+
+    def __repr__(self) -> str:
+        frames = self.summary.total("frames")
+        return f"<Analysis of {', '.join(self.paths)}: {frames:,} frames, {len(self.flow_tracker):,} flows>"
+
+    def _repr_html_(self) -> str:
+        import html
+
+        from analyzer.report.console import console_text
+
+        return f"<pre>{html.escape(console_text(self))}</pre>"
+
+
+def analyze(
+    paths: Paths,
+    *,
+    max_flows: int = MAX_FLOWS,
+    batch_frames: int | None = None,
+    window_bytes: int | None = None,
+    progress: Progress | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Analysis:
+    """Read, decode and follow a capture.
+
+    Parameters
+    ----------
+    paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
+    max_flows : how many conversations are followed at most
+    batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
+    progress : called with the Capture after each batch
+    notify : called with a sentence when the kernels must be compiled first
+
+    Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
+    """
+    names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    summary, tracker = Summary(), FlowTracker(max_flows)
+    with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
+        with announced(notify or (lambda _: None)):
+            _load_kernels(summary, tracker)
+        for batch in capture:
+            rows = decode(batch, capture.interfaces)
+            summary.add(rows, len(capture.interfaces))
+            tracker.add(rows)
+            if progress is not None:
+                progress(capture)
+    return Analysis(names, capture.files, capture.interfaces, capture.damages, summary, tracker)
+
+
+def packet_rows(
+    paths: list[str],
+    *,
+    batch_frames: int = EXPORT_BATCH_FRAMES,
+    max_flows: int = MAX_FLOWS,
+    progress: Progress | None = None,
+    notify: Callable[[str], None] | None = None,
+    damages: list[Damage] | None = None,
+) -> Iterator[Rows]:
+    """The `packets` rows of a capture, batch by batch; what could not be read is added to `damages`.
+
+    `flow` and `direction` are what was known when the frame passed.
+    """
+    tracker, labeller = FlowTracker(max_flows), WiresharkLabeller()
+    with open_capture(paths, batch_frames=batch_frames) as capture:
+        with announced(notify or (lambda _: None)):
+            labeller.add(_load_kernels(Summary(), tracker), tracker.previous)
+        for batch in capture:
+            rows = decode(batch, capture.interfaces)
+            tracker.add(rows)
+            labeller.add(rows, tracker.previous)
+            yield rows
+            if progress is not None:
+                progress(capture)
+        if damages is not None:
+            damages.extend(capture.damages)
+
+
+def table_named(name: str, where: str) -> str:
+    """`name`, if it is a table that can be exported; a UsageError that names `where` it stood, with the nearest names."""
+    if name not in TABLES:
+        raise UsageError(where, f"no table {name!r}", suggest(name, list(TABLES)))
+    return name
+
+
+def _load_kernels(summary: Summary, tracker: FlowTracker) -> Rows:
+    """Run every kernel once on no frames: loading, or the very first time compiling, happens here."""
+    from analyzer.capture.merge_kernel import load as load_merge
+    from analyzer.capture.pcap_kernel import load as load_pcap
+    from analyzer.capture.pcapng_kernel import load as load_pcapng
+
+    interfaces = Interfaces()
+    interfaces.add(Interface(0, 1))
+    buffer = np.zeros(0, np.uint8)
+    buffer.flags.writeable = False  # as the windows of a file are: numba compiles for that
+    load_pcap(buffer, np.zeros(0, RECORDS.dtype))
+    load_pcapng(buffer, np.zeros(0, RECORDS.dtype))
+    load_merge()
+    rows = decode(RecordBatch(buffer, np.zeros(0, RECORDS.dtype), 1), interfaces)
+    summary.add(rows, 1)
+    tracker.load()
+    tracker.add(rows)
+    return rows
+
+
+def _file_dict(file: FileInfo) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "format": file.format,
+        "compression": file.compression,
+        "application": file.application,
+        "size": file.size,
+        "read": file.read,
+        "frames": file.frames,
+        "notes": list(file.notes),
+    }
+
+
+def _interface_dict(index: int, interface: Interface, frames: int) -> dict[str, Any]:
+    return {
+        "interface": index,
+        "file": interface.file,
+        "name": interface.name,
+        "description": interface.description,
+        "link_type": interface.link_type,
+        "link_type_name": link_name(interface.link_type),
+        "snaplen": interface.snaplen,
+        "fcs_len": interface.fcs_len,
+        "filter": interface.filter,
+        "os": interface.os,
+        "ticks_per_second": interface.ticks_per_second,
+        "offset_s": interface.offset_s,
+        "frames": frames,
+        "drops": interface.drops,
+        "statistics": dict(interface.statistics),
+    }
+
+
+def _damage_warnings(analysis: Analysis) -> Iterator[str]:
+    """The first damages of each file, and how many more there are."""
+    for file in analysis.files:
+        mine = [damage for damage in analysis.damages if damage.path == file.path]
+        for damage in mine[:SHOWN_DAMAGES]:
+            yield str(damage)
+        more = file.damaged - SHOWN_DAMAGES
+        if more > 0:
+            places = "place" if more == 1 else "places"
+            yield f"{file.path}: {more:,} more damaged {places}; at least {file.lost:,} bytes lost in all"
+
+
+def _warnings(analysis: Analysis) -> Iterator[str]:
+    summary = analysis.summary
+    yield from _damage_warnings(analysis)
+    for file in analysis.files:
+        for note in file.notes:
+            yield f"{file.path}: {note}"
+    if not summary.total("frames"):
+        yield "the capture holds no frames"
+    lost = sum(value or 0 for name, value in analysis.drops.items() if name != "interface_received")
+    if lost:
+        yield f"the capture itself dropped {lost:,} packets: what seems lost may only not have been captured"
+    regressions = summary.total("regressions")
+    if regressions:
+        largest = summary.total("largest_regression_ns") / 1e9
+        frame = summary.total("first_regression")
+        times = "once" if regressions == 1 else f"{regressions:,} times"
+        yield f"the capture clock steps back {times} (by up to {largest:.6f} s, first at frame {frame:,})"
+    unknown = {i.link_type for i in analysis.interfaces if not is_decoded(i.link_type)}
+    frames = summary.stops.get("link_type", 0)
+    if unknown and frames:
+        names = ", ".join(sorted(link_name(number) for number in unknown))
+        yield f"{frames:,} frames of a link layer that is not decoded ({names})"
+    if analysis.flow_tracker.untracked_frames:
+        yield f"{analysis.flow_tracker.untracked_frames:,} frames belong to flows beyond --max-flows and are not in any"

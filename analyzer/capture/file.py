@@ -1,0 +1,122 @@
+"""What the readers of all formats share: numbering, damage, interfaces of one capture file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
+from analyzer.capture.source import Bytes, Source
+from analyzer.errors import CaptureError
+from analyzer.schema import Rows
+
+MAX_INTERFACES = 100_000
+MAX_DAMAGES = 1000
+MAX_NOTES = 100
+
+
+class CaptureFile:
+    """One open capture file: `start` reads its header, `batches` yields its records in file order.
+
+    Subclasses know a format. They number frames within the file; the capture renumbers them.
+    """
+
+    def __init__(
+        self, source: Source, index: int, interfaces: Interfaces, damages: list[Damage], batch_frames: int
+    ) -> None:
+        self.source = source
+        self.path = source.path
+        self.index = index
+        self.interfaces = interfaces
+        self.batch_frames = batch_frames
+        self.frames = 0
+        self.info = FileInfo(source.path, compression=source.compression, size=source.size)
+        self._damages = damages
+
+    def start(self) -> None:
+        """Read the file header; raises CaptureError where nothing can be read."""
+        raise NotImplementedError
+
+    def batches(self) -> Iterator[RecordBatch]:
+        """The records, in batches of at most `batch_frames`."""
+        raise NotImplementedError
+
+    def add_interface(self, interface: Interface) -> int:
+        """Register an interface of this file with the capture and return its index there."""
+        return self.interfaces.add(interface)
+
+    def batch(self, window: Bytes, rows: Rows) -> RecordBatch:
+        """A batch of the next records of this file."""
+        first = self.frames + 1
+        self.frames += len(rows)
+        self.info.frames = self.frames
+        return RecordBatch(window, rows, first)
+
+    def note(self, text: str) -> None:
+        """Note a peculiarity of the file, once; of very many the first ones are kept."""
+        if len(self.info.notes) < MAX_NOTES and text not in self.info.notes:
+            self.info.notes.append(text)
+
+    def damage(self, offset: int, what: str, lost: int | None, frame: int | None = None) -> None:
+        """Note a place that could not be read; of very many the first ones are kept."""
+        self.info.damaged += 1
+        self.info.lost += lost or 0
+        if self.info.damaged <= MAX_DAMAGES:
+            self._damages.append(Damage(self.path, offset, self.frames if frame is None else frame, what, lost))
+
+    def end(self) -> bool:
+        """The input ended between two records: False, and a damage where it is not the file's own end."""
+        if self.source.broken:
+            self.damage(self.source.position, self.source.broken, None)
+        return False
+
+    def cut_short(self, what: str, lost: int) -> bool:
+        """The input ended inside a record: False, and the damage."""
+        if self.source.broken:
+            self.damage(self.source.position, self.source.broken, None)
+        else:
+            self.damage(self.source.position, what, lost)
+        self.source.advance(len(self.source.window))
+        return False
+
+    def finish(self) -> None:
+        """Note how much was read, after the last batch."""
+        self.info.read = self.source.position
+
+
+def unreadable(path: str, head: bytes) -> CaptureError:
+    """The error for a file in no known format, naming what it looks like."""
+    for magic, name, todo in _FOREIGN:
+        if head.startswith(magic):
+            return CaptureError(path, name, todo)
+    if _is_text(head):
+        return CaptureError(path, "a text file", "name a pcap or pcapng file")
+    return CaptureError(
+        path,
+        f"not a capture (begins with {head[:4].hex(' ')})",
+        "pcap, pcapng and snoop are read; `editcap -F pcapng IN OUT` converts other formats",
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    ascii_bytes = sum(byte in b"\t\n\r\f\x1b" or 32 <= byte < 127 for byte in head)
+    return 2 * ascii_bytes > len(head) and all(byte >= 128 or byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head)
+
+
+_CONVERT = "convert it with `editcap -F pcapng IN OUT`"
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive", "unpack it and name the capture inside"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it and name the capture inside"),
+    (b"Rar!\x1a\x07", "a RAR archive", "unpack it and name the capture inside"),
+    (b"RTSS", "a Microsoft Network Monitor 1 capture", _CONVERT),
+    (b"GMBU", "a Microsoft Network Monitor 2 capture", _CONVERT),
+    (b"TRSNIFF data", "a Sniffer capture", _CONVERT),
+    (b"XCP\0", "a Sniffer capture", _CONVERT),
+    (b"iptrace 1.0", "an AIX iptrace capture", _CONVERT),
+    (b"iptrace 2.0", "an AIX iptrace capture", _CONVERT),
+    (b"\x7fELF", "a program, not a capture", "name a pcap or pcapng file"),
+    (b"SQLite format 3", "an SQLite database, not a capture", "name a pcap or pcapng file"),
+    (b"PAR1", "a Parquet file, not a capture", "name a pcap or pcapng file"),
+    (b"\x0a\x0a\x0d\x0a", "a pcapng file damaged by a text-mode transfer", "copy it again in binary mode"),
+    (b"\x0a\x0d\x0a\x0a", "a pcapng file damaged by a text-mode transfer", "copy it again in binary mode"),
+    (b"\x0d\x0a\x0d\x0d\x0a", "a pcapng file damaged by a text-mode transfer", "copy it again in binary mode"),
+)

@@ -1,0 +1,141 @@
+"""What reading a capture yields: batches of records, the interfaces they came from, and what was damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.schema import Column, Rows, Table
+
+NO_PACKET_TYPE = 255
+
+RECORDS = Table(
+    "records",
+    "One row per record of a capture file: where its bytes are, and what the file says about them.",
+    (
+        Column("offset", "i8", "Where the frame starts in the batch's buffer.", unit="bytes"),
+        Column("captured", "u4", "Bytes of the frame that are in the file.", unit="bytes"),
+        Column("length", "u4", "Length of the frame on the wire.", unit="bytes"),
+        Column("time_ns", "i8", "Capture time since the Unix epoch.", unit="ns"),
+        Column("interface", "i4", "Index into the capture's interfaces."),
+        Column("flags", "u4", "pcapng `epb_flags`, else 0."),
+        Column("ifindex", "u4", "Interface index of a modified (Kuznetzov) pcap record, else 0."),
+        Column("packet_type", "u1", "Linux packet type of a modified pcap record, 255 where there is none."),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Consecutive records of a capture and the bytes they lie in.
+
+    `buffer` is uint8 and read-only to its users; `rows` has RECORDS.dtype, and every row's
+    `offset .. offset + captured` lies inside `buffer`: whoever reads within it needs no further check.
+    `first_frame` is the frame number (from 1) of the first row.
+    """
+
+    buffer: npt.NDArray[np.uint8]
+    rows: Rows
+    first_frame: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def data(self, position: int) -> bytes:
+        """The captured bytes of the record at `position` of the batch."""
+        start = int(self.rows["offset"][position])
+        return self.buffer[start : start + int(self.rows["captured"][position])].tobytes()
+
+
+@dataclass(slots=True)
+class Interface:
+    """A capture interface: one per classic pcap file, one per pcapng interface description block."""
+
+    file: int
+    link_type: int
+    snaplen: int = 0
+    fcs_len: int = 0
+    name: str = ""
+    description: str = ""
+    filter: str = ""
+    os: str = ""
+    ticks_per_second: str = "10^6"
+    offset_s: int = 0
+    drops: int = 0  # sum of the drop counts in packet blocks
+    statistics: dict[str, int] = field(default_factory=dict)  # the last interface statistics block
+
+
+class Interfaces:
+    """The interfaces of a capture, which grow while it is read; as arrays for the decoder."""
+
+    def __init__(self) -> None:
+        self._items: list[Interface] = []
+        self._link_types = np.zeros(8, np.uint16)
+        self._fcs_lens = np.zeros(8, np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> Interface:
+        return self._items[index]
+
+    def __iter__(self) -> Iterator[Interface]:
+        return iter(self._items)
+
+    def add(self, interface: Interface) -> int:
+        """Append an interface and return its index."""
+        count = len(self._items)
+        if count == len(self._link_types):  # twice as long each time: a file may describe very many
+            self._link_types = np.concatenate([self._link_types, np.zeros_like(self._link_types)])
+            self._fcs_lens = np.concatenate([self._fcs_lens, np.zeros_like(self._fcs_lens)])
+        self._link_types[count], self._fcs_lens[count] = interface.link_type, interface.fcs_len
+        self._items.append(interface)
+        return count
+
+    @property
+    def link_types(self) -> npt.NDArray[np.uint16]:
+        """Link type number of each interface, uint16."""
+        return self._link_types[: len(self._items)]
+
+    @property
+    def fcs_lens(self) -> npt.NDArray[np.uint8]:
+        """Bytes of frame check sequence of each interface, uint8."""
+        return self._fcs_lens[: len(self._items)]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A place where a file could not be read as it should.
+
+    `offset` counts bytes of the (uncompressed) file, `frame` is the last good frame of the file before it,
+    `lost` the bytes that could not be used; None where nobody can know (a damaged compressed stream).
+    """
+
+    path: str
+    offset: int
+    frame: int
+    what: str
+    lost: int | None
+
+    def __str__(self) -> str:
+        lost = "an unknown number of bytes" if self.lost is None else f"{self.lost:,} bytes"
+        return f"{self.path}: byte {self.offset:,}, after frame {self.frame:,}: {self.what}; {lost} lost"
+
+
+@dataclass(slots=True)
+class FileInfo:
+    """What one file of the capture turned out to be."""
+
+    path: str
+    format: str = ""
+    compression: str = ""
+    application: str = ""  # what wrote the file, where it says so
+    size: int | None = None  # bytes on disk, None for a pipe
+    read: int = 0  # bytes of capture format read (after decompression)
+    frames: int = 0
+    damaged: int = 0  # places that could not be read, listed or not
+    lost: int = 0  # bytes in them, as far as they are known
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,209 @@
+"""A file, a compressed file or a pipe -> a window of bytes that slides forward and never back."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.capture.compression import CHUNK, Damaged, RawReader, compression_of, decompressed
+from analyzer.errors import CaptureError
+
+Bytes = npt.NDArray[np.uint8]
+HEAD = 64
+
+
+class Source:
+    """The bytes of one capture file, seen through a window.
+
+    `window` (uint8) holds what is available from `position` (in uncompressed bytes) on. `require` makes it longer,
+    `advance` moves its start. A window is never written to again, so arrays that refer to it stay right.
+    """
+
+    compression = ""
+    size: int | None = None
+
+    def __init__(self, path: str, window_bytes: int) -> None:
+        self.path = path
+        self.position = 0
+        self.window: Bytes = np.zeros(0, np.uint8)
+        self.broken = ""  # why the bytes ended before the file's own end
+        self._window_bytes = window_bytes
+
+    def require(self, count: int) -> bool:
+        """Make at least `count` bytes available; False where the input ends before."""
+        raise NotImplementedError
+
+    def advance(self, count: int) -> None:
+        """Let go of the first `count` bytes of the window."""
+        self.window = self.window[count:]
+        self.position += count
+
+    @property
+    def done(self) -> int:
+        """Bytes of the file on disk consumed so far, for progress."""
+        return self.position
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class MappedSource(Source):
+    """A regular file in memory-mapped windows; pages that were passed are given back to the system."""
+
+    def __init__(self, path: str, file: BinaryIO, window_bytes: int) -> None:
+        super().__init__(path, window_bytes)
+        self._file = file
+        self.size = os.fstat(file.fileno()).st_size
+        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
+        self._released = 0
+
+    def require(self, count: int) -> bool:
+        if count <= len(self.window):
+            return True
+        self._release()
+        end = self._end()
+        wanted = self.position + max(count, self._window_bytes)
+        self.window = self._bytes[self.position : min(wanted, end)]
+        return count <= len(self.window)
+
+    def _end(self) -> int:
+        """The file's end now: touching pages behind the end of a file that shrank would end the process."""
+        assert self.size is not None
+        now = os.fstat(self._file.fileno()).st_size
+        if now < self.size:
+            self.broken = f"the file shrank from {self.size:,} to {now:,} bytes while it was read"
+            self.size = now
+        return self.size
+
+    def _release(self) -> None:
+        """Drop passed pages from this process's memory (one window behind: a batch may still be in use)."""
+        keep = (self.position - self._window_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        if keep > self._released and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED, self._released, keep - self._released)
+            self._released = keep
+
+    def close(self) -> None:
+        self.window = np.zeros(0, np.uint8)
+        self._bytes = np.zeros(0, np.uint8)
+        with contextlib.suppress(BufferError):  # a batch still refers to it: it goes when the batch goes
+            self._map.close()
+        self._file.close()
+
+
+class StreamSource(Source):
+    """A pipe or a compressed file, read forward in windows."""
+
+    def __init__(self, path: str, file: BinaryIO, window_bytes: int, head: bytes, size: int | None) -> None:
+        super().__init__(path, window_bytes)
+        self._file = file
+        self._raw = _Counted(file, len(head))
+        self.size = size
+        self.compression = compression_of(head)
+        self._plain: RawReader
+        if self.compression:
+            self._plain = decompressed(self._raw, head, self.compression)
+        else:
+            self._plain = self._raw
+            self.window = np.frombuffer(head, np.uint8)
+        self._ended = False
+
+    def require(self, count: int) -> bool:
+        if count <= len(self.window):
+            return True
+        pieces = [self.window]
+        have = len(self.window)
+        while have < count and not self._ended:
+            # Doubling as bytes arrive: a length that the file merely claims never sizes a buffer.
+            target = max(self._window_bytes, 2 * have)
+            while have < target and not self._ended:
+                piece = self._read(min(target - have, CHUNK))
+                self._ended = not piece
+                pieces.append(np.frombuffer(piece, np.uint8))
+                have += len(piece)
+        self.window = np.concatenate(pieces)
+        self.window.flags.writeable = False  # as a mapped file's: numba compiles for each kind of array anew
+        return count <= have
+
+    def _read(self, count: int) -> bytes:
+        try:
+            return self._plain.read(count)
+        except (Damaged, OSError) as error:
+            self.broken = str(error)
+            return b""
+
+    @property
+    def done(self) -> int:
+        return self._raw.count
+
+    def close(self) -> None:
+        if self.path != "-":
+            self._file.close()
+
+
+class _Counted:
+    """A reader that counts, so that progress can be told in bytes of the compressed file."""
+
+    def __init__(self, file: BinaryIO, count: int) -> None:
+        self._file = file
+        self.count = count
+
+    def read(self, size: int, /) -> bytes:
+        piece = self._file.read(size)
+        self.count += len(piece)
+        return piece
+
+
+def open_source(path: str, window_bytes: int) -> Source:
+    """Open `path` (or standard input for `-`); raises CaptureError with the next step."""
+    if path == "-" and sys.stdin is None:
+        raise CaptureError(path, "standard input is closed", "name a file")
+    try:
+        file = sys.stdin.buffer if path == "-" else Path(path).open("rb", buffering=0)  # noqa: SIM115 the source closes it
+        try:
+            return _source_of(path, file, window_bytes)
+        except BaseException:
+            if path != "-":
+                file.close()
+            raise
+    except FileNotFoundError:
+        raise CaptureError(path, "no such file", "check the path") from None
+    except PermissionError:
+        raise CaptureError(path, "permission denied", "read it as a user who may, or copy it") from None
+    except IsADirectoryError:
+        raise CaptureError(path, "a directory", "name a capture file in it") from None
+    except OSError as error:
+        raise CaptureError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
+
+
+def _source_of(path: str, file: BinaryIO, window_bytes: int) -> Source:
+    status = os.fstat(file.fileno())
+    regular = stat.S_ISREG(status.st_mode)
+    head = _read_head(file)
+    if not head:
+        raise CaptureError(path, "an empty file", "was the capture written, or stopped before the first packet?")
+    size = status.st_size if regular else None
+    if regular and path != "-" and not compression_of(head):
+        try:
+            return MappedSource(path, file, window_bytes)
+        except (OSError, ValueError):  # a file system that cannot map files
+            pass
+    return StreamSource(path, file, window_bytes, head, size)
+
+
+def _read_head(file: BinaryIO) -> bytes:
+    head = b""
+    while len(head) < HEAD:
+        piece = file.read(HEAD - len(head))
+        if not piece:
+            break
+        head += piece
+    return head

@@ -1,0 +1,204 @@
+"""The command `tcpcap`: arguments in, text out. Everything else is in the stages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from analyzer.errors import TcpcapError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyzer.capture import Damage
+
+OK, UNREADABLE, DAMAGED = 0, 2, 3
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+STYLES: dict[str, dict[str, Any]] = {
+    "answer": {"bold": True},
+    "title": {"bold": True, "fg": "cyan"},
+    "warning": {"fg": "yellow"},
+}
+
+
+@contextmanager
+def _quiet_when_closed() -> Iterator[None]:
+    """Output that nobody reads any more ends the command quietly."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OK)
+
+
+class _Group(click.Group):
+    """The commands. Their help is printed while arguments are parsed, all else when they run."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _quiet_when_closed():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _quiet_when_closed():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Group, context_settings=CONTEXT)
+@click.version_option(package_name="tcpcap", message="tcpcap %(version)s")
+def cli() -> None:
+    """Reads packet captures and says what happened in them.
+
+    TRACE is a capture file (pcap, pcapng or snoop; gzip, zstd, lz4, xz or bzip2 compressed or not), `-` for standard
+    input, or a directory that holds capture*.pcap[ng]. Several of them are one capture, in order of time.
+
+    Exit status: 0 done; 2 wrong usage or nothing readable; 3 done, but the input was cut short or damaged;
+    130 interrupted.
+    """
+
+
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.option(
+    "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
+)
+@click.option(
+    "--max-flows",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many conversations to follow.",
+)
+def analyze(trace: tuple[str, ...], as_json: bool, top: int, max_flows: int) -> None:
+    """Say what a capture holds: files, times, protocols, conversations."""
+    from analyzer.analysis import analyze as run
+    from analyzer.report.progress import progress_shown
+
+    with progress_shown() as (update, notify):
+        analysis = run(list(trace), max_flows=max_flows, progress=update, notify=notify)
+    if as_json:
+        from analyzer.report.json_text import json_pieces
+
+        for piece in json_pieces(analysis):
+            click.echo(piece, nl=False)
+    else:
+        from analyzer.report.console import console_text
+
+        click.echo(
+            console_text(analysis, top, lambda text, role: click.style(text, **STYLES[role])), nl=False, color=_colour()
+        )
+    sys.exit(DAMAGED if analysis.damages else OK)
+
+
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.option("--table", required=True, help="Which table: packets or flows.")
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    show_default=True,
+    help="File to write; its ending tells the format. `-` is standard output.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    help="Format, where the file name does not tell it.",
+)
+def export(trace: tuple[str, ...], table: str, output: str, kind: str | None) -> None:
+    """Write a table as CSV, JSON Lines or Parquet."""
+    from analyzer.analysis import table_named
+    from analyzer.report.export import export as write
+    from analyzer.report.export import format_of
+    from analyzer.report.text import printable
+
+    name, kind = table_named(table, "--table"), format_of(output, kind)
+    if output == "-" and sys.stdout is None:
+        raise TcpcapError("standard output", "closed", "name a file with -o")
+    if kind == "parquet" and output == "-" and sys.stdout.isatty():
+        raise TcpcapError("standard output", "a terminal, and Parquet is binary", "name a file with -o")
+    damages: list[Damage] = []
+    write(_frames(name, list(trace), damages), output, kind)
+    for damage in damages:
+        click.echo(f"tcpcap: {printable(str(damage))}", err=True)
+    sys.exit(DAMAGED if damages else OK)
+
+
+@cli.command()
+@click.argument("table", required=False)
+def schema(table: str | None) -> None:
+    """Print the columns of the tables (or of TABLE) as Markdown."""
+    from analyzer.analysis import table_named
+    from analyzer.tables import TABLES
+
+    names = [table_named(table, "TABLE")] if table else list(TABLES)
+    click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)
+
+
+def _frames(table: str, trace: list[str], damages: list[Damage]) -> Iterator[pd.DataFrame]:
+    """The DataFrames of a table, at least one, while the input is read."""
+    from analyzer.analysis import analyze as run
+    from analyzer.analysis import packet_rows
+    from analyzer.flows.tracker import MAX_FLOWS
+    from analyzer.report.progress import progress_shown
+    from analyzer.tables import PACKETS
+
+    with progress_shown() as (update, notify):
+        if table == "packets":
+            empty = True
+            for rows in packet_rows(trace, progress=update, notify=notify, damages=damages):
+                empty = False
+                yield PACKETS.frame(rows)
+            if empty:
+                yield PACKETS.empty()
+        else:
+            analysis = run(trace, progress=update, notify=notify)
+            damages.extend(analysis.damages)
+            untracked = analysis.flow_tracker.untracked_frames
+            if untracked:
+                click.echo(f"tcpcap: {untracked:,} frames belong to flows beyond the first {MAX_FLOWS:,}", err=True)
+            yield analysis.flows
+
+
+def _colour() -> bool | None:
+    """None lets click decide by the terminal; NO_COLOR wins."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    click.echo(f"tcpcap: {message}", err=True)
+    sys.exit(status)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point: runs a command and turns errors into one line and an exit status."""
+    try:
+        return cli.main(arguments, prog_name="tcpcap", standalone_mode=False)
+    except TcpcapError as error:
+        from analyzer.report.text import printable
+
+        _fail(printable(str(error)), UNREADABLE)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(UNREADABLE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(UNREADABLE)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", 130)
+    except OSError as error:
+        _fail(
+            f"{error.filename or 'output'}: cannot be written ({error.strerror}); make room, or name another file",
+            UNREADABLE,
+        )

@@ -1,0 +1,129 @@
+"""Compiled decoding of a batch: records and their bytes -> rows of `packets`, one frame after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analyzer.accelerate import Int, inline, kernel
+from analyzer.decode.codes import (
+    CAPTURED_BEYOND_LENGTH,
+    CUT,
+    DECODED,
+    IP_PROTOCOL,
+    LATER_FRAGMENT,
+    MAX_STEPS,
+    TUNNEL,
+)
+from analyzer.decode.ip_kernel import GO_ON, ipv4, ipv6, is_good_ip
+from analyzer.decode.link_kernel import link_step, linux_packet_type
+from analyzer.decode.transport_kernel import icmp, payload, tcp, udp
+from analyzer.decode.tunnel_kernel import NO_ID, carried_by_ip, carried_by_udp
+from analyzer.decode.walk_kernel import IPV4_HERE, STOPPED, walk
+
+NO_PACKET_TYPE = 255
+
+
+@kernel
+def decode_frames(buffer: Any, records: Any, links: Any, first_frame: Int, rows: Any) -> None:
+    """Fill `rows` (PACKETS.dtype, zeroed) from `records` (RECORDS.dtype), whose bytes lie inside `buffer`.
+
+    `links` has one LINK row per interface.
+    """
+    for i in range(len(records)):
+        record = records[i]
+        row = rows[i]
+        row["frame"] = first_frame + i
+        row["time_ns"] = record["time_ns"]
+        row["interface"] = record["interface"]
+        row["flow"] = -1
+        row["ifindex"] = record["ifindex"]
+        row["length"] = record["length"]
+        row["captured"] = record["captured"]
+        row["record_flags"] = record["flags"]
+        if record["captured"] < record["length"]:
+            row["quirks"] = CUT
+        elif record["captured"] > record["length"]:
+            row["quirks"] = CAPTURED_BEYOND_LENGTH
+        if record["packet_type"] != NO_PACKET_TYPE:
+            linux_packet_type(record["packet_type"], row)
+        row["stop"] = decode_frame(buffer, record, links[record["interface"]], row)
+        flags = record["flags"]
+        if flags:
+            if flags & 3 == 1 or flags & 3 == 2:
+                row["link_direction"] = flags & 3
+            if flags >> 2 & 7 >= 1 and flags >> 2 & 7 <= 4:
+                row["reception"] = flags >> 2 & 7
+
+
+@inline
+def decode_frame(buffer: Any, record: Any, link: Any, row: Any) -> Int:
+    """Decode one frame into `row`: the stop reason."""
+    base = record["offset"]
+    end = base + record["captured"]
+    wire = base + max(record["captured"], record["length"])
+    here, at, value, reason, layers, fcs = link_step(buffer, base, end, link, row)
+    row["layers"] = layers
+    if here == STOPPED:
+        return reason
+    here, at, reason, layers, steps = walk(buffer, at, end, here, value, row, True, layers, 0)
+    row["layers"] = layers
+    if here == STOPPED:
+        return reason
+    while True:
+        reason, at, end, wire, steps = (
+            ipv4(buffer, base, at, end, wire, fcs, row, steps)
+            if here == IPV4_HERE
+            else ipv6(buffer, base, at, end, wire, fcs, row, steps)
+        )
+        if reason != GO_ON:
+            if reason == LATER_FRAGMENT:
+                row["l4_at"] = at - base
+                payload(at, end, wire, row)
+            return reason
+        row["l4_at"] = at - base
+        protocol, version = row["ip_proto"], row["ip_version"]
+        if protocol == 6:
+            return tcp(buffer, at, end, wire, row)
+        if (protocol == 1 and version == 4) or (protocol == 58 and version == 6):
+            return icmp(buffer, at, end, wire, version, row)
+        if protocol == 17:
+            reason = udp(buffer, at, end, wire, row)
+            if reason != DECODED:
+                return reason
+            at += 8
+            wire = at + row["payload_len"]
+            end = at + row["payload_captured"]
+            here, at, value, tunnel, identifier = carried_by_udp(buffer, at, end, row["src_port"], row["dst_port"])
+        else:
+            reason = IP_PROTOCOL
+            payload(at, end, wire, row)
+            here, at, value, tunnel, identifier = carried_by_ip(buffer, at, end, protocol)
+        if here == STOPPED:
+            return reason
+        here, at, _, layers, steps = walk(buffer, at, end, here, value, row, False, row["layers"], steps)
+        if here == STOPPED or not is_good_ip(buffer, at, end, 4 if here == IPV4_HERE else 6):
+            return reason
+        steps += 1
+        if steps > MAX_STEPS:
+            return reason
+        enter_tunnel(tunnel, identifier, layers, row)
+        fcs = 0
+
+
+@inline
+def enter_tunnel(tunnel: Int, identifier: Int, layers: Int, row: Any) -> None:
+    """Make room for the inner packet: keep what is said of the tunnel, clear what was said of its IP packet."""
+    if row["tunnel_depth"] == 0:
+        row["outer_version"] = row["ip_version"]
+        row["outer_src_hi"], row["outer_src_lo"] = row["src_hi"], row["src_lo"]
+        row["outer_dst_hi"], row["outer_dst_lo"] = row["dst_hi"], row["dst_lo"]
+    row["tunnel_depth"] += 1
+    row["tunnels"] |= tunnel
+    if identifier != NO_ID:
+        row["tunnel_id"] = identifier
+    row["layers"] = layers | TUNNEL
+    row["src_hi"] = row["src_lo"] = row["dst_hi"] = row["dst_lo"] = 0
+    row["ip_version"] = row["ttl"] = row["tos"] = row["ip_proto"] = row["ip_flags"] = row["ip_checksum"] = 0
+    row["ip_id"] = row["fragment_offset"] = row["ip_len"] = row["flow_label"] = 0
+    row["src_port"] = row["dst_port"] = row["udp_len"] = row["checksum_field"] = row["header_len"] = 0
+    row["payload_len"] = row["payload_captured"] = row["l3_at"] = row["l4_at"] = 0

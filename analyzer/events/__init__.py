@@ -1,0 +1,1 @@
+"""Flow state and packets -> verdicts on frames. So far: the labels that Wireshark gives."""

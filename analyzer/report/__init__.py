@@ -1,0 +1,1 @@
+"""What was found -> terminal text, JSON and files."""

@@ -1,0 +1,248 @@
+"""An Analysis -> what `tcpcap analyze` prints: the answer first, then the capture, the protocols, the conversations."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+
+from analyzer.analysis import Analysis
+from analyzer.decode.link import link_name
+from analyzer.report.text import (
+    duration_text,
+    endpoint,
+    plural,
+    printable,
+    rate_text,
+    same_day,
+    size_text,
+    time_text,
+)
+from analyzer.schema import Rows, address_text
+from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
+
+WIDTH = 80
+TOP = 10
+MAX_LISTED = 8
+MAX_NAMED = 3
+ENDED = {
+    "": "",
+    "open": "still open",
+    "closed": "closed",
+    "half_closed": "half closed",
+    "reset_by_client": "reset by client",
+    "reset_by_server": "reset by server",
+    "refused": "refused",
+    "unanswered": "unanswered",
+    "half_open": "half open",
+}
+STOP_TEXT = {
+    "truncated": "cut off inside a header",
+    "no_ip": "not IP",
+    "ip_protocol": "IP with another transport",
+    "fragment": "later fragment of a datagram",
+    "link_type": "link layer not decoded",
+    "encrypted": "encrypted 802.11",
+    "not_data": "802.11 management or control",
+    "bad_link_header": "impossible link header",
+    "bad_ip_version": "impossible IP version",
+    "bad_ip_header": "impossible IP header",
+    "bad_tcp_header": "impossible TCP header",
+    "bad_udp_header": "impossible UDP header",
+    "bad_icmp_header": "impossible ICMP header",
+    "too_deep": "more than 32 nested headers",
+}
+QUIRK_TEXT = {
+    "captured_beyond_length": "more captured than was on the wire",
+    "ip_length_zero": "IP length 0 (segmentation offload)",
+    "ip_length_beyond_frame": "IP length beyond the frame",
+    "tcp_options_malformed": "malformed TCP options",
+}
+Style = Callable[[str, str], str]
+
+
+def plain(text: str, _: str) -> str:
+    """No colour."""
+    return text
+
+
+def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> str:
+    """The whole answer, at most 80 columns wide. `style(text, role)` may colour `title`, `warning` and `answer`."""
+    lines = [style(line, "answer") for line in _wrapped(_answer(analysis), "")]
+    lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in _wrapped(text, "! ")]
+    for title, body in (
+        ("capture", _capture(analysis)),
+        ("protocols", _protocols(analysis)),
+        ("not decoded to TCP, UDP or ICMP", _stops(analysis)),
+        ("peculiar frames", _quirks(analysis)),
+        (_conversations_title(analysis, top), _conversations(analysis, top)),
+    ):
+        rows = list(body)
+        if rows:
+            lines += ["", style(title, "title"), *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _answer(analysis: Analysis) -> str:
+    """What a reader wants to know first, in a sentence or two."""
+    summary = analysis.summary
+    frames = summary.total("frames")
+    duration = summary.total("last_ns") - summary.total("first_ns")
+    states = analysis.flow_tracker.state_counts()
+    tcp = sum(states.values())
+    ended = [f"{count:,} {ENDED[word]}" for word, count in states.items()]
+    detail = f" ({', '.join(ended)})" if ended else ""
+    text = f"{_names(analysis.paths)}: {plural(frames, 'frame')}"
+    if frames > 1:
+        text += f" in {duration_text(duration)}"
+    text += f", {plural(tcp, 'TCP connection')}{detail}"
+    udp = len(analysis.flow_tracker) - tcp
+    return text + (f", {plural(udp, 'UDP conversation')}" if udp else "")
+
+
+def _names(paths: list[str]) -> str:
+    """The paths, or of many the first and how many more."""
+    if len(paths) <= MAX_NAMED:
+        return ", ".join(printable(path) for path in paths)
+    return f"{printable(paths[0])} and {plural(len(paths) - 1, 'more file')}"
+
+
+def _shown_warnings(analysis: Analysis) -> list[str]:
+    warnings = [printable(text) for text in analysis.warnings]
+    if len(warnings) > MAX_LISTED:
+        more = len(warnings) - MAX_LISTED
+        return [*warnings[:MAX_LISTED], f"{plural(more, 'more warning')}; --json lists them all"]
+    return warnings
+
+
+def _capture(analysis: Analysis) -> Iterator[str]:
+    summary = analysis.summary
+    frames = summary.total("frames")
+    for file in analysis.files[:MAX_LISTED]:
+        kind = file.format + (f", {file.compression}" if file.compression else "")
+        size = size_text(file.size) if file.size is not None else size_text(file.read)
+        several = f"{printable(file.path)}: {plural(file.frames, 'frame')}, " if len(analysis.files) > 1 else ""
+        yield from _wrapped(f"{several}{kind}, {size}", "  file        ")
+        if file.application:
+            yield from _wrapped(printable(file.application), "  written by  ")
+    if len(analysis.files) > MAX_LISTED:
+        yield f"              and {len(analysis.files) - MAX_LISTED:,} more files"
+    if frames:
+        first, last = summary.total("first_ns"), summary.total("last_ns")
+        until = time_text(last, day=not same_day(first, last))
+        yield f"  time        {time_text(first)} to {until} UTC"
+        sizes = f"{plural(frames, 'frame')}, {size_text(summary.total('bytes'))} on the wire"
+        rate = rate_text(summary.total("bytes"), last - first)
+        yield f"  frames      {sizes}" + (f", {rate} on average" if rate else "")
+    cut = summary.quirks.get("cut", 0)
+    captured = f"{size_text(summary.total('captured'))} captured"
+    yield "  cut frames  " + (f"{cut:,} of {frames:,} ({_percent(cut, frames)}), {captured}" if cut else "none")
+    yield from _interfaces(analysis)
+    yield from _wrapped(_drops(analysis), "  drops       ")
+    regressions = summary.total("regressions")
+    if regressions:
+        largest = duration_text(summary.total("largest_regression_ns"))
+        times = "once" if regressions == 1 else f"{regressions:,} times"
+        yield f"  clock       steps back {times}, by up to {largest}"
+    else:
+        yield "  clock       never steps back"
+    if summary.tunnels:
+        found = ", ".join(f"{name} {count:,}" for name, count in summary.tunnels.items())
+        yield from _wrapped(found, "  tunnels     ")
+
+
+def _interfaces(analysis: Analysis) -> Iterator[str]:
+    used = [(index, i) for index, i in enumerate(analysis.interfaces) if analysis.summary.interface_frames(index)]
+    shown = used or list(enumerate(analysis.interfaces))
+    for index, interface in shown[:MAX_LISTED]:
+        name = f" {printable(interface.name)}" if interface.name else ""
+        snaplen = f", snaplen {interface.snaplen:,}" if interface.snaplen else ""
+        count = analysis.summary.interface_frames(index)
+        text = f"{index}{name}: {link_name(interface.link_type)}{snaplen}, {plural(count, 'frame')}"
+        if interface.filter:
+            text += f', filter "{printable(interface.filter)}"'
+        yield from _wrapped(text, "  interface   ")
+    rest = len(analysis.interfaces) - len(shown[:MAX_LISTED])
+    if rest > 0:
+        yield f"              and {plural(rest, 'more interface')}"
+
+
+def _drops(analysis: Analysis) -> str:
+    drops = {
+        name: value for name, value in analysis.drops.items() if value is not None and name != "interface_received"
+    }
+    if not drops:
+        return "not known: the file holds no drop counts"
+    return ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in drops.items())
+
+
+def _protocols(analysis: Analysis) -> Iterator[str]:
+    frames, size = analysis.summary.total("frames"), analysis.summary.total("bytes")
+    shares = analysis.summary.protocols
+    for share in shares[: 2 * MAX_LISTED]:
+        yield (
+            f"  {share.name:<28}{share.frames:>14,}{_percent(share.frames, frames):>8}"
+            f"{size_text(share.bytes):>14}{_percent(share.bytes, size):>8}"
+        )
+    if len(shares) > 2 * MAX_LISTED:
+        yield f"  and {len(shares) - 2 * MAX_LISTED:,} more"
+
+
+def _stops(analysis: Analysis) -> Iterator[str]:
+    for word, count in sorted(analysis.summary.stops.items(), key=lambda item: -item[1]):
+        if word != "decoded":
+            yield f"  {STOP_TEXT[word]:<36}{count:>14,}"
+
+
+def _quirks(analysis: Analysis) -> Iterator[str]:
+    for word, count in analysis.summary.quirks.items():
+        if word in QUIRK_TEXT:
+            yield f"  {QUIRK_TEXT[word]:<36}{count:>14,}"
+
+
+def _conversations_title(analysis: Analysis, top: int) -> str:
+    total = len(analysis.flow_tracker)
+    return f"busiest conversations ({min(top, total):,} of {total:,})"
+
+
+def _conversations(analysis: Analysis, top: int) -> Iterator[str]:
+    flows = analysis.flow_tracker.busiest(top)
+    if not len(flows):
+        return
+    yield f"  {'packets':>12} {'bytes':>9} {'lasted':>10} {'handshake':>12}  ended"
+    for flow in flows:
+        yield from _conversation(flow)
+
+
+def _conversation(flow: Rows) -> Iterator[str]:
+    version = int(flow["ip_version"])
+    client, server = (
+        endpoint(address_text(int(flow[f"{side}_hi"]), int(flow[f"{side}_lo"]), version), int(flow[f"{side}_port"]))
+        for side in ("client", "server")
+    )
+    protocol = FLOWS["protocol"].words[int(flow["protocol"])]
+    arrow = " > " if flow["roles"] == FLOWS.bit("roles", "handshake") else " - "
+    line = f"  {client}{arrow}{server}  {protocol}"
+    if len(line) <= WIDTH:
+        yield line
+    else:
+        yield f"  {client}"
+        yield f"  {arrow.strip()} {server}  {protocol}"
+    packets = int(flow["client_packets"] + flow["server_packets"])
+    size = int(flow["client_bytes"] + flow["server_bytes"])
+    rtt = duration_text(int(flow["handshake_rtt_ns"])) if flow["handshake_rtt_ns"] >= 0 else "-"
+    ended = ENDED[FLOW_STATES[int(flow["state"])]]
+    lasted = duration_text(int(flow["end_ns"]) - int(flow["start_ns"]))
+    yield f"  {packets:>12,} {size_text(size):>9} {lasted:>10} {rtt:>12}  {ended}".rstrip()
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def _wrapped(text: str, label: str) -> list[str]:
+    """`text` behind `label`, folded to the width; what follows stands below the text."""
+    lines = textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False)
+    return lines or [label.rstrip()]
+
+
+assert set(STOP_TEXT) | {"decoded"} == set(PACKETS["stop"].words), "a stop reason without a text"

@@ -1,0 +1,135 @@
+"""Tables -> CSV, JSON Lines and Parquet, batch by batch. DuckDB writes all three."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from analyzer.errors import TcpcapError, UsageError, suggest
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+FORMATS = ("csv", "jsonl", "parquet")
+COPY_OPTIONS = {
+    "csv": "FORMAT csv, HEADER {header}",
+    "jsonl": "FORMAT json",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+}
+
+
+def format_of(output: str, chosen: str | None) -> str:
+    """The format to write: the one chosen, else the one the file name ends in, else CSV for standard output."""
+    if chosen is not None:
+        return chosen
+    if output == "-":
+        return "csv"
+    ending = Path(output).suffix.lstrip(".").lower()
+    ending = {"json": "jsonl", "ndjson": "jsonl", "pq": "parquet"}.get(ending, ending)
+    if ending not in FORMATS:
+        raise UsageError(
+            output, "a file name that does not tell the format", suggest(ending, list(FORMATS)) + " (or add --format)"
+        )
+    return ending
+
+
+def export(frames: Iterable[pd.DataFrame], output: str, kind: str) -> None:
+    """Write the frames, all with the same columns, as one table to `output` (`-` is standard output).
+
+    A file appears under its name when it is complete; standard output gets CSV and JSON Lines batch by batch.
+    """
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="tcpcap-") as scratch, _target(output) as target:
+        connection = duckdb.connect(str(Path(scratch) / "spool.duckdb"))
+        # By default DuckDB takes four fifths of the machine before it spills to disk.
+        connection.execute("SET memory_limit = '256MB'")
+        try:
+            write = _write_parquet if kind == "parquet" else _write_lines
+            write(connection, frames, target, kind, Path(scratch))
+        except duckdb.IOException as error:
+            raise TcpcapError(output, f"cannot be written ({error})", "make room, or set TMPDIR") from None
+        finally:
+            connection.close()
+
+
+def _write_lines(
+    connection: duckdb.DuckDBPyConnection, frames: Iterable[pd.DataFrame], target: BinaryIO, kind: str, scratch: Path
+) -> None:
+    part = scratch / "part"
+    for number, frame in enumerate(frames):
+        connection.register("batch", frame)
+        options = COPY_OPTIONS[kind].format(header="true" if number == 0 else "false")
+        connection.execute(f"COPY (SELECT * FROM batch) TO '{_quoted(part)}' ({options})")
+        connection.unregister("batch")
+        with part.open("rb") as piece:
+            shutil.copyfileobj(piece, target)
+        target.flush()
+
+
+def _write_parquet(
+    connection: duckdb.DuckDBPyConnection, frames: Iterable[pd.DataFrame], target: BinaryIO, kind: str, scratch: Path
+) -> None:
+    """Parquet is written from a table on disk: its footer can be written only when every row is known."""
+    for number, frame in enumerate(frames):
+        connection.register("batch", frame)
+        # Categories differ from batch to batch; the spool has plain text.
+        columns = ", ".join(
+            f'CAST("{name}" AS VARCHAR) AS "{name}"' if str(dtype) == "category" else f'"{name}"'
+            for name, dtype in frame.dtypes.items()
+        )
+        start = "CREATE TABLE spool AS" if number == 0 else "INSERT INTO spool"
+        connection.execute(f"{start} SELECT {columns} FROM batch")
+        connection.unregister("batch")
+    part = scratch / "part"
+    connection.execute(f"COPY spool TO '{_quoted(part)}' ({COPY_OPTIONS[kind]})")
+    with part.open("rb") as piece:
+        shutil.copyfileobj(piece, target)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+@contextmanager
+def _target(output: str) -> Iterator[BinaryIO]:
+    """Standard output, or a file that gets its name when all is written."""
+    if output == "-":
+        yield sys.stdout.buffer
+        return
+    path = Path(output)
+    special: BinaryIO | None = None
+    try:
+        if path.exists() and not path.is_file():  # a fifo or a device takes the bytes as they come; a directory refuses
+            special = path.open("wb")
+        path = path.resolve()  # a link keeps pointing at its target
+        if special is None:
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        raise TcpcapError(output, f"cannot be written ({error.strerror})", "name another file with -o") from None
+    if special is not None:
+        with special:
+            yield special
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        # A file that is replaced keeps its permissions: captures are nobody else's business.
+        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

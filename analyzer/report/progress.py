@@ -1,0 +1,51 @@
+"""Progress by bytes on standard error, with rate and time left. Only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from analyzer.capture import Capture
+
+SHOW_AFTER_S = 0.5  # a bar that flashes up for a small file only disturbs
+
+
+def _silent(_: object) -> None:
+    """For output that nobody watches."""
+
+
+@contextmanager
+def progress_shown() -> Iterator[tuple[Callable[[Capture], None], Callable[[str], None]]]:
+    """Yields (update, notify): `update` takes the Capture after each batch, `notify` prints a line above the bar."""
+    if sys.stderr is None:  # closed
+        yield _silent, _silent
+        return
+    if not sys.stderr.isatty():
+        yield _silent, lambda text: print(f"tcpcap: {text}", file=sys.stderr)  # noqa: T201 rare, and long to wait without it
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    bar = Progress(
+        TextColumn("reading"),
+        BarColumn(bar_width=None),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    began = time.monotonic()
+    task = bar.add_task("reading", total=None)
+
+    def update(capture: Capture) -> None:
+        bar.update(task, completed=capture.done, total=capture.size)
+        if time.monotonic() - began > SHOW_AFTER_S:
+            bar.start()
+
+    try:
+        yield update, bar.console.print
+    finally:
+        bar.stop()

@@ -1,0 +1,86 @@
+"""Numbers, times and names as people read them, in few columns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def printable(text: str) -> str:
+    """Text from a file, safe for a terminal: control characters are shown, not sent."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def size_text(count: int) -> str:
+    """Bytes in decimal units, as capture tools and links count."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{count} B" if unit == "B" else f"{_three(value)} {unit}"
+        value /= 1000
+    return f"{_three(value)} TB"
+
+
+def rate_text(count: int, duration_ns: int) -> str:
+    """Bits per second; empty where no time passed, or less than one bit in a second."""
+    if duration_ns <= 0:
+        return ""
+    value = count * 8e9 / duration_ns
+    if value < 1:
+        return ""
+    for unit in ("bit/s", "kbit/s", "Mbit/s", "Gbit/s"):
+        if value < 999.5:
+            return f"{_three(value)} {unit}"
+        value /= 1000
+    return f"{_three(value)} Tbit/s"
+
+
+def duration_text(duration_ns: int) -> str:
+    """A duration with three significant figures, or in hours and days."""
+    if duration_ns < 0:
+        return "-" + duration_text(-duration_ns)
+    seconds = duration_ns / 1e9
+    if seconds >= 86400:
+        days = seconds / 86400
+        return f"{days:.1f} days" if days < 1000 else f"{days:.0f} days"
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} h"
+    if seconds >= 100:
+        return f"{seconds:.0f} s"
+    value = float(duration_ns)
+    for unit in ("ns", "us", "ms"):
+        if value < 999.5:
+            return f"{_three(value)} {unit}"
+        value /= 1000
+    return f"{_three(value)} s"
+
+
+def _three(value: float) -> str:
+    """Three significant figures, without an exponent."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
+
+
+def time_text(time_ns: int, day: bool = True) -> str:
+    """A time in UTC to the microsecond."""
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{time_ns} ns since 1970"
+    text = f"{moment:%H:%M:%S}.{rest // 1000:06d}"
+    return f"{moment:%Y-%m-%d} {text}" if day else text
+
+
+def same_day(first_ns: int, last_ns: int) -> bool:
+    """Do both times fall on one day (UTC)?"""
+    day = 86_400 * 1_000_000_000
+    return first_ns // day == last_ns // day
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A count with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def endpoint(address: str, port: int) -> str:
+    """An address with a port, as RFC 5952 writes it."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

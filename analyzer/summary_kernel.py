@@ -1,0 +1,71 @@
+"""Compiled counting over packet rows: what a capture holds, frame by frame, in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import kernel
+
+MAX_NS = 2**63 - 1
+TOTALS = np.dtype(
+    [
+        ("frames", "i8"),
+        ("bytes", "i8"),
+        ("captured", "i8"),
+        ("first_ns", "i8"),
+        ("last_ns", "i8"),
+        ("previous_ns", "i8"),
+        ("regressions", "i8"),
+        ("largest_regression_ns", "i8"),
+        ("first_regression", "i8"),
+    ]
+)
+
+
+@kernel
+def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: Any, interfaces: Any) -> None:
+    """Add the rows to the counts.
+
+    `totals` (TOTALS, 1 row), `ip` (int64, 2 versions x 256 protocols x frames and bytes), `ethertypes` (int64, 65536 x frames
+    and bytes) for frames without IP, `bits` (int64, 3 x 32: frames with each bit of `layers`, `quirks`, `tunnels`),
+    `stops` (int64, frames per stop reason) and `interfaces` (int64, frames per interface).
+    """
+    total = totals[0]
+    for i in range(len(rows)):
+        row = rows[i]
+        time_ns, length = row["time_ns"], row["length"]
+        if total["frames"] == 0:
+            total["first_ns"] = total["last_ns"] = total["previous_ns"] = time_ns
+        total["frames"] += 1
+        total["bytes"] += length
+        total["captured"] += row["captured"]
+        if time_ns < total["previous_ns"]:
+            total["regressions"] += 1
+            if total["regressions"] == 1:
+                total["first_regression"] = row["frame"]
+            step = total["previous_ns"] - time_ns
+            if step < 0:  # beyond int64
+                step = MAX_NS
+            total["largest_regression_ns"] = max(total["largest_regression_ns"], step)
+        total["previous_ns"] = time_ns
+        total["first_ns"] = min(total["first_ns"], time_ns)
+        total["last_ns"] = max(total["last_ns"], time_ns)
+        version = row["ip_version"]
+        if version:
+            ip[0 if version == 4 else 1, row["ip_proto"], 0] += 1
+            ip[0 if version == 4 else 1, row["ip_proto"], 1] += length
+        else:
+            ethertypes[row["ethertype"], 0] += 1
+            ethertypes[row["ethertype"], 1] += length
+        for kind in range(3):
+            mask = np.int64(row["layers"]) if kind == 0 else np.int64(row["quirks"] if kind == 1 else row["tunnels"])
+            bit = 0
+            while mask:
+                if mask & 1:
+                    bits[kind, bit] += 1
+                mask >>= 1
+                bit += 1
+        stops[row["stop"]] += 1
+        interfaces[row["interface"]] += 1

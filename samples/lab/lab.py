@@ -1,0 +1,90 @@
+"""What a scenario works with: names and numbers go in; hosts, links between them and recordings come out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .hosts import INTERFACE, Host
+from .impair import Impairer, Rule
+from .recording import Facts, Recording
+from .vlan import VlanInterface
+
+
+@dataclass(slots=True)
+class Lab:
+    """One run of a scenario: `pair` for hosts, `recording` around the traffic, `folder` for what is recorded."""
+
+    folder: Path
+    seed: int = 1
+    facts: Facts | None = None
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def hosts(self, *names: str, **options: Any) -> list[Host]:
+        """Hosts that know each other; the options are those of Host and hold for all of them."""
+        made = []
+        for number, name in enumerate(names, 1):
+            made.append(Host(name, number, **options))
+            self._stack.callback(made[-1].close)
+        if not options.get("arp"):
+            for host in made:
+                for other in made:
+                    if other is not host:
+                        host.knows(other.address, other.mac)
+        return made
+
+    def pair(self, **options: Any) -> tuple[Host, Host]:
+        """The two hosts of most scenarios."""
+        client, server = self.hosts("client", "server", **options)
+        return client, server
+
+    def vlan(self, vlan_id: int, *hosts: Host) -> list[str]:
+        """A VLAN interface on each host; their addresses, 10.0.ID.N."""
+        made = []
+        for host in hosts:
+            made.append(VlanInterface(host, vlan_id, f"10.0.{vlan_id}.{host.number}"))
+            self._stack.callback(made[-1].close)
+            made[-1].start()
+        for host, mine in zip(hosts, made, strict=True):
+            for other, its in zip(hosts, made, strict=True):
+                if other is not host:
+                    host.knows(its.address, other.mac, mine.name_on_host)
+        return [each.address for each in made]
+
+    def vxlan(self, network: int, left: Host, right: Host) -> list[str]:
+        """A VXLAN tunnel between two hosts; their addresses in it, 10.0.NETWORK.N."""
+        addresses = []
+        for host, other in ((left, right), (right, left)):
+            tunnel = ("id", str(network), "local", host.address, "remote", other.address, "dstport", "4789")
+            # One source port only: the kernel would choose it by a hash with a random key.
+            options = ("srcport", "50000", "50001", "nolearning", "dev", INTERFACE)
+            host.run("ip", "link", "add", "vxlan0", "type", "vxlan", *tunnel, *options)
+            addresses.append(f"10.0.{network}.{host.number}")
+            host.add_interface("vxlan0", addresses[-1], f"02:00:00:00:07:{host.number:02x}", mtu=1450)
+            host.knows(f"10.0.{network}.{other.number}", f"02:00:00:00:07:{other.number:02x}", "vxlan0")
+        return addresses
+
+    @contextlib.contextmanager
+    def recording(
+        self,
+        *hosts: Host,
+        rules: Collection[Rule] = (),
+        delay_ms: float = 0.0,
+        interface: str = INTERFACE,
+        snaplen: int = 0,
+    ) -> Iterator[None]:
+        """Join the hosts by a relay and record all of them while the body makes traffic."""
+        impairer = Impairer(list(rules), round(delay_ms * 1_000_000), self.seed)
+        recording = Recording(self.folder, hosts, impairer, interface=interface, snaplen=snaplen)
+        with recording.running():
+            yield
+        self.facts = recording.facts

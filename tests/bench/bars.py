@@ -1,0 +1,108 @@
+"""The bars tcpcap must meet, and the runs that tell: captures in, one `Bar` per promise out."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .make import ROOT, Capture
+from .run import ENVIRONMENT, TCPCAP, TOOLS, Log, Run, once, warm
+
+GetCapture = Callable[[str], Capture]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A promise: a figure that stays below a limit. One that could not be measured counts as missed."""
+
+    name: str
+    text: str
+    limit: float
+    unit: str
+    measured: float | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure is there and below the limit."""
+        return self.measured is not None and self.measured < self.limit
+
+
+def help_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """`tcpcap --help`, ten times."""
+    return [_times("help", "tcpcap --help", 0.25, [once([*TCPCAP, "--help"], 60) for _ in range(11)][1:])]
+
+
+def ten_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """Ten frames analysed with compiled kernels on disk."""
+    command = TOOLS[0].on(get("ten").path)
+    return [_times("ten", "ten frames, kernels warm", 1.0, [once(command, 60) for _ in range(runs + 1)][1:])]
+
+
+def compile_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """Ten frames analysed with nothing compiled yet."""
+    with tempfile.TemporaryDirectory() as empty:
+        run = once(TOOLS[0].on(get("ten").path), 300, extra={"NUMBA_CACHE_DIR": empty})
+    return [_times("compile", "ten frames, first compile", 20.0, [run])]
+
+
+def memory_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """The peak memory of a capture and of one ten times as long."""
+    peaks, failed = [], ""
+    for name in ("shorter", "longer"):
+        capture = get(name)
+        warm(capture.path)
+        run = once(TOOLS[0].on(capture.path), 3600)
+        log(f"{name}, {capture.size / 1e9:.2f} GB: {run.failed or f'{run.peak_mb:.0f} MB, {run.wall_s:.2f} s'}")
+        peaks.append(run.peak_mb)
+        failed = failed or run.failed
+    return memory_bars(peaks[0], peaks[1], failed)
+
+
+def memory_bars(shorter_mb: float, longer_mb: float, failed: str = "") -> list[Bar]:
+    """The two promises about memory: a size, and that ten times the capture needs no more than a tenth more."""
+    size = Bar("memory", "peak memory", 400.0, "MB", None if failed else max(shorter_mb, longer_mb), failed)
+    growth = (longer_mb / shorter_mb - 1) * 100
+    note = failed or f"{shorter_mb:.0f} MB, then {longer_mb:.0f} MB"
+    return [size, Bar("growth", "memory for ten times the frames", 10.0, "% more", None if failed else growth, note)]
+
+
+def decode_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """Reading and decoding alone, in a process that did it once before."""
+    times, failed = stage_times(get("mtu"), get("ten"), runs, scan=False)
+    found = times.get("decode", [])
+    note = failed or f"best {min(found):.0f}, median of {len(found)}"
+    measured = statistics.median(found) if found else None
+    return [Bar("decode", "reading and decoding mtu", 150.0, "ns/frame", measured, note)]
+
+
+def stage_times(capture: Capture, ten: Capture, runs: int, scan: bool) -> tuple[dict[str, list[float]], str]:
+    """ns per frame by stage and run, measured inside a child process; and what went wrong, if anything."""
+    warm(capture.path)
+    command = [sys.executable, "-m", f"{__package__}.stages", str(capture.path), str(capture.frames)]
+    command += ["--warm-up", str(ten.path), "--runs", str(runs), *(["--scan"] if scan else [])]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True)
+    if done.returncode:
+        return {}, (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+    return json.loads(done.stdout), ""
+
+
+def _times(name: str, text: str, limit_s: float, runs: list[Run]) -> Bar:
+    """A promise about the median wall time of some runs."""
+    failed = next((run.failed for run in runs if run.failed), "")
+    return Bar(name, text, limit_s, "s", None if failed else statistics.median(run.wall_s for run in runs), failed)
+
+
+BARS: dict[str, Callable[[GetCapture, int, Log], list[Bar]]] = {
+    "help": help_bar,
+    "ten-frames": ten_bar,
+    "compile": compile_bar,
+    "memory": memory_bar,
+    "decode": decode_bar,
+}

@@ -1,0 +1,145 @@
+"""What several tests need: frames as a record batch, packet rows as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analyzer.capture import Damage, FileInfo, Interface, Interfaces, RecordBatch, open_capture
+from analyzer.capture.records import NO_PACKET_TYPE, RECORDS
+from analyzer.decode import decode
+from analyzer.schema import Column, Rows, address_text
+from analyzer.tables import PACKETS
+from tests.naive.capture import NaiveCapture
+
+DECODED_COLUMNS = [
+    column
+    for column in PACKETS.columns
+    if column.name
+    not in ("frame", "time_ns", "interface", "length", "captured", "record_flags", "flow", "direction", "wireshark")
+]
+
+
+def batch_of(frames: Iterable[tuple[int, bytes, int]], flags: int = 0) -> tuple[RecordBatch, Interfaces]:
+    """A batch of (link type, data, length on the wire), with one interface per link type."""
+    frames = list(frames)
+    interfaces = Interfaces()
+    index: dict[int, int] = {}
+    rows = np.zeros(len(frames), RECORDS.dtype)
+    offset = 0
+    for position, (link, data, length) in enumerate(frames):
+        if link not in index:
+            index[link] = interfaces.add(Interface(0, link))
+        rows[position] = (offset, len(data), length, position * 1000, index[link], flags, 0, NO_PACKET_TYPE)
+        offset += len(data)
+    # Exactly as long as the frames: reading beyond the last one is an error, not a lucky zero.
+    buffer = np.frombuffer(b"".join(data for _, data, _ in frames), np.uint8)
+    return RecordBatch(buffer, rows, 1), interfaces
+
+
+def plain(column: Column, row: Any) -> Any:
+    """One value of a packet row as the naive twin gives it: int, word, frozenset of words, or address text."""
+    if column.kind == "address":
+        high, low = int(row[f"{column.name}_hi"]), int(row[f"{column.name}_lo"])
+        return address_text(high, low, int(row[column.version]))
+    value = int(row[column.name])
+    if column.kind == "enum":
+        return column.words[value]
+    if column.kind == "bits":
+        return frozenset(word for bit, word in enumerate(column.words) if value >> bit & 1)
+    return value
+
+
+def plain_row(rows: Rows, position: int) -> dict[str, Any]:
+    """All decoded columns of one row."""
+    return {column.name: plain(column, rows[position]) for column in DECODED_COLUMNS}
+
+
+def differences(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Columns that differ: name -> (expected, actual)."""
+    return {name: (expected[name], actual[name]) for name in actual if expected[name] != actual[name]}
+
+
+# Capture files
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything that reading a capture gave, its batches joined."""
+
+    rows: Rows  # of RECORDS, with the offset in the batch that the record was in
+    data: list[bytes]
+    packets: Rows  # of PACKETS
+    damages: list[Damage]
+    interfaces: list[Interface]
+    files: list[FileInfo]
+    batches: list[int]  # how many records each batch had
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def times(self) -> list[int]:
+        """Capture times in ns."""
+        return [int(time_ns) for time_ns in self.rows["time_ns"]]
+
+    @property
+    def records(self) -> list[tuple[Any, ...]]:
+        """Records as plain values, comparable with `naive_records`."""
+        names = ("time_ns", "length", "flags", "ifindex", "packet_type", "interface")
+        plain_rows = zip(*(self.rows[name].tolist() for name in names), strict=True)
+        return [
+            (*values, self.interfaces[values[-1]].link_type, self.interfaces[values[-1]].fcs_len, data)
+            for values, data in zip(plain_rows, self.data, strict=True)
+        ]
+
+
+def read_all(*paths: Path | str, batch_frames: int | None = None, window_bytes: int | None = None) -> Reading:
+    """Read and decode a capture to its end."""
+    rows, data, packets, batches = [np.zeros(0, RECORDS.dtype)], [], [np.zeros(0, PACKETS.dtype)], []
+    with open_capture([str(path) for path in paths], batch_frames=batch_frames, window_bytes=window_bytes) as capture:
+        first_frame = 1
+        for batch in capture:
+            assert batch.first_frame == first_frame
+            first_frame += len(batch)
+            rows.append(batch.rows.copy())
+            data += [batch.data(position) for position in range(len(batch))]
+            packets.append(decode(batch, capture.interfaces))
+            batches.append(len(batch))
+    return Reading(
+        np.concatenate(rows),
+        data,
+        np.concatenate(packets),
+        list(capture.damages),
+        list(capture.interfaces),
+        list(capture.files),
+        batches,
+    )
+
+
+def naive_records(capture: NaiveCapture) -> list[tuple[Any, ...]]:
+    """The records of the naive twin as plain values, comparable with `Reading.records`."""
+    return [
+        (
+            record.time_ns,
+            record.length,
+            record.record_flags,
+            record.ifindex,
+            NO_PACKET_TYPE if record.pkt_type is None else record.pkt_type,
+            record.interface,
+            record.link,
+            record.fcs,
+            record.data,
+        )
+        for record in capture.records
+    ]
+
+
+def same_rows(expected: Rows, actual: Rows) -> bool:
+    """Whether two arrays of records are the same in every column but `offset`, which depends on the batch."""
+    names = [name for name in expected.dtype.names or () if name != "offset"]
+    return len(expected) == len(actual) and all(np.array_equal(expected[name], actual[name]) for name in names)

@@ -1,0 +1,51 @@
+"""The generated parts of README.md. `python -m tests.readme` writes them anew; tests/test_readme.py compares."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+SAMPLE = "samples/handshake/client"
+BLOCK = re.compile(r"(<!-- (?P<name>[\w-]+): generated -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
+
+
+def answer() -> str:
+    """What the command prints for the first sample."""
+    command = [sys.executable, "-m", "analyzer", "analyze", SAMPLE]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return f"```\n$ tcpcap analyze {SAMPLE}\n{text}```\n"
+
+
+def link_types() -> str:
+    """The link types that are decoded, in a sentence."""
+    from analyzer.decode.link import LINK_TYPES
+
+    return ", ".join(f"{link.name} ({link.number})" for link in LINK_TYPES) + ".\n"
+
+
+def tables() -> str:
+    """The tables and what a row of each is."""
+    from analyzer.tables import TABLES
+
+    lines = ["| table | columns | what a row is |", "|---|---|---|"]
+    for table in TABLES.values():
+        public = sum(column.public for column in table.columns)
+        lines.append(f"| `{table.name}` | {public} | {table.doc} |")
+    return "\n".join(lines) + "\n"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {"answer": answer, "link-types": link_types, "tables": tables}
+
+
+def regenerated(text: str) -> str:
+    """`text` with every generated block made anew."""
+    return BLOCK.sub(lambda found: found[1] + BLOCKS[found["name"]]() + found[4], text)
+
+
+if __name__ == "__main__":
+    README.write_text(regenerated(README.read_text()))

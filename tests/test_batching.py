@@ -1,0 +1,121 @@
+"""The result does not depend on the size of batches or windows: generated captures and every sample."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import build, strategies
+from tests.helpers import Reading, read_all, same_rows
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+CAPTURES = sorted(path for path in SAMPLES.rglob("capture*.pcap*") if path.is_file())
+BATCHES = (1, 2, 7, 1000, 1 << 30)
+WINDOWS = (1 << 16, 1 << 20, 64 << 20)
+WHOLE = 1 << 22  # more records than any file here has
+
+
+def mixed_capture(seed: int, count: int, kind: str) -> bytes:
+    """A capture of `count` frames of every kind, in a classic file of one link type or a pcapng file of many."""
+    rng = random.Random(seed)
+    time_ns = 1_700_000_000 * 10**9
+    records: list[tuple[int, build.Record]] = []
+    while len(records) < count:
+        link, data, length = strategies.random_frame(rng)
+        if kind == "pcapng" or link == 1:
+            time_ns += rng.randint(0, 10**7) * 1000
+            records.append((link, build.Record(data, time_ns, length)))
+    if kind == "pcap":
+        return build.pcap(record for _, record in records)
+    blocks, known = [build.shb()], {}
+    for link, record in records:
+        if link not in known:
+            known[link] = len(known)
+            blocks.append(build.idb(link=link, snaplen=262144))
+        blocks.append(
+            build.epb(
+                record.data,
+                interface=known[link],
+                ticks=record.time_ns // 1000,
+                length=record.length,
+                flags=rng.choice((None, 1, 2)),
+            )
+        )
+        if rng.randint(0, 9) == 0:
+            blocks.append(rng.choice((build.nrb(), build.isb(), build.custom())))
+    return build.pcapng(*blocks)
+
+
+def assert_same(expected: Reading, actual: Reading) -> None:
+    """Records, packets, damages, interfaces and files are the same."""
+    assert same_rows(expected.rows, actual.rows)
+    assert actual.data == expected.data
+    assert np.array_equal(expected.packets, actual.packets)
+    assert actual.damages == expected.damages
+    assert actual.interfaces == expected.interfaces
+    assert actual.files == expected.files
+
+
+def assert_independent(*paths: Path, batches: tuple[int, ...] = BATCHES, windows: tuple[int, ...] = WINDOWS) -> Reading:
+    """Read with every combination of sizes, compared with the defaults."""
+    expected = read_all(*paths)
+    for batch_frames in batches:
+        for window_bytes in windows if batch_frames > 2 else windows[:1]:
+            actual = read_all(*paths, batch_frames=min(batch_frames, WHOLE), window_bytes=window_bytes)
+            assert max(actual.batches, default=0) <= batch_frames
+            assert_same(expected, actual)
+    return expected
+
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng"])
+@pytest.mark.parametrize("seed", [2, 3, 5])
+def test_generated_captures(tmp_path: Path, seed: int, kind: str) -> None:
+    """Frames of every kind, more than fill a small window."""
+    path = tmp_path / f"capture.{kind}"
+    path.write_bytes(mixed_capture(seed, 1501, kind))
+    reading = assert_independent(path)
+    assert len(reading) == 1501
+    assert len(np.unique(reading.packets["stop"])) > 7
+    assert reading.damages == []
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_damaged_captures(tmp_path: Path, seed: int) -> None:
+    """The search after damage finds the same records too."""
+    rng = random.Random(seed)
+    content = bytearray(mixed_capture(seed, 211, ("pcap", "pcapng")[seed % 2]))
+    for _ in range(rng.randint(1, 9)):
+        at = rng.randrange(64, len(content))
+        content[at : at + 4] = rng.choice((b"\xff" * 4, bytes(4), rng.randbytes(4), b""))
+    path = tmp_path / "capture"
+    path.write_bytes(content[: -rng.randint(1, 40)])
+    assert_independent(path, batches=(1, 2, 7, 1 << 30), windows=(64, 1 << 16, 8 << 20))
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_several_files(tmp_path: Path, seed: int) -> None:
+    """Two captures of the same time and one that begins later, merged."""
+    paths = []
+    for number, kind in enumerate(("pcap", "pcapng", "pcap")):
+        paths.append(tmp_path / f"{number}.{kind}")
+        paths[-1].write_bytes(mixed_capture(seed + number, 307, kind))
+    reading = assert_independent(*paths)
+    assert len(reading) == 921
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=[path.relative_to(SAMPLES).as_posix() for path in CAPTURES])
+def test_samples(path: Path) -> None:
+    """Every capture of the samples, alone."""
+    reading = assert_independent(path, batches=(2, 7, 1000, 1 << 30), windows=(1 << 16, 8 << 20))
+    assert len(reading) > 0
+    assert reading.damages == []
+
+
+def test_one_record_at_a_time() -> None:
+    """The smallest batch, on the smallest sample."""
+    path = min(CAPTURES, key=lambda each: each.stat().st_size)
+    reading = assert_independent(path, batches=(1,))
+    assert len(read_all(path, batch_frames=1).batches) == len(reading)

@@ -1,0 +1,462 @@
+"""Exported tables, read back with other readers: every value, every format, whatever happens on the way."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+from analyzer import analyze
+from analyzer.analysis import EXPORT_BATCH_FRAMES
+from analyzer.cli import main
+from analyzer.errors import UsageError
+from analyzer.report.export import FORMATS, export, format_of
+from analyzer.tables import PACKETS, TABLES
+from tests import build, strategies
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLE = SAMPLES / "handshake" / "client" / "capture.pcap"
+COMMAND = [sys.executable, "-m", "analyzer", "export"]
+TIMEOUT_S = 120
+Table = tuple[list[str], list[tuple[Any, ...]]]  # names, rows
+DUCKDB_TYPES = {"i8": "BIGINT", "i4": "INTEGER", "u4": "UINTEGER", "u2": "USMALLINT", "u1": "UTINYINT"}
+
+
+def run(*arguments: str | Path) -> int:
+    """The exit status of `tcpcap export` in this process."""
+    with pytest.raises(SystemExit) as ended:
+        main(["export", *map(str, arguments)])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def expected_table(frame: pd.DataFrame) -> Table:
+    """Names and rows of a DataFrame as plain values."""
+    return list(frame.columns), list(zip(*(frame[name].tolist() for name in frame.columns), strict=True))
+
+
+# How the text of each column of a CSV file becomes a value, by the names of all columns.
+KINDS: dict[tuple[str, ...], list[type]] = {
+    tuple(table.empty().columns): [int if column.kind == "value" else str for column in table.columns if column.public]
+    for table in TABLES.values()
+}
+
+
+def read_csv(content: bytes) -> Table:
+    """Names and rows, with numbers where the table has numbers."""
+    names, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
+    kinds = KINDS[tuple(names)]
+    return names, [tuple(kind(value) for kind, value in zip(kinds, row, strict=True)) for row in rows]
+
+
+def read_jsonl(content: bytes) -> Table:
+    """Names of the first row, and all rows."""
+    rows = [json.loads(line) for line in content.decode().splitlines()]
+    assert len({tuple(row) for row in rows}) <= 1
+    return list(rows[0]) if rows else [], [tuple(row.values()) for row in rows]
+
+
+def read_parquet(content: bytes) -> Table:
+    """Through DuckDB, from a file of its own."""
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        file.write(content)
+        file.flush()
+        with duckdb.connect() as connection:
+            relation = connection.execute("SELECT * FROM read_parquet(?)", [file.name])
+            names = [column[0] for column in relation.description]
+            return names, relation.fetchall()
+
+
+READERS: dict[str, Callable[[bytes], Table]] = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random frames at the most extreme times, with the most extreme lengths."""
+    rng = random.Random(1)
+    blocks = [build.shb()]
+    times = (0, -1, 2**63 - 1, -(2**63), 10**18 + 1, 2**53 + 1, -(2**53) - 1)
+    for time_ns in times:
+        blocks.append(build.idb(resolution=9, offset=time_ns // 10**9))
+    for number in range(499):
+        _, data, _ = strategies.random_frame(rng)
+        interface = number % len(times)
+        length = 2**32 - 1 if number % 11 == 0 else None
+        ticks = times[interface] % 10**9
+        blocks.append(build.epb(data, interface=interface, ticks=ticks, length=length, flags=rng.getrandbits(32)))
+    path = tmp_path_factory.mktemp("hostile") / "hostile.pcapng"
+    path.write_bytes(build.pcapng(*blocks))
+    return path
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More frames than three batches hold; the first and the last have words that no other has."""
+    frame = build.Record(build.ethernet(build.ipv4(build.tcp(check=0))), 10**18)
+    content = build.pcap([frame])
+    first = build.pcap([frame._replace(data=build.ethernet(bytes(28), build.ARP))])[24:]
+    last = build.pcap([frame._replace(data=build.ethernet(build.ipv6(build.udp(), build.UDP), build.IPV6))])[24:]
+    path = tmp_path_factory.mktemp("long") / "long.pcap"
+    path.write_bytes(content[:24] + first + 3 * EXPORT_BATCH_FRAMES * content[24:] + last)
+    return path
+
+
+# Values
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("sample", ["handshake/client", "tunnel-vxlan/server", "clean-ipv6/client", "snaplen/server"])
+def test_every_value_of_the_samples(sample: str, table: str, kind: str, tmp_path: Path) -> None:
+    """The file holds what the DataFrame holds, in the same order."""
+    output = tmp_path / f"out.{kind}"
+    assert run(SAMPLES / sample, "--table", table, "-o", output) == 0
+    expected = expected_table(getattr(analyze(SAMPLES / sample), table))
+    assert len(expected[1]) > 0
+    assert READERS[kind](output.read_bytes()) == expected
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("table", TABLES)
+def test_every_value_of_hostile_frames(table: str, kind: str, hostile: Path, tmp_path: Path) -> None:
+    """Nanoseconds at the ends of int64, lengths at the end of uint32, all words."""
+    output = tmp_path / f"out.{kind}"
+    assert run(hostile, "--table", table, "-o", output) == 0
+    names, rows = expected_table(getattr(analyze(hostile), table))
+    assert READERS[kind](output.read_bytes()) == (names, rows)
+    found = {value for row in rows for value in row if isinstance(value, int)}
+    assert {2**63 - 1, -(2**63)} <= found
+    if table == "packets":
+        assert {2**53 + 1, -(2**53) - 1, 2**32 - 1} <= found
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_many_batches(kind: str, long: Path, tmp_path: Path) -> None:
+    """One header, every frame once, in order; words that only one batch has."""
+    output = tmp_path / f"out.{kind}"
+    assert run(long, "--table", "packets", "-o", output) == 0
+    names, rows = READERS[kind](output.read_bytes())
+    assert names == list(PACKETS.empty().columns)
+    assert [row[0] for row in rows] == [*range(1, 3 * EXPORT_BATCH_FRAMES + 3)]
+    layers, src = names.index("layers"), names.index("src")
+    assert [row[layers] for row in (rows[0], rows[1], rows[-2], rows[-1])] == [
+        "ethernet arp", *["ethernet ipv4 tcp"] * 2, "ethernet ipv6 udp"
+    ]  # fmt: skip
+    assert [row[src] for row in (rows[0], rows[1], rows[-1])] == ["", "192.0.2.1", "2001:db8::1"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_types_in_parquet(table: str, tmp_path: Path) -> None:
+    """The declared widths; text where the table says words or text. For an empty capture too."""
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(build.pcap([]))
+    expected = [
+        (column.name, DUCKDB_TYPES.get(column.dtype, "") if column.kind == "value" else "VARCHAR")
+        for column in TABLES[table].columns
+        if column.public
+    ]
+    for source in (SAMPLE, empty):
+        output = tmp_path / "out.parquet"
+        assert run(source, "--table", table, "-o", output) == 0
+        with duckdb.connect() as connection:
+            described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(output)]).fetchall()
+        assert [column[:2] for column in described] == expected
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("table", TABLES)
+def test_an_empty_capture(table: str, kind: str, tmp_path: Path) -> None:
+    """A header and no rows; JSON Lines has no header."""
+    empty, output = tmp_path / "empty.pcap", tmp_path / f"out.{kind}"
+    empty.write_bytes(build.pcap([]))
+    assert run(empty, "--table", table, "-o", output) == 0
+    names, rows = READERS[kind](output.read_bytes())
+    assert rows == []
+    assert names == ([] if kind == "jsonl" else list(TABLES[table].empty().columns))
+
+
+# Formats and names
+
+ENDINGS = {
+    "a.csv": "csv",
+    "a.CSV": "csv",
+    "a.b.jsonl": "jsonl",
+    "a.json": "jsonl",
+    "a.ndjson": "jsonl",
+    "a.parquet": "parquet",
+    "a.pq": "parquet",
+    "dir.csv/a.parquet": "parquet",
+    "-": "csv",
+}
+
+
+@pytest.mark.parametrize("output", ENDINGS)
+def test_the_ending_tells_the_format(output: str) -> None:
+    """Unless it is said."""
+    assert format_of(output, None) == ENDINGS[output]
+    assert [format_of(output, kind) for kind in FORMATS] == list(FORMATS)
+
+
+@pytest.mark.parametrize("output", ["a", "a.txt", "a.xlsx", ".csv", "csv", "a.csv.gz", "a.", "dir.csv/a"])
+def test_an_ending_that_tells_nothing(output: str) -> None:
+    """Is an error that names the ways out; a format that is said is enough."""
+    with pytest.raises(UsageError) as error:
+        format_of(output, None)
+    assert error.value.where == output
+    assert "--format" in error.value.todo
+    assert format_of(output, "jsonl") == "jsonl"
+
+
+def test_an_unknown_ending_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2 before anything is read."""
+    assert run(SAMPLE, "--table", "flows", "-o", tmp_path / "out.xlsx") == 2
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err.startswith(f"tcpcap: {tmp_path}/out.xlsx: ")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_format_wins_over_the_ending(kind: str, tmp_path: Path) -> None:
+    """--format csv into a file named .parquet."""
+    output = tmp_path / "out.txt"
+    assert run(SAMPLE, "--table", "flows", "-o", output, "--format", kind) == 0
+    assert READERS[kind](output.read_bytes()) == expected_table(analyze(SAMPLE).flows)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_standard_output(kind: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """The same bytes as in a file; nothing else."""
+    assert run(SAMPLE, "--table", "packets", "--format", kind, "-o", "-") == 0
+    out, err = capfdbinary.readouterr()
+    assert READERS[kind](out) == expected_table(analyze(SAMPLE).packets)
+    assert err == b""
+
+
+def test_csv_to_standard_output_by_default(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Without -o and --format."""
+    assert run(SAMPLE, "--table", "flows") == 0
+    assert read_csv(capfdbinary.readouterr().out) == expected_table(analyze(SAMPLE).flows)
+
+
+# Where it is written
+
+
+def test_a_file_appears_with_usual_permissions(tmp_path: Path) -> None:
+    """Those that the umask leaves, and no other file beside it."""
+    mask = os.umask(0o027)
+    try:
+        assert run(SAMPLE, "--table", "flows", "-o", tmp_path / "out.csv") == 0
+    finally:
+        os.umask(mask)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o640
+
+
+def test_an_older_file_is_replaced(tmp_path: Path) -> None:
+    """By a complete one."""
+    output = tmp_path / "out.csv"
+    output.write_text("older")
+    assert run(SAMPLE, "--table", "flows", "-o", output) == 0
+    assert read_csv(output.read_bytes()) == expected_table(analyze(SAMPLE).flows)
+
+
+def test_a_link_keeps_pointing_to_its_target(tmp_path: Path) -> None:
+    """The target is written."""
+    link, target = tmp_path / "link.csv", tmp_path / "target.csv"
+    target.write_text("older")
+    link.symlink_to(target)
+    assert run(SAMPLE, "--table", "flows", "-o", link) == 0
+    assert link.is_symlink()
+    assert read_csv(target.read_bytes()) == expected_table(analyze(SAMPLE).flows)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_named_pipe_is_written_not_replaced(kind: str, tmp_path: Path) -> None:
+    """Whoever reads it gets the table."""
+    fifo, got = tmp_path / f"fifo.{kind}", []
+    os.mkfifo(fifo)
+    reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()), daemon=True)
+    reader.start()
+    assert run(SAMPLE, "--table", "flows", "-o", fifo) == 0
+    reader.join(TIMEOUT_S)
+    assert fifo.is_fifo()
+    assert READERS[kind](got[0]) == expected_table(analyze(SAMPLE).flows)
+
+
+def test_the_device_of_standard_output(tmp_path: Path) -> None:
+    """/dev/stdout is a name like any other."""
+    if not Path("/dev/stdout").exists():
+        pytest.skip("there is no /dev/stdout")
+    arguments = [str(SAMPLE), "--table", "flows", "--format", "csv", "-o", "/dev/stdout"]
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert read_csv(done.stdout) == expected_table(analyze(SAMPLE).flows)
+
+
+def test_a_folder_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, and the folder is as before."""
+    folder = tmp_path / "folder.csv"
+    folder.mkdir()
+    assert run(SAMPLE, "--table", "flows", "-o", folder) == 2
+    assert "Is a directory" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("content", [None, b"", b"a text file, no capture"], ids=["missing", "empty", "text"])
+def test_an_unreadable_input_leaves_nothing(content: bytes | None, table: str, kind: str, tmp_path: Path) -> None:
+    """No file, no temporary file; what was there before stays."""
+    source, before = tmp_path / "in.pcap", tmp_path / f"before.{kind}"
+    if content is not None:
+        source.write_bytes(content)
+    before.write_text("before")
+    listing = sorted(tmp_path.iterdir())
+    assert run(source, "--table", table, "-o", tmp_path / f"out.{kind}") == 2
+    assert run(source, "--table", table, "-o", before) == 2
+    assert sorted(tmp_path.iterdir()) == listing
+    assert before.read_text() == "before"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_damaged_input_gives_what_was_read(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file is there, status 3, the damage on standard error."""
+    source, output = tmp_path / "cut.pcap", tmp_path / f"out.{kind}"
+    source.write_bytes(SAMPLE.read_bytes()[:5000])
+    assert run(source, "--table", "packets", "-o", output) == 3
+    names, rows = READERS[kind](output.read_bytes())
+    assert [row[names.index("frame")] for row in rows] == [*range(1, 32)]
+    assert capsys.readouterr().err.startswith(f"tcpcap: {source}: byte 4,")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_failure_in_the_middle_leaves_nothing(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the file nor anything temporary, there or in the folder for such things."""
+    scratch, there = tmp_path / "scratch", tmp_path / "there"
+    scratch.mkdir()
+    there.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+
+    def frames() -> Any:
+        yield analyze(SAMPLE).packets
+        assert list(there.iterdir()) != []
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        export(frames(), str(there / f"out.{kind}"), kind)
+    assert list(there.iterdir()) == list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_folder_for_temporary_files_with_a_quote(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name stands in SQL; nothing stays in it."""
+    scratch = tmp_path / 'it\'s; -- "here" 表'
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    assert run(SAMPLE, "--table", "flows", "-o", tmp_path / f"it's.{kind}") == 0
+    assert READERS[kind]((tmp_path / f"it's.{kind}").read_bytes()) == expected_table(analyze(SAMPLE).flows)
+    assert list(scratch.iterdir()) == []
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C in the middle leaves nothing, here or there."""
+    scratch, fifo, output = tmp_path / "scratch", tmp_path / "fifo", tmp_path / "out.csv"
+    scratch.mkdir()
+    os.mkfifo(fifo)
+    process = subprocess.Popen(
+        [*COMMAND, str(fifo), "--table", "packets", "-o", str(output)],
+        env=os.environ | {"TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with fifo.open("wb"):  # returns when the command has opened the other end
+        time.sleep(0.2)
+        assert len([*tmp_path.iterdir(), *scratch.iterdir()]) == 4  # two folders' worth of temporary things
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, "Traceback" in err) == (130, False)
+    assert sorted(tmp_path.iterdir()) == [fifo, scratch]
+    assert list(scratch.iterdir()) == []
+
+
+# Size
+
+
+def test_csv_begins_before_the_input_ends(long: Path) -> None:
+    """A live capture's table can be followed."""
+    content = long.read_bytes()
+    pieces = 9_000_000 // len(content) + 1  # more than is looked at at once
+    process = subprocess.Popen(
+        [*COMMAND, "-", "--table", "packets"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin and process.stdout and process.stderr
+    more = threading.Event()
+    lines: list[bytes] = []
+
+    def feed() -> None:
+        assert process.stdin
+        process.stdin.write(content[:24] + pieces * content[24:])
+        process.stdin.flush()
+        more.wait(TIMEOUT_S)
+        process.stdin.write(content[24:])
+        process.stdin.close()
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    lines = [process.stdout.readline() for _ in range(1000)]
+    assert not more.is_set()
+    assert feeder.is_alive(), "all was fed before anything came out"
+    more.set()
+    with process.stdout, process.stderr:
+        rest = process.stdout.read()
+    feeder.join(TIMEOUT_S)
+    assert process.wait(TIMEOUT_S) == 0
+    assert lines[0].startswith(b"frame,time_ns,interface,")
+    assert lines[1].startswith(b"1,1000000000000000000,0,")
+    assert 1000 + rest.count(b"\n") == 1 + (pieces + 1) * (3 * EXPORT_BATCH_FRAMES + 2)
+
+
+PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_memory_does_not_grow_with_the_capture(kind: str, tmp_path: Path) -> None:
+    """200 MB, in less than 500 MB of which most is the libraries."""
+    frame = build.ethernet(build.ipv4(build.tcp(bytes(8000), check=0)))
+    records = build.pcap([build.Record(frame, 10**18 + number) for number in range(1000)])
+    source, output = tmp_path / "large.pcap", tmp_path / f"out.{kind}"
+    with source.open("wb") as file:
+        file.write(records[:24])
+        for _ in range(25):
+            file.write(records[24:])
+    assert source.stat().st_size > 200_000_000
+    command = [*COMMAND, str(source), "--table", "packets", "-o", str(output)]
+    # Between this process and the command stands a small one: a peak of memory is inherited.
+    done = subprocess.run([sys.executable, "-c", PEAK, *command], capture_output=True, text=True, check=True)
+    peak = int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+    assert 50_000_000 < peak < 500_000_000
+    if kind == "csv":
+        with output.open("rb") as file:
+            assert sum(1 for _ in file) == 25_001
+    else:
+        with duckdb.connect() as connection:
+            counted = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(output)]).fetchone()
+        assert counted == (25_000,)

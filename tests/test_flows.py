@@ -1,0 +1,642 @@
+"""FlowTracker against its naive twin on generated conversations, and scenario by scenario what a flow's row says."""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzer import analyze
+from analyzer.capture import RecordBatch
+from analyzer.decode import decode
+from analyzer.flows import FlowTracker
+from analyzer.flows.tracker import FIRST_CAPACITY
+from analyzer.schema import Rows
+from analyzer.tables import FLOW_STATES, FLOWS, PACKETS, ROLES
+from tests import build
+from tests.helpers import batch_of, differences, plain, read_all
+from tests.naive.flows import Flow, Packet, flows_of
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+EXPECTED = sorted(SAMPLES.glob("*/expected.toml"))
+CAPTURES = sorted(SAMPLES.glob("*/*/capture.pcap"))
+START_NS = 1_763_660_000_123_456_789
+STEP_NS = 1_000_000
+FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}
+NEEDED = (
+    "frame", "time_ns", "length", "layers", "ip_version", "src", "dst", "ip_proto", "src_port", "dst_port",
+    "seq", "ack", "flags", "header_len", "payload_len",
+)  # fmt: skip
+WORD = re.compile(r"(?P<side>[cs]):(?P<flags>[FSRPAUEC]*|udp|-)(?P<size>\d*)(?P<mark>[!*]?)")
+
+
+class Script:
+    """A conversation written in words such as `c:S s:SA c:A c:PA100 s:FA`, turned into frames.
+
+    A word names who sends (client or server), the flags (`-` for none) or `udp`, and the bytes of payload. Sequence and
+    acknowledgment numbers follow. `!` behind a word sends what that side sent last once more, `*` begins with another ISN.
+    """
+
+    def __init__(
+        self,
+        client: tuple[str, int] = (build.SRC4, 40000),
+        server: tuple[str, int] = (build.DST4, 80),
+        isn: tuple[int, int] = (1000, 5000),
+    ) -> None:
+        self.ends = {"c": client, "s": server}
+        self.next = {"c": isn[0], "s": isn[1]}
+        self.sent: dict[str, bytes] = {}
+
+    def frames(self, words: str) -> list[bytes]:
+        """The frames of the words."""
+        return [self.frame(word) for word in words.split()]
+
+    def frame(self, word: str) -> bytes:
+        """The frame of one word."""
+        found = WORD.fullmatch(word)
+        assert found, word
+        side, other = found["side"], "s" if found["side"] == "c" else "c"
+        if found["mark"] != "!":
+            if found["mark"] == "*":
+                self.next[side] = (self.next[side] + 777_777_777) % 2**32
+            content = self.datagram if found["flags"] == "udp" else self.segment
+            payload = bytes(int(found["size"] or 0))
+            protocol = build.UDP if found["flags"] == "udp" else build.TCP
+            self.sent[side] = self.packet(content(side, other, found["flags"], payload), protocol, side, other)
+        return self.sent[side]
+
+    def segment(self, side: str, other: str, letters: str, payload: bytes) -> bytes:
+        """A TCP segment with the next sequence number; a reset before anything else was sent has number 0."""
+        flags = sum(FLAGS[letter] for letter in letters.strip("-"))
+        seq = 0 if flags & 4 and side not in self.sent else self.next[side]
+        if not flags & 4:
+            self.next[side] = (seq + len(payload) + bool(flags & 1) + bool(flags & 2)) % 2**32
+        ack = self.next[other] if flags & 16 else 0
+        if flags & 18 == 18 and other not in self.sent:  # its SYN was there, only not captured before this
+            ack = (ack + 1) % 2**32
+        ports = {"src_port": self.ends[side][1], "dst_port": self.ends[other][1]}
+        return build.tcp(payload, seq=seq, ack=ack, flags=flags, check=0, **ports)
+
+    def datagram(self, side: str, other: str, _: str, payload: bytes) -> bytes:
+        """A UDP datagram."""
+        return build.udp(payload, src_port=self.ends[side][1], dst_port=self.ends[other][1], check=1)
+
+    def packet(self, content: bytes, protocol: int, side: str, other: str) -> bytes:
+        """The frame with IP of the version of the addresses."""
+        src, dst = self.ends[side][0], self.ends[other][0]
+        if ":" in src:
+            return build.ethernet(build.ipv6(content, protocol, src=src, dst=dst), build.IPV6)
+        return build.ethernet(build.ipv4(content, protocol, src=src, dst=dst))
+
+
+def rows_of(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | None = None) -> Rows:
+    """Ethernet frames (perhaps with another length on the wire) decoded, a millisecond apart."""
+    whole = [(frame, len(frame)) if isinstance(frame, bytes) else frame for frame in frames]
+    batch, interfaces = batch_of((1, data, length) for data, length in whole)
+    rows = batch.rows.copy()
+    rows["time_ns"] = START_NS + STEP_NS * np.arange(len(rows)) if times is None else times
+    return decode(RecordBatch(batch.buffer, rows, 1), interfaces)
+
+
+def packets_of(rows: Rows) -> list[Packet]:
+    """The rows as the twin wants them."""
+    columns = [PACKETS[name] for name in NEEDED]
+    return [{column.name: plain(column, row) for column in columns} for row in rows]
+
+
+def plain_flows(rows: Rows) -> list[Flow]:
+    """Rows of FLOWS as plain values."""
+    return [{column.name: plain(column, row) for column in FLOWS.columns} for row in rows]
+
+
+def track(rows: Rows, batch: int | None = None, max_flows: int | None = None) -> FlowTracker:
+    """The tracker after all rows, given in batches. Their `flow` and `direction` are filled in."""
+    tracker = FlowTracker() if max_flows is None else FlowTracker(max_flows)
+    for start in range(0, len(rows), batch or len(rows) or 1):
+        tracker.add(rows[start : start + (batch or len(rows))])
+    return tracker
+
+
+def fresh(rows: Rows) -> Rows:
+    """The rows as the decoder left them."""
+    again = rows.copy()
+    again["flow"], again["direction"] = -1, 0
+    return again
+
+
+def marks(rows: Rows) -> list[tuple[int, int]]:
+    """Flow and direction of each row."""
+    return list(zip(rows["flow"].tolist(), rows["direction"].tolist(), strict=True))
+
+
+def flows(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | None = None) -> list[Flow]:
+    """The flows of the frames; they must be those of the twin."""
+    rows = rows_of(frames, times)
+    actual = plain_flows(track(rows).rows())
+    packets = packets_of(rows)
+    expected, _ = flows_of(packets)
+    assert [differences(*pair) for pair in zip(expected, actual, strict=True)] == [{}] * len(actual)
+    assert marks(rows) == [(packet["flow"], packet["direction"]) for packet in packets]
+    return actual
+
+
+def the_flow(words: str, **ends: Any) -> Flow:
+    """The only flow of a script."""
+    (flow,) = flows(Script(**ends).frames(words))
+    return flow
+
+
+# Scenarios
+
+SCENARIOS = {
+    "an orderly connection": ("c:S s:SA c:A c:PA100 s:FA c:FA s:A", "closed", 2),
+    "still open": ("c:S s:SA c:A c:PA100 s:A", "open", 2),
+    "open though only ACKs came": ("c:A s:A c:A", "open", None),
+    "the client closes its half": ("c:S s:SA c:A c:FA s:A s:PA100", "half_closed", 2),
+    "the server closes its half": ("c:S s:SA c:A s:FA c:A", "half_closed", 2),
+    "the FIN is sent again": ("c:S s:SA c:A c:FA c:FA! s:A", "half_closed", 2),
+    "both close at once": ("c:S s:SA c:A c:FA s:FA c:A", "closed", 2),
+    "reset by the client": ("c:S s:SA c:A c:R", "reset_by_client", 2),
+    "reset by the server": ("c:S s:SA c:A c:PA10 s:RA", "reset_by_server", 2),
+    "reset by both, the first counts": ("c:S s:SA c:A s:R c:R", "reset_by_server", 2),
+    "a reset after one FIN": ("c:S s:SA c:A c:FA s:A s:R", "reset_by_server", 2),
+    "a reset after both FINs changes nothing": ("c:S s:SA c:A c:FA s:FA c:R", "closed", 2),
+    "a reset instead of the last ACK": ("c:S s:SA c:R", "reset_by_client", None),
+    "a reset with ACK is no end of a handshake": ("c:S s:SA c:RA", "reset_by_client", None),
+    "the server takes its SYN-ACK back": ("c:S s:SA s:R", "reset_by_server", None),
+    "refused": ("c:S s:RA", "refused", None),
+    "refused twice": ("c:S s:RA c:S! s:RA", "refused", None),
+    "refused at first, accepted at the second try": ("c:S s:RA c:S! s:SA c:A c:PA9", "open", None),
+    "the client gives up": ("c:S c:R", "reset_by_client", None),
+    "unanswered": ("c:S", "unanswered", None),
+    "unanswered three times": ("c:S c:S! c:S!", "unanswered", None),
+    "a SYN was lost": ("c:S c:S! s:SA c:A", "open", None),
+    "half open": ("c:S s:SA", "half_open", None),
+    "a SYN-ACK sent again": ("c:S s:SA s:SA! c:A", "open", None),
+    "a SYN-ACK sent again after the ACK": ("c:S s:SA c:A s:SA! c:A", "open", 2),
+    "the server is not heard": ("c:S c:A c:PA100 c:FA", "half_closed", None),
+    "the SYN-ACK was not captured": ("c:S c:A c:PA10 s:A s:R", "reset_by_server", None),
+    "the ACK was not captured, and the server speaks first": ("c:S s:SA s:PA20 c:A", "open", None),
+    "the ACK was not captured, the request was": ("c:S s:SA c:PA20 s:A", "open", 2),
+    "data in the SYN": ("c:S100 s:SA c:A s:PA10", "open", 2),
+    "ECN is asked for": ("c:SEC s:SAE c:A", "open", 2),
+    "the capture starts with the SYN-ACK": ("s:SA c:A c:PA100", "open", None),
+    "the capture starts with the SYN-ACK and ends before the ACK": ("s:SA s:SA!", "half_open", None),
+    "the capture starts with the last ACK": ("c:A c:PA100 s:A s:FA", "half_closed", None),
+    "the capture starts with the server's data": ("s:PA100 c:A s:FA c:FA", "closed", None),
+    "a reset is all there is": ("s:R", "reset_by_server", None),
+    "SYN-ACK captured before the SYN": ("s:SA c:S c:A", "open", 1),
+    "no flags at all": ("c:- c:-", "open", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_how_a_connection_stands(name: str) -> None:
+    """State, and the round-trip time of the handshake in steps of a millisecond."""
+    words, state, steps = SCENARIOS[name]
+    flow = the_flow(words)
+    assert (flow["state"], flow["handshake_rtt_ns"]) == (state, -1 if steps is None else steps * STEP_NS)
+    assert (flow["client"], flow["client_port"]) == (build.SRC4, 40000)
+    assert flow["protocol"] == "tcp"
+    assert flow["client_packets"] == words.count("c:")
+    assert flow["server_packets"] == words.count("s:")
+
+
+def test_the_scenarios_reach_every_state() -> None:
+    """One scenario at least for each word of the column but the one for UDP."""
+    assert {state for _, state, _ in SCENARIOS.values()} == set(FLOW_STATES) - {""}
+
+
+ROLE_SCENARIOS = {
+    "the SYN tells": ("c:S s:SA", 40000, 80, "c", "handshake"),
+    "the SYN-ACK tells": ("s:SA c:A", 80, 40000, "c", "handshake"),
+    "the SYN tells, against the ports": ("c:S", 20, 40000, "c", "handshake"),
+    "a late SYN-ACK tells, against the first packet": ("c:A s:SA", 5000, 6000, "c", "handshake"),
+    "the port below 1024 is the server's": ("s:A", 40000, 80, "c", "ports"),
+    "1023 is below": ("s:A", 1024, 1023, "c", "ports"),
+    "1024 is not": ("s:A", 40000, 1024, "s", "first_packet"),
+    "both below": ("s:A", 22, 80, "s", "first_packet"),
+    "the first packet": ("c:A s:A", 40000, 50000, "c", "first_packet"),
+    "UDP by ports": ("s:udp9 c:udp9", 40000, 53, "c", "ports"),
+    "UDP by the first packet": ("s:udp9 c:udp9", 40000, 4500, "s", "first_packet"),
+    "UDP with flags is unknown": ("c:udp", 123, 123, "c", "first_packet"),
+    "simultaneous open: the first SYN": ("s:S c:S s:SA c:SA", 179, 179, "s", "handshake"),
+    "simultaneous open, other order": ("s:S c:S c:SA s:SA", 179, 179, "s", "handshake"),
+}
+
+
+@pytest.mark.parametrize("name", ROLE_SCENARIOS)
+def test_who_is_the_client(name: str) -> None:
+    """And how that is known."""
+    words, client_port, server_port, client, roles = ROLE_SCENARIOS[name]
+    ends = {"c": (build.SRC4, client_port), "s": (build.DST4, server_port)}
+    flow = the_flow(words, client=ends["c"], server=ends["s"])
+    assert (flow["client"], flow["client_port"]) == ends[client]
+    assert (flow["server"], flow["server_port"]) == ends["s" if client == "c" else "c"]
+    assert flow["roles"] == roles
+
+
+def test_the_scenarios_reach_every_role() -> None:
+    """Each word of the column."""
+    assert {roles for *_, roles in ROLE_SCENARIOS.values()} == set(ROLES)
+
+
+def test_udp_has_no_state() -> None:
+    """And no handshake."""
+    flow = the_flow("c:udp10 s:udp20 c:udp30")
+    assert (flow["protocol"], flow["state"], flow["handshake_rtt_ns"]) == ("udp", "", -1)
+    assert (flow["client_payload"], flow["server_payload"]) == (40, 20)
+    assert (flow["client_bytes"], flow["server_bytes"]) == (40 + 2 * 42, 20 + 42)
+
+
+REUSES = {
+    "a SYN with another ISN after the end": ("c:S s:SA c:A c:FA s:FA c:A c:S* s:SA* c:A", ["closed", "open"]),
+    "a SYN with another ISN in the middle": ("c:S s:SA c:A c:S* s:R", ["open", "refused"]),
+    "a client that tries again and again": ("c:S s:RA c:S* s:RA c:S*", ["refused", "refused", "unanswered"]),
+    "after packets of an older connection": ("c:PA10 s:A c:S* s:SA* c:A", ["open", "open"]),
+    "after the last packets of an older server": ("s:FA c:S s:SA* c:A", ["half_closed", "open"]),
+    "from the other side": ("c:S s:SA c:A s:S* c:SA*", ["open", "half_open"]),
+}
+
+
+@pytest.mark.parametrize("name", REUSES)
+def test_a_tuple_that_is_used_again_is_another_flow(name: str) -> None:
+    """Each with its own state, in order of their first frames."""
+    words, states = REUSES[name]
+    found = flows(Script().frames(words))
+    assert [flow["state"] for flow in found] == states
+    assert [flow["flow"] for flow in found] == list(range(len(states)))
+    assert [flow["previous"] for flow in found] == list(range(-1, len(states) - 1))
+    assert [flow["first_frame"] for flow in found] == sorted(flow["first_frame"] for flow in found)
+    assert sum(flow["client_packets"] + flow["server_packets"] for flow in found) == len(words.split())
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [("S", "c:S c:S! s:SA c:A c:PA10"), ("data", "c:PA10 s:A c:PA10! s:A"), ("SA", "s:SA s:SA! c:A")],
+)
+def test_what_is_sent_again_is_no_other_flow(first: str, words: str) -> None:
+    """SYN, SYN-ACK and data with the numbers they had."""
+    assert the_flow(words)["first_frame"] == 1, first
+
+
+@pytest.mark.parametrize("isn", [(2**32 - 1, 2**32 - 1), (0, 0), (2**31, 2**31 - 1)])
+def test_sequence_numbers_wrap(isn: tuple[int, int]) -> None:
+    """An ISN at the end of the range is acknowledged with 0."""
+    flow = the_flow("c:S s:SA c:A c:PA10 s:A c:FA s:FA c:A", isn=isn)
+    assert (flow["state"], flow["handshake_rtt_ns"]) == ("closed", 2 * STEP_NS)
+
+
+def test_counts_and_times() -> None:
+    """By hand, for one connection."""
+    times = [START_NS + offset for offset in (0, 40, 100, 95, 300)]
+    (flow,) = flows(Script().frames("c:S s:SA c:A c:PA100 s:A"), times)
+    assert flow == {
+        "flow": 0,
+        "protocol": "tcp",
+        "ip_version": 4,
+        "client": "192.0.2.1",
+        "client_port": 40000,
+        "server": "198.51.100.2",
+        "server_port": 80,
+        "roles": "handshake",
+        "start_ns": START_NS,
+        "end_ns": START_NS + 300,
+        "first_frame": 1,
+        "last_frame": 5,
+        "previous": -1,
+        "client_packets": 3,
+        "server_packets": 2,
+        "client_bytes": 3 * 54 + 100,
+        "server_bytes": 2 * 54,
+        "client_payload": 100,
+        "server_payload": 0,
+        "handshake_rtt_ns": 100,
+        "state": "open",
+    }
+
+
+def test_a_clock_that_steps_back() -> None:
+    """Start and end are the extremes; a handshake that would have taken less than nothing has no time."""
+    (flow,) = flows(Script().frames("c:S s:SA c:A s:A"), [START_NS + offset for offset in (50, 60, 10, 20)])
+    assert (flow["start_ns"], flow["end_ns"]) == (START_NS + 10, START_NS + 60)
+    assert (flow["handshake_rtt_ns"], flow["state"]) == (-1, "open")
+
+
+def test_families_protocols_and_directions_do_not_mix() -> None:
+    """The same ports between the same places, and IPv4 beside its image in IPv6."""
+    mapped = (("::ffff:192.0.2.1", 40000), ("::ffff:198.51.100.2", 80))
+    found = flows(
+        [
+            *Script().frames("c:S s:SA"),
+            *Script(*mapped).frames("c:S s:SA"),
+            *Script().frames("c:udp s:udp"),
+            *Script((build.DST4, 40000), (build.SRC4, 80)).frames("c:S s:SA"),
+        ]
+    )
+    assert [(flow["protocol"], flow["ip_version"], flow["client"]) for flow in found] == [
+        ("tcp", 4, "192.0.2.1"),
+        ("tcp", 6, "::ffff:c000:201"),
+        ("udp", 4, "192.0.2.1"),
+        ("tcp", 4, "198.51.100.2"),
+    ]
+    assert {(flow["client_packets"], flow["server_packets"]) for flow in found} == {(1, 1)}
+
+
+def test_both_ends_the_same() -> None:
+    """Address and port both ways: one flow, in which nobody can say who sent what."""
+    end = ("127.0.0.1", 5000)
+    flow = the_flow("c:A c:PA10 s:A", client=end, server=end)
+    assert (flow["client"], flow["server"], flow["client_port"], flow["server_port"]) == (*[end[0]] * 2, *[end[1]] * 2)
+    assert (flow["client_packets"], flow["server_packets"]) == (3, 0)
+
+
+CUTS = {"ports": 4, "sequence number": 8, "flags not": 13, "flags": 14, "all but a byte": 19, "options": 20}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_header_that_was_cut(name: str) -> None:
+    """A segment counts as soon as its flags were captured, with its length on the wire."""
+    frames = [(frame[: 34 + CUTS[name]], len(frame)) for frame in Script().frames("c:S c:S! c:S!")]
+    found = flows(frames)
+    if CUTS[name] < 14:
+        assert found == []
+    else:
+        assert [(flow["state"], flow["client_packets"], flow["client_bytes"]) for flow in found] == [
+            ("unanswered", 3, 162)
+        ]
+
+
+@pytest.mark.parametrize(("captured", "count"), [(7, 0), (8, 1)])
+def test_a_cut_udp_header(captured: int, count: int) -> None:
+    """UDP needs all 8 bytes."""
+    assert len(flows([(frame[: 34 + captured], len(frame)) for frame in Script().frames("c:udp100")])) == count
+
+
+def test_what_is_not_followed() -> None:
+    """ICMP, ARP, later fragments, headers with an impossible length."""
+    segment = build.tcp(bytes(40))
+    frames = [
+        build.ethernet(build.ipv4(build.icmp(), build.ICMP)),
+        build.ethernet(bytes(28), build.ARP),
+        build.ethernet(build.ipv4(segment, offset=1480)),
+        build.ethernet(build.ipv4(build.tcp(header_len=16))),
+        build.ethernet(build.ipv4(build.udp(length=7), build.UDP)),
+        build.ethernet(build.ipv4(segment, 132)),
+    ]
+    assert flows(frames)[1:] == []
+    assert [flow["protocol"] for flow in flows([*frames, build.ethernet(build.ipv4(segment))])][-1] == "tcp"
+    assert sum(flow["client_packets"] for flow in flows(frames)) == len(flows(frames))
+
+
+# Against the twin
+
+SCRIPTS = [words for words, *_ in (*SCENARIOS.values(), *ROLE_SCENARIOS.values(), *REUSES.values())] + [
+    "c:udp10 s:udp100 c:udp10",
+    "c:S s:SA c:A c:PA1000 s:A s:PA1400 s:PA1400 c:A c:FA s:FA c:A",
+]
+ADDRESSES = (
+    ("192.0.2.1", "198.51.100.2", "192.0.2.3"),
+    ("2001:db8::1", "2001:db8:1::2", "fe80::ffff:1"),
+    ("::ffff:192.0.2.1", "::ffff:198.51.100.2", "::ffff:192.0.2.3"),
+)
+PORTS = (22, 80, 1023, 1024, 40000, 40001, 65535)
+
+
+def conversation(rng: random.Random) -> list[tuple[bytes, int]]:
+    """One conversation of a random kind between random ends, with packets lost, sent twice and exchanged."""
+    addresses = rng.choice(ADDRESSES)
+    client = (rng.choice(addresses), rng.choice(PORTS))
+    server = client if rng.random() < 0.03 else (rng.choice(addresses), rng.choice(PORTS))
+    isn = (rng.choice((2**32 - 1, 0, rng.getrandbits(32))), rng.choice((2**32 - 1, 0, rng.getrandbits(32))))
+    script = Script(client, server, isn)
+    frames = [frame for _ in range(rng.randint(1, 3)) for frame in script.frames(rng.choice(SCRIPTS))]
+    changed = []
+    for frame in frames:
+        fate = rng.random()
+        if fate < 0.05:
+            continue
+        at = 54 if ":" in client[0] else 34
+        captured = len(frame) if fate < 0.9 else at + rng.choice((0, 4, 8, 12, 13, 14, 19, 20, 24))
+        changed += [(frame[:captured], len(frame))] * (2 if 0.1 < fate < 0.14 else 1)
+        if 0.2 < fate < 0.25 and len(changed) > 1:
+            changed[-2:] = changed[:-3:-1]
+    return changed
+
+
+def interleaved(seed: int, count: int) -> Rows:
+    """The packets of several conversations, each in its own order, with a clock that sometimes steps back."""
+    rng = random.Random(seed)
+    waiting = [talk for talk in (conversation(rng) for _ in range(count)) if talk]
+    frames, times, now = [], [], START_NS
+    while waiting:
+        talk = rng.choice(waiting[:5])
+        frames.append(talk.pop(0))
+        if not talk:
+            waiting.remove(talk)
+        now += rng.randint(-20_000, 50_000) if rng.random() < 0.1 else rng.randint(0, 50_000)
+        times.append(now)
+    return rows_of(frames, times)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_generated_conversations(seed: int) -> None:
+    """Every column of every flow, for every batch size."""
+    rows = interleaved(seed, 40)
+    packets = packets_of(rows)
+    expected, untracked = flows_of(packets)
+    assert len(expected) > 20
+    assert untracked == []
+    whole = track(rows)
+    actual = plain_flows(whole.rows())
+    assert [differences(*pair) for pair in zip(expected, actual, strict=True)] == [{}] * len(expected)
+    assert (len(whole), whole.untracked_frames, whole.untracked_bytes) == (len(expected), 0, 0)
+    expected_marks = [(packet["flow"], packet["direction"]) for packet in packets]
+    assert marks(rows) == expected_marks
+    for batch in (1, 2, 7, 1000):
+        again = fresh(rows)
+        assert np.array_equal(track(again, batch).rows(), whole.rows())
+        assert marks(again) == expected_marks
+
+
+def test_the_generator_reaches_everything() -> None:
+    """Every state, role, protocol and family, known and unknown handshake times, reused and self-made tuples."""
+    found = [flow for seed in range(30) for flow in flows_of(packets_of(interleaved(seed, 40)))[0]]
+    assert {flow["state"] for flow in found} == set(FLOW_STATES)
+    assert {flow["roles"] for flow in found} == set(ROLES)
+    assert {(flow["protocol"], flow["ip_version"]) for flow in found} == {
+        (protocol, version) for protocol in ("tcp", "udp") for version in (4, 6)
+    }
+    assert sum(flow["handshake_rtt_ns"] >= 0 for flow in found) > 53
+    assert sum((flow["client"], flow["client_port"]) == (flow["server"], flow["server_port"]) for flow in found) > 5
+    tuples = [tuple(flow[name] for name in ("client", "client_port", "server", "server_port")) for flow in found]
+    assert len(tuples) - len(set(tuples)) > 53
+
+
+@pytest.mark.parametrize("hash_seed", [0, 1, 2**32, 2**64 - 1, 0x9E3779B97F4A7C15])
+def test_the_seed_of_the_hash_changes_nothing(hash_seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a flow falls in the table."""
+    rows = interleaved(3, 200)
+    expected = track(rows).rows()
+    monkeypatch.setattr("analyzer.flows.tracker.secrets.randbits", lambda _: hash_seed)
+    assert np.array_equal(track(rows, 64).rows(), expected)
+    assert np.array_equal(track(rows, 1000, max_flows=len(expected)).rows(), expected)
+
+
+# Room
+
+
+def many_connections(tuples: int) -> Rows:
+    """For each tuple SYN, SYN-ACK; and for every tuple later another SYN, then an ACK: two connections each."""
+    number = np.arange(tuples)
+    steps = []
+    for flags, seq, ack, from_client in (
+        (2, 100, 0, True),
+        (18, 300, 101, False),
+        (2, 200, 0, True),
+        (16, 201, 1, True),
+    ):
+        rows = np.zeros(tuples, PACKETS.dtype)
+        rows["ip_version"], rows["ip_proto"], rows["header_len"], rows["length"] = 4, 6, 20, 60 + number % 7
+        rows["layers"] = PACKETS.bit("layers", "ethernet", "ipv4", "tcp")
+        rows["flags"], rows["seq"], rows["ack"] = flags, seq, ack
+        client, server = ("src", "dst") if from_client else ("dst", "src")
+        rows[f"{client}_lo"] = 0xFFFF_0A00_0000 + number // 50
+        rows[f"{client}_port"] = 1024 + number % 50
+        rows[f"{server}_lo"], rows[f"{server}_port"] = 0xFFFF_C0A8_0001, 80
+        steps.append(rows)
+    every = np.concatenate(steps)
+    every["frame"] = 1 + np.arange(len(every))
+    every["time_ns"] = START_NS + 1000 * np.arange(len(every))
+    return every
+
+
+@pytest.mark.parametrize("batch", [None, 1000, 4097])
+def test_ten_thousand_flows(batch: int | None) -> None:
+    """More than there is room for at first: the table grows twice, and finds the latest flow of each tuple after it."""
+    tuples = 5000
+    assert FIRST_CAPACITY < tuples < 2 * FIRST_CAPACITY < 2 * tuples
+    rows = track(many_connections(tuples), batch).rows()
+    assert len(rows) == 2 * tuples
+    early, late = rows[:tuples], rows[tuples:]
+    assert np.array_equal(early["first_frame"], 1 + np.arange(tuples))
+    assert np.array_equal(late["first_frame"], 1 + 2 * tuples + np.arange(tuples))
+    for name in ("client_hi", "client_lo", "client_port", "server_lo", "server_port", "ip_version"):
+        assert np.array_equal(early[name], late[name])
+    assert np.array_equal(early["client_lo"] & 0xFFFF, np.arange(tuples) // 50)
+    assert set(early["previous"].tolist()) == {-1}
+    assert np.array_equal(late["previous"], early["flow"])
+    states = [FLOWS["state"].words[number] for number in (*np.unique(early["state"]), *np.unique(late["state"]))]
+    assert states == ["half_open", "open"]
+    assert set(zip(early["client_packets"].tolist(), early["server_packets"].tolist(), strict=True)) == {(1, 1)}
+    assert set(zip(late["client_packets"].tolist(), late["server_packets"].tolist(), strict=True)) == {(2, 0)}
+
+
+def test_the_twin_agrees_on_many_flows() -> None:
+    """The twin on the same rows, just across the first growth."""
+    rows = many_connections(2100)
+    expected, _ = flows_of(packets_of(rows))
+    assert plain_flows(track(rows, 1000).rows()) == expected
+    assert len(expected) == 4200
+
+
+@pytest.mark.parametrize("max_flows", [1, 2, 3, 5, 16, 30, 10_000])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_room_for_so_many_flows_only(seed: int, max_flows: int) -> None:
+    """The first ones are followed; every packet of the others is counted, whatever the batch size."""
+    given = interleaved(seed, 40)
+    packets = packets_of(given)
+    expected, untracked = flows_of(packets, max_flows)
+    for batch in (None, 1, 2, 7, 1000):
+        rows = fresh(given)
+        tracker = track(rows, batch, max_flows)
+        assert marks(rows) == [(packet["flow"], packet["direction"]) for packet in packets]
+        assert plain_flows(tracker.rows()) == expected
+        assert tracker.untracked_frames == len(untracked)
+        assert tracker.untracked_bytes == sum(packet["length"] for packet in untracked)
+    assert len(expected) == min(max_flows, len(flows_of(packets)[0]))
+
+
+def test_room_that_is_no_power_of_two() -> None:
+    """The limit lies between two sizes of the table."""
+    rows = many_connections(5000)
+    for batch in (None, 777):
+        tracker = track(rows, batch, max_flows=6007)
+        assert len(tracker) == len(tracker.rows()) == 6007
+        # 3993 tuples find no room for their second connection: a SYN and an ACK each
+        assert tracker.untracked_frames == 2 * 3993
+        beyond = rows["length"][10_000 + 1007 : 15_000].sum() + rows["length"][15_000 + 1007 :].sum()
+        assert tracker.untracked_bytes == beyond
+        assert sum(tracker.rows()["client_packets"]) + 5000 + 2 * 3993 == len(rows)
+
+
+def test_a_successor_without_room_does_not_count_for_the_old_flow() -> None:
+    """After a SYN that found no room, the tuple's packets belong to no flow."""
+    tracker = track(rows_of(Script().frames("c:S s:SA c:A c:S* s:SA* c:A c:PA10")), max_flows=1)
+    (flow,) = plain_flows(tracker.rows())
+    assert (flow["client_packets"], flow["server_packets"], flow["state"]) == (2, 1, "open")
+    assert (tracker.untracked_frames, tracker.untracked_bytes) == (4, 4 * 54 + 10)
+
+
+def test_nothing() -> None:
+    """No packets, no flows."""
+    tracker = FlowTracker()
+    tracker.add(np.zeros(0, PACKETS.dtype))
+    assert len(tracker.rows()) == len(tracker) == 0
+    assert tracker.rows().dtype == FLOWS.dtype
+
+
+# Samples
+
+
+def hosts() -> Iterator[Any]:
+    """Each capture with what the laboratory knows of it."""
+    for path in EXPECTED:
+        expected = tomllib.loads(path.read_text())
+        for host in expected["host"]:
+            yield pytest.param(expected, host, path.parent / host, id=f"{path.parent.name}-{host}")
+
+
+@pytest.mark.parametrize(("expected", "host", "folder"), list(hosts()))
+def test_connections_of_the_samples(expected: dict[str, Any], host: str, folder: Path) -> None:
+    """As many as the laboratory began, every TCP frame in one of them, every one begun by the client."""
+    analysis = analyze(folder)
+    tcp = analysis.flows[analysis.flows["protocol"] == "tcp"]
+    assert len(tcp) == expected["connections"]
+    assert int((tcp["client_packets"] + tcp["server_packets"]).sum()) == expected["host"][host]["tcp_frames"]
+    assert analysis.capture["frames"] == expected["host"][host]["frames"]
+    assert set(tcp["roles"]) == {"handshake"}
+    assert tcp["client"].nunique() == tcp["server"].nunique() == 1
+    assert set(tcp["state"]) <= {"closed", "refused"}
+    assert analysis.flow_tracker.untracked_frames == 0
+
+
+def test_the_samples_are_there() -> None:
+    """Two captures each."""
+    assert len(CAPTURES) == 2 * len(EXPECTED) > 19
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
+def test_the_twin_agrees_on_the_samples(path: Path) -> None:
+    """Every column, and for small batches read from the file."""
+    expected, _ = flows_of(packets_of(read_all(path).packets))
+    assert plain_flows(analyze(path).flow_tracker.rows()) == expected
+    assert plain_flows(analyze(path, batch_frames=7).flow_tracker.rows()) == expected
+
+
+def test_the_refused_connection_of_the_sample() -> None:
+    """Three orderly connections, one refused, one DNS question."""
+    found = analyze(SAMPLES / "handshake" / "client").flows
+    by_port = {(row.protocol, row.client_port): row for row in found.itertuples()}
+    assert by_port["tcp", 40004].state == "refused"
+    assert by_port["tcp", 40004].server_port == 81
+    assert [by_port["tcp", port].state for port in (40001, 40002, 40003)] == ["closed"] * 3
+    assert (by_port["udp", 40000].server_port, by_port["udp", 40000].roles) == (53, "ports")
+    handshakes = [by_port["tcp", port].handshake_rtt_ns for port in (40001, 40002, 40003)]
+    assert all(100_000 < rtt < 1_000_000 for rtt in handshakes)

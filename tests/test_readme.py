@@ -1,0 +1,32 @@
+"""README.md is true: its generated parts are current, and its test command is the one that .ci/run runs."""
+
+from __future__ import annotations
+
+import re
+
+from tests.readme import BLOCK, BLOCKS, README, ROOT, regenerated
+
+
+def test_generated_parts_are_current() -> None:
+    """`python -m tests.readme` would change nothing."""
+    text = README.read_text()
+    assert {found["name"] for found in BLOCK.finditer(text)} == set(BLOCKS)
+    assert text == regenerated(text)
+
+
+def test_set_up_is_two_commands_and_ci_runs_the_second() -> None:
+    """Both lines make their own environment; the test command stands in .ci/run word for word."""
+    lines = re.findall(r"^python3 -m venv .*$", README.read_text(), re.MULTILINE)
+    assert len(lines) == 2
+    install, test = lines
+    assert install.endswith("tcpcap analyze samples/handshake/client")
+    assert test.endswith("-m pytest")
+    assert test in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_files_named_in_the_house_exist() -> None:
+    """Paths in the table of the house are there."""
+    house = README.read_text().split("## The house")[1]
+    named = re.findall(r"`((?:analyzer|rules|samples|tests)/[\w/.]*)`", house)
+    assert len(named) > 8
+    assert [path for path in named if not (ROOT / path).exists()] == []

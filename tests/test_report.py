@@ -1,0 +1,661 @@
+"""The text that `tcpcap analyze` prints: never wider than 80 columns, safe for a terminal, the answer first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analyzer import Analysis, analyze
+from analyzer.capture import Damage, FileInfo, Interface, Interfaces
+from analyzer.flows import FlowTracker
+from analyzer.report.console import ENDED, QUIRK_TEXT, STOP_TEXT, console_text
+from analyzer.report.text import (
+    duration_text,
+    endpoint,
+    plural,
+    printable,
+    rate_text,
+    same_day,
+    size_text,
+    time_text,
+)
+from analyzer.schema import Rows
+from analyzer.summary import Summary
+from analyzer.tables import FLOW_STATES, PACKETS, QUIRKS, STOPS, TUNNELS
+from tests import build
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+BUNDLES = sorted(path.parent for path in SAMPLES.glob("*/*/capture.pcap"))
+START_NS = 1_763_660_000_123_456_789
+SECOND, DAY = 10**9, 86_400 * 10**9
+HOSTILE = "eth\x1b[31m0\n\r\t\x07\x9b1m\u202e\udcff"
+HOSTILE_SHOWN = "eth\\x1b[31m0\\x0a\\x0d\\x09\\x07\\x9b1m\\x202e\\xdcff"
+
+
+def segment(version: int = 4, flags: int = 0x10, payload: int = 0, seq: int = 1000, **ends: str | int) -> bytes:
+    """An Ethernet frame with TCP; `src`, `dst`, `src_port`, `dst_port` as for the builders."""
+    ports = {name: int(value) for name, value in ends.items() if name.endswith("port")}
+    addresses = {name: str(value) for name, value in ends.items() if name in ("src", "dst")}
+    content = build.tcp(bytes(payload), seq=seq, flags=flags, check=0, **ports)
+    if version == 6:
+        return build.ethernet(build.ipv6(content, **addresses), build.IPV6)
+    return build.ethernet(build.ipv4(content, **addresses))
+
+
+def pcap_of(path: Path, frames: Sequence[bytes], step_ns: int = 1_000_000, start_ns: int = START_NS) -> Path:
+    """A capture file with the frames."""
+    records = [build.Record(frame, start_ns + step_ns * number) for number, frame in enumerate(frames)]
+    path.write_bytes(build.pcap(records, magic=build.NANOSECONDS))
+    return path
+
+
+def pcapng_at(path: Path, times: Sequence[int]) -> Path:
+    """A capture with a frame at each time; offsets of the interfaces make any time possible."""
+    interfaces = [build.idb(resolution=9, offset=time_ns // SECOND) for time_ns in times]
+    packets = [build.epb(segment(), interface=number, ticks=time_ns % SECOND) for number, time_ns in enumerate(times)]
+    path.write_bytes(build.pcapng(build.shb(), *interfaces, *packets))
+    return path
+
+
+def made(
+    rows: Rows | None = None,
+    interfaces: Sequence[Interface] = (Interface(0, 1),),
+    files: Sequence[FileInfo] = (FileInfo("made.pcap", "pcap", size=24),),
+    damages: Sequence[Damage] = (),
+) -> Analysis:
+    """An analysis of made-up parts."""
+    summary, tracker, known = Summary(), FlowTracker(), Interfaces()
+    for interface in interfaces:
+        known.add(interface)
+    if rows is not None:
+        summary.add(rows, len(known))
+        tracker.add(rows)
+    return Analysis([file.path for file in files], list(files), known, list(damages), summary, tracker)
+
+
+def made_rows(count: int, **columns: object) -> Rows:
+    """Rows with the given columns, a microsecond apart."""
+    rows = np.zeros(count, PACKETS.dtype)
+    rows["frame"] = 1 + np.arange(count)
+    rows["time_ns"] = START_NS + 1000 * np.arange(count)
+    for name, values in columns.items():
+        rows[name] = values
+    return rows
+
+
+def checked(analysis: Analysis, top: int = 10) -> str:
+    """The text, if it is as wide and as harmless as any text must be."""
+    text = console_text(analysis, top)
+    assert text.endswith("\n")
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+    assert [char for char in text if char != "\n" and not char.isprintable()] == []
+    assert re.search(r"\de[+-]\d", text.partition("\n\n")[2]) is None, "an exponent"
+    return text
+
+
+def section(text: str, title: str) -> list[str]:
+    """The lines below a title."""
+    blocks = [block.splitlines() for block in text.split("\n\n")]
+    (found,) = [block[1:] for block in blocks if block[0].startswith(title)]
+    return found
+
+
+def joined(text: str) -> str:
+    """The text with folded lines put together again."""
+    return " ".join(text.split())
+
+
+# Whole answers
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: "-".join(path.parts[-2:]))
+def test_samples(bundle: Path) -> None:
+    """Answer, capture, protocols and conversations are all there."""
+    analysis = analyze(bundle)
+    text = checked(analysis)
+    assert joined(text).startswith(f"{bundle}: {len(analysis.packets):,} frames in ")
+    assert f"busiest conversations ({len(analysis.flows)} of {len(analysis.flows)})" in text
+    assert [line.split("  ")[1] for line in section(text, "capture")][:1] == ["file"]
+    assert len(section(text, "busiest")) == 1 + 2 * len(analysis.flows)
+    assert len(section(text, "protocols")) == len(analysis.summary.protocols)
+
+
+def test_the_whole_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One capture, word for word."""
+    monkeypatch.chdir(tmp_path)
+    frames = [
+        segment(flags=2),
+        segment(flags=0x12, seq=1999, src=build.DST4, dst=build.SRC4, src_port=80, dst_port=40000),
+        segment(),
+        segment(payload=1000),
+        build.ethernet(build.ipv4(build.udp(bytes(20), check=1), build.UDP)),
+        build.ethernet(bytes(28), build.ARP),
+    ]
+    records = [build.Record(frame, START_NS + number * 500_000) for number, frame in enumerate(frames)]
+    records[3] = records[3]._replace(data=frames[3][:96], length=len(frames[3]))
+    Path("small.pcap").write_bytes(build.pcap(records, magic=build.NANOSECONDS, snaplen=96))
+    assert (
+        checked(analyze("small.pcap"))
+        == """\
+small.pcap: 6 frames in 2.5 ms, 1 TCP connection (1 still open), 1 UDP
+conversation
+
+capture
+  file        pcap, nanoseconds, little-endian, 2.4, 482 B
+  time        2025-11-20 17:33:20.123456 to 17:33:20.125956 UTC
+  frames      6 frames, 1.32 kB on the wire, 4.22 Mbit/s on average
+  cut frames  1 of 6 (16.7 %), 362 B captured
+  interface   0: ETHERNET, snaplen 96, 6 frames
+  drops       not known: the file holds no drop counts
+  clock       never steps back
+
+protocols
+  IPv4 TCP                                 4  66.7 %       1.22 kB  92.1 %
+  ARP                                      1  16.7 %          42 B   3.2 %
+  IPv4 UDP                                 1  16.7 %          62 B   4.7 %
+
+not decoded to TCP, UDP or ICMP
+  not IP                                           1
+
+busiest conversations (2 of 2)
+       packets     bytes     lasted    handshake  ended
+  192.0.2.1:40000 > 198.51.100.2:80  tcp
+             4   1.22 kB     1.5 ms         1 ms  still open
+  192.0.2.1:40000 - 198.51.100.2:53  udp
+             1      62 B       0 ns            -
+"""
+    )
+
+
+def test_long_addresses_stand_on_two_lines(tmp_path: Path) -> None:
+    """IPv6 with nothing to shorten, and ports of five digits."""
+    long, other = "2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111"
+    path = pcap_of(tmp_path / "long.pcap", [segment(6, src=long, dst=other, src_port=65535, dst_port=50000)])
+    _, client, server, numbers = section(checked(analyze(path)), "busiest")
+    assert client == f"  [{long}]:65535"
+    assert server == f"  - [{other}]:50000  tcp"
+    assert numbers.split() == ["1", "74", "B", "0", "ns", "-", "still", "open"]
+
+
+def test_many_interfaces_with_long_and_hostile_names(tmp_path: Path) -> None:
+    """Those with frames are shown, the others counted."""
+    name = "interface-with-a-very-long-name " * 9 + "\x1b[31mred\nnext line"
+    interfaces = [build.idb(name=f"{number} {name}", extra=[(11, b"\0tcp port 80 \x1b[2J")]) for number in range(300)]
+    path = tmp_path / "interfaces.pcapng"
+    path.write_bytes(build.pcapng(build.shb(), *interfaces, *[build.epb(segment(), interface=i) for i in (7, 299)]))
+    text = checked(analyze(path))
+    assert "\\x1b[31mred\\x0anext" in joined(text)
+    assert "\\x1b[2J" in joined(text)
+    assert "and 298 more interfaces" in text
+    shown = [line.split()[1:3] for line in text.splitlines() if line.startswith("  interface ")]
+    assert shown == [["7", "7"], ["299", "299"]]
+
+
+def test_interfaces_without_frames_are_shown_when_none_has_any(tmp_path: Path) -> None:
+    """Eight of them."""
+    path = tmp_path / "idle.pcapng"
+    path.write_bytes(build.pcapng(build.shb(), *[build.idb(name=f"eth{number}") for number in range(300)]))
+    text = checked(analyze(path))
+    assert sum(line.startswith("  interface ") for line in text.splitlines()) == 8
+    assert "and 292 more interfaces" in text
+
+
+def test_control_characters_are_shown_never_sent() -> None:
+    """From every place where a file can have text."""
+    file = FileInfo(f"dir/{HOSTILE}", "pcapng", application=f"app {HOSTILE}", size=1, notes=[f"a note {HOSTILE}"])
+    interface = Interface(0, 1, name=f"name {HOSTILE}", filter=f"filter {HOSTILE}", description=HOSTILE, os=HOSTILE)
+    damage = Damage(f"dir/{HOSTILE}", 5, 6, f"what {HOSTILE}", None)
+    text = checked(made(made_rows(2), [interface], [file, file], [damage]))
+    together = joined(text)
+    for before in ("dir/", "app ", "a note ", "name ", '"filter ', "what "):
+        assert before + HOSTILE_SHOWN in together
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "many words " * 22, "a-b_c." * 40, "dir/" * 60 + "x", "-" * 100])
+def test_long_file_names(name: str) -> None:
+    """Are folded, and complete."""
+    file = FileInfo(f"{name}.pcap", "pcap", application="dumpcap " * 40, size=1)
+    other = FileInfo("other.pcap", "pcap", size=1)
+    damage = Damage(f"{name}.pcap", 10**15, 10**12, "cut short in a record of 4,294,967,295 bytes", 10**15)
+    text = checked(made(made_rows(3), files=[file, other], damages=[damage]))
+    answer = text.split("\n\n")[0]
+    assert "".join(f"{name}.pcap".split()) in "".join(answer.split())
+    assert "3 frames in 2 us" in joined(answer)
+
+
+def test_a_name_that_is_long_in_the_file_system(tmp_path: Path) -> None:
+    """Through `analyze`."""
+    path = pcap_of(tmp_path / ("n" * 240 + "\x1b[1m.pcap"), [segment()])
+    text = checked(analyze(path))
+    assert "n" * 240 + "\\x1b[1m.pcap:1frame,1TCPconnection" in "".join(text.split())
+
+
+def test_no_frames(tmp_path: Path) -> None:
+    """Said in a warning; no times, no protocols, no conversations."""
+    text = checked(analyze(pcap_of(tmp_path / "empty.pcap", [])))
+    assert "empty.pcap: 0 frames, 0 TCP connections ! the capture holds no frames" in joined(text)
+    assert [word for word in ("  time ", "  frames ", "protocols", "busiest", "not decoded") if word in text] == []
+
+
+def test_one_frame(tmp_path: Path) -> None:
+    """Singular, without a duration or a rate."""
+    text = checked(analyze(pcap_of(tmp_path / "one.pcap", [segment(flags=2)])))
+    assert "one.pcap: 1 frame, 1 TCP connection (1 unanswered)" in joined(text)
+    assert "  frames      1 frame, 54 B on the wire\n" in text
+
+
+EXTREMES = {
+    "the epoch": ([0, 0], "1970-01-01 00:00:00.000000 to 00:00:00.000000 UTC", "0 ns"),
+    "the end of time": ([0, 2**63 - 1], "1970-01-01 00:00:00.000000 to 2262-04-11 23:47:16.854775 UTC", "106752 days"),
+    "before the epoch": ([-1, 0], "1969-12-31 23:59:59.999999 to 1970-01-01 00:00:00.000000 UTC", "1 ns"),
+    "all of time": (
+        [-(2**63), 2**63 - 1],
+        "1677-09-21 00:12:43.145224 to 2262-04-11 23:47:16.854775 UTC",
+        "213504 days",
+    ),
+    "all of time backwards": (
+        [2**63 - 1, -(2**63)],
+        "1677-09-21 00:12:43.145224 to 2262-04-11 23:47:16.854775 UTC",
+        "213504 days",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extreme_times(name: str, tmp_path: Path) -> None:
+    """Whatever a file may claim."""
+    times, span, duration = EXTREMES[name]
+    text = checked(analyze(pcapng_at(tmp_path / "extreme.pcapng", times)))
+    assert f"  time        {span}\n" in text
+    assert f" 2 frames in {duration}, " in joined(text)
+    assert joined(section(text, "busiest")[-1]) == f"2 108 B {duration} - still open"
+    assert ("steps back once" in joined(text)) == (times[1] < times[0])
+
+
+def test_times_of_two_days(tmp_path: Path) -> None:
+    """The second time has a date of its own."""
+    text = checked(analyze(pcapng_at(tmp_path / "night.pcapng", [DAY - 1000, DAY])))
+    assert "  time        1970-01-01 23:59:59.999999 to 1970-01-02 00:00:00.000000 UTC\n" in text
+
+
+def test_few_damages_are_listed(tmp_path: Path) -> None:
+    """Where, behind which frame, what, and how much is lost."""
+    path = pcap_of(tmp_path / "cut.pcap", [segment(), segment()])
+    path.write_bytes(path.read_bytes()[:-10])
+    text = checked(analyze(path))
+    assert "! " in text
+    assert "byte 94, after frame 1: cut short in a record of 54 bytes (44 are there); 60 bytes lost" in joined(text)
+
+
+def test_many_warnings_are_counted(tmp_path: Path) -> None:
+    """The first eight are shown; `warnings` holds all."""
+    paths = [pcap_of(tmp_path / f"{number:02}.pcap", [segment(), segment()]) for number in range(23)]
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:-10])
+    analysis = analyze(paths)
+    assert len(analysis.warnings) == 23
+    text = checked(analysis)
+    assert sum(line.startswith("! ") for line in text.splitlines()) == 9
+    assert "! 15 more warnings; --json lists them all" in text
+
+
+def test_many_places_of_one_file_are_summed_up() -> None:
+    """Three of them in full."""
+    damages = [Damage("a.pcap", 100 * number, number, "nonsense", 7) for number in range(23)]
+    file = FileInfo("a.pcap", "pcap", size=24, damaged=1723, lost=12061)  # of so many not all are kept
+    text = checked(made(made_rows(3), files=[file], damages=damages))
+    assert sum("nonsense" in line for line in text.splitlines()) == 3
+    assert "1,720 more damaged places; at least 12,061 bytes" in text.replace("\n  ", " ")
+
+
+def test_many_files_do_not_hide_the_answer() -> None:
+    """The frames are named in the first lines, whatever the number of files."""
+    files = [FileInfo(f"a/rather/long/path/of/a/rotated/capture-{number:05}.pcap", "pcap") for number in range(300)]
+    text = checked(made(made_rows(3), files=files))
+    answer = text.split("\n\n")[0]
+    assert "3 frames in 2 us" in joined(answer)
+    assert len(answer.splitlines()) <= 5
+    assert "and 292 more files" in text
+
+
+LARGEST = 2**64 - 1
+
+
+def test_the_largest_drop_counts() -> None:
+    """All that a file can claim, at once."""
+    statistics = {"dropped": LARGEST, "os_dropped": LARGEST, "received": LARGEST}
+    text = checked(made(made_rows(1), [Interface(0, 1, drops=LARGEST, statistics=statistics)]))
+    assert joined(text).count(f"{LARGEST:,}") >= 3
+    assert "packets: what seems lost may only not have been captured" in joined(text)
+
+
+def test_no_drops_are_known_to_be_none(tmp_path: Path) -> None:
+    """A count of 0 is not the same as no count."""
+    path = tmp_path / "statistics.pcapng"
+    path.write_bytes(build.pcapng(build.shb(), build.idb(), build.epb(segment()), build.isb(dropped=0)))
+    (line,) = [line for line in checked(analyze(path)).splitlines() if line.startswith("  drops ")]
+    assert line == "  drops       0 interface dropped"
+
+
+def test_every_tunnel_at_once() -> None:
+    """With counts of five digits the words are wider than a line."""
+    mask = PACKETS.bit("tunnels", *TUNNELS)
+    text = joined(checked(made(made_rows(12_345, tunnels=mask))))
+    assert "tunnels " + ", ".join(f"{word} 12,345" for word in TUNNELS) in text
+
+
+def test_more_protocols_than_fit() -> None:
+    """Sixteen are listed, the others counted."""
+    rows = made_rows(256, ip_version=4, ip_proto=range(256), length=2**32 - 1)
+    found = section(checked(made(rows)), "protocols")
+    assert len(found) == 17
+    assert found[-1] == "  and 240 more"
+
+
+def test_reasons_for_not_decoding() -> None:
+    """Each has its line, the most frequent first; `decoded` is none."""
+    stops = [number for number in range(len(STOPS)) for _ in range(number + 1)]
+    lines = section(checked(made(made_rows(len(stops), stop=stops))), "not decoded")
+    assert lines == [
+        f"  {STOP_TEXT[word]:<36}{number + 1:>14,}"
+        for number, word in reversed([*enumerate(STOPS)])
+        if word != "decoded"
+    ]
+
+
+def test_peculiar_frames() -> None:
+    """Each has its line, but those that were cut: they have theirs above."""
+    text = checked(made(made_rows(3, quirks=PACKETS.bit("quirks", *QUIRKS))))
+    assert section(text, "peculiar") == [f"  {QUIRK_TEXT[word]:<36}{3:>14,}" for word in QUIRKS if word != "cut"]
+    assert "  cut frames  3 of 3 (100.0 %), 0 B captured\n" in text
+
+
+def test_every_word_has_a_text() -> None:
+    """Stops, states and quirks; no text twice."""
+    assert set(STOP_TEXT) == set(STOPS) - {"decoded"}
+    assert set(ENDED) == set(FLOW_STATES)
+    assert set(QUIRK_TEXT) == set(QUIRKS) - {"cut"}
+    for texts in (STOP_TEXT, ENDED, QUIRK_TEXT):
+        assert len(set(texts.values())) == len(texts)
+        assert [word for word, text in texts.items() if bool(text) != bool(word)] == []
+
+
+# client (True) or server, flags
+ENDS = {
+    "open": [(True, 16)],
+    "closed": [(True, 17), (False, 17)],
+    "half_closed": [(True, 17)],
+    "reset_by_client": [(True, 4)],
+    "reset_by_server": [(False, 4)],
+    "refused": [(True, 2), (False, 20)],
+    "unanswered": [(True, 2)],
+    "half_open": [(True, 2), (False, 18)],
+}
+
+
+def connection(number: int, state: str) -> Rows:
+    """The packets of a connection that ends in this state."""
+    packets = ENDS[state]
+    rows = made_rows(len(packets), ip_version=4, ip_proto=6, header_len=20, layers=PACKETS.bit("layers", "tcp"))
+    rows["time_ns"] = START_NS
+    for row, (from_client, flags) in zip(rows, packets, strict=True):
+        row["flags"] = flags
+        row["src_port"], row["dst_port"] = (5000 + number, 80) if from_client else (80, 5000 + number)
+        row["src_lo"], row["dst_lo"] = (1, 2) if from_client else (2, 1)
+    return rows
+
+
+def test_the_answer_counts_the_ends_of_connections() -> None:
+    """Every state that occurs, with its count."""
+    rows = np.concatenate([connection(number, state) for number, state in enumerate(ENDS)])
+    rows["frame"] = 1 + np.arange(len(rows))
+    text = joined(checked(made(rows)))
+    assert (
+        f"made.pcap: {len(rows)} frames in 0 ns, 8 TCP connections (1 still open, 1 closed, 1 half closed, "
+        "1 reset by client, 1 reset by server, 1 refused, 1 unanswered, 1 half open)"
+    ) in text
+
+
+# Conversations
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Analysis:
+    """Five conversations of one packet each, the third the largest."""
+    sizes = (100, 50, 500, 100, 70)
+    frames = [segment(src_port=50000 + number, payload=size) for number, size in enumerate(sizes)]
+    return analyze(pcap_of(tmp_path / "five.pcap", frames))
+
+
+@pytest.mark.parametrize(("top", "ports"), [(0, []), (1, [2]), (3, [2, 0, 3]), (10, [2, 0, 3, 4, 1])])
+def test_the_busiest_come_first(five: Analysis, top: int, ports: list[int]) -> None:
+    """By bytes, then by their first frames; as many as asked for."""
+    text = checked(five, top)
+    assert re.findall(r":5000(\d) - ", text) == [str(port) for port in ports]
+    assert (f"busiest conversations ({len(ports)} of 5)" in text) == (top > 0)
+
+
+def test_an_arrow_only_where_the_handshake_told(tmp_path: Path) -> None:
+    """`>` from client to server, `-` where that was guessed."""
+    frames = [segment(flags=2, src_port=50001), segment(src_port=50002)]
+    lines = section(checked(analyze(pcap_of(tmp_path / "arrow.pcap", frames))), "busiest")
+    assert lines[1] == "  192.0.2.1:50001 > 198.51.100.2:80  tcp"
+    assert lines[3] == "  192.0.2.1:50002 - 198.51.100.2:80  tcp"
+
+
+def test_styles_only_colour(five: Analysis) -> None:
+    """Roles reach the style; the text below is the same."""
+    roles: list[tuple[str, str]] = []
+
+    def style(text: str, role: str) -> str:
+        roles.append((role, text))
+        return f"<{role}>{text}</>"
+
+    styled = console_text(five, style=style)
+    assert re.sub(r"<\w*>|</>", "", styled) == console_text(five)
+    assert {role for role, _ in roles} == {"answer", "title"}
+    assert [text for role, text in roles if role == "title"] == [
+        "capture",
+        "protocols",
+        "busiest conversations (5 of 5)",
+    ]
+    text = console_text(made(made_rows(0)), style=style)
+    assert "<warning>! the capture holds no frames</>" in text
+
+
+def test_html_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a notebook a file name is text."""
+    monkeypatch.chdir(tmp_path)
+    pcap_of(Path("<b>&'\".pcap"), [segment(flags=2)])
+    shown = analyze("<b>&'\".pcap")._repr_html_()
+    assert shown.startswith("<pre>&lt;b&gt;&amp;&#x27;&quot;.pcap: 1 frame")
+    assert shown.endswith("</pre>")
+    assert re.findall(r"<[^>]*>", shown) == ["<pre>", "</pre>"]
+    assert "192.0.2.1:40000 &gt; 198.51.100.2:80" in shown
+
+
+def test_repr(five: Analysis) -> None:
+    """One line."""
+    assert re.fullmatch(r"<Analysis of .*five\.pcap: 5 frames, 5 flows>", repr(five))
+
+
+# Numbers, times and names
+
+SIZES = {
+    0: "0 B",
+    1: "1 B",
+    999: "999 B",
+    1000: "1 kB",
+    1004: "1 kB",
+    1024: "1.02 kB",
+    1500: "1.5 kB",
+    12_340: "12.3 kB",
+    99_940: "99.9 kB",
+    99_960: "100 kB",
+    123_456: "123 kB",
+    999_499: "999 kB",
+    999_500: "1 MB",
+    999_600: "1 MB",
+    1_000_000: "1 MB",
+    999_600_000: "1 GB",
+    1_260_000_000: "1.26 GB",
+    999_600_000_000: "1 TB",
+    5 * 10**12: "5 TB",
+    999_600 * 10**9: "1,000 TB",
+    2**63: "9,223,372 TB",
+}
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_size_text(count: int) -> None:
+    """Three figures, decimal units."""
+    assert size_text(count) == SIZES[count]
+
+
+RATES = {
+    (1, 0): "",
+    (1, -5): "",
+    (0, SECOND): "",
+    (1, 9 * SECOND): "",
+    (1, 8 * SECOND): "1 bit/s",
+    (1, SECOND): "8 bit/s",
+    (124, SECOND): "992 bit/s",
+    (125, SECOND): "1 kbit/s",
+    (12_495, SECOND): "100 kbit/s",
+    (124_950, SECOND): "1 Mbit/s",
+    (125_000_000, SECOND): "1 Gbit/s",
+    (1_250_000, 1_000_000): "10 Gbit/s",
+    (1_250, 1): "10 Tbit/s",
+    (10**9, 1): "8,000,000 Tbit/s",
+}
+
+
+@pytest.mark.parametrize(("count", "duration_ns"), RATES)
+def test_rate_text(count: int, duration_ns: int) -> None:
+    """Bits per second; nothing where there is nothing to say."""
+    assert rate_text(count, duration_ns) == RATES[count, duration_ns]
+
+
+DURATIONS = {
+    0: "0 ns",
+    1: "1 ns",
+    999: "999 ns",
+    1000: "1 us",
+    1004: "1 us",
+    1234: "1.23 us",
+    99_940: "99.9 us",
+    99_960: "100 us",
+    999_499: "999 us",
+    999_500: "1 ms",
+    999_600: "1 ms",
+    1_000_000: "1 ms",
+    20_400_000: "20.4 ms",
+    999_499_999: "999 ms",
+    999_500_000: "1 s",
+    SECOND: "1 s",
+    59_999_900_000: "60 s",
+    99_940_000_000: "99.9 s",
+    99_960_000_000: "100 s",
+    100 * SECOND: "100 s",
+    3599 * SECOND: "3599 s",
+    3600 * SECOND: "1.0 h",
+    5400 * SECOND: "1.5 h",
+    DAY - SECOND: "24.0 h",
+    DAY: "1.0 days",
+    36 * 3600 * SECOND: "1.5 days",
+    2**63 - 1: "106752 days",
+    -1: "-1 ns",
+    -1_500_000: "-1.5 ms",
+    -(2**63): "-106752 days",
+}
+
+
+@pytest.mark.parametrize("duration_ns", DURATIONS)
+def test_duration_text(duration_ns: int) -> None:
+    """Three figures up to 100 s, then seconds, hours and days."""
+    assert duration_text(duration_ns) == DURATIONS[duration_ns]
+
+
+@pytest.mark.parametrize("power", range(19))
+def test_no_exponents(power: int) -> None:
+    """Around every power of ten, no text is in scientific notation or longer than its column."""
+    for factor in (1, 9.94, 9.95, 9.994, 9.995, 9.996, 9.999, 9.99951):
+        value = int(factor * 10**power)
+        for text, room in ((size_text(value), 14), (duration_text(min(value, 2**63 - 1)), 12)):
+            assert "e" not in text
+            assert len(text) <= room
+        assert "e" not in rate_text(value, SECOND)
+
+
+TIMES = {
+    0: "1970-01-01 00:00:00.000000",
+    -1: "1969-12-31 23:59:59.999999",
+    999: "1970-01-01 00:00:00.000000",
+    1_999_999_999: "1970-01-01 00:00:01.999999",
+    START_NS: "2025-11-20 17:33:20.123456",
+    951_782_400 * SECOND: "2000-02-29 00:00:00.000000",
+    2**63 - 1: "2262-04-11 23:47:16.854775",
+    -(2**63): "1677-09-21 00:12:43.145224",
+}
+
+
+@pytest.mark.parametrize("time_ns", TIMES)
+def test_time_text(time_ns: int) -> None:
+    """UTC, rounded down to the microsecond, with or without the day."""
+    assert time_text(time_ns) == TIMES[time_ns]
+    assert time_text(time_ns, day=False) == TIMES[time_ns].split(" ")[1]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "same"), [(0, DAY - 1, True), (0, DAY, False), (-1, 0, False), (-DAY, -1, True)]
+)
+def test_same_day(first: int, last: int, same: bool) -> None:
+    """By days of UTC, also before 1970."""
+    assert same_day(first, last) is same
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("192.0.2.1", "192.0.2.1:80"), ("2001:db8::1", "[2001:db8::1]:80"), ("::", "[::]:80"), ("", ":80")],
+)
+def test_endpoint(address: str, shown: str) -> None:
+    """Brackets around IPv6."""
+    assert endpoint(address, 80) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "one", "many", "text"),
+    [
+        (0, "frame", "", "0 frames"),
+        (1, "frame", "", "1 frame"),
+        (2, "frame", "", "2 frames"),
+        (1234567, "frame", "", "1,234,567 frames"),
+        (1, "reply", "replies", "1 reply"),
+        (5, "reply", "replies", "5 replies"),
+    ],
+)
+def test_plural(count: int, one: str, many: str, text: str) -> None:
+    """One and many."""
+    assert plural(count, one, many) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text, 1 + 1 = 2", "plain text, 1 + 1 = 2"),
+        ("häßlich 表", "häßlich 表"),
+        ("\x1b[31m", "\\x1b[31m"),
+        ("\x00\x7f\x9b", "\\x00\\x7f\\x9b"),
+        ("a\u2028b\u202ec", "a\\x2028b\\x202ec"),
+        ("\udcff", "\\xdcff"),
+        ("", ""),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    """Control characters, line separators, changes of direction and broken bytes are shown as numbers."""
+    assert printable(text) == shown
