@@ -19,7 +19,9 @@ Int = Any  # a number inside kernels: numba decides between int64 and uint64, an
 FLAGS: dict[str, Any] = {"nogil": True, "_nrt": False}
 
 # Modules whose values kernels hold as constants (tests/test_layers.py compares this with what kernels import).
-CONSTANTS = ("accelerate.py", "schema.py", "tables.py", "decode/codes.py", "decode/link.py", "flows/state.py")
+CONSTANTS = (
+    "accelerate.py", "schema.py", "serial.py", "kinds.py", "tables.py", "decode/codes.py", "decode/link.py", "flows/state.py",
+)  # fmt: skip
 
 NOTICE_AFTER_S = 1.0  # loading compiled kernels takes a fraction of this, compiling them several times as long
 

@@ -15,12 +15,14 @@ from analyzer.capture.records import RECORDS, RecordBatch
 from analyzer.decode import decode
 from analyzer.decode.link import is_decoded, link_name
 from analyzer.errors import UsageError, suggest
+from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import FLOWS, PACKETS, TABLES
+from analyzer.tables import EVENTS, FLOWS, PACKETS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
 Paths = str | Path | Sequence[str | Path]
 Progress = Callable[[Capture], None]
 EXPORT_BATCH_FRAMES = 1 << 14
+FLOWS_AT_ONCE = 10_000
 SHOWN_DAMAGES = 3
 
 
 class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
-    `capture` (a dict, as in `tcpcap analyze --json`), `flows`, `packets`, `warnings` (sentences), `damages`.
+    `capture` (a dict, as in `tcpcap analyze --json`), `flows`, `packets`, `events`, `event_counts`,
+    `warnings` (sentences), `damages`.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Analysis:
         damages: list[Damage],
         summary: Summary,
         flows: FlowTracker,
+        event_counts: dict[str, int],
     ) -> None:
         self.paths = paths
         self.files = files
@@ -52,19 +57,34 @@ class Analysis:
         self.damages = damages
         self.summary = summary
         self.flow_tracker = flows
+        self.event_counts = event_counts
 
     @cached_property
     def flows(self) -> pd.DataFrame:
-        """One row per conversation; the columns are those of `tables.FLOWS`."""
+        """One row per conversation; the columns are those of `tables.FLOWS`. Those that left are not there: see `warnings`."""
         return FLOWS.frame(self.flow_tracker.rows())
 
     @cached_property
     def packets(self) -> pd.DataFrame:
         """One row per frame; the columns are those of `tables.PACKETS`. Reads the capture again."""
+        return PACKETS.frame(self._again("packets"))
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """One row per event; the columns are those of `tables.EVENTS`. Reads the capture again."""
+        return EVENTS.frame(self._again("events"))
+
+    def _again(self, table: str) -> Rows:
+        """The rows of a table that is not kept."""
         if any(path == "-" or Path(path).is_fifo() for path in self.paths):
-            raise UsageError("packets", "a pipe can be read only once", "save the capture to a file first")
-        rows = list(packet_rows(self.paths, max_flows=self.flow_tracker.max_flows))
-        return PACKETS.frame(np.concatenate(rows) if rows else np.zeros(0, PACKETS.dtype))
+            raise UsageError(table, "a pipe can be read only once", "save the capture to a file first")
+        rows = list(table_rows(self.paths, table, max_flows=self.flow_tracker.max_flows))
+        return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
+
+    @cached_property
+    def troubled(self) -> int:
+        """How many connections had trouble."""
+        return self.flow_tracker.troubled(0)[1]
 
     @cached_property
     def capture(self) -> dict[str, Any]:
@@ -77,11 +97,8 @@ class Analysis:
             ],
             **self.summary.as_dict(),
             "drops": self.drops,
-            "flows": len(self.flow_tracker),
-            "untracked": {
-                "frames": self.flow_tracker.untracked_frames,
-                "bytes": self.flow_tracker.untracked_bytes,
-            },
+            "flows": self.flow_tracker.total,
+            "left": dict(self.flow_tracker.left),
             "damages": [
                 {"path": d.path, "offset": d.offset, "frame": d.frame, "what": d.what, "lost": d.lost}
                 for d in self.damages
@@ -106,7 +123,7 @@ class Analysis:
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")
-        return f"<Analysis of {', '.join(self.paths)}: {frames:,} frames, {len(self.flow_tracker):,} flows>"
+        return f"<Analysis of {', '.join(self.paths)}: {frames:,} frames, {self.flow_tracker.total:,} flows>"
 
     def _repr_html_(self) -> str:
         import html
@@ -139,20 +156,26 @@ def analyze(
     """
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     summary, tracker = Summary(), FlowTracker(max_flows)
+    judge = Judge(tracker)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         with announced(notify or (lambda _: None)):
-            _load_kernels(summary, tracker)
+            _load_kernels(summary, tracker, judge)
         for batch in capture:
             rows = decode(batch, capture.interfaces)
             summary.add(rows, len(capture.interfaces))
-            tracker.add(rows)
+            for part in tracker.follow(rows):
+                judge.add(part)
             if progress is not None:
                 progress(capture)
-    return Analysis(names, capture.files, capture.interfaces, capture.damages, summary, tracker)
+    for _ in judge.finish():
+        pass
+    counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
+    return Analysis(names, capture.files, capture.interfaces, capture.damages, summary, tracker, counts)
 
 
-def packet_rows(
+def table_rows(
     paths: list[str],
+    table: str,
     *,
     batch_frames: int = EXPORT_BATCH_FRAMES,
     max_flows: int = MAX_FLOWS,
@@ -160,21 +183,36 @@ def packet_rows(
     notify: Callable[[str], None] | None = None,
     damages: list[Damage] | None = None,
 ) -> Iterator[Rows]:
-    """The `packets` rows of a capture, batch by batch; what could not be read is added to `damages`.
+    """The rows of a table, piece by piece while the capture is read; what could not be read is added to `damages`.
 
-    `flow` and `direction` are what was known when the frame passed.
+    In `packets`, `flow` and `direction` are what was known when the frame passed. `flows` come when they leave or the
+    capture ends.
     """
-    tracker, labeller = FlowTracker(max_flows), WiresharkLabeller()
+    tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
+    judge = Judge(tracker, keep=table == "events")
     with open_capture(paths, batch_frames=batch_frames) as capture:
         with announced(notify or (lambda _: None)):
-            labeller.add(_load_kernels(Summary(), tracker), tracker.previous)
+            labeller.add(_load_kernels(Summary(), tracker, judge))
         for batch in capture:
             rows = decode(batch, capture.interfaces)
-            tracker.add(rows)
-            labeller.add(rows, tracker.previous)
-            yield rows
+            for part in tracker.follow(rows):
+                for events in judge.judge(part):
+                    if table == "events" and len(events):
+                        yield events.copy()
+                if table == "packets":
+                    labeller.add(part)
+                while tracker.rows_left:
+                    yield tracker.rows_left.pop(0)
+            if table == "packets":
+                yield rows
             if progress is not None:
                 progress(capture)
+        for events in judge.finish():
+            if table == "events":
+                yield events
+        if table == "flows":
+            for start in range(0, len(tracker), FLOWS_AT_ONCE):
+                yield tracker.rows(slice(start, start + FLOWS_AT_ONCE))
         if damages is not None:
             damages.extend(capture.damages)
 
@@ -186,7 +224,7 @@ def table_named(name: str, where: str) -> str:
     return name
 
 
-def _load_kernels(summary: Summary, tracker: FlowTracker) -> Rows:
+def _load_kernels(summary: Summary, tracker: FlowTracker, judge: Judge) -> Rows:
     """Run every kernel once on no frames: loading, or the very first time compiling, happens here."""
     from analyzer.capture.merge_kernel import load as load_merge
     from analyzer.capture.pcap_kernel import load as load_pcap
@@ -202,7 +240,8 @@ def _load_kernels(summary: Summary, tracker: FlowTracker) -> Rows:
     rows = decode(RecordBatch(buffer, np.zeros(0, RECORDS.dtype), 1), interfaces)
     summary.add(rows, 1)
     tracker.load()
-    tracker.add(rows)
+    for part in tracker.follow(rows):
+        judge.add(part)
     return rows
 
 
@@ -273,5 +312,7 @@ def _warnings(analysis: Analysis) -> Iterator[str]:
     if unknown and frames:
         names = ", ".join(sorted(link_name(number) for number in unknown))
         yield f"{frames:,} frames of a link layer that is not decoded ({names})"
-    if analysis.flow_tracker.untracked_frames:
-        yield f"{analysis.flow_tracker.untracked_frames:,} frames belong to flows beyond --max-flows and are not in any"
+    left = analysis.flow_tracker.left
+    if left:
+        what = ", ".join(f"{count:,} {word.replace('_', ' ') or 'UDP'}" for word, count in left.most_common())
+        yield f"{left.total():,} flows left to make room for others (--max-flows), and are counted but not listed: {what}"

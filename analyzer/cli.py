@@ -77,10 +77,10 @@ def cli() -> None:
     default=1_000_000,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many conversations to follow.",
+    help="How many conversations to follow at a time; beyond it the least important leave.",
 )
 def analyze(trace: tuple[str, ...], as_json: bool, top: int, max_flows: int) -> None:
-    """Say what a capture holds: files, times, protocols, conversations."""
+    """Say what happened: connections in trouble first, then what the capture holds."""
     from analyzer.analysis import analyze as run
     from analyzer.report.progress import progress_shown
 
@@ -102,7 +102,7 @@ def analyze(trace: tuple[str, ...], as_json: bool, top: int, max_flows: int) -> 
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.option("--table", required=True, help="Which table: packets or flows.")
+@click.option("--table", required=True, help="Which table: packets, flows or events.")
 @click.option(
     "-o",
     "--output",
@@ -148,27 +148,17 @@ def schema(table: str | None) -> None:
 
 def _frames(table: str, trace: list[str], damages: list[Damage]) -> Iterator[pd.DataFrame]:
     """The DataFrames of a table, at least one, while the input is read."""
-    from analyzer.analysis import analyze as run
-    from analyzer.analysis import packet_rows
-    from analyzer.flows.tracker import MAX_FLOWS
+    from analyzer.analysis import table_rows
     from analyzer.report.progress import progress_shown
-    from analyzer.tables import PACKETS
+    from analyzer.tables import TABLES
 
     with progress_shown() as (update, notify):
-        if table == "packets":
-            empty = True
-            for rows in packet_rows(trace, progress=update, notify=notify, damages=damages):
-                empty = False
-                yield PACKETS.frame(rows)
-            if empty:
-                yield PACKETS.empty()
-        else:
-            analysis = run(trace, progress=update, notify=notify)
-            damages.extend(analysis.damages)
-            untracked = analysis.flow_tracker.untracked_frames
-            if untracked:
-                click.echo(f"tcpcap: {untracked:,} frames belong to flows beyond the first {MAX_FLOWS:,}", err=True)
-            yield analysis.flows
+        empty = True
+        for rows in table_rows(trace, table, progress=update, notify=notify, damages=damages):
+            empty = False
+            yield TABLES[table].frame(rows)
+        if empty:
+            yield TABLES[table].empty()
 
 
 def _colour() -> bool | None:

@@ -24,7 +24,8 @@ class Column:
     `kind` says how the stored number is shown: as it is (`value`), as one of `words` (`enum`), as the set of
     `words` whose bits are set (`bits`), or as the text of an IP address (`address`, stored as two big-endian
     64-bit halves `<name>_hi` and `<name>_lo`; IPv4 is stored as ::ffff:a.b.c.d and `version` names the column
-    that tells the two families apart). `text` columns hold Python strings and exist in DataFrames only.
+    that tells the two families apart), or as the characters it is (`ascii`). `text` columns hold Python strings and
+    exist in DataFrames only.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Column:
     @property
     def shown(self) -> str:
         """The dtype as a reader of the documentation sees it."""
-        return {"address": "text", "enum": "word", "bits": "words"}.get(self.kind, self.dtype)
+        return {"address": "text", "ascii": "text", "enum": "word", "bits": "words"}.get(self.kind, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Table:
     name: str
     doc: str
     columns: tuple[Column, ...]
+    appendix: str = ""  # what `markdown` adds behind the columns
     dtype: np.dtype[np.void] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,7 +109,7 @@ class Table:
                 doc = column.doc + (f" One of: {_quoted(column.words)}." if column.kind == "enum" else "")
                 doc += f" Words: {_quoted(column.words)}." if column.kind == "bits" else ""
                 lines.append(f"| `{column.name}` | {column.shown} | {column.unit} | {doc} |")
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines) + "\n" + self.appendix
 
 
 def bits_text(words: tuple[str, ...], mask: int) -> str:
@@ -157,6 +159,12 @@ def _show_bits(column: Column, rows: Rows) -> Any:
     return _categories(rows[column.name], lambda code: bits_text(column.words, int(code)))
 
 
+def _show_ascii(column: Column, rows: Rows) -> Any:
+    import pandas as pd
+
+    return pd.array(np.char.decode(rows[column.name], "ascii"), dtype=str)
+
+
 def _show_address(column: Column, rows: Rows) -> Any:
     keys = np.empty(len(rows), [("high", "u8"), ("low", "u8"), ("version", "u1")])
     keys["high"], keys["low"] = rows[f"{column.name}_hi"], rows[f"{column.name}_lo"]
@@ -169,4 +177,5 @@ _SHOW: dict[str, Callable[[Column, Rows], Any]] = {
     "enum": _show_enum,
     "bits": _show_bits,
     "address": _show_address,
+    "ascii": _show_ascii,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analyzer.kinds import CAUSES, NAMES, kinds_markdown
 from analyzer.schema import Column, Table
 
 LAYERS = (
@@ -39,6 +40,7 @@ PACKETS = Table(
         Column("flow", "i8", "Number of the flow in the table `flows`; -1 for a frame that belongs to none."),
         Column("direction", "u1", "0 from the flow's client, 1 from its server; on frames before the one that settles who is who (see `roles` of `flows`) the guess made then."),
         Column("wireshark", "u2", "The `tcp.analysis` flags that Wireshark 4.0 sets on this frame with default preferences.", kind="bits", words=WIRESHARK),
+        Column("events", "u8", "Events on this frame (table `events`), but for those that become certain only at a later frame.", kind="bits", words=NAMES),
         Column("ifindex", "u4", "Interface index of the capturing host where the link layer says it (SLL2, modified pcap), else 0."),
         Column("length", "u4", "Length of the frame on the wire, as the capture file says.", unit="bytes"),
         Column("captured", "u4", "How much of the frame is in the file.", unit="bytes"),
@@ -106,6 +108,8 @@ PACKETS = Table(
         Column("quoted_src_port", "u2", "Source port of the quoted packet (TCP, UDP)."),
         Column("quoted_dst_port", "u2", "Destination port of the quoted packet (TCP, UDP)."),
         Column("quoted_seq", "u4", "Sequence number of the quoted packet (TCP)."),
+        Column("reused", "u1", "Is there a flow before this one on its tuple.", public=False),
+        Column("place", "i4", "Where the state of the flow is kept; -1 without one.", public=False),
         Column("l3_at", "u4", "Where the innermost IP header starts in the frame.", unit="bytes", public=False),
         Column("l4_at", "u4", "Where the transport header (or the payload of IP) starts in the frame.", unit="bytes", public=False),
     ),
@@ -116,6 +120,50 @@ ROLES = ("handshake", "ports", "first_packet")
 FLOW_STATES = (
     "", "open", "closed", "half_closed", "reset_by_client", "reset_by_server", "refused", "unanswered", "half_open",
 )  # fmt: skip
+
+TCP_STATES = (
+    "", "CLOSED", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "TIME-WAIT",
+    "CLOSE-WAIT", "LAST-ACK",
+)  # fmt: skip
+COMPLETENESS = ("", "complete", "no_end", "no_beginning", "middle", "no_handshake")
+
+
+def _per_side(side: str, other: str) -> tuple[Column, ...]:
+    """The columns of `flows` that describe what one side of a TCP connection did; 0 or empty for UDP."""
+    rtt = f"Round-trip time from the {side}'s data to its acknowledgment, as seen where the capture was taken: "
+    unknown = "; -1 without a sample"
+    return (
+        Column(f"{side}_state", "u1", f"State of the {side}'s end after the last frame, in the terms of RFC 9293 section 3.3.2.", kind="enum", words=TCP_STATES),
+        Column(f"{side}_unique_bytes", "i8", f"Bytes of the {side}'s stream that were sent or acknowledged, each counted once.", unit="bytes"),
+        Column(f"{side}_missing_bytes", "i8", "Bytes of it that were acknowledged but are not in the capture.", unit="bytes"),
+        Column(f"{side}_retransmissions", "u4", f"Events `retransmission` of the {side}."),
+        Column(f"{side}_retransmitted_bytes", "i8", "Bytes they sent again.", unit="bytes"),
+        Column(f"{side}_timeouts", "u4", "Events `retransmission_timeout`."),
+        Column(f"{side}_spurious", "u4", f"Retransmissions of the {side} that were not needed (events `spurious_retransmission`)."),
+        Column(f"{side}_out_of_order", "u4", f"Segments of the {side} that the network delivered late (events `reordering`)."),
+        Column(f"{side}_duplicate_acks", "u4", f"Events `duplicate_ack` sent by the {side}."),
+        Column(f"{side}_sack_blocks", "u4", f"SACK blocks sent by the {side}."),
+        Column(f"{side}_dsacks", "u4", f"Events `dsack` sent by the {side}: it received something twice."),
+        Column(f"{side}_copies", "u4", f"Frames of the {side} that were captured twice, or repeated by the network."),
+        Column(f"{side}_offered", "u2", f"TCP options in the {side}'s SYN.", kind="bits", words=OPTIONS),
+        Column(f"{side}_mss", "u2", f"Maximum segment size that the {side} accepts (option of its SYN); 0 without one.", unit="bytes"),
+        Column(f"{side}_window_scale", "i2", f"Window scale shift of the {side}'s SYN; -1 without one."),
+        Column(f"{side}_in_flight_max", "i8", f"Most bytes of the {side} that were not acknowledged at a time.", unit="bytes"),
+        Column(f"{side}_window_min", "i8", f"Smallest window that the {side} offered after its SYN, scaled; -1 without one.", unit="bytes"),
+        Column(f"{side}_window_max", "i8", f"Largest window that the {side} offered after its SYN, scaled; -1 without one.", unit="bytes"),
+        Column(f"{side}_zero_windows", "u4", f"How often the {side} closed its window (events `zero_window`)."),
+        Column(f"{side}_zero_window_ns", "i8", "How long it was closed in all.", unit="ns"),
+        Column(f"{side}_zero_window_longest_ns", "i8", "The longest of these times.", unit="ns"),
+        Column(f"{side}_idle_longest_ns", "i8", f"Longest time between two frames of the {side}.", unit="ns"),
+        Column(f"{side}_largest_segment", "u4", f"Most payload in a segment of the {side}.", unit="bytes"),
+        Column(f"{side}_super_segments", "u4", f"Segments of the {side} with more payload than the {other} accepts in one: captured before segmentation (GSO, TSO) or after merging (GRO, LRO)."),
+        Column(f"{side}_rtt_samples", "u4", "How many RTT samples there are: of data that was sent once (Karn), or whose transmission the TSecr names."),
+        Column(f"{side}_rtt_min_ns", "i8", rtt + "smallest" + unknown + ".", unit="ns"),
+        Column(f"{side}_rtt_median_ns", "i8", rtt + "median, within 10 % where there are more than 8 samples" + unknown + ".", unit="ns"),
+        Column(f"{side}_rtt_p95_ns", "i8", rtt + "95th percentile, within 10 % where there are more than 8 samples" + unknown + ".", unit="ns"),
+        Column(f"{side}_rtt_max_ns", "i8", rtt + "largest" + unknown + ".", unit="ns"),
+    )  # fmt: skip
+
 
 FLOWS = Table(
     "flows",
@@ -135,6 +183,7 @@ FLOWS = Table(
         Column("first_frame", "i8", "Number of the first frame."),
         Column("last_frame", "i8", "Number of the last frame."),
         Column("previous", "i8", "The flow that used the same addresses and ports before, -1 where there is none."),
+        Column("since_previous_ns", "i8", "Time from the last frame of that flow to the first of this one; 0 without one.", unit="ns"),
         Column("client_packets", "i8", "Packets from the client."),
         Column("server_packets", "i8", "Packets from the server."),
         Column("client_bytes", "i8", "Bytes of the client's frames on the wire.", unit="bytes"),
@@ -143,7 +192,29 @@ FLOWS = Table(
         Column("server_payload", "i8", "Payload bytes from the server, sent again or not.", unit="bytes"),
         Column("handshake_rtt_ns", "i8", "Time from SYN to the ACK that ends the handshake; -1 where it was not captured, or where SYN or SYN-ACK were sent more than once and nobody can tell which was answered (Karn).", unit="ns"),
         Column("state", "u1", "How the TCP connection stood at the end of the capture: `closed` by FIN both ways, `half_closed` one way; `refused` SYN answered by RST; `unanswered` SYN without an answer; `half_open` no ACK after SYN-ACK. Empty for UDP.", kind="enum", words=FLOW_STATES),
+        Column("completeness", "u1", "How much of the connection the capture holds: `complete` handshake and end (FIN both ways, or RST); `no_end`; `no_beginning`; `middle` neither; `no_handshake` it was never established. Empty for UDP.", kind="enum", words=COMPLETENESS),
+        Column("history", "S20", "What happened, in order, each letter once a side, as in Zeek: s SYN, h SYN-ACK, a ACK, d data, f FIN, r RST, t retransmission, w zero window, g gap in the capture, i inconsistent; upper case by the client.", kind="ascii"),
+        Column("agreed", "u2", "TCP options in both SYNs (window scale, SACK, timestamps and MPTCP work only then).", kind="bits", words=OPTIONS),
+        Column("events", "u8", "Kinds of events that happened.", kind="bits", words=NAMES),
+        *_per_side("client", "server"),
+        *_per_side("server", "client"),
     ),
 )  # fmt: skip
 
-TABLES: dict[str, Table] = {table.name: table for table in (PACKETS, FLOWS)}
+EVENTS = Table(
+    "events",
+    "One row per verdict on a frame, in the order in which it became certain. What each event means: `tcpcap schema events`.",
+    (
+        Column("frame", "i8", "Number of the frame."),
+        Column("time_ns", "i8", "Its capture time.", unit="ns"),
+        Column("flow", "i8", "Its flow in the table `flows`, or -1."),
+        Column("direction", "u1", "0 the frame is from the client, 1 from the server."),
+        Column("event", "u1", "What happened.", kind="enum", words=NAMES),
+        Column("cause", "u1", "Why, or of which sort it is.", kind="enum", words=CAUSES),
+        Column("related_frame", "i8", "The frame it refers to, such as the first transmission of what is sent again; 0 without one."),
+        Column("value", "i8", "How much; what it counts depends on the event."),
+    ),
+    appendix=kinds_markdown(),
+)  # fmt: skip
+
+TABLES: dict[str, Table] = {table.name: table for table in (PACKETS, FLOWS, EVENTS)}

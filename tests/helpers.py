@@ -20,7 +20,18 @@ DECODED_COLUMNS = [
     column
     for column in PACKETS.columns
     if column.name
-    not in ("frame", "time_ns", "interface", "length", "captured", "record_flags", "flow", "direction", "wireshark")
+    not in (
+        "frame",
+        "time_ns",
+        "interface",
+        "length",
+        "captured",
+        "record_flags",
+        "flow",
+        "direction",
+        "wireshark",
+        "events",
+    )
 ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-SAMPLE = "samples/handshake/client"
+SAMPLE = "samples/reorder-duplicate/server"
 BLOCK = re.compile(r"(<!-- (?P<name>[\w-]+): generated -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -39,7 +39,19 @@ def tables() -> str:
     return "\n".join(lines) + "\n"
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"answer": answer, "link-types": link_types, "tables": tables}
+def events() -> str:
+    """The kinds of events, in a sentence."""
+    from analyzer.kinds import NAMES
+
+    return ", ".join(f"`{name}`" for name in NAMES) + ".\n"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "answer": answer,
+    "events": events,
+    "link-types": link_types,
+    "tables": tables,
+}
 
 
 def regenerated(text: str) -> str:

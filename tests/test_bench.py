@@ -20,13 +20,21 @@ from tests.bench.run import Measured, Run, Tool
 
 BULK = Recipe("mtu", "bulk", 3_000_000, lanes=3)
 SHORT = Recipe("small", "short", 150_000, lanes=20)
+ROUNDS = Recipe("million", "rounds", frames=300, lanes=30)
+FLOOD = Recipe("flood", "flood", frames=250)
 SYN, FIN, ACK = dpkt.tcp.TH_SYN, dpkt.tcp.TH_FIN, dpkt.tcp.TH_ACK
 
 
-@pytest.fixture(scope="module", params=[BULK, SHORT], ids=["bulk", "short"])
-def capture(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Capture:
-    """A small capture of either kind."""
-    return make.capture(request.param, tmp_path_factory.mktemp("bench"))
+@pytest.fixture(scope="module", params=[BULK, SHORT, ROUNDS, FLOOD], ids=lambda recipe: recipe.kind)
+def recipe(request: pytest.FixtureRequest) -> Recipe:
+    """A small capture of each kind, as a recipe."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def capture(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Capture:
+    """The same as a file."""
+    return make.capture(recipe, tmp_path_factory.mktemp("bench"))
 
 
 def packets(path: Path) -> list[tuple[float, dpkt.ip.IP | dpkt.ip6.IP6, bytes]]:
@@ -55,7 +63,7 @@ def test_frames_are_whole_in_order_and_sum_up(capture: Capture) -> None:
     times = [time for time, _, _ in found]
     assert times == sorted(times)
     versions = Counter(ip.v for _, ip, _ in found)
-    assert set(versions) == ({4} if capture.name == "mtu" else {4, 6})
+    assert set(versions) == ({4} if capture.name in ("mtu", "flood") else {4, 6})
     for _, ip, frame in found:
         segment = frame[34 if ip.v == 4 else 54 :]
         if ip.v == 4:
@@ -101,16 +109,41 @@ def test_ten_frames_are_one_connection(tmp_path: Path) -> None:
     assert [bool(flag & FIN) for flag in flags].count(True) == 2
 
 
-def test_the_seed_decides_the_bytes(capture: Capture, tmp_path: Path) -> None:
-    recipe = BULK if capture.name == "mtu" else SHORT
+def test_all_connections_live_from_the_first_round_to_the_last(tmp_path: Path) -> None:
+    found = packets(make.capture(ROUNDS, tmp_path).path)
+    assert len(found) == 300
+    rounds = [[ip for _, ip, _ in found[at : at + 30]] for at in range(0, 300, 30)]
+    pairs = [[frozenset({(ip.src, ip.data.sport), (ip.dst, ip.data.dport)}) for ip in turn] for turn in rounds]
+    assert len(set(pairs[0])) == 30
+    assert all(turn == pairs[0] for turn in pairs)
+    flags = [{ip.data.flags & (SYN | FIN | ACK) for ip in turn} for turn in rounds]
+    assert flags == [{SYN}, {SYN | ACK}, *[{ACK}] * 5, {FIN | ACK}, {FIN | ACK}, {ACK}]
+
+
+def test_a_flood_comes_from_everywhere_and_gets_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "FLOOD_AT_ONCE", 100)
+    found = [ip for _, ip, _ in packets(make.capture(FLOOD, tmp_path).path)]
+    assert len({ip.src for ip in found}) == len(found) == 250
+    assert len({ip.data.sport for ip in found}) > 200
+    assert {(ip.dst, ip.data.dport, ip.data.flags) for ip in found} == {(b"\x0a\x64\x00\x01", 5201, SYN)}
+
+
+def test_large_captures_hold_what_they_are_named_for() -> None:
+    million, flood = (make.recipes()[name] for name in ("million", "flood"))
+    assert (million.lanes, million.frames, flood.frames) == (1_000_000, 10_000_000, 10_000_000)
+    assert {len(rows) for rows in script.short_scripts(np.random.default_rng(1))} == {make.EXCHANGE}
+
+
+def test_the_seed_decides_the_bytes(recipe: Recipe, capture: Capture, tmp_path: Path) -> None:
     expected = capture.path.read_bytes()
     assert make.capture(recipe, tmp_path).path.read_bytes() == expected
     assert make.capture(replace(recipe, seed=2), tmp_path).path.read_bytes() != expected
 
 
-def test_the_size_of_blocks_changes_nothing(capture: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_blocks_changes_nothing(
+    recipe: Recipe, capture: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(render, "BLOCK", 10_000)
-    recipe = BULK if capture.name == "mtu" else SHORT
     assert make.capture(recipe, tmp_path).path.read_bytes() == capture.path.read_bytes()
 
 
@@ -126,6 +159,8 @@ def test_a_capture_is_made_once_and_again_if_damaged(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_before(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"GB free, 1000000\.5 GB needed .* --dir or a smaller --size"):
         make.capture(replace(BULK, size=10**15), tmp_path)
+    with pytest.raises(SystemExit, match=r"130000\.5 GB needed"):
+        make.capture(replace(FLOOD, frames=10**12), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -206,6 +241,36 @@ def test_bars_are_met_or_missed() -> None:
     assert [line.strip()[:11] for line in long[1::2]] == ["exit status"] * 2
     assert max(map(len, long)) <= 100
     assert "not measured" in table.verdicts([bars.Bar("help", "tcpcap --help", 0.25, "s")])
+
+
+def test_speed_is_told_beside_others() -> None:
+    frame, tshark, tcptrace = bars.speed_bars(figures())
+    assert frame.met
+    assert frame.measured == pytest.approx(200)
+    assert tshark.met
+    assert tshark.measured == pytest.approx(1)
+    assert tshark.note == "200 of 20,000 ns/frame, 100.0 times as fast"
+    assert (tcptrace.met, tcptrace.measured, tcptrace.note) == (False, None, "tcptrace: not installed")
+    faster = Measured("mtu", "tcptrace", 1_000_000, True, [Run(0.4, 0.4, 100.0)])
+    slower = Measured("mtu", "tcptrace", 1_000_000, True, [Run(0.8, 0.8, 100.0)])
+    others = [row for row in figures() if row.tool != "tcptrace"]
+    assert [bars.speed_bars([*others, row])[2].met for row in (faster, slower)] == [False, True]
+    failed = [replace(row, runs=[], note="more than 9 s") if row.tool == "tcpcap" else row for row in figures()]
+    assert [(bar.met, bar.note) for bar in bars.speed_bars(failed)] == [(False, "tcpcap: more than 9 s")] * 3
+    short = [replace(row, runs=[Run(0.2, 0.2, 100.0)]) if row.capture == "mtu" else row for row in figures()]
+    assert [(bar.met, bar.note) for bar in bars.speed_bars(short)][:2] == [(False, "too few frames to tell")] * 2
+
+
+def test_peaks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make.capture(FLOOD, tmp_path)
+    for run_, met in ((Run(1.0, 1.0, 1_400.0), True), (Run(1.0, 1.0, 1_600.0), False), (Run(1, 1, 9, "killed"), False)):
+        monkeypatch.setattr(bars, "once", lambda *_, found=run_: found)
+        [bar] = bars.flood_bar(lambda _: made, 1, lambda _: None)
+        assert (bar.met, bar.text, bar.note.split()[0]) == (
+            met,
+            "flood, peak memory",
+            "killed" if run_.failed else "1.0",
+        )
 
 
 def test_everything_goes_into_json() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.readme import BLOCK, BLOCKS, README, ROOT, regenerated
+from tests.readme import BLOCK, BLOCKS, README, ROOT, SAMPLE, regenerated
 
 
 def test_generated_parts_are_current() -> None:
@@ -19,7 +19,7 @@ def test_set_up_is_two_commands_and_ci_runs_the_second() -> None:
     lines = re.findall(r"^python3 -m venv .*$", README.read_text(), re.MULTILINE)
     assert len(lines) == 2
     install, test = lines
-    assert install.endswith("tcpcap analyze samples/handshake/client")
+    assert install.endswith(f"tcpcap analyze {SAMPLE}")
     assert test.endswith("-m pytest")
     assert test in (ROOT / ".ci" / "run").read_text().splitlines()
 

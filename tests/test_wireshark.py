@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from analyzer import analyze
-from analyzer.analysis import packet_rows
+from analyzer.analysis import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS, WIRESHARK
 from tests import build
@@ -48,7 +48,7 @@ needs_corpus = pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
 
 def rows_of(path: Path, batch_frames: int = 1 << 14) -> Rows:
     """All packet rows of a capture, with their labels."""
-    return np.concatenate([np.zeros(0, PACKETS.dtype), *packet_rows([str(path)], batch_frames=batch_frames)])
+    return np.concatenate([np.zeros(0, PACKETS.dtype), *table_rows([str(path)], "packets", batch_frames=batch_frames)])
 
 
 def packets_of(rows: Rows) -> list[Packet]:

@@ -7,7 +7,6 @@ It is kept for what engineers know and compare with, right or wrong; the rules a
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from analyzer.schema import Rows
 
@@ -21,15 +20,14 @@ class WiresharkLabeller:
         from analyzer.events.wireshark_kernel import LABEL_STATE
 
         self._states = np.zeros(FIRST_CAPACITY, LABEL_STATE)
-        self._used = 0
+        self._blank = np.zeros(1, LABEL_STATE)
+        self._blank["window"] = self._blank["window_scale"] = -1
 
-    def add(self, rows: Rows, previous: npt.NDArray[np.int64]) -> None:
-        """Fill `wireshark` in `rows`; `previous` has, for each flow so far, the one before it on its tuple, or -1."""
-        from analyzer.events.wireshark_kernel import clear, label
+    def add(self, rows: Rows) -> None:
+        """Fill `wireshark` in `rows`, a part that the FlowTracker gave its flows."""
+        from analyzer.events.wireshark_kernel import label
 
-        flows = len(previous)
-        while len(self._states) < flows:
+        places = int(rows["place"].max(initial=-1)) + 1
+        while len(self._states) < places:
             self._states.resize(2 * len(self._states), refcheck=False)
-        clear(self._states, self._used, flows)
-        self._used = flows
-        label(rows, self._states, previous)
+        label(rows, self._states, self._blank)

@@ -26,7 +26,7 @@ DIRECTION = [
     ("next_seq_ns", "i8"),
 ]
 LABEL_STATE = np.dtype(
-    [(name, kind, (2,)) for name, kind in DIRECTION] + [("syn_ns", "i8"), ("rtt_ns", "i8")], align=True
+    [(name, kind, (2,)) for name, kind in DIRECTION] + [("flow", "i8"), ("syn_ns", "i8"), ("rtt_ns", "i8")], align=True
 )
 
 
@@ -58,17 +58,8 @@ def later(a: Int, b: Int) -> Any:
 
 
 @kernel
-def clear(states: Any, first: Int, count: Int) -> None:
-    """Make the states of new flows ready."""
-    for flow in range(first, count):
-        for end in range(2):
-            states[flow]["window"][end] = -1
-            states[flow]["window_scale"][end] = -1
-
-
-@kernel
-def label(rows: Any, states: Any, previous: Any) -> None:
-    """Fill `wireshark` in the rows that belong to a TCP flow; `previous` (int64) says which flows reuse a 4-tuple."""
+def label(rows: Any, states: Any, blank: Any) -> None:
+    """Fill `wireshark` in the rows that belong to a TCP flow; a state at whose place another flow is begins as `blank`."""
     for i in range(len(rows)):
         row = rows[i]
         # Wireshark gives up on a header that is longer than the packet; where only the snaplen cut the options it goes
@@ -78,10 +69,13 @@ def label(rows: Any, states: Any, previous: Any) -> None:
             continue
         if stop != DECODED and stop != TRUNCATED:
             continue
-        state = states[row["flow"]]
+        state = states[row["place"]]
         labels = 0
-        if state["heard"][0] == 0 and state["heard"][1] == 0 and previous[row["flow"]] >= 0:
-            labels = REUSED_PORTS
+        if state["flow"] != row["flow"] + 1:
+            states[row["place"]] = blank[0]
+            state["flow"] = row["flow"] + 1
+            if row["reused"]:
+                labels = REUSED_PORTS
         labels |= analyze(state, row, low_end(row))
         if stop == DECODED:
             row["wireshark"] = labels

@@ -91,6 +91,9 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["first_frame"] = row["frame"]
     state["syn_ns"] = 0
     state["rtt_ns"] = -1
+    state["events"] = 0
+    state["closer"] = 0
+    state["letters"] = 0
     for i in range(2):
         state["packets"][i] = state["bytes"][i] = state["payload"][i] = 0
         state["base_known"][i] = 0
@@ -132,20 +135,22 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
             state["rtt_ns"] = max(time_ns - state["syn_ns"], -1)  # a difference beyond int64 is none
     if flags & TCP_FIN:
         state["seen"] |= FIN << end
+        if not state["closer"]:
+            state["closer"] = 1 + end
     both = FIN | FIN << 1
     if flags & TCP_RST and state["seen"] & both != both and not state["seen"] & (RST | RST << 1):
         state["seen"] |= RST << end
 
 
 @kernel
-def track(rows: Any, first: Int, states: Any, count: Int, table: Any, seed: Any, untracked: Any) -> tuple[Int, Int]:
-    """Add rows from `first` on to the flows. Returns (the row where it stopped, number of flows).
+def track(
+    rows: Any, first: Int, states: Any, ends: Any, blank: Any, room: Any, free: Any, table: Any, seed: Any
+) -> Int:
+    """Give rows from `first` on their `flow`, `direction` and `place`. Returns the row where it stopped.
 
-    A row gets the number of its `flow` and its `direction`.
-
-    `states` (FLOW_STATE) has `count` flows in use; `table` (int32, a power of two, EMPTY where free) finds them. It stops
-    before the end where a new flow finds no room in `states`: the caller makes room, or passes `untracked` (int64, 2:
-    frames, bytes) with `first` at that row and full `states`, and such packets are counted there.
+    `states` (FLOW_STATE) and `ends` (END_STATE, two for each) have room[1] places that were ever used, of which the last
+    room[2] in `free` (int32) are free again; room[0] is the number of the next flow. `table` (int32, a power of two, EMPTY
+    where free) finds places. It stops before the end where a new flow finds no room: the caller makes some.
     """
     mask = np.uint64(len(table) - 1)
     for i in range(first, len(rows)):
@@ -158,29 +163,38 @@ def track(rows: Any, first: Int, states: Any, count: Int, table: Any, seed: Any,
             continue
         end = low_end(row)
         slot = hash_of(row, seed) & mask
-        found = EMPTY
+        found = np.int64(EMPTY)
         while table[slot] != EMPTY:
             if same_flow(states[table[slot]], row, end):
-                found = table[slot]
+                found = np.int64(table[slot])
                 break
             slot = (slot + np.uint64(1)) & mask
-        again = found != EMPTY and row["ip_proto"] == TCP and is_reuse(states[found], row, end)
-        if found == EMPTY or again or states[found]["seen"] & SUCCEEDED:
-            if count == len(states):
-                if len(untracked) == 0:
-                    return i, count
-                if found != EMPTY:
-                    states[found]["seen"] |= SUCCEEDED
-                untracked[0] += 1
-                untracked[1] += row["length"]
-                continue
-            begin(states[count], row, end)
-            states[count]["previous"] = found
-            found = count
+        if found == EMPTY or (row["ip_proto"] == TCP and is_reuse(states[found], row, end)):
+            if room[2] > 0:
+                room[2] -= 1
+                place = np.int64(free[room[2]])
+            elif room[1] < len(states):
+                place = room[1]
+                room[1] += 1
+            else:
+                return i
+            state = states[place]
+            begin(state, row, end)
+            state["flow"] = room[0]
+            state["previous"], state["previous_place"], state["since_previous_ns"] = -1, found, 0
+            if found != EMPTY:
+                state["previous"] = states[found]["flow"]
+                state["since_previous_ns"] = row["time_ns"] - states[found]["end_ns"]
+                states[found]["seen"] |= SUCCEEDED
+            ends[2 * place] = blank[0]
+            ends[2 * place + 1] = blank[0]
+            room[0] += 1
+            found = place
             table[slot] = found
-            count += 1
-        row["flow"] = found
         state = states[found]
+        row["flow"] = state["flow"]
+        row["place"] = found
+        row["reused"] = state["previous"] >= 0
         state["end_ns"] = max(state["end_ns"], row["time_ns"])
         state["start_ns"] = min(state["start_ns"], row["time_ns"])
         state["last_frame"] = row["frame"]
@@ -190,23 +204,26 @@ def track(rows: Any, first: Int, states: Any, count: Int, table: Any, seed: Any,
         if row["ip_proto"] == TCP:
             follow_tcp(state, row, end)
         row["direction"] = end ^ state["client"]
-    return len(rows), count
+    return len(rows)
 
 
 @kernel
-def rehash(states: Any, count: Int, table: Any, seed: Any, probe: Any) -> None:
+def rehash(states: Any, used: Int, table: Any, seed: Any, probe: Any) -> None:
     """Fill an empty `table` with the flows in use; of several with the same tuple the latest is found.
 
     `probe` (PACKETS, 1 row) is room for the tuple that is hashed.
     """
     mask = np.uint64(len(table) - 1)
     row = probe[0]
-    for flow in range(count):
-        state = states[flow]
+    for place in range(used):
+        state = states[place]
+        if state["flow"] < 0:
+            continue
         row["src_hi"], row["src_lo"], row["src_port"] = state["address_hi"][0], state["address_lo"][0], state["port"][0]
         row["dst_hi"], row["dst_lo"], row["dst_port"] = state["address_hi"][1], state["address_lo"][1], state["port"][1]
         row["ip_proto"], row["ip_version"] = state["protocol"], state["ip_version"]
         slot = hash_of(row, seed) & mask
         while table[slot] != EMPTY and not same_flow(states[table[slot]], row, 0):
             slot = (slot + np.uint64(1)) & mask
-        table[slot] = flow
+        if table[slot] == EMPTY or states[table[slot]]["flow"] < state["flow"]:
+            table[slot] = place

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+HISTORY = 20
+
 FLOW_STATE = np.dtype(
     [
+        ("flow", "i8"),  # its number, or -1 in a place that is free
         ("address_hi", "u8", (2,)),  # of the low and the high end, as all pairs below
         ("address_lo", "u8", (2,)),
         ("port", "u2", (2,)),
@@ -23,6 +26,12 @@ FLOW_STATE = np.dtype(
         ("bytes", "i8", (2,)),
         ("payload", "i8", (2,)),
         ("previous", "i8"),  # the flow that used the same tuple before, or -1
+        ("previous_place", "i4"),  # where its state was
+        ("since_previous_ns", "i8"),
+        ("events", "u8"),  # kinds of events that happened, as bits
+        ("closer", "u1"),  # 1 + the end that sent the first FIN, or 0
+        ("letters", "u1"),  # how many letters the history has
+        ("history", "u1", (HISTORY,)),
         ("syn_ns", "i8"),
         ("rtt_ns", "i8"),
         ("base_seq", "u4", (2,)),  # sequence number before the first byte: the SYN's, where it was seen
@@ -32,7 +41,187 @@ FLOW_STATE = np.dtype(
 
 # Bits of `seen`. FIN and RST are by end: the bit, shifted left by 1 for the high end.
 SYN, SYN_ACK, ACKED, SYN_AGAIN, FIN, RST = 1, 2, 4, 8, 16, 64
-SUCCEEDED = 256  # a later connection of the same tuple found no room: what follows is not this flow's
+SUCCEEDED = 256  # a later connection took over the tuple
 
 TCP, UDP = 6, 17
 EMPTY = -1
+
+
+# What is kept of each end of a TCP connection. Positions are sequence numbers without wrap, from the end's own ISN: the SYN
+# is 0, the first byte of data 1. "This end" is the one whose data, window or timestamps a field describes.
+END_STATE = np.dtype(
+    [
+        ("known", "u1"),  # is `isn` known, by a segment of this end or an acknowledgment for it
+        ("heard", "u1"),  # has this end sent anything
+        ("scale", "u1"),  # the shift in use
+        ("shift", "u1"),  # the shift that the SYN offered
+        ("scale_known", "u1"),  # both SYNs were captured
+        ("windows", "u1"),  # has this end offered a window
+        ("timestamps", "u1"),
+        ("recent_known", "u1"),
+        ("phase", "u1"),  # OPEN, FAST or LOSS
+        ("probe", "u1"),  # PROBE or KEEP_ALIVE while one of these waits for an answer
+        ("ecn", "u1"),
+        ("rst", "u1"),
+        ("syns", "u2"),
+        ("offered", "u2"),  # TCP options of the SYN
+        ("mss", "u2"),
+        ("ip_id", "u2"),
+        ("isn", "u4"),
+        ("next", "i8"),  # after the highest that was sent
+        ("una", "i8"),  # the highest that was acknowledged
+        ("fin", "i8"),  # where the FIN is; 0 without one
+        ("window", "i8"),  # last offered, scaled
+        ("edge", "i8"),  # its highest right edge, in positions of the other end
+        ("last_edge", "i8"),
+        ("window_min", "u4"),
+        ("window_max", "u4"),
+        ("tsval", "u4"),  # highest sent
+        ("tsval_first", "u4"),
+        ("recent", "u4"),  # TS.Recent of this end, as a receiver
+        ("recent_ns", "i8"),
+        ("repeats", "u4"),  # duplicate ACKs in a row for this end's data
+        ("sacked_high", "i8"),  # highest that the other end reported by SACK
+        ("news_ns", "i8"),  # when an acknowledgment last told this end something new
+        ("told_ns", "i8"),  # when one first told it of the present hole
+        ("sent_ns", "i8"),  # when it last sent something that takes sequence space
+        ("data_ns", "i8"),  # when it last sent payload
+        ("last_ns", "i8"),
+        ("idle_ns", "i8"),  # longest silence
+        ("recovery_end", "i8"),
+        ("tail_probe_end", "i8"),
+        ("probe_ns", "i8"),
+        ("probe_frame", "i8"),
+        ("offence", "i8"),  # frame of an unacceptable segment that the other end may challenge
+        ("zero_since_ns", "i8"),
+        ("zero_frame", "i8"),  # that closed the window, or 0
+        ("zero_ns", "i8"),
+        ("zero_longest_ns", "i8"),
+        ("zero_windows", "u4"),
+        ("retransmissions", "u4"),
+        ("retransmitted_bytes", "i8"),
+        ("timeouts", "u4"),
+        ("spurious", "u4"),
+        ("reordered", "u4"),
+        ("duplicate_acks", "u4"),  # that this end sent
+        ("sack_blocks", "u4"),
+        ("dsacks", "u4"),
+        ("copies", "u4"),
+        ("missing_bytes", "i8"),  # acknowledged, but not captured
+        ("hole_bytes", "i8"),  # not captured, not acknowledged
+        ("in_flight_max", "i8"),
+        ("largest", "u4"),
+        ("super_segments", "u4"),
+        ("rtt_count", "u4"),
+        ("histogram", "i4"),  # place of the RTT histogram, or -1
+        ("rtt_min_ns", "i8"),
+        ("rtt_max_ns", "i8"),
+        ("srtt_ns", "i8"),
+        ("rtt_first", "f4", (8,)),
+        ("board", "i4"),  # place of the scoreboard, or -1
+        ("oldest", "i8"),  # of the records of what was sent: the oldest not acknowledged, 0 none
+        ("newest", "i8"),
+        ("newest_again", "i8"),  # the newest that was retransmitted
+    ],
+    align=True,
+)
+
+NO_WINDOW = 0xFFFFFFFF  # of `window_min`, before a window was offered
+OPEN, FAST, LOSS = 0, 1, 2
+PROBE, KEEP_ALIVE = 1, 2
+ECN_ASKED, ECN_AGREED = 1, 2
+
+# One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture.
+SENT = np.dtype(
+    [
+        ("start", "i8"),
+        ("end", "i8"),
+        ("next", "i8"),  # number of the next record of the same end
+        ("again", "i8"),  # number of the record that was retransmitted before this one
+        ("time_ns", "i8"),
+        ("last_ns", "i8"),  # of the latest transmission
+        ("frame", "i8"),
+        ("last_frame", "i8"),
+        ("tsval", "u4"),
+        ("last_tsval", "u4"),
+        ("times", "u2"),
+        ("needless", "u1"),
+    ],
+    align=True,
+)
+SENT_CAPACITY = 1 << 19
+WALK = 512  # how many records are looked at to find one
+
+# What is missing and what was reported by SACK; only ends that ever needed it have one.
+HOLES, BLOCKS = 16, 8
+BOARD = np.dtype(
+    [
+        ("owner", "i8"),
+        ("holes", "i4"),
+        ("blocks", "i4"),
+        ("hole_start", "i8", (HOLES,)),
+        ("hole_end", "i8", (HOLES,)),
+        ("hole_ns", "i8", (HOLES,)),  # time, TSval and IPv4 ID of the segment behind the hole
+        ("hole_tsval", "u4", (HOLES,)),
+        ("hole_ip_id", "u4", (HOLES,)),
+        ("block_start", "i8", (BLOCKS,)),
+        ("block_end", "i8", (BLOCKS,)),
+    ],
+    align=True,
+)
+
+# Bins of an RTT histogram: four to a doubling, from 256 ns.
+BINS, BINS_FROM = 112, 8
+
+# Boards are taken from one that was not touched for long where all are in use; a capture has to have this many ends in
+# trouble at a time before anything is forgotten.
+BOARDS = 1 << 17
+
+# The segment at hand, in positions, and what the capture as a whole has seen.
+SEGMENT = np.dtype(
+    [
+        ("frame", "i8"),
+        ("time_ns", "i8"),
+        ("flow", "i8"),
+        ("direction", "u1"),
+        ("end_of", "u1"),  # which end sent it: 0 low, 1 high
+        ("is_client", "u1"),
+        ("has_ack", "u1"),
+        ("has_tsval", "u1"),
+        ("late", "u1"),  # it was sent before what was captured before it
+        ("flags", "i8"),
+        ("length", "i8"),
+        ("start", "i8"),
+        ("end", "i8"),
+        ("ack", "i8"),
+        ("window", "i8"),
+        ("tsval", "i8"),
+        ("tsecr", "i8"),
+        ("ip_id", "i8"),
+        ("una", "i8"),  # of the other end, before this segment
+        ("filled", "i8"),  # bytes of it that were missing
+        ("hole_ns", "i8"),
+        ("hole_tsval", "i8"),
+        ("hole_ip_id", "i8"),
+        ("gap", "i8"),  # bytes that it acknowledges and nobody captured
+        ("advanced", "i8"),  # bytes that it newly acknowledges
+        ("sacked", "i8"),  # bytes that it newly reports by SACK
+        ("is_dsack", "u1"),
+        ("events", "u8"),
+    ],
+    align=True,
+)
+WORLD = np.dtype(
+    [
+        ("previous_ns", "i8"),
+        ("frames", "i8"),
+        ("sent", "i8"),  # records of what was sent so far; the first is number 1
+        ("boards", "i8"),
+        ("histograms", "i8"),
+        ("free_histograms", "i8"),
+        ("originals", "i8"),
+        ("copies", "i8"),
+        ("out", "i8"),  # events that wait to be taken
+    ],
+    align=True,
+)

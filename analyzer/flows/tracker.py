@@ -1,135 +1,206 @@
-"""Packet rows -> flows: room for them, and the `flows` table in the end."""
+"""Packet rows -> flows: room for them, who must leave when there is none, and what was kept."""
 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.state import ACKED, EMPTY, FIN, FLOW_STATE, RST, SYN, SYN_ACK, TCP
+from analyzer.flows.rows import final_states, flow_rows
+from analyzer.flows.state import (
+    ACKED,
+    BINS,
+    EMPTY,
+    END_STATE,
+    FIN,
+    FLOW_STATE,
+    NO_WINDOW,
+    RST,
+    SUCCEEDED,
+    SYN,
+    SYN_ACK,
+    TCP,
+)
+from analyzer.flows.trouble import troubles
 from analyzer.schema import Rows
 from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
 
 MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
+FIRST_HISTOGRAMS = 1 << 12
+WORST_LEFT = 100
+LEAVING = 4  # every fourth flow leaves when there is no room: so that making room is rare
 
 
 class FlowTracker:
     """Follows every TCP and UDP conversation of a capture.
 
-    Memory grows with the number of flows, up to `max_flows`; packets of flows beyond that are counted in
-    `untracked_frames` and `untracked_bytes`, never dropped silently.
+    Memory grows with the number of flows, up to `max_flows` at a time. Where there is no room for a new one, flows leave:
+    closed ones first, then handshakes that never completed, then the others, of each the longest idle. `left` counts them
+    by state; with `keep_left` their rows wait in `rows_left` to be taken.
     """
 
-    def __init__(self, max_flows: int = MAX_FLOWS) -> None:
+    def __init__(self, max_flows: int = MAX_FLOWS, *, keep_left: bool = False) -> None:
         self.max_flows = max_flows
-        self._states = np.zeros(min(FIRST_CAPACITY, max_flows), FLOW_STATE)
-        self._count = 0
+        self.states = np.zeros(min(FIRST_CAPACITY, max_flows), FLOW_STATE)
+        self.ends = np.zeros(2 * len(self.states), END_STATE)
+        self.left: Counter[str] = Counter()
+        self.rows_left: list[Rows] = []
+        self._left_troubled = 0
+        self._worst_left = np.zeros(0, FLOWS.dtype)  # and how bad they were
+        self._worst_trouble = np.zeros(0)
+        self._keep_left = keep_left
+        self._blank = np.zeros(1, END_STATE)
+        self._blank["histogram"] = self._blank["board"] = -1
+        self._blank["window_min"] = NO_WINDOW
+        self._room = np.zeros(3, np.int64)  # number of the next flow, places ever used, places free again
+        self._free = np.zeros(0, np.int32)
         # A secret seed: nobody can prepare a capture whose flows all fall into one place of the table.
         self._seed = np.uint64(secrets.randbits(64))
         self._table = self._new_table()
-        self._untracked = np.zeros(2, np.int64)
+        self.histograms = np.zeros((FIRST_HISTOGRAMS, BINS), np.uint32)
+        self.free_histograms = np.zeros(0, np.int32)
+        self.on_leave: Callable[[npt.NDArray[np.intp]], None] | None = None
 
     def __len__(self) -> int:
-        return self._count
+        """Flows that are followed now."""
+        return int(self._room[1] - self._room[2])
 
     @property
-    def untracked_frames(self) -> int:
-        """Frames of flows for which there was no room."""
-        return int(self._untracked[0])
+    def total(self) -> int:
+        """Flows there ever were."""
+        return int(self._room[0])
 
-    @property
-    def untracked_bytes(self) -> int:
-        """Bytes of these frames."""
-        return int(self._untracked[1])
+    def follow(self, rows: Rows) -> Iterator[Rows]:
+        """Give the packet rows of the next batch their flows, and yield them part by part.
 
-    def add(self, rows: Rows) -> None:
-        """Follow the packet rows of the next batch."""
+        Between two parts flows may leave; what is to be said of their frames must have been said by then.
+        """
         from analyzer.flows.flow_kernel import track
 
         at = 0
         while True:
-            full = len(self._states) >= self.max_flows
-            room = self._untracked if full else self._untracked[:0]
-            at, self._count = track(rows, at, self._states, self._count, self._table, self._seed, room)
+            stop = track(rows, at, self.states, self.ends, self._blank, self._room, self._free, self._table, self._seed)
+            yield rows[at:stop]
+            at = stop
             if at == len(rows):
                 return
-            self._grow()
+            if len(self.states) < self.max_flows:
+                self._grow()
+            else:
+                self._evict()
+
+    def add(self, rows: Rows) -> None:
+        """Follow the packet rows of the next batch, where nobody asks for the parts."""
+        for _ in self.follow(rows):
+            pass
 
     def load(self) -> None:
         """Have the kernel loaded (or compiled) now that otherwise waits for the tracker to grow."""
-        from analyzer.flows.flow_kernel import rehash
+        self._rehash()
 
-        rehash(self._states, 0, self._table, self._seed, np.zeros(1, PACKETS.dtype))
+    def make_histograms(self, count: int) -> None:
+        """Have room for so many RTT histograms. What nobody writes to takes no memory."""
+        size = len(self.histograms)
+        while size < count:
+            size *= 2
+        self.histograms.resize((size, BINS), refcheck=False)
 
-    @property
-    def previous(self) -> npt.NDArray[np.int64]:
-        """For each flow so far the one that used the same tuple before, or -1: a view, valid until the next `add`."""
-        return self._states["previous"][: self._count]
+    def places(self) -> npt.NDArray[np.intp]:
+        """Where the flows in use are kept, in order of their first frames."""
+        numbers = self.states["flow"][: self._room[1]]
+        if not self._room[2] and not self.left:
+            return np.arange(len(numbers))
+        used = np.flatnonzero(numbers >= 0)
+        return used[np.argsort(numbers[used], kind="stable")]
 
     def rows(self, which: slice | npt.NDArray[np.intp] = slice(None)) -> Rows:
-        """The `flows` rows, in order of first frames; `which` takes some of them."""
-        numbers = np.arange(self._count)[which]
-        states = self._states[: self._count][which]
-        flows = np.zeros(len(states), FLOWS.dtype)
-        flows["flow"] = numbers
-        flows["protocol"] = np.where(states["protocol"] == TCP, 0, 1)
-        client = states["client"].astype(np.intp)
-        every = np.arange(len(states))
-        for name, end in (("client", client), ("server", 1 - client)):
-            flows[f"{name}_hi"] = states["address_hi"][every, end]
-            flows[f"{name}_lo"] = states["address_lo"][every, end]
-            flows[f"{name}_port"] = states["port"][every, end]
-            for counted in ("packets", "bytes", "payload"):
-                flows[f"{name}_{counted}"] = states[counted][every, end]
-        for same in ("ip_version", "roles", "start_ns", "end_ns", "first_frame", "last_frame", "previous"):
-            flows[same] = states[same]
-        flows["handshake_rtt_ns"] = states["rtt_ns"]
-        flows["state"] = _final_states(states, client)
-        return flows
+        """The `flows` rows, in order of first frames; `which` takes some of them, by position in `places`."""
+        return self._rows_at(self.places()[which])
 
     def busiest(self, count: int) -> Rows:
         """The `flows` rows with most bytes, most first."""
-        size = self._states["bytes"][: self._count].sum(axis=1)
-        return self.rows(np.argsort(-size, kind="stable")[:count])
+        places = self.places()
+        size = self.states["bytes"][places].sum(axis=1)
+        return self._rows_at(places[np.argsort(-size, kind="stable")[:count]])
+
+    def troubled(self, count: int) -> tuple[Rows, int]:
+        """The `flows` rows with most trouble, most first, and how many have any; those that left included.
+
+        Of the rows that left only the WORST_LEFT worst are kept.
+        """
+        places = self.places()
+        trouble = troubles(self.states[places], self.ends.reshape(-1, 2)[places])
+        some = int(np.count_nonzero(trouble))
+        order = np.argsort(-trouble, kind="stable")[: min(count, some)]
+        rows = np.concatenate([self._worst_left, self._rows_at(places[order])])
+        both = np.concatenate([self._worst_trouble, trouble[order]])
+        return rows[np.argsort(-both, kind="stable")[:count]], some + self._left_troubled
 
     def state_counts(self) -> dict[str, int]:
-        """TCP connections per word of `flows.state`."""
-        states = self._states[: self._count]
-        numbers = _final_states(states, states["client"].astype(np.intp))[states["protocol"] == TCP]
+        """TCP connections per word of `flows.state`, those that left included."""
+        states = self.states[self.places()]
+        numbers = final_states(states)[states["protocol"] == TCP]
         counts = np.bincount(numbers, minlength=len(FLOW_STATES))
-        return {word: int(counts[i]) for i, word in enumerate(FLOW_STATES) if counts[i]}
+        found = {word: int(counts[i]) + self.left[word] for i, word in enumerate(FLOW_STATES) if word}
+        return {word: count for word, count in found.items() if count}
+
+    def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
+        return flow_rows(self.states[places], self.ends.reshape(-1, 2)[places], self.histograms)
 
     def _grow(self) -> None:
+        # In place: for large arrays the system moves pages instead of copying bytes, and there are never two of them.
+        size = min(2 * len(self.states), self.max_flows)
+        self.states.resize(size, refcheck=False)
+        self.ends.resize(2 * size, refcheck=False)
+        self._rehash()
+
+    def _evict(self) -> None:
+        """The flows that matter least leave."""
+        states = self.states
+        seen = states["seen"].astype(np.int64)
+        both = FIN | FIN << 1
+        over = (seen & both == both) | (seen & (RST | RST << 1 | SUCCEEDED) != 0)
+        opening = (seen & (SYN | SYN_ACK) != 0) & (seen & ACKED == 0)
+        worth = np.select([over, opening], [0, 1], 2)
+        count = max(1, len(states) // LEAVING)
+        leaving = np.lexsort((states["flow"], states["end_ns"], worth))[:count]
+        if self.on_leave is not None:
+            self.on_leave(leaving)
+        gone = states[leaving]
+        names = np.array(FLOW_STATES)[final_states(gone)]
+        self.left.update(Counter(names.tolist()))
+        self._remember_worst(leaving)
+        if self._keep_left:
+            order = leaving[np.argsort(gone["flow"])]
+            self.rows_left.append(self._rows_at(order))
+        histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
+        self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
+        states["flow"][leaving] = -1
+        self._free = np.ascontiguousarray(leaving[::-1], np.int32)
+        self._room[2] = count
+        self._rehash()
+
+    def _remember_worst(self, leaving: npt.NDArray[np.intp]) -> None:
+        """Of the flows that leave, those that the ranking will need."""
+        trouble = troubles(self.states[leaving], self.ends.reshape(-1, 2)[leaving])
+        self._left_troubled += int(np.count_nonzero(trouble))
+        order = np.lexsort((self.states["flow"][leaving], -trouble))[:WORST_LEFT]
+        order = order[trouble[order] > 0]
+        rows = np.concatenate([self._worst_left, self._rows_at(leaving[order])])
+        both = np.concatenate([self._worst_trouble, trouble[order]])
+        worst = np.argsort(-both, kind="stable")[:WORST_LEFT]
+        self._worst_left, self._worst_trouble = rows[worst], both[worst]
+
+    def _rehash(self) -> None:
         from analyzer.flows.flow_kernel import rehash
 
-        # In place: for large arrays the system moves pages instead of copying bytes, and there are never two of them.
-        self._states.resize(min(2 * len(self._states), self.max_flows), refcheck=False)
         self._table = self._new_table()
-        rehash(self._states, self._count, self._table, self._seed, np.zeros(1, PACKETS.dtype))
+        rehash(self.states, int(self._room[1]), self._table, self._seed, np.zeros(1, PACKETS.dtype))
 
-    def _new_table(self) -> np.ndarray:
+    def _new_table(self) -> npt.NDArray[np.int32]:
         """At most half full, so that a search stays short."""
-        return np.full(1 << (2 * len(self._states) - 1).bit_length(), EMPTY, np.int32)
-
-
-def _final_states(states: Rows, client: np.ndarray) -> np.ndarray:
-    """The word of `flows.state` for each flow, as its number."""
-    seen = states["seen"].astype(np.int64)
-    both_fins = FIN | FIN << 1
-    reset = (seen & (RST | RST << 1)) != 0
-    reset_by_client = (seen & (RST << client)) != 0
-    handshake = seen & (SYN | SYN_ACK | ACKED)
-    conditions = [
-        (states["protocol"] != TCP, ""),
-        (reset & (handshake == SYN) & ~reset_by_client, "refused"),
-        (reset_by_client, "reset_by_client"),
-        (reset, "reset_by_server"),
-        ((seen & both_fins) == both_fins, "closed"),
-        ((seen & both_fins) != 0, "half_closed"),
-        (handshake == SYN, "unanswered"),
-        ((handshake & (SYN_ACK | ACKED)) == SYN_ACK, "half_open"),
-    ]
-    numbers = [FLOWS.bit("state", word) for _, word in conditions]
-    return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("state", "open"))
+        return np.full(1 << (2 * len(self.states) - 1).bit_length(), EMPTY, np.int32)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 from analyzer.analysis import Analysis
 from analyzer.decode.link import link_name
+from analyzer.kinds import KINDS
+from analyzer.report.story import story
 from analyzer.report.text import (
     duration_text,
     endpoint,
@@ -24,6 +26,7 @@ WIDTH = 80
 TOP = 10
 MAX_LISTED = 8
 MAX_NAMED = 3
+MAX_SORTS = 4
 ENDED = {
     "": "",
     "open": "still open",
@@ -70,6 +73,7 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
     lines = [style(line, "answer") for line in _wrapped(_answer(analysis), "")]
     lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in _wrapped(text, "! ")]
     for title, body in (
+        (*_trouble(analysis, top),),
         ("capture", _capture(analysis)),
         ("protocols", _protocols(analysis)),
         ("not decoded to TCP, UDP or ICMP", _stops(analysis)),
@@ -84,6 +88,27 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
 
 def _answer(analysis: Analysis) -> str:
     """What a reader wants to know first, in a sentence or two."""
+    verdict = _verdict(analysis)
+    return f"{verdict} {_overview(analysis)}" if verdict else _overview(analysis)
+
+
+def _verdict(analysis: Analysis) -> str:
+    """How many connections had trouble, and of which sorts, worst first."""
+    states = analysis.flow_tracker.state_counts()
+    tcp = sum(states.values())
+    if not tcp:
+        return ""
+    troubled = analysis.troubled
+    if not troubled:
+        return f"No trouble in {plural(tcp, 'TCP connection')}."
+    counts = analysis.event_counts
+    sorts = sorted((kind for kind in KINDS if kind.trouble and kind.name in counts), key=lambda kind: -kind.trouble)
+    named = ", ".join(f"{kind.name.replace('_', ' ')} ({counts[kind.name]:,})" for kind in sorts[:MAX_SORTS])
+    more = f", and {plural(len(sorts) - MAX_SORTS, 'other sort')}" if len(sorts) > MAX_SORTS else ""
+    return f"Trouble in {troubled:,} of {plural(tcp, 'TCP connection')}: {named}{more}."
+
+
+def _overview(analysis: Analysis) -> str:
     summary = analysis.summary
     frames = summary.total("frames")
     duration = summary.total("last_ns") - summary.total("first_ns")
@@ -95,7 +120,7 @@ def _answer(analysis: Analysis) -> str:
     if frames > 1:
         text += f" in {duration_text(duration)}"
     text += f", {plural(tcp, 'TCP connection')}{detail}"
-    udp = len(analysis.flow_tracker) - tcp
+    udp = analysis.flow_tracker.total - tcp
     return text + (f", {plural(udp, 'UDP conversation')}" if udp else "")
 
 
@@ -112,6 +137,18 @@ def _shown_warnings(analysis: Analysis) -> list[str]:
         more = len(warnings) - MAX_LISTED
         return [*warnings[:MAX_LISTED], f"{plural(more, 'more warning')}; --json lists them all"]
     return warnings
+
+
+def _trouble(analysis: Analysis, top: int) -> tuple[str, Iterator[str]]:
+    """The connections with most trouble, and what happened to each."""
+    rows, some = analysis.flow_tracker.troubled(top)
+
+    def lines() -> Iterator[str]:
+        for flow in rows:
+            yield from _ends(flow)
+            yield from _wrapped(story(flow), "      ")
+
+    return f"connections in trouble ({len(rows):,} of {some:,})", lines()
 
 
 def _capture(analysis: Analysis) -> Iterator[str]:
@@ -200,7 +237,7 @@ def _quirks(analysis: Analysis) -> Iterator[str]:
 
 
 def _conversations_title(analysis: Analysis, top: int) -> str:
-    total = len(analysis.flow_tracker)
+    total = analysis.flow_tracker.total
     return f"busiest conversations ({min(top, total):,} of {total:,})"
 
 
@@ -214,6 +251,17 @@ def _conversations(analysis: Analysis, top: int) -> Iterator[str]:
 
 
 def _conversation(flow: Rows) -> Iterator[str]:
+    yield from _ends(flow)
+    packets = int(flow["client_packets"] + flow["server_packets"])
+    size = int(flow["client_bytes"] + flow["server_bytes"])
+    rtt = duration_text(int(flow["handshake_rtt_ns"])) if flow["handshake_rtt_ns"] >= 0 else "-"
+    ended = ENDED[FLOW_STATES[int(flow["state"])]]
+    lasted = duration_text(int(flow["end_ns"]) - int(flow["start_ns"]))
+    yield f"  {packets:>12,} {size_text(size):>9} {lasted:>10} {rtt:>12}  {ended}".rstrip()
+
+
+def _ends(flow: Rows) -> Iterator[str]:
+    """Who talked to whom."""
     version = int(flow["ip_version"])
     client, server = (
         endpoint(address_text(int(flow[f"{side}_hi"]), int(flow[f"{side}_lo"]), version), int(flow[f"{side}_port"]))
@@ -227,12 +275,6 @@ def _conversation(flow: Rows) -> Iterator[str]:
     else:
         yield f"  {client}"
         yield f"  {arrow.strip()} {server}  {protocol}"
-    packets = int(flow["client_packets"] + flow["server_packets"])
-    size = int(flow["client_bytes"] + flow["server_bytes"])
-    rtt = duration_text(int(flow["handshake_rtt_ns"])) if flow["handshake_rtt_ns"] >= 0 else "-"
-    ended = ENDED[FLOW_STATES[int(flow["state"])]]
-    lasted = duration_text(int(flow["end_ns"]) - int(flow["start_ns"]))
-    yield f"  {packets:>12,} {size_text(size):>9} {lasted:>10} {rtt:>12}  {ended}".rstrip()
 
 
 def _percent(part: int, whole: int) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .make import ROOT, Capture
-from .run import ENVIRONMENT, TCPCAP, TOOLS, Log, Run, once, warm
+from .run import ENVIRONMENT, TCPCAP, TOOLS, Log, Measured, Run, alternate, once, warm
 
+TOO_SHORT = "too few frames to tell"
 GetCapture = Callable[[str], Capture]
 
 
@@ -73,6 +74,53 @@ def memory_bars(shorter_mb: float, longer_mb: float, failed: str = "") -> list[B
     return [size, Bar("growth", "memory for ten times the frames", 10.0, "% more", None if failed else growth, note)]
 
 
+def million_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """The peak memory of a million connections at a time, none of which may leave early."""
+    return [_peak("million", get, log)]
+
+
+def flood_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """The peak memory of ten million half-open connections, of which most must leave."""
+    return [_peak("flood", get, log)]
+
+
+def speed_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """The whole program on mtu, beside tshark and tcptrace in turns."""
+    tools = [tool for tool in TOOLS if tool.name in ("tcpcap", "tshark", "tcptrace")]
+    measured = [row for name in ("mtu", "ten") for row in alternate(get(name), tools, runs, 300, log)]
+    return speed_bars(measured)
+
+
+def speed_bars(measured: list[Measured]) -> list[Bar]:
+    """The promises about speed; tshark and tcptrace are what tcpcap's time is a share of.
+
+    tshark is given a slice, so it is compared per frame and beyond start-up; tcptrace as a whole process.
+    """
+    wall_s = {(row.capture, row.tool): row.median("wall_s") for row in measured}
+    frames = {row.tool: row.frames for row in measured if row.capture == "mtu"}
+    failed = {row.tool: f"{row.tool}: {row.note}" for row in measured if row.note}
+
+    def beyond(tool: str) -> float | None:
+        """ns per frame without start-up, unless there are too few frames to tell."""
+        long, start = wall_s.get(("mtu", tool)), wall_s.get(("ten", tool))
+        return None if long is None or start is None or long <= start else (long - start) / frames[tool] * 1e9
+
+    def share(tool: str, text: str, limit: float, ours: float | None, theirs: float | None, unit: str) -> Bar:
+        """tcpcap's time as a percentage of another tool's."""
+        if ours is None or theirs is None:
+            return Bar(tool, text, limit, "%", None, failed.get("tcpcap") or failed.get(tool, TOO_SHORT))
+        places = 2 if unit == "s" else 0
+        note = f"{ours:,.{places}f} of {theirs:,.{places}f} {unit}, {theirs / ours:.1f} times as fast"
+        return Bar(tool, text, limit, "%", ours / theirs * 100, note)
+
+    ours, whole_s = beyond("tcpcap"), wall_s.get(("mtu", "tcpcap"))
+    return [
+        Bar("frame", "mtu, beyond start-up", 350.0, "ns/frame", ours, failed.get("tcpcap", "" if ours else TOO_SHORT)),
+        share("tshark", "mtu, a frame beside tshark", 100 / 50, ours, beyond("tshark"), "ns/frame"),
+        share("tcptrace", "mtu, whole beside tcptrace", 100.0, whole_s, wall_s.get(("mtu", "tcptrace")), "s"),
+    ]
+
+
 def decode_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
     """Reading and decoding alone, in a process that did it once before."""
     times, failed = stage_times(get("mtu"), get("ten"), runs, scan=False)
@@ -93,6 +141,16 @@ def stage_times(capture: Capture, ten: Capture, runs: int, scan: bool) -> tuple[
     return json.loads(done.stdout), ""
 
 
+def _peak(name: str, get: GetCapture, log: Log) -> Bar:
+    """A promise about the peak memory on the capture of that name."""
+    capture = get(name)
+    warm(capture.path)
+    run = once(TOOLS[0].on(capture.path), 3600)
+    note = run.failed or f"{run.wall_s:.1f} s, {run.wall_s / capture.frames * 1e9:.0f} ns/frame"
+    log(f"{name}: {note}, {run.peak_mb:.0f} MB")
+    return Bar(name, f"{name}, peak memory", 1500.0, "MB", None if run.failed else run.peak_mb, note)
+
+
 def _times(name: str, text: str, limit_s: float, runs: list[Run]) -> Bar:
     """A promise about the median wall time of some runs."""
     failed = next((run.failed for run in runs if run.failed), "")
@@ -103,6 +161,9 @@ BARS: dict[str, Callable[[GetCapture, int, Log], list[Bar]]] = {
     "help": help_bar,
     "ten-frames": ten_bar,
     "compile": compile_bar,
+    "speed": speed_bar,
     "memory": memory_bar,
+    "million": million_bar,
+    "flood": flood_bar,
     "decode": decode_bar,
 }

@@ -19,6 +19,8 @@ from pathlib import Path
 
 VERSION = 1  # of the generator: to be raised when the same recipe gives other bytes
 DEFAULT_SIZE = 1_260_000_000
+EXCHANGE = 10  # frames of a short connection
+FRAME_BYTES = 130  # at most, of a frame of a capture whose frames are counted
 DEFAULT_DIR = Path(tempfile.gettempdir()) / "tcpcap-bench"
 SPARE = 500_000_000  # bytes that stay free on the disk
 ROOT = Path(__file__).parents[2]
@@ -26,10 +28,13 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a capture is made of: the kind of its connections, and how many bytes or frames."""
+    """What a capture is made of: the kind of its connections, and how many bytes or frames.
+
+    `lanes` connections are alive at any time, each lane with one after the other; of `rounds` there are no others.
+    """
 
     name: str
-    kind: str  # bulk or short
+    kind: str  # bulk, short, rounds (short ones in step: all SYNs, then all SYN-ACKs ...) or flood (SYNs only)
     size: int = 0
     frames: int = 0
     lanes: int = 200
@@ -40,6 +45,11 @@ class Recipe:
         """A name that changes with anything that changes the bytes."""
         text = json.dumps({**asdict(self), "version": VERSION}, sort_keys=True)
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pcap"
+
+    @property
+    def room(self) -> int:
+        """Bytes the capture may take on the disk."""
+        return (self.size or self.frames * FRAME_BYTES) + SPARE
 
 
 @dataclass(frozen=True)
@@ -56,14 +66,19 @@ class Capture:
 def recipes(size: int = DEFAULT_SIZE, full: bool = False, seed: int = 1) -> dict[str, Recipe]:
     """The captures of the bench by name; `size` is that of `mtu`, the others follow it.
 
+    `million` holds as many connections at a time, `flood` ten times as many half-open ones, if `size` is the default.
+
     Memory is compared between a capture and one ten times as long: a quarter and two and a half times of `mtu`, or
     `mtu` itself and ten times of it if `full`.
     """
     shorter = size if full else size // 4
+    connections = max(size // (DEFAULT_SIZE // 1_000_000), 1)
     made = [
         Recipe("mtu", "bulk", size, seed=seed),
         Recipe("small", "short", size * 4 // 5, lanes=1000, seed=seed),
-        Recipe("ten", "short", frames=10, lanes=1, seed=seed),
+        Recipe("ten", "short", frames=EXCHANGE, lanes=1, seed=seed),
+        Recipe("million", "rounds", frames=EXCHANGE * connections, lanes=connections, seed=seed),
+        Recipe("flood", "flood", frames=10 * connections, seed=seed),
         Recipe("shorter", "bulk", shorter, seed=seed),
         Recipe("longer", "bulk", shorter * 10, seed=seed),
     ]
@@ -80,9 +95,9 @@ def capture(recipe: Recipe, folder: Path) -> Capture:
         if path.stat().st_size == known["size"]:
             return Capture(recipe.name, path, **known)
     free = shutil.disk_usage(folder).free
-    if free < recipe.size + SPARE:
+    if free < recipe.room:
         raise SystemExit(
-            f"{folder}: {free / 1e9:.1f} GB free, {(recipe.size + SPARE) / 1e9:.1f} GB needed for the capture"
+            f"{folder}: {free / 1e9:.1f} GB free, {recipe.room / 1e9:.1f} GB needed for the capture"
             f" {recipe.name!r}; choose another place with --dir or a smaller --size"
         )
     from .render import write

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .make import Recipe
-from .script import MSS, ROW, Rows, bulk_scripts, short_scripts
+from .make import EXCHANGE, Recipe
+from .script import MSS, ROW, Rows, bulk_scripts, knock, short_scripts
 
 Array = npt.NDArray[Any]
 BLOCK = 32 << 20  # bytes rendered at once
 FILE_HEADER = np.array([(0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)], "<u4, <u2, <u2, <i4, <u4, <u4, <u4").tobytes()
+FLOOD_AT_ONCE = 1_000_000  # connections
 EPOCH_US = 1_763_660_000_000_000
 OPTION_BYTES = np.array([12, 20, 24])  # by STAMPS, HELLO, SACK
 
@@ -44,52 +45,88 @@ CONSTANTS |= {"sack_kind": 0x0101050A, "mac_a": 0x02005E10, "mac_b": 0x20010200,
 
 
 class Cast:
-    """Who plays: per connection its script, start, addresses, ports and numbers; and the order of all frames."""
+    """Who plays: per connection its addresses, ports and numbers; and frames of them in the order of the capture."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        rng = np.random.default_rng([recipe.seed, 1])
-        scripts = (bulk_scripts if recipe.kind == "bulk" else short_scripts)(rng)
+    def __init__(self, recipe: Recipe, rng: np.random.Generator, scripts: list[Rows], number: Array) -> None:
         self.rows: Rows = np.concatenate(scripts)
-        lengths = np.array([len(script) for script in scripts])
-        sizes = np.array([_record_sizes(script).sum() for script in scripts])
-        lasting = np.array([script["time_us"][-1] for script in scripts])
-
-        wanted = recipe.size or int(recipe.frames * sizes.max() // lengths.min())
-        lanes = int(np.clip(wanted // sizes.mean() // 3, 1, recipe.lanes))  # connections alive at any time
-        rounds = int(wanted // (sizes.min() * lanes)) + 2
-        script = rng.integers(0, len(scripts), (rounds, lanes))
-        gaps = rng.integers(50, 4_000, (rounds, lanes))
-        starts = np.cumsum(lasting[script] + gaps, axis=0) - lasting[script]
-        starts -= (rng.random(lanes) * lasting[script[0]]).astype("i8")  # the lanes begin at different points
-
-        script, starts = script.ravel(), starts.ravel()
-        count = len(script)
-        number = np.arange(count)
-        self.v6 = (rng.random(count) < 0.5) & (recipe.kind == "short") & (number > 0)
-        self.host = np.stack([0x0A000000 + 2 + number // 25_000 * 7 + number % 250, 0x0A640001 + number % 16])
-        self.port = np.stack([32768 + number // 250 % 100 + number % 250 * 110, np.full(count, 5201)])
+        count = len(number)
+        self.v6 = (rng.random(count) < 0.5) & (recipe.kind in ("short", "rounds")) & (number > 0)
+        if recipe.kind == "flood":  # each from an address of its own, to one server
+            self.host = np.stack([0x0B000000 + number * 0x9E3779 % (1 << 24), np.full(count, 0x0A640001)])
+            self.port = np.stack([rng.integers(1024, 1 << 16, count), np.full(count, 5201)])
+        else:
+            self.host = np.stack([0x0A000000 + 2 + number // 25_000 * 7 + number % 250, 0x0A640001 + number % 16])
+            self.port = np.stack([32768 + number // 250 % 100 + number % 250 * 110, np.full(count, 5201)])
         self.isn = rng.integers(0, 1 << 32, (2, count), "u4")
         self.clock = rng.integers(0, 1 << 32, (2, count), "u4")
         self.ip_id = rng.integers(0, 1 << 16, (2, count), "u2")
-        self._order(recipe, script, starts - starts.min(), lengths)
 
-    def _order(self, recipe: Recipe, script: Array, starts: Array, lengths: Array) -> None:
-        """The frames of all connections by time, cut where the recipe is fulfilled."""
-        first = np.cumsum(lengths) - lengths
-        long = lengths[script]
-        connection = np.repeat(np.arange(len(script), dtype="i4"), long)
-        row = np.arange(len(connection)) + np.repeat(first[script] - (np.cumsum(long) - long), long)
-        time_us = starts[connection] + self.rows["time_us"][row]
-        order = np.argsort(time_us, kind="stable")
-        self.connection, self.row, self.time_us = connection[order], row[order].astype("i4"), time_us[order]
-        self.sizes = _record_sizes(self.rows)[self.row] + 20 * self.v6[self.connection]
+    def play(self, connection: Array, row: Array, time_us: Array) -> None:
+        """The frames, in order: whose they are, which of the scripts' rows, and when."""
+        self.connection, self.row, self.time_us = connection, row, time_us
+        self.sizes = _record_sizes(self.rows)[row] + 20 * self.v6[connection]
         self.ends = np.cumsum(self.sizes)
-        if recipe.size:
-            frames = int(np.searchsorted(self.ends, recipe.size - len(FILE_HEADER))) + 1
-        else:
-            frames = recipe.frames
+
+    def cut(self, frames: int) -> None:
+        """Leave out what comes after so many frames."""
         for name in ("connection", "row", "time_us", "sizes", "ends"):
             setattr(self, name, getattr(self, name)[:frames])
+
+
+def casts(recipe: Recipe) -> Iterator[Cast]:
+    """The cast of a recipe, with frames piece by piece."""
+    rng = np.random.default_rng([recipe.seed, 1])
+    return {"rounds": _rounds, "flood": _flood}.get(recipe.kind, _lanes)(recipe, rng)
+
+
+def _lanes(recipe: Recipe, rng: np.random.Generator) -> Iterator[Cast]:
+    """Connections one after the other in each lane, cut where the recipe is fulfilled."""
+    scripts = (bulk_scripts if recipe.kind == "bulk" else short_scripts)(rng)
+    lengths = np.array([len(script) for script in scripts])
+    sizes = np.array([_record_sizes(script).sum() for script in scripts])
+    lasting = np.array([script["time_us"][-1] for script in scripts])
+
+    wanted = recipe.size or int(recipe.frames * sizes.max() // lengths.min())
+    lanes = int(np.clip(wanted // sizes.mean() // 3, 1, recipe.lanes))  # connections alive at any time
+    rounds = int(wanted // (sizes.min() * lanes)) + 2
+    script = rng.integers(0, len(scripts), (rounds, lanes))
+    gaps = rng.integers(50, 4_000, (rounds, lanes))
+    starts = np.cumsum(lasting[script] + gaps, axis=0) - lasting[script]
+    starts -= (rng.random(lanes) * lasting[script[0]]).astype("i8")  # the lanes begin at different points
+    script, starts = script.ravel(), starts.ravel() - starts.min()
+    cast = Cast(recipe, rng, scripts, np.arange(len(script)))
+
+    first = np.cumsum(lengths) - lengths
+    long = lengths[script]
+    connection = np.repeat(np.arange(len(script), dtype="i4"), long)
+    row = np.arange(len(connection)) + np.repeat(first[script] - (np.cumsum(long) - long), long)
+    time_us = starts[connection] + cast.rows["time_us"][row]
+    order = np.argsort(time_us, kind="stable")
+    cast.play(connection[order], row[order].astype("i4"), time_us[order])
+    enough = int(np.searchsorted(cast.ends, recipe.size - len(FILE_HEADER))) + 1
+    cast.cut(enough if recipe.size else recipe.frames)
+    yield cast
+
+
+def _rounds(recipe: Recipe, rng: np.random.Generator) -> Iterator[Cast]:
+    """Each connection's first frame, then each one's second, and so on: all are alive from the first to the last round."""
+    scripts = short_scripts(rng)
+    number = np.arange(recipe.lanes)
+    first = EXCHANGE * rng.integers(0, len(scripts), recipe.lanes)
+    cast = Cast(recipe, rng, scripts, number)
+    for turn in range(EXCHANGE):
+        cast.play(number, first + turn, turn * recipe.lanes + number)
+        yield cast
+
+
+def _flood(recipe: Recipe, rng: np.random.Generator) -> Iterator[Cast]:
+    """A SYN of each connection, and nothing else; a million of them a second."""
+    scripts = [knock()]
+    for start in range(0, recipe.frames, FLOOD_AT_ONCE):
+        number = np.arange(start, min(start + FLOOD_AT_ONCE, recipe.frames))
+        cast = Cast(recipe, rng, scripts, number)
+        cast.play(number - start, np.zeros(len(number), "i4"), number)
+        yield cast
 
 
 class Payloads:
@@ -107,12 +144,13 @@ class Payloads:
 
 def write(recipe: Recipe, out: BinaryIO) -> tuple[int, int]:
     """Write the capture of a recipe; its number of frames and of bytes."""
-    cast = Cast(recipe)
     payloads = Payloads(np.random.default_rng([recipe.seed, 2]))
-    out.write(FILE_HEADER)
-    for part in _blocks(cast.ends):
-        out.write(memoryview(_block(cast, payloads, part)))
-    return len(cast.ends), len(FILE_HEADER) + int(cast.ends[-1])
+    frames, size = 0, out.write(FILE_HEADER)
+    for cast in casts(recipe):
+        for part in _blocks(cast.ends):
+            size += out.write(memoryview(_block(cast, payloads, part)))
+        frames += len(cast.ends)
+    return frames, size
 
 
 def _blocks(ends: Array) -> Iterator[slice]:

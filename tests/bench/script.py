@@ -89,6 +89,13 @@ def short(request: int, response: int, rtt_us: int = 8_000) -> Rows:
     return talk.rows()
 
 
+def knock() -> Rows:
+    """One frame: a SYN that nobody answers."""
+    talk = Talk()
+    talk.say(0, 0, SYN, 0, 0, options=HELLO)
+    return talk.rows()
+
+
 def bulk(rng: np.random.Generator, segments: int, sender: int, rtt_us: int, lost: frozenset[int]) -> Rows:
     """A transfer of full segments from `sender` (0 the client, 1 the server), captured at the sender.
 

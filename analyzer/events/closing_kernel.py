@@ -1,0 +1,102 @@
+"""Compiled: how connections end, and segments that belong to none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analyzer.accelerate import inline
+from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
+from analyzer.flows.state import ACKED
+from analyzer.flows.state import SYN as SAW_SYN
+from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
+from analyzer.kinds import CAUSE, NUMBER
+
+RESET, HALF_OPEN, STRAY, CHALLENGE, AFTER_CLOSE = (
+    NUMBER[name] for name in ("reset", "half_open", "stray", "challenge_ack", "data_after_close")
+)
+REFUSED, IN_HANDSHAKE = NUMBER["refused"], NUMBER["reset_in_handshake"]
+IN_WINDOW, OUT_OF_WINDOW, UNREAD, AFTER_FIN = (
+    CAUSE[name] for name in ("in_window", "out_of_window", "unread_data", "after_fin")
+)
+FAR = 1 << 30
+NEAR = 1 << 20  # a segment this near to what its connection sent last belongs to it
+
+
+@inline
+def resetting(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """A reset: of what, and by whose fault."""
+    letter(seg, state, ord("r"))
+    seen = state["seen"] & (SAW_SYN | SAW_SYN_ACK | ACKED)
+    if seen == SAW_SYN and not seg["is_client"]:
+        since = seg["time_ns"] - state["syn_ns"]
+        emit(seg, state, world, out, counts, REFUSED, 0, 0, since)
+    elif seen and not seen & ACKED:
+        emit(seg, state, world, out, counts, IN_HANDSHAKE, 0, 0, 0)
+    else:
+        if not seg["flags"] & ACK and not me["fin"] and not me["rst"] and you["heard"] and seg["start"] == me["una"]:
+            emit(seg, state, world, out, counts, HALF_OPEN, 0, 0, 0)
+        if me["fin"]:
+            cause = AFTER_FIN
+        elif me["una"] > seg["start"] or seg["start"] > max(me["next"], you["edge"]):
+            cause = OUT_OF_WINDOW
+        elif seg["flags"] & ACK and you["data_ns"] > me["data_ns"]:
+            cause = UNREAD
+        else:
+            cause = IN_WINDOW
+        emit(seg, state, world, out, counts, RESET, cause, 0, max(you["next"] - you["una"], 0))
+    if seg["start"] != me["next"] and me["una"] < seg["start"] <= you["edge"]:
+        me["offence"] = seg["frame"]
+    me["rst"] = 1
+
+
+@inline
+def is_stray(seg: Any, me: Any, state: Any, states: Any, ends: Any) -> Any:
+    """Does the segment fit the connection before, and not this one?"""
+    place = state["previous_place"]
+    if state["previous"] < 0 or seg["flags"] & (SYN | RST) or not me["known"]:
+        return False
+    if states[place]["flow"] != state["previous"] or me["next"] - NEAR <= seg["start"] <= me["next"] + NEAR:
+        return False
+    before = ends[2 * place + seg["end_of"]]
+    if not before["known"]:
+        return False
+    distance = (seg["start"] + me["isn"] - before["isn"] - before["next"]) & 0xFFFFFFFF
+    return distance < NEAR or distance > (1 << 32) - NEAR
+
+
+@inline
+def offending(seg: Any, me: Any, you: Any, state: Any) -> None:
+    """Segments that an open connection challenges: remembered until the other end answers."""
+    synchronized = state["seen"] & ACKED or not state["seen"] & (SAW_SYN | SAW_SYN_ACK)
+    if not synchronized or not you["heard"]:
+        return
+    if (
+        seg["flags"] & SYN
+        or (seg["has_ack"] and seg["ack"] - you["next"] > FAR)
+        or (seg["has_ack"] and you["una"] - seg["ack"] > max(me["window"], 1 << 16) and you["una"] > 1 << 16)
+    ):
+        me["offence"] = seg["frame"]
+
+
+@inline
+def challenging(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """An ACK without news, right behind a segment that no receiver takes."""
+    if not you["offence"] or not seg["has_ack"]:
+        return
+    related = you["offence"]
+    you["offence"] = 0
+    news = seg["length"] or seg["flags"] & (SYN | FIN | RST) or seg["ack"] != seg["una"] or seg["start"] != me["next"]
+    if not news:
+        emit(seg, state, world, out, counts, CHALLENGE, 0, related, 0)
+
+
+@inline
+def closing(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """Data that comes when one end has said that there is no more, or does not want any."""
+    if seg["length"] == 0 or seg["end"] <= me["next"]:
+        return
+    if (me["fin"] and seg["end"] > me["fin"] + 1) or (you["fin"] and you["rst"]):
+        emit(seg, state, world, out, counts, AFTER_CLOSE, 0, 0, seg["length"])
+
+
+assert FIN == 1

@@ -1,0 +1,63 @@
+"""Compiled: the same IP packet seen twice, by the capture or by the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline
+from analyzer.flows.flow_kernel import mix
+from analyzer.tables import PACKETS
+
+RECENT = np.dtype([("identity", "u8"), ("place", "u8"), ("time_ns", "i8"), ("frame", "i8")])
+RECENT_CAPACITY = 1 << 12  # the latest packets, at a place given by their hash
+COPY_NS = 1_000_000_000  # a packet does not stay in the network for longer and come twice
+BLIND_NS = 10_000_000  # the same for packets that have no ID and may be a retransmission
+SHARE = 3  # a capture in which every third packet comes twice is one that duplicates
+IPV4 = PACKETS.bit("layers", "ipv4")
+
+NO_COPY, BY_CAPTURE, BY_NETWORK = 0, 1, 2
+
+
+@inline
+def identity_of(row: Any, seg: Any) -> Any:
+    """What is the same in two copies of an IP packet with TCP, whatever the routers on its way change."""
+    h = mix(
+        np.uint64(seg["flow"]) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(seg["end_of"])
+    )
+    h = mix(h ^ np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
+    h = mix(h ^ np.uint64(row["tsval"]) << np.uint64(32) ^ np.uint64(row["tsecr"]))
+    window = np.uint64(row["window"]) << np.uint64(12) ^ np.uint64(row["flags"])
+    h = mix(h ^ window << np.uint64(32) ^ np.uint64(row["payload_len"]))
+    return mix(h ^ np.uint64(row["sack_left_1"]) << np.uint64(32) ^ np.uint64(row["sack_right_1"]))
+
+
+@inline
+def place_of(row: Any) -> Any:
+    """Where the packet was captured: two copies from different places are one packet on its way."""
+    h = np.uint64(row["interface"]) << np.uint64(40) ^ np.uint64(row["ifindex"]) << np.uint64(8) ^ np.uint64(row["ttl"])
+    h = mix(h ^ np.uint64(row["link_direction"]) << np.uint64(56))
+    h ^= np.uint64(row["vlan"]) << np.uint64(40) ^ np.uint64(row["vlan_depth"]) << np.uint64(56)
+    return mix(h ^ np.uint64(row["tunnel_id"]) << np.uint64(4) ^ np.uint64(row["tunnel_depth"]))
+
+
+@inline
+def copy_of(row: Any, seg: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
+    """(NO_COPY, BY_CAPTURE or BY_NETWORK; frame of the first copy; ns since then)."""
+    identity, place = identity_of(row, seg), place_of(row)
+    entry = recent[identity & np.uint64(RECENT_CAPACITY - 1)]
+    since = seg["time_ns"] - entry["time_ns"]
+    has_id = row["layers"] & IPV4 and row["ip_id"] != 0
+    if entry["identity"] == identity and entry["frame"] and 0 <= since <= (COPY_NS if has_id else BLIND_NS):
+        if entry["place"] != place:
+            return BY_CAPTURE, entry["frame"], since
+        duplicating = (world["copies"] + 1) * SHARE >= world["originals"]
+        if duplicating or has_id:
+            world["copies"] += 1
+            return BY_CAPTURE if duplicating else BY_NETWORK, entry["frame"], since
+    else:
+        world["originals"] += 1
+    entry["identity"], entry["place"] = identity, place
+    entry["time_ns"], entry["frame"] = seg["time_ns"], seg["frame"]
+    return NO_COPY, np.int64(0), np.int64(0)

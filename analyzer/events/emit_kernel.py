@@ -1,0 +1,43 @@
+"""Compiled: an event is said. Every family says its events through here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline
+from analyzer.flows.state import HISTORY
+
+FIN, SYN, RST, ACK, ECE, CWR = 1, 2, 4, 16, 64, 128
+ROOM = 32  # more than the events that one frame can have
+
+
+@inline
+def emit(
+    seg: Any, state: Any, world: Any, out: Any, counts: Any, kind: Int, cause: Int, related: Int, value: Int
+) -> None:
+    """A row of `events` for the segment at hand."""
+    row = out[world["out"]]
+    row["frame"], row["time_ns"] = seg["frame"], seg["time_ns"]
+    row["flow"], row["direction"] = seg["flow"], seg["direction"]
+    row["event"], row["cause"] = kind, cause
+    row["related_frame"], row["value"] = related, value
+    world["out"] += 1
+    counts[kind] += 1
+    bit = np.uint64(1) << np.uint64(kind)
+    seg["events"] |= bit
+    state["events"] |= bit
+
+
+@inline
+def letter(seg: Any, state: Any, lower: Int) -> None:
+    """Add a letter to the history, once a side; that of the client in upper case."""
+    code = lower - 32 if seg["is_client"] else lower
+    count = state["letters"]
+    for i in range(count):
+        if state["history"][i] == code:
+            return
+    if count < HISTORY:
+        state["history"][count] = code
+        state["letters"] = count + 1

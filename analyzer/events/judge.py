@@ -1,0 +1,112 @@
+"""Packet rows with their flows -> the `events` table, and per end what `flows` tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.flows import FlowTracker
+from analyzer.flows.rows import final_states
+from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD
+from analyzer.kinds import NAMES, NUMBER
+from analyzer.schema import Rows
+from analyzer.tables import EVENTS, FLOWS
+
+OUT_CAPACITY = 1 << 14
+UNANSWERED = FLOWS.bit("state", "unanswered")
+
+
+class Judge:
+    """Says what happened, batch by batch, after the FlowTracker gave the rows their flows.
+
+    `counts` has the events of each kind. The memory of what was sent is bounded, and the system gives it page by page.
+    """
+
+    def __init__(self, tracker: FlowTracker, *, keep: bool = False) -> None:
+        from analyzer.events.clock_kernel import SOURCE, SOURCES
+        from analyzer.events.copies_kernel import RECENT, RECENT_CAPACITY
+
+        self.counts = np.zeros(len(NAMES), np.int64)
+        self._tracker = tracker
+        self._keep = keep  # the events of flows that leave, until `finish` gives them
+        self._late: list[Rows] = []
+        tracker.on_leave = self._when_flows_leave
+        self._world = np.zeros(1, WORLD)
+        self._segment = np.zeros(1, SEGMENT)
+        self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)
+        self._sent = np.zeros(SENT_CAPACITY, SENT)
+        self._boards = np.zeros(BOARDS, BOARD)
+        self._recent = np.zeros(RECENT_CAPACITY, RECENT)
+        self._sources = np.zeros(SOURCES, SOURCE)
+
+    def judge(self, rows: Rows) -> Iterator[Rows]:
+        """The `events` rows of the frames of one part of a batch; `events` is filled in `rows`.
+
+        What is yielded is overwritten by the next.
+        """
+        from analyzer.events.judge_kernel import judge
+
+        tracker = self._tracker
+        tracker.make_histograms(int(self._world["histograms"][0]) + len(rows))
+        self._world["free_histograms"] = len(tracker.free_histograms)
+        at = 0
+        while True:
+            at = judge(
+                rows,
+                at,
+                tracker.states,
+                tracker.ends,
+                self._world,
+                self._segment,
+                self._out,
+                self.counts,
+                self._sent,
+                self._boards,
+                tracker.histograms,
+                tracker.free_histograms,
+                self._recent,
+                self._sources,
+            )
+            yield self._taken()
+            if at == len(rows):
+                break
+        tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]
+
+    def add(self, rows: Rows) -> None:
+        """Judge, where nobody asks for the events."""
+        for _ in self.judge(rows):
+            pass
+
+    def finish(self) -> Iterator[Rows]:
+        """The events that only the end of the capture, or of a flow, makes certain."""
+        yield from self._late
+        self._late.clear()
+        places = self._tracker.places()
+        events = self._of_silent(places)
+        if len(events):
+            yield events
+
+    def _of_silent(self, places: npt.NDArray[np.intp]) -> Rows:
+        """`syn_unanswered`, of the flows at these places that ended so."""
+        states = self._tracker.states
+        silent = places[final_states(states[places]) == UNANSWERED]
+        found = states[silent]
+        events = np.zeros(len(silent), EVENTS.dtype)
+        events["frame"], events["time_ns"], events["flow"] = found["last_frame"], found["end_ns"], found["flow"]
+        events["event"] = NUMBER["syn_unanswered"]
+        events["value"] = found["packets"].sum(axis=1)
+        states["events"][silent] |= np.uint64(1 << NUMBER["syn_unanswered"])
+        self.counts[NUMBER["syn_unanswered"]] += len(silent)
+        return events
+
+    def _when_flows_leave(self, places: npt.NDArray[np.intp]) -> None:
+        events = self._of_silent(places)
+        if self._keep:
+            self._late.append(events)
+
+    def _taken(self) -> Rows:
+        taken = self._out[: int(self._world["out"][0])]
+        self._world["out"] = 0
+        return taken

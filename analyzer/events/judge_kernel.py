@@ -1,0 +1,199 @@
+"""Compiled: packet rows with their flows -> events, and what `flows` says of each end. One pass over the frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline, kernel
+from analyzer.events.clock_kernel import recycling, remember_timestamps, timestamps
+from analyzer.events.closing_kernel import challenging, closing, is_stray, offending, resetting
+from analyzer.events.congestion_kernel import congestion
+from analyzer.events.copies_kernel import BY_CAPTURE, copy_of
+from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
+from analyzer.events.handshake_kernel import opening
+from analyzer.events.loss_kernel import acknowledging, repeating, sending
+from analyzer.events.sack_kernel import reporting
+from analyzer.events.window_kernel import answering, filling, offering, probing
+from analyzer.flows.flow_kernel import low_end
+from analyzer.flows.state import KEEP_ALIVE, TCP
+from analyzer.kinds import NUMBER
+from analyzer.serial import difference as difference_python
+from analyzer.tables import PACKETS
+
+difference = inline(difference_python)
+
+CAPTURE_DUPLICATE, NETWORK_DUPLICATE = NUMBER["capture_duplicate"], NUMBER["network_duplicate"]
+CLOCK, STRAY = NUMBER["clock_regression"], NUMBER["stray"]
+LAYER_TCP, LAYER_FRAGMENT = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "fragment")
+DECODED, TRUNCATED = PACKETS.bit("stop", "decoded"), PACKETS.bit("stop", "truncated")
+TIMESTAMPS = PACKETS.bit("options", "timestamps")
+IPV4 = PACKETS.bit("layers", "ipv4")
+S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
+
+
+@kernel
+def judge(
+    rows: Any,
+    first: Int,
+    states: Any,
+    ends: Any,
+    world_: Any,
+    seg_: Any,
+    out: Any,
+    counts: Any,
+    sent: Any,
+    boards: Any,
+    histograms: Any,
+    free: Any,
+    recent: Any,
+    sources: Any,
+) -> Int:
+    """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
+
+    `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
+    which world["out"] are in use), `counts` (int64 a kind), `sent` (SENT, a ring), `boards` (BOARD), `histograms` (uint32,
+    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE).
+    """
+    world, seg = world_[0], seg_[0]
+    for i in range(first, len(rows)):
+        if world["out"] + ROOM > len(out):
+            return i
+        row = rows[i]
+        time_ns = row["time_ns"]
+        seg["frame"], seg["time_ns"], seg["flow"] = row["frame"], time_ns, row["flow"]
+        seg["direction"], seg["events"] = row["direction"], 0
+        tcp = row["flow"] >= 0 and row["ip_proto"] == TCP and row["layers"] & LAYER_TCP
+        state = states[row["place"] if tcp else 0]
+        if world["frames"] and time_ns < world["previous_ns"]:
+            back_to(seg, state, tcp, world, out, counts)
+        world["previous_ns"] = time_ns
+        world["frames"] += 1
+        stop = row["stop"]
+        if tcp and not row["layers"] & LAYER_FRAGMENT and (stop == DECODED or stop == TRUNCATED):
+            end = low_end(row)
+            place = np.int64(row["place"])
+            me, you = ends[2 * place + end], ends[2 * place + 1 - end]
+            seg["end_of"], seg["is_client"] = end, end == state["client"]
+            kind, copied, since = copy_of(row, seg, recent, world)
+            if kind:
+                event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
+                emit(seg, state, world, out, counts, event, 0, copied, since)
+                me["copies"] += 1
+            else:
+                place_in_streams(row, seg, me, you, state)
+                follow(
+                    row, seg, me, you, state, states, ends, world, out, counts, sent, boards, histograms, free, sources
+                )
+                me["heard"] = 1
+                if me["last_ns"]:
+                    me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
+                me["last_ns"] = time_ns
+                if seg["ip_id"]:
+                    me["ip_id"] = seg["ip_id"]
+        row["events"] = seg["events"]
+    return len(rows)
+
+
+@inline
+def back_to(seg: Any, state: Any, tcp: Any, world: Any, out: Any, counts: Any) -> None:
+    """The clock of the capture went back. It says nothing of the flow."""
+    events = state["events"]
+    back = world["previous_ns"] - seg["time_ns"]
+    emit(seg, state, world, out, counts, CLOCK, 0, 0, max(back, 0))
+    state["events"] = events
+
+
+@inline
+def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
+    """The segment's numbers as positions in the two streams, which may begin here."""
+    flags, seq, ack = np.int64(row["flags"]), np.int64(row["seq"]), np.int64(row["ack"])
+    seg["flags"], seg["length"] = flags, row["payload_len"]
+    seg["has_ack"] = 1 if flags & ACK else 0
+    seg["has_tsval"] = 1 if row["options"] & TIMESTAMPS else 0
+    seg["tsval"], seg["tsecr"] = row["tsval"], row["tsecr"]
+    seg["ip_id"] = row["ip_id"] if row["layers"] & IPV4 else 0
+    seg["late"] = seg["is_dsack"] = 0
+    seg["gap"] = seg["advanced"] = seg["sacked"] = seg["filled"] = 0
+    if not me["known"] or (flags & SYN and not me["heard"]):
+        me["known"] = 1
+        me["isn"] = seq if flags & SYN else seq - 1 & 0xFFFFFFFF
+        me["next"] = me["una"] = 0 if flags & SYN else 1
+    next_ = me["next"]
+    seg["start"] = next_ + difference(seq, np.int64(me["isn"]) + next_ & 0xFFFFFFFF)
+    seg["end"] = seg["start"] + seg["length"] + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)
+    window = np.int64(row["window"])
+    seg["window"] = window << np.int64(me["scale"]) if me["scale_known"] and not flags & SYN else window
+    seg["ack"] = 0
+    if flags & ACK:
+        if not you["known"]:
+            you["known"] = 1
+            you["isn"] = ack - 1 & 0xFFFFFFFF
+            you["next"] = you["una"] = 1
+        next_ = you["next"]
+        seg["ack"] = next_ + difference(ack, np.int64(you["isn"]) + next_ & 0xFFFFFFFF)
+    seg["una"] = you["una"]
+
+
+@inline
+def follow(
+    row: Any,
+    seg: Any,
+    me: Any,
+    you: Any,
+    state: Any,
+    states: Any,
+    ends: Any,
+    world: Any,
+    out: Any,
+    counts: Any,
+    sent: Any,
+    boards: Any,
+    histograms: Any,
+    free: Any,
+    sources: Any,
+) -> None:
+    """Everything that one segment means; the states of both ends move on."""
+    flags = seg["flags"]
+    if is_stray(seg, me, state, states, ends):
+        emit(seg, state, world, out, counts, STRAY, 0, 0, 0)
+        letter(seg, state, I)
+        return
+    if flags & RST:
+        resetting(seg, me, you, state, world, out, counts)
+        return
+    offending(seg, me, you, state)
+    if flags & SYN:
+        letter(seg, state, H if flags & ACK else S)
+        opening(row, seg, me, you, state, world, out, counts)
+        if not flags & ACK:
+            recycling(row, seg, state, world, out, counts, sources)
+    elif seg["end"] == seg["start"]:
+        letter(seg, state, A)
+    if seg["length"]:
+        letter(seg, state, D)
+    if flags & FIN:
+        letter(seg, state, F)
+    probe = probing(seg, me, you, state, world, out, counts)
+    if seg["end"] > seg["start"] and probe != KEEP_ALIVE:
+        closing(seg, me, you, state, world, out, counts)
+        filling(seg, you, state, world, out, counts)
+        owner = 2 * seg["flow"] + seg["end_of"]
+        sending(seg, me, you, probe, state, world, out, counts, sent, boards, owner)
+    elif not probe and seg["start"] < me["next"]:
+        seg["late"] = 1  # an ACK that others of its end have overtaken
+    if seg["has_ack"]:
+        owner = 2 * seg["flow"] + 1 - seg["end_of"]
+        acknowledging(seg, me, you, state, world, out, counts, sent, boards, owner, histograms, free)
+        if row["sack_count"]:
+            reporting(row, seg, me, you, state, world, out, counts, sent, boards, owner)
+        answered = answering(seg, me, you, state, world, out, counts)
+        challenging(seg, me, you, state, world, out, counts)
+        repeating(seg, me, you, answered, state, world, out, counts)
+        offering(seg, me, you, state, world, out, counts)
+    timestamps(seg, me, you, row, state, world, out, counts)
+    remember_timestamps(seg, me, you)
+    congestion(row, seg, me, you, state, world, out, counts)
+    if flags & FIN and not me["fin"]:
+        me["fin"] = seg["end"] - 1

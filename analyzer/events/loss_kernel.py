@@ -1,0 +1,302 @@
+"""Compiled: what was sent again, why, and whether it had to be; what came late; what the capture missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline
+from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
+from analyzer.flows.sent_kernel import (
+    RING,
+    add_hole,
+    add_rtt,
+    alive,
+    board_of,
+    drop_blocks,
+    fill,
+    find_sent,
+    need_board,
+    remember,
+)
+from analyzer.flows.state import FAST, LOSS, OPEN, PROBE
+from analyzer.kinds import CAUSE, NUMBER
+from analyzer.serial import difference as difference_python
+from analyzer.tables import PACKETS
+
+difference = inline(difference_python)
+
+RETRANSMISSION, TIMEOUT, SPURIOUS = (
+    NUMBER[name] for name in ("retransmission", "retransmission_timeout", "spurious_retransmission")
+)
+REORDERING, DUPLICATE_ACK, GAP = NUMBER["reordering"], NUMBER["duplicate_ack"], NUMBER["capture_gap"]
+RENEGING = NUMBER["sack_reneging"]
+C_FAST, C_RTO, C_TLP, C_SYN, C_SYN_ACK, C_FIN, C_WINDOW_PROBE, C_LOST_AGAIN, C_UNKNOWN = (
+    CAUSE[name] for name in ("fast", "rto", "tlp", "syn", "syn_ack", "fin", "window_probe", "lost_again", "unknown")
+)
+C_ACKED, C_EIFEL = CAUSE["acked"], CAUSE["eifel"]
+C_TSVAL, C_IP_ID, C_SACK = CAUSE["tsval"], CAUSE["ip_id"], CAUSE["sack"]
+SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
+
+DUPLICATES = 3  # RFC 5681 section 3.2
+TIMER_NS = 180_000_000  # Linux waits for 200 ms and the RTT at least (TCP_RTO_MIN); a little less for jitter
+SOON_NS = 1_000_000  # nobody's timer is shorter than this
+PROBE_NS = (
+    250_000_000  # a tail loss probe comes within 2 RTT and this (RFC 8985 section 7.2; tcp_schedule_loss_probe())
+)
+NEAR_IDS = 4096  # IPv4 IDs further apart do not come from one counter
+FAR = 1 << 30  # an acknowledgment this far ahead is no acknowledgment of what the capture missed
+T, G = ord("t"), ord("g")
+PROBED = PROBE
+
+
+@inline
+def sending(
+    seg: Any,
+    me: Any,
+    you: Any,
+    probe: Int,
+    state: Any,
+    world: Any,
+    out: Any,
+    counts: Any,
+    sent: Any,
+    boards: Any,
+    owner: Int,
+) -> None:
+    """A segment that takes sequence space: new, late, or sent before; the memory of its end moves on."""
+    start, end, next_ = seg["start"], seg["end"], me["next"]
+    seg["filled"] = 0
+    if start >= next_ or (not me["heard"] and me["syns"] == 0 and end >= next_):
+        if start > next_ and me["heard"]:
+            board = boards[need_board(me, owner, boards, world)]
+            me["hole_bytes"] += start - next_ - add_hole(board, next_, start, seg)
+        remember(me, seg, sent, world, 1)
+        me["next"] = end
+    else:
+        place = board_of(me, owner, boards)
+        if place >= 0:
+            seg["filled"] = fill(boards[place], start, end, seg)
+            me["hole_bytes"] = max(me["hole_bytes"] - seg["filled"], 0)
+        again = min(end, next_) - start - seg["filled"]
+        if again <= 0 and was_late(seg, me, state, world, out, counts):
+            seg["late"] = 1
+            remember(me, seg, sent, world, 2)  # when it was sent nobody knows: no RTT from it
+        else:
+            repeated(seg, me, you, probe, min(end, next_) - start, state, world, out, counts, sent)
+        me["next"] = max(next_, end)
+    me["sent_ns"] = seg["time_ns"]
+    if seg["length"]:
+        me["data_ns"] = seg["time_ns"]
+        me["largest"] = max(me["largest"], seg["length"])
+        if you["mss"] and seg["length"] > you["mss"]:
+            me["super_segments"] += 1
+    me["in_flight_max"] = max(me["in_flight_max"], me["next"] - me["una"])
+
+
+@inline
+def was_late(seg: Any, me: Any, state: Any, world: Any, out: Any, counts: Any) -> Any:
+    """Did the segment that fills a hole leave its sender before the one behind the hole?"""
+    since = seg["time_ns"] - seg["hole_ns"]
+    cause = 0
+    if seg["has_tsval"] and seg["tsval"] != seg["hole_tsval"]:
+        if difference(seg["tsval"], seg["hole_tsval"]) > 0:
+            return False
+        cause = C_TSVAL
+    elif seg["ip_id"] and seg["hole_ip_id"]:
+        ahead = (seg["ip_id"] - seg["hole_ip_id"] + 0x8000 & 0xFFFF) - 0x8000
+        if 0 < ahead < NEAR_IDS:
+            return False
+        if -NEAR_IDS < ahead < 0:
+            cause = C_IP_ID
+    if cause == 0:
+        told = me["told_ns"] and seg["time_ns"] - me["told_ns"] >= 0
+        if told or since >= max(TIMER_NS, me["srtt_ns"]):
+            return False
+        cause = C_SACK
+    emit(seg, state, world, out, counts, REORDERING, cause, 0, since)
+    me["reordered"] += 1
+    return True
+
+
+@inline
+def repeated(
+    seg: Any,
+    me: Any,
+    you: Any,
+    probe: Int,
+    size: Int,
+    state: Any,
+    world: Any,
+    out: Any,
+    counts: Any,
+    sent: Any,
+) -> None:
+    """A retransmission: what made its sender send again."""
+    now, start = seg["time_ns"], seg["start"]
+    number = find_sent(me, start, sent, world)
+    before, first = np.int64(0), np.int64(0)
+    if number:
+        before, first = np.int64(sent[number & RING]["times"]), sent[number & RING]["frame"]
+    quiet = now - max(me["sent_ns"], me["news_ns"])
+    rtt = me["srtt_ns"] if me["rtt_count"] else state["rtt_ns"]
+    waited = quiet >= max(TIMER_NS, rtt)
+    asked = me["repeats"] >= DUPLICATES or me["sacked_high"] > start
+    sack = me["offered"] & you["offered"] & SACK_PERMITTED
+    tail = seg["end"] >= me["next"] and start > 0
+    expired = False
+    if seg["flags"] & SYN:
+        cause = C_SYN_ACK if seg["flags"] & ACK else C_SYN
+    elif probe or (you["windows"] and you["window"] == 0 and start >= you["last_edge"]):
+        cause = C_WINDOW_PROBE
+    elif (asked or (me["phase"] == FAST and start < me["recovery_end"])) and not waited:
+        cause = C_FAST
+        if me["phase"] == LOSS and start < me["recovery_end"]:
+            cause = C_RTO
+        elif before > 1 and me["sacked_high"] > start and me["phase"] == FAST:
+            cause = C_LOST_AGAIN
+        if me["phase"] == OPEN:
+            me["phase"], me["recovery_end"] = FAST, me["next"]
+    elif me["phase"] == LOSS and start < me["recovery_end"] and not waited:
+        cause = C_RTO
+    elif quiet < max(rtt, SOON_NS):
+        cause = C_UNKNOWN
+    elif (
+        sack and tail and me["phase"] == OPEN and not me["tail_probe_end"] and not asked and quiet < 2 * rtt + PROBE_NS
+    ):
+        cause = C_TLP
+        me["tail_probe_end"] = me["next"]
+    else:
+        cause, expired = C_RTO, True
+        me["phase"], me["recovery_end"] = LOSS, me["next"]
+    if seg["length"] == 0 and seg["flags"] & FIN:
+        cause = C_FIN
+    related = first
+    if expired:
+        emit(seg, state, world, out, counts, TIMEOUT, 0, related, quiet)
+        me["timeouts"] += 1
+    emit(seg, state, world, out, counts, RETRANSMISSION, cause, related, size)
+    letter(seg, state, T)
+    me["retransmissions"] += 1
+    me["retransmitted_bytes"] += size
+    if number:
+        record = sent[number & RING]
+        if record["times"] == 1:
+            record["again"] = me["newest_again"]
+            me["newest_again"] = number
+        record["times"] = min(before + 1, 0xFFFF)
+        record["last_ns"], record["last_tsval"], record["last_frame"] = now, seg["tsval"], seg["frame"]
+        record["needless"] = 0
+    else:
+        remember(me, seg, sent, world, 2)
+    if seg["end"] <= me["una"] and not seg["flags"] & SYN:
+        emit(seg, state, world, out, counts, SPURIOUS, C_ACKED, seg["frame"], size)
+        me["spurious"] += 1
+        sent[(number if number else world["sent"]) & RING]["needless"] = 1
+
+
+@inline
+def acknowledging(
+    seg: Any,
+    me: Any,
+    you: Any,
+    state: Any,
+    world: Any,
+    out: Any,
+    counts: Any,
+    sent: Any,
+    boards: Any,
+    owner: Int,
+    histograms: Any,
+    free: Any,
+) -> None:
+    """An acknowledgment of what the other end sent: gaps, progress, RTT, and whether a retransmission was needed.
+
+    `owner` is that of the other end. `seg` gets `una`, `gap` and `advanced`.
+    """
+    ack = seg["ack"]
+    seg["una"], seg["gap"], seg["advanced"] = you["una"], 0, 0
+    if ack - you["next"] > FAR or you["una"] - ack > FAR:
+        return
+    gap = max(ack - you["next"], 0)
+    if gap:
+        if not you["heard"]:
+            gap = 0  # only one direction was captured
+        you["next"] = ack
+    place = board_of(you, owner, boards)
+    if place >= 0 and ack > you["una"]:
+        board = boards[place]
+        if board["holes"]:
+            filled = fill(board, np.int64(-FAR), ack, seg)
+            you["hole_bytes"] = max(you["hole_bytes"] - filled, 0)
+            gap += filled
+        reneged = drop_blocks(board, ack)
+        if reneged:
+            emit(seg, state, world, out, counts, RENEGING, 0, 0, reneged)
+    if gap:
+        emit(seg, state, world, out, counts, GAP, 0, 0, gap)
+        letter(seg, state, G)
+        you["missing_bytes"] += gap
+        seg["gap"] = gap
+    if ack <= you["una"]:
+        return
+    seg["advanced"] = ack - you["una"]
+    you["una"] = ack
+    you["repeats"] = 0
+    you["told_ns"] = 0
+    you["news_ns"] = seg["time_ns"]
+    number = you["oldest"]
+    newest = np.int64(0)
+    first = True
+    while alive(number, world):
+        record = sent[number & RING]
+        if record["end"] > ack:
+            break
+        newest = number
+        again = record["times"] > 1 and record["last_ns"] > record["time_ns"] and seg["has_tsval"]
+        if again and first:
+            # The first ACK of a retransmission tells by its TSecr which transmission it answers (RFC 3522).
+            if difference(seg["tsecr"], record["last_tsval"]) < 0 and not record["needless"]:
+                record["needless"] = 1
+                size = record["end"] - record["start"]
+                emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, record["last_frame"], size)
+                you["spurious"] += 1
+            first = False
+        number = record["next"]
+    if newest:
+        record = sent[newest & RING]
+        # Of what was sent more than once only the TSecr can tell which transmission was answered (Karn).
+        named = record["last_ns"] > record["time_ns"] and seg["has_tsval"] and seg["tsecr"] == record["last_tsval"]
+        rtt_ns = seg["time_ns"] - record["last_ns"]
+        if (record["times"] == 1 or named) and rtt_ns >= 0:
+            add_rtt(you, rtt_ns, histograms, free, world)
+    if not alive(number, world):
+        number = np.int64(0)
+        if newest or not alive(you["newest"], world):
+            you["newest"] = 0
+        else:
+            number = you["newest"]
+    you["oldest"] = number
+    if ack >= you["tail_probe_end"]:
+        you["tail_probe_end"] = 0
+    if ack >= you["recovery_end"]:
+        you["phase"] = OPEN
+
+
+@inline
+def repeating(seg: Any, me: Any, you: Any, answered: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """A duplicate ACK: it tells the other end that something arrived that it did not wait for."""
+    if seg["start"] < me["una"]:
+        return  # too old: its receiver drops it (RFC 9293 section 3.10.7.4)
+    if seg["ack"] != seg["una"] or seg["length"] or seg["flags"] & (SYN | FIN | RST) or seg["advanced"]:
+        return
+    outstanding = you["next"] > you["una"]
+    same = outstanding and seg["window"] == me["window"] and me["windows"] > 1
+    if (same and not seg["is_dsack"] and not answered) or seg["sacked"] > 0:
+        you["repeats"] += 1
+        me["duplicate_acks"] += 1
+        emit(seg, state, world, out, counts, DUPLICATE_ACK, 0, 0, you["repeats"])
+        if not you["told_ns"]:
+            you["told_ns"] = seg["time_ns"]
+        you["news_ns"] = seg["time_ns"]

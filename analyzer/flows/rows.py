@@ -1,0 +1,192 @@
+"""Flow states -> rows of the `flows` table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.flows.state import ACKED, BINS, BINS_FROM, FIN, HISTORY, NO_WINDOW, RST, SYN, SYN_ACK, TCP
+from analyzer.schema import Rows
+from analyzer.tables import FLOWS, PACKETS
+
+SCALE = PACKETS.bit("options", "window_scale")
+SAME = (
+    "flow",
+    "ip_version",
+    "roles",
+    "start_ns",
+    "end_ns",
+    "first_frame",
+    "last_frame",
+    "previous",
+    "since_previous_ns",
+)
+ALIKE = {  # column of a side: field of its end
+    "missing_bytes": "missing_bytes",
+    "retransmissions": "retransmissions",
+    "retransmitted_bytes": "retransmitted_bytes",
+    "timeouts": "timeouts",
+    "spurious": "spurious",
+    "out_of_order": "reordered",
+    "duplicate_acks": "duplicate_acks",
+    "sack_blocks": "sack_blocks",
+    "dsacks": "dsacks",
+    "copies": "copies",
+    "offered": "offered",
+    "mss": "mss",
+    "in_flight_max": "in_flight_max",
+    "zero_windows": "zero_windows",
+    "idle_longest_ns": "idle_ns",
+    "largest_segment": "largest",
+    "super_segments": "super_segments",
+    "rtt_samples": "rtt_count",
+}
+
+
+def flow_rows(states: Rows, ends: Rows, histograms: npt.NDArray[np.uint32]) -> Rows:
+    """One row a flow. `ends` has a column for the low and one for the high end."""
+    flows = np.zeros(len(states), FLOWS.dtype)
+    flows["protocol"] = np.where(states["protocol"] == TCP, 0, 1)
+    for name in SAME:
+        flows[name] = states[name]
+    flows["handshake_rtt_ns"] = states["rtt_ns"]
+    flows["state"] = final_states(states)
+    flows["completeness"] = _completeness(states)
+    letters = np.where(np.arange(HISTORY) < states["letters"][:, None], states["history"], 0)
+    flows["history"] = np.ascontiguousarray(letters, np.uint8).view(f"S{HISTORY}")[:, 0]
+    client = states["client"].astype(np.intp)
+    every = np.arange(len(states))
+    sides = {"client": client, "server": 1 - client}
+    tcp = states["protocol"] == TCP
+    for side, end in sides.items():
+        flows[f"{side}_hi"] = states["address_hi"][every, end]
+        flows[f"{side}_lo"] = states["address_lo"][every, end]
+        flows[f"{side}_port"] = states["port"][every, end]
+        for counted in ("packets", "bytes", "payload"):
+            flows[f"{side}_{counted}"] = states[counted][every, end]
+        _describe(flows, side, states, ends[every, end], ends[every, 1 - end], tcp, end, histograms)
+    both = ends["offered"][:, 0] & ends["offered"][:, 1]
+    flows["agreed"] = np.where((ends["syns"] > 0).all(axis=1), both, 0)
+    flows["events"] = states["events"]
+    return flows
+
+
+def _describe(
+    flows: Rows,
+    side: str,
+    states: Rows,
+    mine: Rows,
+    other: Rows,
+    tcp: npt.NDArray[np.bool_],
+    end: npt.NDArray[np.intp],
+    histograms: npt.NDArray[np.uint32],
+) -> None:
+    """Fill the columns of one side."""
+    for column, stored in ALIKE.items():
+        flows[f"{side}_{column}"] = mine[stored]
+    flows[f"{side}_window_scale"] = np.where(mine["offered"] & SCALE, mine["shift"], -1)
+    stream = np.maximum(mine["next"] - 1, 0) - ((mine["fin"] > 0) & (mine["next"] > mine["fin"]))
+    flows[f"{side}_unique_bytes"] = np.maximum(stream - mine["hole_bytes"], 0)
+    offered = mine["window_min"] != NO_WINDOW
+    flows[f"{side}_window_min"] = np.where(offered & tcp, mine["window_min"], -1)
+    flows[f"{side}_window_max"] = np.where(offered & tcp, mine["window_max"], -1)
+    shut = np.where(mine["zero_frame"] > 0, np.maximum(states["end_ns"] - mine["zero_since_ns"], 0), 0)
+    flows[f"{side}_zero_window_ns"] = mine["zero_ns"] + shut
+    flows[f"{side}_zero_window_longest_ns"] = np.maximum(mine["zero_longest_ns"], shut)
+    sampled = mine["rtt_count"] > 0
+    flows[f"{side}_rtt_min_ns"] = np.where(sampled, mine["rtt_min_ns"], -1)
+    flows[f"{side}_rtt_max_ns"] = np.where(sampled, mine["rtt_max_ns"], -1)
+    flows[f"{side}_rtt_median_ns"] = _quantile(mine, histograms, 0.5)
+    flows[f"{side}_rtt_p95_ns"] = _quantile(mine, histograms, 0.95)
+    flows[f"{side}_state"] = _tcp_state(states, mine, other, end)
+
+
+def final_states(states: Rows) -> npt.NDArray[np.int64]:
+    """The word of `flows.state` for each flow, as its number."""
+    client = states["client"].astype(np.intp)
+    seen = states["seen"].astype(np.int64)
+    both_fins = FIN | FIN << 1
+    reset = (seen & (RST | RST << 1)) != 0
+    reset_by_client = (seen & (RST << client)) != 0
+    handshake = seen & (SYN | SYN_ACK | ACKED)
+    conditions = [
+        (states["protocol"] != TCP, ""),
+        (reset & (handshake == SYN) & ~reset_by_client, "refused"),
+        (reset_by_client, "reset_by_client"),
+        (reset, "reset_by_server"),
+        ((seen & both_fins) == both_fins, "closed"),
+        ((seen & both_fins) != 0, "half_closed"),
+        (handshake == SYN, "unanswered"),
+        ((handshake & (SYN_ACK | ACKED)) == SYN_ACK, "half_open"),
+    ]
+    numbers = [FLOWS.bit("state", word) for _, word in conditions]
+    return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("state", "open"))
+
+
+def _completeness(states: Rows) -> Any:
+    """The word of `flows.completeness`, as its number."""
+    seen = states["seen"].astype(np.int64)
+    handshake = seen & (SYN | SYN_ACK | ACKED)
+    begun = handshake == SYN | SYN_ACK | ACKED
+    both_fins = FIN | FIN << 1
+    ended = ((seen & both_fins) == both_fins) | (seen & (RST | RST << 1) != 0)
+    never = (handshake & SYN != 0) & (handshake & ACKED == 0)
+    conditions = [
+        (states["protocol"] != TCP, ""),
+        (never, "no_handshake"),
+        (begun & ended, "complete"),
+        (begun, "no_end"),
+        (ended, "no_beginning"),
+    ]
+    numbers = [FLOWS.bit("completeness", word) for _, word in conditions]
+    return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("completeness", "middle"))
+
+
+def _tcp_state(states: Rows, mine: Rows, other: Rows, end: npt.NDArray[np.intp]) -> Any:
+    """The state of one end by what was captured (RFC 9293 section 3.3.2), as the number of its word."""
+    seen = states["seen"].astype(np.int64)
+    client = states["client"] == end
+    reset = seen & (RST | RST << 1) != 0
+    acked = (mine["fin"] > 0) & (mine["una"] > mine["fin"])
+    heard = other["fin"] > 0
+    first = states["closer"] == 1 + end
+    opening = (seen & ACKED == 0) & (seen & (SYN | SYN_ACK) != 0)
+    conditions = [
+        (states["protocol"] != TCP, ""),
+        (reset, "CLOSED"),
+        (opening & client, "SYN-SENT"),
+        (opening & (seen & SYN_ACK != 0), "SYN-RECEIVED"),
+        (opening, ""),
+        ((mine["fin"] == 0) & heard, "CLOSE-WAIT"),
+        ((mine["fin"] > 0) & ~heard & acked, "FIN-WAIT-2"),
+        ((mine["fin"] > 0) & ~heard, "FIN-WAIT-1"),
+        (heard & first & acked, "TIME-WAIT"),
+        (heard & first, "CLOSING"),
+        (heard & acked, "CLOSED"),
+        (heard, "LAST-ACK"),
+    ]
+    numbers = [FLOWS.bit("client_state", word) for _, word in conditions]
+    return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("client_state", "ESTABLISHED"))
+
+
+def _quantile(ends: Rows, histograms: npt.NDArray[np.uint32], share: float) -> npt.NDArray[np.int64]:
+    """The quantile of the RTT samples: exact where they were kept, else from the histogram, between neighbouring edges."""
+    count = ends["rtt_count"].astype(np.int64)
+    few = np.where(np.arange(ends["rtt_first"].shape[1]) < count[:, None], ends["rtt_first"], np.inf)
+    rank = np.maximum(np.ceil(share * count).astype(np.int64) - 1, 0)
+    ordered = np.sort(few, axis=1)
+    exact = ordered[np.arange(len(ends)), np.minimum(rank, few.shape[1] - 1)]
+    result = np.where(count > 0, exact, -1)
+    for i in np.flatnonzero(ends["histogram"] >= 0):
+        bins = histograms[ends["histogram"][i]]
+        upto = np.cumsum(bins)
+        at = int(np.searchsorted(upto, rank[i], side="right"))
+        inside = (rank[i] - (upto[at - 1] if at else 0) + 0.5) / bins[at]
+        result[i] = 2 ** (BINS_FROM + (at + inside) / 4)
+    bounded = np.clip(result, ends["rtt_min_ns"], np.maximum(ends["rtt_max_ns"], ends["rtt_min_ns"]))
+    return np.where(count > 0, bounded, -1).astype(np.int64)
+
+
+assert BINS == 4 * (36 - BINS_FROM)

@@ -1,0 +1,39 @@
+"""How much trouble a connection had: the weight by which connections are ranked."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.flows.rows import final_states
+from analyzer.flows.state import TCP
+from analyzer.kinds import KINDS
+from analyzer.schema import Rows
+from analyzer.tables import FLOWS
+
+# What is counted per end counts each time, with the weight of its kind; of the other kinds it counts that they happened.
+COUNTED = {
+    "retransmission": "retransmissions",
+    "retransmission_timeout": "timeouts",
+    "spurious_retransmission": "spurious",
+    "reordering": "reordered",
+    "dsack": "dsacks",
+    "zero_window": "zero_windows",
+}
+SECOND_SHUT = 10.0  # a second of closed window weighs as a timeout does
+FAILED = ("refused", "unanswered", "half_open")
+
+
+def troubles(states: Rows, ends: Rows) -> npt.NDArray[np.float64]:
+    """The trouble of each flow; `ends` has a column for the low and one for the high end. 0 is none."""
+    total = np.zeros(len(states))
+    for kind in KINDS:
+        if kind.name in COUNTED:
+            total += kind.trouble * ends[COUNTED[kind.name]].astype(np.float64).sum(axis=1)
+        elif kind.trouble:
+            number = np.uint64(1 << KINDS.index(kind))
+            total += np.where(states["events"] & number, float(kind.trouble), 0.0)
+    total += SECOND_SHUT / 1e9 * ends["zero_ns"].astype(np.float64).sum(axis=1)
+    failed = np.isin(final_states(states), [FLOWS.bit("state", word) for word in FAILED])
+    total += np.where(failed, 8.0, 0.0)
+    return np.where(states["protocol"] == TCP, total, 0.0)

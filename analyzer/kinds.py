@@ -1,0 +1,94 @@
+"""The kinds of events: what each one means, where that is written, and what its `cause` and `value` say.
+
+A row of KINDS is the whole declaration; the `events` table, `packets.events` and the documentation come from it. The
+predicate of a kind stands in the kernel of its family (`loss_kernel.py`, `window_kernel.py`, ...), and its example, one
+that fires and one that stays silent, in `tests/events/<kind>.pkt`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of event. `trouble` weighs it when connections are ranked; 0 is not trouble at all."""
+
+    name: str
+    family: str
+    doc: str
+    reference: str
+    causes: tuple[str, ...] = ()
+    value: str = ""
+    trouble: int = 0
+
+
+RETRANSMISSION_CAUSES = ("fast", "rto", "tlp", "syn", "syn_ack", "fin", "window_probe", "lost_again", "unknown")
+
+KINDS = (
+    # What the capture did
+    Kind("capture_duplicate", "copies", "The same IP packet was captured again: at another place (interface, direction, TTL, VLAN), or in a capture that holds a third or more of its packets twice. Nothing else is said of such a frame.", "RFC 6864 section 4 (the IPv4 ID of a packet)", value="ns since the first copy"),
+    Kind("network_duplicate", "copies", "The same IP packet passed the same place twice: the network, not the sender, repeated it. IPv4 packets with an ID only.", "RFC 6864 section 4", value="ns since the first copy", trouble=2),
+    Kind("capture_gap", "loss", "An ACK covers data that the capture does not hold: it was received, so the capture lost it (or began later).", "RFC 9293 section 3.4", value="bytes"),
+    # Loss and repair
+    Kind("retransmission", "loss", "Sequence space that the sender had sent before, or that fills a hole and was sent after what follows it.", "RFC 6298 section 5, RFC 5681 section 3.2, RFC 8985; tcp_retransmit_skb()", RETRANSMISSION_CAUSES, "bytes sent again", trouble=3),
+    Kind("retransmission_timeout", "loss", "A retransmission after a silence that only the retransmission timer explains: no acknowledgment asked for it. On the frame of that retransmission.", "RFC 6298 section 5.4; tcp_retransmit_timer()", value="ns of silence before it", trouble=10),
+    Kind("spurious_retransmission", "loss", "Evidence that a retransmission was not needed: a DSACK for it (`dsack`), an ACK that echoes a timestamp from before it (`eifel`), or an ACK that had covered it when it was captured (`acked`). On the frame that brings the evidence; `related_frame` is the retransmission.", "RFC 2883 section 4, RFC 3522 section 3, RFC 3708", ("dsack", "eifel", "acked"), "bytes", trouble=1),
+    Kind("reordering", "loss", "A segment that fills a hole and was sent before what follows it: the network changed the order. By a lower TSval (`tsval`), a lower IPv4 ID (`ip_id`), or because no ACK could have told the sender of the hole (`sack`).", "RFC 4737 section 3.3, RFC 8985 section 3", ("tsval", "ip_id", "sack"), "ns since the segment behind the hole", trouble=1),
+    Kind("duplicate_ack", "loss", "A segment without data, SYN or FIN that repeats the highest acknowledgment and the window while data is outstanding, or that only brings a new SACK block.", "RFC 5681 section 2; RFC 6675 section 2", value="how many in a row"),
+    # SACK
+    Kind("dsack", "sack", "The first SACK block reports data that arrived twice: below the acknowledgment (`old`), or within the second block (`out_of_order`). The event's direction is that of its sender, who received the duplicate. `related_frame` is the retransmission it answers, if one was captured.", "RFC 2883 section 4; tcp_check_dsack()", ("old", "out_of_order"), "bytes", trouble=1),
+    Kind("invalid_sack", "sack", "A SACK block that is empty, turned round, or reports data that was never sent (said only while the capture has missed nothing of that data).", "RFC 2018 section 4; tcp_is_sackblock_valid()", value="bytes of the block, as a signed difference", trouble=5),
+    Kind("sack_reneging", "sack", "The acknowledgment stops at or within data that the receiver had reported by SACK: it threw that data away.", "RFC 2018 section 8; tcp_check_sack_reneging()", value="bytes thrown away", trouble=10),
+    # Windows
+    Kind("zero_window", "window", "The receiver closes its window: first segment of an episode that offers 0 bytes (not SYN, FIN or RST).", "RFC 9293 section 3.8.6", trouble=8),
+    Kind("zero_window_end", "window", "The window opens again. `related_frame` is the frame that closed it.", "RFC 9293 section 3.8.6.2", value="ns it was closed"),
+    Kind("window_update", "window", "A segment without data that repeats the acknowledgment and moves the right edge of the window.", "RFC 9293 section 3.8.6.2", value="bytes by which the right edge moved"),
+    Kind("window_full", "window", "Data that ends at or beyond the right edge of the window that was offered.", "RFC 9293 section 3.8.6", value="bytes of the window", trouble=1),
+    Kind("window_probe", "window", "A segment into a closed window to make the receiver speak: `one_byte` at or beyond the right edge, or `empty`, one below the first byte not acknowledged, as Linux sends it.", "RFC 9293 section 3.8.6.1; tcp_xmit_probe_skb()", ("one_byte", "empty"), trouble=1),
+    Kind("window_probe_answer", "window", "The ACK that answers a window probe. `related_frame` is the probe.", "RFC 9293 section 3.8.6.1", value="ns since the probe"),
+    Kind("window_probe_unanswered", "window", "A window probe is repeated, and nothing came back since the one before. `related_frame` is that one.", "RFC 1122 section 4.2.2.17", value="ns since the probe", trouble=5),
+    Kind("window_shrunk", "window", "The right edge of the window moves to the left: space that had been offered is taken back.", "RFC 9293 section 3.8.6, RFC 7323 section 2.4", value="bytes taken back", trouble=3),
+    # Keep-alive
+    Kind("keep_alive", "window", "A segment of no or one byte, one below the next to send, with nothing outstanding and an open window.", "RFC 9293 section 3.8.4"),
+    Kind("keep_alive_answer", "window", "The ACK that answers a keep-alive. `related_frame` is the keep-alive.", "RFC 9293 section 3.8.4", value="ns since the keep-alive"),
+    # Timestamps
+    Kind("tsval_regression", "clock", "A TSval lower than the highest this end has sent in this connection, on a segment that is no copy of an old one.", "RFC 7323 section 5.4", value="ticks back", trouble=1),
+    Kind("tsecr_never_sent", "clock", "A TSecr that is later than every TSval captured from the other end, or before its first (said only while the capture has missed nothing of that end).", "RFC 7323 section 3.2; LINUX_MIB_TSECRREJECTED", value="ticks beyond the last TSval", trouble=3),
+    Kind("paws", "clock", "A segment that its receiver must drop: its TSval is older than the last one accepted by more than a tick (Linux), no more than 24 days passed since, and it is not the RST or the pure repeated ACK that Linux excuses. `old_ack` is an ACK that others have overtaken: harmless.", "RFC 7323 section 5.3; tcp_paws_discard(), tcp_disordered_ack_check()", ("segment", "old_ack"), "ticks too old", trouble=3),
+    Kind("tw_recycle", "clock", "A SYN whose TSval is lower than the last one from its source address within 60 s: a host with tcp_tw_recycle (Linux before 4.12) drops it. Several clocks behind one address mean NAT, or a Linux that gives each connection its own offset (tcp_timestamps=1).", "RFC 7323 appendix B.2 (b); tcp_peer_is_proven() of Linux 4.11", value="distinct timestamp clocks seen behind the address"),
+    Kind("clock_regression", "clock", "The capture time is earlier than that of the frame before. Belongs to the capture, not to the flow.", "pcapng section 4.3", value="ns back"),
+    # Opening
+    Kind("syn_unanswered", "handshake", "Every SYN of the connection remained without an answer until the capture ended. On the last SYN, said at the end.", "RFC 9293 section 3.5", value="SYNs sent", trouble=10),
+    Kind("refused", "handshake", "The first SYN was answered by a reset: nobody listens there.", "RFC 9293 section 3.10.7.1", value="ns since the SYN", trouble=8),
+    Kind("reset_in_handshake", "handshake", "A reset after the SYN-ACK and before the handshake was complete, or one by the client that had only sent its SYN.", "RFC 9293 section 3.5.2", trouble=8),
+    Kind("syn_cookie", "handshake", "A SYN-ACK suspected of being a SYN cookie: the SYN offered window scale and SACK, the answer has neither and no timestamps.", "RFC 4987 section 3.6; cookie_v4_init_sequence()", trouble=3),
+    Kind("simultaneous_open", "handshake", "Both ends sent a SYN before either had one of the other.", "RFC 9293 section 3.5, figure 7", trouble=1),
+    Kind("fast_open", "handshake", "TCP Fast Open: the client asks for a cookie (`requested`), gets one (`granted`), sends data with its SYN (`used`), which the SYN-ACK acknowledges (`accepted`) or not (`refused`).", "RFC 7413 section 4", ("requested", "granted", "used", "accepted", "refused"), "bytes of data or of the cookie"),
+    Kind("ecn_negotiated", "handshake", "The SYN asked for ECN and the SYN-ACK agreed.", "RFC 3168 section 6.1.1"),
+    # Congestion
+    Kind("ce", "congestion", "A router marked the packet: Congestion Experienced.", "RFC 3168 section 5", trouble=1),
+    Kind("ece", "congestion", "The receiver echoes congestion (ECE outside of SYN), in a connection that agreed on ECN or whose handshake was not captured.", "RFC 3168 section 6.1.3"),
+    Kind("cwr", "congestion", "The sender answers an echo: congestion window reduced (CWR outside of SYN).", "RFC 3168 section 6.1.2"),
+    # Closing and strangers
+    Kind("reset", "closing", "A reset of an open connection: `after_fin` its sender had closed before; `out_of_window` its number is not what the receiver waits for, who ignores or challenges it; `unread_data` with an ACK, when the last data of the connection was from the other end and never answered: closed without reading it, as Linux does; else `in_window`.", "RFC 9293 section 3.10.7.4, RFC 5961 section 3.2, RFC 2525 section 2.17", ("in_window", "out_of_window", "unread_data", "after_fin"), "bytes outstanding from the other end", trouble=4),
+    Kind("half_open", "closing", "A reset without ACK whose number is the acknowledgment just received, from an end that had neither closed nor reset: it knows no such connection (any more).", "RFC 9293 section 3.5.1", trouble=8),
+    Kind("stray", "closing", "A segment whose numbers belong to the connection that used this 4-tuple before.", "RFC 9293 section 3.4.2", trouble=2),
+    Kind("challenge_ack", "closing", "An ACK without news that answers an unacceptable segment: a SYN in an open connection, a reset that is not exactly next, or an acknowledgment out of range. `related_frame` is that segment.", "RFC 5961 sections 3 to 5; tcp_send_challenge_ack()", trouble=3),
+    Kind("data_after_close", "closing", "New data from an end that has sent its FIN, or to an end that has sent FIN and then a reset.", "RFC 9293 section 3.6; RFC 2525 section 2.17", value="bytes", trouble=3),
+)  # fmt: skip
+
+
+def kinds_markdown() -> str:
+    """What each kind means, as a Markdown table."""
+    lines = ["", "| event | meaning | causes | `value` | reference |", "|---|---|---|---|---|"]
+    for kind in KINDS:
+        causes = ", ".join(f"`{cause}`" for cause in kind.causes)
+        lines.append(f"| `{kind.name}` | {kind.doc} | {causes} | {kind.value} | {kind.reference} |")
+    return "\n".join(lines) + "\n"
+
+
+NAMES = tuple(kind.name for kind in KINDS)
+CAUSES = ("", *dict.fromkeys(cause for kind in KINDS for cause in kind.causes))
+NUMBER = {name: number for number, name in enumerate(NAMES)}
+CAUSE = {cause: number for number, cause in enumerate(CAUSES)}

@@ -1,0 +1,73 @@
+"""A row of `flows` -> what happened to the connection, in a sentence, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analyzer.kinds import KINDS
+from analyzer.report.text import duration_text, plural, size_text
+from analyzer.schema import Rows
+from analyzer.tables import FLOW_STATES
+
+FAILED = {
+    "refused": "refused: the server answered the SYN with a reset",
+    "unanswered": "no answer to {syns}",
+    "half_open": "the handshake was never completed",
+}
+# What a phrase of its own tells, or what is no trouble.
+TOLD = {
+    "retransmission", "retransmission_timeout", "spurious_retransmission", "reordering", "dsack", "zero_window",
+    "window_full", "refused", "syn_unanswered", "reset", "reset_in_handshake", "half_open",
+}  # fmt: skip
+
+
+def story(flow: Rows) -> str:
+    """What happened to the connection; empty where nothing is worth telling."""
+    return "; ".join(_phrases(flow))
+
+
+def _phrases(flow: Rows) -> Iterator[str]:
+    state = FLOW_STATES[int(flow["state"])]
+    happened = {kind.name for number, kind in enumerate(KINDS) if int(flow["events"]) >> number & 1}
+    if state in FAILED:
+        yield FAILED[state].format(syns=plural(int(flow["client_packets"]), "SYN"))
+    elif state in ("reset_by_client", "reset_by_server"):
+        side, other = ("client", "server") if state == "reset_by_client" else ("server", "client")
+        if "reset_in_handshake" in happened:
+            yield f"the {side} reset the handshake"
+        elif "half_open" in happened:
+            yield f"the {side} reset it: it knew no such connection"
+        else:
+            left = int(flow[f"{other}_unique_bytes"])
+            yield f"the {side} reset it" + (f" after {size_text(left)} from the {other}" if left else "")
+    for side, other in (("client", "server"), ("server", "client")):
+        yield from _of_side(flow, side, other)
+    others = [kind.name.replace("_", " ") for kind in KINDS if kind.name in happened - TOLD and kind.trouble]
+    if others:
+        yield "also " + ", ".join(others)
+
+
+def _of_side(flow: Rows, side: str, other: str) -> Iterator[str]:
+    again = int(flow[f"{side}_retransmissions"])
+    if again:
+        text = (
+            f"the {side} sent {plural(again, 'segment')} again ({size_text(int(flow[f'{side}_retransmitted_bytes']))})"
+        )
+        timeouts, needless = int(flow[f"{side}_timeouts"]), int(flow[f"{side}_spurious"])
+        details = [plural(timeouts, "timeout")] if timeouts else []
+        details += [f"{needless:,} needlessly"] if needless else []
+        yield text + (", " + ", ".join(details) if details else "")
+    late = int(flow[f"{side}_out_of_order"])
+    if late:
+        yield f"{plural(late, 'segment')} of the {side} came out of order"
+    twice = int(flow[f"{other}_dsacks"])
+    if twice:
+        yield f"the {other} received {plural(twice, 'segment')} twice"
+    shut = int(flow[f"{side}_zero_windows"])
+    if shut:
+        text = f"the {side} closed its window {plural(shut, 'time')}"
+        total, longest = int(flow[f"{side}_zero_window_ns"]), int(flow[f"{side}_zero_window_longest_ns"])
+        yield f"{text} for {duration_text(total)}" + (f" (longest {duration_text(longest)})" if shut > 1 else "")
+    missing = int(flow[f"{side}_missing_bytes"])
+    if missing:
+        yield f"{size_text(missing)} of the {side} were not captured"
