@@ -7,20 +7,22 @@
     +0.0001 > S. 0:0(0)   ack 1 win 64240 <mss 1460,nop,nop,sackOK,nop,wscale 7>
     +0.010  < P. 1:11(10) ack 1 win 502 [id 7, ttl 63]                             # expect: -
 
-Numbers count from the ISN of their sender, as the SYN takes one, data begins at 1. `win` is the field of the header. Flags
-are S F R P U, `.` for ACK, E for ECE, W for CWR, `-` for none. Options: `mss N`, `wscale N`, `sackOK`, `nop`, `TS val N ecr
-N`, `sack 1:2 5:9`, `FO` with a cookie or without. In brackets: `id N` (else each direction counts its own; 0 is none),
-`ttl N`, `tos N` or `ect0`, `ect1`, `ce`, `vlan N`, `interface N`, `in`, `out`. Lines of their own: `ipv6`; `isn client N
-server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS` for the frames that follow.
+Numbers count from the ISN of their sender; as the SYN takes one, data begins at 1. `win` is the field of the header.
+Flags are S F R P U, `.` for ACK, E for ECE, W for CWR, `-` for none. Options: `mss N`, `wscale N`, `sackOK`, `nop`,
+`TS val N ecr N`, `sack 1:2 5:9`, `FO` with a cookie or without. In brackets: `id N` (else each direction counts its own;
+0 is none), `ttl N`, `tos N` or `ect0`, `ect1`, `ce`, `vlan N`, `interface N`, `in`, `out`. Lines of their own, for the
+frames that follow: `ipv6`; `isn client N server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS`.
 
-`# expect:` names all events of the frame: `kind`, `kind(cause)` where a kind has causes, `[value]`, `@related_frame`, or
-`-` for none. Frames count from 1. A line without it is not compared.
+`# expect:` names all events of the frame: `kind`, `kind(cause)` where a kind has causes, `[value]`, `@related_frame`,
+or `-` for none; it may stand on a line of its own below the frame. Frames count from 1. A line without it is not
+compared.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -117,10 +119,8 @@ def parse(text: str, name: str, isn: tuple[int, int] = ISN) -> list[Scenario]:
     """The scenarios of a text; `isn` where they name none themselves."""
     scenarios: list[Scenario] = []
     setting, time_ns, ids = Setting(isn), START_NS, [1000, 30000]
-    for number, raw in enumerate(text.splitlines(), 1):
-        where, line = f"{name}:{number}", raw.strip()
-        if not line or line.startswith("//"):
-            continue
+    for number, line in whole_lines(text):
+        where = f"{name}:{number}"
         if line.startswith("---") or not scenarios:
             scenarios.append(Scenario(line.lstrip("- ") if line.startswith("---") else "", number, []))
             setting, time_ns, ids = Setting(isn), START_NS, [1000, 30000]
@@ -143,6 +143,18 @@ def parse(text: str, name: str, isn: tuple[int, int] = ISN) -> list[Scenario]:
         place = (fields.get("interface", 0), fields.get("captured"))
         scenarios[-1].lines.append(Line(number, line, time_ns, direction, frame, place[0] or 0, place[1], expected))
     return scenarios
+
+
+def whole_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, without comments; an expectation on a line of its own belongs to the line above."""
+    lines: list[tuple[int, str]] = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if line.startswith("# expect:") and lines:
+            lines[-1] = (lines[-1][0], f"{lines[-1][1]} {line}")
+        elif line and not line.startswith("//"):
+            lines.append((number, line))
+    yield from lines
 
 
 def split(line: str, where: str) -> dict[str, tuple[str, ...]]:

@@ -111,7 +111,7 @@ def test_a_file_for_every_kind_and_for_nothing_else() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_kind_has_both_cases(path: Path) -> None:
-    """Scenarios in which it is expected, and scenarios in which it is not; each has a sentence and compares something."""
+    """Scenarios in which it is expected, and scenarios in which it is not; each says in a sentence what happens."""
     found = pkt.read(path)
     assert any(scenario.expects(path.stem) for scenario in found), "it fires nowhere"
     silent = [scenario for scenario in found if not scenario.expects(path.stem)]

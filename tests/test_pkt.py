@@ -18,7 +18,8 @@ TEXT = """
 isn client 4294967290 server 12345
 +0        < SEW 0:0(0) win 64240 <mss 1460,sackOK,TS val 1000 ecr 0,nop,wscale 7>        # expect: -
 +0.000050 > SE. 0:0(0) ack 1 win 65160 <mss 1400,FO 0011aabb>                            # expect: ecn_negotiated
-+0.010    < P.  1:11(10) ack 1 win 502 <nop,nop,sack 3:5 7:9> [id 5, ttl 63, tos ce]     # expect: ce dsack(old)[-1_000]@2
++0.010    < P.  1:11(10) ack 1 win 502 <nop,nop,sack 3:5 7:9> [id 5, ttl 63, tos ce]
+          # expect: ce dsack(old)[-1_000]@2
 -0.001    > FU. 1:1(0) ack 11 win 0 [vlan 7, interface 1, out]
 --- Another
 ipv6
@@ -100,7 +101,7 @@ def test_expectations() -> None:
 def test_scenarios_begin_afresh() -> None:
     """Titles, lines of the file, and time; what an earlier scenario set is forgotten."""
     first, second = pkt.parse(TEXT + "--- Third\n+0 < . 1:1(0) ack 1 win 1", "text.pkt")[:2]
-    assert [(first.title, first.number), (second.title, second.number)] == [("All options", 3), ("Another", 9)]
+    assert [(first.title, first.number), (second.title, second.number)] == [("All options", 3), ("Another", 10)]
     third = pkt.parse(TEXT + "--- Third\n+0 < . 1:1(0) ack 1 win 1", "text.pkt")[2].lines[0]
     packet = dpkt.ethernet.Ethernet(third.frame).data
     assert (third.time_ns, packet.v, packet.id, packet.data.sport, packet.data.seq) == (

@@ -19,6 +19,8 @@ REGRESSION, NEVER_SENT, PAWS, RECYCLE = (
 )
 C_OLD_ACK, C_SEGMENT = CAUSE["old_ack"], CAUSE["segment"]
 PAWS_WINDOW = 1  # ticks that Linux forgives (TCP_PAWS_WINDOW)
+TICK_NS = 1_000_000  # a millisecond: the tick of Linux and of most
+EXCUSED_NS = 240_000_000  # 1.2 times the shortest retransmission timer, but for the RTT (tcp_disordered_ack_check())
 PAWS_NS = 24 * 24 * 3600 * 1_000_000_000  # after which a timestamp may have wrapped (RFC 7323 section 5.5)
 RECYCLE_NS = 60_000_000_000  # TCP_PAWS_MSL of Linux 4.11
 
@@ -48,6 +50,7 @@ def timestamps(seg: Any, me: Any, you: Any, row: Any, state: Any, world: Any, ou
         young = seg["time_ns"] - you["recent_ns"] <= PAWS_NS
         pure = seg["length"] == 0 and not seg["flags"] & (SYN | FIN)
         excused = pure and seg["start"] == me["una"] and seg["has_ack"] and seg["ack"] == seg["una"]
+        excused &= old * TICK_NS <= EXCUSED_NS + me["rtt_min_ns"] + you["rtt_min_ns"]
         if old > PAWS_WINDOW and young and not excused:
             cause = C_OLD_ACK if pure and seg["start"] < me["una"] else C_SEGMENT
             emit(seg, state, world, out, counts, PAWS, cause, 0, old)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from analyzer.accelerate import inline
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
 from analyzer.flows.state import ACKED
@@ -19,6 +21,7 @@ IN_WINDOW, OUT_OF_WINDOW, UNREAD, AFTER_FIN = (
     CAUSE[name] for name in ("in_window", "out_of_window", "unread_data", "after_fin")
 )
 FAR = 1 << 30
+MAX_WINDOW = 65535  # Linux remembers the largest that was offered; at least what needs no scale
 NEAR = 1 << 20  # a segment this near to what its connection sent last belongs to it
 
 
@@ -26,18 +29,18 @@ NEAR = 1 << 20  # a segment this near to what its connection sent last belongs t
 def resetting(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """A reset: of what, and by whose fault."""
     letter(seg, state, ord("r"))
-    seen = state["seen"] & (SAW_SYN | SAW_SYN_ACK | ACKED)
+    seen = state["judged"] & (SAW_SYN | SAW_SYN_ACK | ACKED)
     if seen == SAW_SYN and not seg["is_client"]:
-        since = seg["time_ns"] - state["syn_ns"]
+        since = seg["time_ns"] - you["sent_ns"]
         emit(seg, state, world, out, counts, REFUSED, 0, 0, since)
     elif seen and not seen & ACKED:
         emit(seg, state, world, out, counts, IN_HANDSHAKE, 0, 0, 0)
-    else:
+    elif not me["rst"] and not you["rst"] and not over(me, you):
         if not seg["flags"] & ACK and not me["fin"] and not me["rst"] and you["heard"] and seg["start"] == me["una"]:
             emit(seg, state, world, out, counts, HALF_OPEN, 0, 0, 0)
         if me["fin"]:
             cause = AFTER_FIN
-        elif me["una"] > seg["start"] or seg["start"] > max(me["next"], you["edge"]):
+        elif me["una"] > seg["start"] or seg["start"] > me["next"]:
             cause = OUT_OF_WINDOW
         elif seg["flags"] & ACK and you["data_ns"] > me["data_ns"]:
             cause = UNREAD
@@ -50,10 +53,16 @@ def resetting(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, cou
 
 
 @inline
+def over(me: Any, you: Any) -> Any:
+    """Have both ends closed, and do both know it?"""
+    return me["fin"] and you["fin"] and me["una"] > me["fin"] and you["una"] > you["fin"]
+
+
+@inline
 def is_stray(seg: Any, me: Any, state: Any, states: Any, ends: Any) -> Any:
     """Does the segment fit the connection before, and not this one?"""
     place = state["previous_place"]
-    if state["previous"] < 0 or seg["flags"] & (SYN | RST) or not me["known"]:
+    if place < 0 or seg["flags"] & (SYN | RST) or not me["known"]:
         return False
     if states[place]["flow"] != state["previous"] or me["next"] - NEAR <= seg["start"] <= me["next"] + NEAR:
         return False
@@ -65,15 +74,30 @@ def is_stray(seg: Any, me: Any, state: Any, states: Any, ends: Any) -> Any:
 
 
 @inline
+def from_before(seg: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> Any:
+    """A SYN on a tuple that was used before is answered by an end that still has that connection: by what number it waits for.
+
+    Nothing else of such a segment belongs to the new connection.
+    """
+    if state["previous"] < 0 or seg["is_client"] or not seg["has_ack"] or seg["flags"] & (SYN | RST):
+        return False
+    if state["judged"] != SAW_SYN or seg["ack"] == you["next"] or seg["ack"] == 1:
+        return False
+    kind = STRAY if seg["length"] or seg["flags"] & FIN else CHALLENGE
+    emit(seg, state, world, out, counts, kind, 0, 0 if kind == STRAY else you["syn_frame"], 0)
+    return True
+
+
+@inline
 def offending(seg: Any, me: Any, you: Any, state: Any) -> None:
     """Segments that an open connection challenges: remembered until the other end answers."""
-    synchronized = state["seen"] & ACKED or not state["seen"] & (SAW_SYN | SAW_SYN_ACK)
+    synchronized = state["judged"] & ACKED or not state["judged"] & (SAW_SYN | SAW_SYN_ACK)
     if not synchronized or not you["heard"]:
         return
     if (
         seg["flags"] & SYN
         or (seg["has_ack"] and seg["ack"] - you["next"] > FAR)
-        or (seg["has_ack"] and you["una"] - seg["ack"] > max(me["window"], 1 << 16) and you["una"] > 1 << 16)
+        or (seg["has_ack"] and you["syns"] and you["una"] - seg["ack"] > max(np.int64(me["window_max"]), MAX_WINDOW))
     ):
         me["offence"] = seg["frame"]
 

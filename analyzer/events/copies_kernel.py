@@ -15,6 +15,8 @@ RECENT_CAPACITY = 1 << 12  # the latest packets, at a place given by their hash
 COPY_NS = 1_000_000_000  # a packet does not stay in the network for longer and come twice
 BLIND_NS = 10_000_000  # the same for packets that have no ID and may be a retransmission
 SHARE = 3  # a capture in which every third packet comes twice is one that duplicates
+MANY = 8  # of fewer packets, nobody can say how many come twice
+NEXT_NS = 100_000  # then a copy that follows so soon is one of the capture
 IPV4 = PACKETS.bit("layers", "ipv4")
 
 NO_COPY, BY_CAPTURE, BY_NETWORK = 0, 1, 2
@@ -43,7 +45,7 @@ def place_of(row: Any) -> Any:
 
 
 @inline
-def copy_of(row: Any, seg: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
+def copy_of(row: Any, seg: Any, you: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
     """(NO_COPY, BY_CAPTURE or BY_NETWORK; frame of the first copy; ns since then)."""
     identity, place = identity_of(row, seg), place_of(row)
     entry = recent[identity & np.uint64(RECENT_CAPACITY - 1)]
@@ -52,8 +54,10 @@ def copy_of(row: Any, seg: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]
     if entry["identity"] == identity and entry["frame"] and 0 <= since <= (COPY_NS if has_id else BLIND_NS):
         if entry["place"] != place:
             return BY_CAPTURE, entry["frame"], since
-        duplicating = (world["copies"] + 1) * SHARE >= world["originals"]
-        if duplicating or has_id:
+        often = (world["copies"] + 1) * SHARE >= world["originals"]
+        duplicating = often and (world["originals"] >= MANY or since <= NEXT_NS)
+        # Without an ID: a mirror puts copies next to each other, and an ACK that is repeated may be just that.
+        if has_id or (duplicating and entry["frame"] > you["last_frame"]):
             world["copies"] += 1
             return BY_CAPTURE if duplicating else BY_NETWORK, entry["frame"], since
     else:

@@ -32,7 +32,7 @@ def opening(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out: 
         me["shift"] = row["window_scale"]
         me["scale"] = min(row["window_scale"], 14) if options & SCALE else 0  # RFC 7323 section 2.3
     if not flags & ACK:
-        if you["syns"] > 0 and me["syns"] == 0 and state["seen"] & (SAW_SYN | SAW_SYN_ACK) == SAW_SYN:
+        if you["syns"] > 0 and me["syns"] == 0 and state["judged"] & (SAW_SYN | SAW_SYN_ACK) == SAW_SYN:
             emit(seg, state, world, out, counts, SIMULTANEOUS, 0, 0, 0)
         if flags & (ECE | CWR) == ECE | CWR:
             me["ecn"] = ECN_ASKED
@@ -43,6 +43,8 @@ def opening(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out: 
                 emit(seg, state, world, out, counts, FAST_OPEN, USED, 0, seg["length"])
     else:
         first = me["syns"] == 0
+        if first and you["syns"] == 0 and flags & (ECE | CWR) == ECE:  # it agrees on what was not captured
+            me["ecn"] = you["ecn"] = ECN_AGREED
         if first and you["syns"] > 0:
             asked = SCALE | SACK
             if you["offered"] & asked == asked and not options & (SCALE | SACK | TIMESTAMPS):
@@ -55,6 +57,7 @@ def opening(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out: 
             if you["next"] > 1 and you["offered"] & COOKIE:
                 cause = ACCEPTED if seg["ack"] > 1 else REFUSED
                 emit(seg, state, world, out, counts, FAST_OPEN, cause, 0, you["next"] - 1)
+    me["syn_frame"] = seg["frame"]
     me["syns"] = min(me["syns"] + 1, 0xFFFF)
     if me["syns"] and you["syns"]:
         me["scale_known"] = you["scale_known"] = 1

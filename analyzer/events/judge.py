@@ -92,11 +92,12 @@ class Judge:
         """`syn_unanswered`, of the flows at these places that ended so."""
         states = self._tracker.states
         silent = places[final_states(states[places]) == UNANSWERED]
-        found = states[silent]
+        clients = self._tracker.ends[2 * silent + states["client"][silent]]
         events = np.zeros(len(silent), EVENTS.dtype)
-        events["frame"], events["time_ns"], events["flow"] = found["last_frame"], found["end_ns"], found["flow"]
+        events["frame"], events["time_ns"] = clients["syn_frame"], clients["sent_ns"]
+        events["flow"] = states["flow"][silent]
         events["event"] = NUMBER["syn_unanswered"]
-        events["value"] = found["packets"].sum(axis=1)
+        events["value"] = clients["syns"]
         states["events"][silent] |= np.uint64(1 << NUMBER["syn_unanswered"])
         self.counts[NUMBER["syn_unanswered"]] += len(silent)
         return events

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
 from analyzer.events.clock_kernel import recycling, remember_timestamps, timestamps
-from analyzer.events.closing_kernel import challenging, closing, is_stray, offending, resetting
+from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, resetting
 from analyzer.events.congestion_kernel import congestion
 from analyzer.events.copies_kernel import BY_CAPTURE, copy_of
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
@@ -17,7 +17,9 @@ from analyzer.events.loss_kernel import acknowledging, repeating, sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
-from analyzer.flows.state import KEEP_ALIVE, TCP
+from analyzer.flows.state import ACKED, KEEP_ALIVE, TCP
+from analyzer.flows.state import SYN as SAW_SYN
+from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
@@ -67,7 +69,7 @@ def judge(
         tcp = row["flow"] >= 0 and row["ip_proto"] == TCP and row["layers"] & LAYER_TCP
         state = states[row["place"] if tcp else 0]
         if world["frames"] and time_ns < world["previous_ns"]:
-            back_to(seg, state, tcp, world, out, counts)
+            back_to(seg, state, world, out, counts)
         world["previous_ns"] = time_ns
         world["frames"] += 1
         stop = row["stop"]
@@ -75,8 +77,8 @@ def judge(
             end = low_end(row)
             place = np.int64(row["place"])
             me, you = ends[2 * place + end], ends[2 * place + 1 - end]
-            seg["end_of"], seg["is_client"] = end, end == state["client"]
-            kind, copied, since = copy_of(row, seg, recent, world)
+            seg["end_of"], seg["is_client"] = end, row["direction"] == 0
+            kind, copied, since = copy_of(row, seg, you, recent, world)
             if kind:
                 event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
                 emit(seg, state, world, out, counts, event, 0, copied, since)
@@ -89,7 +91,7 @@ def judge(
                 me["heard"] = 1
                 if me["last_ns"]:
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
-                me["last_ns"] = time_ns
+                me["last_ns"], me["last_frame"] = time_ns, row["frame"]
                 if seg["ip_id"]:
                     me["ip_id"] = seg["ip_id"]
         row["events"] = seg["events"]
@@ -97,12 +99,13 @@ def judge(
 
 
 @inline
-def back_to(seg: Any, state: Any, tcp: Any, world: Any, out: Any, counts: Any) -> None:
+def back_to(seg: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """The clock of the capture went back. It says nothing of the flow."""
-    events = state["events"]
+    events, flow, direction = state["events"], seg["flow"], seg["direction"]
     back = world["previous_ns"] - seg["time_ns"]
+    seg["flow"], seg["direction"] = -1, 0
     emit(seg, state, world, out, counts, CLOCK, 0, 0, max(back, 0))
-    state["events"] = events
+    state["events"], seg["flow"], seg["direction"] = events, flow, direction
 
 
 @inline
@@ -116,7 +119,10 @@ def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
     seg["ip_id"] = row["ip_id"] if row["layers"] & IPV4 else 0
     seg["late"] = seg["is_dsack"] = 0
     seg["gap"] = seg["advanced"] = seg["sacked"] = seg["filled"] = 0
-    if not me["known"] or (flags & SYN and not me["heard"]):
+    if flags & RST and not me["known"]:  # its number need not be one of the connection's
+        seg["start"] = seg["end"] = me["next"]
+        return
+    if not me["known"] or (flags & SYN and me["syns"] == 0 and not state["judged"] & ACKED):
         me["known"] = 1
         me["isn"] = seq if flags & SYN else seq - 1 & 0xFFFFFFFF
         me["next"] = me["una"] = 0 if flags & SYN else 1
@@ -156,6 +162,8 @@ def follow(
 ) -> None:
     """Everything that one segment means; the states of both ends move on."""
     flags = seg["flags"]
+    if from_before(seg, you, state, world, out, counts):
+        return
     if is_stray(seg, me, state, states, ends):
         emit(seg, state, world, out, counts, STRAY, 0, 0, 0)
         letter(seg, state, I)
@@ -197,3 +205,9 @@ def follow(
     congestion(row, seg, me, you, state, world, out, counts)
     if flags & FIN and not me["fin"]:
         me["fin"] = seg["end"] - 1
+    if flags & (SYN | ACK) == SYN | ACK:
+        me["syn_acked"] = 1
+    if flags & SYN:
+        state["judged"] |= SAW_SYN_ACK if flags & ACK else SAW_SYN
+    elif state["judged"] and seg["is_client"] and seg["has_ack"]:
+        state["judged"] |= ACKED

@@ -80,11 +80,16 @@ def sending(
             seg["filled"] = fill(boards[place], start, end, seg)
             me["hole_bytes"] = max(me["hole_bytes"] - seg["filled"], 0)
         again = min(end, next_) - start - seg["filled"]
-        if again <= 0 and was_late(seg, me, state, world, out, counts):
+        if seg["flags"] & (SYN | ACK) == SYN | ACK and start == 0 and not me["syn_acked"] and you["syns"]:
+            pass  # the answer to a SYN that crossed its own (RFC 9293 figure 7)
+        elif again <= 0 and was_late(seg, me, you, state, world, out, counts):
             seg["late"] = 1
             remember(me, seg, sent, world, 2)  # when it was sent nobody knows: no RTT from it
         else:
-            repeated(seg, me, you, probe, min(end, next_) - start, state, world, out, counts, sent)
+            size = min(end, next_) - start
+            if seg["flags"] & SYN or (seg["flags"] & FIN and end <= next_):
+                size -= 1
+            repeated(seg, me, you, probe, size, state, world, out, counts, sent)
         me["next"] = max(next_, end)
     me["sent_ns"] = seg["time_ns"]
     if seg["length"]:
@@ -96,7 +101,7 @@ def sending(
 
 
 @inline
-def was_late(seg: Any, me: Any, state: Any, world: Any, out: Any, counts: Any) -> Any:
+def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> Any:
     """Did the segment that fills a hole leave its sender before the one behind the hole?"""
     since = seg["time_ns"] - seg["hole_ns"]
     cause = 0
@@ -111,8 +116,9 @@ def was_late(seg: Any, me: Any, state: Any, world: Any, out: Any, counts: Any) -
         if -NEAR_IDS < ahead < 0:
             cause = C_IP_ID
     if cause == 0:
-        told = me["told_ns"] and seg["time_ns"] - me["told_ns"] >= 0
-        if told or since >= max(TIMER_NS, me["srtt_ns"]):
+        # What the receiver said reaches the sender, and its answer comes back, in this time at least.
+        told = me["told_ns"] and seg["time_ns"] - me["told_ns"] >= you["rtt_min_ns"] - (you["rtt_min_ns"] >> 2)
+        if told or since >= max(TIMER_NS, me["rtt_min_ns"] + you["rtt_min_ns"]):
             return False
         cause = C_SACK
     emit(seg, state, world, out, counts, REORDERING, cause, 0, since)
@@ -140,7 +146,7 @@ def repeated(
     if number:
         before, first = np.int64(sent[number & RING]["times"]), sent[number & RING]["frame"]
     quiet = now - max(me["sent_ns"], me["news_ns"])
-    rtt = me["srtt_ns"] if me["rtt_count"] else state["rtt_ns"]
+    rtt = me["rtt_min_ns"] + you["rtt_min_ns"]  # from here to the receiver and back, and to the sender and back
     waited = quiet >= max(TIMER_NS, rtt)
     asked = me["repeats"] >= DUPLICATES or me["sacked_high"] > start
     sack = me["offered"] & you["offered"] & SACK_PERMITTED
@@ -148,6 +154,7 @@ def repeated(
     expired = False
     if seg["flags"] & SYN:
         cause = C_SYN_ACK if seg["flags"] & ACK else C_SYN
+        expired = now - max(me["sent_ns"], you["sent_ns"]) >= TIMER_NS  # a SYN-ACK may answer another SYN
     elif probe or (you["windows"] and you["window"] == 0 and start >= you["last_edge"]):
         cause = C_WINDOW_PROBE
     elif (asked or (me["phase"] == FAST and start < me["recovery_end"])) and not waited:
@@ -160,7 +167,7 @@ def repeated(
             me["phase"], me["recovery_end"] = FAST, me["next"]
     elif me["phase"] == LOSS and start < me["recovery_end"] and not waited:
         cause = C_RTO
-    elif quiet < max(rtt, SOON_NS):
+    elif quiet < max(rtt, SOON_NS) or not (you["heard"] or waited):
         cause = C_UNKNOWN
     elif (
         sack and tail and me["phase"] == OPEN and not me["tail_probe_end"] and not asked and quiet < 2 * rtt + PROBE_NS

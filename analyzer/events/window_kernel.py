@@ -44,7 +44,7 @@ def probing(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, count
             emit(seg, state, world, out, counts, UNANSWERED, 0, me["probe_frame"], since)
         emit(seg, state, world, out, counts, WINDOW_PROBE, cause, 0, 0)
         me["probe"] = PROBE
-    elif seg["start"] == me["next"] - 1 and me["una"] == me["next"] and me["next"] > 1:
+    elif seg["start"] == me["next"] - 1 and me["una"] == me["next"]:
         emit(seg, state, world, out, counts, KIND_KEEP_ALIVE, 0, 0, 0)
         me["probe"] = KEEP_ALIVE
     else:
@@ -70,7 +70,7 @@ def answering(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, cou
 @inline
 def filling(seg: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """Data that leaves nothing of the window."""
-    if seg["length"] > 1 and you["windows"] and you["scale_known"] and you["window"] > 0 and seg["end"] >= you["edge"]:
+    if seg["length"] > 0 and you["windows"] and you["scale_known"] and you["window"] > 0 and seg["end"] >= you["edge"]:
         emit(seg, state, world, out, counts, FULL, 0, 0, you["window"])
 
 

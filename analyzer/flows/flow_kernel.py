@@ -92,6 +92,7 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["syn_ns"] = 0
     state["rtt_ns"] = -1
     state["events"] = 0
+    state["judged"] = 0
     state["closer"] = 0
     state["letters"] = 0
     for i in range(2):

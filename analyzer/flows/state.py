@@ -29,6 +29,7 @@ FLOW_STATE = np.dtype(
         ("previous_place", "i4"),  # where its state was
         ("since_previous_ns", "i8"),
         ("events", "u8"),  # kinds of events that happened, as bits
+        ("judged", "u2"),  # SYN, SYN_ACK and ACKED as `seen`, but up to the frame that is judged: tracking runs ahead
         ("closer", "u1"),  # 1 + the end that sent the first FIN, or 0
         ("letters", "u1"),  # how many letters the history has
         ("history", "u1", (HISTORY,)),
@@ -63,6 +64,7 @@ END_STATE = np.dtype(
         ("probe", "u1"),  # PROBE or KEEP_ALIVE while one of these waits for an answer
         ("ecn", "u1"),
         ("rst", "u1"),
+        ("syn_acked", "u1"),  # has it answered a SYN
         ("syns", "u2"),
         ("offered", "u2"),  # TCP options of the SYN
         ("mss", "u2"),
@@ -87,11 +89,13 @@ END_STATE = np.dtype(
         ("sent_ns", "i8"),  # when it last sent something that takes sequence space
         ("data_ns", "i8"),  # when it last sent payload
         ("last_ns", "i8"),
+        ("last_frame", "i8"),
         ("idle_ns", "i8"),  # longest silence
         ("recovery_end", "i8"),
         ("tail_probe_end", "i8"),
         ("probe_ns", "i8"),
         ("probe_frame", "i8"),
+        ("syn_frame", "i8"),
         ("offence", "i8"),  # frame of an unacceptable segment that the other end may challenge
         ("zero_since_ns", "i8"),
         ("zero_frame", "i8"),  # that closed the window, or 0

@@ -180,6 +180,10 @@ class FlowTracker:
         histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
         self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
         states["flow"][leaving] = -1
+        # Whoever came after one of them forgets it now: its place will be another's.
+        followed = states["previous_place"] >= 0
+        gone_before = followed & (states["flow"][np.maximum(states["previous_place"], 0)] < 0)
+        states["previous_place"][gone_before] = EMPTY
         self._free = np.ascontiguousarray(leaving[::-1], np.int32)
         self._room[2] = count
         self._rehash()
