@@ -226,18 +226,18 @@ def test_table_says_what_the_runs_say() -> None:
 
 
 def test_bars_are_met_or_missed() -> None:
-    good = bars.memory_bars(200.0, 215.0)
+    good = bars.memory_bars(200.0, 208.0, 2.5)
     assert [bar.met for bar in good] == [True, True]
     assert table.status(good) == 0
-    grown = bars.memory_bars(200.0, 230.0)
+    grown = bars.memory_bars(200.0, 230.0, 2.5)
     assert [bar.met for bar in grown] == [True, False]
     assert table.status(grown) == 1
-    assert [bar.met for bar in bars.memory_bars(400.0, 400.0)] == [False, True]
-    assert not any(bar.met for bar in bars.memory_bars(200.0, 201.0, "exit status 1"))
+    assert [bar.met for bar in bars.memory_bars(400.0, 400.0, 2.5)] == [False, True]
+    assert not any(bar.met for bar in bars.memory_bars(200.0, 201.0, 2.5, "exit status 1"))
     lines = table.verdicts(grown).splitlines()
     assert [line.split()[0] for line in lines] == ["met", "missed"]
     assert "15.00 % more" in lines[1]
-    long = table.verdicts(bars.memory_bars(200.0, 201.0, "exit status 1: " + "x" * 80)).splitlines()
+    long = table.verdicts(bars.memory_bars(200.0, 201.0, 2.5, "exit status 1: " + "x" * 80)).splitlines()
     assert [line.strip()[:11] for line in long[1::2]] == ["exit status"] * 2
     assert max(map(len, long)) <= 100
     assert "not measured" in table.verdicts([bars.Bar("help", "tcpcap --help", 0.25, "s")])
@@ -274,7 +274,7 @@ def test_peaks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_everything_goes_into_json() -> None:
-    plain = json.loads(json.dumps(table.data(figures(), bars.memory_bars(200.0, 230.0))))
+    plain = json.loads(json.dumps(table.data(figures(), bars.memory_bars(200.0, 230.0, 2.5))))
     assert [len(row["runs"]) for row in plain["rows"]] == [3, 1, 0, 3, 3]
     assert plain["rows"][0]["beyond_ns"] == pytest.approx(200)
     assert [bar["met"] for bar in plain["bars"]] == [True, False]

@@ -62,7 +62,7 @@ def over(me: Any, you: Any) -> Any:
 def is_stray(seg: Any, me: Any, state: Any, states: Any, ends: Any) -> Any:
     """Does the segment fit the connection before, and not this one?"""
     place = state["previous_place"]
-    if place < 0 or seg["flags"] & (SYN | RST) or not me["known"]:
+    if place < 0 or seg["flags"] & SYN or not me["known"]:
         return False
     if states[place]["flow"] != state["previous"] or me["next"] - NEAR <= seg["start"] <= me["next"] + NEAR:
         return False
@@ -74,32 +74,40 @@ def is_stray(seg: Any, me: Any, state: Any, states: Any, ends: Any) -> Any:
 
 
 @inline
-def from_before(seg: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> Any:
-    """A SYN on a tuple that was used before is answered by an end that still has that connection: by what number it waits for.
+def from_before(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> Any:
+    """A SYN is answered by an end that still has the connection before: by what it waits for there (RFC 5961 section 4).
 
-    Nothing else of such a segment belongs to the new connection.
+    Nothing of such a segment belongs to the new connection.
     """
-    if state["previous"] < 0 or seg["is_client"] or not seg["has_ack"] or seg["flags"] & (SYN | RST):
+    flags = np.int64(row["flags"])
+    if state["judged"] != SAW_SYN or seg["is_client"] or flags & (ACK | SYN | RST) != ACK or me["syns"]:
         return False
-    if state["judged"] != SAW_SYN or seg["ack"] == you["next"] or seg["ack"] == 1:
+    acknowledged = np.int64(row["ack"]) - np.int64(you["isn"]) & 0xFFFFFFFF
+    if 1 <= acknowledged <= you["next"]:
         return False
-    kind = STRAY if seg["length"] or seg["flags"] & FIN else CHALLENGE
+    kind = STRAY if row["payload_len"] or flags & FIN else CHALLENGE
     emit(seg, state, world, out, counts, kind, 0, 0 if kind == STRAY else you["syn_frame"], 0)
     return True
 
 
 @inline
-def offending(seg: Any, me: Any, you: Any, state: Any) -> None:
-    """Segments that an open connection challenges: remembered until the other end answers."""
+def offending(seg: Any, me: Any, you: Any, state: Any) -> Any:
+    """Segments that an open connection challenges: remembered until the other end answers.
+
+    True where the numbers are so far off that nothing can be learned from the segment.
+    """
+    wild = me["heard"] and abs(seg["start"] - me["next"]) > FAR
+    wild |= you["heard"] and seg["has_ack"] and abs(seg["ack"] - you["next"]) > FAR
+    if wild:
+        me["offence"] = seg["frame"]
+        return True
     synchronized = state["judged"] & ACKED or not state["judged"] & (SAW_SYN | SAW_SYN_ACK)
     if not synchronized or not you["heard"]:
-        return
-    if (
-        seg["flags"] & SYN
-        or (seg["has_ack"] and seg["ack"] - you["next"] > FAR)
-        or (seg["has_ack"] and you["syns"] and you["una"] - seg["ack"] > max(np.int64(me["window_max"]), MAX_WINDOW))
-    ):
+        return False
+    too_old = you["syns"] and you["una"] - seg["ack"] > max(np.int64(me["window_max"]), MAX_WINDOW)
+    if seg["flags"] & SYN or (seg["has_ack"] and too_old):
         me["offence"] = seg["frame"]
+    return False
 
 
 @inline

@@ -31,9 +31,9 @@ def emit(
 
 
 @inline
-def letter(seg: Any, state: Any, lower: Int) -> None:
-    """Add a letter to the history, once a side; that of the client in upper case."""
-    code = lower - 32 if seg["is_client"] else lower
+def letter(seg: Any, state: Any, lower: Int, of_other: bool = False) -> None:
+    """Add a letter to the history, once a side; that of the client in upper case. `of_other`: it tells of the other end."""
+    code = lower - 32 if bool(seg["is_client"]) != of_other else lower
     count = state["letters"]
     for i in range(count):
         if state["history"][i] == code:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from analyzer.accelerate import inline
 from analyzer.events.emit_kernel import ACK, CWR, ECE, SYN, emit
 from analyzer.flows.state import ECN_AGREED, ECN_ASKED
@@ -19,6 +21,7 @@ ACCEPTED, REFUSED = CAUSE["accepted"], CAUSE["refused"]
 MSS, SCALE, SACK, TIMESTAMPS = (
     PACKETS.bit("options", word) for word in ("mss", "window_scale", "sack_permitted", "timestamps")
 )
+TRUNCATED = PACKETS.bit("stop", "truncated")
 COOKIE = PACKETS.bit("options", "fast_open")
 
 
@@ -58,8 +61,10 @@ def opening(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out: 
                 cause = ACCEPTED if seg["ack"] > 1 else REFUSED
                 emit(seg, state, world, out, counts, FAST_OPEN, cause, 0, you["next"] - 1)
     me["syn_frame"] = seg["frame"]
-    me["syns"] = min(me["syns"] + 1, 0xFFFF)
-    if me["syns"] and you["syns"]:
+    me["syns"] = min(np.int64(me["syns"]) + 1, 0xFFFF)
+    if row["stop"] == TRUNCATED:
+        me["cut"] = 1
+    if me["syns"] and you["syns"] and not me["cut"] and not you["cut"]:
         me["scale_known"] = you["scale_known"] = 1
         if not me["offered"] & you["offered"] & SCALE:
             me["scale"] = you["scale"] = 0

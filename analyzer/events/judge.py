@@ -10,6 +10,7 @@ import numpy.typing as npt
 from analyzer.flows import FlowTracker
 from analyzer.flows.rows import final_states
 from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD
+from analyzer.flows.tracker import pieces
 from analyzer.kinds import NAMES, NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS
@@ -91,7 +92,8 @@ class Judge:
     def _of_silent(self, places: npt.NDArray[np.intp]) -> Rows:
         """`syn_unanswered`, of the flows at these places that ended so."""
         states = self._tracker.states
-        silent = places[final_states(states[places]) == UNANSWERED]
+        found = [piece[final_states(states[piece]) == UNANSWERED] for piece in pieces(places)]
+        silent = np.concatenate([places[:0], *found])
         clients = self._tracker.ends[2 * silent + states["client"][silent]]
         events = np.zeros(len(silent), EVENTS.dtype)
         events["frame"], events["time_ns"] = clients["syn_frame"], clients["sent_ns"]

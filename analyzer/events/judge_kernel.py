@@ -83,7 +83,7 @@ def judge(
                 event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
                 emit(seg, state, world, out, counts, event, 0, copied, since)
                 me["copies"] += 1
-            else:
+            elif not from_before(row, seg, me, you, state, world, out, counts):
                 place_in_streams(row, seg, me, you, state)
                 follow(
                     row, seg, me, you, state, states, ends, world, out, counts, sent, boards, histograms, free, sources
@@ -162,8 +162,6 @@ def follow(
 ) -> None:
     """Everything that one segment means; the states of both ends move on."""
     flags = seg["flags"]
-    if from_before(seg, you, state, world, out, counts):
-        return
     if is_stray(seg, me, state, states, ends):
         emit(seg, state, world, out, counts, STRAY, 0, 0, 0)
         letter(seg, state, I)
@@ -171,7 +169,8 @@ def follow(
     if flags & RST:
         resetting(seg, me, you, state, world, out, counts)
         return
-    offending(seg, me, you, state)
+    if offending(seg, me, you, state):
+        return
     if flags & SYN:
         letter(seg, state, H if flags & ACK else S)
         opening(row, seg, me, you, state, world, out, counts)
@@ -185,6 +184,8 @@ def follow(
         letter(seg, state, F)
     probe = probing(seg, me, you, state, world, out, counts)
     if seg["end"] > seg["start"] and probe != KEEP_ALIVE:
+        if not probe:
+            me["probe"] = 0
         closing(seg, me, you, state, world, out, counts)
         filling(seg, you, state, world, out, counts)
         owner = 2 * seg["flow"] + seg["end_of"]

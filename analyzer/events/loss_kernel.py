@@ -17,6 +17,7 @@ from analyzer.flows.sent_kernel import (
     drop_blocks,
     fill,
     find_sent,
+    mark_again,
     need_board,
     remember,
 )
@@ -97,7 +98,9 @@ def sending(
         me["largest"] = max(me["largest"], seg["length"])
         if you["mss"] and seg["length"] > you["mss"]:
             me["super_segments"] += 1
-    me["in_flight_max"] = max(me["in_flight_max"], me["next"] - me["una"])
+    if you["heard"]:
+        outstanding = (min(me["next"], me["fin"]) if me["fin"] else me["next"]) - max(me["una"], 1)
+        me["in_flight_max"] = max(me["in_flight_max"], outstanding - (1 if seg["flags"] & FIN and not me["fin"] else 0))
 
 
 @inline
@@ -117,7 +120,8 @@ def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
             cause = C_IP_ID
     if cause == 0:
         # What the receiver said reaches the sender, and its answer comes back, in this time at least.
-        told = me["told_ns"] and seg["time_ns"] - me["told_ns"] >= you["rtt_min_ns"] - (you["rtt_min_ns"] >> 2)
+        told = me["sacked_high"] > seg["start"] or me["told_ns"]
+        told = told and seg["time_ns"] - me["told_ns"] >= you["rtt_min_ns"] - (you["rtt_min_ns"] >> 2)
         if told or since >= max(TIMER_NS, me["rtt_min_ns"] + you["rtt_min_ns"]):
             return False
         cause = C_SACK
@@ -142,26 +146,28 @@ def repeated(
     """A retransmission: what made its sender send again."""
     now, start = seg["time_ns"], seg["start"]
     number = find_sent(me, start, sent, world)
-    before, first = np.int64(0), np.int64(0)
+    before, first, probed = False, np.int64(0), False
     if number:
-        before, first = np.int64(sent[number & RING]["times"]), sent[number & RING]["frame"]
+        record = sent[number & RING]
+        before, first = record["times"] > 1 and start < record["again_end"], record["frame"]
+        probed = size == 1 and seg["length"] > 1 and record["end"] - record["start"] == 1
     quiet = now - max(me["sent_ns"], me["news_ns"])
     rtt = me["rtt_min_ns"] + you["rtt_min_ns"]  # from here to the receiver and back, and to the sender and back
-    waited = quiet >= max(TIMER_NS, rtt)
+    waited = quiet >= TIMER_NS + rtt
     asked = me["repeats"] >= DUPLICATES or me["sacked_high"] > start
-    sack = me["offered"] & you["offered"] & SACK_PERMITTED
+    sack = me["offered"] & you["offered"] & SACK_PERMITTED or you["sack_blocks"]
     tail = seg["end"] >= me["next"] and start > 0
     expired = False
     if seg["flags"] & SYN:
         cause = C_SYN_ACK if seg["flags"] & ACK else C_SYN
         expired = now - max(me["sent_ns"], you["sent_ns"]) >= TIMER_NS  # a SYN-ACK may answer another SYN
-    elif probe or (you["windows"] and you["window"] == 0 and start >= you["last_edge"]):
+    elif probe or probed or (you["windows"] and you["window"] == 0 and start >= you["last_edge"]):
         cause = C_WINDOW_PROBE
     elif (asked or (me["phase"] == FAST and start < me["recovery_end"])) and not waited:
         cause = C_FAST
         if me["phase"] == LOSS and start < me["recovery_end"]:
             cause = C_RTO
-        elif before > 1 and me["sacked_high"] > start and me["phase"] == FAST:
+        elif before and me["sacked_high"] > start and me["phase"] == FAST:
             cause = C_LOST_AGAIN
         if me["phase"] == OPEN:
             me["phase"], me["recovery_end"] = FAST, me["next"]
@@ -170,7 +176,7 @@ def repeated(
     elif quiet < max(rtt, SOON_NS) or not (you["heard"] or waited):
         cause = C_UNKNOWN
     elif (
-        sack and tail and me["phase"] == OPEN and not me["tail_probe_end"] and not asked and quiet < 2 * rtt + PROBE_NS
+        sack and tail and me["phase"] == OPEN and not me["tail_probe_end"] and not asked and quiet < 3 * rtt + PROBE_NS
     ):
         cause = C_TLP
         me["tail_probe_end"] = me["next"]
@@ -188,13 +194,7 @@ def repeated(
     me["retransmissions"] += 1
     me["retransmitted_bytes"] += size
     if number:
-        record = sent[number & RING]
-        if record["times"] == 1:
-            record["again"] = me["newest_again"]
-            me["newest_again"] = number
-        record["times"] = min(before + 1, 0xFFFF)
-        record["last_ns"], record["last_tsval"], record["last_frame"] = now, seg["tsval"], seg["frame"]
-        record["needless"] = 0
+        mark_again(me, number, seg, sent, world)
     else:
         remember(me, seg, sent, world, 2)
     if seg["end"] <= me["una"] and not seg["flags"] & SYN:
@@ -243,7 +243,7 @@ def acknowledging(
             emit(seg, state, world, out, counts, RENEGING, 0, 0, reneged)
     if gap:
         emit(seg, state, world, out, counts, GAP, 0, 0, gap)
-        letter(seg, state, G)
+        letter(seg, state, G, True)
         you["missing_bytes"] += gap
         seg["gap"] = gap
     if ack <= you["una"]:
@@ -251,16 +251,16 @@ def acknowledging(
     seg["advanced"] = ack - you["una"]
     you["una"] = ack
     you["repeats"] = 0
-    you["told_ns"] = 0
     you["news_ns"] = seg["time_ns"]
     number = you["oldest"]
     newest = np.int64(0)
-    first = True
+    first, repaired = True, False
     while alive(number, world):
         record = sent[number & RING]
         if record["end"] > ack:
             break
         newest = number
+        repaired |= record["times"] > 1
         again = record["times"] > 1 and record["last_ns"] > record["time_ns"] and seg["has_tsval"]
         if again and first:
             # The first ACK of a retransmission tells by its TSecr which transmission it answers (RFC 3522).
@@ -276,7 +276,9 @@ def acknowledging(
         # Of what was sent more than once only the TSecr can tell which transmission was answered (Karn).
         named = record["last_ns"] > record["time_ns"] and seg["has_tsval"] and seg["tsecr"] == record["last_tsval"]
         rtt_ns = seg["time_ns"] - record["last_ns"]
-        if (record["times"] == 1 or named) and rtt_ns >= 0:
+        # And what waited behind a hole was acknowledged when that was filled, not when it arrived.
+        waited = repaired or you["told_ns"] or record["end"] <= you["sacked_high"]
+        if (named or not waited) and rtt_ns >= 0:
             add_rtt(you, rtt_ns, histograms, free, world)
     if not alive(number, world):
         number = np.int64(0)
@@ -285,6 +287,8 @@ def acknowledging(
         else:
             number = you["newest"]
     you["oldest"] = number
+    if you["sacked_high"] <= ack:
+        you["told_ns"] = 0
     if ack >= you["tail_probe_end"]:
         you["tail_probe_end"] = 0
     if ack >= you["recovery_end"]:

@@ -89,11 +89,13 @@ def offering(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
                 me["zero_since_ns"], me["zero_frame"] = seg["time_ns"], seg["frame"]
                 me["zero_windows"] += 1
         elif me["zero_frame"]:
-            since = seg["time_ns"] - me["zero_since_ns"]
+            since = max(seg["time_ns"] - me["zero_since_ns"], 0)
             emit(seg, state, world, out, counts, ZERO_END, 0, me["zero_frame"], since)
             me["zero_ns"] += since
             me["zero_longest_ns"] = max(me["zero_longest_ns"], since)
             me["zero_frame"] = 0
+    if edge > me["last_edge"]:
+        you["news_ns"] = seg["time_ns"]
     if me["windows"]:
         moved = edge - me["last_edge"]
         # The ACK that ends the handshake scales the window for the first time: nothing moved.
@@ -101,7 +103,12 @@ def offering(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
         if moved > 0 and scaled and seg["length"] == 0 and seg["ack"] == seg["una"] and not flags & (SYN | FIN):
             emit(seg, state, world, out, counts, UPDATE, 0, 0, moved)
         # A window is rounded down to its scale: that is no step back (RFC 7323 section 2.4).
-        if me["scale_known"] and moved <= -(1 << me["scale"]) and me["windows"] == SCALED and not flags & SYN:
+        if (
+            me["scale_known"]
+            and moved <= -(np.int64(1) << np.int64(me["scale"]))
+            and me["windows"] == SCALED
+            and not flags & SYN
+        ):
             emit(seg, state, world, out, counts, SHRUNK, 0, 0, -moved)
     me["windows"] = OF_SYN if flags & SYN else SCALED
     me["window"], me["last_edge"] = window, edge

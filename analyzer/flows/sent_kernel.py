@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from analyzer.accelerate import Int, inline
 from analyzer.flows.state import BINS, BINS_FROM, BLOCKS, HOLES, SENT_CAPACITY, WALK
 
@@ -30,6 +32,7 @@ def remember(me: Any, seg: Any, sent: Any, world: Any, times: Int) -> None:
     record["frame"] = record["last_frame"] = seg["frame"]
     record["tsval"] = record["last_tsval"] = seg["tsval"]
     record["times"] = times
+    record["again_end"] = seg["end"] if times > 1 else seg["start"]
     record["needless"] = 0
     if alive(me["newest"], world):
         sent[me["newest"] & RING]["next"] = number
@@ -56,6 +59,27 @@ def find_sent(me: Any, start: Int, sent: Any, world: Any) -> Int:
             return number
         number = record["next"]
     return 0
+
+
+@inline
+def mark_again(me: Any, number: Int, seg: Any, sent: Any, world: Any) -> None:
+    """All records that the retransmission covers, from the one where it starts."""
+    for _ in range(WALK):
+        if not alive(number, world):
+            return
+        record = sent[number & RING]
+        if record["start"] >= seg["end"]:
+            return
+        if record["end"] > seg["start"]:
+            if record["times"] == 1:
+                record["again"] = me["newest_again"]
+                me["newest_again"] = number
+            record["times"] = min(np.int64(record["times"]) + 1, 0xFFFF)
+            record["again_end"] = max(record["again_end"], min(seg["end"], record["end"]))
+            record["last_ns"], record["last_tsval"] = seg["time_ns"], seg["tsval"]
+            record["last_frame"] = seg["frame"]
+            record["needless"] = 0
+        number = record["next"]
 
 
 @inline

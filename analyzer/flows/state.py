@@ -64,6 +64,7 @@ END_STATE = np.dtype(
         ("probe", "u1"),  # PROBE or KEEP_ALIVE while one of these waits for an answer
         ("ecn", "u1"),
         ("rst", "u1"),
+        ("cut", "u1"),  # its SYN was captured without all of its options
         ("syn_acked", "u1"),  # has it answered a SYN
         ("syns", "u2"),
         ("offered", "u2"),  # TCP options of the SYN
@@ -148,6 +149,7 @@ SENT = np.dtype(
         ("last_frame", "i8"),
         ("tsval", "u4"),
         ("last_tsval", "u4"),
+        ("again_end", "i8"),  # how far it was retransmitted
         ("times", "u2"),
         ("needless", "u1"),
     ],

@@ -32,6 +32,7 @@ MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
 FIRST_HISTOGRAMS = 1 << 12
 WORST_LEFT = 100
+PIECE = 1 << 14
 LEAVING = 4  # every fourth flow leaves when there is no room: so that making room is rare
 
 
@@ -133,7 +134,7 @@ class FlowTracker:
         Of the rows that left only the WORST_LEFT worst are kept.
         """
         places = self.places()
-        trouble = troubles(self.states[places], self.ends.reshape(-1, 2)[places])
+        trouble = self._troubles(places)
         some = int(np.count_nonzero(trouble))
         order = np.argsort(-trouble, kind="stable")[: min(count, some)]
         rows = np.concatenate([self._worst_left, self._rows_at(places[order])])
@@ -142,11 +143,19 @@ class FlowTracker:
 
     def state_counts(self) -> dict[str, int]:
         """TCP connections per word of `flows.state`, those that left included."""
-        states = self.states[self.places()]
-        numbers = final_states(states)[states["protocol"] == TCP]
-        counts = np.bincount(numbers, minlength=len(FLOW_STATES))
+        counts = np.zeros(len(FLOW_STATES), np.int64)
+        for piece in pieces(self.places()):
+            states = self.states[piece]
+            numbers = final_states(states)[states["protocol"] == TCP]
+            counts += np.bincount(numbers, minlength=len(FLOW_STATES))
         found = {word: int(counts[i]) + self.left[word] for i, word in enumerate(FLOW_STATES) if word}
         return {word: count for word, count in found.items() if count}
+
+    def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        """How much trouble the flows at these places had."""
+        ends = self.ends.reshape(-1, 2)
+        found = [troubles(self.states[piece], ends[piece]) for piece in pieces(places)]
+        return np.concatenate([np.zeros(0), *found])
 
     def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
         return flow_rows(self.states[places], self.ends.reshape(-1, 2)[places], self.histograms)
@@ -165,18 +174,18 @@ class FlowTracker:
         both = FIN | FIN << 1
         over = (seen & both == both) | (seen & (RST | RST << 1 | SUCCEEDED) != 0)
         opening = (seen & (SYN | SYN_ACK) != 0) & (seen & ACKED == 0)
-        worth = np.select([over, opening], [0, 1], 2)
         count = max(1, len(states) // LEAVING)
-        leaving = np.lexsort((states["flow"], states["end_ns"], worth))[:count]
+        leaving = np.concatenate(
+            [np.zeros(0, np.intp), *_longest_idle(states, [over, opening & ~over, ~over & ~opening], count)]
+        )
         if self.on_leave is not None:
             self.on_leave(leaving)
-        gone = states[leaving]
-        names = np.array(FLOW_STATES)[final_states(gone)]
-        self.left.update(Counter(names.tolist()))
+        for piece in pieces(leaving):
+            numbers = np.bincount(final_states(states[piece]), minlength=len(FLOW_STATES))
+            self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
         self._remember_worst(leaving)
         if self._keep_left:
-            order = leaving[np.argsort(gone["flow"])]
-            self.rows_left.append(self._rows_at(order))
+            self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]
         histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
         self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
         states["flow"][leaving] = -1
@@ -190,7 +199,7 @@ class FlowTracker:
 
     def _remember_worst(self, leaving: npt.NDArray[np.intp]) -> None:
         """Of the flows that leave, those that the ranking will need."""
-        trouble = troubles(self.states[leaving], self.ends.reshape(-1, 2)[leaving])
+        trouble = self._troubles(leaving)
         self._left_troubled += int(np.count_nonzero(trouble))
         order = np.lexsort((self.states["flow"][leaving], -trouble))[:WORST_LEFT]
         order = order[trouble[order] > 0]
@@ -208,3 +217,24 @@ class FlowTracker:
     def _new_table(self) -> npt.NDArray[np.int32]:
         """At most half full, so that a search stays short."""
         return np.full(1 << (2 * len(self.states) - 1).bit_length(), EMPTY, np.int32)
+
+
+def _longest_idle(states: Rows, classes: list[npt.NDArray[np.bool_]], count: int) -> Iterator[npt.NDArray[np.intp]]:
+    """`count` places, of the classes in their order, and of a class those whose last frame is the oldest."""
+    for members in classes:
+        places = np.flatnonzero(members)
+        if len(places) > count:
+            # Not a sort of all: only those as old as the youngest that leaves need to be told apart.
+            idle = states["end_ns"][places]
+            limit = np.partition(idle, count - 1)[count - 1] if count else 0
+            older, equal = places[idle < limit], places[idle == limit] if count else places[:0]
+            equal = equal[np.argsort(states["flow"][equal], kind="stable")]
+            places = np.concatenate([older, equal])[:count]
+        count -= len(places)
+        yield places
+
+
+def pieces(places: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
+    """The places, so many at a time that what is copied of their states stays small."""
+    for start in range(0, len(places), PIECE):
+        yield places[start : start + PIECE]

@@ -68,10 +68,8 @@ def recipes(size: int = DEFAULT_SIZE, full: bool = False, seed: int = 1) -> dict
 
     `million` holds as many connections at a time, `flood` ten times as many half-open ones, if `size` is the default.
 
-    Memory is compared between a capture and one ten times as long: a quarter and two and a half times of `mtu`, or
-    `mtu` itself and ten times of it if `full`.
+    Memory is compared between `mtu` and `longer`: two and a half times of it, or ten times if `full`.
     """
-    shorter = size if full else size // 4
     connections = max(size // (DEFAULT_SIZE // 1_000_000), 1)
     made = [
         Recipe("mtu", "bulk", size, seed=seed),
@@ -79,8 +77,7 @@ def recipes(size: int = DEFAULT_SIZE, full: bool = False, seed: int = 1) -> dict
         Recipe("ten", "short", frames=EXCHANGE, lanes=1, seed=seed),
         Recipe("million", "rounds", frames=EXCHANGE * connections, lanes=connections, seed=seed),
         Recipe("flood", "flood", frames=10 * connections, seed=seed),
-        Recipe("shorter", "bulk", shorter, seed=seed),
-        Recipe("longer", "bulk", shorter * 10, seed=seed),
+        Recipe("longer", "bulk", size * 10 if full else size // 4 * 10, seed=seed),
     ]
     return {recipe.name: recipe for recipe in made}
 
@@ -132,7 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", type=Path, default=DEFAULT_DIR, help="where captures are kept (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the generator (default: %(default)s)")
     parser.add_argument(
-        "--full", action="store_true", help="compare memory on mtu and ten times mtu, not on 1/4 and 2.5 of it"
+        "--full", action="store_true", help="compare memory on mtu and ten times of it, not two and a half times"
     )
 
 

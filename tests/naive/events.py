@@ -1,0 +1,1028 @@
+"""The judge of TCP as one reads it aloud: packet after packet, with a memory for everything, a rule per event.
+
+A packet is a dict with the columns of `PACKETS` as plain values (words as text, bits as a set of words), its `flow` and
+`direction` among them. `me` is the end that sent it and `other` the one that it was sent to. A position is a sequence
+number that does not wrap: 0 is the SYN, 1 the first byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import ceil
+from typing import NamedTuple
+
+from tests.naive.flows import ACK, FIN, RST, SYN, Packet, acknowledges, handshake_rtt_ns, sender, state_of
+
+ECE, CWR = 64, 128
+ROUND = 2**32
+FAR = 2**30  # no window is as wide
+NEAR = 2**20
+MILLISECOND, SECOND, DAY = 10**6, 10**9, 24 * 3600 * 10**9
+
+TIMER_NS = 180 * MILLISECOND  # shortest retransmission timer of Linux: 200 ms, less some jitter
+SOON_NS = 1 * MILLISECOND
+TAIL_NS = 250 * MILLISECOND
+DUPLICATES = 3
+NEAR_IDS = 4096
+
+
+class Event(NamedTuple):
+    """One row of `EVENTS`."""
+
+    frame: int
+    kind: str
+    cause: str = ""
+    related_frame: int = 0
+    value: int = 0
+
+
+@dataclass
+class Verdict:
+    """What was said, and the columns of `FLOWS` that follow from it, by number of the flow."""
+
+    events: list[Event]
+    flows: dict[int, dict[str, int | str]]
+    rtts: dict[tuple[int, str], list[int]]  # all samples, by flow and side
+
+
+# What is remembered
+
+
+@dataclass
+class Sent:
+    """A segment that took up sequence space, and when it was sent again."""
+
+    start: int
+    end: int
+    frame: int
+    time_ns: int
+    tsval: int
+    times: int = 1
+    last_frame: int = 0
+    last_ns: int = 0
+    last_tsval: int = 0
+    needless: bool = False  # it is known that sending it again was not needed
+
+    def __post_init__(self) -> None:
+        self.last_frame, self.last_ns, self.last_tsval = self.frame, self.time_ns, self.tsval
+
+    def holds(self, position: int) -> bool:
+        """Is the position in it?"""
+        return self.start <= position < self.end
+
+
+class Hole(NamedTuple):
+    """Bytes that were not captured, and what is known of the segment behind them."""
+
+    start: int
+    end: int
+    time_ns: int
+    tsval: int
+    ip_id: int
+
+
+class Ranges:
+    """A set of bytes, as pieces without overlap or contact."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[int, int]] = []
+
+    def add(self, start: int, end: int) -> int:
+        """Add bytes; how many of them are new."""
+        new = end - start
+        apart = []
+        for left, right in self.pieces:
+            if right < start or end < left:
+                apart.append((left, right))
+            else:
+                new -= max(min(right, end) - max(left, start), 0)
+        for left, right in self.pieces:
+            if (left, right) not in apart:
+                start, end = min(start, left), max(end, right)
+        self.pieces = sorted([*apart, (start, end)])
+        return new
+
+    def cut(self, position: int) -> int:
+        """Forget every piece that begins at or before the position; how many bytes behind it are lost by that."""
+        lost = sum(max(right - position, 0) for left, right in self.pieces if left <= position)
+        self.pieces = [(left, right) for left, right in self.pieces if left > position]
+        return lost
+
+
+@dataclass
+class End:
+    """One end of a connection: what it sent, what it was told of that, and what it said as a receiver."""
+
+    isn: int | None = None
+    heard: bool = False
+    next: int = 0  # after the highest that it sent
+    una: int = 0  # the highest that was acknowledged
+    fin: int | None = None
+    reset: bool = False
+    last_ns: int | None = None
+    sent_ns: int = 0
+    data_ns: int = 0
+    ip_id: int = 0
+    # The handshake
+    syns: int = 0
+    options: frozenset[str] = frozenset()
+    mss: int = 0
+    scale: int = 0
+    scale_known: bool = False
+    ecn: str = ""
+    # The window that it offers
+    window: int = 0
+    window_from: str = ""  # "SYN" or "segment"
+    edge: int = 0
+    highest_edge: int = 0
+    shut_frame: int = 0
+    shut_ns: int = 0
+    # Its timestamps, and as a receiver the one it accepted last
+    tsval: int | None = None
+    first_tsval: int = 0
+    accepted: int | None = None
+    accepted_ns: int = 0
+    # What it sent and what became of it
+    unacknowledged: list[Sent] = field(default_factory=list)
+    sent_again: list[Sent] = field(default_factory=list)
+    holes: list[Hole] = field(default_factory=list)
+    sacked: Ranges = field(default_factory=Ranges)
+    sacked_high: int = 0
+    repeats: int = 0  # duplicate ACKs in a row
+    news_ns: int = 0  # when it was last told something new
+    told_ns: int = 0  # when it was first told of the present hole
+    phase: str = "open"  # "fast" or "loss" while it repairs
+    repaired_at: int = 0
+    tail_probe_end: int = 0
+    probe: str = ""  # "probe" or "keep-alive" while one waits for an answer
+    probe_frame: int = 0
+    probe_ns: int = 0
+    offence: int = 0  # frame of an unacceptable segment
+    # What is counted
+    rtts: list[int] = field(default_factory=list)
+    srtt_ns: int = 0
+    idle_ns: int = 0
+    shuts: list[int] = field(default_factory=list)  # how long the window was shut, each time
+    windows: list[int] = field(default_factory=list)
+    payloads: list[int] = field(default_factory=list)
+    in_flight: list[int] = field(default_factory=list)
+    zero_windows: int = 0
+    copies: int = 0
+    missing: int = 0
+    sack_blocks: int = 0
+    supers: int = 0
+    retransmitted: int = 0
+    needless: int = 0  # retransmissions of this end that were not needed
+    counts: dict[str, int] = field(default_factory=dict)  # its events
+
+    @property
+    def hole_bytes(self) -> int:
+        """What is missing and not acknowledged."""
+        return sum(hole.end - hole.start for hole in self.holes)
+
+    def place(self, number: int) -> int:
+        """The position that is meant by a number on the wire: the nearest to what is sent next."""
+        assert self.isn is not None
+        return self.next + ahead(number, self.isn + self.next)
+
+    def fill(self, start: int, end: int) -> tuple[int, Hole | None]:
+        """Take bytes out of the holes: how many there were, and the first hole that lost some."""
+        met = [hole for hole in self.holes if hole.start < end and start < hole.end]
+        left: list[Hole] = []
+        for hole in self.holes:
+            if hole not in met:
+                left.append(hole)
+                continue
+            if hole.start < start:
+                left.append(hole._replace(end=start))
+            if end < hole.end:
+                left.append(hole._replace(start=end))
+        filled = sum(min(hole.end, end) - max(hole.start, start) for hole in met)
+        self.holes = left
+        return filled, met[0] if met else None
+
+    def find(self, position: int) -> Sent | None:
+        """What was sent there and is not acknowledged; the newest if it holds the position, else the oldest."""
+        newest_first = self.unacknowledged[-1:] + self.unacknowledged
+        return next((sent for sent in newest_first if sent.holds(position)), None)
+
+    def find_again(self, start: int, end: int) -> Sent | None:
+        """The latest of what was sent again that overlaps these bytes."""
+        return next((sent for sent in reversed(self.sent_again) if sent.start < end and start < sent.end), None)
+
+    def remember(self, segment: Segment, times: int) -> Sent:
+        """A segment that it sent."""
+        sent = Sent(segment.start, segment.end, segment.frame, segment.time_ns, segment.tsval or 0, times)
+        self.unacknowledged.append(sent)
+        if times > 1:
+            self.sent_again.append(sent)
+        return sent
+
+
+@dataclass
+class Segment:
+    """The packet at hand, in positions, and what was found out about it."""
+
+    packet: Packet
+    end_of: int
+    start: int = 0
+    end: int = 0
+    ack: int = 0
+    window: int = 0
+    una: int = 0  # of the other end before it
+    late: bool = False  # it was sent before what was captured before it
+    advanced: int = 0  # bytes that it acknowledges for the first time
+    sacked: int = 0  # bytes that it reports by SACK for the first time
+    is_dsack: bool = False
+
+    def has(self, flags: int) -> bool:
+        """Is one of the flags set?"""
+        return bool(self.packet["flags"] & flags)
+
+    @property
+    def frame(self) -> int:
+        return int(self.packet["frame"])
+
+    @property
+    def time_ns(self) -> int:
+        return int(self.packet["time_ns"])
+
+    @property
+    def size(self) -> int:
+        """Bytes of payload."""
+        return int(self.packet["payload_len"])
+
+    @property
+    def tsval(self) -> int | None:
+        return int(self.packet["tsval"]) if "timestamps" in self.packet["options"] else None
+
+    @property
+    def tsecr(self) -> int:
+        return int(self.packet["tsecr"])
+
+    @property
+    def ip_id(self) -> int:
+        """The ID of IPv4, which counts up in most systems; 0 without one."""
+        return int(self.packet["ip_id"]) if "ipv4" in self.packet["layers"] else 0
+
+    @property
+    def takes_up_numbers(self) -> bool:
+        """Payload, SYN or FIN."""
+        return self.end > self.start
+
+    @property
+    def is_empty(self) -> bool:
+        """No payload, SYN, FIN or RST."""
+        return self.size == 0 and not self.has(SYN | FIN | RST)
+
+
+@dataclass
+class Connection:
+    """Both ends of a flow, and how far its handshake is."""
+
+    number: int
+    before: Connection | None
+    events: list[Event]
+    ends: tuple[End, End] = field(default_factory=lambda: (End(), End()))
+    packets: list[Packet] = field(default_factory=list)
+    frame: int = 0
+    client: int = 0
+    syn: bool = False
+    syn_ack: bool = False
+    acknowledged: bool = False
+    syn_ns: int = 0
+    rtt_ns: int = -1
+    letters: list[tuple[str, int]] = field(default_factory=list)
+
+    def say(self, me: End, kind: str, cause: str = "", related_frame: int = 0, value: int = 0) -> None:
+        """An event on the frame at hand, which `me` sent."""
+        self.events.append(Event(self.frame, kind, cause, related_frame, value))
+        me.counts[kind] = me.counts.get(kind, 0) + 1
+
+    def write(self, letter: str, end: int) -> None:
+        """A letter of the history, once a side."""
+        if (letter, end) not in self.letters:
+            self.letters.append((letter, end))
+
+    def follow(self, packet: Packet) -> None:
+        """How far the handshake is after this packet."""
+        self.packets.append(packet)
+        self.frame = packet["frame"]
+        self.client = sender(packet) ^ packet["direction"]
+        if packet["flags"] & (SYN | ACK) == SYN:
+            self.syn, self.syn_ns = True, packet["time_ns"]
+        elif packet["flags"] & SYN:
+            self.syn_ack = True
+        elif (self.syn or self.syn_ack) and not self.acknowledged and acknowledges(packet, self.client):
+            self.acknowledged = True
+            self.rtt_ns = handshake_rtt_ns(self.packets, self.client)
+
+    @property
+    def is_open(self) -> bool:
+        """The handshake is complete, or was not captured."""
+        return self.acknowledged or not (self.syn or self.syn_ack)
+
+
+def judge(packets: Iterable[Packet]) -> Verdict:
+    """All events, in the order in which they became certain, and what follows from them."""
+    events: list[Event] = []
+    connections: dict[int, Connection] = {}
+    latest: dict[tuple[object, ...], Connection] = {}
+    copies, sources = Copies(), Sources()
+    previous_ns: int | None = None
+    for packet in packets:
+        if previous_ns is not None and packet["time_ns"] < previous_ns:
+            events.append(Event(packet["frame"], "clock_regression", value=previous_ns - packet["time_ns"]))
+        previous_ns = packet["time_ns"]
+        if packet["flow"] < 0 or packet["ip_proto"] != 6:
+            continue
+        tuple_ = (
+            packet["ip_version"],
+            *sorted([(packet["src"], packet["src_port"]), (packet["dst"], packet["dst_port"])]),
+        )
+        if packet["flow"] not in connections:
+            latest[tuple_] = Connection(packet["flow"], latest.get(tuple_), events)
+            connections[packet["flow"]] = latest[tuple_]
+        connection = connections[packet["flow"]]
+        connection.follow(packet)
+        if packet["stop"] in ("decoded", "truncated") and "fragment" not in packet["layers"]:
+            observe(packet, connection, copies, sources)
+    for connection in connections.values():
+        say_unanswered(connection)
+    flows = {number: columns_of(connection) for number, connection in connections.items()}
+    rtts = {
+        (number, side): connection.ends[end].rtts
+        for number, connection in connections.items()
+        for side, end in (("client", connection.client), ("server", 1 - connection.client))
+    }
+    return Verdict(events, flows, rtts)
+
+
+def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sources) -> None:
+    """One packet: a copy of another, or something new."""
+    end_of = sender(packet)
+    me, other = connection.ends[end_of], connection.ends[1 - end_of]
+    kind, first = copies.look(packet)
+    if first is not None:
+        connection.say(me, kind, "", first["frame"], packet["time_ns"] - first["time_ns"])
+        me.copies += 1
+        return
+    segment = placed(packet, end_of, me, other)
+    understand(segment, me, other, connection, sources)
+    me.heard = True
+    if me.last_ns is not None:
+        me.idle_ns = max(me.idle_ns, segment.time_ns - me.last_ns)
+    me.last_ns = segment.time_ns
+    me.ip_id = segment.ip_id or me.ip_id
+
+
+def ahead(a: int, b: int) -> int:
+    """How far number `a` is ahead of number `b`: at most half a round, negative if it is behind."""
+    return (a - b + ROUND // 2) % ROUND - ROUND // 2
+
+
+def placed(packet: Packet, end_of: int, me: End, other: End) -> Segment:
+    """The packet in positions of the two streams, which may begin with it."""
+    segment = Segment(packet, end_of)
+    if me.isn is None or (segment.has(SYN) and not me.heard):
+        me.isn = packet["seq"] if segment.has(SYN) else (packet["seq"] - 1) % ROUND
+        me.next = me.una = 0 if segment.has(SYN) else 1
+    segment.start = me.place(packet["seq"])
+    segment.end = segment.start + segment.size + segment.has(SYN) + segment.has(FIN)
+    scale = me.scale if me.scale_known and not segment.has(SYN) else 0
+    segment.window = packet["window"] << scale
+    if segment.has(ACK):
+        if other.isn is None:
+            other.isn, other.next, other.una = (packet["ack"] - 1) % ROUND, 1, 1
+        segment.ack = other.place(packet["ack"])
+    segment.una = other.una
+    return segment
+
+
+def understand(segment: Segment, me: End, other: End, connection: Connection, sources: Sources) -> None:
+    """Everything that a segment means, in order: whose it is, what it carries, what it acknowledges, what it offers."""
+    if is_stray(segment, me, connection):
+        connection.say(me, "stray")
+        connection.write("i", segment.end_of)
+        return
+    if segment.has(RST):
+        judge_reset(segment, me, other, connection)
+        return
+    note_offence(segment, me, other, connection)
+    if segment.has(SYN):
+        connection.write("h" if segment.has(ACK) else "s", segment.end_of)
+        judge_syn(segment, me, other, connection)
+        if not segment.has(ACK):
+            judge_source(segment, me, connection, sources)
+    elif not segment.takes_up_numbers:
+        connection.write("a", segment.end_of)
+    if segment.size:
+        connection.write("d", segment.end_of)
+    if segment.has(FIN):
+        connection.write("f", segment.end_of)
+    probe = judge_probe(segment, me, other, connection)
+    if segment.takes_up_numbers and probe != "keep-alive":
+        judge_after_close(segment, me, other, connection)
+        judge_full(segment, me, other, connection)
+        judge_sending(segment, me, other, connection, probe)
+    elif not probe and segment.start < me.next:
+        segment.late = True
+    if segment.has(ACK):
+        judge_acknowledgment(segment, me, other, connection)
+        judge_sack(segment, me, other, connection)
+        answers = judge_answer(segment, me, other, connection)
+        judge_challenge(segment, me, other, connection)
+        judge_duplicate_ack(segment, me, other, connection, answers)
+        judge_window(segment, me, other, connection)
+    judge_timestamps(segment, me, other, connection)
+    remember_timestamps(segment, me, other)
+    judge_congestion(segment, me, other, connection)
+    if segment.has(FIN) and me.fin is None:
+        me.fin = segment.end - 1
+
+
+# Copies
+
+
+class Copies:
+    """Packets that were captured twice, or repeated by the network."""
+
+    WITH_ID_NS = 1 * SECOND
+    WITHOUT_ID_NS = 10 * MILLISECOND
+    SAME = (
+        "flow", "ip_id", "src", "src_port", "seq", "ack", "tsval", "tsecr", "window", "flags", "payload_len",
+        "sack_left_1", "sack_right_1",
+    )  # fmt: skip
+    PLACE = ("interface", "ifindex", "ttl", "link_direction", "vlan", "vlan_depth", "tunnel_id", "tunnel_depth")
+
+    def __init__(self) -> None:
+        self.first: dict[tuple[object, ...], Packet] = {}
+        self.originals = 0
+        self.copies = 0
+
+    def look(self, packet: Packet) -> tuple[str, Packet | None]:
+        """The event and the first copy; a packet that is none may be the first of others."""
+        identity = tuple(packet[name] for name in self.SAME)
+        first = self.first.get(identity)
+        has_id = "ipv4" in packet["layers"] and packet["ip_id"] != 0
+        longest = self.WITH_ID_NS if has_id else self.WITHOUT_ID_NS
+        if first is not None and 0 <= packet["time_ns"] - first["time_ns"] <= longest:
+            if any(packet[name] != first[name] for name in self.PLACE):
+                return "capture_duplicate", first
+            every_third = 3 * (self.copies + 1) >= self.originals
+            if every_third or has_id:
+                self.copies += 1
+                return "capture_duplicate" if every_third else "network_duplicate", first
+        else:
+            self.originals += 1
+        self.first[identity] = packet
+        return "", None
+
+
+# The handshake
+
+
+def judge_syn(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """What the two ends offer and agree on."""
+    packet, options = segment.packet, segment.packet["options"]
+    if me.syns == 0 or not segment.has(ACK):
+        me.options, me.mss = options, packet["mss"]
+        me.scale = min(packet["window_scale"], 14) if "window_scale" in options else 0
+    congestion = packet["flags"] & (ECE | CWR)
+    if not segment.has(ACK):
+        if other.syns and not me.syns and connection.syn and not connection.syn_ack:
+            connection.say(me, "simultaneous_open")
+        if congestion == ECE | CWR:
+            me.ecn = "asked"
+        if "fast_open" in options and packet["fast_open_len"] == 0:
+            connection.say(me, "fast_open", "requested")
+        elif "fast_open" in options and segment.size:
+            connection.say(me, "fast_open", "used", value=segment.size)
+    elif not me.syns and other.syns:
+        if {"window_scale", "sack_permitted"} <= other.options:
+            if not options & {"window_scale", "sack_permitted", "timestamps"}:
+                connection.say(me, "syn_cookie")
+        if other.ecn == "asked" and congestion == ECE:
+            me.ecn = other.ecn = "agreed"
+            connection.say(me, "ecn_negotiated")
+        if "fast_open" in options and packet["fast_open_len"]:
+            connection.say(me, "fast_open", "granted", value=packet["fast_open_len"])
+        if "fast_open" in other.options and other.next > 1:
+            connection.say(me, "fast_open", "accepted" if segment.ack > 1 else "refused", value=other.next - 1)
+    me.syns += 1
+    if me.syns and other.syns:
+        me.scale_known = other.scale_known = True
+        if "window_scale" not in me.options & other.options:
+            me.scale = other.scale = 0
+
+
+def say_unanswered(connection: Connection) -> None:
+    """At the end of the capture: nobody answered."""
+    if state_of(connection.packets, connection.client) == "unanswered":
+        last, count = connection.packets[-1], len(connection.packets)
+        connection.events.append(Event(last["frame"], "syn_unanswered", value=count))
+
+
+# Resets, strangers and the end
+
+
+def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """What it resets, and by whose fault."""
+    connection.write("r", segment.end_of)
+    by_client = segment.end_of == connection.client
+    only_syn = connection.syn and not connection.syn_ack and not connection.acknowledged
+    if only_syn and not by_client:
+        connection.say(me, "refused", value=segment.time_ns - connection.syn_ns)
+    elif not connection.is_open:
+        connection.say(me, "reset_in_handshake")
+    else:
+        knows_nothing = not segment.has(ACK) and me.fin is None and not me.reset
+        if knows_nothing and other.heard and segment.start == me.una:
+            connection.say(me, "half_open")
+        connection.say(me, "reset", reset_cause(segment, me, other), value=max(other.next - other.una, 0))
+    if segment.start != me.next and me.una < segment.start <= other.highest_edge:
+        me.offence = segment.frame
+    me.reset = True
+
+
+def reset_cause(segment: Segment, me: End, other: End) -> str:
+    """Why an open connection is reset."""
+    if me.fin is not None:
+        return "after_fin"
+    if not me.una <= segment.start <= max(me.next, other.highest_edge):
+        return "out_of_window"
+    return "unread_data" if segment.has(ACK) and other.data_ns > me.data_ns else "in_window"
+
+
+def is_stray(segment: Segment, me: End, connection: Connection) -> bool:
+    """Its number fits the connection before, and not this one."""
+    if connection.before is None or segment.has(SYN | RST) or abs(segment.start - me.next) <= NEAR:
+        return False
+    then = connection.before.ends[segment.end_of]
+    return then.isn is not None and abs(ahead(segment.packet["seq"], then.isn + then.next)) < NEAR
+
+
+def note_offence(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """What an open connection does not accept: a SYN, or an acknowledgment out of range."""
+    if not connection.is_open or not other.heard:
+        return
+    too_high = segment.ack - other.next > FAR
+    too_low = other.una - segment.ack > max(me.window, 2**16) and other.una > 2**16
+    if segment.has(SYN) or (segment.has(ACK) and (too_high or too_low)):
+        me.offence = segment.frame
+
+
+def judge_challenge(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """An ACK without news right behind such a segment."""
+    related, other.offence = other.offence, 0
+    if related and segment.is_empty and segment.ack == segment.una and segment.start == me.next:
+        connection.say(me, "challenge_ack", "", related)
+
+
+def judge_after_close(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """New data from an end that had no more, or for one that wants none."""
+    if segment.size == 0 or segment.end <= me.next:
+        return
+    beyond_fin = me.fin is not None and segment.end > me.fin + 1
+    if beyond_fin or (other.fin is not None and other.reset):
+        connection.say(me, "data_after_close", value=segment.size)
+
+
+# Sending
+
+
+def judge_sending(segment: Segment, me: End, other: End, connection: Connection, probe: str) -> None:
+    """It is new, or fills a hole, or was sent before."""
+    begins = not me.heard and me.syns == 0 and segment.end >= me.next
+    if segment.start >= me.next or begins:
+        if segment.start > me.next and me.heard:
+            me.holes.append(Hole(me.next, segment.start, segment.time_ns, segment.tsval or 0, segment.ip_id))
+        me.remember(segment, 1)
+        me.next = segment.end
+    else:
+        filled, hole = me.fill(segment.start, segment.end)
+        known = min(segment.end, me.next) - segment.start
+        cause = late_cause(segment, me, hole) if hole and filled == known else ""
+        if hole and cause:
+            connection.say(me, "reordering", cause, value=segment.time_ns - hole.time_ns)
+            segment.late = True
+            me.remember(segment, 2)
+        else:
+            judge_retransmission(segment, me, other, connection, probe, known)
+        me.next = max(me.next, segment.end)
+    me.sent_ns = segment.time_ns
+    if segment.size:
+        me.data_ns = segment.time_ns
+        me.payloads.append(segment.size)
+        me.supers += 0 < other.mss < segment.size
+    me.in_flight.append(me.next - me.una)
+
+
+def late_cause(segment: Segment, me: End, hole: Hole) -> str:
+    """How one knows that it left before the segment behind the hole; empty if it did not."""
+    if segment.tsval is not None and segment.tsval != hole.tsval:
+        return "tsval" if ahead(segment.tsval, hole.tsval) < 0 else ""
+    if segment.ip_id and hole.ip_id:
+        steps = (segment.ip_id - hole.ip_id + 2**15) % 2**16 - 2**15
+        if 0 < abs(steps) < NEAR_IDS:
+            return "ip_id" if steps < 0 else ""
+    was_told = me.told_ns and segment.time_ns >= me.told_ns
+    waited = segment.time_ns - hole.time_ns >= max(TIMER_NS, me.srtt_ns)
+    return "" if was_told or waited else "sack"
+
+
+def judge_retransmission(segment: Segment, me: End, other: End, connection: Connection, probe: str, size: int) -> None:
+    """Why it was sent again, and whether it had to be."""
+    quiet = segment.time_ns - max(me.sent_ns, me.news_ns)
+    found = me.find(segment.start)
+    cause = retransmission_cause(segment, me, other, connection, probe, quiet, found)
+    first = found.frame if found else 0
+    if cause == "timer":
+        cause = "rto"
+        connection.say(me, "retransmission_timeout", "", first, quiet)
+        me.phase, me.repaired_at = "loss", me.next
+    if segment.size == 0 and segment.has(FIN):
+        cause = "fin"
+    connection.say(me, "retransmission", cause, first, size)
+    connection.write("t", segment.end_of)
+    me.retransmitted += size
+    if found:
+        if found.times == 1:
+            me.sent_again.append(found)
+        found.times += 1
+        found.last_ns, found.last_tsval, found.last_frame = segment.time_ns, segment.tsval or 0, segment.frame
+        found.needless = False
+    else:
+        found = me.remember(segment, 2)
+    if segment.end <= me.una and not segment.has(SYN):
+        connection.say(me, "spurious_retransmission", "acked", segment.frame, size)
+        found.needless = True
+        me.needless += 1
+
+
+def retransmission_cause(
+    segment: Segment, me: End, other: End, connection: Connection, probe: str, quiet: int, found: Sent | None
+) -> str:
+    """The first rule that holds decides; "timer" is an `rto` with a time-out of its own."""
+    rtt = me.srtt_ns if me.rtts else connection.rtt_ns
+    waited = quiet >= max(TIMER_NS, rtt)
+    asked = me.repeats >= DUPLICATES or me.sacked_high > segment.start
+    repairing = segment.start < me.repaired_at
+    if segment.has(SYN):
+        return "syn_ack" if segment.has(ACK) else "syn"
+    if probe or (other.window_from and other.window == 0 and segment.start >= other.edge):
+        return "window_probe"
+    if not waited and (asked or (me.phase == "fast" and repairing)):
+        if me.phase == "loss" and repairing:
+            return "rto"
+        again = found is not None and found.times > 1
+        lost_again = again and me.sacked_high > segment.start and me.phase == "fast"
+        if me.phase == "open":
+            me.phase, me.repaired_at = "fast", me.next
+        return "lost_again" if lost_again else "fast"
+    if not waited and me.phase == "loss" and repairing:
+        return "rto"
+    if quiet < max(rtt, SOON_NS):
+        return "unknown"
+    is_tail = segment.end >= me.next and segment.start > 0 and "sack_permitted" in me.options & other.options
+    if is_tail and me.phase == "open" and not me.tail_probe_end and not asked and quiet < 2 * rtt + TAIL_NS:
+        me.tail_probe_end = me.next
+        return "tlp"
+    return "timer"
+
+
+# Acknowledgments
+
+
+def is_out_of_range(segment: Segment, other: End) -> bool:
+    """Too far from everything that the other end sent to be an acknowledgment of it."""
+    return segment.ack - other.next > FAR or other.una - segment.ack > FAR
+
+
+def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """What arrived: what the capture missed, what the receiver threw away, how long it took."""
+    if is_out_of_range(segment, other):
+        return
+    gap = max(segment.ack - other.next, 0) if other.heard else 0
+    other.next = max(other.next, segment.ack)
+    if segment.ack > other.una:
+        filled, _ = other.fill(-FAR, segment.ack)
+        gap += filled
+        thrown_away = other.sacked.cut(segment.ack)
+        if thrown_away:
+            connection.say(me, "sack_reneging", value=thrown_away)
+    if gap:
+        connection.say(me, "capture_gap", value=gap)
+        connection.write("g", segment.end_of)
+        other.missing += gap
+    if segment.ack <= other.una:
+        return
+    segment.advanced = segment.ack - other.una
+    other.una = segment.ack
+    other.repeats = 0
+    other.told_ns = 0
+    other.news_ns = segment.time_ns
+    arrived = take_arrived(segment, other)
+    judge_eifel(segment, me, other, connection, arrived)
+    measure(segment, other, arrived)
+    if segment.ack >= other.tail_probe_end:
+        other.tail_probe_end = 0
+    if segment.ack >= other.repaired_at:
+        other.phase = "open"
+
+
+def take_arrived(segment: Segment, other: End) -> list[Sent]:
+    """What is acknowledged completely, from the oldest on."""
+    count = 0
+    while count < len(other.unacknowledged) and other.unacknowledged[count].end <= segment.ack:
+        count += 1
+    arrived, other.unacknowledged = other.unacknowledged[:count], other.unacknowledged[count:]
+    return arrived
+
+
+def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, arrived: list[Sent]) -> None:
+    """The first ACK of a retransmission says by its TSecr which transmission it answers."""
+    again = [sent for sent in arrived if sent.times > 1 and sent.last_ns > sent.time_ns]
+    if segment.tsval is None or not again:
+        return
+    sent = again[0]
+    if ahead(segment.tsecr, sent.last_tsval) < 0 and not sent.needless:
+        sent.needless = True
+        other.needless += 1
+        connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start)
+
+
+def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
+    """The round-trip time of the newest: sent once, or the TSecr says which transmission arrived (Karn)."""
+    if not arrived:
+        return
+    newest = arrived[-1]
+    named = newest.last_ns > newest.time_ns and segment.tsval is not None and segment.tsecr == newest.last_tsval
+    rtt = segment.time_ns - newest.last_ns
+    if (newest.times == 1 or named) and rtt >= 0:
+        other.srtt_ns += (rtt - other.srtt_ns) >> 3 if other.rtts else rtt
+        other.rtts.append(rtt)
+
+
+def judge_sack(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """Block by block: a duplicate, nonsense, or something that arrived out of order."""
+    packet = segment.packet
+    blocks = [
+        (other.place(packet[f"sack_left_{n}"]), other.place(packet[f"sack_right_{n}"]))
+        for n in range(1, min(packet["sack_count"], 4) + 1)
+    ]
+    me.sack_blocks += len(blocks)
+    for n, (left, right) in enumerate(blocks):
+        if n == 0 and left < right <= other.next:
+            inside = len(blocks) > 1 and left >= segment.ack and blocks[1][0] <= left and right <= blocks[1][1]
+            if inside or right <= segment.ack:
+                segment.is_dsack = True
+                judge_dsack(segment, me, other, connection, left, right, "out_of_order" if inside else "old")
+                continue
+        if left >= right or (right > other.next and other.heard and other.missing == 0):
+            connection.say(me, "invalid_sack", value=right - left)
+        elif right > other.una and segment.ack >= other.una:
+            segment.sacked += other.sacked.add(max(left, other.una), right)
+            other.sacked_high = max(other.sacked_high, right)
+    if segment.sacked:
+        other.news_ns = segment.time_ns
+        other.told_ns = other.told_ns or segment.time_ns
+
+
+def judge_dsack(
+    segment: Segment, me: End, other: End, connection: Connection, left: int, right: int, cause: str
+) -> None:
+    """Something arrived twice: then a retransmission of it was not needed."""
+    sent = other.find_again(left, right)
+    connection.say(me, "dsack", cause, sent.last_frame if sent else 0, right - left)
+    if sent and not sent.needless:
+        sent.needless = True
+        other.needless += 1
+        connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, right - left)
+
+
+def judge_duplicate_ack(segment: Segment, me: End, other: End, connection: Connection, answers: bool) -> None:
+    """It repeats what was acknowledged: something arrived that the receiver did not wait for."""
+    if segment.start < me.una or not segment.is_empty or segment.ack != segment.una or segment.advanced:
+        return
+    same = other.next > other.una and segment.window == me.window and me.window_from == "segment"
+    if (same and not segment.is_dsack and not answers) or segment.sacked:
+        other.repeats += 1
+        connection.say(me, "duplicate_ack", value=other.repeats)
+        other.told_ns = other.told_ns or segment.time_ns
+        other.news_ns = segment.time_ns
+
+
+# Windows
+
+
+def judge_probe(segment: Segment, me: End, other: End, connection: Connection) -> str:
+    """ "probe", "keep-alive", or empty if it is neither."""
+    if segment.size > 1 or segment.has(SYN | FIN | RST) or not me.heard or not other.heard:
+        return ""
+    if other.window_from and other.window == 0:
+        if segment.size == 1 and segment.start >= other.edge:
+            cause = "one_byte"
+        elif segment.size == 0 and segment.start == me.una - 1:
+            cause = "empty"
+        else:
+            return ""
+        if me.probe == "probe":
+            since = segment.time_ns - me.probe_ns
+            connection.say(me, "window_probe_unanswered", "", me.probe_frame, since)
+        connection.say(me, "window_probe", cause)
+        me.probe = "probe"
+    elif segment.start == me.next - 1 and me.una == me.next and me.next > 1:
+        connection.say(me, "keep_alive")
+        me.probe = "keep-alive"
+    else:
+        return ""
+    me.probe_frame, me.probe_ns = segment.frame, segment.time_ns
+    return me.probe
+
+
+def judge_answer(segment: Segment, me: End, other: End, connection: Connection) -> bool:
+    """Does it answer a probe or keep-alive? Whatever it is, none waits for an answer any more."""
+    probe = other.probe
+    if not probe or segment.has(SYN | RST):
+        return False
+    other.probe = ""
+    if not segment.is_empty or segment.start != me.next:
+        return False
+    kind = {"probe": "window_probe_answer", "keep-alive": "keep_alive_answer"}[probe]
+    connection.say(me, kind, "", other.probe_frame, segment.time_ns - other.probe_ns)
+    return True
+
+
+def judge_full(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """Nothing is left of an open window."""
+    if segment.size > 1 and other.scale_known and other.window > 0 and segment.end >= other.highest_edge:
+        connection.say(me, "window_full", value=other.window)
+
+
+def judge_window(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """The window that it offers, against the one before."""
+    if segment.has(RST) or segment.ack < segment.una or segment.late:
+        return
+    if not segment.has(SYN | FIN):
+        judge_shut(segment, me, connection)
+    moved = segment.ack + segment.window - me.edge
+    if me.window_from:
+        pure = segment.is_empty and segment.ack == segment.una
+        if moved > 0 and pure and (me.window_from == "segment" or not me.syns):
+            connection.say(me, "window_update", value=moved)
+        step = 2**me.scale  # a window is rounded down to it
+        if moved <= -step and me.scale_known and me.window_from == "segment" and not segment.has(SYN):
+            connection.say(me, "window_shrunk", value=-moved)
+    me.window_from = "SYN" if segment.has(SYN) else "segment"
+    me.window, me.edge = segment.window, segment.ack + segment.window
+    me.highest_edge = max(me.highest_edge, me.edge)
+    if not segment.has(SYN):
+        me.windows.append(segment.window)
+
+
+def judge_shut(segment: Segment, me: End, connection: Connection) -> None:
+    """It shuts, or opens again."""
+    if segment.window == 0 and not me.shut_frame:
+        connection.say(me, "zero_window")
+        connection.write("w", segment.end_of)
+        me.shut_frame, me.shut_ns = segment.frame, segment.time_ns
+        me.zero_windows += 1
+    elif segment.window and me.shut_frame:
+        me.shuts.append(segment.time_ns - me.shut_ns)
+        connection.say(me, "zero_window_end", "", me.shut_frame, me.shuts[-1])
+        me.shut_frame = 0
+
+
+# Timestamps
+
+
+def judge_timestamps(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """Against what both ends sent before."""
+    if segment.tsval is None:
+        return
+    if other.accepted is not None and not segment.has(SYN):
+        old = ahead(other.accepted, segment.tsval)
+        pure_ack = segment.is_empty
+        excused = pure_ack and segment.start == me.una and segment.has(ACK) and segment.ack == segment.una
+        if old > 1 and segment.time_ns - other.accepted_ns <= 24 * DAY and not excused:
+            connection.say(me, "paws", "old_ack" if pure_ack and segment.start < me.una else "segment", value=old)
+    if me.tsval is not None:
+        back = ahead(me.tsval, segment.tsval)
+        steps = (segment.ip_id - me.ip_id + 2**15) % 2**16 - 2**15
+        overtaken = segment.ip_id and me.ip_id and -NEAR_IDS < steps < 0
+        old_ack = segment.has(ACK) and segment.ack < segment.una
+        if back > 0 and not (segment.late or old_ack or overtaken):
+            connection.say(me, "tsval_regression", value=back)
+    if segment.has(ACK) and other.tsval is not None and segment.tsecr and other.missing == 0:
+        beyond = ahead(segment.tsecr, other.tsval)
+        if beyond > 0 or (other.syns and ahead(segment.tsecr, other.first_tsval) < 0):
+            connection.say(me, "tsecr_never_sent", value=beyond)
+
+
+def remember_timestamps(segment: Segment, me: End, other: End) -> None:
+    """The highest that was sent, and the one that the receiver will echo (RFC 7323 section 4.3)."""
+    if segment.tsval is None:
+        return
+    if me.tsval is None:
+        me.tsval = me.first_tsval = segment.tsval
+    elif ahead(segment.tsval, me.tsval) > 0:
+        me.tsval = segment.tsval
+    if other.accepted is None or (segment.start <= me.una and ahead(segment.tsval, other.accepted) >= 0):
+        other.accepted, other.accepted_ns = segment.tsval, segment.time_ns
+
+
+class Source(NamedTuple):
+    """The last SYN with a timestamp from one address to another."""
+
+    tsval: int
+    time_ns: int
+    clocks: tuple[int, ...]  # offsets between timestamps and time that were seen
+
+
+Sources = dict[tuple[str, str], Source]
+
+
+def judge_source(segment: Segment, me: End, connection: Connection, sources: Sources) -> None:
+    """A SYN with a lower timestamp than the last one of its address."""
+    if segment.tsval is None:
+        return
+    key = (segment.packet["src"], segment.packet["dst"])
+    last = sources.get(key)
+    clock = ahead(segment.tsval, segment.time_ns // MILLISECOND)
+    clocks = last.clocks if last else ()
+    if len(clocks) < 8 and all(abs(ahead(clock, known)) >= 1000 for known in clocks):
+        clocks = (*clocks, clock)
+    if last and ahead(last.tsval, segment.tsval) > 1 and 0 <= segment.time_ns - last.time_ns < 60 * SECOND:
+        connection.say(me, "tw_recycle", value=len(clocks))
+    sources[key] = Source(segment.tsval, segment.time_ns, clocks)
+
+
+# Congestion
+
+
+def judge_congestion(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """What routers mark, and what the ends say of it."""
+    if segment.packet["tos"] % 4 == 3:
+        connection.say(me, "ce")
+    if segment.has(SYN) or (me.ecn != "agreed" and (me.syns or other.syns)):
+        return
+    if segment.has(ECE):
+        connection.say(me, "ece")
+    if segment.has(CWR):
+        connection.say(me, "cwr")
+
+
+# Columns of the flow
+
+
+def columns_of(connection: Connection) -> dict[str, int | str]:
+    """Columns of `FLOWS` by name."""
+    client, last_ns = connection.client, max(packet["time_ns"] for packet in connection.packets)
+    letters = [letter.upper() if end == client else letter for letter, end in connection.letters]
+    columns: dict[str, int | str] = {"history": "".join(letters[:20])}
+    for side, me, other in (
+        ("client", connection.ends[client], connection.ends[1 - client]),
+        ("server", connection.ends[1 - client], connection.ends[client]),
+    ):
+        columns |= {f"{side}_{name}": value for name, value in columns_of_end(me, other, last_ns).items()}
+    return columns
+
+
+def columns_of_end(me: End, other: End, last_ns: int) -> dict[str, int]:
+    """Columns of one side, without its name."""
+    has_sent_fin = me.fin is not None and me.next > me.fin
+    shuts = [*me.shuts, *([max(last_ns - me.shut_ns, 0)] if me.shut_frame else [])]
+    return {
+        "unique_bytes": max(max(me.next - 1, 0) - has_sent_fin - me.hole_bytes, 0),
+        "missing_bytes": me.missing,
+        "retransmissions": me.counts.get("retransmission", 0),
+        "retransmitted_bytes": me.retransmitted,
+        "timeouts": me.counts.get("retransmission_timeout", 0),
+        "spurious": me.needless,
+        "out_of_order": me.counts.get("reordering", 0),
+        "duplicate_acks": me.counts.get("duplicate_ack", 0),
+        "sack_blocks": me.sack_blocks,
+        "dsacks": me.counts.get("dsack", 0),
+        "copies": me.copies,
+        "in_flight_max": max(me.in_flight, default=0),
+        "window_min": min(me.windows, default=-1),
+        "window_max": max(me.windows, default=-1),
+        "zero_windows": me.zero_windows,
+        "zero_window_ns": sum(shuts),
+        "zero_window_longest_ns": max([0, *shuts]),
+        "idle_longest_ns": me.idle_ns,
+        "largest_segment": max(me.payloads, default=0),
+        "super_segments": me.supers,
+        "rtt_samples": len(me.rtts),
+        "rtt_min_ns": min(me.rtts, default=-1),
+        "rtt_median_ns": quantile(me.rtts, 0.5),
+        "rtt_p95_ns": quantile(me.rtts, 0.95),
+        "rtt_max_ns": max(me.rtts, default=-1),
+    }
+
+
+def quantile(values: list[int], share: float) -> int:
+    """The smallest value that at least this share of the values does not exceed; -1 without values."""
+    return sorted(values)[ceil(share * len(values)) - 1] if values else -1
