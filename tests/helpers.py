@@ -31,6 +31,8 @@ DECODED_COLUMNS = [
         "direction",
         "wireshark",
         "events",
+        "place",
+        "reused",
     )
 ]
 
@@ -53,10 +55,12 @@ def batch_of(frames: Iterable[tuple[int, bytes, int]], flags: int = 0) -> tuple[
 
 
 def plain(column: Column, row: Any) -> Any:
-    """One value of a packet row as the naive twin gives it: int, word, frozenset of words, or address text."""
+    """One value of a packet row as the naive twin gives it: int, word, frozenset of words, or text."""
     if column.kind == "address":
         high, low = int(row[f"{column.name}_hi"]), int(row[f"{column.name}_lo"])
         return address_text(high, low, int(row[column.version]))
+    if column.kind == "ascii":
+        return bytes(row[column.name]).decode()
     value = int(row[column.name])
     if column.kind == "enum":
         return column.words[value]

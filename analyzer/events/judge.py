@@ -10,7 +10,6 @@ import numpy.typing as npt
 from analyzer.flows import FlowTracker
 from analyzer.flows.rows import final_states
 from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD
-from analyzer.flows.tracker import pieces
 from analyzer.kinds import NAMES, NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS
@@ -92,14 +91,14 @@ class Judge:
     def _of_silent(self, places: npt.NDArray[np.intp]) -> Rows:
         """`syn_unanswered`, of the flows at these places that ended so."""
         states = self._tracker.states
-        found = [piece[final_states(states[piece]) == UNANSWERED] for piece in pieces(places)]
-        silent = np.concatenate([places[:0], *found])
-        clients = self._tracker.ends[2 * silent + states["client"][silent]]
+        silent = places[final_states(states, places) == UNANSWERED]
+        clients = 2 * silent + states["client"][silent]
+        ends = self._tracker.ends  # field by field: a copy of all would be large
         events = np.zeros(len(silent), EVENTS.dtype)
-        events["frame"], events["time_ns"] = clients["syn_frame"], clients["sent_ns"]
+        events["frame"], events["time_ns"] = ends["syn_frame"][clients], ends["sent_ns"][clients]
         events["flow"] = states["flow"][silent]
         events["event"] = NUMBER["syn_unanswered"]
-        events["value"] = clients["syns"]
+        events["value"] = ends["syns"][clients]
         states["events"][silent] |= np.uint64(1 << NUMBER["syn_unanswered"])
         self.counts[NUMBER["syn_unanswered"]] += len(silent)
         return events

@@ -103,16 +103,16 @@ def _describe(
     flows[f"{side}_state"] = _tcp_state(states, mine, other, end)
 
 
-def final_states(states: Rows) -> npt.NDArray[np.int64]:
-    """The word of `flows.state` for each flow, as its number."""
-    client = states["client"].astype(np.intp)
-    seen = states["seen"].astype(np.int64)
+def final_states(states: Rows, places: slice | npt.NDArray[np.intp] = slice(None)) -> npt.NDArray[np.int64]:
+    """The word of `flows.state` for the flows at `places`, as its number."""
+    client = states["client"][places].astype(np.intp)
+    seen = states["seen"][places].astype(np.int64)
     both_fins = FIN | FIN << 1
     reset = (seen & (RST | RST << 1)) != 0
     reset_by_client = (seen & (RST << client)) != 0
     handshake = seen & (SYN | SYN_ACK | ACKED)
     conditions = [
-        (states["protocol"] != TCP, ""),
+        (states["protocol"][places] != TCP, ""),
         (reset & (handshake == SYN) & ~reset_by_client, "refused"),
         (reset_by_client, "reset_by_client"),
         (reset, "reset_by_server"),

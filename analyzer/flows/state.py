@@ -155,7 +155,7 @@ SENT = np.dtype(
     ],
     align=True,
 )
-SENT_CAPACITY = 1 << 19
+SENT_CAPACITY = 1 << 18
 WALK = 512  # how many records are looked at to find one
 
 # What is missing and what was reported by SACK; only ends that ever needed it have one.

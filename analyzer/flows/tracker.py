@@ -143,19 +143,15 @@ class FlowTracker:
 
     def state_counts(self) -> dict[str, int]:
         """TCP connections per word of `flows.state`, those that left included."""
-        counts = np.zeros(len(FLOW_STATES), np.int64)
-        for piece in pieces(self.places()):
-            states = self.states[piece]
-            numbers = final_states(states)[states["protocol"] == TCP]
-            counts += np.bincount(numbers, minlength=len(FLOW_STATES))
+        places = self.places()
+        tcp = self.states["protocol"][places] == TCP
+        counts = np.bincount(final_states(self.states, places)[tcp], minlength=len(FLOW_STATES))
         found = {word: int(counts[i]) + self.left[word] for i, word in enumerate(FLOW_STATES) if word}
         return {word: count for word, count in found.items() if count}
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """How much trouble the flows at these places had."""
-        ends = self.ends.reshape(-1, 2)
-        found = [troubles(self.states[piece], ends[piece]) for piece in pieces(places)]
-        return np.concatenate([np.zeros(0), *found])
+        return troubles(self.states, self.ends.reshape(-1, 2), places)
 
     def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
         return flow_rows(self.states[places], self.ends.reshape(-1, 2)[places], self.histograms)
@@ -180,9 +176,8 @@ class FlowTracker:
         )
         if self.on_leave is not None:
             self.on_leave(leaving)
-        for piece in pieces(leaving):
-            numbers = np.bincount(final_states(states[piece]), minlength=len(FLOW_STATES))
-            self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
+        numbers = np.bincount(final_states(states, leaving), minlength=len(FLOW_STATES))
+        self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
         self._remember_worst(leaving)
         if self._keep_left:
             self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]

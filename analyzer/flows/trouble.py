@@ -24,16 +24,20 @@ SECOND_SHUT = 10.0  # a second of closed window weighs as a timeout does
 FAILED = ("refused", "unanswered", "half_open")
 
 
-def troubles(states: Rows, ends: Rows) -> npt.NDArray[np.float64]:
-    """The trouble of each flow; `ends` has a column for the low and one for the high end. 0 is none."""
-    total = np.zeros(len(states))
+def troubles(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """The trouble of the flows at `places`; `ends` has a column for the low and one for the high end. 0 is none.
+
+    Field by field: a copy of whole states would cost more than all the rest.
+    """
+    total = np.zeros(len(places))
+    events = states["events"][places]
     for kind in KINDS:
         if kind.name in COUNTED:
-            total += kind.trouble * ends[COUNTED[kind.name]].astype(np.float64).sum(axis=1)
+            total += kind.trouble * ends[COUNTED[kind.name]][places].sum(axis=1, dtype=np.float64)
         elif kind.trouble:
             number = np.uint64(1 << KINDS.index(kind))
-            total += np.where(states["events"] & number, float(kind.trouble), 0.0)
-    total += SECOND_SHUT / 1e9 * ends["zero_ns"].astype(np.float64).sum(axis=1)
-    failed = np.isin(final_states(states), [FLOWS.bit("state", word) for word in FAILED])
+            total += np.where(events & number, float(kind.trouble), 0.0)
+    total += SECOND_SHUT / 1e9 * ends["zero_ns"][places].sum(axis=1, dtype=np.float64)
+    failed = np.isin(final_states(states, places), [FLOWS.bit("state", word) for word in FAILED])
     total += np.where(failed, 8.0, 0.0)
-    return np.where(states["protocol"] == TCP, total, 0.0)
+    return np.where(states["protocol"][places] == TCP, total, 0.0)

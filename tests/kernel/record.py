@@ -81,11 +81,7 @@ def record(seed: int, number: int, into: Path) -> Path:
 def _record(plan: Plan, random: Random, folder: Path) -> None:
     course = Course(*(("client", "server") if plan.upload else ("server", "client")), plan.piece)
     rules = [rule for name in plan.impairments for rule in IMPAIRMENTS[name](random, course)]
-    sysctls = {
-        "ipv4.tcp_timestamps": str(int(plan.timestamps)),
-        "ipv4.tcp_sack": str(int(plan.sack)),
-        "ipv4.tcp_congestion_control": plan.congestion,
-    }
+    sysctls = {"ipv4.tcp_timestamps": str(int(plan.timestamps)), "ipv4.tcp_sack": str(int(plan.sack))}
     with Lab(folder, random.randrange(1 << 30)) as lab:
         client, server = lab.pair(family=plan.family, sysctls=sysctls)
         with lab.recording(client, server, rules=rules, delay_ms=plan.delay_ms):

@@ -16,7 +16,7 @@ from analyzer.tables import DIRECTIONS, PACKETS, RECEPTIONS
 
 MAX_STEPS = 32
 
-NAMES = [column.name for column in PACKETS.columns]
+NAMES = [column.name for column in PACKETS.columns if column.name not in ("reused", "place")]  # of later stages
 DECODED_NAMES = ["ifindex", *NAMES[NAMES.index("link_direction") :]]
 INNER_NAMES = NAMES[NAMES.index("ip_version") :]
 NOTHING: dict[str, Any] = {"value": 0, "bits": frozenset(), "address": ""}

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import NamedTuple
 
-from tests.naive.flows import ACK, FIN, RST, SYN, Packet, acknowledges, handshake_rtt_ns, sender, state_of
+from tests.naive.flows import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    Packet,
+    sender,
+    state_of,
+    what_was_seen,
+)
 
 ECE, CWR = 64, 128
 ROUND = 2**32
@@ -62,10 +71,17 @@ class Sent:
     last_frame: int = 0
     last_ns: int = 0
     last_tsval: int = 0
+    again_until: int = 0  # how far it was sent again
     needless: bool = False  # it is known that sending it again was not needed
 
     def __post_init__(self) -> None:
         self.last_frame, self.last_ns, self.last_tsval = self.frame, self.time_ns, self.tsval
+        self.again_until = self.end if self.times > 1 else self.start
+
+    @property
+    def when_is_known(self) -> bool:
+        """Were both the first and the last transmission captured?"""
+        return self.last_ns > self.time_ns
 
     def holds(self, position: int) -> bool:
         """Is the position in it?"""
@@ -121,11 +137,15 @@ class End:
     fin: int | None = None
     reset: bool = False
     last_ns: int | None = None
+    last_frame: int = 0
     sent_ns: int = 0
     data_ns: int = 0
     ip_id: int = 0
     # The handshake
     syns: int = 0
+    syn_frame: int = 0
+    syn_was_cut: bool = False
+    answered_syn: bool = False
     options: frozenset[str] = frozenset()
     mss: int = 0
     scale: int = 0
@@ -161,7 +181,6 @@ class End:
     offence: int = 0  # frame of an unacceptable segment
     # What is counted
     rtts: list[int] = field(default_factory=list)
-    srtt_ns: int = 0
     idle_ns: int = 0
     shuts: list[int] = field(default_factory=list)  # how long the window was shut, each time
     windows: list[int] = field(default_factory=list)
@@ -175,6 +194,11 @@ class End:
     retransmitted: int = 0
     needless: int = 0  # retransmissions of this end that were not needed
     counts: dict[str, int] = field(default_factory=dict)  # its events
+
+    @property
+    def shortest_rtt_ns(self) -> int:
+        """From here to the other end and back, at least; 0 if it is not known."""
+        return min(self.rtts, default=0)
 
     @property
     def hole_bytes(self) -> int:
@@ -210,6 +234,19 @@ class End:
     def find_again(self, start: int, end: int) -> Sent | None:
         """The latest of what was sent again that overlaps these bytes."""
         return next((sent for sent in reversed(self.sent_again) if sent.start < end and start < sent.end), None)
+
+    def mark_again(self, found: Sent, segment: Segment) -> None:
+        """All that a retransmission covers, from where it starts on."""
+        for sent in self.unacknowledged[self.unacknowledged.index(found) :]:
+            if sent.start >= segment.end:
+                return
+            if sent.end > segment.start:
+                if sent.times == 1:
+                    self.sent_again.append(sent)
+                sent.times += 1
+                sent.again_until = max(sent.again_until, min(segment.end, sent.end))
+                sent.last_ns, sent.last_tsval, sent.last_frame = segment.time_ns, segment.tsval or 0, segment.frame
+                sent.needless = False
 
     def remember(self, segment: Segment, times: int) -> Sent:
         """A segment that it sent."""
@@ -291,9 +328,7 @@ class Connection:
     syn: bool = False
     syn_ack: bool = False
     acknowledged: bool = False
-    syn_ns: int = 0
-    rtt_ns: int = -1
-    letters: list[tuple[str, int]] = field(default_factory=list)
+    letters: list[str] = field(default_factory=list)
 
     def say(self, me: End, kind: str, cause: str = "", related_frame: int = 0, value: int = 0) -> None:
         """An event on the frame at hand, which `me` sent."""
@@ -301,22 +336,29 @@ class Connection:
         me.counts[kind] = me.counts.get(kind, 0) + 1
 
     def write(self, letter: str, end: int) -> None:
-        """A letter of the history, once a side."""
-        if (letter, end) not in self.letters:
-            self.letters.append((letter, end))
+        """A letter of the history, once a side: that of the client in upper case."""
+        letter = letter.upper() if end == self.client else letter
+        if letter not in self.letters:
+            self.letters.append(letter)
 
     def follow(self, packet: Packet) -> None:
-        """How far the handshake is after this packet."""
+        """The next packet, whatever it says."""
         self.packets.append(packet)
         self.frame = packet["frame"]
         self.client = sender(packet) ^ packet["direction"]
-        if packet["flags"] & (SYN | ACK) == SYN:
-            self.syn, self.syn_ns = True, packet["time_ns"]
-        elif packet["flags"] & SYN:
-            self.syn_ack = True
-        elif (self.syn or self.syn_ack) and not self.acknowledged and acknowledges(packet, self.client):
-            self.acknowledged = True
-            self.rtt_ns = handshake_rtt_ns(self.packets, self.client)
+
+    def handshake(self, segment: Segment) -> None:
+        """How far the handshake is after this segment."""
+        if segment.has(SYN):
+            self.syn |= not segment.has(ACK)
+            self.syn_ack |= segment.has(ACK)
+        elif segment.has(ACK) and segment.end_of == self.client:
+            self.acknowledged |= self.syn or self.syn_ack
+
+    @property
+    def only_syn(self) -> bool:
+        """Was it only asked for?"""
+        return self.syn and not self.syn_ack and not self.acknowledged
 
     @property
     def is_open(self) -> bool:
@@ -363,17 +405,19 @@ def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sou
     """One packet: a copy of another, or something new."""
     end_of = sender(packet)
     me, other = connection.ends[end_of], connection.ends[1 - end_of]
-    kind, first = copies.look(packet)
+    kind, first = copies.look(packet, other.last_frame)
     if first is not None:
         connection.say(me, kind, "", first["frame"], packet["time_ns"] - first["time_ns"])
         me.copies += 1
         return
-    segment = placed(packet, end_of, me, other)
+    if answers_from_before(packet, me, other, connection):
+        return
+    segment = placed(packet, end_of, me, other, connection)
     understand(segment, me, other, connection, sources)
     me.heard = True
     if me.last_ns is not None:
         me.idle_ns = max(me.idle_ns, segment.time_ns - me.last_ns)
-    me.last_ns = segment.time_ns
+    me.last_ns, me.last_frame = segment.time_ns, segment.frame
     me.ip_id = segment.ip_id or me.ip_id
 
 
@@ -382,10 +426,14 @@ def ahead(a: int, b: int) -> int:
     return (a - b + ROUND // 2) % ROUND - ROUND // 2
 
 
-def placed(packet: Packet, end_of: int, me: End, other: End) -> Segment:
+def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connection) -> Segment:
     """The packet in positions of the two streams, which may begin with it."""
     segment = Segment(packet, end_of)
-    if me.isn is None or (segment.has(SYN) and not me.heard):
+    if segment.has(RST) and me.isn is None:  # its number need not be one of the connection's
+        segment.start = segment.end = me.next
+        return segment
+    begins = segment.has(SYN) and me.syns == 0 and not connection.acknowledged
+    if me.isn is None or begins:
         me.isn = packet["seq"] if segment.has(SYN) else (packet["seq"] - 1) % ROUND
         me.next = me.una = 0 if segment.has(SYN) else 1
     segment.start = me.place(packet["seq"])
@@ -409,7 +457,11 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
     if segment.has(RST):
         judge_reset(segment, me, other, connection)
         return
-    note_offence(segment, me, other, connection)
+    if is_wild(segment, me, other):
+        me.offence = segment.frame
+        return
+    if is_offence(segment, me, other, connection):
+        me.offence = segment.frame
     if segment.has(SYN):
         connection.write("h" if segment.has(ACK) else "s", segment.end_of)
         judge_syn(segment, me, other, connection)
@@ -423,6 +475,7 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
         connection.write("f", segment.end_of)
     probe = judge_probe(segment, me, other, connection)
     if segment.takes_up_numbers and probe != "keep-alive":
+        me.probe = probe
         judge_after_close(segment, me, other, connection)
         judge_full(segment, me, other, connection)
         judge_sending(segment, me, other, connection, probe)
@@ -440,6 +493,8 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
     judge_congestion(segment, me, other, connection)
     if segment.has(FIN) and me.fin is None:
         me.fin = segment.end - 1
+    me.answered_syn |= segment.has(SYN) and segment.has(ACK)
+    connection.handshake(segment)
 
 
 # Copies
@@ -450,6 +505,8 @@ class Copies:
 
     WITH_ID_NS = 1 * SECOND
     WITHOUT_ID_NS = 10 * MILLISECOND
+    NEXT_NS = MILLISECOND // 10
+    MANY = 8  # of fewer packets, nobody can say how many come twice
     SAME = (
         "flow", "ip_id", "src", "src_port", "seq", "ack", "tsval", "tsecr", "window", "flags", "payload_len",
         "sack_left_1", "sack_right_1",
@@ -461,8 +518,12 @@ class Copies:
         self.originals = 0
         self.copies = 0
 
-    def look(self, packet: Packet) -> tuple[str, Packet | None]:
-        """The event and the first copy; a packet that is none may be the first of others."""
+    def look(self, packet: Packet, last_of_other: int) -> tuple[str, Packet | None]:
+        """The event and the first copy; a packet that is none may be the first of others.
+
+        `last_of_other` is the last frame of the other end: what comes again without an ID, with nothing of the other end
+        between, may be an ACK that its sender repeated.
+        """
         identity = tuple(packet[name] for name in self.SAME)
         first = self.first.get(identity)
         has_id = "ipv4" in packet["layers"] and packet["ip_id"] != 0
@@ -470,10 +531,11 @@ class Copies:
         if first is not None and 0 <= packet["time_ns"] - first["time_ns"] <= longest:
             if any(packet[name] != first[name] for name in self.PLACE):
                 return "capture_duplicate", first
-            every_third = 3 * (self.copies + 1) >= self.originals
-            if every_third or has_id:
+            often = 3 * (self.copies + 1) >= self.originals
+            by_capture = often and (self.originals >= self.MANY or packet["time_ns"] - first["time_ns"] <= self.NEXT_NS)
+            if has_id or (by_capture and first["frame"] > last_of_other):
                 self.copies += 1
-                return "capture_duplicate" if every_third else "network_duplicate", first
+                return "capture_duplicate" if by_capture else "network_duplicate", first
         else:
             self.originals += 1
         self.first[identity] = packet
@@ -499,10 +561,12 @@ def judge_syn(segment: Segment, me: End, other: End, connection: Connection) -> 
             connection.say(me, "fast_open", "requested")
         elif "fast_open" in options and segment.size:
             connection.say(me, "fast_open", "used", value=segment.size)
+    elif not me.syns and not other.syns and congestion == ECE:  # it agrees on what was not captured
+        me.ecn = other.ecn = "agreed"
     elif not me.syns and other.syns:
-        if {"window_scale", "sack_permitted"} <= other.options:
-            if not options & {"window_scale", "sack_permitted", "timestamps"}:
-                connection.say(me, "syn_cookie")
+        had_all = {"window_scale", "sack_permitted"} <= other.options
+        if had_all and not options & {"window_scale", "sack_permitted", "timestamps"}:
+            connection.say(me, "syn_cookie")
         if other.ecn == "asked" and congestion == ECE:
             me.ecn = other.ecn = "agreed"
             connection.say(me, "ecn_negotiated")
@@ -511,7 +575,9 @@ def judge_syn(segment: Segment, me: End, other: End, connection: Connection) -> 
         if "fast_open" in other.options and other.next > 1:
             connection.say(me, "fast_open", "accepted" if segment.ack > 1 else "refused", value=other.next - 1)
     me.syns += 1
-    if me.syns and other.syns:
+    me.syn_frame = segment.frame
+    me.syn_was_cut |= packet["stop"] == "truncated"
+    if other.syns and not me.syn_was_cut and not other.syn_was_cut:
         me.scale_known = other.scale_known = True
         if "window_scale" not in me.options & other.options:
             me.scale = other.scale = 0
@@ -519,9 +585,9 @@ def judge_syn(segment: Segment, me: End, other: End, connection: Connection) -> 
 
 def say_unanswered(connection: Connection) -> None:
     """At the end of the capture: nobody answered."""
-    if state_of(connection.packets, connection.client) == "unanswered":
-        last, count = connection.packets[-1], len(connection.packets)
-        connection.events.append(Event(last["frame"], "syn_unanswered", value=count))
+    if state_of(what_was_seen(connection.packets, connection.client), connection.client) == "unanswered":
+        client = connection.ends[connection.client]
+        connection.events.append(Event(client.syn_frame, "syn_unanswered", value=client.syns))
 
 
 # Resets, strangers and the end
@@ -531,12 +597,11 @@ def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -
     """What it resets, and by whose fault."""
     connection.write("r", segment.end_of)
     by_client = segment.end_of == connection.client
-    only_syn = connection.syn and not connection.syn_ack and not connection.acknowledged
-    if only_syn and not by_client:
-        connection.say(me, "refused", value=segment.time_ns - connection.syn_ns)
+    if connection.only_syn and not by_client:
+        connection.say(me, "refused", value=segment.time_ns - other.sent_ns)
     elif not connection.is_open:
         connection.say(me, "reset_in_handshake")
-    else:
+    elif not (me.reset or other.reset or both_closed(me, other)):
         knows_nothing = not segment.has(ACK) and me.fin is None and not me.reset
         if knows_nothing and other.heard and segment.start == me.una:
             connection.say(me, "half_open")
@@ -546,31 +611,55 @@ def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -
     me.reset = True
 
 
+def both_closed(me: End, other: End) -> bool:
+    """Have both sent their FIN, and do both know it?"""
+    return all(end.fin is not None and end.una > end.fin for end in (me, other))
+
+
 def reset_cause(segment: Segment, me: End, other: End) -> str:
     """Why an open connection is reset."""
     if me.fin is not None:
         return "after_fin"
-    if not me.una <= segment.start <= max(me.next, other.highest_edge):
+    if not me.una <= segment.start <= me.next:
         return "out_of_window"
     return "unread_data" if segment.has(ACK) and other.data_ns > me.data_ns else "in_window"
 
 
 def is_stray(segment: Segment, me: End, connection: Connection) -> bool:
     """Its number fits the connection before, and not this one."""
-    if connection.before is None or segment.has(SYN | RST) or abs(segment.start - me.next) <= NEAR:
+    if connection.before is None or segment.has(SYN) or me.isn is None or abs(segment.start - me.next) <= NEAR:
         return False
     then = connection.before.ends[segment.end_of]
     return then.isn is not None and abs(ahead(segment.packet["seq"], then.isn + then.next)) < NEAR
 
 
-def note_offence(segment: Segment, me: End, other: End, connection: Connection) -> None:
-    """What an open connection does not accept: a SYN, or an acknowledgment out of range."""
+def answers_from_before(packet: Packet, me: End, other: End, connection: Connection) -> bool:
+    """A SYN was answered by an end that still has the connection before: with what it waits for there."""
+    plain_ack = packet["flags"] & (ACK | SYN | RST) == ACK
+    if not connection.only_syn or sender(packet) == connection.client or not plain_ack or me.syns:
+        return False
+    if 1 <= (packet["ack"] - (other.isn or 0)) % ROUND <= other.next:
+        return False
+    if packet["payload_len"] or packet["flags"] & FIN:
+        connection.say(me, "stray")
+    else:
+        connection.say(me, "challenge_ack", "", other.syn_frame)
+    return True
+
+
+def is_wild(segment: Segment, me: End, other: End) -> bool:
+    """Are its numbers so far off that nothing can be learned from it?"""
+    wild_seq = me.heard and abs(segment.start - me.next) > FAR
+    wild_ack = other.heard and segment.has(ACK) and abs(segment.ack - other.next) > FAR
+    return wild_seq or wild_ack
+
+
+def is_offence(segment: Segment, me: End, other: End, connection: Connection) -> bool:
+    """Does an open connection not accept it: a SYN, or an acknowledgment that is too old?"""
     if not connection.is_open or not other.heard:
-        return
-    too_high = segment.ack - other.next > FAR
-    too_low = other.una - segment.ack > max(me.window, 2**16) and other.una > 2**16
-    if segment.has(SYN) or (segment.has(ACK) and (too_high or too_low)):
-        me.offence = segment.frame
+        return False
+    too_old = other.syns and other.una - segment.ack > max([65535, *me.windows])
+    return segment.has(SYN) or bool(segment.has(ACK) and too_old)
 
 
 def judge_challenge(segment: Segment, me: End, other: End, connection: Connection) -> None:
@@ -603,23 +692,28 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
     else:
         filled, hole = me.fill(segment.start, segment.end)
         known = min(segment.end, me.next) - segment.start
-        cause = late_cause(segment, me, hole) if hole and filled == known else ""
-        if hole and cause:
+        cause = late_cause(segment, me, other, hole) if hole and filled == known else ""
+        if segment.has(SYN) and segment.has(ACK) and segment.start == 0 and not me.answered_syn and other.syns:
+            pass  # the answer to a SYN that crossed its own (RFC 9293 figure 7)
+        elif hole and cause:
             connection.say(me, "reordering", cause, value=segment.time_ns - hole.time_ns)
             segment.late = True
             me.remember(segment, 2)
         else:
-            judge_retransmission(segment, me, other, connection, probe, known)
+            flags = segment.has(SYN) or (segment.has(FIN) and segment.end <= me.next)
+            judge_retransmission(segment, me, other, connection, probe, known - flags)
         me.next = max(me.next, segment.end)
     me.sent_ns = segment.time_ns
     if segment.size:
         me.data_ns = segment.time_ns
         me.payloads.append(segment.size)
         me.supers += 0 < other.mss < segment.size
-    me.in_flight.append(me.next - me.una)
+    if other.heard:
+        last = me.next - 1 if segment.has(FIN) and me.fin is None else min(me.next, me.fin or me.next)
+        me.in_flight.append(last - max(me.una, 1))
 
 
-def late_cause(segment: Segment, me: End, hole: Hole) -> str:
+def late_cause(segment: Segment, me: End, other: End, hole: Hole) -> str:
     """How one knows that it left before the segment behind the hole; empty if it did not."""
     if segment.tsval is not None and segment.tsval != hole.tsval:
         return "tsval" if ahead(segment.tsval, hole.tsval) < 0 else ""
@@ -627,32 +721,31 @@ def late_cause(segment: Segment, me: End, hole: Hole) -> str:
         steps = (segment.ip_id - hole.ip_id + 2**15) % 2**16 - 2**15
         if 0 < abs(steps) < NEAR_IDS:
             return "ip_id" if steps < 0 else ""
-    was_told = me.told_ns and segment.time_ns >= me.told_ns
-    waited = segment.time_ns - hole.time_ns >= max(TIMER_NS, me.srtt_ns)
-    return "" if was_told or waited else "sack"
+    # What the receiver said must reach the sender, and its answer come back from there, which takes three quarters of the
+    # shortest round trip at least.
+    was_told = me.sacked_high > segment.start or me.told_ns > 0
+    to_sender = other.shortest_rtt_ns - other.shortest_rtt_ns // 4
+    if was_told and segment.time_ns - me.told_ns >= to_sender:
+        return ""
+    longest = max(TIMER_NS, me.shortest_rtt_ns + other.shortest_rtt_ns)
+    return "sack" if segment.time_ns - hole.time_ns < longest else ""
 
 
 def judge_retransmission(segment: Segment, me: End, other: End, connection: Connection, probe: str, size: int) -> None:
     """Why it was sent again, and whether it had to be."""
     quiet = segment.time_ns - max(me.sent_ns, me.news_ns)
     found = me.find(segment.start)
-    cause = retransmission_cause(segment, me, other, connection, probe, quiet, found)
+    cause, by_timer = retransmission_cause(segment, me, other, probe, size, quiet, found)
     first = found.frame if found else 0
-    if cause == "timer":
-        cause = "rto"
-        connection.say(me, "retransmission_timeout", "", first, quiet)
-        me.phase, me.repaired_at = "loss", me.next
     if segment.size == 0 and segment.has(FIN):
         cause = "fin"
+    if by_timer:
+        connection.say(me, "retransmission_timeout", "", first, quiet)
     connection.say(me, "retransmission", cause, first, size)
     connection.write("t", segment.end_of)
     me.retransmitted += size
     if found:
-        if found.times == 1:
-            me.sent_again.append(found)
-        found.times += 1
-        found.last_ns, found.last_tsval, found.last_frame = segment.time_ns, segment.tsval or 0, segment.frame
-        found.needless = False
+        me.mark_again(found, segment)
     else:
         found = me.remember(segment, 2)
     if segment.end <= me.una and not segment.has(SYN):
@@ -662,34 +755,39 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
 
 
 def retransmission_cause(
-    segment: Segment, me: End, other: End, connection: Connection, probe: str, quiet: int, found: Sent | None
-) -> str:
-    """The first rule that holds decides; "timer" is an `rto` with a time-out of its own."""
-    rtt = me.srtt_ns if me.rtts else connection.rtt_ns
-    waited = quiet >= max(TIMER_NS, rtt)
+    segment: Segment, me: End, other: End, probe: str, size: int, quiet: int, found: Sent | None
+) -> tuple[str, bool]:
+    """The first rule that holds decides. And: did the retransmission timer expire?"""
+    rtt = me.shortest_rtt_ns + other.shortest_rtt_ns  # from here to both ends and back
+    waited = quiet >= TIMER_NS + rtt
     asked = me.repeats >= DUPLICATES or me.sacked_high > segment.start
     repairing = segment.start < me.repaired_at
     if segment.has(SYN):
-        return "syn_ack" if segment.has(ACK) else "syn"
-    if probe or (other.window_from and other.window == 0 and segment.start >= other.edge):
-        return "window_probe"
+        silence = segment.time_ns - max(me.sent_ns, other.sent_ns)
+        return "syn_ack" if segment.has(ACK) else "syn", silence >= TIMER_NS
+    was_probed = found is not None and size == 1 < segment.size and found.end - found.start == 1
+    if probe or was_probed or (other.window_from and other.window == 0 and segment.start >= other.edge):
+        return "window_probe", False
     if not waited and (asked or (me.phase == "fast" and repairing)):
         if me.phase == "loss" and repairing:
-            return "rto"
-        again = found is not None and found.times > 1
+            return "rto", False
+        again = found is not None and found.times > 1 and segment.start < found.again_until
         lost_again = again and me.sacked_high > segment.start and me.phase == "fast"
         if me.phase == "open":
             me.phase, me.repaired_at = "fast", me.next
-        return "lost_again" if lost_again else "fast"
+        return "lost_again" if lost_again else "fast", False
     if not waited and me.phase == "loss" and repairing:
-        return "rto"
-    if quiet < max(rtt, SOON_NS):
-        return "unknown"
-    is_tail = segment.end >= me.next and segment.start > 0 and "sack_permitted" in me.options & other.options
-    if is_tail and me.phase == "open" and not me.tail_probe_end and not asked and quiet < 2 * rtt + TAIL_NS:
+        return "rto", False
+    if quiet < max(rtt, SOON_NS) or not (other.heard or waited):
+        return "unknown", False
+    with_sack = "sack_permitted" in me.options & other.options or other.sack_blocks > 0
+    is_tail = segment.end >= me.next and segment.start > 0
+    undisturbed = me.phase == "open" and not me.tail_probe_end and not asked
+    if with_sack and is_tail and undisturbed and quiet < 3 * rtt + TAIL_NS:
         me.tail_probe_end = me.next
-        return "tlp"
-    return "timer"
+        return "tlp", False
+    me.phase, me.repaired_at = "loss", me.next
+    return "rto", True
 
 
 # Acknowledgments
@@ -714,18 +812,19 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
             connection.say(me, "sack_reneging", value=thrown_away)
     if gap:
         connection.say(me, "capture_gap", value=gap)
-        connection.write("g", segment.end_of)
+        connection.write("g", 1 - segment.end_of)
         other.missing += gap
     if segment.ack <= other.una:
         return
     segment.advanced = segment.ack - other.una
     other.una = segment.ack
     other.repeats = 0
-    other.told_ns = 0
     other.news_ns = segment.time_ns
     arrived = take_arrived(segment, other)
     judge_eifel(segment, me, other, connection, arrived)
     measure(segment, other, arrived)
+    if other.sacked_high <= segment.ack:
+        other.told_ns = 0
     if segment.ack >= other.tail_probe_end:
         other.tail_probe_end = 0
     if segment.ack >= other.repaired_at:
@@ -743,7 +842,7 @@ def take_arrived(segment: Segment, other: End) -> list[Sent]:
 
 def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, arrived: list[Sent]) -> None:
     """The first ACK of a retransmission says by its TSecr which transmission it answers."""
-    again = [sent for sent in arrived if sent.times > 1 and sent.last_ns > sent.time_ns]
+    again = [sent for sent in arrived if sent.times > 1 and sent.when_is_known]
     if segment.tsval is None or not again:
         return
     sent = again[0]
@@ -754,14 +853,17 @@ def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, a
 
 
 def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
-    """The round-trip time of the newest: sent once, or the TSecr says which transmission arrived (Karn)."""
+    """The round-trip time of the newest, if it was sent once (Karn) and did not wait behind a hole.
+
+    Or else if the TSecr says that its last transmission arrived.
+    """
     if not arrived:
         return
     newest = arrived[-1]
-    named = newest.last_ns > newest.time_ns and segment.tsval is not None and segment.tsecr == newest.last_tsval
     rtt = segment.time_ns - newest.last_ns
-    if (newest.times == 1 or named) and rtt >= 0:
-        other.srtt_ns += (rtt - other.srtt_ns) >> 3 if other.rtts else rtt
+    waited = other.told_ns > 0 or newest.end <= other.sacked_high or any(sent.times > 1 for sent in arrived)
+    named = newest.when_is_known and segment.tsval is not None and segment.tsecr == newest.last_tsval
+    if (named or not waited) and rtt >= 0:
         other.rtts.append(rtt)
 
 
@@ -833,7 +935,7 @@ def judge_probe(segment: Segment, me: End, other: End, connection: Connection) -
             connection.say(me, "window_probe_unanswered", "", me.probe_frame, since)
         connection.say(me, "window_probe", cause)
         me.probe = "probe"
-    elif segment.start == me.next - 1 and me.una == me.next and me.next > 1:
+    elif segment.start == me.next - 1 and me.una == me.next:
         connection.say(me, "keep_alive")
         me.probe = "keep-alive"
     else:
@@ -857,7 +959,7 @@ def judge_answer(segment: Segment, me: End, other: End, connection: Connection) 
 
 def judge_full(segment: Segment, me: End, other: End, connection: Connection) -> None:
     """Nothing is left of an open window."""
-    if segment.size > 1 and other.scale_known and other.window > 0 and segment.end >= other.highest_edge:
+    if segment.size and other.scale_known and other.window > 0 and segment.end >= other.highest_edge:
         connection.say(me, "window_full", value=other.window)
 
 
@@ -868,6 +970,8 @@ def judge_window(segment: Segment, me: End, other: End, connection: Connection) 
     if not segment.has(SYN | FIN):
         judge_shut(segment, me, connection)
     moved = segment.ack + segment.window - me.edge
+    if moved > 0:
+        other.news_ns = segment.time_ns
     if me.window_from:
         pure = segment.is_empty and segment.ack == segment.una
         if moved > 0 and pure and (me.window_from == "segment" or not me.syns):
@@ -890,7 +994,7 @@ def judge_shut(segment: Segment, me: End, connection: Connection) -> None:
         me.shut_frame, me.shut_ns = segment.frame, segment.time_ns
         me.zero_windows += 1
     elif segment.window and me.shut_frame:
-        me.shuts.append(segment.time_ns - me.shut_ns)
+        me.shuts.append(max(segment.time_ns - me.shut_ns, 0))
         connection.say(me, "zero_window_end", "", me.shut_frame, me.shuts[-1])
         me.shut_frame = 0
 
@@ -906,6 +1010,7 @@ def judge_timestamps(segment: Segment, me: End, other: End, connection: Connecti
         old = ahead(other.accepted, segment.tsval)
         pure_ack = segment.is_empty
         excused = pure_ack and segment.start == me.una and segment.has(ACK) and segment.ack == segment.una
+        excused &= old * MILLISECOND <= 240 * MILLISECOND + me.shortest_rtt_ns + other.shortest_rtt_ns
         if old > 1 and segment.time_ns - other.accepted_ns <= 24 * DAY and not excused:
             connection.say(me, "paws", "old_ack" if pure_ack and segment.start < me.una else "segment", value=old)
     if me.tsval is not None:
@@ -980,8 +1085,7 @@ def judge_congestion(segment: Segment, me: End, other: End, connection: Connecti
 def columns_of(connection: Connection) -> dict[str, int | str]:
     """Columns of `FLOWS` by name."""
     client, last_ns = connection.client, max(packet["time_ns"] for packet in connection.packets)
-    letters = [letter.upper() if end == client else letter for letter, end in connection.letters]
-    columns: dict[str, int | str] = {"history": "".join(letters[:20])}
+    columns: dict[str, int | str] = {"history": "".join(connection.letters[:20])}
     for side, me, other in (
         ("client", connection.ends[client], connection.ends[1 - client]),
         ("server", connection.ends[1 - client], connection.ends[client]),

@@ -1,12 +1,14 @@
 """The flow tracker as one reads it aloud: packets are sorted into conversations, then each conversation is looked at.
 
 A packet is a dict with the columns of `PACKETS` as plain values (words as text, bits as a set of words), a flow one
-with the columns of `FLOWS`.
+with those columns of `FLOWS` that need no verdict on a packet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -15,36 +17,77 @@ Packet = dict[str, Any]
 Flow = dict[str, Any]
 
 
-def flows_of(packets: Iterable[Packet], max_flows: int | None = None) -> tuple[list[Flow], list[Packet]]:
-    """The flows of the packets, and the packets for whose flow there was no room.
+@dataclass
+class Conversation:
+    """The packets of one flow, and what was there before it."""
+
+    number: int
+    previous: int = -1
+    since_previous_ns: int = 0
+    succeeded: bool = False  # another one took over its addresses and ports
+    packets: list[Packet] = field(default_factory=list)
+
+    @property
+    def end_ns(self) -> int:
+        """Time of the last packet."""
+        return max(packet["time_ns"] for packet in self.packets)
+
+
+def flows_of(packets: Iterable[Packet], max_flows: int | None = None) -> tuple[list[Flow], list[int]]:
+    """All flows of the packets, and the numbers of those that left to make room for others, in the order they left.
 
     Each packet gets the number of its `flow` (-1 without one) and its `direction`, as known when it was seen.
     """
-    conversations: list[list[Packet]] = []
-    previous: list[int] = []
-    untracked: list[Packet] = []
-    latest: dict[tuple[object, ...], int | None] = {}  # None: its flow found no room
+    every: list[Conversation] = []
+    left: list[int] = []
+    there: dict[tuple[object, ...], list[Conversation]] = {}  # those that are followed, by addresses and ports
     for packet in packets:
         packet["flow"], packet["direction"] = -1, 0
         if not is_followed(packet):
             continue
-        key = (packet["ip_version"], packet["ip_proto"], *ends(packet))
-        number = latest.get(key)
-        if key not in latest or (number is not None and begins_another(packet, conversations[number])):
-            if max_flows is None or len(conversations) < max_flows:
-                previous.append(-1 if number is None else number)
-                number = len(conversations)
-                conversations.append([])
-            else:
-                number = None
-            latest[key] = number
-        if number is None:
-            untracked.append(packet)
-            continue
-        conversations[number].append(packet)
-        client, _ = client_and_roles(conversations[number])
-        packet["flow"], packet["direction"] = number, int(sender(packet) != client)
-    return [flow_row(number, *each) for number, each in enumerate(zip(conversations, previous, strict=True))], untracked
+        key = key_of(packet)
+        while max_flows is not None and len(every) - len(left) == max_flows and begins(packet, there.get(key, [])):
+            followed = [each for known in there.values() for each in known]
+            for gone in sorted(followed, key=worth)[: max(1, max_flows // 4)]:
+                there[key_of(gone.packets[0])].remove(gone)
+                left.append(gone.number)
+        known = there.setdefault(key, [])
+        if begins(packet, known):
+            another = Conversation(len(every))
+            if known:
+                known[-1].succeeded = True
+                another.previous = known[-1].number
+                another.since_previous_ns = packet["time_ns"] - known[-1].end_ns
+            every.append(another)
+            known.append(another)
+        conversation = known[-1]
+        conversation.packets.append(packet)
+        client, _ = client_and_roles(conversation.packets)
+        packet["flow"], packet["direction"] = conversation.number, int(sender(packet) != client)
+    return [flow_row(conversation) for conversation in every], left
+
+
+def key_of(packet: Packet) -> tuple[object, ...]:
+    """What the packets of a conversation have in common."""
+    return packet["ip_version"], packet["ip_proto"], *ends(packet)
+
+
+def begins(packet: Packet, known: list[Conversation]) -> bool:
+    """Does the packet begin a flow, where those of its addresses and ports are known? The latest is the one that counts."""
+    return not known or begins_another(packet, known[-1].packets)
+
+
+def worth(conversation: Conversation) -> tuple[int, int, int]:
+    """Who leaves first: what is over, then handshakes that were never completed; of each the longest idle."""
+    packets = conversation.packets
+    importance = 2
+    if packets[0]["ip_proto"] == 6:
+        seen = what_was_seen(packets, client_and_roles(packets)[0])
+        if len(seen.fins) == 2 or seen.reset_by is not None or conversation.succeeded:
+            importance = 0
+        elif seen.opening:
+            importance = 1
+    return importance, conversation.end_ns, conversation.number
 
 
 def is_followed(packet: Packet) -> bool:
@@ -100,14 +143,16 @@ def base_sequence(end: int, packets: list[Packet]) -> int | None:
     return None
 
 
-def flow_row(number: int, packets: list[Packet], previous: int) -> Flow:
-    """One row of `FLOWS`."""
+def flow_row(conversation: Conversation) -> Flow:
+    """One row of `FLOWS`, but for the columns that need verdicts."""
+    packets = conversation.packets
     first, last = packets[0], packets[-1]
     is_tcp = first["ip_proto"] == 6
     client, roles = client_and_roles(packets)
     times = [packet["time_ns"] for packet in packets]
+    seen = what_was_seen(packets, client)
     row = {
-        "flow": number,
+        "flow": conversation.number,
         "protocol": "tcp" if is_tcp else "udp",
         "ip_version": first["ip_version"],
         "client": ends(first)[client][0],
@@ -119,17 +164,44 @@ def flow_row(number: int, packets: list[Packet], previous: int) -> Flow:
         "end_ns": max(times),
         "first_frame": first["frame"],
         "last_frame": last["frame"],
-        "previous": previous,
+        "previous": conversation.previous,
+        "since_previous_ns": conversation.since_previous_ns,
         "handshake_rtt_ns": handshake_rtt_ns(packets, client) if is_tcp else -1,
-        "state": state_of(packets, client) if is_tcp else "",
+        "state": state_of(seen, client) if is_tcp else "",
+        "completeness": completeness_of(seen) if is_tcp else "",
+        "history": history_of(packets, client) if is_tcp else "",
     }
-    from_client = [packet for packet in packets if sender(packet) == client]
-    from_server = [packet for packet in packets if sender(packet) != client]
-    for side, sent in (("client", from_client), ("server", from_server)):
+    syns = []
+    for side, end in (("client", client), ("server", 1 - client)):
+        sent = [packet for packet in packets if sender(packet) == end]
         row[f"{side}_packets"] = len(sent)
         row[f"{side}_bytes"] = sum(packet["length"] for packet in sent)
         row[f"{side}_payload"] = sum(packet["payload_len"] for packet in sent)
+        row[f"{side}_state"] = end_state(end, packets, seen, client) if is_tcp else ""
+        # What follows is told of whole TCP headers only.
+        whole = [packet for packet in sent if is_tcp and is_whole(packet)]
+        segments = [packet for packet in whole if not packet["flags"] & RST]
+        syn = syn_of(segments)
+        syns.append(syn)
+        row[f"{side}_offered"] = syn["options"] if syn else frozenset()
+        row[f"{side}_mss"] = syn["mss"] if syn else 0
+        row[f"{side}_window_scale"] = syn["window_scale"] if syn and "window_scale" in syn["options"] else -1
+        row[f"{side}_largest_segment"] = max([packet["payload_len"] for packet in segments], default=0)
+        pauses = [after["time_ns"] - before["time_ns"] for before, after in pairwise(whole)]
+        row[f"{side}_idle_longest_ns"] = max([0, *pauses])
+    row["agreed"] = frozenset.intersection(*(syn["options"] if syn else frozenset() for syn in syns))
     return row
+
+
+def is_whole(packet: Packet) -> bool:
+    """Is it a TCP segment, as far as it was captured, and no fragment of one?"""
+    return packet["stop"] in ("decoded", "truncated") and "fragment" not in packet["layers"]
+
+
+def syn_of(segments: list[Packet]) -> Packet | None:
+    """The SYN of a side whose options count: the one it sent last, or else its first SYN-ACK."""
+    answers = [packet for packet in segments if is_syn_ack(packet)]
+    return next((packet for packet in reversed(segments) if is_syn(packet)), answers[0] if answers else None)
 
 
 def client_and_roles(packets: list[Packet]) -> tuple[int, str]:
@@ -163,28 +235,103 @@ def handshake_rtt_ns(packets: list[Packet], client: int) -> int:
     return -1
 
 
-def state_of(packets: list[Packet], client: int) -> str:
-    """How the connection stands after these packets."""
-    fins: set[int] = set()
-    reset_by: int | None = None
-    syn = syn_ack = acknowledged = False
+@dataclass
+class Seen:
+    """What was captured of a TCP connection."""
+
+    syn: bool = False
+    syn_ack: bool = False
+    acknowledged: bool = False  # by the client, after one of these
+    fins: list[int] = field(default_factory=list)  # the ends that sent one, in order
+    reset_by: int | None = None  # the end whose reset killed the connection
+
+    @property
+    def opening(self) -> bool:
+        """Is the handshake under way?"""
+        return (self.syn or self.syn_ack) and not self.acknowledged
+
+
+def what_was_seen(packets: list[Packet], client: int) -> Seen:
+    """Handshake and end of a connection."""
+    seen = Seen()
     for packet in packets:
         if is_syn_ack(packet):  # the server goes on, whatever was reset before
-            syn_ack, reset_by = True, None
+            seen.syn_ack, seen.reset_by = True, None
         elif is_syn(packet):
-            syn = True
-        elif syn or syn_ack:
-            acknowledged = acknowledged or acknowledges(packet, client)
-        if packet["flags"] & FIN:
-            fins.add(sender(packet))
-        if packet["flags"] & RST and len(fins) < 2 and reset_by is None:
-            reset_by = sender(packet)
-    if reset_by == client:
+            seen.syn = True
+        elif seen.syn or seen.syn_ack:
+            seen.acknowledged = seen.acknowledged or acknowledges(packet, client)
+        if packet["flags"] & FIN and sender(packet) not in seen.fins:
+            seen.fins.append(sender(packet))
+        if packet["flags"] & RST and len(seen.fins) < 2 and seen.reset_by is None:
+            seen.reset_by = sender(packet)
+    return seen
+
+
+def state_of(seen: Seen, client: int) -> str:
+    """How the connection stands."""
+    if seen.reset_by == client:
         return "reset_by_client"
-    if reset_by is not None:
-        return "reset_by_server" if syn_ack or acknowledged or not syn else "refused"
-    if fins:
-        return "closed" if len(fins) == 2 else "half_closed"
-    if syn_ack or syn:
-        return "open" if acknowledged else "half_open" if syn_ack else "unanswered"
+    if seen.reset_by is not None:
+        return "reset_by_server" if seen.syn_ack or seen.acknowledged or not seen.syn else "refused"
+    if seen.fins:
+        return "closed" if len(seen.fins) == 2 else "half_closed"
+    if seen.opening:
+        return "half_open" if seen.syn_ack else "unanswered"
     return "open"
+
+
+def completeness_of(seen: Seen) -> str:
+    """How much of the connection was captured."""
+    ended = len(seen.fins) == 2 or seen.reset_by is not None
+    if seen.syn and not seen.acknowledged:
+        return "no_handshake"
+    if seen.syn and seen.syn_ack and seen.acknowledged:
+        return "complete" if ended else "no_end"
+    return "no_beginning" if ended else "middle"
+
+
+def end_state(end: int, packets: list[Packet], seen: Seen, client: int) -> str:
+    """The state of one end by RFC 9293 section 3.3.2."""
+    if seen.reset_by is not None:
+        return "CLOSED"
+    if seen.opening:
+        return "SYN-SENT" if end == client else "SYN-RECEIVED" if seen.syn_ack else ""
+    other = 1 - end
+    if end not in seen.fins:
+        return "CLOSE-WAIT" if other in seen.fins else "ESTABLISHED"
+    acknowledged = fin_acknowledged(end, packets)
+    if other not in seen.fins:
+        return "FIN-WAIT-2" if acknowledged else "FIN-WAIT-1"
+    if seen.fins[0] == end:
+        return "TIME-WAIT" if acknowledged else "CLOSING"
+    return "CLOSED" if acknowledged else "LAST-ACK"
+
+
+def fin_acknowledged(end: int, packets: list[Packet]) -> bool:
+    """Does the other end acknowledge what lies behind the end's first FIN?"""
+    fin = next(packet for packet in packets if packet["flags"] & FIN and sender(packet) == end)
+    behind = fin["seq"] + fin["payload_len"] + bool(fin["flags"] & SYN) + 1
+    answers = [packet for packet in packets if sender(packet) != end and packet["flags"] & (RST | ACK) == ACK]
+    return any((packet["ack"] - behind) % 2**32 < 2**31 for packet in answers)
+
+
+def history_of(packets: list[Packet], client: int) -> str:
+    """A letter for what each side did first: SYN, SYN-ACK, ACK, data, FIN, RST. In upper case by the client."""
+    letters: list[str] = []
+    for packet in packets:
+        if is_whole(packet):
+            for letter in letters_of(packet):
+                shown = letter.upper() if sender(packet) == client else letter
+                letters += [] if shown in letters else [shown]
+    return "".join(letters)
+
+
+def letters_of(packet: Packet) -> str:
+    """What one segment is."""
+    if packet["flags"] & RST:
+        return "r"
+    letters = "s" if is_syn(packet) else "h" if is_syn_ack(packet) else ""
+    letters += "d" if packet["payload_len"] else ""
+    letters += "f" if packet["flags"] & FIN else ""
+    return letters or ("a" if packet["flags"] & ACK else "")
