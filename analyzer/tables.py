@@ -211,7 +211,7 @@ EVENTS = Table(
         Column("direction", "u1", "0 the frame is from the client, 1 from the server."),
         Column("event", "u1", "What happened.", kind="enum", words=NAMES),
         Column("cause", "u1", "Why, or of which sort it is.", kind="enum", words=CAUSES),
-        Column("related_frame", "i8", "The frame it refers to, such as the first transmission of what is sent again; 0 without one."),
+        Column("related_frame", "i8", "The frame it refers to, such as the first transmission of what is sent again; 0 without one, or where that is not known any more (it was acknowledged, or not captured)."),
         Column("value", "i8", "How much; what it counts depends on the event."),
     ),
     appendix=kinds_markdown(),

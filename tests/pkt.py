@@ -198,7 +198,7 @@ def changed(setting: Setting, line: str, where: str) -> Setting:
 
 def fields_of(text: str, where: str) -> dict[str, int]:
     """What stands in brackets: IP header and place of the capture."""
-    fields = {}
+    fields: dict[str, int] = {}
     for word in filter(None, (item.strip() for item in text.split(","))):
         match word.split():
             case [("id" | "ttl" | "vlan" | "interface") as name, value]:

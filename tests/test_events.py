@@ -33,15 +33,16 @@ class Event(NamedTuple):
 def events_of(scenario: pkt.Scenario, path: Path) -> dict[int, list[Event]]:
     """The events of each frame that has any; they have its time and flow, and the direction in which it went."""
     analysis = analyze(scenario.write(path))
-    frames = {row.frame: (row.time_ns, row.flow, row.direction) for row in analysis.packets.itertuples()}
+    place = ("time_ns", "flow", "direction")
+    frames = {row["frame"]: row for row in analysis.packets.to_dict("records")}
     found: dict[int, list[Event]] = {}
-    for row in analysis.events.itertuples():
-        event = Event(str(row.event), str(row.cause), row.value, row.related_frame)
-        time_ns, flow, direction = frames[row.frame]
+    for row in analysis.events.to_dict("records"):
+        event = Event(row["event"], row["cause"], row["value"], row["related_frame"])
+        expected = {name: frames[row["frame"]][name] for name in place}
         if event.kind == "clock_regression":  # of the capture, not of a flow
-            flow, direction = -1, row.direction
-        assert (row.time_ns, row.flow, row.direction) == (time_ns, flow, direction), f"frame {row.frame}: {event}"
-        found.setdefault(row.frame, []).append(event)
+            expected |= {"flow": -1, "direction": row["direction"]}
+        assert {name: row[name] for name in place} == expected, f"frame {row['frame']}: {event}"
+        found.setdefault(row["frame"], []).append(event)
     return found
 
 

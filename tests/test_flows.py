@@ -24,7 +24,7 @@ from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
 from tests.helpers import batch_of, differences, plain, read_all
-from tests.naive.flows import Flow, Packet, flows_of
+from tests.naive.flows import Flow, Packet, flows_of, sender
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 EXPECTED = sorted(SAMPLES.glob("*/expected.toml"))
@@ -46,6 +46,7 @@ OF_WHOLE_FRAMES = (
     )),
 )  # fmt: skip
 WORD = re.compile(r"(?P<side>[cs]):(?P<flags>[FSRPAUEC]*|udp|-)(?P<size>\d*)(?P<mark>[!*]?)")
+NEAR = 1 << 28  # numbers further apart than this are not of one connection here
 IPV4_AT, IPV6_AT = 34, 54  # where the transport header is
 
 
@@ -142,20 +143,47 @@ def plain_flows(rows: Rows) -> list[Flow]:
     return [{column.name: plain(column, row) for column in FLOWS.columns} for row in rows]
 
 
-def unlike(expected: Sequence[Flow], rows: Rows) -> list[dict[str, Any]]:
+def unlike(expected: Sequence[Flow], rows: Rows, packets: Sequence[Packet]) -> list[dict[str, Any]]:
     """What differs from the twin, flow by flow, in the columns of the twin."""
     found = []
+    unsteady = unsteady_flows(packets)
     for ours, actual in zip(expected, plain_flows(rows), strict=True):
         actual["history"] = actual["history"].translate(LETTERS_OF_VERDICTS)
-        skipped = OF_WHOLE_FRAMES if actual["events"] & LEFT_OUT else ()
+        skipped = OF_WHOLE_FRAMES if actual["events"] & LEFT_OUT or ours["flow"] in unsteady else ()
         differ = differences(ours, {name: actual[name] for name in ours if name not in skipped})
         found += [differ | {"flow": ours["flow"]}] if differ else []
     return found
 
 
 def left_out(rows: Rows) -> int:
-    """Flows of which some columns are not compared."""
+    """Flows with verdicts that keep frames out of them."""
     return sum(bool(flow["events"] & LEFT_OUT) for flow in plain_flows(rows))
+
+
+def unsteady_flows(packets: Sequence[Packet]) -> set[int]:
+    """Flows whose numbers jump: not every segment counts there, and which one is a verdict.
+
+    Those where both ends are the same, too: their streams cannot be told apart.
+    """
+    found: set[int] = set()
+    base: dict[tuple[int, int], int] = {}
+    for packet in packets:
+        if packet["ip_proto"] != 6 or packet["flow"] < 0 or packet["flags"] & FLAGS["R"]:
+            continue
+        flow, end = packet["flow"], sender(packet)
+        steps = [signed(packet["seq"] - base.setdefault((flow, end), packet["seq"]))]
+        if packet["flags"] & FLAGS["A"]:
+            steps.append(signed(packet["ack"] - base.setdefault((flow, 1 - end), packet["ack"])))
+        in_between = packet["flags"] & FLAGS["S"] and steps[0] > 0
+        to_itself = (packet["src"], packet["src_port"]) == (packet["dst"], packet["dst_port"])
+        if in_between or to_itself or max(map(abs, steps)) > NEAR:
+            found.add(flow)
+    return found
+
+
+def signed(difference: int) -> int:
+    """A difference of sequence numbers, the short way round."""
+    return (difference + 2**31) % 2**32 - 2**31
 
 
 def track(rows: Rows, batch: int | None = None, max_flows: int | None = None, keep_left: bool = False) -> FlowTracker:
@@ -187,7 +215,7 @@ def flows(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | No
     packets = packets_of(rows)
     expected, left = flows_of(packets)
     assert left == []
-    assert unlike(expected, found) == []
+    assert unlike(expected, found, packets) == []
     assert marks(rows) == [(packet["flow"], packet["direction"]) for packet in packets]
     return plain_flows(found)
 
@@ -511,8 +539,8 @@ def test_generated_conversations(seed: int) -> None:
     assert left == []
     whole = track(rows)
     found = whole.rows()
-    assert unlike(expected, found) == []
-    assert left_out(found) < len(expected) / 5
+    assert unlike(expected, found, packets) == []
+    assert left_out(found) + len(unsteady_flows(packets)) < len(expected) / 3
     assert (len(whole), whole.total, whole.left) == (len(expected), len(expected), {})
     expected_marks = [(packet["flow"], packet["direction"]) for packet in packets]
     assert marks(rows) == expected_marks
@@ -532,7 +560,7 @@ def test_the_generator_reaches_everything() -> None:
     assert {flow["completeness"] for flow in found} == set(COMPLETENESS)
     assert {flow["client_state"] for flow in found} == set(TCP_STATES) - {"SYN-RECEIVED"}
     assert {flow["server_state"] for flow in found} == set(TCP_STATES) - {"SYN-SENT"}
-    assert {letter for flow in found for letter in flow["history"]} == set("SHADFRshadfr") - {"H"}
+    assert {letter for flow in found for letter in flow["history"]} == set("SHADFRshadfr")
     assert {flow["client_window_scale"] for flow in found} == {-1, 0, 7, 14}
     assert len({flow["agreed"] for flow in found}) > 3
     assert sum(flow["client_offered"] != flow["server_offered"] for flow in found) > 53
@@ -609,8 +637,9 @@ def test_ten_thousand_flows(batch: int | None) -> None:
 def test_the_twin_agrees_on_many_flows() -> None:
     """The twin on the same rows, just across the first growth."""
     rows = many_connections(2100)
-    expected, _ = flows_of(packets_of(rows))
-    assert unlike(expected, track(rows, 1000).rows()) == []
+    packets = packets_of(rows)
+    expected, _ = flows_of(packets)
+    assert unlike(expected, track(rows, 1000).rows(), packets) == []
     assert len(expected) == 4200
 
 
@@ -633,7 +662,7 @@ def test_room_for_so_many_flows_only(seed: int, max_flows: int) -> None:
             for number in sorted(left[start : start + max(1, max_flows // 4)])
         ]
         every = np.concatenate([*tracker.rows_left, tracker.rows()])
-        assert unlike(expected, every[np.argsort(every["flow"])]) == []
+        assert unlike(expected, every[np.argsort(every["flow"])], packets) == []
         assert (len(tracker), tracker.total) == (len(stay), len(expected))
         assert tracker.left == Counter(expected[number]["state"] for number in left)
         assert tracker.state_counts() == Counter(flow["state"] for flow in expected if flow["state"])
@@ -696,7 +725,10 @@ def test_room_that_is_no_power_of_two() -> None:
         assert (gone["flow"] < 5000).all()
         found = np.sort(np.concatenate([gone, tracker.rows()]), order="flow")
         assert np.array_equal(found["flow"], every["flow"])
-        for name in ("first_frame", "previous", "client_packets", "server_packets", "client_lo", "client_port", "state"):
+        known = found["previous"] >= 0  # of a tuple whose first connection had left before
+        assert 0 < known.sum() < 5000
+        assert np.array_equal(found["previous"][known], every["previous"][known])
+        for name in ("first_frame", "client_packets", "server_packets", "client_lo", "client_port", "state"):
             assert np.array_equal(found[name], every[name]), name
 
 
@@ -711,7 +743,7 @@ def test_what_leaves_is_not_forgotten() -> None:
     roomy, narrow = track(rows_of(frames)), track(rows_of(frames), max_flows=10)
     assert len(narrow) <= 10
     assert sum(narrow.left.values()) >= 290
-    assert narrow.state_counts() == roomy.state_counts() == {"closed": 200, "refused": 1, "unanswered": 99}
+    assert narrow.state_counts() == roomy.state_counts() == {"closed": 199, "refused": 1, "unanswered": 100}
     for count in (0, 1, 100):
         rows, some = narrow.troubled(count)
         expected, every = roomy.troubled(count)
@@ -777,10 +809,11 @@ def test_the_samples_are_there() -> None:
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_the_twin_agrees_on_the_samples(path: Path) -> None:
     """Every column, and for small batches read from the file."""
-    expected, _ = flows_of(packets_of(read_all(path).packets))
+    packets = packets_of(read_all(path).packets)
+    expected, _ = flows_of(packets)
     found = analyze(path).flow_tracker.rows()
-    assert unlike(expected, found) == []
-    assert "duplicate" in str(path) or left_out(found) == 0
+    assert unlike(expected, found, packets) == []
+    assert "duplicate" in str(path) or left_out(found) + len(unsteady_flows(packets)) == 0
     assert np.array_equal(analyze(path, batch_frames=7).flow_tracker.rows(), found)
 
 

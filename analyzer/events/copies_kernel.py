@@ -19,36 +19,42 @@ MANY = 8  # of fewer packets, nobody can say how many come twice
 NEXT_NS = 100_000  # then a copy that follows so soon is one of the capture
 IPV4 = PACKETS.bit("layers", "ipv4")
 
+A, B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)  # odd numbers without a pattern
+
 NO_COPY, BY_CAPTURE, BY_NETWORK = 0, 1, 2
 
 
 @inline
 def identity_of(row: Any, seg: Any) -> Any:
-    """What is the same in two copies of an IP packet with TCP, whatever the routers on its way change."""
-    h = mix(
-        np.uint64(seg["flow"]) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(seg["end_of"])
-    )
-    h = mix(h ^ np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
-    h = mix(h ^ np.uint64(row["tsval"]) << np.uint64(32) ^ np.uint64(row["tsecr"]))
+    """What is the same in two copies of an IP packet with TCP, whatever the routers on its way change: 64 bits of hash."""
+    h = np.uint64(seg["flow"]) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(seg["end_of"])
+    h = h * A + (np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
+    h = (h ^ h >> np.uint64(29)) * B + (np.uint64(row["tsval"]) << np.uint64(32) ^ np.uint64(row["tsecr"]))
     window = np.uint64(row["window"]) << np.uint64(12) ^ np.uint64(row["flags"])
-    h = mix(h ^ window << np.uint64(32) ^ np.uint64(row["payload_len"]))
-    return mix(h ^ np.uint64(row["sack_left_1"]) << np.uint64(32) ^ np.uint64(row["sack_right_1"]))
+    h = (h ^ h >> np.uint64(31)) * A + (window << np.uint64(32) ^ np.uint64(row["payload_len"]))
+    return mix(h + (np.uint64(row["sack_left_1"]) << np.uint64(32) ^ np.uint64(row["sack_right_1"])) * B)
 
 
 @inline
 def place_of(row: Any) -> Any:
     """Where the packet was captured: two copies from different places are one packet on its way."""
     h = np.uint64(row["interface"]) << np.uint64(40) ^ np.uint64(row["ifindex"]) << np.uint64(8) ^ np.uint64(row["ttl"])
-    h = mix(h ^ np.uint64(row["link_direction"]) << np.uint64(56))
-    h ^= np.uint64(row["vlan"]) << np.uint64(40) ^ np.uint64(row["vlan_depth"]) << np.uint64(56)
-    return mix(h ^ np.uint64(row["tunnel_id"]) << np.uint64(4) ^ np.uint64(row["tunnel_depth"]))
+    h = h * A + (np.uint64(row["link_direction"]) << np.uint64(48) ^ np.uint64(row["vlan"]) << np.uint64(32))
+    tunnel = np.uint64(row["tunnel_id"]) ^ np.uint64(row["tunnel_depth"]) << np.uint64(40)
+    return (h ^ np.uint64(row["vlan_depth"]) << np.uint64(60)) * B + tunnel
 
 
 @inline
 def copy_of(row: Any, seg: Any, you: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
     """(NO_COPY, BY_CAPTURE or BY_NETWORK; frame of the first copy; ns since then)."""
     identity, place = identity_of(row, seg), place_of(row)
-    entry = recent[identity & np.uint64(RECENT_CAPACITY - 1)]
+    # Two places for each packet: the older of the two that are there gives way.
+    at = np.int64(identity & np.uint64(RECENT_CAPACITY - 1))
+    if recent[at]["identity"] != identity and (
+        recent[at ^ 1]["identity"] == identity or recent[at ^ 1]["frame"] < recent[at]["frame"]
+    ):
+        at ^= 1
+    entry = recent[at]
     since = seg["time_ns"] - entry["time_ns"]
     has_id = row["layers"] & IPV4 and row["ip_id"] != 0
     if entry["identity"] == identity and entry["frame"] and 0 <= since <= (COPY_NS if has_id else BLIND_NS):

@@ -32,8 +32,9 @@ def emit(
 
 @inline
 def letter(seg: Any, state: Any, lower: Int, of_other: bool = False) -> None:
-    """Add a letter to the history, once a side; that of the client in upper case. `of_other`: it tells of the other end."""
-    code = lower - 32 if bool(seg["is_client"]) != of_other else lower
+    """Add a letter to the history, once an end, which is bit 7 of the code. `of_other`: it tells of the other end."""
+    end = np.int64(seg["end_of"])
+    code = lower | (1 - end if of_other else end) << 7
     count = state["letters"]
     for i in range(count):
         if state["history"][i] == code:

@@ -176,7 +176,7 @@ def follow(
         opening(row, seg, me, you, state, world, out, counts)
         if not flags & ACK:
             recycling(row, seg, state, world, out, counts, sources)
-    elif seg["end"] == seg["start"]:
+    elif seg["end"] == seg["start"] and seg["has_ack"]:
         letter(seg, state, A)
     if seg["length"]:
         letter(seg, state, D)
@@ -204,7 +204,7 @@ def follow(
     timestamps(seg, me, you, row, state, world, out, counts)
     remember_timestamps(seg, me, you)
     congestion(row, seg, me, you, state, world, out, counts)
-    if flags & FIN and not me["fin"]:
+    if flags & FIN and not me["fin"] and seg["end"] >= me["next"]:
         me["fin"] = seg["end"] - 1
     if flags & (SYN | ACK) == SYN | ACK:
         me["syn_acked"] = 1

@@ -21,7 +21,7 @@ from analyzer.flows.sent_kernel import (
     need_board,
     remember,
 )
-from analyzer.flows.state import FAST, LOSS, OPEN, PROBE
+from analyzer.flows.state import ACKED, FAST, LOSS, OPEN, PROBE
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
@@ -155,12 +155,16 @@ def repeated(
     rtt = me["rtt_min_ns"] + you["rtt_min_ns"]  # from here to the receiver and back, and to the sender and back
     waited = quiet >= TIMER_NS + rtt
     asked = me["repeats"] >= DUPLICATES or me["sacked_high"] > start
-    sack = me["offered"] & you["offered"] & SACK_PERMITTED or you["sack_blocks"]
+    sack = me["offered"] & you["offered"] & SACK_PERMITTED or you["sack_blocks"] or not (me["syns"] and you["syns"])
     tail = seg["end"] >= me["next"] and start > 0
     expired = False
     if seg["flags"] & SYN:
         cause = C_SYN_ACK if seg["flags"] & ACK else C_SYN
-        expired = now - max(me["sent_ns"], you["sent_ns"]) >= TIMER_NS  # a SYN-ACK may answer another SYN
+        # A SYN-ACK may answer another SYN; and after a reset, or in an open connection, no timer waits for an answer.
+        expired = now - max(me["sent_ns"], you["sent_ns"]) >= TIMER_NS and not you["rst"]
+        expired = expired and not state["judged"] & ACKED
+    elif number and start > 0 and sent[number & RING]["start"] == 0:
+        cause = C_FAST  # data of a SYN that the SYN-ACK did not acknowledge (RFC 7413 section 4.2.2)
     elif probe or probed or (you["windows"] and you["window"] == 0 and start >= you["last_edge"]):
         cause = C_WINDOW_PROBE
     elif (asked or (me["phase"] == FAST and start < me["recovery_end"])) and not waited:

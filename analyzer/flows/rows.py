@@ -54,8 +54,7 @@ def flow_rows(states: Rows, ends: Rows, histograms: npt.NDArray[np.uint32]) -> R
     flows["handshake_rtt_ns"] = states["rtt_ns"]
     flows["state"] = final_states(states)
     flows["completeness"] = _completeness(states)
-    letters = np.where(np.arange(HISTORY) < states["letters"][:, None], states["history"], 0)
-    flows["history"] = np.ascontiguousarray(letters, np.uint8).view(f"S{HISTORY}")[:, 0]
+    flows["history"] = _history(states)
     client = states["client"].astype(np.intp)
     every = np.arange(len(states))
     sides = {"client": client, "server": 1 - client}
@@ -86,12 +85,12 @@ def _describe(
     """Fill the columns of one side."""
     for column, stored in ALIKE.items():
         flows[f"{side}_{column}"] = mine[stored]
-    flows[f"{side}_window_scale"] = np.where(mine["offered"] & SCALE, mine["shift"], -1)
+    flows[f"{side}_window_scale"] = np.where(mine["offered"] & SCALE, mine["shift"].astype(np.int16), -1)
     stream = np.maximum(mine["next"] - 1, 0) - ((mine["fin"] > 0) & (mine["next"] > mine["fin"]))
     flows[f"{side}_unique_bytes"] = np.maximum(stream - mine["hole_bytes"], 0)
     offered = mine["window_min"] != NO_WINDOW
-    flows[f"{side}_window_min"] = np.where(offered & tcp, mine["window_min"], -1)
-    flows[f"{side}_window_max"] = np.where(offered & tcp, mine["window_max"], -1)
+    flows[f"{side}_window_min"] = np.where(offered & tcp, mine["window_min"].astype(np.int64), -1)
+    flows[f"{side}_window_max"] = np.where(offered & tcp, mine["window_max"].astype(np.int64), -1)
     shut = np.where(mine["zero_frame"] > 0, np.maximum(states["end_ns"] - mine["zero_since_ns"], 0), 0)
     flows[f"{side}_zero_window_ns"] = mine["zero_ns"] + shut
     flows[f"{side}_zero_window_longest_ns"] = np.maximum(mine["zero_longest_ns"], shut)
@@ -125,6 +124,14 @@ def final_states(states: Rows, places: slice | npt.NDArray[np.intp] = slice(None
     return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("state", "open"))
 
 
+def _history(states: Rows) -> Any:
+    """The letters, those of the client in upper case."""
+    of_client = states["history"] >> 7 == states["client"][:, None]
+    letters = (states["history"] & 0x7F) - 32 * of_client
+    letters = np.where(np.arange(HISTORY) < states["letters"][:, None], letters, 0)
+    return np.ascontiguousarray(letters, np.uint8).view(f"S{HISTORY}")[:, 0]
+
+
 def _completeness(states: Rows) -> Any:
     """The word of `flows.completeness`, as its number."""
     seen = states["seen"].astype(np.int64)
@@ -132,7 +139,7 @@ def _completeness(states: Rows) -> Any:
     begun = handshake == SYN | SYN_ACK | ACKED
     both_fins = FIN | FIN << 1
     ended = ((seen & both_fins) == both_fins) | (seen & (RST | RST << 1) != 0)
-    never = (handshake & SYN != 0) & (handshake & ACKED == 0)
+    never = (handshake & (SYN | SYN_ACK) != 0) & (handshake & ACKED == 0)
     conditions = [
         (states["protocol"] != TCP, ""),
         (never, "no_handshake"),

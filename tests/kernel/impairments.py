@@ -133,7 +133,9 @@ def lost_syn_ack(random: Random, course: Course) -> list[Rule]:
 def lost_fin(random: Random, course: Course) -> list[Rule]:
     """A FIN is lost at one end or at both, perhaps several times."""
     ends = random.choice([["client"], ["server"], ["client", "server"]])
-    return [drop(end, lambda segment: bool(segment.flags & FIN), nth=range(1, random.choice([2, 2, 4]))) for end in ends]
+    return [
+        drop(end, lambda segment: bool(segment.flags & FIN), nth=range(1, random.choice([2, 2, 4]))) for end in ends
+    ]
 
 
 def reorder(random: Random, course: Course) -> list[Rule]:
@@ -179,4 +181,3 @@ IMPAIRMENTS: dict[str, Callable[[Random, Course], list[Rule]]] = {
         ack_loss, delay_jump, nothing,
     )
 }  # fmt: skip
-

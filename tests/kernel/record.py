@@ -45,7 +45,7 @@ def draw(seed: int, number: int) -> tuple[Plan, Random]:
     random = Random(f"{seed}/{number}")
     names = list(IMPAIRMENTS)
     impairments = [names[number % len(names)]]
-    if random.random() < 0.35:
+    if random.random() < 0.6:
         impairments.append(random.choice(names))
     application = random.choices(list(APPLICATIONS), [_WEIGHTS.get(name, 1) for name in APPLICATIONS])[0]
     plan = Plan(
@@ -58,7 +58,7 @@ def draw(seed: int, number: int) -> tuple[Plan, Random]:
         application=application,
         impairments=tuple(dict.fromkeys(impairments)),
         upload=random.random() < 0.6,
-        piece=random.choice([1000, 5000, 15_000, 40_000]),
+        piece=random.choice([1000, 5000, 15_000, 40_000, 150_000, 400_000]),
         pieces=random.randrange(1, 6),
         pause_s=random.choice([0.05, 0.3]),
     )
@@ -85,8 +85,6 @@ def _record(plan: Plan, random: Random, folder: Path) -> None:
     with Lab(folder, random.randrange(1 << 30)) as lab:
         client, server = lab.pair(family=plan.family, sysctls=sysctls)
         with lab.recording(client, server, rules=rules, delay_ms=plan.delay_ms):
-            ends = Ends(
-                client, server, 80, 40001, plan.congestion, plan.upload, plan.piece, plan.pieces, plan.pause_s
-            )
+            ends = Ends(client, server, 80, 40001, plan.congestion, plan.upload, plan.piece, plan.pieces, plan.pause_s)
             APPLICATIONS[plan.application](random, ends)
     (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")

@@ -134,7 +134,7 @@ class End:
     heard: bool = False
     next: int = 0  # after the highest that it sent
     una: int = 0  # the highest that was acknowledged
-    fin: int | None = None
+    fin: int = 0  # where its FIN is; 0 without one
     reset: bool = False
     last_ns: int | None = None
     last_frame: int = 0
@@ -491,7 +491,7 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
     judge_timestamps(segment, me, other, connection)
     remember_timestamps(segment, me, other)
     judge_congestion(segment, me, other, connection)
-    if segment.has(FIN) and me.fin is None:
+    if segment.has(FIN) and not me.fin:
         me.fin = segment.end - 1
     me.answered_syn |= segment.has(SYN) and segment.has(ACK)
     connection.handshake(segment)
@@ -602,7 +602,7 @@ def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -
     elif not connection.is_open:
         connection.say(me, "reset_in_handshake")
     elif not (me.reset or other.reset or both_closed(me, other)):
-        knows_nothing = not segment.has(ACK) and me.fin is None and not me.reset
+        knows_nothing = not segment.has(ACK) and not me.fin and not me.reset
         if knows_nothing and other.heard and segment.start == me.una:
             connection.say(me, "half_open")
         connection.say(me, "reset", reset_cause(segment, me, other), value=max(other.next - other.una, 0))
@@ -613,12 +613,12 @@ def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -
 
 def both_closed(me: End, other: End) -> bool:
     """Have both sent their FIN, and do both know it?"""
-    return all(end.fin is not None and end.una > end.fin for end in (me, other))
+    return all(end.fin and end.una > end.fin for end in (me, other))
 
 
 def reset_cause(segment: Segment, me: End, other: End) -> str:
     """Why an open connection is reset."""
-    if me.fin is not None:
+    if me.fin:
         return "after_fin"
     if not me.una <= segment.start <= me.next:
         return "out_of_window"
@@ -673,8 +673,8 @@ def judge_after_close(segment: Segment, me: End, other: End, connection: Connect
     """New data from an end that had no more, or for one that wants none."""
     if segment.size == 0 or segment.end <= me.next:
         return
-    beyond_fin = me.fin is not None and segment.end > me.fin + 1
-    if beyond_fin or (other.fin is not None and other.reset):
+    beyond_fin = me.fin and segment.end > me.fin + 1
+    if beyond_fin or (other.fin and other.reset):
         connection.say(me, "data_after_close", value=segment.size)
 
 
@@ -709,7 +709,7 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
         me.payloads.append(segment.size)
         me.supers += 0 < other.mss < segment.size
     if other.heard:
-        last = me.next - 1 if segment.has(FIN) and me.fin is None else min(me.next, me.fin or me.next)
+        last = me.next - 1 if segment.has(FIN) and not me.fin else min(me.next, me.fin or me.next)
         me.in_flight.append(last - max(me.una, 1))
 
 
@@ -1096,7 +1096,7 @@ def columns_of(connection: Connection) -> dict[str, int | str]:
 
 def columns_of_end(me: End, other: End, last_ns: int) -> dict[str, int]:
     """Columns of one side, without its name."""
-    has_sent_fin = me.fin is not None and me.next > me.fin
+    has_sent_fin = 0 < me.fin < me.next
     shuts = [*me.shuts, *([max(last_ns - me.shut_ns, 0)] if me.shut_frame else [])]
     return {
         "unique_bytes": max(max(me.next - 1, 0) - has_sent_fin - me.hole_bytes, 0),
@@ -1110,7 +1110,7 @@ def columns_of_end(me: End, other: End, last_ns: int) -> dict[str, int]:
         "sack_blocks": me.sack_blocks,
         "dsacks": me.counts.get("dsack", 0),
         "copies": me.copies,
-        "in_flight_max": max(me.in_flight, default=0),
+        "in_flight_max": max([0, *me.in_flight]),
         "window_min": min(me.windows, default=-1),
         "window_max": max(me.windows, default=-1),
         "zero_windows": me.zero_windows,

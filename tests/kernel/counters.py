@@ -1,0 +1,117 @@
+"""What each counter of the kernel means in events: a View goes in, the least and the most it may say comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .view import FIN, RST, View
+
+Bounds = tuple[int, int]
+Count = Callable[[View], "int | Bounds"]
+
+_EARLY = 0.9
+"""A timer of 2 RTT cannot fire before this many of the least RTT that was measured."""
+
+
+def retransmitted(view: View) -> int:
+    """__tcp_retransmit_skb() and tcp_rtx_synack(): every segment sent again, whatever for."""
+    return view.in_segments(view.said("retransmission"))
+
+
+def syn_retransmitted(view: View) -> int:
+    """The same, of SYN and SYN-ACK."""
+    return view.count("retransmission", "syn", "syn_ack")
+
+
+def timeouts(view: View) -> int:
+    """tcp_retransmit_timer() outside of a closed window, tcp_syn_ack_timeout()."""
+    closed = view.frames("retransmission", "window_probe")
+    return len(view.frames("retransmission_timeout") - closed)
+
+
+def loss_probes(view: View) -> Bounds:
+    """tcp_send_loss_probe(): the last segment again, or a new one, which looks like any other new segment."""
+    quiet_fins = view.frames("retransmission", "fin") - view.frames("retransmission_timeout")
+    least = view.count("retransmission", "tlp") + len(quiet_fins & _after_silence(view, again=True))
+    return least, least + len(_after_silence(view, again=False))
+
+
+def _after_silence(view: View, again: bool) -> set[int]:
+    """Frames of data or FIN that this host sent while others were outstanding, and after a silence of about 2 RTT."""
+    found: set[int] = set()
+    flows = view.flows.set_index("flow")
+    for flow, segments in view.segments.groupby("flow"):
+        side = "client" if flows.at[flow, "client"] in set(segments["src"][segments["mine"]].astype(str)) else "server"
+        rtt_ns = max(float(flows.at[flow, f"{side}_rtt_min_ns"]), 1e6)
+        mine = segments[segments["mine"] & ((segments["payload_len"] > 0) | (segments["flags"] & FIN != 0))]
+        # The timer starts anew with each segment and with each acknowledgment that moves.
+        silence = np.diff(mine["time_ns"].to_numpy(), prepend=mine["time_ns"].iloc[:1])
+        found |= set(mine["frame"][(mine["again"] == again) & (silence >= 2 * _EARLY * rtt_ns)])
+    return found
+
+
+def fast(view: View) -> int:
+    """tcp_xmit_retransmit_queue() outside of TCP_CA_Loss."""
+    return view.in_segments(view.said("retransmission", "fast", "lost_again"))
+
+
+def slow_start(view: View) -> int:
+    """tcp_xmit_retransmit_queue() in TCP_CA_Loss: what follows the segment for which the timer expired."""
+    rows = view.said("retransmission", "rto")
+    return view.in_segments(rows[~rows["frame"].isin(view.frames("retransmission_timeout"))])
+
+
+def resets_sent(view: View) -> int:
+    """Every segment with RST."""
+    return int((view.segments["mine"] & (view.segments["flags"] & RST != 0)).sum())
+
+
+def established_reset(view: View) -> int:
+    """tcp_set_state() to TCP_CLOSE from ESTABLISHED or CLOSE_WAIT, at the end that sends the reset and at the other."""
+    effective = view.events[
+        view.events["event"].isin(["reset", "half_open"]) & ~view.events["cause"].isin(["out_of_window"])
+    ]
+    open_ = [not view.closed_before(row.flow, row.frame) for row in effective.itertuples()]
+    return int(np.count_nonzero(open_))
+
+
+def failed_attempts(view: View) -> int:
+    """tcp_done() in SYN_SENT, and in SYN_RECV when a reset comes."""
+    return view.count("refused", mine=False) + view.count("reset_in_handshake", mine=False)
+
+
+def _said(event: str, *causes: str, mine: bool = True) -> Count:
+    return lambda view: view.count(event, *causes, mine=mine)
+
+
+COUNTERS: dict[str, Count] = {
+    "TcpRetransSegs": retransmitted,
+    "TcpExtTCPSynRetrans": syn_retransmitted,
+    "TcpExtTCPTimeouts": timeouts,
+    "TcpExtTCPFastRetrans": fast,
+    "TcpExtTCPSlowStartRetrans": slow_start,
+    "TcpExtTCPLossProbes": loss_probes,
+    "TcpExtTCPDSACKRecv": _said("dsack", "old", mine=False),
+    "TcpExtTCPDSACKOfoRecv": _said("dsack", "out_of_order", mine=False),
+    "TcpExtTCPDSACKOldSent": _said("dsack", "old"),
+    "TcpExtTCPDSACKOfoSent": _said("dsack", "out_of_order"),
+    "TcpExtTCPSACKReneging": _said("sack_reneging", mine=False),
+    "TcpExtTCPSACKDiscard": _said("invalid_sack", mine=False),
+    "TcpExtTCPToZeroWindowAdv": _said("zero_window"),
+    "TcpExtTCPFromZeroWindowAdv": _said("zero_window_end"),
+    "TcpExtTCPWinProbe": _said("window_probe"),
+    "TcpExtTCPKeepAlive": _said("keep_alive"),
+    "TcpOutRsts": resets_sent,
+    "TcpEstabResets": established_reset,
+    "TcpAttemptFails": failed_attempts,
+    "TcpExtTCPChallengeACK": _said("challenge_ack"),
+    "TcpExtPAWSEstab": _said("paws", "segment", mine=False),
+    "TcpExtPAWSOldAck": _said("paws", "old_ack", mine=False),
+}
+
+
+def bounds(count: int | Bounds) -> Bounds:
+    """The least and the most."""
+    return count if isinstance(count, tuple) else (count, count)

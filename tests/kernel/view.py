@@ -1,0 +1,100 @@
+"""What one host shows: a bundle goes in; its events and frames, told apart by sender, and its increments come out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analyzer import analyze
+
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+_COLUMNS = ["frame", "time_ns", "flow", "src", "seq", "ack", "flags", "payload_len"]
+
+
+@dataclass(slots=True)
+class View:
+    """Events and TCP segments between the two snapshots of one host.
+
+    `segments` has the columns of packets above and `mine`, whether this host sent it, `again`, whether it is a
+    retransmission; `events` has `mine` and `payload_len` besides its own columns.
+    """
+
+    folder: Path
+    increments: dict[str, int]
+    segments: pd.DataFrame
+    events: pd.DataFrame
+    flows: pd.DataFrame
+    mss: int
+    _fins: dict[int, int] = field(default_factory=dict)
+
+    def said(self, event: str, *causes: str, mine: bool = True) -> pd.DataFrame:
+        """The events of this kind, with one of the causes where any is given, on frames of this host or of others."""
+        rows = self.events[(self.events["event"] == event) & (self.events["mine"] == mine)]
+        return rows[rows["cause"].isin(causes)] if causes else rows
+
+    def count(self, event: str, *causes: str, mine: bool = True) -> int:
+        """How many of them."""
+        return len(self.said(event, *causes, mine=mine))
+
+    def frames(self, event: str, *causes: str) -> set[int]:
+        """The frames of this host of which that is said."""
+        return set(self.said(event, *causes)["frame"])
+
+    def in_segments(self, rows: pd.DataFrame) -> int:
+        """How many segments these frames are: a super-segment is several."""
+        return int(np.maximum(1, np.ceil(rows["payload_len"].to_numpy() / self.mss)).sum())
+
+    def closed_before(self, flow: int, frame: int) -> bool:
+        """Whether this host had sent a FIN in the flow before the frame."""
+        if not self._fins:
+            fins = self.segments[self.segments["mine"] & (self.segments["flags"] & FIN != 0)]
+            self._fins = {0: 0} | dict(fins.groupby("flow")["frame"].min().items())
+            self._fins = {int(key): int(value) for key, value in self._fins.items()}
+        return 0 < self._fins.get(flow, 0) < frame
+
+
+def bundles(folder: Path) -> list[Path]:
+    """The folders below this one that hold a capture and counters, in order."""
+    return sorted(each.parent for each in folder.rglob("counters.jsonl") if (each.parent / "capture.pcap").exists())
+
+
+def snapshots(folder: Path) -> tuple[int, int, dict[str, int]]:
+    """Times of the first and last snapshot in ns, and by how much each counter moved between them."""
+    lines = (folder / "counters.jsonl").read_text(encoding="utf-8").splitlines()
+    first, last = (json.loads(line, parse_float=str) for line in (lines[0], lines[-1]))
+    moved = {name: value - first["counters"].get(name, 0) for name, value in last["counters"].items()}
+    return _nanoseconds(first["time"]), _nanoseconds(last["time"]), moved
+
+
+def _nanoseconds(text: str) -> int:
+    seconds, _, rest = text.partition(".")
+    return int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0"))
+
+
+def addresses(folder: Path) -> set[str]:
+    """Every address of the host."""
+    host: dict[str, Any] = json.loads((folder / "host.json").read_text(encoding="utf-8"))
+    return {address.split("/")[0] for each in host["interfaces"] for address in each["addresses"]}
+
+
+def view(folder: Path) -> View:
+    """The bundle in `folder`, analysed."""
+    from_ns, to_ns, increments = snapshots(folder)
+    analysis = analyze(folder / "capture.pcap")
+    packets = analysis.packets
+    segments = packets[packets["flow"].ge(0) & packets["ip_proto"].eq(6)][_COLUMNS]
+    segments = segments[segments["time_ns"].between(from_ns, to_ns)]
+    mine = segments["src"].astype(str).isin(addresses(folder))
+    events = analysis.events
+    repeated = events[events["event"].isin(["retransmission", "capture_duplicate"])]["frame"]
+    segments = segments.assign(mine=mine, again=segments["frame"].isin(repeated), flags=segments["flags"].astype(int))
+    events = events.merge(segments[["frame", "mine", "payload_len", "flags"]], on="frame")
+    offered = packets["mss"][packets["mss"] > 0]
+    # The timestamps in each segment take 12 bytes of what was offered.
+    mss = int(offered.min()) - (12 if packets["tsval"].any() else 0) if len(offered) else 1448
+    return View(folder, increments, segments, events, analysis.flows, mss)
