@@ -207,8 +207,10 @@ def test_schema_of_a_table(table: str) -> None:
     """Every public column, none of the others."""
     ran = run("schema", table)
     assert (ran.status, ran.err) == (0, "")
-    shown = re.findall(r"^\| `(\w+)` \|", ran.out, re.MULTILINE)
+    columns, _, kinds = ran.out.partition("\n\n| event |")
+    shown = re.findall(r"^\| `(\w+)` \|", columns, re.MULTILINE)
     assert shown == [column.name for column in TABLES[table].columns if column.public]
+    assert bool(kinds) == (table == "events")
     assert ran.out.startswith(f"### {table}\n")
 
 
@@ -352,7 +354,8 @@ def test_analyze_with_options(top: int) -> None:
     ran = run("analyze", "--top", str(top), "--max-flows", "3", SAMPLE)
     assert ran.status == 0
     assert ran.out == console_text(analyze(SAMPLE, max_flows=3), top)
-    assert "belong to flows beyond --max-flows" in " ".join(ran.out.split())
+    assert "2 flows left to make room for others (--max-flows)" in " ".join(ran.out.split())
+    assert f"busiest conversations ({top} of 5)" in ran.out or top == 0
 
 
 @pytest.mark.parametrize("paths", [[SAMPLE], [SAMPLE, OTHER], [SAMPLES / "tunnel-vxlan" / "client"]], ids=len)
@@ -362,8 +365,11 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     assert (ran.status, ran.err) == (0, "")
     found = json.loads(ran.out)
     analysis = analyze(paths)
-    assert list(found) == ["capture", "flows", "warnings"]
+    assert list(found) == ["capture", "flows", "events", "warnings"]
     assert found["capture"] == analysis.capture
+    assert (
+        found["events"] == analysis.event_counts == analysis.events["event"].value_counts()[lambda n: n > 0].to_dict()
+    )
     assert found["warnings"] == analysis.warnings
     assert found["flows"] == analysis.flows.astype(object).to_dict("records")
     assert [list(flow) for flow in found["flows"]] == [list(analysis.flows.columns)] * len(analysis.flows)
@@ -377,6 +383,18 @@ def test_json_of_an_empty_capture(tmp_path: Path) -> None:
     found = json.loads(ran.out)
     assert (ran.status, found["flows"], found["warnings"]) == (0, [], ["the capture holds no frames"])
     assert (found["capture"]["frames"], found["capture"]["first_ns"]) == (0, None)
+    assert (found["capture"]["flows"], found["capture"]["left"], found["events"]) == (0, {}, {})
+
+
+def test_json_counts_what_left() -> None:
+    """By state; in `flows` are those that stayed."""
+    ran = run("analyze", "--json", "--max-flows", "3", SAMPLE)
+    found = json.loads(ran.out)
+    assert found["capture"]["flows"] == 5
+    assert sum(found["capture"]["left"].values()) == 2 == 5 - len(found["flows"])
+    assert set(found["capture"]["left"]) <= {"closed", "refused"}
+    assert found["events"] == analyze(SAMPLE).event_counts != {}
+    assert [text for text in found["warnings"] if "2 flows left" in text] != []
 
 
 NAMES = ("ü 表.pcap", "\x1b[31m\n.pcap", 'quote"\\.pcap', os.fsdecode(b"\xff\xfe.pcap"))

@@ -19,7 +19,6 @@ from analyzer.decode import decode
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import FIRST_CAPACITY
-from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
@@ -38,7 +37,12 @@ NEEDED = (
 )  # fmt: skip
 # What the twin does not know: verdicts, and what is counted along with them.
 LETTERS_OF_VERDICTS = str.maketrans("", "", "tTwWgGiI")
-LEFT_OUT = {"capture_duplicate", "network_duplicate", "stray", "challenge_ack"}  # frames that tell nothing of their flow
+LEFT_OUT = {
+    "capture_duplicate",
+    "network_duplicate",
+    "stray",
+    "challenge_ack",
+}  # frames that tell nothing of their flow
 OF_WHOLE_FRAMES = (
     "history", "agreed",
     *(f"{side}_{name}" for side in ("client", "server") for name in (
@@ -193,6 +197,8 @@ def track(rows: Rows, batch: int | None = None, max_flows: int | None = None, ke
     for start in range(0, len(rows), batch or len(rows) or 1):
         for part in tracker.follow(rows[start : start + (batch or len(rows))]):
             judge.add(part)
+    for _ in judge.finish():
+        pass
     return tracker
 
 
@@ -321,10 +327,84 @@ def test_the_scenarios_reach_every_role() -> None:
     assert {roles for *_, roles in ROLE_SCENARIOS.values()} == set(ROLES)
 
 
+OPENED = "c:S s:SA c:A "
+END_SCENARIOS = {
+    "the SYN": ("c:S", "SYN-SENT", "", "S"),
+    "the SYN-ACK": ("c:S s:SA", "SYN-SENT", "SYN-RECEIVED", "Sh"),
+    "the handshake": (OPENED, "ESTABLISHED", "ESTABLISHED", "ShA"),
+    "data both ways": (OPENED + "c:PA10 s:PA10 c:A", "ESTABLISHED", "ESTABLISHED", "ShADd"),
+    "the client's FIN": (OPENED + "c:FA", "FIN-WAIT-1", "CLOSE-WAIT", "ShAF"),
+    "the client's FIN, acknowledged": (OPENED + "c:FA s:A", "FIN-WAIT-2", "CLOSE-WAIT", "ShAFa"),
+    "the server's FIN, acknowledged": (OPENED + "s:FA c:A", "CLOSE-WAIT", "FIN-WAIT-2", "ShAf"),
+    "both, the first acknowledged": (OPENED + "c:FA s:FA", "TIME-WAIT", "LAST-ACK", "ShAFf"),
+    "both, without ACK": (OPENED + "c:F s:F", "CLOSING", "LAST-ACK", "ShAFf"),
+    "both, the server first": (OPENED + "s:FA c:FA s:A", "CLOSED", "TIME-WAIT", "ShAfFa"),
+    "both, all acknowledged": (OPENED + "c:FA s:FA c:A", "TIME-WAIT", "CLOSED", "ShAFf"),
+    "a reset": (OPENED + "c:PA10 s:RA", "CLOSED", "CLOSED", "ShADr"),
+    "refused": ("c:S s:RA", "CLOSED", "CLOSED", "Sr"),
+    "data in the SYN": ("c:S100 s:SA", "SYN-SENT", "SYN-RECEIVED", "SDh"),
+    "data with the FIN": (OPENED + "c:PAF10", "FIN-WAIT-1", "CLOSE-WAIT", "ShADF"),
+    "UDP": ("c:udp10 s:udp10", "", "", ""),
+}
+
+
+@pytest.mark.parametrize("name", END_SCENARIOS)
+def test_how_each_end_stands(name: str) -> None:
+    """The states of both ends, and the letters of the history."""
+    words, client, server, letters = END_SCENARIOS[name]
+    flow = the_flow(words)
+    assert (flow["client_state"], flow["server_state"]) == (client, server)
+    assert flow["history"].translate(LETTERS_OF_VERDICTS) == letters
+
+
+COMPLETENESS_SCENARIOS = {
+    "complete": ["c:S s:SA c:A c:FA s:FA c:A", "c:S s:SA c:A s:R", "c:S s:RA c:S! s:SA c:A c:R"],
+    "no_end": ["c:S s:SA c:A", "c:S s:SA c:A c:FA"],
+    "no_beginning": ["c:A c:FA s:FA", "c:PA10 s:R", "s:SA c:A c:R"],
+    "middle": ["c:A", "s:PA10 c:FA", "s:SA c:A"],
+    "no_handshake": ["c:S", "c:S s:SA", "s:SA s:SA!", "c:S s:RA", "c:S s:SA s:R"],
+    "": ["c:udp10"],
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "words"), [(word, words) for word, every in COMPLETENESS_SCENARIOS.items() for words in every]
+)
+def test_how_much_was_captured(word: str, words: str) -> None:
+    """Beginning and end, one of them, or neither."""
+    assert set(COMPLETENESS_SCENARIOS) == set(COMPLETENESS)
+    assert the_flow(words)["completeness"] == word
+
+
+def test_what_the_ends_offer() -> None:
+    """Each side's own options, and those of both."""
+    mine = build.mss(1460) + build.SACK_PERMITTED + build.window_scale(7)
+    flow = the_flow("c:S s:SA c:A", options=(mine, build.window_scale(0) + build.mss(536)))
+    assert flow["client_offered"] == {"mss", "sack_permitted", "window_scale"}
+    assert flow["server_offered"] == flow["agreed"] == {"mss", "window_scale"}
+    assert (flow["client_mss"], flow["server_mss"]) == (1460, 536)
+    assert (flow["client_window_scale"], flow["server_window_scale"]) == (7, 0)
+    alone = the_flow("c:S s:SA c:A", options=(mine, b""))
+    assert (alone["client_window_scale"], alone["server_window_scale"]) == (7, -1)
+    assert (alone["client_mss"], alone["server_mss"], alone["agreed"]) == (1460, 0, frozenset())
+    unheard = the_flow("c:S", options=(mine, mine))
+    assert (unheard["client_mss"], unheard["server_mss"], unheard["agreed"]) == (1460, 0, frozenset())
+
+
+def test_the_time_since_the_flow_before() -> None:
+    """From its last frame, which is not the one it began with."""
+    times = [START_NS + offset for offset in (0, 10, 30, 1000, 1005)]
+    first, second = flows(Script().frames("c:S s:SA c:A c:S* s:SA*"), times)
+    assert (first["since_previous_ns"], second["since_previous_ns"]) == (0, 970)
+    assert (first["client_idle_longest_ns"], first["server_idle_longest_ns"]) == (30, 0)
+    assert (second["client_idle_longest_ns"], second["server_idle_longest_ns"]) == (0, 0)
+
+
 def test_udp_has_no_state() -> None:
     """And no handshake."""
     flow = the_flow("c:udp10 s:udp20 c:udp30")
     assert (flow["protocol"], flow["state"], flow["handshake_rtt_ns"]) == ("udp", "", -1)
+    assert (flow["client_idle_longest_ns"], flow["client_window_scale"], flow["client_window_min"]) == (0, -1, -1)
     assert (flow["client_payload"], flow["server_payload"]) == (40, 20)
     assert (flow["client_bytes"], flow["server_bytes"]) == (40 + 2 * 42, 20 + 42)
 
@@ -370,8 +450,8 @@ def test_sequence_numbers_wrap(isn: tuple[int, int]) -> None:
 def test_counts_and_times() -> None:
     """By hand, for one connection."""
     times = [START_NS + offset for offset in (0, 40, 100, 95, 300)]
-    (flow,) = flows(Script().frames("c:S s:SA c:A c:PA100 s:A"), times)
-    assert flow == {
+    (flow,) = flows(Script(options=(build.mss(1460), build.mss(536))).frames("c:S s:SA c:A c:PA100 s:A"), times)
+    expected = {
         "flow": 0,
         "protocol": "tcp",
         "ip_version": 4,
@@ -385,15 +465,34 @@ def test_counts_and_times() -> None:
         "first_frame": 1,
         "last_frame": 5,
         "previous": -1,
+        "since_previous_ns": 0,
         "client_packets": 3,
         "server_packets": 2,
-        "client_bytes": 3 * 54 + 100,
-        "server_bytes": 2 * 54,
+        "client_bytes": 3 * 54 + 4 + 100,
+        "server_bytes": 2 * 54 + 4,
         "client_payload": 100,
         "server_payload": 0,
         "handshake_rtt_ns": 100,
         "state": "open",
+        "completeness": "no_end",
+        "history": "ShADa",
+        "agreed": {"mss"},
+        "client_state": "ESTABLISHED",
+        "server_state": "ESTABLISHED",
+        "client_offered": {"mss"},
+        "server_offered": {"mss"},
+        "client_mss": 1460,
+        "server_mss": 536,
+        "client_window_scale": -1,
+        "server_window_scale": -1,
+        "client_largest_segment": 100,
+        "server_largest_segment": 0,
+        "client_idle_longest_ns": 100,
+        "server_idle_longest_ns": 260,
     }
+    assert {name: flow[name] for name in expected} == expected
+    (row,), _ = flows_of(packets_of(rows_of(Script().frames("c:S"))))
+    assert set(row) == set(expected), "the columns of the twin"
 
 
 def test_a_clock_that_steps_back() -> None:
@@ -558,8 +657,9 @@ def test_the_generator_reaches_everything() -> None:
     assert {flow["state"] for flow in found} == set(FLOW_STATES)
     assert {flow["roles"] for flow in found} == set(ROLES)
     assert {flow["completeness"] for flow in found} == set(COMPLETENESS)
-    assert {flow["client_state"] for flow in found} == set(TCP_STATES) - {"SYN-RECEIVED"}
-    assert {flow["server_state"] for flow in found} == set(TCP_STATES) - {"SYN-SENT"}
+    assert {flow[f"{side}_state"] for flow in found for side in ("client", "server")} == set(TCP_STATES)
+    assert "SYN-RECEIVED" not in {flow["client_state"] for flow in found}
+    assert "SYN-SENT" not in {flow["server_state"] for flow in found}
     assert {letter for flow in found for letter in flow["history"]} == set("SHADFRshadfr")
     assert {flow["client_window_scale"] for flow in found} == {-1, 0, 7, 14}
     assert len({flow["agreed"] for flow in found}) > 3
@@ -708,7 +808,7 @@ def test_parts_end_where_flows_leave() -> None:
     for part in parts:
         followed = part[part["flow"] >= 0]
         assert set(followed["place"].tolist()) <= {0, 1, 2}
-    assert list(FlowTracker().follow(rows[:0]))[0].size == 0
+    assert [len(part) for part in FlowTracker().follow(rows[:0])] == [0]
 
 
 def test_room_that_is_no_power_of_two() -> None:

@@ -39,3 +39,8 @@ def test_first_look_finds_what_was_sent_again(monkeypatch: pytest.MonkeyPatch) -
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)
     assert len(names["again"]) == 7
+    # The SYN that was lost too carries no data: it is in the events only.
+    resent = names["resent"]
+    assert set(names["again"]["frame"]) < set(resent["frame"])
+    assert len(resent) == len(names["again"]) + 1
+    assert (resent["related_frame"] < resent["frame"]).all()

@@ -11,7 +11,9 @@ import pytest
 
 from analyzer import Analysis, analyze
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces
+from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
+from analyzer.kinds import KINDS, NAMES
 from analyzer.report.console import ENDED, QUIRK_TEXT, STOP_TEXT, console_text
 from analyzer.report.text import (
     duration_text,
@@ -69,12 +71,17 @@ def made(
 ) -> Analysis:
     """An analysis of made-up parts."""
     summary, tracker, known = Summary(), FlowTracker(), Interfaces()
+    judge = Judge(tracker)
     for interface in interfaces:
         known.add(interface)
     if rows is not None:
         summary.add(rows, len(known))
-        tracker.add(rows)
-    return Analysis([file.path for file in files], list(files), known, list(damages), summary, tracker)
+        for part in tracker.follow(rows):
+            judge.add(part)
+    for _ in judge.finish():
+        pass
+    counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
+    return Analysis([file.path for file in files], list(files), known, list(damages), summary, tracker, counts)
 
 
 def made_rows(count: int, **columns: object) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -10,12 +11,14 @@ import pytest
 
 from analyzer.capture.records import RECORDS
 from analyzer.errors import UsageError
+from analyzer.kinds import KINDS as EVENT_KINDS
+from analyzer.kinds import kinds_markdown
 from analyzer.schema import Column, Table, address_text, bits_text
-from analyzer.tables import FLOWS, PACKETS, TABLES
+from analyzer.tables import EVENTS, FLOWS, PACKETS, TABLES
 
 ALL_TABLES = [*TABLES.values(), RECORDS]
 ALL_COLUMNS = [(table, column) for table in ALL_TABLES for column in table.columns]
-KINDS = ("value", "enum", "bits", "address", "text")
+KINDS = ("value", "enum", "bits", "address", "ascii", "text")
 
 SMALL = Table(
     "small",
@@ -27,6 +30,7 @@ SMALL = Table(
         Column("version", "u1", "4 or 6."),
         Column("host", "", "An address.", kind="address", version="version"),
         Column("comment", "", "Words of somebody.", kind="text"),
+        Column("letters", "S4", "Some letters.", kind="ascii"),
         Column("hidden", "i8", "For other stages.", public=False),
     ),
 )
@@ -41,6 +45,7 @@ def some_rows() -> np.ndarray:
     rows["version"] = (0, 4, 6)
     rows["host_hi"] = (0, 0, 0x20010DB800000000)
     rows["host_lo"] = (0, 0xFFFF_C000_0201, 1)
+    rows["letters"] = (b"", b"aB", b"dcba")
     return rows
 
 
@@ -72,6 +77,8 @@ def test_columns_are_documented_and_fit(table: Table, column: Column) -> None:
     assert "|" not in column.doc
     if column.kind == "address":
         assert table[column.version].kind == "value"
+    elif column.kind == "ascii":
+        assert re.fullmatch(r"S\d+", column.dtype)
     elif column.kind != "text":
         size = np.dtype(column.dtype).itemsize
         assert column.kind != "bits" or 0 < len(column.words) <= 8 * size
@@ -86,10 +93,11 @@ def test_columns_are_documented_and_fit(table: Table, column: Column) -> None:
 
 
 def test_tables_go_by_their_names() -> None:
-    """Packets and flows are among them."""
+    """Packets, flows and events are among them."""
     assert all(name == table.name for name, table in TABLES.items())
     assert TABLES["packets"] is PACKETS
     assert TABLES["flows"] is FLOWS
+    assert TABLES["events"] is EVENTS
 
 
 # Column
@@ -103,7 +111,7 @@ def test_an_address_is_stored_in_halves() -> None:
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("number", "u4"), ("colour", "word"), ("marks", "words"), ("host", "text"), ("hidden", "i8")],
+    [("number", "u4"), ("colour", "word"), ("marks", "words"), ("host", "text"), ("letters", "text"), ("hidden", "i8")],
 )
 def test_the_type_as_a_reader_sees_it(name: str, shown: str) -> None:
     """Words and text instead of how they are stored."""
@@ -115,10 +123,10 @@ def test_the_type_as_a_reader_sees_it(name: str, shown: str) -> None:
 
 def test_the_dtype_holds_what_is_stored() -> None:
     """Aligned, in order of declaration, without text columns."""
-    names = ("number", "colour", "marks", "version", "host_hi", "host_lo", "hidden")
+    names = ("number", "colour", "marks", "version", "host_hi", "host_lo", "letters", "hidden")
     assert SMALL.dtype.names == names
     assert SMALL.dtype.isalignedstruct
-    assert [SMALL.dtype[name].str[1:] for name in names] == ["u4", "u1", "u2", "u1", "u8", "u8", "i8"]
+    assert [SMALL.dtype[name].str[1:] for name in names] == ["u4", "u1", "u2", "u1", "u8", "u8", "S4", "i8"]
 
 
 def test_check_passes_rows_of_the_table_only() -> None:
@@ -166,7 +174,7 @@ def test_an_unknown_column_suggests_the_nearest(wrong: str, right: str) -> None:
 def test_the_frame_shows_the_public_columns() -> None:
     """Words, addresses and text; hidden columns stay hidden."""
     shown = SMALL.frame(some_rows(), {"comment": ["a", "b", "c"]})
-    assert list(shown.columns) == ["number", "colour", "marks", "version", "host", "comment"]
+    assert list(shown.columns) == ["number", "colour", "marks", "version", "host", "comment", "letters"]
     assert shown["number"].dtype == np.dtype("u4")
     assert shown.to_dict("list") == {
         "number": [1, 2, 2**32 - 1],
@@ -175,7 +183,9 @@ def test_the_frame_shows_the_public_columns() -> None:
         "version": [0, 4, 6],
         "host": ["", "192.0.2.1", "2001:db8::1"],
         "comment": ["a", "b", "c"],
+        "letters": ["", "aB", "dcba"],
     }
+    assert shown["letters"].dtype == FLOWS.empty()["history"].dtype == "str"
 
 
 def test_the_frame_does_not_look_into_the_rows() -> None:
@@ -210,7 +220,9 @@ def test_text_of_bits_and_addresses() -> None:
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_the_markdown_has_every_public_column(table: Table) -> None:
     """One line for each, with its type, unit, meaning and words."""
-    lines = table.markdown().splitlines()
+    text = table.markdown()
+    assert text.endswith("\n" + table.appendix)
+    lines = text.removesuffix(table.appendix).splitlines()
     assert lines[:5] == [f"### {table.name}", "", table.doc, "", "| column | type | unit | meaning |"]
     public = [column for column in table.columns if column.public]
     assert len(lines) == 6 + len(public)
@@ -219,6 +231,25 @@ def test_the_markdown_has_every_public_column(table: Table) -> None:
         assert (name, shown, unit) == (f"`{column.name}`", column.shown, column.unit)
         assert meaning.startswith(column.doc)
         assert all(f"`{word}`" in meaning for word in column.words if word)
+
+
+def test_the_appendix_explains_every_event() -> None:
+    """What it means, its causes, what its value counts, and where that is written: one line each."""
+    assert [table.name for table in TABLES.values() if table.appendix] == ["events"]
+    assert EVENTS.markdown().endswith("|\n" + kinds_markdown())
+    title, rule, *lines = kinds_markdown().strip().splitlines()
+    assert title == "| event | meaning | causes | `value` | reference |"
+    assert rule == "|---|---|---|---|---|"
+    assert kinds_markdown().startswith("\n| "), "a table of its own"
+    for kind, line in zip(EVENT_KINDS, lines, strict=True):
+        _, name, meaning, causes, value, reference, _ = (cell.strip() for cell in line.split("|"))
+        assert (name, meaning, value, reference) == (f"`{kind.name}`", kind.doc, kind.value, kind.reference)
+        assert re.findall(r"`(\w+)`", causes) == list(kind.causes)
+        assert kind.doc.endswith(".")
+        assert kind.reference
+    assert EVENTS["event"].words == tuple(kind.name for kind in EVENT_KINDS)
+    assert {cause for kind in EVENT_KINDS for cause in kind.causes} == set(EVENTS["cause"].words) - {""}
+    assert PACKETS["events"].words == FLOWS["events"].words == EVENTS["event"].words
 
 
 def schema_output(*arguments: str) -> subprocess.CompletedProcess[str]:

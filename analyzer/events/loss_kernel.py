@@ -157,6 +157,8 @@ def repeated(
     asked = me["repeats"] >= DUPLICATES or me["sacked_high"] > start
     sack = me["offered"] & you["offered"] & SACK_PERMITTED or you["sack_blocks"] or not (me["syns"] and you["syns"])
     tail = seg["end"] >= me["next"] and start > 0
+    # The timer sends the first segment again; where the last is the first, the probe comes before it.
+    soon = quiet < rtt + 2 * max(rtt, me["srtt_ns"]) + PROBE_NS
     expired = False
     if seg["flags"] & SYN:
         cause = C_SYN_ACK if seg["flags"] & ACK else C_SYN
@@ -180,7 +182,7 @@ def repeated(
     elif quiet < max(rtt, SOON_NS) or not (you["heard"] or waited):
         cause = C_UNKNOWN
     elif (
-        sack and tail and me["phase"] == OPEN and not me["tail_probe_end"] and not asked and quiet < 3 * rtt + PROBE_NS
+        sack and tail and me["phase"] == OPEN and not me["tail_probe_end"] and not asked and (start > me["una"] or soon)
     ):
         cause = C_TLP
         me["tail_probe_end"] = me["next"]
@@ -273,13 +275,18 @@ def acknowledging(
                 size = record["end"] - record["start"]
                 emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, record["last_frame"], size)
                 you["spurious"] += 1
+                if you["phase"] == LOSS:
+                    you["phase"] = OPEN  # the sender takes the timeout back (RFC 4015; tcp_try_undo_loss())
             first = False
         number = record["next"]
     if newest:
         record = sent[newest & RING]
         # Of what was sent more than once only the TSecr can tell which transmission was answered (Karn).
-        named = record["last_ns"] > record["time_ns"] and seg["has_tsval"] and seg["tsecr"] == record["last_tsval"]
+        named = record["last_ns"] > record["time_ns"] and seg["has_tsval"]
         rtt_ns = seg["time_ns"] - record["last_ns"]
+        if named and seg["tsecr"] != record["last_tsval"]:
+            named = seg["tsecr"] == record["tsval"]
+            rtt_ns = seg["time_ns"] - record["time_ns"]
         # And what waited behind a hole was acknowledged when that was filled, not when it arrived.
         waited = repaired or you["told_ns"] or record["end"] <= you["sacked_high"]
         if (named or not waited) and rtt_ns >= 0:

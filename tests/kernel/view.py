@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from analyzer import analyze
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
-_COLUMNS = ["frame", "time_ns", "flow", "src", "seq", "ack", "flags", "payload_len"]
+_COLUMNS = ["frame", "time_ns", "flow", "src", "seq", "ack", "flags", "window", "payload_len"]
 
 
 @dataclass(slots=True)
@@ -30,7 +30,6 @@ class View:
     events: pd.DataFrame
     flows: pd.DataFrame
     mss: int
-    _fins: dict[int, int] = field(default_factory=dict)
 
     def said(self, event: str, *causes: str, mine: bool = True) -> pd.DataFrame:
         """The events of this kind, with one of the causes where any is given, on frames of this host or of others."""
@@ -51,11 +50,32 @@ class View:
 
     def closed_before(self, flow: int, frame: int) -> bool:
         """Whether this host had sent a FIN in the flow before the frame."""
-        if not self._fins:
-            fins = self.segments[self.segments["mine"] & (self.segments["flags"] & FIN != 0)]
-            self._fins = {0: 0} | dict(fins.groupby("flow")["frame"].min().items())
-            self._fins = {int(key): int(value) for key, value in self._fins.items()}
-        return 0 < self._fins.get(flow, 0) < frame
+        return any(each < frame for each in self._fins(flow, mine=True)["frame"])
+
+    def gone_before(self, flow: int, frame: int) -> bool:
+        """Whether this host had sent and received a FIN before the frame, and an ACK for its own: TIME_WAIT or less."""
+        sent = self._fins(flow, mine=True)
+        received = self._fins(flow, mine=False)
+        if not len(sent) or not (received["frame"] < frame).any():
+            return False
+        end = int(sent["seq"].iloc[0]) + int(sent["payload_len"].iloc[0]) + 1 & 0xFFFFFFFF
+        before = self.segments[(self.segments["flow"] == flow) & (self.segments["frame"] < frame)]
+        return bool((~before["mine"] & (before["ack"] == end)).any())
+
+    def copied(self, rows: pd.DataFrame) -> list[int]:
+        """The frames that are copies, made by the network, of one of these."""
+        copies = self.events[self.events["event"] == "network_duplicate"]
+        times = set(rows["time_ns"])
+        return [int(row.frame) for row in copies.itertuples() if row.time_ns - row.value in times]
+
+    def received_again(self) -> int:
+        """How many segments with data came to this host whose first byte it had been sent before."""
+        rows = self.segments[~self.segments["mine"] & (self.segments["payload_len"] > 0)]
+        return int(rows.duplicated(["flow", "seq"]).sum())
+
+    def _fins(self, flow: int, mine: bool) -> pd.DataFrame:
+        rows = self.segments[(self.segments["flow"] == flow) & (self.segments["mine"] == mine)]
+        return rows[rows["flags"] & FIN != 0]
 
 
 def bundles(folder: Path) -> list[Path]:

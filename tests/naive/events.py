@@ -52,7 +52,8 @@ class Verdict:
 
     events: list[Event]
     flows: dict[int, dict[str, int | str]]
-    rtts: dict[tuple[int, str], list[int]]  # all samples, by flow and side
+    most_holes: int  # that an end had at a time
+    most_blocks: int
 
 
 # What is remembered
@@ -193,6 +194,8 @@ class End:
     supers: int = 0
     retransmitted: int = 0
     needless: int = 0  # retransmissions of this end that were not needed
+    most_holes: int = 0
+    most_blocks: int = 0
     counts: dict[str, int] = field(default_factory=dict)  # its events
 
     @property
@@ -204,6 +207,12 @@ class End:
     def hole_bytes(self) -> int:
         """What is missing and not acknowledged."""
         return sum(hole.end - hole.start for hole in self.holes)
+
+    def forget(self) -> None:
+        """What was remembered by position: the numbers begin elsewhere."""
+        self.unacknowledged, self.sent_again, self.holes, self.sacked = [], [], [], Ranges()
+        self.sacked_high = self.told_ns = self.repaired_at = self.tail_probe_end = self.fin = 0
+        self.phase = "open"
 
     def place(self, number: int) -> int:
         """The position that is meant by a number on the wire: the nearest to what is sent next."""
@@ -328,7 +337,7 @@ class Connection:
     syn: bool = False
     syn_ack: bool = False
     acknowledged: bool = False
-    letters: list[str] = field(default_factory=list)
+    letters: list[tuple[str, int]] = field(default_factory=list)
 
     def say(self, me: End, kind: str, cause: str = "", related_frame: int = 0, value: int = 0) -> None:
         """An event on the frame at hand, which `me` sent."""
@@ -336,10 +345,9 @@ class Connection:
         me.counts[kind] = me.counts.get(kind, 0) + 1
 
     def write(self, letter: str, end: int) -> None:
-        """A letter of the history, once a side: that of the client in upper case."""
-        letter = letter.upper() if end == self.client else letter
-        if letter not in self.letters:
-            self.letters.append(letter)
+        """A letter of the history, once an end."""
+        if (letter, end) not in self.letters:
+            self.letters.append((letter, end))
 
     def follow(self, packet: Packet) -> None:
         """The next packet, whatever it says."""
@@ -393,12 +401,10 @@ def judge(packets: Iterable[Packet]) -> Verdict:
     for connection in connections.values():
         say_unanswered(connection)
     flows = {number: columns_of(connection) for number, connection in connections.items()}
-    rtts = {
-        (number, side): connection.ends[end].rtts
-        for number, connection in connections.items()
-        for side, end in (("client", connection.client), ("server", 1 - connection.client))
-    }
-    return Verdict(events, flows, rtts)
+    ends = [end for connection in connections.values() for end in connection.ends]
+    most_holes = max([end.most_holes for end in ends], default=0)
+    most_blocks = max([end.most_blocks for end in ends], default=0)
+    return Verdict(events, flows, most_holes, most_blocks)
 
 
 def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sources) -> None:
@@ -436,6 +442,7 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
     if me.isn is None or begins:
         me.isn = packet["seq"] if segment.has(SYN) else (packet["seq"] - 1) % ROUND
         me.next = me.una = 0 if segment.has(SYN) else 1
+        me.forget()
     segment.start = me.place(packet["seq"])
     segment.end = segment.start + segment.size + segment.has(SYN) + segment.has(FIN)
     scale = me.scale if me.scale_known and not segment.has(SYN) else 0
@@ -467,7 +474,7 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
         judge_syn(segment, me, other, connection)
         if not segment.has(ACK):
             judge_source(segment, me, connection, sources)
-    elif not segment.takes_up_numbers:
+    elif segment.has(ACK) and not segment.takes_up_numbers:
         connection.write("a", segment.end_of)
     if segment.size:
         connection.write("d", segment.end_of)
@@ -491,7 +498,7 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
     judge_timestamps(segment, me, other, connection)
     remember_timestamps(segment, me, other)
     judge_congestion(segment, me, other, connection)
-    if segment.has(FIN) and not me.fin:
+    if segment.has(FIN) and not me.fin and segment.end >= me.next:
         me.fin = segment.end - 1
     me.answered_syn |= segment.has(SYN) and segment.has(ACK)
     connection.handshake(segment)
@@ -687,6 +694,7 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
     if segment.start >= me.next or begins:
         if segment.start > me.next and me.heard:
             me.holes.append(Hole(me.next, segment.start, segment.time_ns, segment.tsval or 0, segment.ip_id))
+            me.most_holes = max(me.most_holes, len(me.holes))
         me.remember(segment, 1)
         me.next = segment.end
     else:
@@ -735,7 +743,7 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
     """Why it was sent again, and whether it had to be."""
     quiet = segment.time_ns - max(me.sent_ns, me.news_ns)
     found = me.find(segment.start)
-    cause, by_timer = retransmission_cause(segment, me, other, probe, size, quiet, found)
+    cause, by_timer = retransmission_cause(segment, me, other, connection, probe, size, quiet, found)
     first = found.frame if found else 0
     if segment.size == 0 and segment.has(FIN):
         cause = "fin"
@@ -755,7 +763,7 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
 
 
 def retransmission_cause(
-    segment: Segment, me: End, other: End, probe: str, size: int, quiet: int, found: Sent | None
+    segment: Segment, me: End, other: End, connection: Connection, probe: str, size: int, quiet: int, found: Sent | None
 ) -> tuple[str, bool]:
     """The first rule that holds decides. And: did the retransmission timer expire?"""
     rtt = me.shortest_rtt_ns + other.shortest_rtt_ns  # from here to both ends and back
@@ -764,7 +772,10 @@ def retransmission_cause(
     repairing = segment.start < me.repaired_at
     if segment.has(SYN):
         silence = segment.time_ns - max(me.sent_ns, other.sent_ns)
-        return "syn_ack" if segment.has(ACK) else "syn", silence >= TIMER_NS
+        is_waiting = not other.reset and not connection.acknowledged
+        return "syn_ack" if segment.has(ACK) else "syn", silence >= TIMER_NS and is_waiting
+    if found is not None and found.start == 0 < segment.start:
+        return "fast", False  # data of the SYN, which the SYN-ACK did not acknowledge
     was_probed = found is not None and size == 1 < segment.size and found.end - found.start == 1
     if probe or was_probed or (other.window_from and other.window == 0 and segment.start >= other.edge):
         return "window_probe", False
@@ -780,7 +791,8 @@ def retransmission_cause(
         return "rto", False
     if quiet < max(rtt, SOON_NS) or not (other.heard or waited):
         return "unknown", False
-    with_sack = "sack_permitted" in me.options & other.options or other.sack_blocks > 0
+    is_known = me.syns and other.syns
+    with_sack = "sack_permitted" in me.options & other.options or other.sack_blocks or not is_known
     is_tail = segment.end >= me.next and segment.start > 0
     undisturbed = me.phase == "open" and not me.tail_probe_end and not asked
     if with_sack and is_tail and undisturbed and quiet < 3 * rtt + TAIL_NS:
@@ -855,14 +867,17 @@ def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, a
 def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
     """The round-trip time of the newest, if it was sent once (Karn) and did not wait behind a hole.
 
-    Or else if the TSecr says that its last transmission arrived.
+    Or else if the TSecr says whether its first or its last transmission arrived.
     """
     if not arrived:
         return
     newest = arrived[-1]
-    rtt = segment.time_ns - newest.last_ns
     waited = other.told_ns > 0 or newest.end <= other.sacked_high or any(sent.times > 1 for sent in arrived)
-    named = newest.when_is_known and segment.tsval is not None and segment.tsecr == newest.last_tsval
+    rtt, named = segment.time_ns - newest.last_ns, False
+    if newest.when_is_known and segment.tsval is not None:
+        named = segment.tsecr in (newest.last_tsval, newest.tsval)
+        if segment.tsecr != newest.last_tsval:
+            rtt = segment.time_ns - newest.time_ns
     if (named or not waited) and rtt >= 0:
         other.rtts.append(rtt)
 
@@ -886,6 +901,7 @@ def judge_sack(segment: Segment, me: End, other: End, connection: Connection) ->
             connection.say(me, "invalid_sack", value=right - left)
         elif right > other.una and segment.ack >= other.una:
             segment.sacked += other.sacked.add(max(left, other.una), right)
+            other.most_blocks = max(other.most_blocks, len(other.sacked.pieces))
             other.sacked_high = max(other.sacked_high, right)
     if segment.sacked:
         other.news_ns = segment.time_ns
@@ -1085,7 +1101,8 @@ def judge_congestion(segment: Segment, me: End, other: End, connection: Connecti
 def columns_of(connection: Connection) -> dict[str, int | str]:
     """Columns of `FLOWS` by name."""
     client, last_ns = connection.client, max(packet["time_ns"] for packet in connection.packets)
-    columns: dict[str, int | str] = {"history": "".join(connection.letters[:20])}
+    letters = [letter.upper() if end == client else letter for letter, end in connection.letters]
+    columns: dict[str, int | str] = {"history": "".join(letters[:20])}
     for side, me, other in (
         ("client", connection.ends[client], connection.ends[1 - client]),
         ("server", connection.ends[1 - client], connection.ends[client]),

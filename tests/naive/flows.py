@@ -284,7 +284,7 @@ def state_of(seen: Seen, client: int) -> str:
 def completeness_of(seen: Seen) -> str:
     """How much of the connection was captured."""
     ended = len(seen.fins) == 2 or seen.reset_by is not None
-    if seen.syn and not seen.acknowledged:
+    if seen.opening:
         return "no_handshake"
     if seen.syn and seen.syn_ack and seen.acknowledged:
         return "complete" if ended else "no_end"

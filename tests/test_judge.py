@@ -1,0 +1,681 @@
+"""The judge of TCP: against its naive twin on simulated and hostile conversations; batches, bounds, wrapped numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzer.capture import open_capture
+from analyzer.decode import decode
+from analyzer.events.judge import Judge
+from analyzer.flows import FlowTracker
+from analyzer.flows.state import BLOCKS, HOLES, SENT_CAPACITY
+from analyzer.kinds import CAUSES, KINDS, NAMES
+from analyzer.schema import Rows, Table
+from analyzer.tables import EVENTS, FLOWS, PACKETS
+from tests.helpers import plain
+from tests.naive.events import Event, Verdict
+from tests.naive.events import judge as naive_judge
+from tests.naive.flows import Packet
+from tests.test_wireshark import hostile
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = sorted((ROOT / "samples").rglob("capture*.pcap*"))
+SEEDS = range(200)
+HOSTILE_SEEDS = range(8)
+BATCHES = (1, 2, 7, 1000)
+FRAMES = 250  # of a simulated conversation at most
+TOP = 2**32
+FIN, SYN, RST, PSH, ACK, ECE, CWR = 1, 2, 4, 8, 16, 64, 128
+MS, SECOND = 10**6, 10**9
+START_NS = 1_763_660_000 * SECOND
+
+
+# Reading
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the engine made of packet rows."""
+
+    packets: Rows
+    events: Rows
+    flows: Rows
+    counts: dict[str, int]
+
+
+def judged(rows: Rows, batch_frames: int = 1 << 30) -> Judged:
+    """Follow and judge packet rows, so many at a time."""
+    tracker = FlowTracker()
+    judge = Judge(tracker, keep=True)
+    events, packets = [np.zeros(0, EVENTS.dtype)], [np.zeros(0, PACKETS.dtype)]
+    for start in range(0, len(rows), batch_frames):
+        batch = rows[start : start + batch_frames].copy()
+        for part in tracker.follow(batch):
+            events += [found.copy() for found in judge.judge(part)]
+        packets.append(batch)
+    events += [found.copy() for found in judge.finish()]
+    counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
+    return Judged(np.concatenate(packets), np.concatenate(events), tracker.rows(), counts)
+
+
+def decoded(path: Path) -> Rows:
+    """The packet rows of a capture, which nobody has followed yet."""
+    with open_capture([str(path)]) as capture:
+        return np.concatenate([np.zeros(0, PACKETS.dtype), *(decode(batch, capture.interfaces) for batch in capture)])
+
+
+def packets_of(rows: Rows) -> list[Packet]:
+    """The rows as the twin wants them."""
+    columns: dict[str, list[Any]] = {}
+    for column in PACKETS.columns:
+        if column.name in ("layers", "stop", "options", "src", "dst"):
+            columns[column.name] = [plain(column, row) for row in rows]
+        elif column.kind in ("value", "enum"):
+            columns[column.name] = rows[column.name].tolist()
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def events_of(rows: Rows) -> list[Event]:
+    """The events as the twin says them."""
+    columns = (rows[name].tolist() for name in ("frame", "event", "cause", "related_frame", "value"))
+    return [Event(frame, NAMES[kind], CAUSES[cause], *rest) for frame, kind, cause, *rest in zip(*columns, strict=True)]
+
+
+def disagreements(twin: Verdict, engine: Judged) -> list[str]:
+    """Frames whose events differ and columns of flows that differ, a line each."""
+    frames: dict[int, tuple[list[Event], list[Event]]] = {}
+    for side, events in enumerate((twin.events, events_of(engine.events))):
+        for event in events:
+            frames.setdefault(event.frame, ([], []))[side].append(event)
+    lines = [
+        f"frame {frame}: twin {[tuple(event[1:]) for event in left]}, engine {[tuple(event[1:]) for event in right]}"
+        for frame, (left, right) in sorted(frames.items())
+        if left != right
+    ]
+    for row in engine.flows:
+        for name, expected in twin.flows[int(row["flow"])].items():
+            actual = row[name].decode() if name == "history" else int(row[name])
+            if not agree(name, expected, actual, row):
+                lines.append(f"flow {row['flow']}: {name}: twin {expected}, engine {actual}")
+    return lines
+
+
+def agree(name: str, expected: int | str, actual: int | str, row: Any) -> bool:
+    """Quantiles of many samples are known within 10 % (and 256 ns), all else exactly."""
+    if name.endswith(("rtt_median_ns", "rtt_p95_ns")) and isinstance(expected, int) and isinstance(actual, int):
+        side = name.split("_")[0]
+        few = row[f"{side}_rtt_samples"] <= 8
+        return abs(actual - expected) <= (1e-6 * abs(expected) if few else 256 + 0.1 * expected)
+    return expected == actual
+
+
+# A simulator of TCP, as far as it makes captures interesting
+
+
+@dataclass
+class Profile:
+    """What a conversation is like."""
+
+    sack: bool
+    timestamps: bool
+    version: int
+    scales: tuple[int | None, int | None]
+    mss: int
+    bunch: int  # segments that are handed to the network card in one piece
+    capacity: int  # of the receive buffers
+    delay_ns: int
+    tap: float  # where on the way the capture is taken: 0 at the client, 1 at the server
+    loss: float
+    late: float
+    twice: float
+    missed: float  # by the capture
+    answer: str  # to the SYN: accept, refuse or ignore
+    one_byte_probes: bool
+    keep_alive: bool
+    ending: str
+
+    @staticmethod
+    def of(rng: random.Random) -> Profile:
+        """Any."""
+        scale = rng.choice((None, 0, 2, 7, 14))
+        return Profile(
+            sack=rng.random() < 0.7,
+            timestamps=rng.random() < 0.6,
+            version=rng.choice((4, 4, 6)),
+            scales=rng.choice(((scale, scale), (7, None), (None, 3), (2, 8))),
+            mss=rng.choice((100, 536, 1460)),
+            bunch=rng.choice((1, 1, 3)),
+            capacity=rng.choice((2000, 8000, 65535, 400_000)),
+            delay_ns=rng.choice((50_000, 2 * MS, 20 * MS, 150 * MS)),
+            tap=rng.choice((0.0, 0.0, 0.5, 1.0)),
+            loss=rng.choice((0, 0, 0.02, 0.1, 0.3)),
+            late=rng.choice((0, 0, 0.02, 0.2)),
+            twice=rng.choice((0, 0, 0, 0.05)),
+            missed=rng.choice((0, 0, 0, 0.02, 0.2)),
+            answer=rng.choice((*["accept"] * 12, "refuse", "ignore")),
+            one_byte_probes=rng.random() < 0.5,
+            keep_alive=rng.random() < 0.3,
+            ending=rng.choice(("fin", "fin", "fin", "reset", "none")),
+        )
+
+
+@dataclass
+class Packet_:
+    """A segment on its way, its numbers without wrap: 0 is the SYN."""
+
+    side: int
+    start: int
+    ack: int
+    flags: int
+    size: int
+    field: int
+    ip_id: int
+    window: int = 0
+    tsval: int = 0
+    tsecr: int = 0
+    sack: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size + bool(self.flags & SYN) + bool(self.flags & FIN)
+
+
+@dataclass
+class Flight:
+    """Bytes that were sent and not acknowledged."""
+
+    start: int
+    end: int
+    fin: bool = False
+    sacked: bool = False
+
+
+@dataclass
+class Host:
+    """One end: sends, is acknowledged, repairs, receives, closes."""
+
+    net: Network
+    side: int
+    isn: int
+    clock: int
+    ip_id: int
+    next: int = 0
+    una: int = 0
+    written: int = 1
+    closing: bool = False
+    fin_sent: bool = False
+    open: bool = False
+    flights: list[Flight] = field(default_factory=list)
+    window: int = 0
+    scale: int = 0
+    duplicates: int = 0
+    repaired_at: int = 0
+    backoff: int = 0
+    probed_tail: bool = False
+    timer: int = 0
+    received: int = 0
+    early: list[tuple[int, int]] = field(default_factory=list)
+    fin_at: int | None = None
+    unread: int = 0
+    offered: int = 0
+    unanswered: int = 0
+    recent: int = 0
+    doubled: tuple[int, int] | None = None
+    dead: bool = False
+
+    # Sending
+
+    def send(self, start: int, size: int = 0, flags: int = ACK, sack: bool = True) -> None:
+        """A segment with everything that its header says now."""
+        net, profile = self.net, self.net.profile
+        room = max(profile.capacity - self.unread, 0)
+        scale = 0 if flags & SYN else self.scale
+        blocks = [self.doubled] if self.doubled else []
+        blocks += sorted(self.early, reverse=True)
+        field_ = min(room >> scale, 65535)
+        packet = Packet_(self.side, start, self.received if flags & ACK else 0, flags, size, field_, self.ip_id)
+        packet.window = field_ << scale
+        self.ip_id = (self.ip_id + 1) % 65536
+        if profile.timestamps:
+            packet.tsval, packet.tsecr = (self.clock + net.now // MS) % TOP, self.recent if flags & ACK else 0
+        if profile.sack and sack and not flags & SYN:
+            packet.sack = tuple(blocks[: 3 if profile.timestamps else 4])
+        self.doubled, self.unanswered, self.offered = None, 0, packet.window
+        net.carry(packet)
+
+    def transmit(self, flight: Flight, more: Flight | None = None) -> None:
+        """Data, perhaps together with what follows it."""
+        last = more or flight
+        size = last.end - flight.start - last.fin
+        self.send(flight.start, size, ACK | (FIN if last.fin else PSH if size < self.net.profile.mss else 0))
+
+    def pump(self) -> None:
+        """All that the windows allow."""
+        profile = self.net.profile
+        while self.open and not self.dead:
+            room = min(self.una + self.window, self.una + 10 * profile.mss) - self.next
+            size = min(profile.mss * self.net.rng.randint(1, profile.bunch), self.written - self.next, room)
+            fin = self.closing and not self.fin_sent and self.next + max(size, 0) == self.written
+            if size <= 0 and not fin:
+                break
+            flight = Flight(self.next, self.next + max(size, 0) + fin, fin)
+            self.flights.append(flight)
+            self.next = flight.end
+            self.fin_sent |= fin
+            self.transmit(flight)
+            if len(self.flights) == 1:
+                self.set_timer()
+        if self.open and self.window == 0 and self.written > self.next and not self.flights:
+            self.set_timer()
+
+    def set_timer(self) -> None:
+        """For the tail, then for all."""
+        self.timer += 1
+        token, rtt = self.timer, 2 * self.net.profile.delay_ns
+        probing = self.net.profile.sack and not self.probed_tail and not self.backoff and self.open
+        wait = 2 * rtt + 2 * MS if probing else (200 * MS + rtt << min(self.backoff, 4))
+        self.net.at(wait, lambda: self.expire(token, probing))
+
+    def expire(self, token: int, probing: bool) -> None:
+        """The timer: unless it was set again."""
+        if token != self.timer or self.dead or self.backoff > 5:
+            return
+        if self.flights and probing:
+            self.probed_tail = True
+            self.transmit(self.flights[-1])
+        elif self.flights:
+            self.backoff += 1
+            self.repaired_at = self.next
+            for flight in self.flights:
+                flight.sacked = False
+            both = len(self.flights) > 1 and self.net.rng.random() < 0.3 and not self.flights[0].fin
+            self.transmit(self.flights[0], self.flights[1] if both else None)
+        elif self.window == 0 and self.written > self.next:
+            self.backoff += 1
+            if self.net.profile.one_byte_probes:
+                self.send(self.next, 1)
+            else:
+                self.send(self.una - 1)
+        else:
+            return
+        self.set_timer()
+
+    # Receiving
+
+    def take(self, packet: Packet_) -> None:
+        """A segment arrives."""
+        if self.dead:
+            return
+        if packet.flags & RST:
+            self.dead = True
+            return
+        if packet.start <= self.received and packet.tsval:
+            self.recent = packet.tsval
+        if packet.flags & SYN:
+            self.take_syn(packet)
+            return
+        if not self.open:
+            self.open = True
+            self.net.begin(self)
+        self.take_ack(packet)
+        if packet.end > packet.start:
+            self.take_data(packet)
+        elif packet.start == self.received - 1:
+            self.send(self.next)
+        self.pump()
+
+    def take_syn(self, packet: Packet_) -> None:
+        """The handshake."""
+        net = self.net
+        if packet.flags & ACK:
+            self.received = max(self.received, 1)
+            self.una = self.next = max(self.next, 1)
+            self.window = packet.window
+            self.send(self.next)
+            if not self.open:
+                self.open = True
+                net.begin(self)
+            self.pump()
+        elif net.profile.answer == "refuse":
+            self.received = 1
+            self.send(0, 0, RST | ACK)
+        elif net.profile.answer == "accept":
+            self.received = max(self.received, 1)
+            self.una, self.next, self.window = 1, max(self.next, 1), packet.window
+            self.send(0, 0, SYN | ACK)
+
+    def take_ack(self, packet: Packet_) -> None:
+        """What was acknowledged, and what must be sent again."""
+        for flight in self.flights:
+            flight.sacked |= any(left <= flight.start and flight.end <= right for left, right in packet.sack)
+        lost = [flight for flight in self.flights if not flight.sacked]
+        if packet.ack > self.una:
+            self.una = packet.ack
+            self.next = max(self.next, self.una)
+            self.duplicates = self.backoff = 0
+            self.probed_tail = False
+            self.flights = [flight for flight in self.flights if flight.end > packet.ack]
+            lost = [flight for flight in lost if flight.end > packet.ack]
+            if lost and packet.ack < self.repaired_at:
+                self.transmit(lost[0])
+            if self.flights:
+                self.set_timer()
+        elif self.flights and packet.ack == self.una and packet.end == packet.start and packet.window == self.window:
+            self.duplicates += 1
+            if self.duplicates == 3 and lost:
+                self.repaired_at = self.next
+                self.transmit(lost[0])
+            elif self.duplicates > 3 and len(lost) > 1 and self.net.rng.random() < 0.3:
+                self.transmit(lost[1])
+        if packet.ack >= self.una:
+            self.window = packet.window
+
+    def take_data(self, packet: Packet_) -> None:
+        """In order, out of order or again."""
+        rng = self.net.rng
+        room = self.received + max(self.net.profile.capacity - self.unread, 0)
+        start, end = packet.start, min(packet.end, room + 1 if packet.flags & FIN else room)
+        if packet.flags & FIN and end == packet.end:
+            self.fin_at = packet.end - 1
+        again = end <= self.received or any(left <= start and end <= right for left, right in self.early)
+        if again and self.net.profile.sack and end > start:
+            self.doubled = (start, end)
+        before = self.received
+        if start <= self.received < end:
+            self.received = end
+        elif start > self.received and end > start and not again:
+            self.early.append((start, end))
+        for left, right in sorted(self.early):
+            if left <= self.received:
+                self.received = max(self.received, right)
+        disorder = bool(self.early) or again or self.received == before
+        self.early = [(left, right) for left, right in self.early if left > self.received]
+        self.unread += self.received - before
+        self.unanswered += 1
+        if disorder or self.unanswered > 1:
+            self.send(self.next)
+        else:
+            self.net.at(rng.choice((0, 1, 40)) * MS, lambda: self.unanswered and not self.dead and self.send(self.next))
+        if self.fin_at is not None and self.received > self.fin_at and not self.closing:
+            self.net.at(rng.choice((0, 5, 300)) * MS, self.close)
+
+    def read(self) -> None:
+        """The application reads all; a window that was shut opens."""
+        self.unread = 0
+        if self.offered < min(self.net.profile.mss, self.net.profile.capacity) and self.open and not self.dead:
+            self.send(self.next)
+
+    def write(self, size: int) -> None:
+        """The application writes."""
+        if not self.closing:
+            self.written += size
+            self.pump()
+
+    def close(self) -> None:
+        """The application has no more."""
+        if self.net.profile.ending == "reset" and not self.dead:
+            self.dead = True
+            self.send(self.next, 0, RST | self.net.rng.choice((ACK, 0)))
+        elif self.net.profile.ending == "fin":
+            self.closing = True
+            self.pump()
+
+    def keep_alive(self) -> None:
+        """Is the other end still there?"""
+        if self.open and not (self.dead or self.flights or self.closing):
+            self.send(self.next - 1, self.net.rng.choice((0, 0, 1)))
+
+
+class Network:
+    """Two hosts, the way between them, and a capture somewhere on it."""
+
+    def __init__(self, rng: random.Random, profile: Profile) -> None:
+        self.rng, self.profile = rng, profile
+        self.now = 0
+        self.queue: list[tuple[int, int, Callable[[], Any]]] = []
+        self.count = 0
+        self.captured: list[tuple[int, Packet_, int]] = []
+        self.hosts = [
+            Host(self, side, number(rng), rng.getrandbits(32), rng.choice((0, 60_000, 65_500))) for side in (0, 1)
+        ]
+        both = None not in profile.scales
+        for host, scale in zip(self.hosts, profile.scales, strict=True):
+            host.scale = min(scale or 0, 14) if both else 0
+
+    def at(self, wait_ns: int, action: Callable[[], Any]) -> None:
+        """Do something later."""
+        self.count += 1
+        heapq.heappush(self.queue, (self.now + wait_ns, self.count, action))
+
+    def run(self) -> list[tuple[int, Packet_, int]]:
+        """(time, segment, TTL) of what was captured."""
+        self.knock(0)
+        while self.queue and len(self.captured) < FRAMES and self.now < 100 * SECOND:
+            self.now, _, action = heapq.heappop(self.queue)
+            action()
+        return sorted(self.captured, key=lambda each: each[0])
+
+    def knock(self, times: int) -> None:
+        """The client's SYN, until it is answered."""
+        client = self.hosts[0]
+        if not client.open and not client.dead and times < 4:
+            client.next = 1
+            client.send(0, 0, SYN)
+            self.at(SECOND << times, lambda: self.knock(times + 1))
+
+    def begin(self, host: Host) -> None:
+        """What the application does once the connection is open."""
+        rng = self.rng
+        moment = 0
+        for _ in range(rng.randint(0, 5)):
+            moment += rng.choice((0, 1, 30, 400)) * MS
+            size = rng.choice((1, 80, 3000, 20_000))
+            self.at(moment, lambda size=size: host.write(size))
+        for step in range(60):
+            self.at(step * rng.choice((5, 50, 700)) * MS, host.read)
+        if self.profile.keep_alive:
+            self.at(moment + 3 * SECOND, host.keep_alive)
+            self.at(moment + 4 * SECOND, host.keep_alive)
+        if rng.random() < 0.6:
+            self.at(moment + rng.choice((0, 10, 5000)) * MS, host.close)
+
+    def carry(self, packet: Packet_) -> None:
+        """To the place of the capture, and from there to the other end."""
+        rng, profile = self.rng, self.profile
+        share = profile.tap if packet.side == 0 else 1 - profile.tap
+        first, second = round(profile.delay_ns * share), round(profile.delay_ns * (1 - share))
+        if rng.random() < profile.late:
+            first += rng.choice((0, MS, 30 * MS)) if share else 0
+            second += rng.choice((MS, 30 * MS, 400 * MS))
+        lost_before = share and rng.random() < profile.loss / 2
+        lost_after = share < 1 and rng.random() < profile.loss / 2
+        if lost_before:
+            return
+        for copy in range(2 if rng.random() < profile.twice else 1):
+            if rng.random() >= profile.missed:
+                ttl = 64 - (copy and rng.choice((0, 0, 1)))
+                self.captured.append((self.now + first + copy * rng.choice((0, 1000, MS)), packet, ttl))
+            if not lost_after:
+                self.at(first + second + copy * MS, lambda: self.hosts[1 - packet.side].take(packet))
+
+
+def number(rng: random.Random) -> int:
+    """A sequence number to begin with, often shortly before the wrap."""
+    return rng.choice((0, TOP - 1, TOP - 2000, TOP - 20_000, 2**31 - 1000, rng.getrandbits(32), rng.getrandbits(32)))
+
+
+# From simulated segments to rows
+
+
+BITS = {
+    name: PACKETS.bit("options", name)
+    for name in ("mss", "window_scale", "sack_permitted", "sack", "timestamps", "fast_open")
+}
+
+
+def row_of(packet: Packet_, net: Network, place: int) -> dict[str, int]:
+    """The columns of `PACKETS` of a segment; `place` chooses addresses and ports."""
+    profile, me, other = net.profile, net.hosts[packet.side], net.hosts[1 - packet.side]
+    ends = [(0x0A000000 + place % 2, 50_000 + place), (0x0A000100, (443, 60_000)[place % 3 == 2])]
+    (src, src_port), (dst, dst_port) = ends if packet.side == 0 else ends[::-1]
+    prefix = 0xFFFF << 32 if profile.version == 4 else 0
+    options = BITS["timestamps"] if profile.timestamps else 0
+    row = {
+        "layers": PACKETS.bit("layers", "ethernet", "ipv4" if profile.version == 4 else "ipv6", "tcp"),
+        "stop": PACKETS.bit("stop", "decoded"), "ip_version": profile.version, "ip_proto": 6,
+        "src_hi": 0 if prefix else 0x20010DB8 << 32, "src_lo": prefix | src,
+        "dst_hi": 0 if prefix else 0x20010DB8 << 32, "dst_lo": prefix | dst,
+        "src_port": src_port, "dst_port": dst_port, "flow": -1, "place": -1, "header_len": 32,
+        "ip_id": packet.ip_id if prefix else 0, "length": 66 + packet.size, "captured": 66,
+        "seq": (me.isn + packet.start) % TOP, "flags": packet.flags, "window": packet.field,
+        "payload_len": packet.size, "tsval": packet.tsval, "tsecr": packet.tsecr,
+    }  # fmt: skip
+    if packet.flags & ACK:
+        row["ack"] = (other.isn + packet.ack) % TOP
+    if packet.flags & SYN:
+        options |= BITS["mss"] | (BITS["sack_permitted"] if profile.sack else 0)
+        row["mss"] = profile.mss
+        scale = profile.scales[packet.side]
+        if scale is not None:
+            options |= BITS["window_scale"]
+            row["window_scale"] = scale
+    if packet.sack:
+        options |= BITS["sack"]
+        row["sack_count"] = len(packet.sack)
+        for n, (left, right) in enumerate(packet.sack, 1):
+            row[f"sack_left_{n}"] = (other.isn + left) % TOP
+            row[f"sack_right_{n}"] = (other.isn + right) % TOP
+    row["options"] = options
+    return row
+
+
+def spoil(row: dict[str, int], rng: random.Random) -> dict[str, int]:
+    """Change a segment so that it does what it should not."""
+    row = dict(row)
+    far = (1, -1, 10, -10, 3000, -3000, 2**20, -(2**20), 2**30 + 5, 2**31, rng.getrandbits(32))
+    deed = rng.choice(
+        ("seq", "ack", "flags", "window", "tsval", "tsecr", "sack", "tos", "size", "cut", "fast open", "ecn")
+    )
+    if deed in ("seq", "ack"):
+        row[deed] = (row.get(deed, 0) + rng.choice(far)) % TOP
+    elif deed == "flags":
+        row["flags"] ^= rng.choice((FIN, SYN, RST, ACK, SYN | ACK))
+    elif deed == "window":
+        row["window"] = rng.choice((0, 0, 1, 65535))
+    elif deed in ("tsval", "tsecr"):
+        row["options"] |= BITS["timestamps"]
+        row[deed] = (row[deed] + rng.choice((-1, -2, -500, 1, 1000, 2**31))) % TOP
+    elif deed == "sack":
+        row["options"] |= BITS["sack"]
+        row["sack_count"] = rng.randint(1, 4)
+        for n in range(1, 5):
+            left = row.get("ack", 0) + rng.choice((-3000, -100, 0, 100, 1460, 5000, 10**6, 2**31))
+            row[f"sack_left_{n}"] = left % TOP
+            row[f"sack_right_{n}"] = (left + rng.choice((-10, 0, 50, 100, 1460))) % TOP
+    elif deed == "tos":
+        row["tos"] = rng.randint(0, 3)
+    elif deed == "size":
+        row["payload_len"] = rng.choice((0, 1, 2, 100, 70_000))
+    elif deed == "cut":
+        row["stop"] = PACKETS.bit("stop", rng.choice(("truncated", "bad_tcp_header")))
+    elif deed == "fast open":
+        row["options"] |= BITS["fast_open"]
+        row["fast_open_len"], row["payload_len"] = rng.choice((0, 8)), rng.choice((0, 100))
+    else:
+        row["flags"] |= rng.choice((ECE, CWR, ECE | CWR))
+    return row
+
+
+def simulated(seed: int) -> Rows:
+    """Some conversations at a time, as packet rows."""
+    rng = random.Random(seed)
+    wild = rng.choice((0, 0, 0.01, 0.1))
+    agreed_ecn = rng.random() < 0.2
+    frames: list[tuple[int, dict[str, int]]] = []
+    for place in range(rng.randint(1, 3)):
+        begun = 0
+        for _ in range(rng.choice((1, 1, 2))):  # the second uses the same addresses and ports
+            net = Network(rng, Profile.of(rng))
+            net.profile.version = 6 if place == 1 else 4
+            captured = net.run()
+            first = rng.choice((0, 0, 0, 3, 10))  # the capture begins later
+            alone = rng.choice((None, None, None, None, 0, 1))  # only one direction is captured
+            last = begun
+            for time_ns, packet, ttl in captured[first:]:
+                if packet.side != alone:
+                    row = row_of(packet, net, place) | {"ttl": ttl}
+                    if agreed_ecn and packet.flags & SYN:
+                        row["flags"] |= ECE if packet.flags & ACK else ECE | CWR
+                    frames.append((begun + time_ns, row))
+                    last = max(last, begun + time_ns)
+            begun = max(last + rng.choice((-50 * MS, MS, SECOND)), 0)
+    frames.sort(key=lambda frame: frame[0])
+    rows = np.zeros(len(frames), PACKETS.dtype)
+    for position, (time_ns, row) in enumerate(frames):
+        if rng.random() < wild:
+            row = spoil(row, rng)
+            time_ns += rng.choice((0, 0, -2 * MS))
+        rows["frame"][position], rows["time_ns"][position] = position + 1, START_NS + time_ns
+        for name, value in row.items():
+            rows[name][position] = value
+    return rows
+
+
+def hostile_rows(folder: Path, seed: int) -> Rows:
+    """The hostile conversations of another test, their IPv4 IDs as if each packet was another, and some with timestamps."""
+    path = folder / "hostile.pcap"
+    path.write_bytes(hostile(seed))
+    rows, rng = decoded(path), random.Random(seed)
+    rows["ip_id"] = np.where(rows["ip_version"] == 4, rows["frame"] % 65536, 0)
+    clock = rows["time_ns"] // MS % 2**32
+    some = np.array([rng.random() < 0.8 for _ in rows]) & (rows["src_port"] % 2 == 0)
+    rows["options"] |= np.where(some, BITS["timestamps"], 0).astype(rows["options"].dtype)
+    for name in ("tsval", "tsecr"):
+        shift = np.array([rng.choice((0, 0, 0, -1, -5, 3, 2**31)) for _ in rows])
+        rows[name] = np.where(some, (clock + shift) % TOP, 0)
+    return rows
+
+
+# The twin
+
+
+def assert_twin_agrees(rows: Rows) -> Judged:
+    """Every event and every column."""
+    engine = judged(rows)
+    lines = disagreements(naive_judge(packets_of(engine.packets)), engine)
+    assert not lines, "\n".join(lines[:20])
+    return engine
+
+
+def fits(twin: Verdict) -> bool:
+    """Did the engine have room for all that the twin remembers?"""
+    return twin.most_holes <= HOLES and twin.most_blocks <= BLOCKS
+
+
+@pytest.mark.parametrize("seeds", [SEEDS[start : start + 20] for start in range(0, len(SEEDS), 20)], ids=str)
+def test_the_twin_agrees_on_simulated_conversations(seeds: range) -> None:
+    """Every event and every column."""
+    for seed in seeds:
+        rows = simulated(seed)
+        lines = disagreements(naive_judge(packets_of((engine := judged(rows)).packets)), engine)
+        assert not lines, f"seed {seed}\n" + "\n".join(lines[:20])
+
+
+@pytest.mark.parametrize("seed", HOSTILE_SEEDS)
+def test_the_twin_agrees_on_hostile_traffic(tmp_path: Path, seed: int) -> None:
+    """Segments that no TCP sends."""
+    assert len(assert_twin_agrees(hostile_rows(tmp_path, seed)).events) > 500
