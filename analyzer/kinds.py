@@ -28,7 +28,7 @@ RETRANSMISSION_CAUSES = ("fast", "rto", "tlp", "syn", "syn_ack", "fin", "window_
 KINDS = (
     # What the capture did
     Kind("capture_duplicate", "copies", "The same IP packet was captured again: at another place (interface, direction, TTL, VLAN), or in a capture that holds a third or more of its packets twice. Nothing else is said of such a frame.", "RFC 6864 section 4 (the IPv4 ID of a packet)", value="ns since the first copy"),
-    Kind("network_duplicate", "copies", "The same IP packet passed the same place twice: the network, not the sender, repeated it. IPv4 packets with an ID only.", "RFC 6864 section 4", value="ns since the first copy", trouble=2),
+    Kind("network_duplicate", "copies", "The same IP packet passed the same place twice: the network, not the sender, repeated it. IPv4 packets with an ID only. Besides this only `paws` is said of such a frame.", "RFC 6864 section 4", value="ns since the first copy", trouble=2),
     Kind("capture_gap", "loss", "An ACK covers data that the capture does not hold: it was received, so the capture lost it (or began later).", "RFC 9293 section 3.4", value="bytes"),
     # Loss and repair
     Kind("retransmission", "loss", "Sequence space that the sender had sent before, or that fills a hole and was sent after what follows it.", "RFC 6298 section 5, RFC 5681 section 3.2, RFC 8985; tcp_retransmit_skb()", RETRANSMISSION_CAUSES, "bytes sent again", trouble=3),

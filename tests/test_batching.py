@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analyzer import analyze
+from analyzer.analysis import table_rows
+from analyzer.schema import Rows
+from analyzer.tables import TABLES
 from tests import build, strategies
 from tests.helpers import Reading, read_all, same_rows
+from tests.test_flows import START_NS, conversation
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 CAPTURES = sorted(path for path in SAMPLES.rglob("capture*.pcap*") if path.is_file())
@@ -119,3 +124,61 @@ def test_one_record_at_a_time() -> None:
     path = min(CAPTURES, key=lambda each: each.stat().st_size)
     reading = assert_independent(path, batches=(1,))
     assert len(read_all(path, batch_frames=1).batches) == len(reading)
+
+
+# Flows and events: what is said of a frame does not depend on the frames that were read along with it.
+
+
+def conversations(path: Path, seed: int, count: int) -> Path:
+    """A capture of many conversations at a time, with packets lost, repeated, exchanged and cut."""
+    rng = random.Random(seed)
+    waiting = [talk for talk in (conversation(rng) for _ in range(count)) if talk]
+    records, now = [], START_NS
+    while waiting:
+        talk = rng.choice(waiting[:9])
+        data, length = talk.pop(0)
+        now += rng.choice((-50_000, 1_000, 1_000_000, 30_000_000, 300_000_000))
+        records.append(build.Record(data, now, length))
+        if not talk:
+            waiting.remove(talk)
+    path.write_bytes(build.pcap(records, magic=build.NANOSECONDS))
+    return path
+
+
+def told(path: Path, max_flows: int, batch_frames: int | None) -> dict[str, Rows]:
+    """The rows of every table."""
+    sizes = {} if batch_frames is None else {"batch_frames": batch_frames}
+    tables = {}
+    for name, table in TABLES.items():
+        parts = list(table_rows([str(path)], name, max_flows=max_flows, **sizes))
+        tables[name] = np.concatenate([np.zeros(0, table.dtype), *parts])
+    tables["flows"] = tables["flows"][np.argsort(tables["flows"]["flow"], kind="stable")]
+    return tables
+
+
+@pytest.mark.parametrize("max_flows", [1, 5, 16, 1_000_000])
+@pytest.mark.parametrize("seed", [2, 3])
+def test_every_table(tmp_path: Path, seed: int, max_flows: int) -> None:
+    """All rows of all tables, also where flows must leave."""
+    path = conversations(tmp_path / "capture.pcap", seed, 150)
+    expected = told(path, max_flows, None)
+    assert len(expected["events"]) > 200
+    assert len(np.unique(expected["events"]["event"])) > 9
+    assert expected["flows"]["flow"].tolist() == list(range(len(expected["flows"])))
+    shown = expected["packets"]["events"]
+    assert np.count_nonzero(shown) > 100
+    for batch_frames in (1, 7, 100, 1000):
+        actual = told(path, max_flows, batch_frames)
+        for name, rows in expected.items():
+            assert same_rows(rows, actual[name]), name
+        analysis = analyze(path, max_flows=max_flows, batch_frames=batch_frames)
+        assert analysis.event_counts == analysis.events["event"].value_counts()[lambda count: count > 0].to_dict()
+        assert sum(analysis.event_counts.values()) == len(expected["events"])
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=[path.relative_to(SAMPLES).as_posix() for path in CAPTURES])
+def test_every_table_of_the_samples(path: Path) -> None:
+    """As one batch and frame by frame."""
+    expected, actual = told(path, 1_000_000, None), told(path, 1_000_000, 1)
+    for name, rows in expected.items():
+        assert same_rows(rows, actual[name]), name

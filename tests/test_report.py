@@ -13,8 +13,9 @@ from analyzer import Analysis, analyze
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
-from analyzer.kinds import KINDS, NAMES
+from analyzer.kinds import KINDS, NAMES, Kind
 from analyzer.report.console import ENDED, QUIRK_TEXT, STOP_TEXT, console_text
+from analyzer.report.story import story
 from analyzer.report.text import (
     duration_text,
     endpoint,
@@ -27,22 +28,26 @@ from analyzer.report.text import (
 )
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import FLOW_STATES, PACKETS, QUIRKS, STOPS, TUNNELS
+from analyzer.tables import FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build
+from tests.test_flows import Script, rows_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 BUNDLES = sorted(path.parent for path in SAMPLES.glob("*/*/capture.pcap"))
 START_NS = 1_763_660_000_123_456_789
 SECOND, DAY = 10**9, 86_400 * 10**9
+LONG, OTHER = "2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111"
 HOSTILE = "eth\x1b[31m0\n\r\t\x07\x9b1m\u202e\udcff"
 HOSTILE_SHOWN = "eth\\x1b[31m0\\x0a\\x0d\\x09\\x07\\x9b1m\\x202e\\xdcff"
 
 
-def segment(version: int = 4, flags: int = 0x10, payload: int = 0, seq: int = 1000, **ends: str | int) -> bytes:
+def segment(
+    version: int = 4, flags: int = 0x10, payload: int = 0, seq: int = 1001, ack: int = 2000, **ends: str | int
+) -> bytes:
     """An Ethernet frame with TCP; `src`, `dst`, `src_port`, `dst_port` as for the builders."""
     ports = {name: int(value) for name, value in ends.items() if name.endswith("port")}
     addresses = {name: str(value) for name, value in ends.items() if name in ("src", "dst")}
-    content = build.tcp(bytes(payload), seq=seq, flags=flags, check=0, **ports)
+    content = build.tcp(bytes(payload), seq=seq, ack=ack, flags=flags, check=0, **ports)
     if version == 6:
         return build.ethernet(build.ipv6(content, **addresses), build.IPV6)
     return build.ethernet(build.ipv4(content, **addresses))
@@ -112,6 +117,18 @@ def section(text: str, title: str) -> list[str]:
     return found
 
 
+def stories(text: str) -> dict[str, str]:
+    """Of the connections in trouble: who talked to whom, and what happened to them."""
+    found: dict[str, str] = {}
+    ends = ""
+    for line in section(text, "connections in trouble"):
+        if line.startswith("      "):
+            found[ends] = " ".join([*found.get(ends, "").split(), *line.split()])
+        else:
+            ends = (ends if line.startswith(("  > ", "  - ")) else "") + line.strip()
+    return found
+
+
 def joined(text: str) -> str:
     """The text with folded lines put together again."""
     return " ".join(text.split())
@@ -122,10 +139,19 @@ def joined(text: str) -> str:
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: "-".join(path.parts[-2:]))
 def test_samples(bundle: Path) -> None:
-    """Answer, capture, protocols and conversations are all there."""
+    """Verdict, answer, trouble, capture, protocols and conversations are all there."""
     analysis = analyze(bundle)
     text = checked(analysis)
-    assert joined(text).startswith(f"{bundle}: {len(analysis.packets):,} frames in ")
+    tcp = int((analysis.flows["protocol"] == "tcp").sum())
+    verdict, _, answer = joined(text).partition(". ")
+    assert answer.startswith(f"{bundle}: {len(analysis.packets):,} frames in ")
+    if analysis.troubled:
+        assert verdict.startswith(f"Trouble in {analysis.troubled} of {tcp} TCP connection")
+        assert f"\n\nconnections in trouble ({analysis.troubled} of {analysis.troubled})\n" in text
+        assert len(stories(text)) == analysis.troubled
+    else:
+        assert verdict.startswith(f"No trouble in {tcp} TCP connection")
+        assert "in trouble" not in text
     assert f"busiest conversations ({len(analysis.flows)} of {len(analysis.flows)})" in text
     assert [line.split("  ")[1] for line in section(text, "capture")][:1] == ["file"]
     assert len(section(text, "busiest")) == 1 + 2 * len(analysis.flows)
@@ -136,8 +162,8 @@ def test_the_whole_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """One capture, word for word."""
     monkeypatch.chdir(tmp_path)
     frames = [
-        segment(flags=2),
-        segment(flags=0x12, seq=1999, src=build.DST4, dst=build.SRC4, src_port=80, dst_port=40000),
+        segment(flags=2, seq=1000),
+        segment(flags=0x12, seq=1999, ack=1001, src=build.DST4, dst=build.SRC4, src_port=80, dst_port=40000),
         segment(),
         segment(payload=1000),
         build.ethernet(build.ipv4(build.udp(bytes(20), check=1), build.UDP)),
@@ -149,8 +175,8 @@ def test_the_whole_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert (
         checked(analyze("small.pcap"))
         == """\
-small.pcap: 6 frames in 2.5 ms, 1 TCP connection (1 still open), 1 UDP
-conversation
+No trouble in 1 TCP connection. small.pcap: 6 frames in 2.5 ms, 1 TCP connection
+(1 still open), 1 UDP conversation
 
 capture
   file        pcap, nanoseconds, little-endian, 2.4, 482 B
@@ -179,13 +205,272 @@ busiest conversations (2 of 2)
     )
 
 
+# The verdict, and connections in trouble
+
+
+def test_trouble_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worst first: one that nobody answered, one that was refused, one that sent something again."""
+    monkeypatch.chdir(tmp_path)
+    scripts = {
+        40000: "c:S s:SA c:A c:PA10 s:A c:FA s:FA c:A",
+        40001: "c:S s:SA c:A c:PA10 c:PA10! s:A",
+        40002: "c:S s:RA",
+        40003: "c:S",
+    }
+    frames = [frame for port, words in scripts.items() for frame in Script((build.SRC4, port)).frames(words)]
+    pcap_of(Path("trouble.pcap"), frames)
+    blocks = checked(analyze("trouble.pcap")).split("\n\n")
+    assert (
+        blocks[0]
+        == """\
+Trouble in 3 of 4 TCP connections: syn unanswered (1), refused (1),
+retransmission (1). trouble.pcap: 17 frames in 16 ms, 4 TCP connections (1 still
+open, 1 closed, 1 refused, 1 unanswered)"""
+    )
+    assert (
+        blocks[1]
+        == """\
+connections in trouble (3 of 3)
+  192.0.2.1:40003 > 198.51.100.2:80  tcp
+      no answer to 1 SYN
+  192.0.2.1:40002 > 198.51.100.2:80  tcp
+      refused: the server answered the SYN with a reset
+  192.0.2.1:40001 > 198.51.100.2:80  tcp
+      the client sent 1 segment again (10 B)"""
+    )
+    assert blocks[2].startswith("capture\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        ("c:S s:SA c:A c:PA10 s:A", "No trouble in 1 TCP connection. made.pcap: "),
+        ("c:S s:SA c:A c:S* s:SA* c:A", "No trouble in 2 TCP connections. made.pcap: "),
+        ("c:udp10 s:udp10", "made.pcap: "),
+        ("c:S s:RA", "Trouble in 1 of 1 TCP connection: refused (1). made.pcap: "),
+        ("c:S s:RA c:S* s:SA* c:A", "Trouble in 1 of 2 TCP connections: refused (1). made.pcap: "),
+        (
+            "c:S c:S! c:S!",
+            "Trouble in 1 of 1 TCP connection: syn unanswered (1), retransmission (2). made.pcap: ",
+        ),
+    ],
+)
+def test_the_verdict_comes_first(words: str, verdict: str) -> None:
+    """None, or how many connections and which sorts; nothing where there is no TCP."""
+    text = checked(made(rows_of(Script().frames(words))))
+    assert joined(text).startswith(verdict)
+    assert ("connections in trouble (1 of 1)\n" in text) == ("Trouble" in verdict)
+
+
+def test_the_verdict_names_the_worst_sorts() -> None:
+    """Four of them by their weight, the others as a number; what is no trouble does not count."""
+    analysis = made(rows_of(Script().frames("c:S s:RA")))
+    analysis.event_counts = {kind.name: 1000 + number for number, kind in enumerate(KINDS)}
+    weights = sorted((kind.trouble for kind in KINDS), reverse=True)
+    text = joined(checked(analysis))
+    found = re.match(r"Trouble in 1 of 1 TCP connection: (.*), and (\d+) other sorts\. made", text)
+    assert found
+    named = re.findall(r"([\w ]+) \(([\d,]+)\)", found[1])
+    kinds = {kind.name.replace("_", " "): kind for kind in KINDS}
+    assert [kinds[name.strip()].trouble for name, _ in named] == weights[:4]
+    assert [int(count.replace(",", "")) for name, count in named] == [
+        analysis.event_counts[kinds[name.strip()].name] for name, _ in named
+    ]
+    assert int(found[2]) == sum(kind.trouble > 0 for kind in KINDS) - 4
+    analysis.event_counts = {"window_update": 5, "refused": 1}
+    assert joined(checked(analysis)).startswith("Trouble in 1 of 1 TCP connection: refused (1). made")
+
+
+@pytest.mark.parametrize("top", [0, 1, 2, 10])
+def test_as_many_in_trouble_as_asked_for(top: int) -> None:
+    """The worst; how many there are in all stands in the title."""
+    words = ["c:S s:RA", "c:S c:S!", "c:S s:SA c:A c:PA9 c:PA9! s:A", "c:S s:SA c:A"]
+    frames = [frame for port, each in enumerate(words) for frame in Script((build.SRC4, 40000 + port)).frames(each)]
+    text = checked(made(rows_of(frames)), top)
+    assert joined(text).startswith("Trouble in 3 of 4 TCP connections: ")
+    if top == 0:
+        assert "in trouble" not in text
+    else:
+        assert f"connections in trouble ({min(top, 3)} of 3)" in text
+        ports = [found[1] for ends in stories(text) if (found := re.search(r":(\d+) > ", ends))]
+        assert ports == ["40001", "40000", "40002"][:top]
+
+
+TROUBLES = {
+    "half open": "c:S s:SA",
+    "refused, then accepted": "c:S s:RA c:S! s:SA c:A c:PA9 s:A",
+    "reset in the handshake": "c:S s:SA s:R",
+    "the client gives up": "c:S c:R",
+    "a reset with data unread": "c:S s:SA c:A c:PA10 s:RA",
+    "a reset after both FINs": "c:S s:SA c:A c:FA s:FA c:R",
+    "a reset after one FIN": "c:S s:SA c:A c:FA s:A s:R",
+    "again and again": "c:S s:SA c:A c:PA9 c:PA9! c:PA9! s:A",
+}
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_every_connection_in_trouble_has_a_story(name: str) -> None:
+    """Not an empty line, and the verdict names something too."""
+    analysis = made(rows_of(Script().frames(TROUBLES[name])))
+    text = checked(analysis)
+    assert analysis.troubled == 1
+    assert re.match(r"Trouble in 1 of 1 TCP connection: [a-z ]+ \(\d+\)", joined(text))
+    (told,) = stories(text).values()
+    assert len(told) > 10
+
+
+def flow_row(state: str = "open", events: Sequence[str] = (), **columns: int) -> Rows:
+    """A row of the table `flows`."""
+    row = np.zeros(1, FLOWS.dtype)
+    row["state"], row["events"] = FLOWS.bit("state", state), FLOWS.bit("events", *events)
+    for name, value in columns.items():
+        row[name] = value
+    return row[0]
+
+
+AGAIN = {"client_retransmissions": 12, "client_retransmitted_bytes": 17_520}
+SHUT = {"server_zero_windows": 1, "server_zero_window_ns": 5 * SECOND, "server_zero_window_longest_ns": 5 * SECOND}
+STORIES: dict[str, tuple[Rows, str]] = {
+    "nothing": (flow_row(), ""),
+    "closed": (flow_row("closed", ["window_update", "duplicate_ack"], client_duplicate_acks=5), ""),
+    "refused": (flow_row("refused", ["refused"]), "refused: the server answered the SYN with a reset"),
+    "unanswered": (flow_row("unanswered", ["syn_unanswered"], client_packets=1), "no answer to 1 SYN"),
+    "unanswered again": (flow_row("unanswered", ["syn_unanswered"], client_packets=7), "no answer to 7 SYNs"),
+    "half open": (flow_row("half_open"), "the handshake was never completed"),
+    "reset by the client": (
+        flow_row("reset_by_client", ["reset"], server_unique_bytes=2_000_000, client_unique_bytes=9),
+        "the client reset it after 2 MB from the server",
+    ),
+    "reset by the server, nothing came": (flow_row("reset_by_server", ["reset"]), "the server reset it"),
+    "reset in the handshake": (
+        flow_row("reset_by_client", ["reset_in_handshake"], server_unique_bytes=5),
+        "the client reset the handshake",
+    ),
+    "reset of what one side does not know": (
+        flow_row("reset_by_server", ["reset", "half_open"], client_unique_bytes=5),
+        "the server reset it: it knew no such connection",
+    ),
+    "again": (
+        flow_row("closed", ["retransmission"], **AGAIN),
+        "the client sent 12 segments again (17.5 kB)",
+    ),
+    "again, once, after a timeout": (
+        flow_row(
+            "closed",
+            ["retransmission", "retransmission_timeout"],
+            server_retransmissions=1,
+            server_retransmitted_bytes=100,
+            server_timeouts=1,
+        ),
+        "the server sent 1 segment again (100 B), 1 timeout",
+    ),
+    "again, needlessly": (
+        flow_row(
+            "closed", ["retransmission", "spurious_retransmission"], **AGAIN, client_timeouts=2, client_spurious=3
+        ),
+        "the client sent 12 segments again (17.5 kB), 2 timeouts, 3 needlessly",
+    ),
+    "out of order": (
+        flow_row("closed", ["reordering"], server_out_of_order=3),
+        "3 segments of the server came out of order",
+    ),
+    "received twice": (
+        flow_row("closed", ["dsack"], client_dsacks=2),
+        "the client received 2 segments twice",
+    ),
+    "a closed window": (
+        flow_row("closed", ["zero_window"], **SHUT),
+        "the server closed its window 1 time for 5 s",
+    ),
+    "a window closed twice": (
+        flow_row(
+            "closed", ["zero_window"], **(SHUT | {"server_zero_windows": 2, "server_zero_window_longest_ns": SECOND})
+        ),
+        "the server closed its window 2 times for 5 s (longest 1 s)",
+    ),
+    "not captured": (
+        flow_row("closed", ["capture_gap"], server_missing_bytes=1460),
+        "1.46 kB of the server were not captured",
+    ),
+    "other sorts": (
+        flow_row("closed", ["ce", "sack_reneging", "window_shrunk", "window_update"]),
+        "also sack reneging, window shrunk, ce",
+    ),
+    "everything, worst first": (
+        flow_row(
+            "reset_by_server",
+            ["reset", "retransmission", "zero_window", "stray"],
+            **AGAIN,
+            **SHUT,
+            server_retransmissions=1,
+            client_unique_bytes=17,
+        ),
+        "the server reset it after 17 B from the client; the client sent 12 segments again (17.5 kB); the server sent 1 "
+        "segment again (0 B); the server closed its window 1 time for 5 s; also stray",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_stories(name: str) -> None:
+    """Sentence by sentence."""
+    row, told = STORIES[name]
+    assert story(row) == told
+
+
+COUNTED_BY_SIDE = {
+    "retransmission": "client_retransmissions",
+    "retransmission_timeout": "client_timeouts",
+    "spurious_retransmission": "client_spurious",
+    "reordering": "client_out_of_order",
+    "dsack": "client_dsacks",
+    "zero_window": "client_zero_windows",
+}
+
+
+# A SYN without an answer is told by the state, which is `unanswered` then.
+TOLD_BY_THEMSELVES = [kind for kind in KINDS if kind.trouble and kind.name != "syn_unanswered"]
+
+
+@pytest.mark.parametrize("kind", TOLD_BY_THEMSELVES, ids=lambda kind: kind.name)
+def test_every_kind_is_told(kind: Kind) -> None:
+    """Whatever is trouble changes the story of a connection, however it ended."""
+    counted = {COUNTED_BY_SIDE[kind.name]: 1} if kind.name in COUNTED_BY_SIDE else {}
+    with_it = (
+        {"client_retransmissions": 1} if kind.name in ("retransmission_timeout", "spurious_retransmission") else {}
+    )
+    for state in ("open", "closed", "half_closed"):
+        assert story(flow_row(state, [kind.name], **with_it, **counted)) != story(flow_row(state, **with_it))
+
+
+def test_long_stories_are_folded() -> None:
+    """Everything at once in the longest words, below the longest addresses."""
+    rows = rows_of(Script((LONG, 65535), (OTHER, 50000)).frames("c:S s:SA c:A c:PA9 c:PA9! s:A s:RA"))
+    analysis = made(rows)
+    state, ends = analysis.flow_tracker.states, analysis.flow_tracker.ends
+    state["events"][0] = FLOWS.bit("events", *[kind.name for kind in KINDS])
+    for name in ("retransmissions", "timeouts", "spurious", "reordered", "dsacks", "zero_windows"):
+        ends[name][:2] = 2**32 - 1
+    for name in ("retransmitted_bytes", "missing_bytes", "zero_ns", "zero_longest_ns"):
+        ends[name][:2] = 2**62
+    text = checked(analysis)
+    ((who, told),) = stories(text).items()
+    assert who == f"[{LONG}]:65535> [{OTHER}]:50000  tcp"
+    assert told.count("4,294,967,295 segments") == 2 * 3
+    assert told.count("4,294,967,295 times for 53376 days") == 2
+    assert "also network duplicate, " in told
+    assert len(section(text, "connections in trouble")) > 9
+
+
+# The rest
+
+
 def test_long_addresses_stand_on_two_lines(tmp_path: Path) -> None:
     """IPv6 with nothing to shorten, and ports of five digits."""
-    long, other = "2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111"
-    path = pcap_of(tmp_path / "long.pcap", [segment(6, src=long, dst=other, src_port=65535, dst_port=50000)])
+    path = pcap_of(tmp_path / "long.pcap", [segment(6, src=LONG, dst=OTHER, src_port=65535, dst_port=50000)])
     _, client, server, numbers = section(checked(analyze(path)), "busiest")
-    assert client == f"  [{long}]:65535"
-    assert server == f"  - [{other}]:50000  tcp"
+    assert client == f"  [{LONG}]:65535"
+    assert server == f"  - [{OTHER}]:50000  tcp"
     assert numbers.split() == ["1", "74", "B", "0", "ns", "-", "still", "open"]
 
 
@@ -480,7 +765,9 @@ def test_html_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     pcap_of(Path("<b>&'\".pcap"), [segment(flags=2)])
     shown = analyze("<b>&'\".pcap")._repr_html_()
-    assert shown.startswith("<pre>&lt;b&gt;&amp;&#x27;&quot;.pcap: 1 frame")
+    assert shown.startswith(
+        "<pre>Trouble in 1 of 1 TCP connection: syn unanswered (1). &lt;b&gt;&amp;&#x27;&quot;.pcap: 1 frame"
+    )
     assert shown.endswith("</pre>")
     assert re.findall(r"<[^>]*>", shown) == ["<pre>", "</pre>"]
     assert "192.0.2.1:40000 &gt; 198.51.100.2:80" in shown

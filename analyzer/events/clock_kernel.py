@@ -40,20 +40,27 @@ SOURCE = np.dtype(
 
 
 @inline
-def timestamps(seg: Any, me: Any, you: Any, row: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
-    """TSval and TSecr of a segment, against what both ends sent before. Before its acknowledgment counts."""
+def paws(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """A TSval against the one that its receiver holds: would it be dropped?"""
+    if not seg["has_tsval"] or not you["recent_known"] or seg["flags"] & (SYN | RST):
+        return
+    old = difference(you["recent"], seg["tsval"])
+    if old <= PAWS_WINDOW or seg["time_ns"] - you["recent_ns"] > PAWS_NS:
+        return
+    pure = seg["length"] == 0 and not seg["flags"] & FIN
+    excused = pure and seg["start"] == me["una"] and seg["has_ack"] and seg["ack"] == seg["una"]
+    if excused and old * TICK_NS <= EXCUSED_NS + me["rtt_min_ns"] + you["rtt_min_ns"]:
+        return
+    cause = C_OLD_ACK if pure and seg["start"] < me["una"] else C_SEGMENT
+    emit(seg, state, world, out, counts, PAWS, cause, 0, old)
+
+
+@inline
+def timestamps(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """TSval and TSecr of a segment, against what both ends sent before."""
     if not seg["has_tsval"] or seg["flags"] & RST:
         return
     tsval = seg["tsval"]
-    if you["recent_known"] and not seg["flags"] & SYN:
-        old = difference(you["recent"], tsval)
-        young = seg["time_ns"] - you["recent_ns"] <= PAWS_NS
-        pure = seg["length"] == 0 and not seg["flags"] & (SYN | FIN)
-        excused = pure and seg["start"] == me["una"] and seg["has_ack"] and seg["ack"] == seg["una"]
-        excused &= old * TICK_NS <= EXCUSED_NS + me["rtt_min_ns"] + you["rtt_min_ns"]
-        if old > PAWS_WINDOW and young and not excused:
-            cause = C_OLD_ACK if pure and seg["start"] < me["una"] else C_SEGMENT
-            emit(seg, state, world, out, counts, PAWS, cause, 0, old)
     if me["timestamps"]:
         back = difference(me["tsval"], tsval)
         old_ack = seg["has_ack"] and seg["ack"] < seg["una"]

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.events.clock_kernel import recycling, remember_timestamps, timestamps
+from analyzer.events.clock_kernel import paws, recycling, remember_timestamps, timestamps
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import BY_CAPTURE, copy_of
+from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, copy_of
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import opening
 from analyzer.events.loss_kernel import acknowledging, repeating, sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
-from analyzer.flows.state import ACKED, KEEP_ALIVE, TCP
+from analyzer.flows.state import ACKED, KEEP_ALIVE, OPEN, TCP
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
@@ -83,6 +83,9 @@ def judge(
                 event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
                 emit(seg, state, world, out, counts, event, 0, copied, since)
                 me["copies"] += 1
+                if kind == BY_NETWORK:  # its receiver looks at it again
+                    place_in_streams(row, seg, me, you, state)
+                    paws(seg, me, you, state, world, out, counts)
             elif not from_before(row, seg, me, you, state, world, out, counts):
                 place_in_streams(row, seg, me, you, state)
                 follow(
@@ -126,6 +129,7 @@ def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
         me["known"] = 1
         me["isn"] = seq if flags & SYN else seq - 1 & 0xFFFFFFFF
         me["next"] = me["una"] = 0 if flags & SYN else 1
+        forget(me)
     next_ = me["next"]
     seg["start"] = next_ + difference(seq, np.int64(me["isn"]) + next_ & 0xFFFFFFFF)
     seg["end"] = seg["start"] + seg["length"] + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)
@@ -140,6 +144,15 @@ def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
         next_ = you["next"]
         seg["ack"] = next_ + difference(ack, np.int64(you["isn"]) + next_ & 0xFFFFFFFF)
     seg["una"] = you["una"]
+
+
+@inline
+def forget(me: Any) -> None:
+    """A stream that begins anew: nothing that was remembered in the numbers of before holds."""
+    me["board"] = -1
+    me["phase"] = OPEN
+    me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
+    me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["told_ns"] = 0
 
 
 @inline
@@ -201,7 +214,8 @@ def follow(
         challenging(seg, me, you, state, world, out, counts)
         repeating(seg, me, you, answered, state, world, out, counts)
         offering(seg, me, you, state, world, out, counts)
-    timestamps(seg, me, you, row, state, world, out, counts)
+    paws(seg, me, you, state, world, out, counts)
+    timestamps(seg, me, you, state, world, out, counts)
     remember_timestamps(seg, me, you)
     congestion(row, seg, me, you, state, world, out, counts)
     if flags & FIN and not me["fin"] and seg["end"] >= me["next"]:

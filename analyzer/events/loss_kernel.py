@@ -165,7 +165,7 @@ def repeated(
         # A SYN-ACK may answer another SYN; and after a reset, or in an open connection, no timer waits for an answer.
         expired = now - max(me["sent_ns"], you["sent_ns"]) >= TIMER_NS and not you["rst"]
         expired = expired and not state["judged"] & ACKED
-    elif number and start > 0 and sent[number & RING]["start"] == 0:
+    elif number and start > 0 and not before and sent[number & RING]["start"] == 0:
         cause = C_FAST  # data of a SYN that the SYN-ACK did not acknowledge (RFC 7413 section 4.2.2)
     elif probe or probed or (you["windows"] and you["window"] == 0 and start >= you["last_edge"]):
         cause = C_WINDOW_PROBE

@@ -179,7 +179,7 @@ def _tcp_state(states: Rows, mine: Rows, other: Rows, end: npt.NDArray[np.intp])
 
 
 def _quantile(ends: Rows, histograms: npt.NDArray[np.uint32], share: float) -> npt.NDArray[np.int64]:
-    """The quantile of the RTT samples: exact where they were kept, else from the histogram, between neighbouring edges."""
+    """The quantile of the RTT samples: exact where they were kept, else from the histogram."""
     count = ends["rtt_count"].astype(np.int64)
     few = np.where(np.arange(ends["rtt_first"].shape[1]) < count[:, None], ends["rtt_first"], np.inf)
     rank = np.maximum(np.ceil(share * count).astype(np.int64) - 1, 0)
@@ -190,8 +190,7 @@ def _quantile(ends: Rows, histograms: npt.NDArray[np.uint32], share: float) -> n
         bins = histograms[ends["histogram"][i]]
         upto = np.cumsum(bins)
         at = int(np.searchsorted(upto, rank[i], side="right"))
-        inside = (rank[i] - (upto[at - 1] if at else 0) + 0.5) / bins[at]
-        result[i] = 2 ** (BINS_FROM + (at + inside) / 4)
+        result[i] = 2 ** (BINS_FROM + (at + 0.5) / 4)  # the middle of the bin is never more than 9.1 % off
     bounded = np.clip(result, ends["rtt_min_ns"], np.maximum(ends["rtt_max_ns"], ends["rtt_min_ns"]))
     return np.where(count > 0, bounded, -1).astype(np.int64)
 

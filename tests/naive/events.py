@@ -182,6 +182,7 @@ class End:
     offence: int = 0  # frame of an unacceptable segment
     # What is counted
     rtts: list[int] = field(default_factory=list)
+    smoothed_rtt_ns: int = 0  # RFC 6298 section 2
     idle_ns: int = 0
     shuts: list[int] = field(default_factory=list)  # how long the window was shut, each time
     windows: list[int] = field(default_factory=list)
@@ -795,7 +796,9 @@ def retransmission_cause(
     with_sack = "sack_permitted" in me.options & other.options or other.sack_blocks or not is_known
     is_tail = segment.end >= me.next and segment.start > 0
     undisturbed = me.phase == "open" and not me.tail_probe_end and not asked
-    if with_sack and is_tail and undisturbed and quiet < 3 * rtt + TAIL_NS:
+    # The timer sends the first segment again; where the last is the first, the probe comes before it.
+    is_soon = quiet < rtt + 2 * max(rtt, me.smoothed_rtt_ns) + TAIL_NS
+    if with_sack and is_tail and undisturbed and (segment.start > me.una or is_soon):
         me.tail_probe_end = me.next
         return "tlp", False
     me.phase, me.repaired_at = "loss", me.next
@@ -862,6 +865,8 @@ def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, a
         sent.needless = True
         other.needless += 1
         connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start)
+        if other.phase == "loss":
+            other.phase = "open"  # the sender takes the time-out back (RFC 4015)
 
 
 def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
@@ -879,6 +884,7 @@ def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
         if segment.tsecr != newest.last_tsval:
             rtt = segment.time_ns - newest.time_ns
     if (named or not waited) and rtt >= 0:
+        other.smoothed_rtt_ns += (rtt - other.smoothed_rtt_ns) >> 3 if other.rtts else rtt
         other.rtts.append(rtt)
 
 
