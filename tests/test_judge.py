@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import json
 import os
@@ -10,7 +9,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,29 +17,37 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analyzer.analysis import table_rows
 from analyzer.capture import open_capture
 from analyzer.decode import decode
-from analyzer.events.judge import Judge
+from analyzer.events.judge import OUT_CAPACITY, Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.state import BLOCKS, HOLES, SENT_CAPACITY
 from analyzer.kinds import CAUSES, KINDS, NAMES
-from analyzer.schema import Rows, Table
+from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, PACKETS
 from tests.helpers import plain
 from tests.naive.events import Event, Verdict
 from tests.naive.events import judge as naive_judge
 from tests.naive.flows import Packet
+from tests.test_jit import digest
 from tests.test_wireshark import hostile
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = sorted((ROOT / "samples").rglob("capture*.pcap*"))
 SEEDS = range(200)
+AT_ONCE = 20
 HOSTILE_SEEDS = range(8)
 BATCHES = (1, 2, 7, 1000)
 FRAMES = 250  # of a simulated conversation at most
 TOP = 2**32
 FIN, SYN, RST, PSH, ACK, ECE, CWR = 1, 2, 4, 8, 16, 64, 128
 MS, SECOND = 10**6, 10**9
+HASH_OVERFLOWS = [  # as a hash should
+    word
+    for module in ("flows.flow_kernel", "events.copies_kernel")
+    for word in ("-W", f"ignore:overflow encountered:RuntimeWarning:analyzer.{module}")
+]
 START_NS = 1_763_660_000 * SECOND
 
 
@@ -56,10 +63,16 @@ class Judged:
     flows: Rows
     counts: dict[str, int]
 
+    @property
+    def flow(self) -> Any:
+        """The only flow."""
+        (row,) = self.flows
+        return row
 
-def judged(rows: Rows, batch_frames: int = 1 << 30) -> Judged:
+
+def judged(rows: Rows, batch_frames: int = 1 << 30, max_flows: int = 1000) -> Judged:
     """Follow and judge packet rows, so many at a time."""
-    tracker = FlowTracker()
+    tracker = FlowTracker(max_flows, keep_left=True)
     judge = Judge(tracker, keep=True)
     events, packets = [np.zeros(0, EVENTS.dtype)], [np.zeros(0, PACKETS.dtype)]
     for start in range(0, len(rows), batch_frames):
@@ -69,7 +82,8 @@ def judged(rows: Rows, batch_frames: int = 1 << 30) -> Judged:
         packets.append(batch)
     events += [found.copy() for found in judge.finish()]
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
-    return Judged(np.concatenate(packets), np.concatenate(events), tracker.rows(), counts)
+    flows = np.concatenate([*tracker.rows_left, tracker.rows()])
+    return Judged(np.concatenate(packets), np.concatenate(events), flows, counts)
 
 
 def decoded(path: Path) -> Rows:
@@ -107,7 +121,7 @@ def disagreements(twin: Verdict, engine: Judged) -> list[str]:
         if left != right
     ]
     for row in engine.flows:
-        for name, expected in twin.flows[int(row["flow"])].items():
+        for name, expected in twin.flows.get(int(row["flow"]), {}).items():  # the others are not TCP
             actual = row[name].decode() if name == "history" else int(row[name])
             if not agree(name, expected, actual, row):
                 lines.append(f"flow {row['flow']}: {name}: twin {expected}, engine {actual}")
@@ -115,11 +129,11 @@ def disagreements(twin: Verdict, engine: Judged) -> list[str]:
 
 
 def agree(name: str, expected: int | str, actual: int | str, row: Any) -> bool:
-    """Quantiles of many samples are known within 10 % (and 256 ns), all else exactly."""
+    """Quantiles of many samples are known within 10 % (and the 304 ns of the first bin), all else exactly."""
     if name.endswith(("rtt_median_ns", "rtt_p95_ns")) and isinstance(expected, int) and isinstance(actual, int):
         side = name.split("_")[0]
         few = row[f"{side}_rtt_samples"] <= 8
-        return abs(actual - expected) <= (1e-6 * abs(expected) if few else 256 + 0.1 * expected)
+        return abs(actual - expected) <= (1e-6 * abs(expected) if few else 304 + 0.1 * expected)
     return expected == actual
 
 
@@ -143,7 +157,7 @@ class Profile:
     late: float
     twice: float
     missed: float  # by the capture
-    answer: str  # to the SYN: accept, refuse or ignore
+    answer: str  # to the SYN: accept, refuse or ignore; or both ends send one at a time, and they cross
     one_byte_probes: bool
     keep_alive: bool
     ending: str
@@ -166,7 +180,7 @@ class Profile:
             late=rng.choice((0, 0, 0.02, 0.2)),
             twice=rng.choice((0, 0, 0, 0.05)),
             missed=rng.choice((0, 0, 0, 0.02, 0.2)),
-            answer=rng.choice((*["accept"] * 12, "refuse", "ignore")),
+            answer=rng.choice((*["accept"] * 12, "refuse", "ignore", "cross")),
             one_byte_probes=rng.random() < 0.5,
             keep_alive=rng.random() < 0.3,
             ending=rng.choice(("fin", "fin", "fin", "reset", "none")),
@@ -353,7 +367,7 @@ class Host:
         elif net.profile.answer == "refuse":
             self.received = 1
             self.send(0, 0, RST | ACK)
-        elif net.profile.answer == "accept":
+        elif net.profile.answer in ("accept", "cross"):
             self.received = max(self.received, 1)
             self.una, self.next, self.window = 1, max(self.next, 1), packet.window
             self.send(0, 0, SYN | ACK)
@@ -464,6 +478,8 @@ class Network:
     def run(self) -> list[tuple[int, Packet_, int]]:
         """(time, segment, TTL) of what was captured."""
         self.knock(0)
+        if self.profile.answer == "cross":
+            self.hosts[1].send(0, 0, SYN)
         while self.queue and len(self.captured) < FRAMES and self.now < 100 * SECOND:
             self.now, _, action = heapq.heappop(self.queue)
             action()
@@ -563,6 +579,21 @@ def row_of(packet: Packet_, net: Network, place: int) -> dict[str, int]:
     return row
 
 
+def greet(row: dict[str, int], special: str, rng: random.Random) -> None:
+    """What some handshakes have, and others not."""
+    is_answer = row["flags"] & ACK
+    if special == "ecn":
+        row["flags"] |= ECE if is_answer else rng.choice((ECE | CWR, ECE | CWR, 0))
+    elif special == "fast open":
+        row["options"] |= BITS["fast_open"]
+        row["fast_open_len"] = rng.choice((0, 8))
+        row["payload_len"] = 0 if is_answer else rng.choice((0, 0, 100))
+        if is_answer:
+            row["ack"] = (row["ack"] + rng.choice((0, 100))) % TOP
+    elif special == "cookie" and is_answer:
+        row["options"] = BITS["mss"]
+
+
 def spoil(row: dict[str, int], rng: random.Random) -> dict[str, int]:
     """Change a segment so that it does what it should not."""
     row = dict(row)
@@ -604,7 +635,7 @@ def simulated(seed: int) -> Rows:
     """Some conversations at a time, as packet rows."""
     rng = random.Random(seed)
     wild = rng.choice((0, 0, 0.01, 0.1))
-    agreed_ecn = rng.random() < 0.2
+    special = rng.choice(("", "", "", "ecn", "fast open", "cookie"))
     frames: list[tuple[int, dict[str, int]]] = []
     for place in range(rng.randint(1, 3)):
         begun = 0
@@ -618,8 +649,8 @@ def simulated(seed: int) -> Rows:
             for time_ns, packet, ttl in captured[first:]:
                 if packet.side != alone:
                     row = row_of(packet, net, place) | {"ttl": ttl}
-                    if agreed_ecn and packet.flags & SYN:
-                        row["flags"] |= ECE if packet.flags & ACK else ECE | CWR
+                    if packet.flags & SYN:
+                        greet(row, special, rng)
                     frames.append((begun + time_ns, row))
                     last = max(last, begun + time_ns)
             begun = max(last + rng.choice((-50 * MS, MS, SECOND)), 0)
@@ -653,29 +684,250 @@ def hostile_rows(folder: Path, seed: int) -> Rows:
 # The twin
 
 
-def assert_twin_agrees(rows: Rows) -> Judged:
-    """Every event and every column."""
+def assert_twin_agrees(rows: Rows, name: str) -> tuple[Verdict, Judged]:
+    """Every event in its order, and every column, unless there was more than the engine keeps."""
     engine = judged(rows)
-    lines = disagreements(naive_judge(packets_of(engine.packets)), engine)
-    assert not lines, "\n".join(lines[:20])
-    return engine
+    twin = naive_judge(packets_of(engine.packets))
+    lines = disagreements(twin, engine) if fits(twin) else []
+    assert not lines, "\n".join([name, *lines[:20]])
+    return twin, engine
 
 
 def fits(twin: Verdict) -> bool:
-    """Did the engine have room for all that the twin remembers?"""
+    """Had the engine room for all that the twin remembers?"""
     return twin.most_holes <= HOLES and twin.most_blocks <= BLOCKS
 
 
-@pytest.mark.parametrize("seeds", [SEEDS[start : start + 20] for start in range(0, len(SEEDS), 20)], ids=str)
-def test_the_twin_agrees_on_simulated_conversations(seeds: range) -> None:
-    """Every event and every column."""
-    for seed in seeds:
-        rows = simulated(seed)
-        lines = disagreements(naive_judge(packets_of((engine := judged(rows)).packets)), engine)
-        assert not lines, f"seed {seed}\n" + "\n".join(lines[:20])
+@pytest.mark.parametrize("first", range(0, len(SEEDS), AT_ONCE))
+def test_the_twin_agrees_on_simulated_conversations(first: int) -> None:
+    """Of seeds from `first` on; nearly all are compared, for nearly all fit."""
+    twins = [assert_twin_agrees(simulated(seed), f"seed {seed}")[0] for seed in SEEDS[first : first + AT_ONCE]]
+    assert sum(fits(twin) for twin in twins) >= AT_ONCE - 2
 
 
 @pytest.mark.parametrize("seed", HOSTILE_SEEDS)
 def test_the_twin_agrees_on_hostile_traffic(tmp_path: Path, seed: int) -> None:
     """Segments that no TCP sends."""
-    assert len(assert_twin_agrees(hostile_rows(tmp_path, seed)).events) > 500
+    twin, engine = assert_twin_agrees(hostile_rows(tmp_path, seed), f"seed {seed}")
+    assert fits(twin)
+    assert len(engine.events) > 500
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=[str(path.relative_to(ROOT / "samples")) for path in SAMPLES])
+def test_the_twin_agrees_on_samples(path: Path) -> None:
+    """Traffic of real hosts."""
+    twin, _ = assert_twin_agrees(decoded(path), str(path))
+    assert fits(twin)
+
+
+def test_the_simulated_conversations_have_every_kind_of_event() -> None:
+    """With every cause."""
+    said = Counter()
+    for seed in SEEDS:
+        found, counts = np.unique(judged(simulated(seed)).events[["event", "cause"]], return_counts=True)
+        for pair, count in zip(found, counts, strict=True):
+            said[NAMES[pair["event"]], CAUSES[pair["cause"]]] += int(count)
+    declared = {(kind.name, cause) for kind in KINDS for cause in kind.causes or ("",)}
+    assert declared - set(said) == set()
+    assert sum(said.values()) > 10_000
+
+
+# Batches
+
+
+@pytest.mark.parametrize("max_flows", [1000, 2])
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_the_batch_size_changes_nothing(first: int, max_flows: int) -> None:
+    """Nothing of events, flows and packets, also where flows must leave."""
+    for seed in range(first, first + 10):
+        rows = simulated(seed)
+        whole = judged(rows, max_flows=max_flows)
+        for batch_frames in BATCHES:
+            parts = judged(rows, batch_frames, max_flows)
+            assert np.array_equal(parts.events, whole.events), (seed, batch_frames)
+            assert np.array_equal(parts.flows, whole.flows), (seed, batch_frames)
+            same = [name for name in PACKETS.dtype.names or () if name not in ("wireshark",)]
+            assert all(np.array_equal(parts.packets[name], whole.packets[name]) for name in same), (seed, batch_frames)
+            assert parts.counts == whole.counts
+
+
+def test_more_events_than_are_handed_over_at_a_time() -> None:
+    """The kernel stops in the middle of a batch, and goes on."""
+    rows = np.concatenate([simulated(seed) for seed in range(160)])
+    rows["frame"] = np.arange(len(rows)) + 1
+    whole = judged(rows)
+    assert len(whole.events) > OUT_CAPACITY
+    assert np.array_equal(judged(rows, 997).events, whole.events)
+
+
+@pytest.mark.parametrize("table", ["events", "flows"])
+def test_the_batch_size_changes_no_exported_table(table: str) -> None:
+    """Of a capture that was read from a file."""
+    path = next(path for path in SAMPLES if "loss-ipv4" in path.parts)
+    tables = [np.concatenate(list(table_rows([str(path)], table, batch_frames=size))) for size in (1, 7, 1000)]
+    assert len(tables[0]) > 0
+    assert all(np.array_equal(rows, tables[0]) for rows in tables[1:])
+
+
+# Without numba, and with checks
+
+
+def digests(path: Path) -> dict[str, str]:
+    """Digests of events and flows of the packet rows in a file."""
+    found = judged(np.load(path), 500)
+    return {"events": digest(EVENTS, found.events), "flows": digest(FLOWS, found.flows)}
+
+
+@pytest.fixture(scope="module")
+def rows_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packet rows of all samples and of some simulated conversations."""
+    rows = np.concatenate([*(decoded(path) for path in SAMPLES), *(simulated(seed) for seed in range(24))])
+    rows["frame"] = np.arange(len(rows)) + 1
+    path = tmp_path_factory.mktemp("rows") / "rows.npy"
+    np.save(path, rows)
+    return path
+
+
+@pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
+def test_the_judge_without_numba_and_with_checks_says_the_same(
+    rows_on_disk: Path, tmp_path: Path, variable: str
+) -> None:
+    """As plain Python an overflow gives a warning or another number; with checks a read beyond an array is an error."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    environment |= {variable: "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_judge", str(rows_on_disk)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout) == digests(rows_on_disk)
+
+
+# What is bounded, and what is not
+
+
+MSS = 1000
+CLIENT_ISN, SERVER_ISN = TOP - 5000, TOP - 1
+
+
+def many(count: int, **columns: Any) -> Rows:
+    """So many rows of the connection of one client and one server, who take turns or not."""
+    net = Network(random.Random(1), Profile.of(random.Random(1)))
+    net.profile.version, net.profile.timestamps = 4, False
+    rows = np.zeros(count, PACKETS.dtype)
+    for name, value in row_of(Packet_(0, 0, 0, ACK, 0, 65535, 0), net, 0).items():
+        rows[name] = value
+    for name, value in columns.items():
+        rows[name] = value
+    return rows
+
+
+def connection(*segments: Rows, scale: int = 14) -> Rows:
+    """A handshake and what follows, a millisecond apart; the server's are those with an even `ttl`."""
+    options = BITS["mss"] | BITS["window_scale"] | BITS["sack_permitted"]
+    syns = {"options": options, "mss": MSS, "window_scale": scale}
+    rows = np.concatenate(
+        [
+            many(1, seq=CLIENT_ISN, flags=SYN, ttl=63, **syns),
+            many(1, seq=SERVER_ISN, ack=(CLIENT_ISN + 1) % TOP, flags=SYN | ACK, ttl=64, **syns),
+            many(1, seq=(CLIENT_ISN + 1) % TOP, ack=(SERVER_ISN + 1) % TOP, ttl=63),
+            *segments,
+        ]
+    )
+    rows["frame"] = np.arange(len(rows)) + 1
+    rows["time_ns"] = START_NS + np.arange(len(rows)) * MS
+    answers = rows["ttl"] % 2 == 0
+    for one, other in (("src_lo", "dst_lo"), ("src_port", "dst_port")):
+        mine, theirs = rows[one][0], rows[other][0]
+        rows[one], rows[other] = np.where(answers, theirs, mine), np.where(answers, mine, theirs)
+    return rows
+
+
+def data(positions: Any, size: int) -> Rows:
+    """Segments of the client, one at each position of its stream."""
+    positions = np.asarray(positions, np.int64)
+    ids = np.arange(len(positions)) % 65535 + 1
+    seq = (CLIENT_ISN + positions) % TOP
+    return many(len(positions), seq=seq, ack=(SERVER_ISN + 1) % TOP, payload_len=size, ip_id=ids, ttl=63)
+
+
+def acks(positions: Any, **columns: Any) -> Rows:
+    """ACKs of the server, for the bytes before these positions."""
+    positions = np.asarray(positions, np.int64)
+    ack = (CLIENT_ISN + positions) % TOP
+    return many(len(positions), seq=(SERVER_ISN + 1) % TOP, ack=ack, ttl=64, **columns)
+
+
+def test_more_holes_than_are_kept() -> None:
+    """Every second segment is missing in the capture: those of the oldest holes are forgotten, and count as sent."""
+    count = 5 * HOLES
+    early, late = data(1 + 200 * np.arange(count), 100), data(101 + 200 * np.arange(count - 1), 100)
+    flow = judged(connection(early)).flow
+    assert flow["client_unique_bytes"] == 200 * (count - 1) + 100 - 100 * HOLES
+    assert flow["client_retransmissions"] == flow["client_missing_bytes"] == 0
+    assert flow["client_in_flight_max"] == 200 * (count - 1) + 100
+    answered = judged(connection(early, acks([1 + 200 * count - 100])))
+    assert answered.counts == {"capture_gap": 1}
+    assert answered.flow["client_missing_bytes"] == 100 * HOLES
+    filled = judged(connection(early, late, acks([1 + 200 * count - 100])))
+    assert filled.flow["client_unique_bytes"] == 200 * (count - 1) + 100
+    assert filled.flow["client_retransmissions"] + filled.flow["client_out_of_order"] == count - 1
+    assert filled.flow["client_missing_bytes"] == 0
+
+
+def test_more_sack_blocks_than_are_kept() -> None:
+    """Each block is new; those that were forgotten are no reneging later."""
+    count = 5 * BLOCKS
+    sent = data(1 + 100 * np.arange(2 * count), 100)
+    edges = (CLIENT_ISN + 101 + 200 * np.arange(count)) % TOP
+    blocks = {"options": BITS["sack"], "sack_count": 1, "sack_left_1": edges, "sack_right_1": (edges + 100) % TOP}
+    found = judged(connection(sent, acks(np.ones(count), **blocks), acks([1 + 200 * count])))
+    assert found.counts == {"duplicate_ack": count}
+    assert found.flow["server_sack_blocks"] == found.flow["server_duplicate_acks"] == count
+    assert found.flow["client_unique_bytes"] == 200 * count
+
+
+def test_more_segments_than_are_remembered() -> None:
+    """None is acknowledged before the end: the first are forgotten, the totals are not."""
+    count, size = SENT_CAPACITY + 5000, 100
+    sent = data(1 + size * np.arange(count), size)
+    again = data(1 + size * np.array([0, count - 10]), size)
+    again["ip_id"] = 0
+    found = judged(connection(acks([1]), sent, again, acks([1 + size * count])), 1 << 16)
+    flow = found.flow
+    assert flow["client_unique_bytes"] == flow["client_in_flight_max"] == size * count
+    assert flow["client_missing_bytes"] == flow["client_spurious"] == 0
+    assert (flow["client_retransmissions"], flow["client_retransmitted_bytes"]) == (2, 2 * size)
+    assert set(found.counts) <= {"retransmission", "retransmission_timeout"}
+    assert flow["client_rtt_samples"] <= 1
+
+
+def test_a_stream_of_more_than_4_gib() -> None:
+    """Sequence numbers begin again; a byte that comes again after that is one of the second round."""
+    size, count = 65_000, 72_000
+    assert size * count > TOP + 2**28
+    positions = 1 + size * np.arange(count)
+    sent, answers = data(positions, size), acks(positions + size, window=4000)
+    mixed = np.stack([sent, answers], axis=1).ravel()
+    lost = data(positions[-1:], size)
+    lost["ip_id"] = 0
+    found = judged(connection(acks([1], window=4000), mixed, lost), 1 << 14)
+    flow = found.flow
+    assert flow["client_unique_bytes"] == size * count
+    assert flow["client_payload"] == size * (count + 1)
+    assert flow["client_super_segments"] == count + 1
+    assert flow["client_in_flight_max"] == size
+    assert flow["client_rtt_samples"] == count + 1  # the SYN is one
+    assert flow["client_missing_bytes"] == 0
+    kinds = Counter(event.kind for event in events_of(found.events))
+    assert kinds == {"retransmission": 1, "spurious_retransmission": 1}
+    assert events_of(found.events)[0].frame == len(mixed) + 5
+
+
+if __name__ == "__main__":
+    print(json.dumps(digests(Path(sys.argv[1]))))

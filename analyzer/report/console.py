@@ -104,6 +104,8 @@ def _verdict(analysis: Analysis) -> str:
     counts = analysis.event_counts
     sorts = sorted((kind for kind in KINDS if kind.trouble and kind.name in counts), key=lambda kind: -kind.trouble)
     named = ", ".join(f"{kind.name.replace('_', ' ')} ({counts[kind.name]:,})" for kind in sorts[:MAX_SORTS])
+    if not sorts:  # a handshake that was not completed is no event on a frame
+        return f"Trouble in {troubled:,} of {plural(tcp, 'TCP connection')}: handshake not completed ({troubled:,})."
     more = f", and {plural(len(sorts) - MAX_SORTS, 'other sort')}" if len(sorts) > MAX_SORTS else ""
     return f"Trouble in {troubled:,} of {plural(tcp, 'TCP connection')}: {named}{more}."
 

@@ -14,37 +14,37 @@ FAILED = {
     "unanswered": "no answer to {syns}",
     "half_open": "the handshake was never completed",
 }
-# What a phrase of its own tells, or what is no trouble.
-TOLD = {
-    "retransmission", "retransmission_timeout", "spurious_retransmission", "reordering", "dsack", "zero_window",
-    "window_full", "refused", "syn_unanswered", "reset", "reset_in_handshake", "half_open",
-}  # fmt: skip
+# What the phrases of a side tell.
+OF_SIDES = {"retransmission", "retransmission_timeout", "spurious_retransmission", "reordering", "dsack", "zero_window"}
 
 
 def story(flow: Rows) -> str:
     """What happened to the connection; empty where nothing is worth telling."""
-    return "; ".join(_phrases(flow))
-
-
-def _phrases(flow: Rows) -> Iterator[str]:
-    state = FLOW_STATES[int(flow["state"])]
     happened = {kind.name for number, kind in enumerate(KINDS) if int(flow["events"]) >> number & 1}
-    if state in FAILED:
-        yield FAILED[state].format(syns=plural(int(flow["client_packets"]), "SYN"))
-    elif state in ("reset_by_client", "reset_by_server"):
-        side, other = ("client", "server") if state == "reset_by_client" else ("server", "client")
-        if "reset_in_handshake" in happened:
-            yield f"the {side} reset the handshake"
-        elif "half_open" in happened:
-            yield f"the {side} reset it: it knew no such connection"
-        else:
-            left = int(flow[f"{other}_unique_bytes"])
-            yield f"the {side} reset it" + (f" after {size_text(left)} from the {other}" if left else "")
+    end, told = _end(flow, happened)
+    phrases = [end] if end else []
     for side, other in (("client", "server"), ("server", "client")):
-        yield from _of_side(flow, side, other)
-    others = [kind.name.replace("_", " ") for kind in KINDS if kind.name in happened - TOLD and kind.trouble]
-    if others:
-        yield "also " + ", ".join(others)
+        phrases += _of_side(flow, side, other)
+    rest = [kind.name for kind in KINDS if kind.trouble and kind.name in happened - told - OF_SIDES]
+    if rest:
+        phrases.append(("also seen: " if phrases else "seen: ") + ", ".join(name.replace("_", " ") for name in rest))
+    return "; ".join(phrases)
+
+
+def _end(flow: Rows, happened: set[str]) -> tuple[str, set[str]]:
+    """How the connection failed or was torn down, and the kinds of events that are told by that."""
+    state = FLOW_STATES[int(flow["state"])]
+    if state in FAILED:
+        return FAILED[state].format(syns=plural(int(flow["client_packets"]), "SYN")), {"refused", "syn_unanswered"}
+    if state not in ("reset_by_client", "reset_by_server"):
+        return "", set()
+    side, other = ("client", "server") if state == "reset_by_client" else ("server", "client")
+    if "reset_in_handshake" in happened:
+        return f"the {side} reset the handshake", {"reset_in_handshake"}
+    if "half_open" in happened:
+        return f"the {side} reset it: it knew no such connection", {"half_open", "reset"}
+    left = int(flow[f"{other}_unique_bytes"])
+    return f"the {side} reset it" + (f" after {size_text(left)} from the {other}" if left else ""), {"reset"}
 
 
 def _of_side(flow: Rows, side: str, other: str) -> Iterator[str]:

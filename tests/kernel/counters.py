@@ -68,13 +68,15 @@ def resets_sent(view: View) -> int:
     return int((view.segments["mine"] & (view.segments["flags"] & RST != 0)).sum())
 
 
-def established_reset(view: View) -> int:
-    """tcp_set_state() to TCP_CLOSE from ESTABLISHED or CLOSE_WAIT, at the end that sends the reset and at the other."""
-    effective = view.events[
-        view.events["event"].isin(["reset", "half_open"]) & ~view.events["cause"].isin(["out_of_window"])
-    ]
-    open_ = [not view.closed_before(row.flow, row.frame) for row in effective.itertuples()]
-    return int(np.count_nonzero(open_))
+def established_reset(view: View) -> Bounds:
+    """tcp_set_state() to TCP_CLOSE from ESTABLISHED or CLOSE_WAIT, at the end that sends the reset and at the other.
+
+    An end that has closed, but has data to send before its FIN, is in neither state, and nothing shows it.
+    """
+    resets = view.events[view.events["event"].isin(["reset", "half_open"]) & (view.events["cause"] != "out_of_window")]
+    open_ = [row for row in resets.itertuples() if not view.closed_before(row.flow, row.frame)]
+    unsure = sum(row.cause == "after_fin" and row.value > 0 and not row.mine for row in open_)
+    return len(open_) - unsure, len(open_)
 
 
 def failed_attempts(view: View) -> int:

@@ -416,6 +416,8 @@ def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sou
     if first is not None:
         connection.say(me, kind, "", first["frame"], packet["time_ns"] - first["time_ns"])
         me.copies += 1
+        if kind == "network_duplicate":  # its receiver looks at it again
+            judge_paws(placed(packet, end_of, me, other, connection), me, other, connection)
         return
     if answers_from_before(packet, me, other, connection):
         return
@@ -496,6 +498,7 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
         judge_challenge(segment, me, other, connection)
         judge_duplicate_ack(segment, me, other, connection, answers)
         judge_window(segment, me, other, connection)
+    judge_paws(segment, me, other, connection)
     judge_timestamps(segment, me, other, connection)
     remember_timestamps(segment, me, other)
     judge_congestion(segment, me, other, connection)
@@ -775,7 +778,8 @@ def retransmission_cause(
         silence = segment.time_ns - max(me.sent_ns, other.sent_ns)
         is_waiting = not other.reset and not connection.acknowledged
         return "syn_ack" if segment.has(ACK) else "syn", silence >= TIMER_NS and is_waiting
-    if found is not None and found.start == 0 < segment.start:
+    again = found is not None and found.times > 1 and segment.start < found.again_until
+    if found is not None and found.start == 0 < segment.start and not again:
         return "fast", False  # data of the SYN, which the SYN-ACK did not acknowledge
     was_probed = found is not None and size == 1 < segment.size and found.end - found.start == 1
     if probe or was_probed or (other.window_from and other.window == 0 and segment.start >= other.edge):
@@ -783,7 +787,6 @@ def retransmission_cause(
     if not waited and (asked or (me.phase == "fast" and repairing)):
         if me.phase == "loss" and repairing:
             return "rto", False
-        again = found is not None and found.times > 1 and segment.start < found.again_until
         lost_again = again and me.sacked_high > segment.start and me.phase == "fast"
         if me.phase == "open":
             me.phase, me.repaired_at = "fast", me.next
@@ -1024,17 +1027,23 @@ def judge_shut(segment: Segment, me: End, connection: Connection) -> None:
 # Timestamps
 
 
+def judge_paws(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """Would its receiver drop it, by the last timestamp that it accepted?"""
+    if segment.tsval is None or other.accepted is None or segment.has(SYN | RST):
+        return
+    old = ahead(other.accepted, segment.tsval)
+    if old <= 1 or segment.time_ns - other.accepted_ns > 24 * DAY:
+        return
+    repeats = segment.is_empty and segment.has(ACK) and segment.start == me.una and segment.ack == segment.una
+    if repeats and old * MILLISECOND <= 240 * MILLISECOND + me.shortest_rtt_ns + other.shortest_rtt_ns:
+        return
+    connection.say(me, "paws", "old_ack" if segment.is_empty and segment.start < me.una else "segment", value=old)
+
+
 def judge_timestamps(segment: Segment, me: End, other: End, connection: Connection) -> None:
     """Against what both ends sent before."""
     if segment.tsval is None:
         return
-    if other.accepted is not None and not segment.has(SYN):
-        old = ahead(other.accepted, segment.tsval)
-        pure_ack = segment.is_empty
-        excused = pure_ack and segment.start == me.una and segment.has(ACK) and segment.ack == segment.una
-        excused &= old * MILLISECOND <= 240 * MILLISECOND + me.shortest_rtt_ns + other.shortest_rtt_ns
-        if old > 1 and segment.time_ns - other.accepted_ns <= 24 * DAY and not excused:
-            connection.say(me, "paws", "old_ack" if pure_ack and segment.start < me.una else "segment", value=old)
     if me.tsval is not None:
         back = ahead(me.tsval, segment.tsval)
         steps = (segment.ip_id - me.ip_id + 2**15) % 2**16 - 2**15
