@@ -591,7 +591,7 @@ def greet(row: dict[str, int], special: str, rng: random.Random) -> None:
         if is_answer:
             row["ack"] = (row["ack"] + rng.choice((0, 100))) % TOP
     elif special == "cookie" and is_answer:
-        row["options"] = BITS["mss"]
+        row["options"], row["tsval"], row["tsecr"] = BITS["mss"], 0, 0
 
 
 def spoil(row: dict[str, int], rng: random.Random) -> dict[str, int]:

@@ -458,7 +458,7 @@ def test_long_stories_are_folded() -> None:
     assert who == f"[{LONG}]:65535> [{OTHER}]:50000  tcp"
     assert told.count("4,294,967,295 segments") == 2 * 3
     assert told.count("4,294,967,295 times for 53376 days") == 2
-    assert "also network duplicate, " in told
+    assert "also seen: network duplicate, " in told
     assert len(section(text, "connections in trouble")) > 9
 
 
