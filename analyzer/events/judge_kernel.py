@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
 from analyzer.events.clock_kernel import paws, recycling, remember_timestamps, timestamps
-from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, resetting
+from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
 from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, copy_of
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
@@ -83,7 +83,7 @@ def judge(
                 event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
                 emit(seg, state, world, out, counts, event, 0, copied, since)
                 me["copies"] += 1
-                if kind == BY_NETWORK:  # its receiver looks at it again
+                if kind == BY_NETWORK and me["heard"] and me["timestamps"]:  # its receiver looks at it again
                     place_in_streams(row, seg, me, you, state)
                     paws(seg, me, you, state, world, out, counts)
             elif not from_before(row, seg, me, you, state, world, out, counts):
@@ -214,7 +214,8 @@ def follow(
         challenging(seg, me, you, state, world, out, counts)
         repeating(seg, me, you, answered, state, world, out, counts)
         offering(seg, me, you, state, world, out, counts)
-    paws(seg, me, you, state, world, out, counts)
+    if not over(me, you):
+        paws(seg, me, you, state, world, out, counts)
     timestamps(seg, me, you, state, world, out, counts)
     remember_timestamps(seg, me, you)
     congestion(row, seg, me, you, state, world, out, counts)

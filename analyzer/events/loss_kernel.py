@@ -42,6 +42,7 @@ SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
 
 DUPLICATES = 3  # RFC 5681 section 3.2
 TIMER_NS = 180_000_000  # Linux waits for 200 ms and the RTT at least (TCP_RTO_MIN); a little less for jitter
+ANSWER_NS = 20_000_000  # jitter, and the time that a host takes
 SOON_NS = 1_000_000  # nobody's timer is shorter than this
 PROBE_NS = (
     250_000_000  # a tail loss probe comes within 2 RTT and this (RFC 8985 section 7.2; tcp_schedule_loss_probe())
@@ -86,6 +87,8 @@ def sending(
         elif again <= 0 and was_late(seg, me, you, state, world, out, counts):
             seg["late"] = 1
             remember(me, seg, sent, world, 2)  # when it was sent nobody knows: no RTT from it
+        elif was_overtaken(seg, me, state, world, out, counts, sent):
+            seg["late"] = 1
         else:
             size = min(end, next_) - start
             if seg["flags"] & SYN or (seg["flags"] & FIN and end <= next_):
@@ -131,6 +134,20 @@ def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
 
 
 @inline
+def was_overtaken(seg: Any, me: Any, state: Any, world: Any, out: Any, counts: Any, sent: Any) -> Any:
+    """Is it the first transmission of what was captured already? Then that was the retransmission, and came first."""
+    number = find_sent(me, seg["start"], sent, world)
+    if not number or not seg["has_tsval"] or seg["flags"] & SYN:
+        return False
+    if difference(seg["tsval"], sent[number & RING]["tsval"]) >= 0:
+        return False
+    since = seg["time_ns"] - sent[number & RING]["time_ns"]
+    emit(seg, state, world, out, counts, REORDERING, C_TSVAL, sent[number & RING]["frame"], since)
+    me["reordered"] += 1
+    return True
+
+
+@inline
 def repeated(
     seg: Any,
     me: Any,
@@ -146,14 +163,18 @@ def repeated(
     """A retransmission: what made its sender send again."""
     now, start = seg["time_ns"], seg["start"]
     number = find_sent(me, start, sent, world)
-    before, first, probed = False, np.int64(0), False
+    before, first, probed, last_ns = False, np.int64(0), False, np.int64(0)
     if number:
         record = sent[number & RING]
         before, first = record["times"] > 1 and start < record["again_end"], record["frame"]
+        last_ns = record["last_ns"]
         probed = size == 1 and seg["length"] > 1 and record["end"] - record["start"] == 1
     quiet = now - max(me["sent_ns"], me["news_ns"])
     rtt = me["rtt_min_ns"] + you["rtt_min_ns"]  # from here to the receiver and back, and to the sender and back
-    waited = quiet >= TIMER_NS + rtt
+    # The timer runs from what was sent last, or from the last progress; what an ACK asks for leaves with it, or a fraction
+    # of the RTT later (RFC 8985 section 6.2).
+    waited = now - max(me["sent_ns"], me["advance_ns"]) >= TIMER_NS + rtt
+    fresh = now - me["news_ns"] <= rtt + (rtt >> 1) + ANSWER_NS
     asked = me["repeats"] >= DUPLICATES or me["sacked_high"] > start
     sack = me["offered"] & you["offered"] & SACK_PERMITTED or you["sack_blocks"] or not (me["syns"] and you["syns"])
     tail = seg["end"] >= me["next"] and start > 0
@@ -169,15 +190,21 @@ def repeated(
         cause = C_FAST  # data of a SYN that the SYN-ACK did not acknowledge (RFC 7413 section 4.2.2)
     elif probe or probed or (you["windows"] and you["window"] == 0 and start >= you["last_edge"]):
         cause = C_WINDOW_PROBE
-    elif (asked or (me["phase"] == FAST and start < me["recovery_end"])) and not waited:
+    elif (asked or me["phase"] == FAST) and (fresh or not waited):
         cause = C_FAST
-        if me["phase"] == LOSS and start < me["recovery_end"]:
+        if me["phase"] == LOSS and before and me["sacked_high"] > start and last_ns > me["loss_ns"]:
+            # What was sent again after the timeout is lost once more: from here on by SACK (tcp_process_loss()).
+            cause = C_LOST_AGAIN
+            me["phase"], me["recovery_end"] = FAST, me["next"]
+        elif me["phase"] == LOSS:
+            me["doubted"] = 0
             cause = C_RTO
         elif before and me["sacked_high"] > start and me["phase"] == FAST:
             cause = C_LOST_AGAIN
         if me["phase"] == OPEN:
-            me["phase"], me["recovery_end"] = FAST, me["next"]
-    elif me["phase"] == LOSS and start < me["recovery_end"] and not waited:
+            me["phase"], me["recovery_end"], me["undo_tsval"] = FAST, me["next"], seg["tsval"]
+    elif me["phase"] == LOSS and not waited:
+        me["doubted"] = 0
         cause = C_RTO
     elif quiet < max(rtt, SOON_NS) or not (you["heard"] or waited):
         cause = C_UNKNOWN
@@ -188,7 +215,12 @@ def repeated(
         me["tail_probe_end"] = me["next"]
     else:
         cause, expired = C_RTO, True
+        if me["phase"] == OPEN:
+            me["undo_tsval"] = seg["tsval"]
         me["phase"], me["recovery_end"] = LOSS, me["next"]
+        me["tail_probe_end"] = 0
+        me["doubted"] = 1
+        me["loss_ns"] = now
     if seg["length"] == 0 and seg["flags"] & FIN:
         cause = C_FIN
     related = first
@@ -257,7 +289,9 @@ def acknowledging(
     seg["advanced"] = ack - you["una"]
     you["una"] = ack
     you["repeats"] = 0
-    you["news_ns"] = seg["time_ns"]
+    you["news_ns"] = you["advance_ns"] = seg["time_ns"]
+    if you["phase"] == LOSS and seg["has_tsval"] and difference(seg["tsecr"], you["undo_tsval"]) < 0:
+        you["phase"] = OPEN  # nothing was lost: the sender takes its reaction back (RFC 4015; tcp_try_undo_loss())
     number = you["oldest"]
     newest = np.int64(0)
     first, repaired = True, False
@@ -276,7 +310,7 @@ def acknowledging(
                 emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, record["last_frame"], size)
                 you["spurious"] += 1
                 if you["phase"] == LOSS:
-                    you["phase"] = OPEN  # the sender takes the timeout back (RFC 4015; tcp_try_undo_loss())
+                    you["phase"] = OPEN
             first = False
         number = record["next"]
     if newest:
@@ -300,7 +334,7 @@ def acknowledging(
     you["oldest"] = number
     if you["sacked_high"] <= ack:
         you["told_ns"] = 0
-    if ack >= you["tail_probe_end"]:
+    if ack > you["tail_probe_end"]:
         you["tail_probe_end"] = 0
     if ack >= you["recovery_end"]:
         you["phase"] = OPEN
@@ -309,6 +343,10 @@ def acknowledging(
 @inline
 def repeating(seg: Any, me: Any, you: Any, answered: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """A duplicate ACK: it tells the other end that something arrived that it did not wait for."""
+    # A tail probe that was needless is answered by a duplicate; one that was not, by progress (RFC 8985 section 7.4.2).
+    twice = seg["is_dsack"] or not (seg["advanced"] or seg["sacked"] or seg["length"])
+    if you["tail_probe_end"] == seg["ack"] and twice:
+        you["tail_probe_end"] = 0
     if seg["start"] < me["una"]:
         return  # too old: its receiver drops it (RFC 9293 section 3.10.7.4)
     if seg["ack"] != seg["una"] or seg["length"] or seg["flags"] & (SYN | FIN | RST) or seg["advanced"]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import emit
-from analyzer.flows.sent_kernel import RING, add_block, find_again, need_board
+from analyzer.flows.sent_kernel import RING, add_block, find_again, find_sent, need_board
+from analyzer.flows.state import LOSS, OPEN
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
@@ -71,7 +72,12 @@ def reporting(
             continue
         if right > you["una"] and seg["ack"] >= you["una"]:
             board = boards[need_board(you, owner, boards, world)]
-            seg["sacked"] += add_block(board, max(left, you["una"]), right)
+            new = add_block(board, max(left, you["una"]), right)
+            seg["sacked"] += new
+            if new and you["phase"] == LOSS and you["doubted"]:
+                number = find_sent(you, left, sent, world)
+                if number and sent[number & RING]["times"] == 1 and right <= you["recovery_end"]:
+                    you["phase"] = OPEN  # the first transmissions arrive: the timeout was too early
             you["sacked_high"] = max(you["sacked_high"], right)
     if seg["sacked"] > 0:
         you["news_ns"] = seg["time_ns"]

@@ -65,6 +65,10 @@ END_STATE = np.dtype(
         ("ecn", "u1"),
         ("rst", "u1"),
         ("cut", "u1"),  # its SYN was captured without all of its options
+        (
+            "doubted",
+            "u1",
+        ),  # a timeout that may yet turn out needless: nothing was sent again after it (F-RTO, RFC 5682)
         ("syn_acked", "u1"),  # has it answered a SYN
         ("syns", "u2"),
         ("offered", "u2"),  # TCP options of the SYN
@@ -80,12 +84,15 @@ END_STATE = np.dtype(
         ("window_min", "u4"),
         ("window_max", "u4"),
         ("tsval", "u4"),  # highest sent
+        ("undo_tsval", "u4"),  # of the first retransmission since all was well
         ("tsval_first", "u4"),
         ("recent", "u4"),  # TS.Recent of this end, as a receiver
         ("recent_ns", "i8"),
         ("repeats", "u4"),  # duplicate ACKs in a row for this end's data
         ("sacked_high", "i8"),  # highest that the other end reported by SACK
         ("news_ns", "i8"),  # when an acknowledgment last told this end something new
+        ("advance_ns", "i8"),  # when one last moved `una`
+        ("loss_ns", "i8"),  # when its timer last ran out
         ("told_ns", "i8"),  # when one first told it of the present hole
         ("sent_ns", "i8"),  # when it last sent something that takes sequence space
         ("data_ns", "i8"),  # when it last sent payload

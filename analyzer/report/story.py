@@ -50,9 +50,8 @@ def _end(flow: Rows, happened: set[str]) -> tuple[str, set[str]]:
 def _of_side(flow: Rows, side: str, other: str) -> Iterator[str]:
     again = int(flow[f"{side}_retransmissions"])
     if again:
-        text = (
-            f"the {side} sent {plural(again, 'segment')} again ({size_text(int(flow[f'{side}_retransmitted_bytes']))})"
-        )
+        size = int(flow[f"{side}_retransmitted_bytes"])
+        text = f"the {side} sent {plural(again, 'segment')} again" + (f" ({size_text(size)})" if size else "")
         timeouts, needless = int(flow[f"{side}_timeouts"]), int(flow[f"{side}_spurious"])
         details = [plural(timeouts, "timeout")] if timeouts else []
         details += [f"{needless:,} needlessly"] if needless else []

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from samples.lab import tools
 
-from .compare import compare
+from .compare import compare, disagreements, table
+from .ends import report
 from .record import record
-from .table import disagreements, table
 
 _AT_ONCE = 2
 
@@ -56,6 +56,7 @@ def _record_all(count: int, seed: int, into: Path) -> None:
 def _judge(folder: Path, verbose: bool) -> int:
     results = compare(folder)
     print(table(results))
+    print(report(folder, verbose))
     if verbose:
         print(disagreements(results))
     return int(any(not each.agrees for each in results))

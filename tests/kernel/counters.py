@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .view import FIN, RST, View
+from .view import ACK, FIN, RST, View
 
 Bounds = tuple[int, int]
 Count = Callable[[View], "int | Bounds"]
@@ -63,6 +63,31 @@ def slow_start(view: View) -> int:
     return view.in_segments(rows[~rows["frame"].isin(view.frames("retransmission_timeout"))])
 
 
+def recoveries(view: View) -> int:
+    """tcp_enter_recovery(): the first fast retransmission, until everything is acknowledged that had been sent by then."""
+    fast_ones, timers = view.frames("retransmission", "fast", "lost_again"), view.frames("retransmission_timeout")
+    count = 0
+    for _, segments in view.segments.groupby("flow"):
+        first, sent, acknowledged, until = -1, 0, 0, 0
+        for row in segments.itertuples():
+            if row.mine:
+                first = row.seq if first < 0 else first
+                if row.frame in timers:
+                    until = 0
+                elif row.frame in fast_ones and acknowledged >= until:
+                    count, until = count + 1, sent
+                if not row.flags & RST:
+                    sent = max(sent, _distance(first, row.seq) + row.payload_len + bool(row.flags & FIN))
+            elif first >= 0 and row.flags & ACK:
+                acknowledged = max(acknowledged, _distance(first, row.ack))
+    return count
+
+
+def _distance(first: int, number: int) -> int:
+    distance = (number - first) & 0xFFFFFFFF
+    return distance if distance < 1 << 31 else 0
+
+
 def resets_sent(view: View) -> int:
     """Every segment with RST."""
     return int((view.segments["mine"] & (view.segments["flags"] & RST != 0)).sum())
@@ -74,7 +99,7 @@ def established_reset(view: View) -> Bounds:
     An end that has closed, but has data to send before its FIN, is in neither state, and nothing shows it.
     """
     resets = view.events[view.events["event"].isin(["reset", "half_open"]) & (view.events["cause"] != "out_of_window")]
-    open_ = [row for row in resets.itertuples() if not view.closed_before(row.flow, row.frame)]
+    open_ = [row for row in resets.drop_duplicates("frame").itertuples() if not view.closed_before(row.flow, row.frame)]
     unsure = sum(row.cause == "after_fin" and row.value > 0 and not row.mine for row in open_)
     return len(open_) - unsure, len(open_)
 
@@ -131,19 +156,21 @@ def paws(view: View) -> int:
 def discarded(view: View) -> Bounds:
     """tcp_is_sackblock_valid(): where a DSACK is held for dubious, it is looked at as if it were none, and fails."""
     least = view.count("invalid_sack", mine=False)
-    return least, least + view.count("dsack", mine=False)
+    rows = view.said("dsack", mine=False)
+    return least, least + len(rows) + len(view.copied(rows))
 
 
 def _said(event: str, *causes: str, mine: bool = True) -> Count:
     return lambda view: view.count(event, *causes, mine=mine)
 
 
-COUNTERS: dict[str, Count] = {
+COUNTERS: dict[str, Count] = {  # the increments of names with a plus between them are added
     "TcpRetransSegs": retransmitted,
     "TcpExtTCPSynRetrans": syn_retransmitted,
     "TcpExtTCPTimeouts": timeouts,
     "TcpExtTCPFastRetrans": fast,
     "TcpExtTCPSlowStartRetrans": slow_start,
+    "TcpExtTCPSackRecovery+TcpExtTCPRenoRecovery": recoveries,
     "TcpExtTCPLossProbes": loss_probes,
     "TcpExtTCPDSACKRecv": duplicates_reported("old"),
     "TcpExtTCPDSACKOfoRecv": duplicates_reported("out_of_order"),

@@ -27,6 +27,9 @@ class Plan:
     congestion: str
     timestamps: bool
     sack: bool
+    tail_probes: bool
+    offloads: tuple[str, ...]
+    mtu: int
     application: str
     impairments: tuple[str, ...]
     upload: bool
@@ -55,6 +58,9 @@ def draw(seed: int, number: int) -> tuple[Plan, Random]:
         congestion=random.choice(["cubic", "cubic", "reno", "bbr"]),
         timestamps=random.random() > 0.2,
         sack=random.random() > 0.15,
+        tail_probes=random.random() > 0.1,
+        offloads=random.choice([(), (), (), (), ("checksum", "tso4", "tso6")]),
+        mtu=random.choice([1500, 1500, 1500, 1500, 1300, 9000]),
         application=application,
         impairments=tuple(dict.fromkeys(impairments)),
         upload=random.random() < 0.6,
@@ -81,9 +87,13 @@ def record(seed: int, number: int, into: Path) -> Path:
 def _record(plan: Plan, random: Random, folder: Path) -> None:
     course = Course(*(("client", "server") if plan.upload else ("server", "client")), plan.piece)
     rules = [rule for name in plan.impairments for rule in IMPAIRMENTS[name](random, course)]
-    sysctls = {"ipv4.tcp_timestamps": str(int(plan.timestamps)), "ipv4.tcp_sack": str(int(plan.sack))}
+    sysctls = {
+        "ipv4.tcp_timestamps": str(int(plan.timestamps)),
+        "ipv4.tcp_sack": str(int(plan.sack)),
+        "ipv4.tcp_early_retrans": "3" if plan.tail_probes else "0",
+    }
     with Lab(folder, random.randrange(1 << 30)) as lab:
-        client, server = lab.pair(family=plan.family, sysctls=sysctls)
+        client, server = lab.pair(family=plan.family, sysctls=sysctls, offloads=plan.offloads, mtu=plan.mtu)
         with lab.recording(client, server, rules=rules, delay_ms=plan.delay_ms):
             ends = Ends(client, server, 80, 40001, plan.congestion, plan.upload, plan.piece, plan.pieces, plan.pause_s)
             APPLICATIONS[plan.application](random, ends)

@@ -53,14 +53,19 @@ class View:
         return any(each < frame for each in self._fins(flow, mine=True)["frame"])
 
     def gone_before(self, flow: int, frame: int) -> bool:
-        """Whether this host had sent and received a FIN before the frame, and an ACK for its own: TIME_WAIT or less."""
+        """Whether nothing of the connection was left: a reset before the frame, or TIME_WAIT.
+
+        TIME_WAIT is where a host has sent and received a FIN, and an ACK for its own.
+        """
+        segments = self.segments[(self.segments["flow"] == flow) & (self.segments["frame"] < frame)]
+        if (segments["flags"] & RST != 0).any():
+            return True
         sent = self._fins(flow, mine=True)
         received = self._fins(flow, mine=False)
         if not len(sent) or not (received["frame"] < frame).any():
             return False
         end = int(sent["seq"].iloc[0]) + int(sent["payload_len"].iloc[0]) + 1 & 0xFFFFFFFF
-        before = self.segments[(self.segments["flow"] == flow) & (self.segments["frame"] < frame)]
-        return bool((~before["mine"] & (before["ack"] == end)).any())
+        return bool((~segments["mine"] & (segments["ack"] == end)).any())
 
     def copied(self, rows: pd.DataFrame) -> list[int]:
         """The frames that are copies, made by the network, of one of these."""

@@ -1,0 +1,64 @@
+"""The samples against the kernels that recorded them: what both ends counted, and what the events say, are the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.compare import Result, compare_host, disagreements, table
+from tests.kernel.counters import COUNTERS
+from tests.kernel.view import View, bundles, view
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+FOLDERS = {str(each.relative_to(SAMPLES)): each for each in bundles(SAMPLES)}
+MOVED = {
+    "loss-ipv4/client": {
+        "TcpRetransSegs": 8,
+        "TcpExtTCPSynRetrans": 1,
+        "TcpExtTCPTimeouts": 1,
+        "TcpExtTCPFastRetrans": 7,
+    },
+    "loss-ipv6/client": {
+        "TcpRetransSegs": 8,
+        "TcpExtTCPSynRetrans": 1,
+        "TcpExtTCPTimeouts": 1,
+        "TcpExtTCPFastRetrans": 7,
+    },
+}
+"""What the samples are about; without it a View of nothing would agree with kernels that counted nothing."""
+
+
+@pytest.fixture(scope="module", params=sorted(FOLDERS))
+def seen(request: pytest.FixtureRequest) -> View:
+    """One host of one sample."""
+    return view(FOLDERS[request.param])
+
+
+def test_counters(seen: View) -> None:
+    results = compare_host(seen, str(seen.folder.relative_to(SAMPLES)))
+    assert len(results) == len(COUNTERS)
+    assert disagreements(results) == ""
+
+
+def test_what_the_samples_are_about() -> None:
+    for name, numbers in MOVED.items():
+        results = {each.counter: each for each in compare_host(view(FOLDERS[name]), name)}
+        for counter, number in numbers.items():
+            assert (results[counter].kernel, results[counter].least, results[counter].most) == (number,) * 3, counter
+
+
+@pytest.mark.parametrize("event", ["retransmission", "retransmission_timeout"])
+def test_it_fails_where_an_event_is_lost(event: str) -> None:
+    seen = view(FOLDERS["loss-ipv4/client"])
+    rows = seen.events.index[seen.events["event"] == event]
+    poorer = dataclasses.replace(seen, events=seen.events.drop(rows[:1]))
+    assert "loss-ipv4" in disagreements(compare_host(poorer, "loss-ipv4/client"))
+
+
+def test_table() -> None:
+    results = [Result("a", "TcpRetransSegs", 3, 3, 3), Result("b", "TcpRetransSegs", 5, 1, 2)]
+    assert [each.error for each in results] == [0, 3]
+    assert table(results).splitlines()[1].split() == ["TcpRetransSegs", "8", "5", "1/2", "1/2", "1.500"]
+    assert disagreements(results).split() == ["TcpRetransSegs", "kernel", "5", "ours", "1..2", "b"]
