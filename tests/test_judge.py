@@ -667,7 +667,7 @@ def simulated(seed: int) -> Rows:
 
 
 def hostile_rows(folder: Path, seed: int) -> Rows:
-    """The hostile conversations of another test, their IPv4 IDs as if each packet was another, and some with timestamps."""
+    """The hostile conversations of another test. By their IPv4 IDs no packet is a copy; some have timestamps."""
     path = folder / "hostile.pcap"
     path.write_bytes(hostile(seed))
     rows, rng = decoded(path), random.Random(seed)

@@ -406,7 +406,7 @@ STORIES: dict[str, tuple[Rows, str]] = {
             client_unique_bytes=17,
         ),
         "the server reset it after 17 B from the client; the client sent 12 segments again (17.5 kB); the server sent 1 "
-        "segment again (0 B); the server closed its window 1 time for 5 s; also seen: stray",
+        "segment again; the server closed its window 1 time for 5 s; also seen: stray",
     ),
 }
 

@@ -18,6 +18,7 @@ REGRESSION, NEVER_SENT, PAWS, RECYCLE = (
     NUMBER[name] for name in ("tsval_regression", "tsecr_never_sent", "paws", "tw_recycle")
 )
 C_OLD_ACK, C_SEGMENT = CAUSE["old_ack"], CAUSE["segment"]
+NEAR_IDS = 4096  # IPv4 IDs further apart do not come from one counter
 PAWS_WINDOW = 1  # ticks that Linux forgives (TCP_PAWS_WINDOW)
 TICK_NS = 1_000_000  # a millisecond: the tick of Linux and of most
 EXCUSED_NS = 240_000_000  # 1.2 times the shortest retransmission timer, but for the RTT (tcp_disordered_ack_check())
@@ -37,6 +38,20 @@ SOURCE = np.dtype(
     ],
     align=True,
 )
+
+
+@inline
+def id_behind(seg: Any, me: Any) -> Any:
+    """Is the IPv4 ID a little lower than the highest of this end? Then others have overtaken the packet."""
+    back = (seg["ip_id"] - np.int64(me["ip_id"]) + 0x8000 & 0xFFFF) - 0x8000
+    return seg["ip_id"] and me["ip_id"] and -NEAR_IDS < back < 0
+
+
+@inline
+def was_sent_before(seg: Any, me: Any) -> Any:
+    """Do its IPv4 ID and its TSval say that this segment was sent before one that was captured before it?"""
+    older = seg["has_tsval"] and me["timestamps"] and difference(me["tsval"], seg["tsval"]) > 0
+    return id_behind(seg, me) and (older or not seg["has_tsval"] or seg["tsval"] == me["tsval"])
 
 
 @inline
@@ -64,9 +79,7 @@ def timestamps(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, co
     if me["timestamps"]:
         back = difference(me["tsval"], tsval)
         old_ack = seg["has_ack"] and seg["ack"] < seg["una"]
-        id_back = (seg["ip_id"] - me["ip_id"] + 0x8000 & 0xFFFF) - 0x8000
-        overtaken = seg["ip_id"] and me["ip_id"] and -0x1000 < id_back < 0
-        if back > 0 and not seg["late"] and not old_ack and not overtaken:
+        if back > 0 and not seg["late"] and not old_ack and not id_behind(seg, me):
             emit(seg, state, world, out, counts, REGRESSION, 0, 0, back)
     if seg["has_ack"] and you["timestamps"] and seg["tsecr"] and not you["missing_bytes"]:
         ahead = difference(seg["tsecr"], you["tsval"])

@@ -36,7 +36,13 @@ def resetting(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, cou
     elif seen and not seen & ACKED:
         emit(seg, state, world, out, counts, IN_HANDSHAKE, 0, 0, 0)
     elif not me["rst"] and not you["rst"] and not over(me, you):
-        if not seg["flags"] & ACK and not me["fin"] and not me["rst"] and you["heard"] and seg["start"] == me["una"]:
+        if (
+            not seg["flags"] & ACK
+            and not me["fin"]
+            and not me["rst"]
+            and you["last_frame"] > me["last_frame"]
+            and seg["start"] == me["una"]
+        ):
             emit(seg, state, world, out, counts, HALF_OPEN, 0, 0, 0)
         if me["fin"]:
             cause = AFTER_FIN

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.events.clock_kernel import paws, recycling, remember_timestamps, timestamps
+from analyzer.events.clock_kernel import id_behind, paws, recycling, remember_timestamps, timestamps, was_sent_before
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
 from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, copy_of
@@ -95,7 +95,7 @@ def judge(
                 if me["last_ns"]:
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
                 me["last_ns"], me["last_frame"] = time_ns, row["frame"]
-                if seg["ip_id"]:
+                if seg["ip_id"] and not id_behind(seg, me):
                     me["ip_id"] = seg["ip_id"]
         row["events"] = seg["events"]
     return len(rows)
@@ -203,7 +203,7 @@ def follow(
         filling(seg, you, state, world, out, counts)
         owner = 2 * seg["flow"] + seg["end_of"]
         sending(seg, me, you, probe, state, world, out, counts, sent, boards, owner)
-    elif not probe and seg["start"] < me["next"]:
+    elif not probe and (seg["start"] < me["next"] or was_sent_before(seg, me)):
         seg["late"] = 1  # an ACK that others of its end have overtaken
     if seg["has_ack"]:
         owner = 2 * seg["flow"] + 1 - seg["end_of"]

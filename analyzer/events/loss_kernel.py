@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
+from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
 from analyzer.flows.sent_kernel import (
     RING,
@@ -42,6 +43,7 @@ SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
 
 DUPLICATES = 3  # RFC 5681 section 3.2
 TIMER_NS = 180_000_000  # Linux waits for 200 ms and the RTT at least (TCP_RTO_MIN); a little less for jitter
+LONG_NS = 10_000_000  # the longest tick of a timestamp clock in use
 ANSWER_NS = 20_000_000  # jitter, and the time that a host takes
 SOON_NS = 1_000_000  # nobody's timer is shorter than this
 PROBE_NS = (
@@ -110,10 +112,14 @@ def sending(
 def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> Any:
     """Did the segment that fills a hole leave its sender before the one behind the hole?"""
     since = seg["time_ns"] - seg["hole_ns"]
+    rtt = me["rtt_min_ns"] + you["rtt_min_ns"]
     cause = 0
     if seg["has_tsval"] and seg["tsval"] != seg["hole_tsval"]:
         if difference(seg["tsval"], seg["hole_tsval"]) > 0:
             return False
+        cause = C_TSVAL
+    elif seg["has_tsval"] and (difference(me["tsval"], seg["tsval"]) > 0 or rtt >= LONG_NS):
+        # Of one tick with the segment behind the hole: older than what was sent since, or too soon after it to be an answer.
         cause = C_TSVAL
     elif seg["ip_id"] and seg["hole_ip_id"]:
         ahead = (seg["ip_id"] - seg["hole_ip_id"] + 0x8000 & 0xFFFF) - 0x8000
@@ -123,9 +129,9 @@ def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
             cause = C_IP_ID
     if cause == 0:
         # What the receiver said reaches the sender, and its answer comes back, in this time at least.
-        told = me["sacked_high"] > seg["start"] or me["told_ns"]
+        told = me["sacked_high"] > seg["end"] or me["told_ns"]
         told = told and seg["time_ns"] - me["told_ns"] >= you["rtt_min_ns"] - (you["rtt_min_ns"] >> 2)
-        if told or since >= max(TIMER_NS, me["rtt_min_ns"] + you["rtt_min_ns"]):
+        if told or since >= max(TIMER_NS, rtt):
             return False
         cause = C_SACK
     emit(seg, state, world, out, counts, REORDERING, cause, 0, since)
@@ -135,14 +141,22 @@ def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
 
 @inline
 def was_overtaken(seg: Any, me: Any, state: Any, world: Any, out: Any, counts: Any, sent: Any) -> Any:
-    """Is it the first transmission of what was captured already? Then that was the retransmission, and came first."""
+    """Was it sent before the segment that brought its bytes already? Then that was the retransmission, and came first."""
     number = find_sent(me, seg["start"], sent, world)
-    if not number or not seg["has_tsval"] or seg["flags"] & SYN:
+    if seg["flags"] & SYN:
         return False
-    if difference(seg["tsval"], sent[number & RING]["tsval"]) >= 0:
+    if seg["has_tsval"]:
+        if difference(seg["tsval"], sent[number & RING]["tsval"] if number else me["tsval"]) >= 0:
+            return False
+        cause = C_TSVAL
+    elif id_behind(seg, me):
+        cause = C_IP_ID
+    else:
         return False
-    since = seg["time_ns"] - sent[number & RING]["time_ns"]
-    emit(seg, state, world, out, counts, REORDERING, C_TSVAL, sent[number & RING]["frame"], since)
+    related, since = np.int64(0), np.int64(0)
+    if number:
+        related, since = sent[number & RING]["frame"], seg["time_ns"] - sent[number & RING]["time_ns"]
+    emit(seg, state, world, out, counts, REORDERING, cause, related, since)
     me["reordered"] += 1
     return True
 
@@ -175,7 +189,7 @@ def repeated(
     # of the RTT later (RFC 8985 section 6.2).
     waited = now - max(me["sent_ns"], me["advance_ns"]) >= TIMER_NS + rtt
     fresh = now - me["news_ns"] <= rtt + (rtt >> 1) + ANSWER_NS
-    asked = me["repeats"] >= DUPLICATES or me["sacked_high"] > start
+    asked = me["repeats"] >= DUPLICATES or me["sacked_high"] > seg["end"]
     sack = me["offered"] & you["offered"] & SACK_PERMITTED or you["sack_blocks"] or not (me["syns"] and you["syns"])
     tail = seg["end"] >= me["next"] and start > 0
     # The timer sends the first segment again; where the last is the first, the probe comes before it.
@@ -192,14 +206,14 @@ def repeated(
         cause = C_WINDOW_PROBE
     elif (asked or me["phase"] == FAST) and (fresh or not waited):
         cause = C_FAST
-        if me["phase"] == LOSS and before and me["sacked_high"] > start and last_ns > me["loss_ns"]:
+        if me["phase"] == LOSS and before and me["sacked_high"] > seg["end"] and last_ns > me["loss_ns"]:
             # What was sent again after the timeout is lost once more: from here on by SACK (tcp_process_loss()).
             cause = C_LOST_AGAIN
             me["phase"], me["recovery_end"] = FAST, me["next"]
         elif me["phase"] == LOSS:
             me["doubted"] = 0
             cause = C_RTO
-        elif before and me["sacked_high"] > start and me["phase"] == FAST:
+        elif before and me["sacked_high"] > seg["end"] and me["phase"] == FAST:
             cause = C_LOST_AGAIN
         if me["phase"] == OPEN:
             me["phase"], me["recovery_end"], me["undo_tsval"] = FAST, me["next"], seg["tsval"]
@@ -213,6 +227,10 @@ def repeated(
     ):
         cause = C_TLP
         me["tail_probe_end"] = me["next"]
+    elif (
+        quiet < rtt + (rtt >> 1) + ANSWER_NS and not waited
+    ):  # too soon for a timer, and nothing that was captured asked for it
+        cause = C_UNKNOWN
     else:
         cause, expired = C_RTO, True
         if me["phase"] == OPEN:

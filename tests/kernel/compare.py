@@ -9,7 +9,7 @@ from pathlib import Path
 from .counters import COUNTERS, bounds
 from .view import View, bundles, view
 
-_ROW = "{:46}{:>8}{:>8}{:>10}{:>9}{:>8}"
+_ROW = "{:28}{:>8}{:>8}{:>10}{:>9}{:>8}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,8 @@ class Result:
 
 def compare_host(seen: View, name: str, counters: Iterable[str] = COUNTERS) -> list[Result]:
     """All counters of one host."""
-    moved = seen.increments
-    return [
-        Result(name, each, sum(moved[one] for one in each.split("+")), *bounds(COUNTERS[each](seen)))
-        for each in counters
-        if all(one in moved for one in each.split("+"))
-    ]
+    kernel = seen.increments
+    return [Result(name, each, kernel[each], *bounds(COUNTERS[each](seen))) for each in counters if each in kernel]
 
 
 def compare(folder: Path) -> list[Result]:
@@ -88,7 +84,7 @@ def disagreements(results: Sequence[Result]) -> str:
     """One line for each counter of a host that disagrees, those of one counter together."""
     wrong = sorted((each for each in results if not each.agrees), key=lambda each: (each.counter, each.bundle))
     return "\n".join(
-        f"{each.counter:46} kernel {each.kernel:4} ours {_range(each):>9}  {each.bundle}" for each in wrong
+        f"{each.counter:28} kernel {each.kernel:4} ours {_range(each):>9}  {each.bundle}" for each in wrong
     )
 
 

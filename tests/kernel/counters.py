@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .view import ACK, FIN, RST, View
+from .view import FIN, RST, View
 
 Bounds = tuple[int, int]
 Count = Callable[[View], "int | Bounds"]
@@ -61,31 +61,6 @@ def slow_start(view: View) -> int:
     """tcp_xmit_retransmit_queue() in TCP_CA_Loss: what follows the segment for which the timer expired."""
     rows = view.said("retransmission", "rto")
     return view.in_segments(rows[~rows["frame"].isin(view.frames("retransmission_timeout"))])
-
-
-def recoveries(view: View) -> int:
-    """tcp_enter_recovery(): the first fast retransmission, until everything is acknowledged that had been sent by then."""
-    fast_ones, timers = view.frames("retransmission", "fast", "lost_again"), view.frames("retransmission_timeout")
-    count = 0
-    for _, segments in view.segments.groupby("flow"):
-        first, sent, acknowledged, until = -1, 0, 0, 0
-        for row in segments.itertuples():
-            if row.mine:
-                first = row.seq if first < 0 else first
-                if row.frame in timers:
-                    until = 0
-                elif row.frame in fast_ones and acknowledged >= until:
-                    count, until = count + 1, sent
-                if not row.flags & RST:
-                    sent = max(sent, _distance(first, row.seq) + row.payload_len + bool(row.flags & FIN))
-            elif first >= 0 and row.flags & ACK:
-                acknowledged = max(acknowledged, _distance(first, row.ack))
-    return count
-
-
-def _distance(first: int, number: int) -> int:
-    distance = (number - first) & 0xFFFFFFFF
-    return distance if distance < 1 << 31 else 0
 
 
 def resets_sent(view: View) -> int:
@@ -164,13 +139,12 @@ def _said(event: str, *causes: str, mine: bool = True) -> Count:
     return lambda view: view.count(event, *causes, mine=mine)
 
 
-COUNTERS: dict[str, Count] = {  # the increments of names with a plus between them are added
+COUNTERS: dict[str, Count] = {
     "TcpRetransSegs": retransmitted,
     "TcpExtTCPSynRetrans": syn_retransmitted,
     "TcpExtTCPTimeouts": timeouts,
     "TcpExtTCPFastRetrans": fast,
     "TcpExtTCPSlowStartRetrans": slow_start,
-    "TcpExtTCPSackRecovery+TcpExtTCPRenoRecovery": recoveries,
     "TcpExtTCPLossProbes": loss_probes,
     "TcpExtTCPDSACKRecv": duplicates_reported("old"),
     "TcpExtTCPDSACKOfoRecv": duplicates_reported("out_of_order"),

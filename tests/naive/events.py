@@ -32,6 +32,8 @@ MILLISECOND, SECOND, DAY = 10**6, 10**9, 24 * 3600 * 10**9
 TIMER_NS = 180 * MILLISECOND  # shortest retransmission timer of Linux: 200 ms, less some jitter
 SOON_NS = 1 * MILLISECOND
 TAIL_NS = 250 * MILLISECOND
+LONG_NS = 10 * MILLISECOND  # the longest tick of a timestamp clock in use
+ANSWER_NS = 20 * MILLISECOND  # jitter, and the time that a host takes
 DUPLICATES = 3
 NEAR_IDS = 4096
 
@@ -172,9 +174,13 @@ class End:
     sacked_high: int = 0
     repeats: int = 0  # duplicate ACKs in a row
     news_ns: int = 0  # when it was last told something new
+    progress_ns: int = 0  # when it was last acknowledged something new
     told_ns: int = 0  # when it was first told of the present hole
     phase: str = "open"  # "fast" or "loss" while it repairs
     repaired_at: int = 0
+    expired_ns: int = 0  # when its timer ran out
+    is_doubtful: bool = False  # its timer ran out, and nothing was sent again since: perhaps too early (RFC 5682)
+    undo_tsval: int = 0  # of the first retransmission since it had nothing to repair
     tail_probe_end: int = 0
     probe: str = ""  # "probe" or "keep-alive" while one waits for an answer
     probe_frame: int = 0
@@ -214,6 +220,12 @@ class End:
         self.unacknowledged, self.sent_again, self.holes, self.sacked = [], [], [], Ranges()
         self.sacked_high = self.told_ns = self.repaired_at = self.tail_probe_end = self.fin = 0
         self.phase = "open"
+
+    def begin_repair(self, phase: str, segment: Segment) -> None:
+        """With this segment, until all is acknowledged that was sent so far."""
+        if self.phase == "open":
+            self.undo_tsval = segment.tsval or 0
+        self.phase, self.repaired_at = phase, self.next
 
     def place(self, number: int) -> int:
         """The position that is meant by a number on the wire: the nearest to what is sent next."""
@@ -416,7 +428,7 @@ def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sou
     if first is not None:
         connection.say(me, kind, "", first["frame"], packet["time_ns"] - first["time_ns"])
         me.copies += 1
-        if kind == "network_duplicate":  # its receiver looks at it again
+        if kind == "network_duplicate" and me.heard and me.tsval is not None:  # its receiver looks at it again
             judge_paws(placed(packet, end_of, me, other, connection), me, other, connection)
         return
     if answers_from_before(packet, me, other, connection):
@@ -427,7 +439,8 @@ def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sou
     if me.last_ns is not None:
         me.idle_ns = max(me.idle_ns, segment.time_ns - me.last_ns)
     me.last_ns, me.last_frame = segment.time_ns, segment.frame
-    me.ip_id = segment.ip_id or me.ip_id
+    if segment.ip_id and not has_lower_id(segment, me):
+        me.ip_id = segment.ip_id
 
 
 def ahead(a: int, b: int) -> int:
@@ -489,7 +502,7 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
         judge_after_close(segment, me, other, connection)
         judge_full(segment, me, other, connection)
         judge_sending(segment, me, other, connection, probe)
-    elif not probe and segment.start < me.next:
+    elif not probe and (segment.start < me.next or was_sent_before(segment, me)):
         segment.late = True
     if segment.has(ACK):
         judge_acknowledgment(segment, me, other, connection)
@@ -498,7 +511,8 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
         judge_challenge(segment, me, other, connection)
         judge_duplicate_ack(segment, me, other, connection, answers)
         judge_window(segment, me, other, connection)
-    judge_paws(segment, me, other, connection)
+    if not both_closed(me, other):
+        judge_paws(segment, me, other, connection)
     judge_timestamps(segment, me, other, connection)
     remember_timestamps(segment, me, other)
     judge_congestion(segment, me, other, connection)
@@ -532,8 +546,8 @@ class Copies:
     def look(self, packet: Packet, last_of_other: int) -> tuple[str, Packet | None]:
         """The event and the first copy; a packet that is none may be the first of others.
 
-        `last_of_other` is the last frame of the other end: what comes again without an ID, with nothing of the other end
-        between, may be an ACK that its sender repeated.
+        `last_of_other` is the last frame of the other end. What comes again without an ID after that is an ACK that its
+        sender repeats; with nothing between, it is a copy.
         """
         identity = tuple(packet[name] for name in self.SAME)
         first = self.first.get(identity)
@@ -613,8 +627,8 @@ def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -
     elif not connection.is_open:
         connection.say(me, "reset_in_handshake")
     elif not (me.reset or other.reset or both_closed(me, other)):
-        knows_nothing = not segment.has(ACK) and not me.fin and not me.reset
-        if knows_nothing and other.heard and segment.start == me.una:
+        answers = other.last_frame > me.last_frame and segment.start == me.una
+        if answers and not segment.has(ACK) and not me.fin:
             connection.say(me, "half_open")
         connection.say(me, "reset", reset_cause(segment, me, other), value=max(other.next - other.una, 0))
     if segment.start != me.next and me.una < segment.start <= other.highest_edge:
@@ -711,6 +725,8 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
             connection.say(me, "reordering", cause, value=segment.time_ns - hole.time_ns)
             segment.late = True
             me.remember(segment, 2)
+        elif is_overtaken(segment, me, connection):
+            segment.late = True
         else:
             flags = segment.has(SYN) or (segment.has(FIN) and segment.end <= me.next)
             judge_retransmission(segment, me, other, connection, probe, known - flags)
@@ -729,18 +745,37 @@ def late_cause(segment: Segment, me: End, other: End, hole: Hole) -> str:
     """How one knows that it left before the segment behind the hole; empty if it did not."""
     if segment.tsval is not None and segment.tsval != hole.tsval:
         return "tsval" if ahead(segment.tsval, hole.tsval) < 0 else ""
+    rtt = me.shortest_rtt_ns + other.shortest_rtt_ns
+    if segment.tsval is not None and (ahead(me.tsval or 0, segment.tsval) > 0 or rtt >= LONG_NS):
+        return "tsval"  # of one tick with that segment: older than what was sent since, or too soon to be an answer
     if segment.ip_id and hole.ip_id:
-        steps = (segment.ip_id - hole.ip_id + 2**15) % 2**16 - 2**15
+        steps = id_steps(segment.ip_id, hole.ip_id)
         if 0 < abs(steps) < NEAR_IDS:
             return "ip_id" if steps < 0 else ""
-    # What the receiver said must reach the sender, and its answer come back from there, which takes three quarters of the
-    # shortest round trip at least.
-    was_told = me.sacked_high > segment.start or me.told_ns > 0
+    # What the receiver said must reach the sender, and its answer must come back from there. That takes three quarters
+    # of the shortest round trip at least.
+    was_told = me.sacked_high > segment.end or me.told_ns > 0
     to_sender = other.shortest_rtt_ns - other.shortest_rtt_ns // 4
     if was_told and segment.time_ns - me.told_ns >= to_sender:
         return ""
-    longest = max(TIMER_NS, me.shortest_rtt_ns + other.shortest_rtt_ns)
-    return "sack" if segment.time_ns - hole.time_ns < longest else ""
+    return "sack" if segment.time_ns - hole.time_ns < max(TIMER_NS, rtt) else ""
+
+
+def is_overtaken(segment: Segment, me: End, connection: Connection) -> bool:
+    """Was it sent before the segment that brought its bytes? That was the retransmission then, and came first."""
+    found = me.find(segment.start)
+    if segment.has(SYN):
+        return False
+    if segment.tsval is not None:
+        cause = "tsval"
+        older = ahead(segment.tsval, found.tsval if found else me.tsval or 0) < 0
+    else:
+        cause = "ip_id"
+        older = has_lower_id(segment, me)
+    if older:
+        first, since = (found.frame, segment.time_ns - found.time_ns) if found else (0, 0)
+        connection.say(me, "reordering", cause, first, since)
+    return older
 
 
 def judge_retransmission(segment: Segment, me: End, other: End, connection: Connection, probe: str, size: int) -> None:
@@ -770,10 +805,6 @@ def retransmission_cause(
     segment: Segment, me: End, other: End, connection: Connection, probe: str, size: int, quiet: int, found: Sent | None
 ) -> tuple[str, bool]:
     """The first rule that holds decides. And: did the retransmission timer expire?"""
-    rtt = me.shortest_rtt_ns + other.shortest_rtt_ns  # from here to both ends and back
-    waited = quiet >= TIMER_NS + rtt
-    asked = me.repeats >= DUPLICATES or me.sacked_high > segment.start
-    repairing = segment.start < me.repaired_at
     if segment.has(SYN):
         silence = segment.time_ns - max(me.sent_ns, other.sent_ns)
         is_waiting = not other.reset and not connection.acknowledged
@@ -784,14 +815,15 @@ def retransmission_cause(
     was_probed = found is not None and size == 1 < segment.size and found.end - found.start == 1
     if probe or was_probed or (other.window_from and other.window == 0 and segment.start >= other.edge):
         return "window_probe", False
-    if not waited and (asked or (me.phase == "fast" and repairing)):
-        if me.phase == "loss" and repairing:
-            return "rto", False
-        lost_again = again and me.sacked_high > segment.start and me.phase == "fast"
-        if me.phase == "open":
-            me.phase, me.repaired_at = "fast", me.next
-        return "lost_again" if lost_again else "fast", False
-    if not waited and me.phase == "loss" and repairing:
+    # The timer runs from what was sent last or from the last progress; what an ACK asks for comes soon after it.
+    rtt = me.shortest_rtt_ns + other.shortest_rtt_ns  # from here to both ends and back
+    waited = segment.time_ns - max(me.sent_ns, me.progress_ns) >= TIMER_NS + rtt
+    is_answer = segment.time_ns - me.news_ns <= rtt + (rtt >> 1) + ANSWER_NS
+    asked = me.repeats >= DUPLICATES or me.sacked_high > segment.end
+    if (asked or me.phase == "fast") and (is_answer or not waited):
+        return cause_when_asked(segment, me, again and me.sacked_high > segment.end, found), False
+    if me.phase == "loss" and not waited:
+        me.is_doubtful = False
         return "rto", False
     if quiet < max(rtt, SOON_NS) or not (other.heard or waited):
         return "unknown", False
@@ -804,8 +836,25 @@ def retransmission_cause(
     if with_sack and is_tail and undisturbed and (segment.start > me.una or is_soon):
         me.tail_probe_end = me.next
         return "tlp", False
-    me.phase, me.repaired_at = "loss", me.next
+    if quiet < rtt + (rtt >> 1) + ANSWER_NS and not waited:
+        return "unknown", False  # too soon for a timer, and nothing that was captured asked for it
+    me.begin_repair("loss", segment)
+    me.tail_probe_end, me.is_doubtful, me.expired_ns = 0, True, segment.time_ns
     return "rto", True
+
+
+def cause_when_asked(segment: Segment, me: End, lost_again: bool, found: Sent | None) -> str:
+    """An ACK asks for it, or fast recovery is under way. `lost_again`: sent again, and SACK still asks for it."""
+    if me.phase == "loss":
+        if lost_again and found is not None and found.last_ns > me.expired_ns:
+            me.begin_repair("fast", segment)  # what was sent after the time-out is lost too: from here on by SACK
+            return "lost_again"
+        me.is_doubtful = False
+        return "rto"
+    if me.phase == "fast":
+        return "lost_again" if lost_again else "fast"
+    me.begin_repair("fast", segment)
+    return "fast"
 
 
 # Acknowledgments
@@ -837,13 +886,15 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
     segment.advanced = segment.ack - other.una
     other.una = segment.ack
     other.repeats = 0
-    other.news_ns = segment.time_ns
+    other.news_ns = other.progress_ns = segment.time_ns
+    if other.phase == "loss" and segment.tsval is not None and ahead(segment.tsecr, other.undo_tsval) < 0:
+        other.phase = "open"  # nothing was lost: the sender takes its reaction back (RFC 4015)
     arrived = take_arrived(segment, other)
     judge_eifel(segment, me, other, connection, arrived)
     measure(segment, other, arrived)
     if other.sacked_high <= segment.ack:
         other.told_ns = 0
-    if segment.ack >= other.tail_probe_end:
+    if segment.ack > other.tail_probe_end:
         other.tail_probe_end = 0
     if segment.ack >= other.repaired_at:
         other.phase = "open"
@@ -869,7 +920,7 @@ def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, a
         other.needless += 1
         connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start)
         if other.phase == "loss":
-            other.phase = "open"  # the sender takes the time-out back (RFC 4015)
+            other.phase = "open"
 
 
 def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
@@ -909,7 +960,12 @@ def judge_sack(segment: Segment, me: End, other: End, connection: Connection) ->
         if left >= right or (right > other.next and other.heard and other.missing == 0):
             connection.say(me, "invalid_sack", value=right - left)
         elif right > other.una and segment.ack >= other.una:
-            segment.sacked += other.sacked.add(max(left, other.una), right)
+            new = other.sacked.add(max(left, other.una), right)
+            segment.sacked += new
+            if new and other.phase == "loss" and other.is_doubtful:
+                found = other.find(left)
+                if found is not None and found.times == 1 and right <= other.repaired_at:
+                    other.phase = "open"  # first transmissions arrive: the timer ran out too early
             other.most_blocks = max(other.most_blocks, len(other.sacked.pieces))
             other.sacked_high = max(other.sacked_high, right)
     if segment.sacked:
@@ -931,6 +987,10 @@ def judge_dsack(
 
 def judge_duplicate_ack(segment: Segment, me: End, other: End, connection: Connection, answers: bool) -> None:
     """It repeats what was acknowledged: something arrived that the receiver did not wait for."""
+    # A tail probe that was needless is answered by a duplicate; one that was not, by progress (RFC 8985 section 7.4.2).
+    without_progress = not (segment.advanced or segment.sacked or segment.size)
+    if other.tail_probe_end == segment.ack and (segment.is_dsack or without_progress):
+        other.tail_probe_end = 0
     if segment.start < me.una or not segment.is_empty or segment.ack != segment.una or segment.advanced:
         return
     same = other.next > other.una and segment.window == me.window and me.window_from == "segment"
@@ -1040,16 +1100,30 @@ def judge_paws(segment: Segment, me: End, other: End, connection: Connection) ->
     connection.say(me, "paws", "old_ack" if segment.is_empty and segment.start < me.una else "segment", value=old)
 
 
+def id_steps(a: int, b: int) -> int:
+    """How far IPv4 ID `a` is ahead of `b`."""
+    return (a - b + 2**15) % 2**16 - 2**15
+
+
+def has_lower_id(segment: Segment, me: End) -> bool:
+    """Is its IPv4 ID a little lower than the highest of its end?"""
+    return segment.ip_id > 0 and me.ip_id > 0 and -NEAR_IDS < id_steps(segment.ip_id, me.ip_id) < 0
+
+
+def was_sent_before(segment: Segment, me: End) -> bool:
+    """Was it sent before one that was captured before it, by its IPv4 ID and its TSval?"""
+    is_newer = segment.tsval is not None and (me.tsval is None or ahead(segment.tsval, me.tsval) > 0)
+    return has_lower_id(segment, me) and not is_newer
+
+
 def judge_timestamps(segment: Segment, me: End, other: End, connection: Connection) -> None:
     """Against what both ends sent before."""
     if segment.tsval is None:
         return
     if me.tsval is not None:
         back = ahead(me.tsval, segment.tsval)
-        steps = (segment.ip_id - me.ip_id + 2**15) % 2**16 - 2**15
-        overtaken = segment.ip_id and me.ip_id and -NEAR_IDS < steps < 0
         old_ack = segment.has(ACK) and segment.ack < segment.una
-        if back > 0 and not (segment.late or old_ack or overtaken):
+        if back > 0 and not (segment.late or old_ack or has_lower_id(segment, me)):
             connection.say(me, "tsval_regression", value=back)
     if segment.has(ACK) and other.tsval is not None and segment.tsecr and other.missing == 0:
         beyond = ahead(segment.tsecr, other.tsval)
