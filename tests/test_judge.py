@@ -188,7 +188,7 @@ class Profile:
 
 
 @dataclass
-class Packet_:
+class Wire:
     """A segment on its way, its numbers without wrap: 0 is the SYN."""
 
     side: int
@@ -261,7 +261,7 @@ class Host:
         blocks = [self.doubled] if self.doubled else []
         blocks += sorted(self.early, reverse=True)
         field_ = min(room >> scale, 65535)
-        packet = Packet_(self.side, start, self.received if flags & ACK else 0, flags, size, field_, self.ip_id)
+        packet = Wire(self.side, start, self.received if flags & ACK else 0, flags, size, field_, self.ip_id)
         packet.window = field_ << scale
         self.ip_id = (self.ip_id + 1) % 65536
         if profile.timestamps:
@@ -330,7 +330,7 @@ class Host:
 
     # Receiving
 
-    def take(self, packet: Packet_) -> None:
+    def take(self, packet: Wire) -> None:
         """A segment arrives."""
         if self.dead:
             return
@@ -352,7 +352,7 @@ class Host:
             self.send(self.next)
         self.pump()
 
-    def take_syn(self, packet: Packet_) -> None:
+    def take_syn(self, packet: Wire) -> None:
         """The handshake."""
         net = self.net
         if packet.flags & ACK:
@@ -372,7 +372,7 @@ class Host:
             self.una, self.next, self.window = 1, max(self.next, 1), packet.window
             self.send(0, 0, SYN | ACK)
 
-    def take_ack(self, packet: Packet_) -> None:
+    def take_ack(self, packet: Wire) -> None:
         """What was acknowledged, and what must be sent again."""
         for flight in self.flights:
             flight.sacked |= any(left <= flight.start and flight.end <= right for left, right in packet.sack)
@@ -398,7 +398,7 @@ class Host:
         if packet.ack >= self.una:
             self.window = packet.window
 
-    def take_data(self, packet: Packet_) -> None:
+    def take_data(self, packet: Wire) -> None:
         """In order, out of order or again."""
         rng = self.net.rng
         room = self.received + max(self.net.profile.capacity - self.unread, 0)
@@ -462,7 +462,7 @@ class Network:
         self.now = 0
         self.queue: list[tuple[int, int, Callable[[], Any]]] = []
         self.count = 0
-        self.captured: list[tuple[int, Packet_, int]] = []
+        self.captured: list[tuple[int, Wire, int]] = []
         self.hosts = [
             Host(self, side, number(rng), rng.getrandbits(32), rng.choice((0, 60_000, 65_500))) for side in (0, 1)
         ]
@@ -475,7 +475,7 @@ class Network:
         self.count += 1
         heapq.heappush(self.queue, (self.now + wait_ns, self.count, action))
 
-    def run(self) -> list[tuple[int, Packet_, int]]:
+    def run(self) -> list[tuple[int, Wire, int]]:
         """(time, segment, TTL) of what was captured."""
         self.knock(0)
         if self.profile.answer == "cross":
@@ -509,7 +509,7 @@ class Network:
         if rng.random() < 0.6:
             self.at(moment + rng.choice((0, 10, 5000)) * MS, host.close)
 
-    def carry(self, packet: Packet_) -> None:
+    def carry(self, packet: Wire) -> None:
         """To the place of the capture, and from there to the other end."""
         rng, profile = self.rng, self.profile
         share = profile.tap if packet.side == 0 else 1 - profile.tap
@@ -543,7 +543,7 @@ BITS = {
 }
 
 
-def row_of(packet: Packet_, net: Network, place: int) -> dict[str, int]:
+def row_of(packet: Wire, net: Network, place: int) -> dict[str, int]:
     """The columns of `PACKETS` of a segment; `place` chooses addresses and ports."""
     profile, me, other = net.profile, net.hosts[packet.side], net.hosts[1 - packet.side]
     ends = [(0x0A000000 + place % 2, 50_000 + place), (0x0A000100, (443, 60_000)[place % 3 == 2])]
@@ -820,7 +820,7 @@ def many(count: int, **columns: Any) -> Rows:
     net = Network(random.Random(1), Profile.of(random.Random(1)))
     net.profile.version, net.profile.timestamps = 4, False
     rows = np.zeros(count, PACKETS.dtype)
-    for name, value in row_of(Packet_(0, 0, 0, ACK, 0, 65535, 0), net, 0).items():
+    for name, value in row_of(Wire(0, 0, 0, ACK, 0, 65535, 0), net, 0).items():
         rows[name] = value
     for name, value in columns.items():
         rows[name] = value

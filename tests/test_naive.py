@@ -755,7 +755,19 @@ def test_tshark_reads_the_same_pcapng(orders: str, tmp_path: Path) -> None:
 def test_the_row_has_every_decoding_column() -> None:
     """Columns come from the table, and the words are the table's."""
     names = [column.name for column in PACKETS.columns]
-    later = {"frame", "time_ns", "interface", "length", "captured", "flow", "direction", "wireshark", "events", "reused", "place"}
+    later = {
+        "frame",
+        "time_ns",
+        "interface",
+        "length",
+        "captured",
+        "flow",
+        "direction",
+        "wireshark",
+        "events",
+        "reused",
+        "place",
+    }
     assert set(decode(1, b"")) == set(names) - later
     assert sorted(decode(1, b"")) == sorted(DECODED_NAMES)
 

@@ -27,7 +27,6 @@ class Plan:
     congestion: str
     timestamps: bool
     sack: bool
-    tail_probes: bool
     offloads: tuple[str, ...]
     mtu: int
     application: str
@@ -58,7 +57,6 @@ def draw(seed: int, number: int) -> tuple[Plan, Random]:
         congestion=random.choice(["cubic", "cubic", "reno", "bbr"]),
         timestamps=random.random() > 0.2,
         sack=random.random() > 0.15,
-        tail_probes=random.random() > 0.1,
         offloads=random.choice([(), (), (), (), ("checksum", "tso4", "tso6")]),
         mtu=random.choice([1500, 1500, 1500, 1500, 1300, 9000]),
         application=application,
@@ -87,11 +85,7 @@ def record(seed: int, number: int, into: Path) -> Path:
 def _record(plan: Plan, random: Random, folder: Path) -> None:
     course = Course(*(("client", "server") if plan.upload else ("server", "client")), plan.piece)
     rules = [rule for name in plan.impairments for rule in IMPAIRMENTS[name](random, course)]
-    sysctls = {
-        "ipv4.tcp_timestamps": str(int(plan.timestamps)),
-        "ipv4.tcp_sack": str(int(plan.sack)),
-        "ipv4.tcp_early_retrans": "3" if plan.tail_probes else "0",
-    }
+    sysctls = {"ipv4.tcp_timestamps": str(int(plan.timestamps)), "ipv4.tcp_sack": str(int(plan.sack))}
     with Lab(folder, random.randrange(1 << 30)) as lab:
         client, server = lab.pair(family=plan.family, sysctls=sysctls, offloads=plan.offloads, mtu=plan.mtu)
         with lab.recording(client, server, rules=rules, delay_ms=plan.delay_ms):

@@ -12,16 +12,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import NamedTuple
 
-from tests.naive.flows import (
-    ACK,
-    FIN,
-    RST,
-    SYN,
-    Packet,
-    sender,
-    state_of,
-    what_was_seen,
-)
+from tests.naive.flows import ACK, FIN, RST, SYN, Packet, sender, state_of, what_was_seen
 
 ECE, CWR = 64, 128
 ROUND = 2**32
