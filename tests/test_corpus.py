@@ -11,8 +11,9 @@ import struct
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,11 @@ def run(command: list[str]) -> Run:
 
 
 def run_on_each(*command: str) -> dict[str, Run]:
-    """Run a command with each file as its last argument, on all processors."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Run a command with each file as its last argument, on all processors.
+
+    From processes of their own: a command's memory at most counts that of the process which starts it (`exec_mmap`).
+    """
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
         runs = pool.map(run, [[*command, str(path)] for path in FILES])
         return dict(zip(NAMES, runs, strict=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,7 +33,8 @@ class Judge:
         self._tracker = tracker
         self._keep = keep  # the events of flows that leave, until `finish` gives them
         self._late: list[Rows] = []
-        tracker.on_leave = self._when_flows_leave
+        # Weakly: tables as large as these must go when nobody uses them, not when cycles are looked for.
+        tracker.on_leave = weakref.WeakMethod(self._when_flows_leave)
         self._world = np.zeros(1, WORLD)
         self._segment = np.zeros(1, SEGMENT)
         self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)

@@ -64,7 +64,7 @@ class FlowTracker:
         self._table = self._new_table()
         self.histograms = np.zeros((FIRST_HISTOGRAMS, BINS), np.uint32)
         self.free_histograms = np.zeros(0, np.int32)
-        self.on_leave: Callable[[npt.NDArray[np.intp]], None] | None = None
+        self.on_leave: Callable[[], Callable[[npt.NDArray[np.intp]], None] | None] | None = None  # a weak reference
 
     def __len__(self) -> int:
         """Flows that are followed now."""
@@ -106,7 +106,7 @@ class FlowTracker:
     def make_histograms(self, count: int) -> None:
         """Have room for so many RTT histograms. What nobody writes to takes no memory."""
         size = len(self.histograms)
-        while size < count:
+        while size < min(count, len(self.ends)):  # an end has one at most
             size *= 2
         self.histograms.resize((size, BINS), refcheck=False)
 
@@ -174,8 +174,9 @@ class FlowTracker:
         leaving = np.concatenate(
             [np.zeros(0, np.intp), *_longest_idle(states, [over, opening & ~over, ~over & ~opening], count)]
         )
-        if self.on_leave is not None:
-            self.on_leave(leaving)
+        on_leave = self.on_leave and self.on_leave()
+        if on_leave:
+            on_leave(leaving)
         numbers = np.bincount(final_states(states, leaving), minlength=len(FLOW_STATES))
         self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
         self._remember_worst(leaving)

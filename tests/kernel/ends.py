@@ -46,10 +46,13 @@ def compare_ends(recording: Path, into: Ends) -> None:
         known = sent.drop_duplicates(_SAME, keep=False)
         both = got.merge(known, on=_SAME, suffixes=("", "_sent"))
         copies = both.duplicated(_SAME)
-        for row in both[~copies].itertuples():
+        # Of what came before, any transmission may have been the first to arrive.
+        repeats = both.duplicated(["src_port", "dst_port", "seq"])
+        for row in both[~copies].assign(repeats=repeats).itertuples():
             into.counts[row.verdict_sent, row.verdict] += 1
-            if {row.verdict_sent, row.verdict} in ({"new", "retransmission"}, {"retransmission", "reordering"}) and (
-                row.verdict != "new"
+            verdicts = (row.verdict_sent, row.verdict)
+            if verdicts == ("new", "retransmission") or (
+                verdicts == ("retransmission", "reordering") and not row.repeats
             ):
                 into.wrong.append(
                     f"{recording.name}/{receiver} frame {row.frame}: {row.verdict}, sent as {row.verdict_sent}"
