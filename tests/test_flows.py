@@ -896,9 +896,10 @@ def test_connections_of_the_samples(expected: dict[str, Any], host: str, folder:
     assert analysis.capture["frames"] == expected["host"][host]["frames"]
     assert set(tcp["roles"]) == {"handshake"}
     assert tcp["client"].nunique() == tcp["server"].nunique() == 1
-    assert set(tcp["state"]) <= {"closed", "refused"}
+    broken = folder.parent.name.startswith("middlebox")  # nobody can talk through it to the end
+    assert set(tcp["state"]) <= ({"open", "unanswered"} if broken else {"closed", "refused"})
     assert analysis.flow_tracker.left == {}
-    assert set(tcp["completeness"]) <= {"complete", "no_handshake"}
+    assert set(tcp["completeness"]) <= ({"no_end", "no_handshake"} if broken else {"complete", "no_handshake"})
 
 
 def test_the_samples_are_there() -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from . import tools
 from .errors import LabError
-from .facts import expected, readme, to_toml
+from .facts import expected, to_toml
 from .lab import Lab
+from .readme import readme
 from .scenario import all_scenarios, description, find
 
 SAMPLES = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""The two files about a sample: what the lab knows for sure goes in, expected.toml and README.md come out."""
+"""What the lab knows for sure goes in, the content of expected.toml comes out."""
 
 from __future__ import annotations
 
@@ -9,29 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import tools
+from . import pcap, tools
+from .card import Card
+from .checksum import STATES, state
+from .hosts import INTERFACE
 from .recording import Facts, HostFacts
-
-_SHOWN = [
-    "IpInReceives",
-    "IpOutRequests",
-    "Ip6InReceives",
-    "Ip6OutRequests",
-    "IcmpInMsgs",
-    "IcmpOutMsgs",
-    "UdpInDatagrams",
-    "UdpOutDatagrams",
-    "TcpActiveOpens",
-    "TcpPassiveOpens",
-    "TcpAttemptFails",
-    "TcpEstabResets",
-    "TcpInSegs",
-    "TcpOutSegs",
-    "TcpRetransSegs",
-    "TcpInErrs",
-    "TcpInCsumErrors",
-    "TcpOutRsts",
-]
 
 _PAST = {
     "drop": "dropped",
@@ -39,6 +21,8 @@ _PAST = {
     "delay": "delayed",
     "overtake": "overtaken",
     "corrupt": "corrupted",
+    "translate": "translated",
+    "rewrite": "rewritten",
 }
 """What became of a frame, by action."""
 
@@ -61,6 +45,7 @@ def expected(name: str, seed: int, facts: Facts, folder: Path) -> dict[str, Any]
             "interface": facts.interface,
             "snaplen": facts.snaplen,
             "delay_ms": facts.delay_ms,
+            "link": facts.link,
         },
         "recorded_with": {
             "kernel": tools.kernel(),
@@ -74,7 +59,18 @@ def expected(name: str, seed: int, facts: Facts, folder: Path) -> dict[str, Any]
             {"frames": known.tcpdump["captured"], "tcp_frames": count_frames(capture, "tcp")}
         )
         tables[f"host.{host}.tcpdump"] = known.tcpdump
-        tables[f"relay.{host}"] = _relay_table(host, known, facts)
+        if facts.link == "relay":
+            tables[f"relay.{host}"] = _relay_table(host, known, facts)
+        else:
+            tables[f"passed.{host}"] = {
+                "sent": known.frames_sent,
+                "received": known.frames_received,
+                "merged": known.frames_merged,
+            }
+        if known.card:
+            tables[f"card.{host}"] = _card_table(known.card)
+        if facts.interface == INTERFACE and not facts.snaplen:
+            tables[f"checksums.{host}"] = checksum_states(capture, known.mac)
     tables["deed"] = [
         {
             "action": deed.action,
@@ -85,7 +81,30 @@ def expected(name: str, seed: int, facts: Facts, folder: Path) -> dict[str, Any]
         }
         for deed in facts.deeds
     ]
+    tables["cut"] = [
+        {"source": host, "number": cut.number, "pieces": cut.pieces, "size": cut.size, **_fields(asdict(cut.segment))}
+        for host, known in facts.hosts.items()
+        if known.card
+        for cut in known.card.cuts
+    ]
     return tables
+
+
+def checksum_states(capture: Path, mac: str) -> dict[str, int]:
+    """How many frames of a capture have a TCP, UDP or ICMP checksum in which state, by whether they left or came."""
+    found = Counter(
+        ("sent" if pcap.source(frame) == mac else "received", state(frame)) for frame in pcap.frames(capture)
+    )
+    return {f"{way}_{each}": found[way, each] for way in ("sent", "received") for each in STATES}
+
+
+def _card_table(card: Card) -> dict[str, int]:
+    """Frames that the card completed; super-segments among them, which it cut, and the frames made of those."""
+    return {
+        "completed": card.completed,
+        "cut": len(card.cuts),
+        "made": sum(each.pieces for each in card.cuts),
+    }
 
 
 def _relay_table(host: str, known: HostFacts, facts: Facts) -> dict[str, int]:
@@ -122,71 +141,3 @@ def _value(value: str | int | float) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return str(value)
-
-
-def readme(name: str, title: str, body: str, tables: dict[str, Any], facts: Facts) -> str:
-    """The README.md of a sample."""
-    host_rows = [
-        f"| `{host}/` | {tables[f'host.{host}']['frames']} | {tables[f'host.{host}'].get('tcp_frames', '?')} "
-        f"| {known.frames_sent} | {known.frames_received} |"
-        for host, known in facts.hosts.items()
-    ]
-    done = Counter((deed.source, deed.action, deed.segment.kind) for deed in facts.deeds)
-    deed_rows = [f"* {action} {kind}, sent by {source}: {count}" for (source, action, kind), count in done.items()]
-    made_with = tables["recorded_with"]
-    snaplen = f", {facts.snaplen} bytes of each frame" if facts.snaplen else ""
-    hosts = list(facts.hosts)
-    counters = [counter for counter in _moved(facts) if _worth_showing(counter)]
-    return "\n".join(
-        [
-            f"# {name}: {title.rstrip('.')}",
-            "",
-            body,
-            "",
-            "## Topology",
-            "",
-            f"    {' --- '.join([hosts[0], 'relay', *hosts[1:]])}",
-            "",
-            f"Each host is a network namespace; the relay passes Ethernet frames on, {facts.delay_ms:g} ms later.",
-            f"Captured on each host with `-i {facts.interface}`{snaplen}.",
-            "",
-            "## Certain, because the lab did it",
-            "",
-            f"Connections begun: {facts.connections}.",
-            "",
-            "| host | frames captured | TCP frames | sent to the relay | got from the relay |",
-            "|---|---|---|---|---|",
-            *host_rows,
-            "",
-            "What the relay did to frames:",
-            "",
-            *(deed_rows or ["* nothing but passing them on"]),
-            "",
-            "All of it, frame by frame, is in `expected.toml`.",
-            "",
-            "## Counted by the kernels, first to last snapshot",
-            "",
-            f"| counter | {' | '.join(hosts)} |",
-            f"|---|{'---|' * len(hosts)}",
-            *(
-                f"| {counter} | {' | '.join(str(facts.hosts[host].increments.get(counter, 0)) for host in hosts)} |"
-                for counter in counters
-            ),
-            "",
-            "## Recorded with",
-            "",
-            f"    python -m samples.lab run {name} --seed {tables['']['seed']}",
-            "",
-            f"{made_with['kernel']}; {made_with['tcpdump']}.",
-            "",
-        ]
-    )
-
-
-def _moved(facts: Facts) -> list[str]:
-    names = [counter for known in facts.hosts.values() for counter in known.increments]
-    return list(dict.fromkeys(names))
-
-
-def _worth_showing(counter: str) -> bool:
-    return counter in _SHOWN or counter.startswith("TcpExt")

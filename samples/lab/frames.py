@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
-TCP, UDP = 6, 17
+FIN, SYN, RST, PSH, ACK, CWR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 _VXLAN_PORT = 4789
 _VLAN_TYPES = (0x8100, 0x88A8)
 
@@ -56,7 +56,7 @@ class Segment:
     def kind(self) -> str:
         """One word for the segment, for the list of what the relay did."""
         if self.protocol != TCP:
-            return "udp" if self.protocol == UDP else "other"
+            return {UDP: "udp", ICMP: "icmp", ICMPV6: "icmp"}.get(self.protocol, "other")
         names = (("rst", self.flags & RST), ("syn_ack", self.is_syn_ack), ("syn", self.flags & SYN))
         more = (("data", self.payload_len), ("fin", self.flags & FIN), ("ack", 1))
         return next(name for name, present in names + more if present)

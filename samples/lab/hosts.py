@@ -18,6 +18,8 @@ INTERFACE = "eth0"
 class Host:
     """One namespace with `lo` and `eth0`, a TAP interface whose other side is `tap`, the descriptor of the relay.
 
+    With `cable` there is no relay and `tap` is -1: `cable.join` makes `eth0`.
+
     Parameters
     ----------
     name : what the host is called in the sample, such as `client`
@@ -25,6 +27,9 @@ class Host:
     family : 4 or 6; the other protocol is switched off, so that it makes no noise
     arp : let the host ask for its neighbours instead of being told by `knows`
     offloads : what the interface promises to do for the kernel (`checksum`, `tso4`, `tso6`), nothing by default
+    card : let the relay keep that promise at once, as a network card does, instead of handing it on
+    cable : leave the interface to `cable.join`
+    features : what `ethtool -K` is to switch on such an interface, as in `tx off gro on`
     sysctls : settings below /proc/sys/net, such as `{"ipv4.tcp_sack": "0"}`
     """
 
@@ -37,23 +42,30 @@ class Host:
         arp: bool = False,
         mtu: int = 1500,
         offloads: Collection[str] = (),
+        card: bool = False,
+        cable: bool = False,
+        features: str = "",
         sysctls: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.number = number
         self.family = family
+        self.has_card = card
+        self.features = features
         self.mac = f"02:00:00:00:00:{number:02x}"
         self.address = f"10.0.0.{number}" if family == 4 else f"2001:db8::{number:x}"
         self.namespace = namespace.create()
         self.tap = -1
         try:
-            with self.inside():
-                self.tap = open_tap(INTERFACE, offloads)
+            if not cable:
+                with self.inside():
+                    self.tap = open_tap(INTERFACE, offloads)
             for key, value in {"ipv6.conf.all.disable_ipv6": str(int(family == 4)), **(sysctls or {})}.items():
                 self.sysctl(key, value)
             self.run("ip", "link", "set", "lo", "up")
-            self.run("ethtool", "-K", INTERFACE, "gro", "off")
-            self.add_interface(INTERFACE, self.address, self.mac, mtu=mtu, arp=arp)
+            if not cable:
+                self.run("ethtool", "-K", INTERFACE, "gro", "off")
+                self.add_interface(INTERFACE, self.address, self.mac, mtu=mtu, arp=arp)
         except BaseException:
             self.close()
             raise
@@ -98,9 +110,18 @@ class Host:
 
     def lost_in_interface(self) -> int:
         """Frames that `eth0` dropped on its own, which the relay therefore never saw or could not deliver."""
-        words = self.read("/proc/thread-self/net/dev").partition(f"{INTERFACE}:")[2].split("\n")[0].split()
-        receive_drop, transmit_drop = words[3], words[11]
-        return int(receive_drop) + int(transmit_drop)
+        numbers = self._interface_numbers()
+        receive_drop, transmit_drop = numbers[3], numbers[11]
+        return receive_drop + transmit_drop
+
+    def passed_interface(self) -> tuple[int, int]:
+        """Frames that `eth0` sent and received since it was made, a super-segment as one."""
+        numbers = self._interface_numbers()
+        return numbers[9], numbers[1]
+
+    def _interface_numbers(self) -> list[int]:
+        row = self.read("/proc/thread-self/net/dev").partition(f"{INTERFACE}:")[2].split("\n")[0]
+        return [int(word) for word in row.split()]
 
     def close(self) -> None:
         """Remove the interface and the namespace."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import cable
+from .errors import LabError
 from .hosts import INTERFACE, Host
 from .impair import Impairer, Rule
 from .recording import Facts, Recording
@@ -29,23 +31,31 @@ class Lab:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def hosts(self, *names: str, **options: Any) -> list[Host]:
-        """Hosts that know each other; the options are those of Host and hold for all of them."""
+    def hosts(self, *names: str, only: Mapping[str, Mapping[str, Any]] | None = None, **options: Any) -> list[Host]:
+        """Hosts that know each other; the options are those of Host for all of them, those in `only` for one by name."""
         made = []
         for number, name in enumerate(names, 1):
-            made.append(Host(name, number, **options))
+            made.append(Host(name, number, **{**options, **(only or {}).get(name, {})}))
             self._stack.callback(made[-1].close)
-        if not options.get("arp"):
-            for host in made:
-                for other in made:
-                    if other is not host:
-                        host.knows(other.address, other.mac)
+        if not options.get("arp") and not options.get("cable"):
+            _introduce(made)
         return made
 
     def pair(self, **options: Any) -> tuple[Host, Host]:
         """The two hosts of most scenarios."""
         client, server = self.hosts("client", "server", **options)
         return client, server
+
+    def direct_pair(self, family: int = 4, client: str = "", server: str = "") -> tuple[Host, Host]:
+        """Two hosts joined by a veth pair, with nothing between them that could do anything to frames.
+
+        `client` and `server` are features to switch there, as `ethtool -K` understands them.
+        """
+        features = {"client": {"features": client}, "server": {"features": server}}
+        left, right = self.pair(family=family, cable=True, only=features)
+        cable.join(left, right)
+        _introduce([left, right])
+        return left, right
 
     def vlan(self, vlan_id: int, *hosts: Host) -> list[str]:
         """A VLAN interface on each host; their addresses, 10.0.ID.N."""
@@ -82,9 +92,19 @@ class Lab:
         interface: str = INTERFACE,
         snaplen: int = 0,
     ) -> Iterator[None]:
-        """Join the hosts by a relay and record all of them while the body makes traffic."""
+        """Join the hosts by a relay, unless they are joined already, and record all of them while the body makes traffic."""
         impairer = Impairer(list(rules), round(delay_ms * 1_000_000), self.seed)
+        if rules and all(host.tap < 0 for host in hosts):
+            raise LabError("there is no relay on a cable that could follow rules")
         recording = Recording(self.folder, hosts, impairer, interface=interface, snaplen=snaplen)
         with recording.running():
             yield
         self.facts = recording.facts
+
+
+def _introduce(hosts: Sequence[Host]) -> None:
+    """Tell each host the hardware addresses of the others."""
+    for host in hosts:
+        for other in hosts:
+            if other is not host:
+                host.knows(other.address, other.mac)

@@ -9,8 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bundle
+from . import bundle, pcap
+from .cable import Cable, merged
+from .card import Card
 from .errors import LabError
+from .frames import parse
 from .hosts import INTERFACE, Host
 from .impair import Deed, Impairer
 from .record import Capture, Sampler
@@ -37,18 +40,27 @@ def uninterrupted() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What is known for sure about one host: frames as the relay and tcpdump counted them, increments of counters."""
+    """What is known for sure about one host: frames as the link and tcpdump counted them, increments of counters."""
 
+    mac: str
     frames_sent: int
     frames_received: int
     tcpdump: dict[str, int]
     increments: dict[str, int]
+    frames_merged: int = 0
+    """Of those received, how many the capture shows as the end of another one."""
+    card: Card | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known for sure about a recording, because the lab did it."""
+    """What is known for sure about a recording, because the lab did it.
 
+    The `link` is `relay`, which counted the frames and did the deeds, or `cable`, where the interfaces of the hosts did
+    the counting.
+    """
+
+    link: str
     connections: int
     interface: str
     snaplen: int
@@ -58,7 +70,7 @@ class Facts:
 
 
 class Recording:
-    """Relay, captures and snapshots of some hosts; `facts` are there once the `running` body is over."""
+    """Captures and snapshots of some hosts, and the link between them; `facts` are there once the `running` body is over."""
 
     def __init__(
         self, folder: Path, hosts: Sequence[Host], impairer: Impairer, *, interface: str = INTERFACE, snaplen: int = 0
@@ -69,16 +81,17 @@ class Recording:
         self._impairer = impairer
         self._interface = interface
         self._snaplen = snaplen
+        self._link = Cable(hosts) if all(host.tap < 0 for host in hosts) else Relay(hosts, impairer)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Record while the body makes traffic, and until all is quiet again."""
         with contextlib.ExitStack() as stack:
             captures = self._start_captures(stack)
-            relay, sampler = Relay(self._hosts, self._impairer), Sampler(self._hosts)
-            stack.callback(relay.stop)
+            sampler = Sampler(self._hosts)
+            stack.callback(self._link.stop)
             stack.callback(sampler.stop)
-            relay.start()
+            self._link.start()
             sampler.sample()
             sampler.start()
             yield
@@ -86,10 +99,10 @@ class Recording:
             sampler.stop()
             sampler.sample()
             statistics = {name: capture.stop() for name, capture in captures.items()}
-            relay.stop()
+            self._link.stop()
         for host in self._hosts:
             bundle.write(self._folder / host.name, sampler.bundles[host.name])
-        self.facts = self._gather(relay, sampler, statistics)
+        self.facts = self._gather(sampler, statistics)
         self._check_complete(self.facts)
 
     def _start_captures(self, stack: contextlib.ExitStack) -> dict[str, Capture]:
@@ -104,18 +117,22 @@ class Recording:
             capture.wait_until_listening()
         return captures
 
-    def _gather(self, relay: Relay, sampler: Sampler, statistics: dict[str, dict[str, int]]) -> Facts:
+    def _gather(self, sampler: Sampler, statistics: dict[str, dict[str, int]]) -> Facts:
         hosts = {
-            name: HostFacts(
-                frames_sent=self._impairer.sent[name],
-                frames_received=relay.delivered[name],
-                tcpdump=numbers,
-                increments=sampler.bundles[name].increments(),
+            host.name: HostFacts(
+                mac=host.mac,
+                frames_sent=self._link.taken[host.name],
+                frames_received=self._link.delivered[host.name],
+                tcpdump=statistics[host.name],
+                increments=sampler.bundles[host.name].increments(),
+                frames_merged=self._merged(host),
+                card=self._link.cards.get(host.name),
             )
-            for name, numbers in statistics.items()
+            for host in self._hosts
         }
         return Facts(
-            connections=len(self._impairer.tracker.connections),
+            link=self._link.kind,
+            connections=self._connections(),
             interface=self._interface,
             snaplen=self._snaplen,
             delay_ms=self._impairer.delay_ns / 1_000_000,
@@ -123,12 +140,32 @@ class Recording:
             deeds=self._impairer.deeds,
         )
 
+    def _connections(self) -> int:
+        """How many were begun; without a relay that saw them, by what the first host captured."""
+        tracker = self._impairer.tracker
+        if self._link.kind == "cable":
+            for frame in self._captured(self._hosts[0]):
+                tracker.look(parse(frame))
+        return len(tracker.connections)
+
+    def _merged(self, host: Host) -> int:
+        if "gro on" not in host.features:
+            return 0
+        others = [other for other in self._hosts if other is not host]
+        received = (frame for frame in self._captured(host) if pcap.source(frame) != host.mac)
+        sent = (frame for other in others for frame in self._captured(other) if pcap.source(frame) == other.mac)
+        return merged(received, sent)
+
+    def _captured(self, host: Host) -> Iterator[bytes]:
+        return pcap.frames(self._folder / host.name / "capture.pcap")
+
     def _check_complete(self, facts: Facts) -> None:
-        """A recording is good only if each host captured just what the relay took from it and gave to it."""
+        """A recording is good only if each host captured just what the link took from it and gave to it."""
         for host in self._hosts:
             known = facts.hosts[host.name]
-            captured, passed = known.tcpdump["captured"], known.frames_sent + known.frames_received
+            captured = known.tcpdump["captured"]
+            passed = known.frames_sent + known.frames_received - known.frames_merged
             if captured != passed:
-                raise LabError(f"{host.name} captured {captured} frames, the relay knows of {passed}")
+                raise LabError(f"{host.name} captured {captured} frames, the {facts.link} knows of {passed}")
             if lost := host.lost_in_interface():
                 raise LabError(f"{host.name} lost {lost} frames in its interface")

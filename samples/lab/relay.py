@@ -1,4 +1,7 @@
-"""The wire: frames that hosts send go in, and come out at other hosts when and if the Impairer says so."""
+"""The wire: frames that hosts send go in, and come out at other hosts when and if the Impairer says so.
+
+What a host has offloaded is done at once where the host has a card, and else left to whoever receives the frame.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from .card import Card
 from .hosts import Host
 from .impair import NS, Delivery, Impairer
 from .tap import HEADER_LEN, read_frame
@@ -21,10 +25,14 @@ _IDLE_S = 0.05
 class Relay(Worker):
     """A switch in user space between the `eth0` of all hosts; runs until `stop`."""
 
+    kind = "relay"
+
     def __init__(self, hosts: Sequence[Host], impairer: Impairer) -> None:
         super().__init__("the relay")
         self.impairer = impairer
+        self.taken: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
+        self.cards = {host.name: Card() for host in hosts if host.has_card}
         self._by_mac = {bytes.fromhex(host.mac.replace(":", "")): host for host in hosts}
         self._queue: list[tuple[int, int, Delivery]] = []
         self._order = 0
@@ -48,10 +56,16 @@ class Relay(Worker):
     def _receive(self, ready: Sequence[Host]) -> None:
         for host in ready:
             while (frame := read_frame(host.tap)) is not None:
-                for delivery in self.impairer.process(time.monotonic_ns(), host.name, frame):
-                    self._enqueue(delivery)
+                self.taken[host.name] += 1
+                for each in self._on_the_wire(host, frame):
+                    for delivery in self.impairer.process(time.monotonic_ns(), host.name, each):
+                        self._enqueue(delivery)
         for delivery in self.impairer.expired(time.monotonic_ns()):
             self._enqueue(delivery)
+
+    def _on_the_wire(self, host: Host, frame: bytes) -> list[bytes]:
+        card = self.cards.get(host.name)
+        return card.process(frame) if card else [frame]
 
     def _enqueue(self, delivery: Delivery) -> None:
         # The running number keeps frames that are due at the same time in their order.

@@ -1,7 +1,8 @@
 """TAP interfaces: a name in the current namespace becomes a descriptor that reads and writes Ethernet frames.
 
 Every frame has a virtio header in front, which says what offloading left undone: a checksum still to be completed,
-a super-segment still to be cut. The relay hands it on unread, as a virtual switch does, so hosts with offloads work.
+a super-segment still to be cut. The relay hands it on unread, as a virtual switch does, so hosts with offloads work;
+where a host has a card, `card.py` reads it.
 """
 
 from __future__ import annotations

@@ -25,10 +25,20 @@ def syn_retransmitted(view: View) -> int:
     return view.count("retransmission", "syn", "syn_ack")
 
 
-def timeouts(view: View) -> int:
-    """tcp_retransmit_timer() outside of a closed window, tcp_syn_ack_timeout()."""
+def timeouts(view: View) -> Bounds:
+    """tcp_retransmit_timer() outside of a closed window, tcp_syn_ack_timeout().
+
+    The last one, which gives up (tcp_write_timeout()), sends nothing.
+    """
     closed = view.frames("retransmission", "window_probe")
-    return len(view.frames("retransmission_timeout") - closed)
+    seen = len(view.frames("retransmission_timeout") - closed)
+    return seen, seen + _left_unanswered(view)
+
+
+def _left_unanswered(view: View) -> int:
+    """Connections whose last segment is one of this host's that a timer sent."""
+    last = view.segments.drop_duplicates("flow", keep="last")
+    return int(last["frame"].isin(view.frames("retransmission_timeout")).sum())
 
 
 def loss_probes(view: View) -> Bounds:
@@ -71,12 +81,13 @@ def resets_sent(view: View) -> int:
 def established_reset(view: View) -> Bounds:
     """tcp_set_state() to TCP_CLOSE from ESTABLISHED or CLOSE_WAIT, at the end that sends the reset and at the other.
 
-    An end that has closed, but has data to send before its FIN, is in neither state, and nothing shows it.
+    An end that has closed, but has data to send before its FIN, is in neither state, and nothing shows it; nor does
+    anything show that an end gives up.
     """
     resets = view.events[view.events["event"].isin(["reset", "half_open"]) & (view.events["cause"] != "out_of_window")]
     open_ = [row for row in resets.drop_duplicates("frame").itertuples() if not view.closed_before(row.flow, row.frame)]
     unsure = sum(row.cause == "after_fin" and row.value > 0 and not row.mine for row in open_)
-    return len(open_) - unsure, len(open_)
+    return len(open_) - unsure, len(open_) + _left_unanswered(view)
 
 
 def failed_attempts(view: View) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from ..frames import ICMP, UDP
 from ..impair import corrupt, duplicate, overtake
 from ..lab import Lab
 from ..scenario import scenario
-from ..traffic import connect
+from ..traffic import ask_all, connect, ping, text
 
 
 @scenario
@@ -45,4 +48,32 @@ def corrupt_ipv4(lab: Lab) -> None:
     with lab.recording(client, server, rules=rules, delay_ms=10):
         connection = connect(client, server, 80, 40001)
         connection.upload(60_013)
+        connection.close()
+
+
+@scenario
+def corrupt_udp(lab: Lab) -> None:
+    """UDP datagrams and pings with a flipped bit, which the receivers must reject by their checksums.
+
+    The client (port 40001) asks 23 questions by UDP, and the server sends back each one that it gets. On the way (2 ms)
+    one bit changes in five of the questions and in three of the answers: these count in UdpInErrors and
+    UdpInCsumErrors of whom they reach. Then it sends eleven pings: three echo requests and two replies are changed
+    likewise and count in IcmpInErrors and IcmpInCsumErrors. Nothing of it is sent again. A TCP connection (port 40002)
+    that follows stays untouched.
+    """
+    client, server = lab.pair()
+    rules = [
+        corrupt("client", lambda segment: segment.protocol == UDP, nth={2, 5, 11, 17, 23}),
+        corrupt("server", lambda segment: segment.protocol == UDP, nth={3, 7, 13}),
+        corrupt("client", lambda segment: segment.protocol == ICMP, nth={3, 5, 7}),
+        corrupt("server", lambda segment: segment.protocol == ICMP, nth={1, 5}),
+    ]
+    with lab.recording(client, server, rules=rules, delay_ms=2):
+        questions = [text(37 + 53 * number) for number in range(23)]
+        ask_all(client, server, questions, 7, 40001, wait_s=0.05)
+        for sequence in range(1, 12):
+            with contextlib.suppress(TimeoutError):
+                ping(client, server, sequence=sequence, wait_s=0.1)
+        connection = connect(client, server, 80, 40002)
+        connection.upload(1009)
         connection.close()
