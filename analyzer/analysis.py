@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,11 @@ import numpy as np
 
 from analyzer.accelerate import announced
 from analyzer.capture import Capture, Damage, FileInfo, Interface, Interfaces, open_capture
+from analyzer.capture.bundle import COUNTERS, host_of, part_of
 from analyzer.capture.records import RECORDS, RecordBatch
+from analyzer.checksums import CaptureHost, Checker, Checksums
+from analyzer.checksums.counted import Fit, fits
+from analyzer.counters import Series, deltas, series_of
 from analyzer.decode import decode
 from analyzer.decode.link import is_decoded, link_name
 from analyzer.errors import UsageError, suggest
@@ -22,7 +27,7 @@ from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import EVENTS, FLOWS, PACKETS, TABLES
+from analyzer.tables import CHECKSUMS, EVENTS, FLOWS, PACKETS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,13 +37,14 @@ Progress = Callable[[Capture], None]
 EXPORT_BATCH_FRAMES = 1 << 14
 FLOWS_AT_ONCE = 10_000
 SHOWN_DAMAGES = 3
+TIMED_FLOWS = 1000  # the busiest: their round-trip times tell which host is near
 
 
 class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
-    `capture` (a dict, as in `tcpcap analyze --json`), `flows`, `packets`, `events`, `event_counts`,
-    `warnings` (sentences), `damages`.
+    `capture` (a dict, as in `tcpcap analyze --json`), `flows`, `packets`, `events`, `event_counts`, `checksums`,
+    `capture_hosts`, `warnings` (sentences), `damages`.
     """
 
     def __init__(
@@ -50,6 +56,8 @@ class Analysis:
         summary: Summary,
         flows: FlowTracker,
         event_counts: dict[str, int],
+        checksum_result: Checksums | None = None,
+        counters: Series | None = None,
     ) -> None:
         self.paths = paths
         self.files = files
@@ -58,6 +66,8 @@ class Analysis:
         self.summary = summary
         self.flow_tracker = flows
         self.event_counts = event_counts
+        self.checksum_result = checksum_result
+        self.counter_series = counters
 
     @cached_property
     def flows(self) -> pd.DataFrame:
@@ -73,6 +83,34 @@ class Analysis:
     def events(self) -> pd.DataFrame:
         """One row per event; the columns are those of `tables.EVENTS`. Reads the capture again."""
         return EVENTS.frame(self._again("events"))
+
+    @cached_property
+    def checksums(self) -> pd.DataFrame:
+        """One row per direction; the columns are those of `tables.CHECKSUMS`. Empty if checksums were not verified."""
+        return CHECKSUMS.frame(self.checksum_result.rows()) if self.checksum_result else CHECKSUMS.empty()
+
+    @property
+    def checksum_counts(self) -> dict[str, int]:
+        """Frames per state of `packets.checksum`."""
+        return self.checksum_result.counts if self.checksum_result else {}
+
+    @property
+    def capture_hosts(self) -> list[CaptureHost]:
+        """Addresses of the host that took the capture, surest first, each with its evidence."""
+        return self.checksum_result.hosts if self.checksum_result else []
+
+    @cached_property
+    def checksum_fits(self) -> list[Fit]:
+        """The counters of checksum errors against the capture; empty without snapshots, or where the host is not known."""
+        if self.checksum_result is None or self.counter_series is None:
+            return []
+        intervals = [interval for interval in deltas(self.counter_series) if interval.start_ns is not None]
+        if not intervals:
+            return []
+        names = set().union(*(interval.values for interval in intervals))
+        moved = {name: sum(interval.values.get(name, 0) for interval in intervals) for name in names}
+        start = min(interval.start_ns for interval in intervals if interval.start_ns is not None)
+        return list(fits(self.checksum_result.expected_errors(), moved, start, max(each.end_ns for each in intervals)))
 
     def _again(self, table: str) -> Rows:
         """The rows of a table that is not kept."""
@@ -136,6 +174,9 @@ class Analysis:
 def analyze(
     paths: Paths,
     *,
+    snapshots: Sequence[str | Path] = (),
+    hosts: Sequence[str] = (),
+    checksums: bool = True,
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
     window_bytes: int | None = None,
@@ -147,6 +188,9 @@ def analyze(
     Parameters
     ----------
     paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
+    snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
+    hosts : addresses of the host that took the capture, where they are known better than the packets tell
+    checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
@@ -155,13 +199,14 @@ def analyze(
     Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
     """
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    summary, tracker = Summary(), FlowTracker(max_flows)
+    given, recorded = addresses(hosts), _recorded_hosts(names)
+    counters = _counters(names, snapshots)
+    summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge = Judge(tracker)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         with announced(notify or (lambda _: None)):
-            _load_kernels(summary, tracker, judge)
-        for batch in capture:
-            rows = decode(batch, capture.interfaces)
+            _load_kernels(summary, tracker, judge, checker)
+        for rows in _decoded(capture, checker):
             summary.add(rows, len(capture.interfaces))
             for part in tracker.follow(rows):
                 judge.add(part)
@@ -170,7 +215,10 @@ def analyze(
     for _ in judge.finish():
         pass
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
-    return Analysis(names, capture.files, capture.interfaces, capture.damages, summary, tracker, counts)
+    result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
+    return Analysis(
+        names, capture.files, capture.interfaces, capture.damages, summary, tracker, counts, result, counters
+    )
 
 
 def table_rows(
@@ -189,12 +237,12 @@ def table_rows(
     capture ends.
     """
     tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
-    judge = Judge(tracker, keep=table == "events")
+    judge, checker = Judge(tracker, keep=table == "events"), Checker() if table in ("packets", "checksums") else None
+    recorded = _recorded_hosts(paths)
     with open_capture(paths, batch_frames=batch_frames) as capture:
         with announced(notify or (lambda _: None)):
-            labeller.add(_load_kernels(Summary(), tracker, judge))
-        for batch in capture:
-            rows = decode(batch, capture.interfaces)
+            labeller.add(_load_kernels(Summary(), tracker, judge, checker))
+        for rows in _decoded(capture, checker):
             for part in tracker.follow(rows):
                 for events in judge.judge(part):
                     if table == "events" and len(events):
@@ -213,8 +261,64 @@ def table_rows(
         if table == "flows":
             for start in range(0, len(tracker), FLOWS_AT_ONCE):
                 yield tracker.rows(slice(start, start + FLOWS_AT_ONCE))
+        if table == "checksums" and checker is not None:
+            yield Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded).rows()
         if damages is not None:
             damages.extend(capture.damages)
+
+
+def _decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
+    """The packet rows of each batch, with their checksums verified.
+
+    The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
+    hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
+    """
+    batches = iter(capture)
+
+    def rows_of_next() -> Rows | None:
+        batch = next(batches, None)
+        if batch is None:
+            return None
+        rows = decode(batch, capture.interfaces)
+        if checker is not None:
+            checker.check(batch, rows, capture.interfaces)
+        return rows
+
+    if capture.size is None:
+        while (rows := rows_of_next()) is not None:
+            yield rows
+        return
+    with ThreadPoolExecutor(1, "decode") as thread:
+        ahead = thread.submit(rows_of_next)
+        while (rows := ahead.result()) is not None:
+            ahead = thread.submit(rows_of_next)
+            yield rows
+
+
+def addresses(hosts: Sequence[str]) -> list[str]:
+    """The addresses of hosts in their usual form; a UsageError for what is none."""
+    import ipaddress
+
+    found = []
+    for host in hosts:
+        try:
+            found.append(str(ipaddress.ip_address(host)))
+        except ValueError:
+            raise UsageError("--host", f"{host!r} is no IP address", "give one, such as 192.0.2.1") from None
+    return found
+
+
+def _recorded_hosts(paths: Sequence[str]) -> dict[str, str]:
+    """The addresses of the hosts of all bundles, and the file that says so."""
+    hosts = [host for host in map(host_of, paths) if host is not None]
+    return {address: host.path for host in hosts for address in host.addresses}
+
+
+def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series | None:
+    """The snapshots of a host: those that were named, else those of the only bundle."""
+    bundles = [found for found in (part_of(path, COUNTERS) for path in paths) if found is not None]
+    files = list(snapshots) or (bundles if len(bundles) == 1 else [])
+    return series_of(files) if files else None
 
 
 def table_named(name: str, where: str) -> str:
@@ -224,7 +328,7 @@ def table_named(name: str, where: str) -> str:
     return name
 
 
-def _load_kernels(summary: Summary, tracker: FlowTracker, judge: Judge) -> Rows:
+def _load_kernels(summary: Summary, tracker: FlowTracker, judge: Judge, checker: Checker | None) -> Rows:
     """Run every kernel once on no frames: loading, or the very first time compiling, happens here."""
     from analyzer.capture.merge_kernel import load as load_merge
     from analyzer.capture.pcap_kernel import load as load_pcap
@@ -237,7 +341,10 @@ def _load_kernels(summary: Summary, tracker: FlowTracker, judge: Judge) -> Rows:
     load_pcap(buffer, np.zeros(0, RECORDS.dtype))
     load_pcapng(buffer, np.zeros(0, RECORDS.dtype))
     load_merge()
-    rows = decode(RecordBatch(buffer, np.zeros(0, RECORDS.dtype), 1), interfaces)
+    batch = RecordBatch(buffer, np.zeros(0, RECORDS.dtype), 1)
+    rows = decode(batch, interfaces)
+    if checker is not None:
+        checker.check(batch, rows, interfaces)
     summary.add(rows, 1)
     tracker.load()
     for part in tracker.follow(rows):

@@ -66,9 +66,28 @@ def cli() -> None:
     """
 
 
+_hosts = click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address of the host that took the capture, if the packets do not tell; may be repeated.",
+)
+_snapshots = click.option(
+    "--snapshots",
+    multiple=True,
+    metavar="FILE",
+    help="Kernel counters from the same minutes (nstat, /proc/net/snmp, ...); may be repeated.",
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@_as_json
+@_hosts
+@_snapshots
+@click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
 )
@@ -79,13 +98,29 @@ def cli() -> None:
     type=click.IntRange(min=1),
     help="How many conversations to follow at a time; beyond it the least important leave.",
 )
-def analyze(trace: tuple[str, ...], as_json: bool, top: int, max_flows: int) -> None:
+def analyze(
+    trace: tuple[str, ...],
+    as_json: bool,
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+    no_checksums: bool,
+    top: int,
+    max_flows: int,
+) -> None:
     """Say what happened: connections in trouble first, then what the capture holds."""
     from analyzer.analysis import analyze as run
     from analyzer.report.progress import progress_shown
 
     with progress_shown() as (update, notify):
-        analysis = run(list(trace), max_flows=max_flows, progress=update, notify=notify)
+        analysis = run(
+            list(trace),
+            snapshots=snapshots,
+            hosts=hosts,
+            checksums=not no_checksums,
+            max_flows=max_flows,
+            progress=update,
+            notify=notify,
+        )
     if as_json:
         from analyzer.report.json_text import json_pieces
 
@@ -94,15 +129,58 @@ def analyze(trace: tuple[str, ...], as_json: bool, top: int, max_flows: int) -> 
     else:
         from analyzer.report.console import console_text
 
-        click.echo(
-            console_text(analysis, top, lambda text, role: click.style(text, **STYLES[role])), nl=False, color=_colour()
-        )
+        click.echo(console_text(analysis, top, _styled), nl=False, color=_colour())
     sys.exit(DAMAGED if analysis.damages else OK)
 
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.option("--table", required=True, help="Which table: packets, flows or events.")
+@_as_json
+@_hosts
+@_snapshots
+@click.option("--top", default=20, show_default=True, type=click.IntRange(min=0), help="How many directions to show.")
+def checksums(
+    trace: tuple[str, ...], as_json: bool, hosts: tuple[str, ...], snapshots: tuple[str, ...], top: int
+) -> None:
+    """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
+    from analyzer.analysis import analyze as run
+    from analyzer.report.checksum_text import checksum_text, json_text
+    from analyzer.report.progress import progress_shown
+
+    with progress_shown() as (update, notify):
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update, notify=notify)
+    if as_json:
+        click.echo(json_text(analysis), nl=False)
+    else:
+        click.echo(checksum_text(analysis, top, _styled), nl=False, color=_colour())
+        _warn(analysis.damages)
+    sys.exit(DAMAGED if analysis.damages else OK)
+
+
+@cli.command(name="fix-checksums")
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--all", "everything", is_flag=True, help="Make corrupt packets right too.")
+def fix_checksums(source: str, target: str, everything: bool) -> None:
+    """Write the capture IN to OUT with right checksums, so that it can be replayed.
+
+    Made right are the checksums that the sender left to its card; everything else stays as it is, to the byte. OUT is
+    compressed if its name ends in .gz, .zst, .lz4, .xz or .bz2; `-` is standard input or output.
+    """
+    from analyzer.checksums.fix import fix_checksums as fix
+    from analyzer.report.checksum_text import fixed_text
+    from analyzer.report.progress import progress_shown
+
+    with progress_shown() as (update, notify):
+        done = fix(source, target, everything=everything, progress=update, notify=notify)
+    click.echo(fixed_text(done), nl=False, err=target == "-")
+    _warn(done.damages)
+    sys.exit(DAMAGED if done.damages else OK)
+
+
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.option("--table", required=True, help="Which table: packets, flows, events or checksums.")
 @click.option(
     "-o",
     "--output",
@@ -121,7 +199,6 @@ def export(trace: tuple[str, ...], table: str, output: str, kind: str | None) ->
     from analyzer.analysis import table_named
     from analyzer.report.export import export as write
     from analyzer.report.export import format_of
-    from analyzer.report.text import printable
 
     name, kind = table_named(table, "--table"), format_of(output, kind)
     if output == "-" and sys.stdout is None:
@@ -130,8 +207,7 @@ def export(trace: tuple[str, ...], table: str, output: str, kind: str | None) ->
         raise TcpcapError("standard output", "a terminal, and Parquet is binary", "name a file with -o")
     damages: list[Damage] = []
     write(_frames(name, list(trace), damages), output, kind)
-    for damage in damages:
-        click.echo(f"tcpcap: {printable(str(damage))}", err=True)
+    _warn(damages)
     sys.exit(DAMAGED if damages else OK)
 
 
@@ -159,6 +235,18 @@ def _frames(table: str, trace: list[str], damages: list[Damage]) -> Iterator[pd.
             yield TABLES[table].frame(rows)
         if empty:
             yield TABLES[table].empty()
+
+
+def _warn(damages: list[Damage]) -> None:
+    """Damages as lines on standard error."""
+    from analyzer.report.text import printable
+
+    for damage in damages:
+        click.echo(f"tcpcap: {printable(str(damage))}", err=True)
+
+
+def _styled(text: str, role: str) -> str:
+    return click.style(text, **STYLES[role])
 
 
 def _colour() -> bool | None:

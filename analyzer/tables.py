@@ -27,6 +27,8 @@ WIRESHARK = (
     "window_full", "window_update", "duplicate_ack", "reused_ports",
 )  # fmt: skip
 DIRECTIONS = ("", "in", "out")
+CHECKSUM_STATES = ("", "valid", "partial", "zero", "bad", "unverifiable", "none")
+HEADER_CHECKSUM_STATES = ("", "valid", "zero", "bad", "unverifiable")
 RECEPTIONS = ("", "unicast", "multicast", "broadcast", "promiscuous")
 
 PACKETS = Table(
@@ -72,6 +74,7 @@ PACKETS = Table(
         Column("fragment_offset", "u4", "Offset of this fragment in the datagram.", unit="bytes"),
         Column("ip_len", "u4", "Length of the IP packet with its header, as the header says (IPv6: payload length + 40, or the jumbo length + 40); 0 as found with `ip_length_zero`.", unit="bytes"),
         Column("ip_checksum", "u2", "Header checksum field (IPv4)."),
+        Column("ip_header_checksum", "u1", "Is the header checksum right (IPv4): `zero` it is wrong and the field 0.", kind="enum", words=HEADER_CHECKSUM_STATES),
         Column("flow_label", "u4", "Flow label (IPv6)."),
         Column("src_port", "u2", "Source port (TCP, UDP)."),
         Column("dst_port", "u2", "Destination port (TCP, UDP)."),
@@ -81,6 +84,7 @@ PACKETS = Table(
         Column("window", "u2", "Window field, not scaled."),
         Column("urgent", "u2", "Urgent pointer."),
         Column("checksum_field", "u2", "Checksum field of the TCP, UDP, ICMP or ICMPv6 header."),
+        Column("checksum", "u1", "Is that checksum right: `partial` it holds the sum of the pseudo-header, as the kernel leaves it for the card to finish; `zero` it is wrong and the field 0; `bad` it is wrong otherwise; `unverifiable` not all that it covers is at hand (a fragment: the verdict on the datagram stands on the frame that completes it); `none` UDP over IPv4 without a checksum. Empty for other protocols.", kind="enum", words=CHECKSUM_STATES),
         Column("header_len", "u1", "Length of the transport header: TCP data offset times 4, 8 for UDP, ICMP and ICMPv6.", unit="bytes"),
         Column("payload_len", "u4", "Bytes of the datagram after the transport header, on the wire; with `stop` = `ip_protocol` or `fragment`, bytes after the IP headers.", unit="bytes"),
         Column("payload_captured", "u4", "How many of these are in the file.", unit="bytes"),
@@ -217,4 +221,36 @@ EVENTS = Table(
     appendix=kinds_markdown(),
 )  # fmt: skip
 
-TABLES: dict[str, Table] = {table.name: table for table in (PACKETS, FLOWS, EVENTS)}
+CHECKED_PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6"}
+CHECKSUM_VERDICTS = (
+    "", "valid", "offload", "virtual", "merged", "stale", "corruption", "middlebox", "wrong", "unverifiable", "none",
+)  # fmt: skip
+
+CHECKSUMS = Table(
+    "checksums",
+    "One row per direction: a source, a destination and a protocol of the innermost IP packet, with what its checksums mean. `tcpcap checksums` gives the evidence in words.",
+    (
+        Column("ip_version", "u1", "4 or 6."),
+        Column("src", "", "Source address.", kind="address", version="ip_version"),
+        Column("dst", "", "Destination address.", kind="address", version="ip_version"),
+        Column("protocol", "u1", "Protocol whose checksum was verified; empty for others, of which only the IPv4 header was.", kind="enum", words=("", *CHECKED_PROTOCOLS.values())),
+        Column("verdict", "u1", "`valid` all are right; `offload` the sender's card finishes them; `virtual` nobody does, on a virtual link or within one host; `merged` merged on arrival (GRO, LRO); `stale` the field holds anything, and the receiver got it right; `corruption` changed on the way, or by the sender; `middlebox` a field was rewritten without updating the checksum; `wrong` wrong, and nothing tells why; `unverifiable` too little was captured; `none` UDP without checksums.", kind="enum", words=CHECKSUM_VERDICTS),
+        Column("frames", "i8", "Frames of this direction."),
+        *(
+            Column(word, "i8", f"Frames whose `checksum` is `{word}`.")
+            for word in CHECKSUM_STATES if word
+        ),
+        *(
+            Column(f"ip_header_{word}", "i8", f"Frames whose `ip_header_checksum` is `{word}`.")
+            for word in HEADER_CHECKSUM_STATES if word
+        ),
+        Column("first_wrong", "i8", "First frame that is bad or zero, or has a wrong IPv4 header; 0 without one."),
+        Column("repaired", "i8", "Wrong TCP segments that were sent again before they were acknowledged (up to 16 are watched at a time)."),
+        Column("acknowledged", "i8", "Wrong TCP segments that were acknowledged as they are."),
+        Column("offset", "i4", "By how much the sum of wrong frames is off (new value of the changed field less the old one, modulo 65535), if 9 of 10 agree; else -1."),
+        Column("start_ns", "i8", "Time of the first frame.", unit="ns"),
+        Column("end_ns", "i8", "Time of the last frame.", unit="ns"),
+    ),
+)  # fmt: skip
+
+TABLES: dict[str, Table] = {table.name: table for table in (PACKETS, FLOWS, EVENTS, CHECKSUMS)}

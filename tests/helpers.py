@@ -33,6 +33,8 @@ DECODED_COLUMNS = [
         "events",
         "place",
         "reused",
+        "checksum",
+        "ip_header_checksum",
     )
 ]
 

@@ -365,7 +365,8 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     assert (ran.status, ran.err) == (0, "")
     found = json.loads(ran.out)
     analysis = analyze(paths)
-    assert list(found) == ["capture", "flows", "events", "warnings"]
+    assert list(found) == ["capture", "flows", "events", "checksums", "warnings"]
+    assert found["checksums"] == analysis.checksum_counts
     assert found["capture"] == analysis.capture
     assert (
         found["events"] == analysis.event_counts == analysis.events["event"].value_counts()[lambda n: n > 0].to_dict()

@@ -13,18 +13,24 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.checksums import Checker, Checksums
 from analyzer.decode import decode
+from analyzer.decode.codes import FRAGMENT
 from analyzer.flows import FlowTracker
 from analyzer.schema import Rows, Table
 from analyzer.summary import Summary
-from analyzer.tables import FLOWS, PACKETS
+from analyzer.tables import CHECKSUMS, FLOWS, PACKETS
 from tests import build, strategies
 from tests.helpers import batch_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1729
 FRAMES = 400
-HASH_OVERFLOWS = "ignore:overflow encountered:RuntimeWarning:analyzer.flows.flow_kernel"  # as a hash should
+HASH_OVERFLOWS = [  # as a hash should
+    word
+    for module in ("flows.flow_kernel", "checksums.tally_kernel")
+    for word in ("-W", f"ignore:overflow encountered:RuntimeWarning:analyzer.{module}")
+]
 
 
 def conversations(rng: random.Random) -> list[strategies.Frame]:
@@ -81,9 +87,15 @@ def results() -> dict[str, str | int]:
     frames = [strategies.random_frame(rng) for _ in range(FRAMES)] + conversations(rng) + cut_tunnels(rng)
     batch, interfaces = batch_of(frames)
     rows = decode(batch, interfaces)
+    checker = Checker()
+    checker.check(batch, rows, interfaces)
     for position, frame in enumerate(frames):  # alone in its buffer: the next frame's bytes are beyond the bounds
-        (row,) = decode(*batch_of([frame]))
-        assert row["payload_captured"] == rows["payload_captured"][position]
+        alone, links = batch_of([frame])
+        one = decode(alone, links)
+        assert one["payload_captured"] == rows["payload_captured"][position]
+        Checker().check(alone, one, links)
+        if not rows["layers"][position] & FRAGMENT:
+            assert one["checksum"] == rows["checksum"][position]
     tracker, summary = FlowTracker(), Summary()
     for start in range(0, len(rows), 100):
         tracker.add(rows[start : start + 100])
@@ -92,6 +104,7 @@ def results() -> dict[str, str | int]:
         "packets": digest(PACKETS, rows),
         "flows": digest(FLOWS, tracker.rows()),
         "count": len(tracker),
+        "checksums": digest(CHECKSUMS, Checksums(checker, tracker.rows()).rows()),
         "summary": hashlib.sha256(json.dumps(summary.as_dict()).encode()).hexdigest(),
     }
 
@@ -108,7 +121,7 @@ def test_kernels_without_numba_and_with_checks_give_the_same(tmp_path: Path, var
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     environment |= {variable: "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", HASH_OVERFLOWS, "-m", "tests.test_jit"],
+        [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_jit"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

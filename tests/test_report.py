@@ -11,6 +11,7 @@ import pytest
 
 from analyzer import Analysis, analyze
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces
+from analyzer.checksums.result import HARMFUL
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.kinds import KINDS, NAMES, Kind
@@ -28,7 +29,7 @@ from analyzer.report.text import (
 )
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
+from analyzer.tables import CHECKSUM_VERDICTS, FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build
 from tests.test_flows import Script, rows_of
 
@@ -144,6 +145,12 @@ def test_samples(bundle: Path) -> None:
     text = checked(analysis)
     tcp = int((analysis.flows["protocol"] == "tcp").sum())
     verdict, _, answer = joined(text).partition(". ")
+    wrong = sum(
+        int(row["bad"]) for row in analysis.checksum_result.rows() if CHECKSUM_VERDICTS[row["verdict"]] in HARMFUL
+    )
+    if wrong:
+        found, _, answer = answer.partition(". ")
+        assert found.startswith(f"{wrong} frame") and "wrong checksum" in found
     assert answer.startswith(f"{bundle}: {len(analysis.packets):,} frames in ")
     if analysis.troubled:
         assert verdict.startswith(f"Trouble in {analysis.troubled} of {tcp} TCP connection")
@@ -175,7 +182,8 @@ def test_the_whole_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert (
         checked(analyze("small.pcap"))
         == """\
-No trouble in 1 TCP connection. small.pcap: 6 frames in 2.5 ms, 1 TCP connection
+No trouble in 1 TCP connection. 1 frame with a wrong checksum (`tcpcap
+checksums` has the evidence). small.pcap: 6 frames in 2.5 ms, 1 TCP connection
 (1 still open), 1 UDP conversation
 
 capture
@@ -191,6 +199,11 @@ protocols
   IPv4 TCP                                 4  66.7 %       1.22 kB  92.1 %
   ARP                                      1  16.7 %          42 B   3.2 %
   IPv4 UDP                                 1  16.7 %          62 B   4.7 %
+
+checksums
+  frames      3 zero, 1 bad, 1 unverifiable
+  found       3 frames: a virtual link: finished by nobody
+  found       1 frame: WRONG, cause unknown
 
 not decoded to TCP, UDP or ICMP
   not IP                                           1
@@ -754,6 +767,7 @@ def test_styles_only_colour(five: Analysis) -> None:
     assert [text for role, text in roles if role == "title"] == [
         "capture",
         "protocols",
+        "checksums",
         "busiest conversations (5 of 5)",
     ]
     text = console_text(made(made_rows(0)), style=style)

@@ -11,7 +11,7 @@ from analyzer.capture import pcap, pcapng, snoop
 from analyzer.capture.file import CaptureFile, unreadable
 from analyzer.capture.merge import merged
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
-from analyzer.capture.source import HEAD, open_source
+from analyzer.capture.source import HEAD, Source, open_source
 from analyzer.errors import CaptureError
 
 BATCH_FRAMES = 1 << 15
@@ -138,13 +138,17 @@ def open_capture_file(
     path: str, index: int, damages: list[Damage], batch_frames: int, window_bytes: int
 ) -> CaptureFile:
     """Open one file, recognise its format and read its header."""
-    source = open_source(path, window_bytes)
+    return capture_file(open_source(path, window_bytes), index, damages, batch_frames)
+
+
+def capture_file(source: Source, index: int, damages: list[Damage], batch_frames: int) -> CaptureFile:
+    """The reader of the format that `source` holds, its header read; the source is closed where it is no capture."""
     try:
         source.require(HEAD)
         head = source.window[:HEAD].tobytes()
         kind = _format_of(head)
         if kind is None:
-            raise _no_capture(path, head, source.compression, source.broken)
+            raise _no_capture(source.path, head, source.compression, source.broken)
         file = kind(source, index, Interfaces(), damages, batch_frames)
         file.start()
     except BaseException:

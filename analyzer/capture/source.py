@@ -169,7 +169,7 @@ def open_source(path: str, window_bytes: int) -> Source:
     try:
         file = sys.stdin.buffer if path == "-" else Path(path).open("rb", buffering=0)  # noqa: SIM115 the source closes it
         try:
-            return _source_of(path, file, window_bytes)
+            return source_of(path, file, window_bytes)
         except BaseException:
             if path != "-":
                 file.close()
@@ -184,7 +184,8 @@ def open_source(path: str, window_bytes: int) -> Source:
         raise CaptureError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
 
 
-def _source_of(path: str, file: BinaryIO, window_bytes: int) -> Source:
+def source_of(path: str, file: BinaryIO, window_bytes: int) -> Source:
+    """The source for an open file that stands at its beginning; `path` is how it is called."""
     status = os.fstat(file.fileno())
     regular = stat.S_ISREG(status.st_mode)
     head = _read_head(file)

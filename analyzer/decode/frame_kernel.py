@@ -46,7 +46,7 @@ def decode_frames(buffer: Any, records: Any, links: Any, first_frame: Int, rows:
             row["quirks"] = CAPTURED_BEYOND_LENGTH
         if record["packet_type"] != NO_PACKET_TYPE:
             linux_packet_type(record["packet_type"], row)
-        row["stop"] = decode_frame(buffer, record, links[record["interface"]], row)
+        row["stop"] = decode_frame(buffer, record, links[record["interface"]], row, MAX_STEPS)
         flags = record["flags"]
         if flags:
             if flags & 3 == 1 or flags & 3 == 2:
@@ -56,8 +56,8 @@ def decode_frames(buffer: Any, records: Any, links: Any, first_frame: Int, rows:
 
 
 @inline
-def decode_frame(buffer: Any, record: Any, link: Any, row: Any) -> Int:
-    """Decode one frame into `row`: the stop reason."""
+def decode_frame(buffer: Any, record: Any, link: Any, row: Any, depth: Int) -> Int:
+    """Decode one frame into `row`, going into at most `depth` tunnels: the stop reason."""
     base = record["offset"]
     end = base + record["captured"]
     wire = base + max(record["captured"], record["length"])
@@ -98,7 +98,7 @@ def decode_frame(buffer: Any, record: Any, link: Any, row: Any) -> Int:
             reason = IP_PROTOCOL
             payload(at, end, wire, row)
             here, at, value, tunnel, identifier = carried_by_ip(buffer, at, end, protocol)
-        if here == STOPPED:
+        if here == STOPPED or row["tunnel_depth"] == depth:
             return reason
         here, at, _, layers, steps = walk(buffer, at, end, here, value, row, False, row["layers"], steps)
         if here == STOPPED or not is_good_ip(buffer, at, end, 4 if here == IPV4_HERE else 6):

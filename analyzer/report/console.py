@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
+from analyzer.checksums.result import HARMFUL
 from analyzer.decode.link import link_name
 from analyzer.kinds import KINDS
+from analyzer.report.checksum_text import TITLES, fit_texts, host_text
+from analyzer.report.layout import WIDTH, Style, plain, wrapped
 from analyzer.report.story import story
 from analyzer.report.text import (
     duration_text,
@@ -22,7 +24,6 @@ from analyzer.report.text import (
 from analyzer.schema import Rows, address_text
 from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
 
-WIDTH = 80
 TOP = 10
 MAX_LISTED = 8
 MAX_NAMED = 3
@@ -60,22 +61,17 @@ QUIRK_TEXT = {
     "ip_length_beyond_frame": "IP length beyond the frame",
     "tcp_options_malformed": "malformed TCP options",
 }
-Style = Callable[[str, str], str]
-
-
-def plain(text: str, _: str) -> str:
-    """No colour."""
-    return text
 
 
 def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> str:
     """The whole answer, at most 80 columns wide. `style(text, role)` may colour `title`, `warning` and `answer`."""
-    lines = [style(line, "answer") for line in _wrapped(_answer(analysis), "")]
-    lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in _wrapped(text, "! ")]
+    lines = [style(line, "answer") for line in wrapped(_answer(analysis), "")]
+    lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in wrapped(text, "! ")]
     for title, body in (
         (*_trouble(analysis, top),),
         ("capture", _capture(analysis)),
         ("protocols", _protocols(analysis)),
+        ("checksums", _checksums(analysis)),
         ("not decoded to TCP, UDP or ICMP", _stops(analysis)),
         ("peculiar frames", _quirks(analysis)),
         (_conversations_title(analysis, top), _conversations(analysis, top)),
@@ -88,8 +84,21 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
 
 def _answer(analysis: Analysis) -> str:
     """What a reader wants to know first, in a sentence or two."""
-    verdict = _verdict(analysis)
-    return f"{verdict} {_overview(analysis)}" if verdict else _overview(analysis)
+    parts = [_verdict(analysis), _corrupt(analysis), _overview(analysis)]
+    return " ".join(part for part in parts if part)
+
+
+def _corrupt(analysis: Analysis) -> str:
+    """How many frames a receiver must drop for their checksum, if any."""
+    result = analysis.checksum_result
+    if result is None or not any(verdict.word in HARMFUL for verdict in result.verdicts):
+        return ""
+    rows = result.rows()
+    wrong = sum(
+        int(row["bad"]) + int(row["zero"])
+        for row, verdict in zip(rows, result.verdicts, strict=True) if verdict.word in HARMFUL
+    )  # fmt: skip
+    return f"{plural(wrong, 'frame')} with a wrong checksum (`tcpcap checksums` has the evidence)." if wrong else ""
 
 
 def _verdict(analysis: Analysis) -> str:
@@ -148,7 +157,7 @@ def _trouble(analysis: Analysis, top: int) -> tuple[str, Iterator[str]]:
     def lines() -> Iterator[str]:
         for flow in rows:
             yield from _ends(flow)
-            yield from _wrapped(story(flow), "      ")
+            yield from wrapped(story(flow), "      ")
 
     return f"connections in trouble ({len(rows):,} of {some:,})", lines()
 
@@ -160,9 +169,9 @@ def _capture(analysis: Analysis) -> Iterator[str]:
         kind = file.format + (f", {file.compression}" if file.compression else "")
         size = size_text(file.size) if file.size is not None else size_text(file.read)
         several = f"{printable(file.path)}: {plural(file.frames, 'frame')}, " if len(analysis.files) > 1 else ""
-        yield from _wrapped(f"{several}{kind}, {size}", "  file        ")
+        yield from wrapped(f"{several}{kind}, {size}", "  file        ")
         if file.application:
-            yield from _wrapped(printable(file.application), "  written by  ")
+            yield from wrapped(printable(file.application), "  written by  ")
     if len(analysis.files) > MAX_LISTED:
         yield f"              and {len(analysis.files) - MAX_LISTED:,} more files"
     if frames:
@@ -176,7 +185,7 @@ def _capture(analysis: Analysis) -> Iterator[str]:
     captured = f"{size_text(summary.total('captured'))} captured"
     yield "  cut frames  " + (f"{cut:,} of {frames:,} ({_percent(cut, frames)}), {captured}" if cut else "none")
     yield from _interfaces(analysis)
-    yield from _wrapped(_drops(analysis), "  drops       ")
+    yield from wrapped(_drops(analysis), "  drops       ")
     regressions = summary.total("regressions")
     if regressions:
         largest = duration_text(summary.total("largest_regression_ns"))
@@ -186,7 +195,7 @@ def _capture(analysis: Analysis) -> Iterator[str]:
         yield "  clock       never steps back"
     if summary.tunnels:
         found = ", ".join(f"{name} {count:,}" for name, count in summary.tunnels.items())
-        yield from _wrapped(found, "  tunnels     ")
+        yield from wrapped(found, "  tunnels     ")
 
 
 def _interfaces(analysis: Analysis) -> Iterator[str]:
@@ -199,7 +208,7 @@ def _interfaces(analysis: Analysis) -> Iterator[str]:
         text = f"{index}{name}: {link_name(interface.link_type)}{snaplen}, {plural(count, 'frame')}"
         if interface.filter:
             text += f', filter "{printable(interface.filter)}"'
-        yield from _wrapped(text, "  interface   ")
+        yield from wrapped(text, "  interface   ")
     rest = len(analysis.interfaces) - len(shown[:MAX_LISTED])
     if rest > 0:
         yield f"              and {plural(rest, 'more interface')}"
@@ -224,6 +233,26 @@ def _protocols(analysis: Analysis) -> Iterator[str]:
         )
     if len(shares) > 2 * MAX_LISTED:
         yield f"  and {len(shares) - 2 * MAX_LISTED:,} more"
+
+
+def _checksums(analysis: Analysis) -> Iterator[str]:
+    """Frames per verdict on their direction, and which host they make the capture's."""
+    result = analysis.checksum_result
+    if result is None or not len(result.directions):
+        return
+    counts = ", ".join(f"{count:,} {word}" for word, count in result.counts.items())
+    yield from wrapped(counts or "none to verify", "  frames      ")
+    frames: dict[str, int] = {}
+    for row, verdict in zip(result.rows(), result.verdicts, strict=True):
+        if verdict.word not in ("", "valid", "none"):
+            odd = sum(int(row[state]) for state in ("partial", "zero", "bad"))
+            frames[verdict.word] = frames.get(verdict.word, 0) + (odd or int(row["unverifiable"]))
+    for word, count in sorted(frames.items(), key=lambda item: -item[1]):
+        yield from wrapped(f"{plural(count, 'frame')}: {TITLES[word]}", "  found       ")
+    for host in result.hosts[:MAX_NAMED]:
+        yield from wrapped(host_text(host), "  taken on    ")
+    for text in fit_texts(analysis):
+        yield from wrapped(text, "  counters    ")
 
 
 def _stops(analysis: Analysis) -> Iterator[str]:
@@ -281,12 +310,6 @@ def _ends(flow: Rows) -> Iterator[str]:
 
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "-"
-
-
-def _wrapped(text: str, label: str) -> list[str]:
-    """`text` behind `label`, folded to the width; what follows stands below the text."""
-    lines = textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False)
-    return lines or [label.rstrip()]
 
 
 assert set(STOP_TEXT) | {"decoded"} == set(PACKETS["stop"].words), "a stop reason without a text"

@@ -12,11 +12,12 @@ FLOWS_AT_ONCE = 10_000
 
 
 def json_pieces(analysis: Analysis) -> Iterator[str]:
-    """`capture`, `flows` (a list of rows), `events` (how many of each) and `warnings`, as one object. A million flows never stand in memory as text."""
+    """`capture`, `flows` (a list of rows), `events` and `checksums` (how many of each) and `warnings`, as one object. A million flows never stand in memory as text."""
     yield f'{{"capture": {json.dumps(analysis.capture, indent=1)},\n"flows": ['
     for start in range(0, len(analysis.flow_tracker), FLOWS_AT_ONCE):
         rows = analysis.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE))
         lines = FLOWS.frame(rows).to_json(orient="records", lines=True).strip()
         yield ("\n" if start == 0 else ",\n") + lines.replace("\n", ",\n")
     yield f'],\n"events": {json.dumps(analysis.event_counts, indent=1)},'
+    yield f'\n"checksums": {json.dumps(analysis.checksum_counts, indent=1)},'
     yield f'\n"warnings": {json.dumps(analysis.warnings, indent=1)}}}\n'

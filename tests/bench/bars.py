@@ -121,6 +121,24 @@ def speed_bars(measured: list[Measured]) -> list[Bar]:
     ]
 
 
+def checksum_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """What verifying checksums adds, with and without in turns."""
+    tools = [tool for tool in TOOLS if tool.name in ("tcpcap", "tcpcap-plain")]
+    return [cost_bar(alternate(get("mtu"), tools, max(runs, 5), 300, log))]
+
+
+def cost_bar(measured: list[Measured]) -> Bar:
+    """The promise about checksums: nanoseconds that they add to a frame."""
+    text, limit = "mtu, verifying checksums", 90.0
+    times = {row.tool: row.median("wall_s") for row in measured}
+    with_s, without_s = times.get("tcpcap"), times.get("tcpcap-plain")
+    if with_s is None or without_s is None:
+        return Bar("checksums", text, limit, "ns/frame", None, "; ".join(row.note for row in measured if row.note))
+    frames = next(row.frames for row in measured if row.tool == "tcpcap")
+    note = f"{with_s:.2f} s with, {without_s:.2f} s without"
+    return Bar("checksums", text, limit, "ns/frame", (with_s - without_s) / frames * 1e9, note)
+
+
 def decode_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
     """Reading and decoding alone, in a process that did it once before."""
     times, failed = stage_times(get("mtu"), get("ten"), runs, scan=False)
@@ -166,4 +184,5 @@ BARS: dict[str, Callable[[GetCapture, int, Log], list[Bar]]] = {
     "million": million_bar,
     "flood": flood_bar,
     "decode": decode_bar,
+    "checksums": checksum_bar,
 }

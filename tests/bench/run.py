@@ -55,6 +55,7 @@ class Tool:
 
 TOOLS = (
     Tool("tcpcap", (*TCPCAP, "analyze", "{file}")),
+    Tool("tcpcap-plain", (*TCPCAP, "analyze", "--no-checksums", "{file}")),
     Tool("tcpcap-pipe", (*TCPCAP, "analyze", "-"), pipe=True),
     Tool(
         "tshark",

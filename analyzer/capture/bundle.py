@@ -1,0 +1,67 @@
+"""A bundle: the folder that holds a capture with what was recorded beside it (counters, sockets, the host itself)."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analyzer.errors import CaptureError
+
+HOST, COUNTERS, SOCKETS = "host.json", "counters.jsonl", "sockets.jsonl"
+MAX_HOST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What `host.json` says of the host that recorded: its name, its kernel, and the addresses of its interfaces."""
+
+    path: str
+    name: str
+    kernel: str
+    addresses: tuple[str, ...]
+
+
+def part_of(path: str, name: str) -> str | None:
+    """The file `name` of the bundle at `path`, if `path` is a folder that has one."""
+    file = Path(path, name)
+    return str(file) if path != "-" and Path(path).is_dir() and file.is_file() else None
+
+
+def host_of(path: str) -> Host | None:
+    """The host of the bundle at `path`; None where there is no host.json. Raises CaptureError where it is damaged."""
+    file = part_of(path, HOST)
+    if file is None:
+        return None
+    todo = "mend it, or remove it and name the host with --host"
+    try:
+        if Path(file).stat().st_size > MAX_HOST_BYTES:
+            raise CaptureError(file, "a host.json of more than 16 MB", todo)
+        content = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise CaptureError(file, f"cannot be read as JSON ({error})", todo) from None
+    if not isinstance(content, dict):
+        raise CaptureError(file, "not a JSON object", todo)
+    addresses = tuple(text for each in _list(content.get("interfaces")) for text in _addresses(each))
+    return Host(file, _text(content.get("hostname")), _text(content.get("kernel")), addresses)
+
+
+def _addresses(interface: Any) -> list[str]:
+    """The addresses of an interface, without their prefix lengths; what is no address is passed over."""
+    found = []
+    for text in _list(interface.get("addresses") if isinstance(interface, dict) else None):
+        try:
+            found.append(str(ipaddress.ip_address(_text(text).partition("/")[0].partition("%")[0])))
+        except ValueError:
+            continue
+    return found
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

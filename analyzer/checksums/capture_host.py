@@ -1,0 +1,232 @@
+"""Which host took the capture: every sign that the packets, the link layer and the bundle give, weighed.
+
+A sign speaks for an address with a weight below 1; several multiply what doubt they leave. Two hosts of one conversation
+can both have taken the capture only where it is known (loopback, host.json, several captures merged).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analyzer.checksums.state import BAD, PARTIAL, VALID, ZERO
+from analyzer.schema import Rows, address_text
+
+SURE, LIKELY = 0.9, 0.5
+NEARLY_ALL = 0.9
+ENOUGH = 3  # frames
+INITIAL_TTLS = (64, 128, 255)
+NEAR_NS = 5_000_000  # how fast a host answers what was captured on it
+MUCH_NEARER, NEARER = 5.0, 1.5
+
+GIVEN, RECORDED, DIRECTION, LOOPBACK, OFFLOAD, MERGED = 1.0, 0.999, 0.99, 0.99, 0.95, 0.9
+UNPADDED, NEAR, NEARBY, FIRST_HOP = 0.9, 0.8, 0.5, 0.3
+
+_SUMS: tuple[str, ...] = ("frames", "valid", "partial", "zero", "bad", "out", "into", "short", "padded")
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """What an address sent and received, over all its directions."""
+
+    address: str
+    peers: set[str] = field(default_factory=set)
+    sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_SUMS, 0))
+    received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_SUMS, 0))
+    ttl_min: int = 255
+    ttl_max: int = 0
+    bare_partial: int = 0  # of what it sent and nobody merged: TCP without data, and all that is not TCP
+    bare_valid: int = 0
+    got_partial: int = 0  # the same of what it received
+    got_valid: int = 0
+    signs: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def confidence(self) -> float:
+        """How sure the signs are, 0..1."""
+        doubt = 1.0
+        for weight, _ in self.signs:
+            doubt *= 1 - weight
+        return 1 - doubt
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureHost:
+    """An address of the host that took the capture, how sure that is (0..1), and why."""
+
+    address: str
+    confidence: float
+    evidence: tuple[str, ...]
+
+
+def capture_hosts(
+    directions: Rows,
+    flows: Rows,
+    recorded: Mapping[str, str] | None = None,
+    given: Sequence[str] = (),
+) -> list[CaptureHost]:
+    """The addresses whose host probably took the capture, surest first; empty where nothing tells.
+
+    Parameters
+    ----------
+    directions : state.DIRECTION rows of a Checker
+    flows : rows of `flows`, those whose round-trip times are to be believed
+    recorded : addresses of the bundle's host, and which file says so
+    given : addresses that the user named; nothing else counts then
+    """
+    if given:
+        return [CaptureHost(address, GIVEN, ("named with --host",)) for address in given]
+    ends = endpoints(directions)
+    for address, path in (recorded or {}).items():
+        if address in ends:
+            ends[address].signs.append((RECORDED, f"{path} lists it"))
+    near = _response_times(flows)
+    for end in ends.values():
+        end.signs += _signs(end, ends)
+    for end in ends.values():
+        end.signs += _merging(end, ends)
+        end.signs += _nearness(end, near)
+    return _chosen(ends)
+
+
+def endpoints(directions: Rows) -> dict[str, Endpoint]:
+    """The addresses of all directions."""
+    found: dict[str, Endpoint] = {}
+    for row in directions:
+        version = int(row["version"])
+        src = address_text(int(row["src_hi"]), int(row["src_lo"]), version)
+        dst = address_text(int(row["dst_hi"]), int(row["dst_lo"]), version)
+        sender, receiver = found.setdefault(src, Endpoint(src)), found.setdefault(dst, Endpoint(dst))
+        sender.peers.add(dst)
+        receiver.peers.add(src)
+        counts = [row["frames"], *(row["states"][state] for state in (VALID, PARTIAL, ZERO, BAD))]
+        counts += [row["out"], row["into"], row["short"], row["padded"]]
+        for name, count in zip(_SUMS, counts, strict=True):
+            sender.sent[name] += int(count)
+            receiver.received[name] += int(count)
+        sender.ttl_min, sender.ttl_max = (
+            min(sender.ttl_min, int(row["ttl_min"])),
+            max(sender.ttl_max, int(row["ttl_max"])),
+        )
+        sender.bare_partial += int(row["bare_partial"])
+        sender.bare_valid += int(row["bare_valid"])
+        receiver.got_partial += int(row["bare_partial"])
+        receiver.got_valid += int(row["bare_valid"])
+    return found
+
+
+def share(counts: Mapping[str, int], *names: str) -> float:
+    """Part of the frames with a verdict that has one of these; 0 where there are none."""
+    verified = sum(counts[name] for name in ("valid", "partial", "zero", "bad"))
+    return sum(counts[name] for name in names) / verified if verified else 0.0
+
+
+def verified(counts: Mapping[str, int]) -> int:
+    """Frames with a verdict."""
+    return sum(counts[name] for name in ("valid", "partial", "zero", "bad"))
+
+
+def _signs(end: Endpoint, ends: Mapping[str, Endpoint]) -> Iterator[tuple[float, str]]:
+    """What speaks for one address by what it sent and received itself."""
+    sent, received = end.sent, end.received
+    if _is_loopback(end.address):
+        yield LOOPBACK, "a loopback address"
+    if sent["out"] and not sent["into"]:
+        yield DIRECTION, f"the link layer marks what it sent as outgoing ({sent['out']:,} frames)"
+    elif received["into"] and not received["out"] and not sent["into"] and _is_unicast(end.address):
+        yield LIKELY, f"the link layer marks what it received as incoming ({received['into']:,} frames)"
+    if sent["into"] or received["out"]:  # it is somewhere behind the interface
+        return
+    unfinished = share(sent, "partial", "zero", "bad")
+    if (
+        unfinished >= NEARLY_ALL
+        and share(received, "valid") >= NEARLY_ALL
+        and (end.bare_partial or not sent["partial"])
+        and verified(sent) >= ENOUGH
+    ):
+        yield OFFLOAD, f"{unfinished:.0%} of what it sent has no finished checksum, what it received has"
+    others = [ends[peer] for peer in end.peers if peer != end.address]
+    if sent["short"] and not sent["padded"]:
+        padded, short = sum(peer.sent["padded"] for peer in others), sum(peer.sent["short"] for peer in others)
+        if padded and not short:
+            yield (
+                UNPADDED,
+                f"{sent['short']:,} of its frames are shorter than Ethernet allows, those it received are padded",
+            )
+    senders = [peer for peer in others if peer.sent["frames"]]
+    untouched = end.ttl_min == end.ttl_max and end.ttl_min in INITIAL_TTLS
+    if untouched and senders and all(peer.ttl_max not in INITIAL_TTLS for peer in senders):
+        yield FIRST_HOP, f"its packets still have their first TTL ({end.ttl_min}), those of its peers do not"
+
+
+def _merging(end: Endpoint, ends: Mapping[str, Endpoint]) -> Iterator[tuple[float, str]]:
+    """What comes in merged was merged by the host that captured it: large packets partial, small ones finished."""
+    for peer in (ends[name] for name in sorted(end.peers) if name != end.address):
+        if peer.sent["partial"] and not peer.bare_partial and peer.bare_valid >= ENOUGH:
+            yield (
+                MERGED,
+                f"what {peer.address} sent came merged (GRO): only packets with data have unfinished checksums",
+            )
+            return
+
+
+def _response_times(flows: Rows) -> dict[str, list[tuple[float, float]]]:
+    """Per address: (its own answer time, that of its peer) for each connection that has both, in ns."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for flow in flows:
+        # The RTT of the client's data is how long the server side takes to answer, from here.
+        of_server, of_client = float(flow["client_rtt_min_ns"]), float(flow["server_rtt_min_ns"])
+        if of_client < 0 and flow["handshake_rtt_ns"] >= 0 and of_server >= 0:
+            of_client = max(float(flow["handshake_rtt_ns"]) - of_server, 0.0)
+        if of_server < 0 or of_client < 0:
+            continue
+        version = int(flow["ip_version"])
+        client = address_text(int(flow["client_hi"]), int(flow["client_lo"]), version)
+        server = address_text(int(flow["server_hi"]), int(flow["server_lo"]), version)
+        found.setdefault(client, []).append((of_client, of_server))
+        found.setdefault(server, []).append((of_server, of_client))
+    return found
+
+
+def _nearness(end: Endpoint, times: Mapping[str, list[tuple[float, float]]]) -> Iterator[tuple[float, str]]:
+    """An address that answers at once while its peers take time is here."""
+    if end.address not in times:
+        return
+    own, theirs = (float(np.median(side)) for side in zip(*times[end.address], strict=True))
+    if own >= theirs or own > NEAR_NS:
+        return
+    ratio = theirs / max(own, 1.0)
+    text = f"it answers after {own / 1000:,.0f} us, its peers after {theirs / 1000:,.0f} us"
+    if ratio >= MUCH_NEARER:
+        yield NEAR, text
+    elif ratio >= NEARER:
+        yield NEARBY, text
+
+
+def _chosen(ends: Mapping[str, Endpoint]) -> list[CaptureHost]:
+    """The addresses that are likely; of two that talk with each other the less likely one must be known for certain."""
+    found = []
+    for end in ends.values():
+        confidence = end.confidence
+        for peer in end.peers:
+            rival = ends[peer].confidence if peer != end.address else 0.0
+            if confidence < DIRECTION and rival > confidence:
+                confidence *= 1 - rival
+            elif rival < DIRECTION and rival > LIKELY and confidence < DIRECTION:
+                confidence *= 1 - rival / 2
+        if confidence >= LIKELY:
+            found.append(CaptureHost(end.address, round(confidence, 3), tuple(text for _, text in end.signs)))
+    return sorted(found, key=lambda host: (-host.confidence, host.address))
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
+
+
+def _is_unicast(address: str) -> bool:
+    import ipaddress
+
+    parsed = ipaddress.ip_address(address)
+    return not parsed.is_multicast and not parsed.is_unspecified and address != "255.255.255.255"

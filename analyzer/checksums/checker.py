@@ -1,0 +1,55 @@
+"""Packet rows and their bytes -> the state of each checksum, and counts per direction."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.capture import Interfaces, RecordBatch
+from analyzer.checksums.state import DATAGRAM, DIRECTION, DIRECTIONS, FOLLOWED, KEPT_BYTES, SETS, SLOTS, WAYS, WRONG
+from analyzer.schema import Rows
+
+
+def words_of(buffer: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint64], int]:
+    """The aligned 64-bit words of a buffer, and at which of its bytes they begin."""
+    skip = -buffer.ctypes.data % 8
+    count = max(len(buffer) - skip, 0) // 8
+    return buffer[skip : skip + 8 * count].view(np.uint64), skip
+
+
+class Checker:
+    """Verifies the checksums of a capture, batch by batch, and counts per direction: source, destination and protocol.
+
+    Between batches it keeps the sums of fragments and the wrong segments whose fate is not known yet. Memory is bounded:
+    of more than 16,383 directions the later ones are counted together in `others`.
+    """
+
+    def __init__(self) -> None:
+        self._datagrams = np.zeros(SETS * WAYS, DATAGRAM)
+        self._begun = np.zeros(1, np.int64)
+        self._directions = np.zeros(DIRECTIONS, DIRECTION)
+        self._directions["open"][0] = -1
+        self._slots = np.zeros(SLOTS, np.int32)
+        self._wrong = np.zeros(FOLLOWED, WRONG)
+        self._kept = np.zeros(FOLLOWED * KEPT_BYTES, np.uint8)
+        self._room = np.array([0, -1, 0, 0], np.int64)
+
+    def check(self, batch: RecordBatch, rows: Rows, interfaces: Interfaces) -> None:
+        """Fill `checksum` and `ip_header_checksum` of `rows` (PACKETS.dtype), as decoded from `batch`."""
+        from analyzer.checksums.tally_kernel import check_frames
+
+        words, skip = words_of(batch.buffer)
+        check_frames(
+            batch.buffer, words, skip, batch.rows, rows, interfaces.link_types,
+            self._datagrams, self._begun, self._directions, self._slots, self._wrong, self._kept, self._room,
+        )  # fmt: skip
+
+    @property
+    def directions(self) -> Rows:
+        """The directions (state.DIRECTION), in order of their first frames. `reverse` is an index into this array plus 1."""
+        return self._directions[1 : int(self._room[0]) + 1]
+
+    @property
+    def others(self) -> Rows:
+        """One row that counts the frames of directions for which there was no room."""
+        return self._directions[:1]

@@ -1,0 +1,129 @@
+"""What became of the checksums of a capture: counts, verdicts, and the host that took it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from analyzer.checksums.capture_host import NEARLY_ALL, CaptureHost, capture_hosts
+from analyzer.checksums.checker import Checker
+from analyzer.checksums.state import BAD, HEADER_BAD, HEADER_ZERO, ZERO
+from analyzer.checksums.verdicts import Judge, Verdict, commonest_offset
+from analyzer.schema import Rows
+from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_STATES, CHECKSUM_VERDICTS, CHECKSUMS, HEADER_CHECKSUM_STATES
+
+HARMFUL = ("corruption", "middlebox", "wrong")
+ERROR_COUNTERS = {6: "TcpInCsumErrors", 17: "UdpInCsumErrors", 1: "IcmpInCsumErrors", 58: "Icmp6InCsumErrors"}
+
+
+class Checksums:
+    """The result of a Checker that has seen the whole capture.
+
+    Parameters
+    ----------
+    checker : what counted
+    flows : rows of `flows` whose round-trip times tell who is near
+    recorded : addresses of the host of the bundle, and the file that says so
+    given : addresses named by the user
+    """
+
+    def __init__(
+        self, checker: Checker, flows: Rows, recorded: Mapping[str, str] | None = None, given: Sequence[str] = ()
+    ) -> None:
+        self.directions = checker.directions
+        self._others = checker.others
+        self._flows, self._recorded, self._given = flows, recorded, given
+
+    @cached_property
+    def hosts(self) -> list[CaptureHost]:
+        """Addresses of the host that took the capture, surest first; empty where nothing tells."""
+        return capture_hosts(self.directions, self._flows, self._recorded, self._given)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """One for each row of `directions`."""
+        return Judge(self.directions, self.hosts).verdicts()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Frames per state of `packets.checksum`."""
+        totals = self.directions["states"].sum(axis=0) + self._others["states"][0]
+        return {word: int(count) for word, count in zip(CHECKSUM_STATES, totals, strict=True) if word and count}
+
+    @property
+    def header_counts(self) -> dict[str, int]:
+        """Frames per state of `packets.ip_header_checksum`."""
+        totals = self.directions["headers"].sum(axis=0) + self._others["headers"][0]
+        return {word: int(count) for word, count in zip(HEADER_CHECKSUM_STATES, totals, strict=True) if word and count}
+
+    @property
+    def uncounted(self) -> int:
+        """Frames of directions for which there was no room."""
+        return int(self._others["frames"][0])
+
+    def rows(self) -> Rows:
+        """The rows of the table `checksums`, in order of first frames."""
+        found = np.zeros(len(self.directions), CHECKSUMS.dtype)
+        given = self.directions
+        found["ip_version"] = given["version"]
+        for name in ("src_hi", "src_lo", "dst_hi", "dst_lo", "frames", "repaired", "acknowledged"):
+            found[name] = given[name]
+        for number, protocol in enumerate(CHECKED_PROTOCOLS, start=1):
+            found["protocol"][given["proto"] == protocol] = number
+        for state, word in enumerate(CHECKSUM_STATES):
+            if word:
+                found[word] = given["states"][:, state]
+        for state, word in enumerate(HEADER_CHECKSUM_STATES):
+            if word:
+                found[f"ip_header_{word}"] = given["headers"][:, state]
+        found["verdict"] = [CHECKSUM_VERDICTS.index(verdict.word) for verdict in self.verdicts]
+        firsts = np.concatenate(
+            [given["first"][:, [BAD, ZERO]], given["first_header"][:, [HEADER_BAD, HEADER_ZERO]]], axis=1
+        )
+        never = np.iinfo(np.int64).max
+        first = np.where(firsts == 0, never, firsts).min(axis=1, initial=never)
+        found["first_wrong"] = np.where(first == never, 0, first)
+        found["offset"] = -1
+        for row, out in zip(given, found, strict=True):
+            offset, frames = commonest_offset(row)
+            wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
+            if wrong and frames >= NEARLY_ALL * wrong:
+                out["offset"] = offset
+        found["start_ns"], found["end_ns"] = given["first_ns"], given["last_ns"]
+        return found
+
+    def expected_errors(self) -> dict[str, tuple[int, int, int]]:
+        """What the capture lets the host's counters of checksum errors say: {counter: (frames, first ns, last ns)}.
+
+        Wrong frames that reached the capturing host, but for those that only look wrong; empty where that host is not known.
+        """
+        local = {host.address for host in self.hosts}
+        found = dict.fromkeys(ERROR_COUNTERS.values(), (0, 0, 0)) if local else {}
+        for row, verdict, address in zip(self.directions, self.verdicts, self.destinations, strict=True):
+            counter = ERROR_COUNTERS.get(int(row["proto"]))
+            if address not in local or counter is None or verdict.word not in HARMFUL:
+                continue
+            frames, first, last = found[counter]
+            wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
+            begin, end = int(row["wrong_first_ns"]), int(row["wrong_last_ns"])
+            found[counter] = (frames + wrong, min(first or begin, begin), max(last, end))
+        return found
+
+    @cached_property
+    def destinations(self) -> list[str]:
+        """The destination of each direction, as text."""
+        return _addresses(self.directions, "dst")
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The source of each direction, as text."""
+        return _addresses(self.directions, "src")
+
+
+def _addresses(directions: Rows, side: str) -> list[str]:
+    from analyzer.schema import address_text
+
+    names = (f"{side}_hi", f"{side}_lo", "version")
+    return [address_text(*(int(row[name]) for name in names)) for row in directions]

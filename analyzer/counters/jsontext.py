@@ -1,0 +1,117 @@
+"""Snapshots in JSON: an object of `nstat --json`, or a line of a series with its time. Numbers never become floats."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from analyzer.counters.names import group_of
+from analyzer.counters.stamps import SERIES_NS, Stamp
+from analyzer.counters.values import decimal_of, whole_decimal
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What one JSON object holds; `form` is series or json, `source` is where nstat says that it looked."""
+
+    form: str
+    values: dict[str, int]
+    source: str = ""
+    stamp: Stamp | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that knows which of its names came twice."""
+
+    twice: list[str]
+
+
+def parse(text: str) -> Parsed | None:
+    """The snapshot in a JSON text; None where it is none.
+
+    Raises ValueError where the text is not JSON, TooLargeError where a counter cannot have the value.
+    """
+    try:
+        body = json.loads(
+            text, parse_float=_number, parse_int=_number, parse_constant=_refuse, object_pairs_hook=_object
+        )
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(body, _Object):
+        return None
+    if isinstance(body.get("counters"), _Object):
+        return _timed(_snapshot("series", body["counters"]), body.get("time"))
+    for name, inner in body.items():
+        if isinstance(inner, _Object) and (name == "kernel" or "sampling_interval" in name or _counters_in(inner)):
+            return _snapshot("json", inner, source=name)
+    return _snapshot("json", body) if _counters_in(body) else None
+
+
+def _timed(parsed: Parsed, time: object) -> Parsed:
+    """With the time of a line of a series."""
+    time_ns = _nanoseconds(time)
+    if time_ns is None:
+        parsed.notes.append(f"no time that can be read ({_shown(time)})")
+    else:
+        parsed.stamp = Stamp(time_ns, SERIES_NS, "series")
+    return parsed
+
+
+def _snapshot(form: str, counters: _Object, source: str = "") -> Parsed:
+    """The counters of an object; what is no whole number is left out, and said."""
+    values, refused = {}, []
+    for name, value in counters.items():
+        number = whole_decimal(value) if isinstance(value, Decimal) else None
+        if number is None:
+            refused.append(name)
+        else:
+            values[sys.intern(name)] = number
+    parsed = Parsed(form, values, source)
+    if refused:
+        parsed.notes.append(f"values that are no whole numbers, left out: {len(refused)} (first: {_shown(refused[0])})")
+    if counters.twice:
+        first = _shown(counters.twice[0])
+        parsed.notes.append(f"names that come twice: {len(counters.twice)} (first: {first}); the last value holds")
+    return parsed
+
+
+def _counters_in(body: _Object) -> bool:
+    """Is this an object of counters, under names that the kernel has?"""
+    return any(isinstance(value, Decimal) and group_of(name) for name, value in body.items())
+
+
+def _nanoseconds(time: object) -> int | None:
+    """Seconds since 1970 as nanoseconds, exactly; None for what is no time."""
+    number = decimal_of(time) if isinstance(time, str) else time
+    if not isinstance(number, Decimal) or not number.is_finite() or not 0 <= number < 1 << 33:
+        return None
+    return int(number.scaleb(9).to_integral_value())
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    body = _Object(pairs)
+    body.twice = []
+    if len(body) < len(pairs):
+        body.twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+    return body
+
+
+def _number(text: str) -> Decimal:
+    number = decimal_of(text)
+    if number is None:
+        raise ValueError(f"{_shown(text)} is no number")
+    return number
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+def _shown(value: object) -> str:
+    text = "missing" if value is None else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
