@@ -324,7 +324,7 @@ def test_the_frame_shows_words_and_addresses() -> None:
             assert shown[column.name].tolist() == rows[column.name].tolist()
             continue
         assert shown[column.name].dtype == "category"
-        expected = [plain_row(rows, position).get(column.name) for position in range(0, 2000, 40)]
+        expected = [plain_row(rows, position).get(column.name, "") for position in range(0, 2000, 40)]
         if column.kind == "bits":
             expected = [bits_text(column.words, int(mask)) for mask in rows[column.name][::40]]
         assert shown[column.name].tolist()[::40] == expected

@@ -18,13 +18,16 @@ SURE, LIKELY = 0.9, 0.5
 NEARLY_ALL = 0.9
 ENOUGH = 3  # frames
 INITIAL_TTLS = (64, 128, 255)
-NEAR_NS = 5_000_000  # how fast a host answers what was captured on it
-MUCH_NEARER, NEARER = 5.0, 1.5
+NEAR_NS = 100_000  # how fast a host answers what was captured on it; over a wire it takes longer
+MUCH_NEARER, NEARER = 5.0, 2.5
+HOPS = 32  # that few routers are passed: a TTL this close below a first one was routed
+ICMP = (1, 58)  # always finished, card or not
 
-GIVEN, RECORDED, DIRECTION, LOOPBACK, OFFLOAD, MERGED = 1.0, 0.999, 0.99, 0.99, 0.95, 0.9
+GIVEN, RECORDED, DIRECTION, LOOPBACK, OFFLOAD, MERGED = 1.0, 0.999, 0.99, 0.99, 0.95, 0.6
 UNPADDED, NEAR, NEARBY, FIRST_HOP = 0.9, 0.8, 0.5, 0.3
 
-_SUMS: tuple[str, ...] = ("frames", "valid", "partial", "zero", "bad", "out", "into", "short", "padded")
+_STATES = ("valid", "partial", "zero", "bad")
+_SUMS: tuple[str, ...] = ("frames", *_STATES, "out", "into", "short", "padded")
 
 
 @dataclass(slots=True)
@@ -41,6 +44,10 @@ class Endpoint:
     bare_valid: int = 0
     got_partial: int = 0  # the same of what it received
     got_valid: int = 0
+    large_wrong: int = 0  # wrong ones above the MTU, larger than all right ones
+    followed: int = 0  # wrong segments whose fate was watched, and those of them that were acknowledged
+    acknowledged: int = 0
+    steady: int = 0  # wrong ones that are off by the same amount as the others of their direction
     signs: list[tuple[float, str]] = field(default_factory=list)
 
     @property
@@ -82,12 +89,15 @@ def capture_hosts(
     for address, path in (recorded or {}).items():
         if address in ends:
             ends[address].signs.append((RECORDED, f"{path} lists it"))
-    near = _response_times(flows)
+    times = _response_times(flows)
+    crossed = any(end.sent["into"] and end.sent["out"] for end in ends.values())  # seen on two interfaces
     for end in ends.values():
-        end.signs += _signs(end, ends)
-    for end in ends.values():
-        end.signs += _merging(end, ends)
-        end.signs += _nearness(end, near)
+        end.signs += _signs(end, ends, crossed)
+        if not _is_elsewhere(end):
+            end.signs += _padding(end, ends)
+            end.signs += _hops(end, ends)
+            end.signs += _merging(end, ends, times)
+            end.signs += _nearness(end, times)
     return _chosen(ends)
 
 
@@ -103,39 +113,50 @@ def endpoints(directions: Rows) -> dict[str, Endpoint]:
         receiver.peers.add(src)
         counts = [row["frames"], *(row["states"][state] for state in (VALID, PARTIAL, ZERO, BAD))]
         counts += [row["out"], row["into"], row["short"], row["padded"]]
+        has_offload = int(row["proto"]) not in ICMP
         for name, count in zip(_SUMS, counts, strict=True):
-            sender.sent[name] += int(count)
-            receiver.received[name] += int(count)
+            if has_offload or name not in _STATES:
+                sender.sent[name] += int(count)
+                receiver.received[name] += int(count)
         sender.ttl_min, sender.ttl_max = (
             min(sender.ttl_min, int(row["ttl_min"])),
             max(sender.ttl_max, int(row["ttl_max"])),
         )
-        sender.bare_partial += int(row["bare_partial"])
-        sender.bare_valid += int(row["bare_valid"])
-        receiver.got_partial += int(row["bare_partial"])
-        receiver.got_valid += int(row["bare_valid"])
+        if has_offload:
+            sender.bare_partial += int(row["bare_partial"])
+            sender.bare_valid += int(row["bare_valid"])
+            receiver.got_partial += int(row["bare_partial"])
+            receiver.got_valid += int(row["bare_valid"])
+            sender.large_wrong += int(row["bad_super"])
+            sender.followed += int(row["followed"])
+            sender.acknowledged += int(row["acknowledged"])
+            alike, wrong = int(row["offset_frames"].max()), int(row["states"][BAD]) + int(row["states"][ZERO])
+            sender.steady += alike if alike >= max(ENOUGH, NEARLY_ALL * wrong) else 0
     return found
 
 
 def share(counts: Mapping[str, int], *names: str) -> float:
     """Part of the frames with a verdict that has one of these; 0 where there are none."""
-    verified = sum(counts[name] for name in ("valid", "partial", "zero", "bad"))
-    return sum(counts[name] for name in names) / verified if verified else 0.0
+    total = verified(counts)
+    return sum(counts[name] for name in names) / total if total else 0.0
 
 
 def verified(counts: Mapping[str, int]) -> int:
     """Frames with a verdict."""
-    return sum(counts[name] for name in ("valid", "partial", "zero", "bad"))
+    return sum(counts[name] for name in _STATES)
 
 
-def _signs(end: Endpoint, ends: Mapping[str, Endpoint]) -> Iterator[tuple[float, str]]:
+def _signs(end: Endpoint, ends: Mapping[str, Endpoint], crossed: bool) -> Iterator[tuple[float, str]]:
     """What speaks for one address by what it sent and received itself."""
     sent, received = end.sent, end.received
     if _is_loopback(end.address):
         yield LOOPBACK, "a loopback address"
-    if sent["out"] and not sent["into"]:
+    elif end.address in end.peers and sent["partial"]:
+        yield LOOPBACK, "it talks with itself, and nobody finishes its checksums"
+    forwarded = _is_routed(end.ttl_max) and not crossed  # unless its address was given to what it forwards (NAT)
+    if sent["out"] and not sent["into"] and not forwarded:
         yield DIRECTION, f"the link layer marks what it sent as outgoing ({sent['out']:,} frames)"
-    elif received["into"] and not received["out"] and not sent["into"] and _is_unicast(end.address):
+    elif received["into"] and not received["out"] and not sent["into"] and not forwarded and _is_unicast(end.address):
         yield LIKELY, f"the link layer marks what it received as incoming ({received['into']:,} frames)"
     if sent["into"] or received["out"]:  # it is somewhere behind the interface
         return
@@ -143,43 +164,76 @@ def _signs(end: Endpoint, ends: Mapping[str, Endpoint]) -> Iterator[tuple[float,
     if (
         unfinished >= NEARLY_ALL
         and share(received, "valid") >= NEARLY_ALL
-        and (end.bare_partial or not sent["partial"])
+        and (end.bare_partial or sent["partial"] < sent["zero"] + sent["bad"])
         and verified(sent) >= ENOUGH
+        and not _is_refused(end)
     ):
         yield OFFLOAD, f"{unfinished:.0%} of what it sent has no finished checksum, what it received has"
+
+
+def _is_elsewhere(end: Endpoint) -> bool:
+    """Did what it sent pass a wire, a router or another interface before it was captured?"""
+    sent, received = end.sent, end.received
+    return bool(sent["into"] or received["out"] or sent["padded"] or _is_routed(end.ttl_max) or _is_routed(end.ttl_min))
+
+
+def _is_refused(end: Endpoint) -> bool:
+    """Is what it sent wrong rather than unfinished: never acknowledged, or rewritten on the way?"""
+    wrong = end.sent["zero"] + end.sent["bad"]
+    return wrong > end.sent["partial"] and not end.acknowledged and (end.followed > 0 or end.steady > wrong // 2)
+
+
+def _is_routed(ttl: int) -> bool:
+    """Did a packet with this TTL pass routers?"""
+    return any(0 < first - ttl < HOPS for first in INITIAL_TTLS)
+
+
+def _padding(end: Endpoint, ends: Mapping[str, Endpoint]) -> Iterator[tuple[float, str]]:
+    """Short frames are filled up on their way out, after the capture saw them."""
     others = [ends[peer] for peer in end.peers if peer != end.address]
-    if sent["short"] and not sent["padded"]:
+    if end.sent["short"]:
         padded, short = sum(peer.sent["padded"] for peer in others), sum(peer.sent["short"] for peer in others)
         if padded and not short:
             yield (
                 UNPADDED,
-                f"{sent['short']:,} of its frames are shorter than Ethernet allows, those it received are padded",
+                f"{end.sent['short']:,} of its frames are shorter than Ethernet allows, those it received are padded",
             )
-    senders = [peer for peer in others if peer.sent["frames"]]
+
+
+def _hops(end: Endpoint, ends: Mapping[str, Endpoint]) -> Iterator[tuple[float, str]]:
+    """No router lies between it and the capture, but between its peers and the capture."""
+    senders = [ends[peer] for peer in end.peers if peer != end.address and ends[peer].sent["frames"]]
     untouched = end.ttl_min == end.ttl_max and end.ttl_min in INITIAL_TTLS
     if untouched and senders and all(peer.ttl_max not in INITIAL_TTLS for peer in senders):
         yield FIRST_HOP, f"its packets still have their first TTL ({end.ttl_min}), those of its peers do not"
 
 
-def _merging(end: Endpoint, ends: Mapping[str, Endpoint]) -> Iterator[tuple[float, str]]:
-    """What comes in merged was merged by the host that captured it: large packets partial, small ones finished."""
+def _merging(end: Endpoint, ends: Mapping[str, Endpoint], times: _Times) -> Iterator[tuple[float, str]]:
+    """What comes in merged was merged where it was captured, and that is seldom a router."""
+    if end.address in times and _answer_times(end, times)[0] > NEAR_NS:
+        return
     for peer in (ends[name] for name in sorted(end.peers) if name != end.address):
-        if peer.sent["partial"] and not peer.bare_partial and peer.bare_valid >= ENOUGH:
-            yield (
-                MERGED,
-                f"what {peer.address} sent came merged (GRO): only packets with data have unfinished checksums",
-            )
+        if peer.bare_partial or peer.bare_valid < ENOUGH:
+            continue
+        if peer.sent["partial"]:
+            yield MERGED, f"what {peer.address} sent came merged (GRO): only packets with data are unfinished"
+            return
+        if peer.large_wrong and peer.large_wrong == peer.sent["bad"] + peer.sent["zero"]:
+            yield MERGED, f"what {peer.address} sent came merged (LRO): only packets above the MTU are wrong"
             return
 
 
-def _response_times(flows: Rows) -> dict[str, list[tuple[float, float]]]:
+_Times = Mapping[str, list[tuple[float, float]]]
+
+
+def _response_times(flows: Rows) -> _Times:
     """Per address: (its own answer time, that of its peer) for each connection that has both, in ns."""
     found: dict[str, list[tuple[float, float]]] = {}
     for flow in flows:
         # The RTT of the client's data is how long the server side takes to answer, from here.
         of_server, of_client = float(flow["client_rtt_min_ns"]), float(flow["server_rtt_min_ns"])
-        if of_client < 0 and flow["handshake_rtt_ns"] >= 0 and of_server >= 0:
-            of_client = max(float(flow["handshake_rtt_ns"]) - of_server, 0.0)
+        if of_client < 0 and flow["handshake_rtt_ns"] >= of_server >= 0:  # above, its acknowledgments were delayed
+            of_client = float(flow["handshake_rtt_ns"]) - of_server
         if of_server < 0 or of_client < 0:
             continue
         version = int(flow["ip_version"])
@@ -190,11 +244,17 @@ def _response_times(flows: Rows) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _nearness(end: Endpoint, times: Mapping[str, list[tuple[float, float]]]) -> Iterator[tuple[float, str]]:
+def _answer_times(end: Endpoint, times: _Times) -> tuple[float, float]:
+    """How long it takes to answer, and how long its peers take, over its connections."""
+    own, theirs = (float(np.median(side)) for side in zip(*times[end.address], strict=True))
+    return own, theirs
+
+
+def _nearness(end: Endpoint, times: _Times) -> Iterator[tuple[float, str]]:
     """An address that answers at once while its peers take time is here."""
     if end.address not in times:
         return
-    own, theirs = (float(np.median(side)) for side in zip(*times[end.address], strict=True))
+    own, theirs = _answer_times(end, times)
     if own >= theirs or own > NEAR_NS:
         return
     ratio = theirs / max(own, 1.0)

@@ -102,7 +102,8 @@ def covered_length(row: Any, readable: Int) -> Int:
     """How many bytes the checksum covers, or UNKNOWN; `readable` bytes of the frame stand behind the header's begin."""
     inside = np.int64(row["ip_len"]) + np.int64(row["l3_at"]) - np.int64(row["l4_at"])
     if row["stop"] == BAD_TCP_HEADER:  # its length is nonsense, but not that of the datagram
-        whole = row["ip_len"] != 0 and inside >= 18 and inside <= readable
+        inside_frame = not row["quirks"] & IP_LENGTH_BEYOND_FRAME
+        whole = row["ip_len"] != 0 and inside >= 18 and inside <= readable and inside_frame
         return inside if whole else UNKNOWN
     if row["stop"] != DECODED:
         return UNKNOWN

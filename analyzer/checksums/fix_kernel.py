@@ -94,7 +94,7 @@ def collect_datagrams(
         row = rows[i]
         if not row["layers"] & FRAGMENT:
             continue
-        depth = row["tunnel_depth"]
+        depth = np.int64(row["tunnel_depth"])
         for level in range(depth, -1, -1):
             if level < depth:
                 decode_level(buffer, records, i, links, row, scratch, blank, level)
@@ -166,7 +166,7 @@ def fix_frames(
         record = records[i]
         base = record["offset"]
         end = base + record["captured"]
-        depth = row["tunnel_depth"]
+        depth = np.int64(row["tunnel_depth"])
         # What the host that captured says of the outermost checksum settles whether a wrong one was sent, not its value.
         known = row["record_flags"] & (NOT_READY | VERIFIED) != 0 and depth == 0
         row["record_flags"] = 0

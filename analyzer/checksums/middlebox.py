@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.schema import Rows, address_text
 
 ALL_ONES = 0xFFFF
-LEAST_MSS = 536
+MSS = (536, 1220, 1360, 1380, 1400, 1412, 1420, 1432, 1440, 1452, 1460, 8860, 8940, 8960, 65475, 65495)  # usual ones
+ICMP = 1  # its checksum covers no address
+FEW = 1000  # addresses: among more one fits by chance
 SERVICES = (
     20, 21, 22, 23, 25, 53, 67, 69, 80, 88, 110, 111, 123, 143, 161, 162, 179, 389, 443, 445, 465, 500, 514, 515, 554, 587,
     631, 636, 853, 873, 990, 993, 995, 1433, 1521, 1883, 2049, 3128, 3306, 3389, 4500, 5060, 5061, 5222, 5432, 5672, 5900,
@@ -39,10 +41,10 @@ def address_sum(high: int, low: int, version: int) -> int:
     return total % ALL_ONES
 
 
-def rewritten(direction: Rows, offset: int, addresses: Mapping[str, int]) -> list[Rewritten]:
+def rewritten(direction: Rows, offset: int, addresses: Mapping[int, Sequence[str]]) -> list[Rewritten]:
     """What explains that the sum of every wrong frame is off by `offset` (new value less old, modulo 65535), likeliest first.
 
-    `addresses` are those of the capture of the same IP version, with their sums; empty where nothing explains it.
+    `addresses` are those of the capture of the same IP version, by their sums; empty where nothing explains it.
     """
     found = [*_of_syn(direction, offset), *_addresses(direction, offset, addresses), *_ports(direction, offset)]
     return sorted(found, key=lambda each: not each.likely)
@@ -52,22 +54,26 @@ def _of_syn(direction: Rows, offset: int) -> Iterator[Rewritten]:
     """Only SYNs are wrong: an option of theirs was changed, usually the MSS."""
     bad = int(direction["offset_frames"].sum()) + int(direction["other_offsets"])
     mss = int(direction["bad_mss"])
-    if int(direction["bad_syn"]) == bad and mss and int(direction["good_run"]):
-        before = (mss - offset) % ALL_ONES
-        if before >= LEAST_MSS:
-            yield Rewritten("the MSS option", str(mss), str(before), True)
+    before = (mss - offset) % ALL_ONES
+    if int(direction["bad_syn"]) == bad and 0 < mss < before and before >= MSS[0]:  # it is only ever made smaller
+        usual = before in MSS
+        if usual or int(direction["good_run"]):
+            yield Rewritten("the MSS option", str(mss), str(before), usual)
 
 
-def _addresses(direction: Rows, offset: int, addresses: Mapping[str, int]) -> Iterator[Rewritten]:
+def _addresses(direction: Rows, offset: int, addresses: Mapping[int, Sequence[str]]) -> Iterator[Rewritten]:
     """An address of the capture that the checksum was made for."""
+    if int(direction["proto"]) == ICMP:
+        return
     version = int(direction["version"])
+    is_telling = sum(map(len, addresses.values())) <= FEW
     for side, field in (("src", "source address"), ("dst", "destination address")):
         high, low = int(direction[f"{side}_hi"]), int(direction[f"{side}_lo"])
         wanted = (address_sum(high, low, version) - offset) % ALL_ONES
         now = address_text(high, low, version)
-        matching = [text for text, total in addresses.items() if total == wanted and text != now]
+        matching = [text for text in addresses.get(wanted, ()) if text != now]
         for text in matching[:2]:
-            yield Rewritten(field, now, text, len(matching) == 1)
+            yield Rewritten(field, now, text, is_telling and len(matching) == 1)
         if version == 4 and not matching:
             neighbour = _in_same_net(low & 0xFFFFFFFF, offset)
             if neighbour is not None:

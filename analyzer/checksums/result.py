@@ -9,13 +9,17 @@ import numpy as np
 
 from analyzer.checksums.capture_host import NEARLY_ALL, CaptureHost, capture_hosts
 from analyzer.checksums.checker import Checker
-from analyzer.checksums.state import BAD, HEADER_BAD, HEADER_ZERO, ZERO
+from analyzer.checksums.state import BAD, HEADER_BAD, HEADER_ZERO, PARTIAL, ZERO
+from analyzer.checksums.verdicts import HARMFUL as HARMFUL
 from analyzer.checksums.verdicts import Judge, Verdict, commonest_offset
 from analyzer.schema import Rows
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_STATES, CHECKSUM_VERDICTS, CHECKSUMS, HEADER_CHECKSUM_STATES
 
-HARMFUL = ("corruption", "middlebox", "wrong")
-ERROR_COUNTERS = {6: "TcpInCsumErrors", 17: "UdpInCsumErrors", 1: "IcmpInCsumErrors", 58: "Icmp6InCsumErrors"}
+ERROR_COUNTERS = {
+    (4, 6): "TcpInCsumErrors", (6, 6): "TcpInCsumErrors",
+    (4, 17): "UdpInCsumErrors", (6, 17): "Udp6InCsumErrors",
+    (4, 1): "IcmpInCsumErrors", (6, 58): "Icmp6InCsumErrors",
+}  # fmt: skip
 
 
 class Checksums:
@@ -63,6 +67,12 @@ class Checksums:
         """Frames of directions for which there was no room."""
         return int(self._others["frames"][0])
 
+    @property
+    def unjudged(self) -> int:
+        """Of these, frames whose checksum, or that of the IPv4 header, is wrong or not finished."""
+        states, headers = self._others["states"][0], self._others["headers"][0]
+        return int(max(states[[PARTIAL, ZERO, BAD]].sum(), headers[[HEADER_ZERO, HEADER_BAD]].sum()))
+
     def rows(self) -> Rows:
         """The rows of the table `checksums`, in order of first frames."""
         found = np.zeros(len(self.directions), CHECKSUMS.dtype)
@@ -102,11 +112,11 @@ class Checksums:
         local = {host.address for host in self.hosts}
         found = dict.fromkeys(ERROR_COUNTERS.values(), (0, 0, 0)) if local else {}
         for row, verdict, address in zip(self.directions, self.verdicts, self.destinations, strict=True):
-            counter = ERROR_COUNTERS.get(int(row["proto"]))
-            if address not in local or counter is None or verdict.word not in HARMFUL:
+            counter = ERROR_COUNTERS.get((int(row["version"]), int(row["proto"])))
+            wrong = _reaching_transport(row)
+            if address not in local or counter is None or verdict.word not in HARMFUL or wrong == 0:
                 continue
             frames, first, last = found[counter]
-            wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
             begin, end = int(row["wrong_first_ns"]), int(row["wrong_last_ns"])
             found[counter] = (frames + wrong, min(first or begin, begin), max(last, end))
         return found
@@ -120,6 +130,13 @@ class Checksums:
     def sources(self) -> list[str]:
         """The source of each direction, as text."""
         return _addresses(self.directions, "src")
+
+
+def _reaching_transport(row: Rows) -> int:
+    """Wrong frames of a direction, but for those whose IPv4 header is wrong too: IP drops these (IpInHdrErrors)."""
+    wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
+    at_once = wrong and int(row["first"][BAD]) == int(row["first_header"][HEADER_BAD])
+    return max(wrong - int(row["headers"][HEADER_BAD]), 0) if at_once else wrong
 
 
 def _addresses(directions: Rows, side: str) -> list[str]:

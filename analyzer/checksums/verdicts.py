@@ -25,6 +25,9 @@ from analyzer.schema import Rows, address_text
 
 ENOUGH = 3  # wrong frames, before a pattern is one
 MOST = 0.5
+LARGEST_UNMERGED = 1600  # bytes: an ordinary Ethernet carries no larger packet
+HARMFUL = ("corruption", "middlebox", "wrong")
+UNTROUBLED = ("", "valid", "unverifiable", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,15 @@ class Judge:
         self._directions = directions
         self._ends = endpoints(directions)
         self._local = {host.address for host in hosts if host.confidence >= LIKELY}
-        self._sums: dict[int, dict[str, int]] = {4: {}, 6: {}}
-        for row in directions:
-            version = int(row["version"])
-            for side in ("src", "dst"):
-                high, low = int(row[f"{side}_hi"]), int(row[f"{side}_lo"])
-                self._sums[version][address_text(high, low, version)] = address_sum(high, low, version)
+        known = {
+            (int(row["version"]), int(row[f"{side}_hi"]), int(row[f"{side}_lo"]))
+            for row in directions
+            for side in ("src", "dst")
+        }
+        self._by_sum: dict[int, dict[int, list[str]]] = {4: {}, 6: {}}  # the addresses, by version and sum
+        for version, high, low in sorted(known):
+            total = address_sum(high, low, version)
+            self._by_sum[version].setdefault(total, []).append(address_text(high, low, version))
 
     def verdicts(self) -> list[Verdict]:
         """One for each direction, in their order."""
@@ -55,23 +61,33 @@ class Judge:
 
     def _verdict(self, row: Rows) -> Verdict:
         valid, partial, zero, bad = (int(row["states"][state]) for state in (VALID, PARTIAL, ZERO, BAD))
-        headers = int(row["headers"][HEADER_BAD]) + int(row["headers"][HEADER_ZERO])
         total = valid + partial + zero + bad
-        if headers and not partial + zero + bad:
-            return self._header_verdict(row, headers)
         if not total:
-            return _unverified(row)
-        if valid == total:
-            return Verdict("valid", (f"all {total:,} verified frames are right",))
-        if bad == 0 and (zero == 0 or partial or zero >= NEARLY_ALL * total or self._is_from_here(row)):
-            return self._unfinished(row, total)
-        return self._wrong(row, total)
+            found = _unverified(row)
+        elif valid == total:
+            found = Verdict("valid", (f"all {total:,} verified frames are right",))
+        elif bad == 0 and (
+            zero == 0
+            or partial
+            or self._is_from_here(row)
+            or (zero >= NEARLY_ALL * total and not self._is_dropped(row))
+        ):
+            found = self._unfinished(row, total)
+        else:
+            found = self._wrong(row, total)
+        headers = int(row["headers"][HEADER_BAD]) + int(row["headers"][HEADER_ZERO])
+        return _worse(found, self._header_verdict(row, headers)) if headers else found
 
     def _sender(self, row: Rows) -> Endpoint:
         return self._ends[address_text(int(row["src_hi"]), int(row["src_lo"]), int(row["version"]))]
 
     def _receiver(self, row: Rows) -> Endpoint:
         return self._ends[address_text(int(row["dst_hi"]), int(row["dst_lo"]), int(row["version"]))]
+
+    def _wrong_headers_back(self, row: Rows) -> float:
+        """Part of the packets of the way back whose IPv4 header checksum is wrong; 0 where there are none."""
+        headers = self._directions[int(row["reverse"]) - 1]["headers"] if int(row["reverse"]) else np.zeros(5)
+        return int(headers[HEADER_BAD] + headers[HEADER_ZERO]) / max(int(headers.sum()), 1)
 
     def _is_from_here(self, row: Rows) -> bool:
         return self._sender(row).address in self._local
@@ -94,7 +110,12 @@ class Judge:
                 "merged", (what, f"only packets with data, of {least:,} bytes and more: merged on arrival (GRO)")
             )
         back = _share_back(sender)
-        if sender is receiver or back >= MOST or (self._is_to_here(row) and not self._is_from_here(row)):
+        finished = share(sender.received, "valid")
+        if (
+            sender is receiver
+            or back >= MOST
+            or (self._is_to_here(row) and not (self._is_from_here(row) and finished))  # several captures merged
+        ):
             evidence = [what]
             if back >= MOST:
                 evidence.append(
@@ -104,7 +125,6 @@ class Judge:
                 evidence.append("and they came in like this: no card was between the sender and here")
             return Verdict("virtual", tuple(evidence))
         evidence = [what]
-        finished = share(sender.received, "valid")
         if finished:
             evidence.append(f"{finished:.0%} of what {sender.address} received is right")
         if self._is_from_here(row):
@@ -115,38 +135,58 @@ class Judge:
         """Some or all are neither right nor unfinished."""
         wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
         what = f"{wrong:,} of {total:,} verified frames are wrong"
-        evidence = [what, *_fate(row)]
-        followed = int(row["repaired"]) + int(row["acknowledged"])
-        accepted = int(row["acknowledged"]) >= NEARLY_ALL * followed if followed else None
+        here, there = self._is_from_here(row), self._is_to_here(row)
+        fates = int(row["repaired"]) + int(row["acknowledged"])
+        accepted = int(row["acknowledged"]) >= NEARLY_ALL * fates if fates else None
         if (
             wrong == int(row["bad_super"])
             and int(row["states"][VALID])
-            and accepted is not False
-            and not self._is_from_here(row)
+            and (accepted or (accepted is None and int(row["valid_largest"]) <= LARGEST_UNMERGED))
+            and not here
         ):
             return Verdict(
                 "merged",
                 (
-                    *evidence,
+                    what,
+                    *_fate(row),
                     "only packets larger than every right one: merged on arrival (LRO), with the checksum of the first",
                 ),
             )
+        # A changed sequence number looks acknowledged, and so does what was sent again in pieces.
+        doubtful = wrong < MOST * total and not here and (there or int(row["acknowledged"]) < ENOUGH)
+        accepted = None if accepted and doubtful else accepted
+        evidence = [what, *_fate(row, bool(fates) and accepted is None)]
         offset, frames = commonest_offset(row)
-        constant = wrong >= ENOUGH and frames >= NEARLY_ALL * wrong and not accepted
-        if constant and (
-            wrong >= NEARLY_ALL * total or not _is_one_bit(offset)
-        ):  # one bit: a memory cell that is stuck
+        if not accepted and frames >= NEARLY_ALL * wrong and self._is_rewritten(row, wrong, total, offset):
             return Verdict("middlebox", (*evidence, *self._explained(row, offset, frames)))
-        if accepted or (accepted is None and wrong >= NEARLY_ALL * total and self._is_from_here(row)):
-            return Verdict("stale", (*evidence, *self._pattern(row)))
-        if accepted is None and wrong >= NEARLY_ALL * total and self._is_offloader(row):
+        from_a_card = here or (not there and not int(row["followed"]) and self._is_offloader(row))
+        if accepted or (accepted is None and wrong >= NEARLY_ALL * total and from_a_card):
             return Verdict("stale", (*evidence, *self._pattern(row)))
         if wrong < MOST * total or int(row["repaired"]):
-            return Verdict("corruption", (*evidence, *_bits(row)))
-        return Verdict(
-            "wrong",
-            (*evidence, "no pattern, and no acknowledgment or retransmission tells what the receiver made of them"),
+            return Verdict("corruption", (*evidence, *_bits(row), *self._origin(row)))
+        return Verdict("wrong", (*evidence, *self._pattern(row), "nothing tells what the receiver made of them"))
+
+    def _is_rewritten(self, row: Rows, wrong: int, total: int, offset: int) -> bool:
+        """Is it a field rewritten on the way that makes the sum of all wrong frames off by the same?"""
+        if wrong < ENOUGH or int(row["bits"]):  # a retransmission shows what was changed: the payload
+            return False
+        if wrong >= NEARLY_ALL * total and _is_same_field(row, wrong) and not int(row["followed"]):
+            # The same packet again and again is always off by the same; a card's field leaves nothing to explain.
+            found = rewritten(row, offset, self._by_sum[int(row["version"])])
+            return not self._is_from_here(row) and any(each.likely for each in found)
+        # A memory cell that is stuck changes one bit of some frames, not of all that follow, nor of what comes again.
+        lasting = not int(row["good_run"]) or (
+            int(row["followed"]) - int(row["acknowledged"]) >= ENOUGH and not int(row["repaired"])
         )
+        return wrong >= NEARLY_ALL * total or lasting or not _is_one_bit(offset)
+
+    def _is_dropped(self, row: Rows) -> bool:
+        """Does it come from elsewhere to here, over something that finishes checksums?"""
+        return self._is_to_here(row) and not self._is_from_here(row) and _share_back(self._sender(row)) < MOST
+
+    def _origin(self, row: Rows) -> Iterator[str]:
+        if self._is_from_here(row):
+            yield f"the capture was taken on {self._sender(row).address}: it sends them so, nothing changes on the way"
 
     def _is_offloader(self, row: Rows) -> bool:
         """Is nearly all that the sender sends wrong, and what it receives right?"""
@@ -157,28 +197,45 @@ class Judge:
 
     def _pattern(self, row: Rows) -> Iterator[str]:
         wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
-        if int(row["bad_same_field"]) >= NEARLY_ALL * (wrong - 1) and wrong > 1:
+        if _is_same_field(row, wrong):
             yield f"the field holds the same value ({int(row['last_field']):#06x}) in nearly all of them: nobody computed it"
-        elif self._is_offloader(row):
+        elif self._is_offloader(row) and not self._is_dropped(row):
             sender = self._sender(row)
             yield f"nearly all that {sender.address} sends is wrong, and what it receives right: its card fills the field in"
 
     def _explained(self, row: Rows, offset: int, frames: int) -> Iterator[str]:
         yield f"the sum is off by the same amount ({offset:#06x}) in {frames:,} of them: a field was rewritten on the way"
-        found = rewritten(row, offset, self._sums[int(row["version"])])
+        found = rewritten(row, offset, self._by_sum[int(row["version"])])
         likely = [str(each) for each in found if each.likely] or [str(each) for each in found]
         if likely:
-            certainty = "probably " if len(likely) == 1 else "one of: "
-            yield certainty + ", ".join(likely[:3])
+            certainty = "perhaps " if not found[0].likely else "probably " if len(likely) == 1 else "one of: "
+            yield certainty + " or ".join(likely[:3])
 
     def _header_verdict(self, row: Rows, headers: int) -> Verdict:
-        """Only the IPv4 headers are wrong."""
+        """IPv4 headers are wrong."""
         total = int(row["headers"].sum())
         what = f"{headers:,} of {total:,} IPv4 header checksums are wrong"
-        if headers >= NEARLY_ALL * total:
-            word = "offload" if int(row["headers"][HEADER_ZERO]) == headers else "stale"
-            return Verdict(word, (what, "all of them: the card of the sender fills them in"))
-        return Verdict("corruption", (what, "the next router or the receiver drops such packets"))
+        here = self._is_from_here(row)
+        is_zero = int(row["headers"][HEADER_ZERO]) == headers
+        drops = "the next router or the receiver drops such packets"
+        if headers < NEARLY_ALL * total and not (here and is_zero):
+            return Verdict("corruption", (what, drops, *self._origin(row)))
+        if self._wrong_headers_back(row) >= NEARLY_ALL:
+            nobody = "so are those that come back: nobody minds them, or the file was changed after it was captured"
+            return Verdict("offload" if is_zero else "stale", (what, nobody))
+        answered = share(self._sender(row).received, "valid", "partial") > 0
+        if here or (not self._is_dropped(row) and (is_zero or answered)):
+            fills = "nearly all of them: the card of the sender fills them in"
+            return Verdict("offload" if is_zero else "stale", (what, fills))
+        return Verdict("wrong", (what, drops))
+
+
+def _worse(one: Verdict, other: Verdict) -> Verdict:
+    """The verdict on the transport checksums or that on the IPv4 headers, with the evidence of both."""
+    if one.word in UNTROUBLED:
+        return other
+    first, second = (other, one) if other.word in HARMFUL and one.word not in HARMFUL else (one, other)
+    return Verdict(first.word, (*first.evidence, *second.evidence))
 
 
 def _share_back(sender: Endpoint) -> float:
@@ -209,15 +266,30 @@ def _unverified(row: Rows) -> Verdict:
     return Verdict("", ())
 
 
-def _fate(row: Rows) -> Iterator[str]:
-    """What became of the wrong segments that were followed."""
+def _is_same_field(row: Rows, wrong: int) -> bool:
+    """Do nearly all wrong frames have the same in their checksum field?"""
+    return wrong > 1 and int(row["bad_same_field"]) >= NEARLY_ALL * (wrong - 1)
+
+
+def _fate(row: Rows, doubtful: bool = False) -> Iterator[str]:
+    """What became of the wrong segments that were followed; `doubtful`: no acknowledgment was meant for them."""
     repaired, acknowledged, followed = int(row["repaired"]), int(row["acknowledged"]), int(row["followed"])
     if repaired:
-        yield f"{repaired:,} of them were sent again: the receiver had dropped them"
-    if acknowledged:
-        yield f"{acknowledged:,} of them were acknowledged as they are: they were right when they arrived"
-    if followed - repaired - acknowledged > 0 and followed:
-        yield f"{followed - repaired - acknowledged:,} were never acknowledged"
+        yield f"{repaired:,} of them {_were(repaired)} sent again: the receiver had dropped them"
+    if acknowledged and doubtful:
+        yield (
+            f"acknowledgments cover {acknowledged:,} of them: perhaps the sequence number is what was changed, "
+            "or the data came again in other pieces"
+        )
+    elif acknowledged:
+        yield f"{acknowledged:,} of them {_were(acknowledged)} acknowledged as captured: right on arrival"
+    open_ones = followed - repaired - acknowledged
+    if open_ones > 0:
+        yield f"{open_ones:,} of them {_were(open_ones)} never acknowledged"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _bits(row: Rows) -> Iterator[str]:
@@ -230,11 +302,12 @@ def _bits(row: Rows) -> Iterator[str]:
             f"{int(row['example']):,}: byte {int(row['example_at']):,} of the payload, bits {int(row['example_bits']):#04x} "
             f"(right in frame {int(row['example_again']):,})"
         )
-    elif not int(row["other_offsets"]) and all(
+        return
+    if not int(row["other_offsets"]) and all(
         _is_one_bit(int(offset)) for offset, frames in zip(row["offsets"], row["offset_frames"], strict=True) if frames
     ):
         yield "the sums are off as a single flipped bit in each leaves them"
-    elif int(row["compared"]):
+    if int(row["compared"]):
         yield "their payload is the same as that of the retransmissions: the header was changed"
 
 

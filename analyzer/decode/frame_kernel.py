@@ -114,7 +114,7 @@ def decode_frame(buffer: Any, record: Any, link: Any, row: Any, depth: Int) -> I
 def enter_tunnel(tunnel: Int, identifier: Int, layers: Int, row: Any) -> None:
     """Make room for the inner packet: keep what is said of the tunnel, clear what was said of its IP packet."""
     if row["tunnel_depth"] == 0:
-        row["outer_version"] = row["ip_version"]
+        row["outer_version"], row["outer_l3_at"] = row["ip_version"], row["l3_at"]
         row["outer_src_hi"], row["outer_src_lo"] = row["src_hi"], row["src_lo"]
         row["outer_dst_hi"], row["outer_dst_lo"] = row["dst_hi"], row["dst_lo"]
     row["tunnel_depth"] += 1

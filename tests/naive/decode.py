@@ -16,7 +16,8 @@ from analyzer.tables import DIRECTIONS, PACKETS, RECEPTIONS
 
 MAX_STEPS = 32
 
-NAMES = [column.name for column in PACKETS.columns if column.name not in ("reused", "place")]  # of later stages
+LATER = ("reused", "place", "checksum", "ip_header_checksum")  # of later stages
+NAMES = [column.name for column in PACKETS.columns if column.name not in LATER]
 DECODED_NAMES = ["ifindex", *NAMES[NAMES.index("link_direction") :]]
 INNER_NAMES = NAMES[NAMES.index("ip_version") :]
 NOTHING: dict[str, Any] = {"value": 0, "bits": frozenset(), "address": ""}
@@ -1033,6 +1034,7 @@ def enter(frame: Frame) -> None:
     frame.step()
     if row["tunnel_depth"] == 0:
         row.update(outer_version=row["ip_version"], outer_src=row["src"], outer_dst=row["dst"])
+        row["outer_l3_at"] = row["l3_at"]
     row["tunnel_depth"] += 1
     row["tunnels"] |= {tunnel.word}
     row["layers"] |= {"tunnel"}
