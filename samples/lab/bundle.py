@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,15 @@ def parse_pairs(text: str) -> dict[str, int]:
     return {name: int(value) for name, value in (line.split() for line in text.splitlines())}
 
 
+def telling(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    """Without those around which nothing happened: the counters are as in the snapshot before and the one after, or,
+    where nothing follows any more, as in the last one."""
+    end = next((index for index, each in enumerate(snapshots) if each.counters == snapshots[-1].counters), 0)
+    inner = zip(snapshots, snapshots[1:end], snapshots[2:], strict=False)
+    kept = [each for before, each, after in inner if not before.counters == each.counters == after.counters]
+    return [snapshots[0], *kept, *snapshots[1:][-1:]]
+
+
 def decimal_seconds(time_ns: int) -> str:
     """Seconds since the epoch with nine places; a float would keep only six or seven of them."""
     return f"{time_ns // 1_000_000_000}.{time_ns % 1_000_000_000:09d}"
@@ -81,9 +90,10 @@ def line(time_ns: int, **values: Any) -> str:
 def write(folder: Path, bundle: Bundle) -> None:
     """Write everything but the capture into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    counters = (line(each.time_ns, counters=each.counters) for each in bundle.snapshots)
+    snapshots = telling(bundle.snapshots)
+    counters = (line(each.time_ns, counters=each.counters) for each in snapshots)
     (folder / "counters.jsonl").write_text("".join(counters), encoding="utf-8")
-    sockets = (line(each.time_ns, ss=each.sockets) for each in bundle.snapshots)
+    sockets = (line(each.time_ns, ss=each.sockets) for each in snapshots)
     (folder / "sockets.jsonl").write_text("".join(sockets), encoding="utf-8")
     (folder / "host.json").write_text(json.dumps(bundle.host, indent=2) + "\n", encoding="utf-8")
 

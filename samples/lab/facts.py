@@ -23,6 +23,7 @@ _PAST = {
     "corrupt": "corrupted",
     "translate": "translated",
     "rewrite": "rewritten",
+    "mark": "marked",
 }
 """What became of a frame, by action."""
 
@@ -67,9 +68,11 @@ def expected(name: str, seed: int, facts: Facts, folder: Path) -> dict[str, Any]
                 "received": known.frames_received,
                 "merged": known.frames_merged,
             }
+        if facts.counters:
+            tables[f"counters.{host}"] = {name: known.increments.get(name, 0) for name in facts.counters}
         if known.card:
             tables[f"card.{host}"] = _card_table(known.card)
-        if facts.interface == INTERFACE and not facts.snaplen:
+        if facts.interface == INTERFACE and not facts.snaplen and not facts.counters:
             tables[f"checksums.{host}"] = checksum_states(capture, known.mac)
     tables["deed"] = [
         {

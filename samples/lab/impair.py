@@ -26,6 +26,7 @@ class Delivery:
     due_ns: int
     frame: bytes
     behind: int = 0
+    is_copy: bool = False
 
 
 Effect = Callable[[Delivery, Random], list[Delivery]]
@@ -69,10 +70,12 @@ def drop(source: str, when: Predicate, nth: Collection[int] = (), probability: f
 def duplicate(
     source: str, when: Predicate, nth: Collection[int] = (), probability: float = 0.0, after_ns: int = 0
 ) -> Rule:
-    """Deliver the frame a second time, `after_ns` later."""
+    """Deliver the frame a second time, `after_ns` later; several rules for one frame make a copy each."""
 
     def effect(delivery: Delivery, random: Random) -> list[Delivery]:
-        return [delivery, replace(delivery, due_ns=delivery.due_ns + after_ns)]
+        if delivery.is_copy:
+            return [delivery]
+        return [delivery, replace(delivery, due_ns=delivery.due_ns + after_ns, is_copy=True)]
 
     return Rule("duplicate", source, when, effect, nth, probability)
 

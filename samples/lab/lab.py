@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from . import cable
+from .behind import Inner, forward
 from .errors import LabError
 from .hosts import INTERFACE, Host
 from .impair import Impairer, Rule
@@ -23,7 +26,12 @@ class Lab:
     folder: Path
     seed: int = 1
     facts: Facts | None = None
+    random: Random = field(init=False)
+    """What a scenario leaves to chance follows from the seed."""
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
 
     def __enter__(self) -> Lab:
         return self
@@ -56,6 +64,18 @@ class Lab:
         cable.join(left, right)
         _introduce([left, right])
         return left, right
+
+    def keep(self, end: socket.socket) -> socket.socket:
+        """Leave a socket open until nothing is recorded any more."""
+        self._stack.callback(end.close)
+        return end
+
+    def behind(self, router: Host, number: int, sysctls: dict[str, str] | None = None) -> Host:
+        """A host that is not recorded and reaches the others through `router`, which forwards."""
+        forward(router)
+        inner = Inner(router, number, sysctls)
+        self._stack.callback(inner.close)
+        return inner
 
     def vlan(self, vlan_id: int, *hosts: Host) -> list[str]:
         """A VLAN interface on each host; their addresses, 10.0.ID.N."""
@@ -91,12 +111,18 @@ class Lab:
         delay_ms: float = 0.0,
         interface: str = INTERFACE,
         snaplen: int = 0,
+        counters: str = "",
     ) -> Iterator[None]:
-        """Join the hosts by a relay, unless they are joined already, and record all of them while the body makes traffic."""
+        """Join the hosts by a relay, unless they are joined already, and record all of them while the body makes traffic.
+
+        The sample is about the `counters`, whose names are separated by spaces: each must move on one host at least.
+        """
         impairer = Impairer(list(rules), round(delay_ms * 1_000_000), self.seed)
         if rules and all(host.tap < 0 for host in hosts):
             raise LabError("there is no relay on a cable that could follow rules")
-        recording = Recording(self.folder, hosts, impairer, interface=interface, snaplen=snaplen)
+        recording = Recording(
+            self.folder, hosts, impairer, interface=interface, snaplen=snaplen, counters=tuple(counters.split())
+        )
         with recording.running():
             yield
         self.facts = recording.facts

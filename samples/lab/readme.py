@@ -140,11 +140,17 @@ def _counters(facts: Facts) -> list[str]:
         f"| counter | {' | '.join(hosts)} |",
         f"|---|{'---|' * len(hosts)}",
         *(
-            f"| {counter} | {' | '.join(str(facts.hosts[host].increments.get(counter, 0)) for host in hosts)} |"
+            f"| {_emphasised(counter, facts)} | "
+            f"{' | '.join(str(facts.hosts[host].increments.get(counter, 0)) for host in hosts)} |"
             for counter in moved
-            if counter in _SHOWN or counter.startswith("TcpExt")
+            if counter in _SHOWN or counter in facts.counters or counter.startswith("TcpExt")
         ),
     ]
+
+
+def _emphasised(counter: str, facts: Facts) -> str:
+    """The name of a counter, in bold if the sample is about it."""
+    return f"**{counter}**" if counter in facts.counters else counter
 
 
 def _with_card(facts: Facts) -> list[str]:

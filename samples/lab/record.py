@@ -19,26 +19,57 @@ from .worker import Worker
 _TIMEOUT_S = 10.0
 _EVERY_S = 0.5
 _SYSCTLS = [
-    "tcp_adv_win_scale",
-    "tcp_congestion_control",
-    "tcp_dsack",
-    "tcp_ecn",
-    "tcp_fastopen",
-    "tcp_frto",
-    "tcp_keepalive_time",
-    "tcp_max_syn_backlog",
-    "tcp_mtu_probing",
-    "tcp_recovery",
-    "tcp_reordering",
-    "tcp_rmem",
-    "tcp_sack",
-    "tcp_syn_retries",
-    "tcp_syncookies",
-    "tcp_timestamps",
-    "tcp_tw_reuse",
-    "tcp_window_scaling",
-    "tcp_wmem",
+    "core.somaxconn",
+    "ipv4.icmp_msgs_per_sec",
+    "ipv4.icmp_ratelimit",
+    "ipv4.ip_forward",
+    "ipv4.ip_local_port_range",
+    "ipv4.ipfrag_high_thresh",
+    "ipv4.ipfrag_time",
+    "ipv4.tcp_abort_on_overflow",
+    "ipv4.tcp_adv_win_scale",
+    "ipv4.tcp_challenge_ack_limit",
+    "ipv4.tcp_comp_sack_nr",
+    "ipv4.tcp_congestion_control",
+    "ipv4.tcp_dsack",
+    "ipv4.tcp_early_retrans",
+    "ipv4.tcp_ecn",
+    "ipv4.tcp_ecn_fallback",
+    "ipv4.tcp_fastopen",
+    "ipv4.tcp_fin_timeout",
+    "ipv4.tcp_frto",
+    "ipv4.tcp_invalid_ratelimit",
+    "ipv4.tcp_keepalive_intvl",
+    "ipv4.tcp_keepalive_probes",
+    "ipv4.tcp_keepalive_time",
+    "ipv4.tcp_max_orphans",
+    "ipv4.tcp_max_syn_backlog",
+    "ipv4.tcp_max_tw_buckets",
+    "ipv4.tcp_mem",
+    "ipv4.tcp_mtu_probing",
+    "ipv4.tcp_orphan_retries",
+    "ipv4.tcp_recovery",
+    "ipv4.tcp_reordering",
+    "ipv4.tcp_retries1",
+    "ipv4.tcp_retries2",
+    "ipv4.tcp_rfc1337",
+    "ipv4.tcp_rmem",
+    "ipv4.tcp_rto_max_ms",
+    "ipv4.tcp_rto_min_us",
+    "ipv4.tcp_sack",
+    "ipv4.tcp_shrink_window",
+    "ipv4.tcp_slow_start_after_idle",
+    "ipv4.tcp_syn_linear_timeouts",
+    "ipv4.tcp_syn_retries",
+    "ipv4.tcp_synack_retries",
+    "ipv4.tcp_syncookies",
+    "ipv4.tcp_timestamps",
+    "ipv4.tcp_tw_reuse",
+    "ipv4.tcp_tw_reuse_delay",
+    "ipv4.tcp_window_scaling",
+    "ipv4.tcp_wmem",
 ]
+"""Settings of a host that decide what its kernel does and counts, below /proc/sys/net."""
 
 
 class Capture:
@@ -141,8 +172,8 @@ def describe(host: Host) -> dict[str, object]:
     sysctls = {}
     for name in _SYSCTLS:
         try:
-            sysctls[f"net.ipv4.{name}"] = " ".join(host.read(f"/proc/sys/net/ipv4/{name}").split())
-        except FileNotFoundError:  # not in every kernel
+            sysctls[f"net.{name}"] = " ".join(host.read(f"/proc/sys/net/{name.replace('.', '/')}").split())
+        except FileNotFoundError:  # not in every kernel, and some belong to the machine and not to a namespace
             continue
     addresses = host.run("ip", "-json", "address")
     return host_facts(host.name, kernel(), addresses, offloads, sysctls)

@@ -67,13 +67,22 @@ class Facts:
     delay_ms: float
     hosts: dict[str, HostFacts]
     deeds: list[Deed]
+    counters: tuple[str, ...] = ()
+    """The names of those that the sample is about."""
 
 
 class Recording:
     """Captures and snapshots of some hosts, and the link between them; `facts` are there once the `running` body is over."""
 
     def __init__(
-        self, folder: Path, hosts: Sequence[Host], impairer: Impairer, *, interface: str = INTERFACE, snaplen: int = 0
+        self,
+        folder: Path,
+        hosts: Sequence[Host],
+        impairer: Impairer,
+        *,
+        interface: str = INTERFACE,
+        snaplen: int = 0,
+        counters: tuple[str, ...] = (),
     ) -> None:
         self.facts: Facts | None = None
         self._folder = folder
@@ -81,6 +90,7 @@ class Recording:
         self._impairer = impairer
         self._interface = interface
         self._snaplen = snaplen
+        self._counters = counters
         self._link = Cable(hosts) if all(host.tap < 0 for host in hosts) else Relay(hosts, impairer)
 
     @contextlib.contextmanager
@@ -138,6 +148,7 @@ class Recording:
             delay_ms=self._impairer.delay_ns / 1_000_000,
             hosts=hosts,
             deeds=self._impairer.deeds,
+            counters=self._counters,
         )
 
     def _connections(self) -> int:
@@ -169,3 +180,6 @@ class Recording:
                 raise LabError(f"{host.name} captured {captured} frames, the {facts.link} knows of {passed}")
             if lost := host.lost_in_interface():
                 raise LabError(f"{host.name} lost {lost} frames in its interface")
+        moved = {name for known in facts.hosts.values() for name in known.increments}
+        if still := [name for name in facts.counters if name not in moved]:
+            raise LabError(f"what the sample is about did not happen, by {', '.join(still)}")

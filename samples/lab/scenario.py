@@ -34,7 +34,7 @@ def find(name: str) -> Scenario:
     """The scenario of this name; an unknown one is a LabError with the nearest names."""
     known = all_scenarios()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3) or known
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.7) or known
         raise LabError(f"no scenario {name!r}; there are: {', '.join(near)}")
     return known[name]
 

@@ -1,0 +1,101 @@
+"""Servers that get more connections than they accept."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from ..hosts import Host
+from ..impair import drop
+from ..lab import Lab
+from ..scenario import scenario
+from ..sockets import listener, stream
+
+
+@scenario
+def listen_overflows(lab: Lab) -> None:
+    """Nobody accepts: the queue of finished handshakes is full, and further SYNs are dropped in silence.
+
+    The server listens with a backlog of 1, which leaves room for two connections, and its application never accepts
+    one. SYN cookies are off. Every further SYN is dropped (ListenOverflows, ListenDrops) and the client sends it again
+    after a second, in vain. `ss` shows the full queue in Recv-Q of the listening socket.
+    """
+    client, server = lab.pair(sysctls={"ipv4.tcp_syncookies": "0"})
+    count = lab.random.choice((5, 7))
+    counters = "TcpExtListenOverflows TcpExtListenDrops TcpExtTCPSynRetrans TcpExtTCPTimeouts TcpPassiveOpens"
+    lab.keep(listener(server, backlog=1))
+    with lab.recording(client, server, delay_ms=2, counters=counters):
+        _attempts(lab, client, server, count, pause_s=0.01)
+        time.sleep(1.1)
+
+
+@scenario
+def syn_cookies(lab: Lab) -> None:
+    """More half-open connections than the server remembers: SYN cookies, and they work.
+
+    The SYN-ACKs of the server to some clients are lost, so these connections stay half open until their queue is full
+    (the backlog of the listening socket is eight). From then on the server answers with cookies (SyncookiesSent,
+    TCPReqQFullDoCookies) and remembers nothing; the last client returns its cookie and is connected all the same
+    (SyncookiesRecv).
+    """
+    client, server = lab.pair()
+    lost = lab.random.choice((11, 13))
+    rules = [drop("server", lambda segment: 40001 <= segment.dst_port <= 40000 + lost, probability=1.0)]
+    counters = "TcpExtSyncookiesSent TcpExtSyncookiesRecv TcpExtTCPReqQFullDoCookies TcpPassiveOpens"
+    door = lab.keep(listener(server, backlog=8))
+    with lab.recording(client, server, rules=rules, delay_ms=2, counters=counters):
+        _attempts(lab, client, server, lost)
+        time.sleep(0.1)
+        with stream(client, 41001) as near:
+            near.connect((server.address, 80))
+            far, _ = door.accept()
+            far.sendall(b"welcome")
+            near.recv(7)
+            far.close()
+
+
+@scenario
+def abort_on_overflow(lab: Lab) -> None:
+    """Nobody accepts, and tcp_abort_on_overflow is on: clients are reset after their handshake.
+
+    The queue of the listening socket has room for four. Three connections fill it but for one; three more begin at the
+    same time, when there is still room, so each SYN is answered. The ACKs of two of them find the queue full
+    (ListenOverflows), and with tcp_abort_on_overflow the server sends a RST to connections that their clients believe
+    to be open.
+    """
+    client, server = lab.pair(sysctls={"ipv4.tcp_syncookies": "0", "ipv4.tcp_abort_on_overflow": "1"})
+    first = lab.random.randrange(40_001, 50_000)
+    counters = "TcpExtListenOverflows TcpExtListenDrops TcpOutRsts TcpPassiveOpens TcpEstabResets"
+    lab.keep(listener(server, backlog=3))
+    with lab.recording(client, server, delay_ms=10, counters=counters):
+        _attempts(lab, client, server, 3, first)
+        time.sleep(0.2)
+        _attempts(lab, client, server, 3, first + 3)
+
+
+def _attempts(lab: Lab, client: Host, server: Host, count: int, first: int = 40001, pause_s: float = 0.0) -> None:
+    """Begin so many connections, from the port `first` on, and leave them as they are."""
+    for number in range(count):
+        near = lab.keep(stream(client, first + number))
+        near.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            near.connect((server.address, 80))
+        time.sleep(pause_s)
+
+
+@scenario
+def syn_queue_full(lab: Lab) -> None:
+    """More half-open connections than the server remembers, without SYN cookies: further SYNs are dropped.
+
+    The SYN-ACKs to all clients but one are lost, so their connections stay half open until the queue of the listening
+    socket is full (the backlog is eight). SYN cookies are off: what comes then is dropped in silence
+    (TCPReqQFullDrop, ListenDrops), also the SYN of the client that could finish its handshake.
+    """
+    client, server = lab.pair(sysctls={"ipv4.tcp_syncookies": "0"})
+    lost = lab.random.choice((11, 13))
+    rules = [drop("server", lambda segment: 40001 <= segment.dst_port <= 40000 + lost, probability=1.0)]
+    lab.keep(listener(server, backlog=8))
+    with lab.recording(client, server, rules=rules, counters="TcpExtTCPReqQFullDrop TcpExtListenDrops"):
+        _attempts(lab, client, server, lost)
+        time.sleep(0.05)
+        _attempts(lab, client, server, 1, first=41001)
