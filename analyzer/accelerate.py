@@ -21,7 +21,7 @@ FLAGS: dict[str, Any] = {"nogil": True, "_nrt": False}
 # Modules whose values kernels hold as constants (tests/test_layers.py compares this with what kernels import).
 CONSTANTS = (
     "accelerate.py", "schema.py", "serial.py", "kinds.py", "tables.py", "decode/codes.py", "decode/link.py", "flows/state.py",
-    "checksums/state.py",
+    "checksums/state.py", "counters/predicted.py", "counters/predict_state.py",
 )  # fmt: skip
 
 NOTICE_AFTER_S = 1.0  # loading compiled kernels takes a fraction of this, compiling them several times as long

@@ -12,11 +12,15 @@ import numpy as np
 
 from analyzer.accelerate import announced
 from analyzer.capture import Capture, Damage, FileInfo, Interface, Interfaces, open_capture
-from analyzer.capture.bundle import COUNTERS, host_of, part_of
+from analyzer.capture.bundle import COUNTERS_FILE, host_of, part_of
 from analyzer.capture.records import RECORDS, RecordBatch
 from analyzer.checksums import CaptureHost, Checker, Checksums
 from analyzer.checksums.counted import Fit, fits
+from analyzer.correlate import Comparison
+from analyzer.correlate import table as counter_table
+from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas, series_of
+from analyzer.counters.prediction import DEFAULT_MTU, Predictor
 from analyzer.decode import decode
 from analyzer.decode.link import is_decoded, link_name
 from analyzer.errors import UsageError, suggest
@@ -27,7 +31,7 @@ from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import CHECKSUMS, EVENTS, FLOWS, PACKETS, TABLES
+from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, PACKETS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,10 +116,47 @@ class Analysis:
         start = min(interval.start_ns for interval in intervals if interval.start_ns is not None)
         return list(fits(self.checksum_result.expected_errors(), moved, start, max(each.end_ns for each in intervals)))
 
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The kernel's counters against what the packets predict; None without snapshots, or where the host is not known.
+
+        Reads the capture again: which host took it is known only at its end.
+        """
+        recorded = [host for host in map(host_of, self.paths) if host is not None]
+        local = [host.address for host in self.capture_hosts]
+        local += [address for host in recorded for address in host.addresses]
+        if self.counter_series is None or not local:
+            return None
+        self._refuse_pipe("counters")
+        found = Comparison(self.counter_series)
+        mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
+        predictor = Predictor(local, mtu)
+        for increments in increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows):
+            found.add(increments)
+        found.add_late(predictor.finish())
+        return found
+
+    @cached_property
+    def counters(self) -> pd.DataFrame:
+        """One row per counter and interval; the columns are those of `tables.COUNTERS`. Empty without snapshots."""
+        if self.comparison is None:
+            return COUNTERS.frame(np.zeros(0, COUNTERS.dtype), counter_texts("", []))
+        found = self.comparison.rows()
+        return COUNTERS.frame(counter_table(found), counter_texts(self.host_name, found))
+
+    @property
+    def host_name(self) -> str:
+        """The host whose counters these are: its name, or its addresses."""
+        recorded = [host.name for host in map(host_of, self.paths) if host is not None and host.name]
+        return recorded[0] if recorded else ", ".join(host.address for host in self.capture_hosts)
+
+    def _refuse_pipe(self, what: str) -> None:
+        if any(path == "-" or Path(path).is_fifo() for path in self.paths):
+            raise UsageError(what, "a pipe can be read only once", "save the capture to a file first")
+
     def _again(self, table: str) -> Rows:
         """The rows of a table that is not kept."""
-        if any(path == "-" or Path(path).is_fifo() for path in self.paths):
-            raise UsageError(table, "a pipe can be read only once", "save the capture to a file first")
+        self._refuse_pipe(table)
         rows = list(table_rows(self.paths, table, max_flows=self.flow_tracker.max_flows))
         return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
 
@@ -267,6 +308,20 @@ def table_rows(
             damages.extend(capture.damages)
 
 
+def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS) -> Iterator[Rows]:
+    """What each frame must add to the counters of the predictor's host (INCREMENT), piece by piece.
+
+    What is yielded is overwritten by the next.
+    """
+    tracker, checker = FlowTracker(max_flows), Checker()
+    judge = Judge(tracker)
+    with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
+        for rows in _decoded(capture, checker):
+            for part in tracker.follow(rows):
+                events = [found.copy() for found in judge.judge(part)]
+                yield from predictor.add(part, np.concatenate([np.zeros(0, EVENTS.dtype), *events]))
+
+
 def _decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
     """The packet rows of each batch, with their checksums verified.
 
@@ -316,7 +371,7 @@ def _recorded_hosts(paths: Sequence[str]) -> dict[str, str]:
 
 def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series | None:
     """The snapshots of a host: those that were named, else those of the only bundle."""
-    bundles = [found for found in (part_of(path, COUNTERS) for path in paths) if found is not None]
+    bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
     files = list(snapshots) or (bundles if len(bundles) == 1 else [])
     return series_of(files) if files else None
 

@@ -62,6 +62,7 @@ PACKETS = Table(
         Column("outer_version", "u1", "IP version of the outermost header of a tunnel, else 0."),
         Column("outer_src", "", "Source address of the outermost IP header of a tunnel.", kind="address", version="outer_version"),
         Column("outer_dst", "", "Destination address of the outermost IP header of a tunnel.", kind="address", version="outer_version"),
+        Column("outer_l3_at", "u4", "Where the outermost IP header of a tunnel starts in the frame.", unit="bytes", public=False),
         Column("tunnel_id", "u4", "Identifier of the innermost tunnel that has one: VXLAN or GENEVE network, GTP-U TEID, GRE key, L2TP tunnel and session (16 bits each)."),
         Column("ip_version", "u1", "4 or 6."),
         Column("src", "", "Source address.", kind="address", version="ip_version"),
@@ -250,6 +251,27 @@ CHECKSUMS = Table(
         Column("offset", "i4", "By how much the sum of wrong frames is off (new value of the changed field less the old one, modulo 65535), if 9 of 10 agree; else -1."),
         Column("start_ns", "i8", "Time of the first frame.", unit="ns"),
         Column("end_ns", "i8", "Time of the last frame.", unit="ns"),
+    ),
+)  # fmt: skip
+
+RELATIONS = ("exact", "bounded", "inferred", "unobservable")
+COUNTER_VERDICTS = ("agree", "under", "over", "not_comparable")
+
+COUNTERS = Table(
+    "counters",
+    "One row per kernel counter and interval between snapshots: by how much it moved, and what the packets say it must have. Counters that neither moved nor should have are left out.",
+    (
+        Column("host", "", "Name of the host, or its addresses.", kind="text"),
+        Column("counter", "", "Name of the counter, as nstat prints it.", kind="text"),
+        Column("start_ns", "i8", "Time of the snapshot before.", unit="ns"),
+        Column("end_ns", "i8", "Time of the snapshot after.", unit="ns"),
+        Column("observed", "i8", "By how much the kernel's counter moved."),
+        Column("predicted", "i8", "What the packets captured in that time add to it; 0 with relation `unobservable`."),
+        Column("low", "i8", "The least it can be by the packets."),
+        Column("high", "i8", "The most."),
+        Column("relation", "u1", "How packets and counter hang together: `exact` they decide it; `bounded` they give a range; `inferred` a model of sender or receiver decides; `unobservable` they say nothing.", kind="enum", words=RELATIONS),
+        Column("verdict", "u1", "`agree`; `under` the kernel counted less than the packets show; `over` more; `not_comparable` for the reason given.", kind="enum", words=COUNTER_VERDICTS),
+        Column("reason", "", "Why it cannot be compared, or what a disagreement may mean.", kind="text"),
     ),
 )  # fmt: skip
 

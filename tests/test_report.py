@@ -144,7 +144,7 @@ def test_samples(bundle: Path) -> None:
     analysis = analyze(bundle)
     text = checked(analysis)
     tcp = int((analysis.flows["protocol"] == "tcp").sum())
-    verdict, _, answer = joined(text).partition(". ")
+    verdict, _, answer = joined(text).partition(". ") if tcp else ("", "", joined(text))
     wrong = sum(
         int(row["bad"]) for row in analysis.checksum_result.rows() if CHECKSUM_VERDICTS[row["verdict"]] in HARMFUL
     )
@@ -152,16 +152,20 @@ def test_samples(bundle: Path) -> None:
         found, _, answer = answer.partition(". ")
         assert found.startswith(f"{wrong} frame") and "wrong checksum" in found
     assert answer.startswith(f"{bundle}: {len(analysis.packets):,} frames in ")
-    if analysis.troubled:
+    if not tcp:
+        assert analysis.troubled == 0
+    elif analysis.troubled:
         assert verdict.startswith(f"Trouble in {analysis.troubled} of {tcp} TCP connection")
-        assert f"\n\nconnections in trouble ({analysis.troubled} of {analysis.troubled})\n" in text
-        assert len(stories(text)) == analysis.troubled
+        shown = min(analysis.troubled, 10)
+        assert f"\n\nconnections in trouble ({shown} of {analysis.troubled})\n" in text
+        assert len(stories(text)) == shown
     else:
         assert verdict.startswith(f"No trouble in {tcp} TCP connection")
         assert "in trouble" not in text
-    assert f"busiest conversations ({len(analysis.flows)} of {len(analysis.flows)})" in text
+    flows = min(len(analysis.flows), 10)
+    assert (f"busiest conversations ({flows} of {len(analysis.flows)})" in text) == bool(flows)
     assert [line.split("  ")[1] for line in section(text, "capture")][:1] == ["file"]
-    assert len(section(text, "busiest")) == 1 + 2 * len(analysis.flows)
+    assert not flows or len(section(text, "busiest")) == 1 + 2 * flows
     assert len(section(text, "protocols")) == len(analysis.summary.protocols)
 
 
@@ -232,7 +236,7 @@ def test_trouble_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     }
     frames = [frame for port, words in scripts.items() for frame in Script((build.SRC4, port)).frames(words)]
     pcap_of(Path("trouble.pcap"), frames)
-    blocks = checked(analyze("trouble.pcap")).split("\n\n")
+    blocks = checked(analyze("trouble.pcap", checksums=False)).split("\n\n")
     assert (
         blocks[0]
         == """\

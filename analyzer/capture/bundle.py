@@ -10,7 +10,7 @@ from typing import Any
 
 from analyzer.errors import CaptureError
 
-HOST, COUNTERS, SOCKETS = "host.json", "counters.jsonl", "sockets.jsonl"
+HOST_FILE, COUNTERS_FILE, SOCKETS_FILE = "host.json", "counters.jsonl", "sockets.jsonl"
 MAX_HOST_BYTES = 16 << 20
 
 
@@ -22,6 +22,7 @@ class Host:
     name: str
     kernel: str
     addresses: tuple[str, ...]
+    mtu: int  # the largest of its interfaces but loopback, 0 where it is not said
 
 
 def part_of(path: str, name: str) -> str | None:
@@ -32,7 +33,7 @@ def part_of(path: str, name: str) -> str | None:
 
 def host_of(path: str) -> Host | None:
     """The host of the bundle at `path`; None where there is no host.json. Raises CaptureError where it is damaged."""
-    file = part_of(path, HOST)
+    file = part_of(path, HOST_FILE)
     if file is None:
         return None
     todo = "mend it, or remove it and name the host with --host"
@@ -45,7 +46,13 @@ def host_of(path: str) -> Host | None:
     if not isinstance(content, dict):
         raise CaptureError(file, "not a JSON object", todo)
     addresses = tuple(text for each in _list(content.get("interfaces")) for text in _addresses(each))
-    return Host(file, _text(content.get("hostname")), _text(content.get("kernel")), addresses)
+    mtus = [
+        each.get("mtu")
+        for each in _list(content.get("interfaces"))
+        if isinstance(each, dict) and each.get("name") != "lo"
+    ]
+    mtu = max((each for each in mtus if isinstance(each, int)), default=0)
+    return Host(file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu)
 
 
 def _addresses(interface: Any) -> list[str]:

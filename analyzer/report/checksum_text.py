@@ -9,7 +9,7 @@ from analyzer.analysis import Analysis
 from analyzer.checksums import CaptureHost, Checksums
 from analyzer.checksums.fix import Fixed
 from analyzer.report.layout import Style, plain, wrapped
-from analyzer.report.text import plural
+from analyzer.report.text import plural, printable
 from analyzer.schema import Rows
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_STATES, CHECKSUM_VERDICTS, HEADER_CHECKSUM_STATES
 
@@ -67,6 +67,9 @@ def checksum_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> s
             style(f"directions ({min(top, len(order)):,} of {len(order):,})", "title"),
             *_table(result, order[:top]),
         ]
+    if result.uncounted:
+        text = f"and {plural(result.uncounted, 'frame')} of more directions, which were only counted"
+        lines += wrapped(text, "  ")
     found = [word for word in ORDER if word in TODO and any(verdict.word == word for verdict in result.verdicts)]
     for word in found:
         lines += ["", style(TITLES[word], "title"), *_evidence(result, word, order), *wrapped(TODO[word], "  -> ")]
@@ -89,20 +92,36 @@ def answer(result: Checksums) -> str:
         ("middlebox", "broken by a middlebox"),
         ("wrong", "wrong without a known cause"),
     ):
-        frames = sum(_wrong(row) for found, row in wrong if found == word)
+        frames = sum(troubled(row) for found, row in wrong if found == word)
         if frames:
             parts.append(f"{plural(frames, 'frame')} {'is' if frames == 1 else 'are'} {text}")
-    harmless = sum(_wrong(row) + int(row["partial"]) for word, row in wrong if word in HARMLESS)
+    harmless = sum(troubled(row) for word, row in wrong if word in HARMLESS)
     verified = sum(counts.get(word, 0) for word in ("valid", "partial", "zero", "bad"))
-    if not verified:
-        return "No checksum can be verified in this capture."
+    if result.unjudged:
+        frames = result.unjudged
+        parts.append(f"{plural(frames, 'frame')} of directions beyond the first {len(result.directions):,} not judged")
     if not parts and not harmless:
+        if not verified:
+            return "No checksum can be verified in this capture."
+        if verified == 1:
+            return "The only checksum that can be verified is right."
         return f"All {verified:,} checksums that can be verified are right."
     text = ", ".join(parts) + "." if parts else "Nothing is corrupt."
     text = text[0].upper() + text[1:]
     if harmless:
         text += f" {plural(harmless, 'frame')} only look{'s' if harmless == 1 else ''} wrong (offload)."
-    return text + f" {counts.get('valid', 0):,} of {verified:,} are right."
+    rights = [f"{counts.get('valid', 0):,} of {verified:,}"] if verified else []
+    headers = result.header_counts
+    verified_headers = sum(headers.get(word, 0) for word in ("valid", "zero", "bad"))
+    if verified_headers > headers.get("valid", 0):
+        rights.append(f"{headers.get('valid', 0):,} of {verified_headers:,} IPv4 headers")
+    return f"{text} {', and '.join(rights)} are right."
+
+
+def troubled(row: Rows) -> int:
+    """Frames of a row of `checksums` of which the checksum, or that of the IPv4 header, is wrong or not finished."""
+    headers = int(row["ip_header_bad"]) + int(row["ip_header_zero"])
+    return min(_wrong(row) + int(row["partial"]) + headers, int(row["frames"]))
 
 
 def fit_texts(analysis: Analysis) -> list[str]:
@@ -191,7 +210,7 @@ def _objects(result: Checksums) -> Iterator[dict[str, object]]:
 
 def _hosts(result: Checksums) -> Iterator[str]:
     for host in result.hosts[:MANY]:
-        yield from wrapped(host_text(host), "  ")
+        yield from wrapped(printable(host_text(host)), "  ")
     if len(result.hosts) > MANY:
         yield f"  and {plural(len(result.hosts) - MANY, 'more address', 'more addresses')}"
     if not result.hosts:

@@ -72,6 +72,7 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
         ("capture", _capture(analysis)),
         ("protocols", _protocols(analysis)),
         ("checksums", _checksums(analysis)),
+        ("kernel counters", _counters(analysis)),
         ("not decoded to TCP, UDP or ICMP", _stops(analysis)),
         ("peculiar frames", _quirks(analysis)),
         (_conversations_title(analysis, top), _conversations(analysis, top)),
@@ -233,6 +234,18 @@ def _protocols(analysis: Analysis) -> Iterator[str]:
         )
     if len(shares) > 2 * MAX_LISTED:
         yield f"  and {len(shares) - 2 * MAX_LISTED:,} more"
+
+
+def _counters(analysis: Analysis) -> Iterator[str]:
+    """The kernel's counters beside what the packets predict."""
+    if analysis.counter_series is None:
+        return
+    if analysis.comparison is None:
+        yield from wrapped("not compared: which host took the capture is not known; --host ADDRESS names it", "  ")
+        return
+    from analyzer.report.counter_text import comparison_lines
+
+    yield from comparison_lines(analysis.comparison)
 
 
 def _checksums(analysis: Analysis) -> Iterator[str]:

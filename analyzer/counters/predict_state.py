@@ -1,0 +1,50 @@
+"""What the prediction keeps of a connection and of the whole host, and the rows that it makes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
+TALK = np.dtype(
+    [
+        ("flow", "i8"),  # whose state this is: a place is used again
+        ("syn", "u1", (2,)),  # it has sent a SYN without ACK
+        ("syn_ack", "u1", (2,)),
+        ("iss", "u4", (2,)),
+        ("established", "u1", (2,)),
+        ("gone", "u1", (2,)),  # reset, or in TIME_WAIT: nothing is left of the connection at this end
+        ("spoken", "u1", (2,)),  # it has sent something since the connection was established
+        ("high", "u4", (2,)),  # the number after the highest it has sent
+        ("told", "u4", (2,)),  # what it last acknowledged
+        ("fin", "u1", (2,)),  # it has sent a FIN
+        ("fin_end", "u4", (2,)),  # the number after it
+        ("fin_acked", "u1", (2,)),
+        ("mss", "u2", (2,)),  # option of its SYN
+        ("timestamps", "u1", (2,)),
+        ("timeout_frame", "i8", (2,)),  # sent by its timer, and nothing came since; else 0
+        ("timeout_ns", "i8", (2,)),
+        ("run_end", "u4", (2,)),  # where the last segment ended that the stack may have sent in one piece with the next
+        ("run_bytes", "i8", (2,)),  # of the segments that may have been one, 0 without
+        ("run_size", "i8", (2,)),  # of each of them
+        ("run_tsval", "u4", (2,)),
+        ("run_ns", "i8", (2,)),
+    ],
+    align=True,
+)
+
+INCREMENT = np.dtype(
+    [
+        ("time_ns", "i8"),
+        ("frame", "i8"),
+        ("flow", "i8"),
+        ("counter", "u2"),
+        ("amount", "i8"),
+        ("least", "i8"),
+        ("most", "i8"),
+    ],
+    align=True,
+)
+RUN_BYTES = 65536  # the largest piece that the stack sends (GSO_LEGACY_MAX_SIZE)
+RUN_NS = 1_000_000  # pieces of one super-segment are captured one right after the other
+OUT_CAPACITY = 1 << 15
+DEFAULT_MSS = 1460

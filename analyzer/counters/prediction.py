@@ -1,0 +1,104 @@
+"""Packet rows and events -> increments: what each frame must add to the counters of the host that took the capture."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.counters.predict_state import INCREMENT, OUT_CAPACITY, TALK
+from analyzer.counters.predicted import ICMP_TYPES, ICMPV6_TYPES, NUMBER
+from analyzer.schema import Rows
+
+FIRST_CAPACITY = 1 << 12
+NO_FLOW = -1
+DEFAULT_MTU = 1500
+
+
+class Predictor:
+    """Predicts the counters of one host, part by part, after the Judge has said the events of the rows.
+
+    Parameters
+    ----------
+    addresses : of the host's interfaces, as text
+    mtu : the largest IP packet that these carry; a larger one was captured merged, or before it was segmented
+    """
+
+    def __init__(self, addresses: Sequence[str], mtu: int = DEFAULT_MTU) -> None:
+        self._mtu = mtu
+        self._hosts = np.array([_halves(text) for text in addresses], np.uint64).reshape(-1, 2)
+        self._types4 = _types("Icmp", ICMP_TYPES)
+        self._types6 = _types("Icmp6", ICMPV6_TYPES)
+        self._talks = np.zeros(FIRST_CAPACITY, TALK)
+        self._talks["flow"] = NO_FLOW
+        self._out = np.zeros(OUT_CAPACITY, INCREMENT)
+
+    def add(self, rows: Rows, events: Rows) -> Iterator[Rows]:
+        """The increments (INCREMENT) of a part; what is yielded is overwritten by the next."""
+        from analyzer.counters.predict_kernel import predict
+
+        self._grow(int(rows["place"].max(initial=-1)) + 1)
+        at = event_at = 0
+        used = np.zeros(1, np.int64)
+        while True:
+            used[0] = 0
+            at, event_at = predict(
+                rows,
+                at,
+                events,
+                event_at,
+                self._hosts,
+                self._mtu,
+                self._types4,
+                self._types6,
+                self._talks,
+                self._out,
+                used,
+            )
+            yield self._out[: used[0]]
+            if at == len(rows):
+                return
+
+    def finish(self) -> Rows:
+        """What may have happened after a frame without leaving one: a connection whose timer ran out last may have been given up.
+
+        tcp_write_timeout() sends nothing then, but counts the timeout and the end of the connection.
+        """
+        waiting = [
+            (talk, side)
+            for talk in self._talks[self._talks["flow"] >= 0]
+            for side in (0, 1)
+            if talk["timeout_frame"][side]
+        ]
+        found = np.zeros(2 * len(waiting), INCREMENT)
+        for at, (talk, side) in enumerate(waiting):
+            for row, name in zip(found[2 * at : 2 * at + 2], ("TcpExtTCPTimeouts", "TcpEstabResets"), strict=True):
+                row["time_ns"], row["frame"] = talk["timeout_ns"][side], talk["timeout_frame"][side]
+                row["flow"], row["counter"], row["most"] = talk["flow"], NUMBER[name], 1
+        return found
+
+    def _grow(self, places: int) -> None:
+        size = len(self._talks)
+        while size < places:
+            size *= 2
+        if size > len(self._talks):
+            more = np.zeros(size - len(self._talks), TALK)
+            more["flow"] = NO_FLOW
+            self._talks = np.concatenate([self._talks, more])
+
+
+def _halves(text: str) -> tuple[int, int]:
+    """An address as the tables store it."""
+    address = ipaddress.ip_address(text)
+    value = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
+    return value >> 64, value & (1 << 64) - 1
+
+
+def _types(group: str, names: dict[int, str]) -> npt.NDArray[np.int32]:
+    """The counter of each ICMP type, received and sent; -1 without one."""
+    found = np.full((2, 256), -1, np.int32)
+    for number, name in names.items():
+        found[0, number], found[1, number] = NUMBER[f"{group}In{name}"], NUMBER[f"{group}Out{name}"]
+    return found

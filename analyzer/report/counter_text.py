@@ -1,0 +1,85 @@
+"""Kernel counters as text: what moved between two snapshots, the catalogue, and predictions beside what was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from analyzer.correlate import BOUNDED, NOT_COMPARABLE, OVER, UNDER, UNOBSERVABLE, Compared, Comparison
+from analyzer.counters import Change
+from analyzer.counters.catalogue import CATALOGUE, find
+from analyzer.counters.catalogue.entries import first_sentence
+from analyzer.errors import UsageError
+from analyzer.report.layout import Style, plain, wrapped
+from analyzer.report.text import printable
+from analyzer.tables import RELATIONS
+
+MAX_UNPREDICTED = 12
+
+
+def diff_text(changes: Sequence[Change], style: Style = plain) -> str:
+    """What moved, group by group, with a line of meaning each; at most 80 columns wide."""
+    lines: list[str] = []
+    group = None
+    for change in changes:
+        if change.group != group:
+            group = change.group
+            lines += [*([""] if lines else []), style(group or "not in any known group", "title")]
+        amount = "?" if change.change is None else f"{change.change:+,}"
+        lines.append(f"  {printable(change.name):<36}{amount:>16}")
+        lines += wrapped(meaning(change.name), "      ")
+        if change.note:
+            lines += wrapped(printable(change.note), "      ! ")
+    return "\n".join(lines or ["nothing moved"]) + "\n"
+
+
+def list_text(rows: Iterable[dict[str, str]]) -> str:
+    """The catalogue, a counter with its first sentence each."""
+    lines = []
+    for row in rows:
+        lines.append(f"{row['name']:<44}{row['observability']:>14}  {row['unit'].replace('_', ' ')}".rstrip())
+        lines += wrapped(row["meaning"], "    ")
+    return "\n".join(lines or ["no counter is like that"]) + "\n"
+
+
+def meaning(name: str) -> str:
+    """The first sentence of what a counter counts."""
+    if name in CATALOGUE:
+        return first_sentence(CATALOGUE[name].meaning)
+    try:  # types of ICMP messages, of which there are more than entries
+        return first_sentence(find(name).meaning)
+    except UsageError:
+        return "Not in the catalogue."
+
+
+def comparison_lines(comparison: Comparison) -> Iterator[str]:
+    """Disagreements first, then what agrees, then what packets do not predict."""
+    compared = comparison.whole()
+    coverage = comparison.coverage()
+    if not coverage.complete:
+        yield from wrapped(coverage.reason, "  coverage    ")
+    wrong = [each for each in compared if each.verdict in (UNDER, OVER)]
+    hidden = [each for each in compared if each.verdict == NOT_COMPARABLE and each.relation != UNOBSERVABLE]
+    agreeing = [each for each in compared if each not in wrong and each not in hidden and each.relation != UNOBSERVABLE]
+    for each in wrong:
+        yield from wrapped(f"{_line(each)}; {each.reason}", "  DISAGREES   ")
+    for each in hidden:
+        yield from wrapped(_line(each), "  unclear     ")
+    moved = [each for each in agreeing if each.observed]
+    if moved:
+        names = ", ".join(
+            f"{each.counter} {each.observed:,}{'' if each.relation == 0 else ' (in range)'}" for each in moved
+        )
+        yield from wrapped(f"{len(moved)} as the packets say: {names}", "  agree       ")
+    others = sorted((each for each in compared if each.relation == UNOBSERVABLE), key=lambda each: -each.observed)
+    if others:
+        names = ", ".join(f"{each.counter} {each.observed:,}" for each in others[:MAX_UNPREDICTED])
+        more = f" and {len(others) - MAX_UNPREDICTED} more" if len(others) > MAX_UNPREDICTED else ""
+        yield from wrapped(f"{names}{more}", "  no forecast ")
+
+
+def _line(each: Compared) -> str:
+    """Observed beside predicted."""
+    forecast = f"{each.low:,} to {each.high:,}" if each.relation == BOUNDED else f"{each.predicted:,}"
+    return (
+        f"{each.counter}: the kernel counted {each.observed:,}, the packets say {forecast} ({RELATIONS[each.relation]})"
+    )

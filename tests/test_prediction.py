@@ -1,0 +1,187 @@
+"""Counters predicted from packets, against what the kernels of the samples counted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analyzer import analyze
+from analyzer.analysis import increment_rows
+from analyzer.capture import open_capture
+from analyzer.capture.bundle import host_of
+from analyzer.correlate import (
+    BOUNDED,
+    INFERRED_RELATION,
+    NOT_COMPARABLE,
+    OVER,
+    UNDER,
+    UNOBSERVABLE,
+    Compared,
+    Comparison,
+)
+from analyzer.counters.catalogue import CATALOGUE, find
+from analyzer.counters.predict_state import OUT_CAPACITY
+from analyzer.counters.predicted import INFERRED, PREDICTED
+from analyzer.counters.prediction import Predictor
+from analyzer.report.counter_text import comparison_lines
+from tests import build
+
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+HOSTS = sorted(found.parent for found in SAMPLES.glob("*/*/counters.jsonl"))
+NAMES = [found.relative_to(SAMPLES).as_posix() for found in HOSTS]
+CLEAN = ("clean-ipv4", "clean-ipv6", "handshake", "vlan", "any-sll2", "offload-off", "offload-card", "offload-veth")
+
+
+def compared(folder: Path) -> Comparison:
+    """The comparison of a bundle."""
+    found = analyze(folder).comparison
+    assert found is not None
+    return found
+
+
+def wrong(rows: list[Compared]) -> list[str]:
+    """What disagrees, a line each."""
+    return [
+        f"{each.counter} {each.observed} not in {each.low}..{each.high}"
+        for each in rows
+        if each.verdict in (UNDER, OVER)
+    ]
+
+
+def test_there_are_hosts() -> None:
+    """Enough to say something."""
+    assert len(HOSTS) > 20
+
+
+@pytest.mark.parametrize("folder", HOSTS, ids=NAMES)
+def test_every_host_of_the_samples(folder: Path) -> None:
+    """From the first to the last snapshot, and interval by interval: what packets decide is what the kernel counted.
+
+    A host that drops or forges packets behind the capture's back has a coverage that is not complete: nothing is claimed.
+    """
+    comparison = compared(folder)
+    for rows in (comparison.whole(), comparison.rows()):
+        assert wrong([each for each in rows if each.relation != INFERRED_RELATION]) == []
+        unclear = [each for each in rows if each.verdict == NOT_COMPARABLE and each.relation != UNOBSERVABLE]
+        assert not unclear or not comparison.coverage().complete
+
+
+def test_most_captures_are_complete() -> None:
+    """Else the test above would show little."""
+    complete = sum(compared(folder).coverage().complete for folder in HOSTS)
+    assert complete >= 0.85 * len(HOSTS)
+
+
+def test_what_a_model_decides_is_mostly_right() -> None:
+    """Causes of retransmissions, over all samples."""
+    rows = [each for folder in HOSTS for each in compared(folder).whole() if each.relation == INFERRED_RELATION]
+    good = sum(each.verdict not in (UNDER, OVER) for each in rows)
+    assert len(rows) > 5
+    assert good >= 0.85 * len(rows), [wrong([each]) for each in rows if each.verdict in (UNDER, OVER)]
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_clean_samples_have_no_disagreement_at_all(name: str) -> None:
+    """Nor do the words say so."""
+    for host in ("client", "server"):
+        analysis = analyze(SAMPLES / name / host)
+        assert analysis.comparison is not None
+        assert wrong(analysis.comparison.rows()) == []
+        text = " ".join(comparison_lines(analysis.comparison))
+        assert "DISAGREES" not in text
+        assert "agree" in text
+        assert not analysis.counters["verdict"].isin(["under", "over"]).any()
+
+
+def test_ranges_are_narrow() -> None:
+    """A counter that is exact in the catalogue has a range only where the kernel cut packets before the capture."""
+    wide = {
+        each.counter
+        for folder in HOSTS
+        for each in compared(folder).whole()
+        if each.relation == BOUNDED and each.counter in CATALOGUE and CATALOGUE[each.counter].observability == "exact"
+    }
+    assert {name for name in wide if not name.endswith(("OutRequests", "OutTransmits", "OutOctets"))} <= {
+        "IpExtInNoECTPkts",
+        "IpExtInECT0Pkts",
+        "Ip6InNoECTPkts",
+        "Ip6InECT0Pkts",
+        "TcpEstabResets",
+        "TcpPassiveOpens",
+        "TcpExtTCPSACKDiscard",
+        "TcpExtTCPSYNChallenge",
+        "TcpInErrs",
+    }
+
+
+def test_the_other_host_s_counters_do_not_fit(tmp_path: Path) -> None:
+    """Snapshots of the server beside the client's capture: the coverage says so, and nothing is claimed."""
+    shutil.copytree(SAMPLES / "loss-ipv4" / "client", tmp_path / "mixed")
+    shutil.copy(SAMPLES / "loss-ipv4" / "server" / "counters.jsonl", tmp_path / "mixed" / "counters.jsonl")
+    comparison = compared(tmp_path / "mixed")
+    assert not comparison.coverage().complete
+    assert wrong(comparison.whole()) == []
+    assert "coverage" in "".join(comparison_lines(comparison))
+
+
+def test_a_capture_with_holes_claims_nothing(tmp_path: Path) -> None:
+    """One frame in ten is missing: the share is said, and no counter disagrees for that."""
+    folder = tmp_path / "holes"
+    shutil.copytree(SAMPLES / "clean-ipv4" / "client", folder)
+    with open_capture([str(folder)]) as capture:
+        records = [
+            build.Record(batch.data(i), int(batch.rows["time_ns"][i]), int(batch.rows["length"][i]))
+            for batch in capture
+            for i in range(len(batch))
+        ]
+    kept = [record for number, record in enumerate(records) if number % 10 != 3]
+    (folder / "capture.pcap").write_bytes(build.pcap(kept, magic=build.NANOSECONDS))
+    coverage = compared(folder).coverage()
+    assert 0.8 < coverage.share < 0.97
+    assert wrong(compared(folder).whole()) == []
+    assert "holds" in coverage.reason
+
+
+def test_without_a_host_nothing_is_compared(tmp_path: Path) -> None:
+    """One direction only, and no host.json: nobody knows whose counters these are, until the user says it."""
+    folder = SAMPLES / "middlebox-port" / "client"
+    shutil.copy(folder / "capture.pcap", tmp_path)
+    analysis = analyze(tmp_path / "capture.pcap", snapshots=[folder / "counters.jsonl"])
+    assert analysis.comparison is None
+    assert len(analysis.counters) == 0
+    named = analyze(tmp_path / "capture.pcap", snapshots=[folder / "counters.jsonl"], hosts=["10.0.0.1"])
+    assert named.comparison is not None
+    assert wrong(named.comparison.whole()) == []
+
+
+@pytest.mark.parametrize("name", ["loss-ipv4/client", "tunnel-vxlan/server", "corrupt-udp/server"])
+def test_increments_do_not_depend_on_batches(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on the room for them, and they sum up to the prediction."""
+    folder = SAMPLES / name
+    host = host_of(str(folder))
+    assert host is not None
+
+    def all_of() -> np.ndarray:
+        return np.concatenate(
+            [part.copy() for part in increment_rows([str(folder)], Predictor(host.addresses, host.mtu))]
+        )
+
+    whole = all_of()
+    for frames, room in ((1, OUT_CAPACITY), (7, 80), (1000, 200)):
+        monkeypatch.setattr("analyzer.analysis.EXPORT_BATCH_FRAMES", frames)
+        monkeypatch.setattr("analyzer.counters.prediction.OUT_CAPACITY", room)
+        assert np.array_equal(all_of(), whole)
+    lines = (folder / "counters.jsonl").read_text().splitlines()
+    moved = json.loads(lines[-1])["counters"]["IpInReceives"] - json.loads(lines[0])["counters"]["IpInReceives"]
+    assert whole["amount"][whole["counter"] == PREDICTED.index("IpInReceives")].sum() == moved
+
+
+def test_predicted_counters_are_in_the_catalogue() -> None:
+    """Under their names, and none that packets are said to know nothing of."""
+    for name in PREDICTED:
+        assert find(name).observability != "unobservable", name
+    assert set(PREDICTED) > INFERRED
