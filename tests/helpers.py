@@ -16,6 +16,19 @@ from analyzer.schema import Column, Rows, address_text
 from analyzer.tables import PACKETS
 from tests.naive.capture import NaiveCapture
 
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+
+
+def is_plain(path: Path) -> bool:
+    """Is it in one of the samples about TCP connections and their frames; those about counters name these in expected.toml."""
+    sample = SAMPLES / path.relative_to(SAMPLES).parts[0]
+    return "[counters." not in (sample / "expected.toml").read_text(encoding="utf-8")
+
+
+PLAIN_CAPTURES = sorted(filter(is_plain, SAMPLES.glob("*/*/capture*.pcap*")))
+"""Of the samples that the tests of decoding, flows, labels and events go through; test_prediction.py takes all."""
+
+
 DECODED_COLUMNS = [
     column
     for column in PACKETS.columns

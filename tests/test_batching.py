@@ -13,11 +13,11 @@ from analyzer.analysis import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import TABLES
 from tests import build, strategies
-from tests.helpers import Reading, read_all, same_rows
+from tests.helpers import PLAIN_CAPTURES, Reading, read_all, same_rows
 from tests.test_flows import START_NS, conversation
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-CAPTURES = sorted(path for path in SAMPLES.rglob("capture*.pcap*") if path.is_file())
+CAPTURES = PLAIN_CAPTURES
 BATCHES = (1, 2, 7, 1000, 1 << 30)
 WINDOWS = (1 << 16, 1 << 20, 64 << 20)
 WHOLE = 1 << 22  # more records than any file here has

@@ -29,7 +29,7 @@ from tests.naive.decode import decode_frame
 
 SEEDS = (2, 3, 5, 7, 11, 13)
 SECOND = 10**9
-NOT_READY, CHECKED = 0x200, 0x400
+NOT_READY, CHECKED, SEGMENTED = 0x200, 0x400, 0x800
 WORDS, HEADER_WORDS = PACKETS["checksum"].words, PACKETS["ip_header_checksum"].words
 SAMPLES = sorted((Path(__file__).parent.parent / "samples").rglob("*.pcap"))
 FIELD_AT = {build.TCP: 16, build.UDP: 6, build.ICMP: 2, build.ICMPV6: 2}
@@ -477,10 +477,13 @@ def test_the_length_of_udp_decides() -> None:
 # What the capturing host says
 
 
-@pytest.mark.parametrize("flags", [0, NOT_READY, CHECKED, NOT_READY | CHECKED, 0xFFFFF9FF])
+@pytest.mark.parametrize(
+    "flags",
+    [0, NOT_READY, CHECKED, NOT_READY | CHECKED, SEGMENTED, SEGMENTED | CHECKED, SEGMENTED | NOT_READY, 0xFFFFF1FF],
+)
 def test_flags_overrule_a_wrong_sum(flags: int) -> None:
-    """Not ready wins over checked; both over a wrong or unknown sum; nothing over a right one, or over none at all."""
-    said = "partial" if flags & NOT_READY else "valid" if flags & CHECKED else ""
+    """Not ready wins over checked, that over segmented; all over a wrong or unknown sum, none over a right or absent one."""
+    said = "partial" if flags & NOT_READY else "valid" if flags & CHECKED else "partial" if flags & SEGMENTED else ""
     segment = build.tcp(b"payload", check=1)
     cases = {
         "valid": build.ipv4(build.tcp(b"payload")),

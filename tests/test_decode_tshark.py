@@ -19,9 +19,10 @@ import pytest
 from analyzer.capture import open_capture
 from analyzer.decode import decode
 from analyzer.tables import PACKETS
+from tests.helpers import PLAIN_CAPTURES
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = sorted((ROOT / "samples").rglob("*.pcap"))
+SAMPLES = PLAIN_CAPTURES
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
 CORPUS = sorted(path for path in FOLDER.glob("*") if path.suffix != ".md")
 TSHARK = shutil.which("tshark")

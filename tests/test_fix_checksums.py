@@ -39,6 +39,7 @@ from analyzer.checksums.fix import Fixed, fix_checksums
 from analyzer.errors import CaptureError, TcpcapError
 from analyzer.schema import address_text
 from tests import build, strategies, test_fuzz
+from tests.helpers import PLAIN_CAPTURES
 from tests.naive import decode as naive_decode
 from tests.naive.checksums import (
     ALL_ONES,
@@ -55,7 +56,7 @@ from tests.naive.checksums import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = sorted((ROOT / "samples").rglob("*.pcap"))
+SAMPLES = PLAIN_CAPTURES
 SHARED = ROOT.parent / "shared" / "corpus"
 CORPUS = sorted(path for path in SHARED.glob("*/*") if path.suffix != ".md")
 FILES = [*SAMPLES, *CORPUS]

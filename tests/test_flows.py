@@ -22,12 +22,12 @@ from analyzer.flows.tracker import FIRST_CAPACITY
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
-from tests.helpers import batch_of, differences, plain, read_all
+from tests.helpers import PLAIN_CAPTURES, batch_of, differences, is_plain, plain, read_all
 from tests.naive.flows import Flow, Packet, flows_of, sender
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-EXPECTED = sorted(SAMPLES.glob("*/expected.toml"))
-CAPTURES = sorted(SAMPLES.glob("*/*/capture.pcap"))
+EXPECTED = sorted(filter(is_plain, SAMPLES.glob("*/expected.toml")))
+CAPTURES = PLAIN_CAPTURES
 START_NS = 1_763_660_000_123_456_789
 STEP_NS = 1_000_000
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}

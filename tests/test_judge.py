@@ -26,7 +26,7 @@ from analyzer.flows.state import BLOCKS, HOLES, SENT_CAPACITY
 from analyzer.kinds import CAUSES, KINDS, NAMES
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, PACKETS
-from tests.helpers import plain
+from tests.helpers import PLAIN_CAPTURES, plain
 from tests.naive.events import Event, Verdict
 from tests.naive.events import judge as naive_judge
 from tests.naive.flows import Packet
@@ -34,7 +34,7 @@ from tests.test_jit import digest
 from tests.test_wireshark import hostile
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = sorted((ROOT / "samples").rglob("capture*.pcap*"))
+SAMPLES = PLAIN_CAPTURES
 SEEDS = range(200)
 AT_ONCE = 20
 HOSTILE_SEEDS = range(8)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import is_plain
 from tests.kernel.compare import Result, compare_host, disagreements, table
 from tests.kernel.counters import COUNTERS
 from tests.kernel.view import View, bundles, view
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-FOLDERS = {str(each.relative_to(SAMPLES)): each for each in bundles(SAMPLES)}
+FOLDERS = {str(each.relative_to(SAMPLES)): each for each in bundles(SAMPLES) if is_plain(each)}
 MOVED = {
     "loss-ipv4/client": {
         "TcpRetransSegs": 8,

@@ -31,10 +31,11 @@ from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUM_VERDICTS, FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build
+from tests.helpers import PLAIN_CAPTURES
 from tests.test_flows import Script, rows_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-BUNDLES = sorted(path.parent for path in SAMPLES.glob("*/*/capture.pcap"))
+BUNDLES = [path.parent for path in PLAIN_CAPTURES]
 START_NS = 1_763_660_000_123_456_789
 SECOND, DAY = 10**9, 86_400 * 10**9
 LONG, OTHER = "2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111"

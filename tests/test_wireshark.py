@@ -19,12 +19,12 @@ from analyzer.analysis import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS, WIRESHARK
 from tests import build
-from tests.helpers import plain
+from tests.helpers import PLAIN_CAPTURES, plain
 from tests.naive.flows import Packet
 from tests.naive.wireshark import labels_of
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = sorted((ROOT / "samples").rglob("*.pcap"))
+SAMPLES = PLAIN_CAPTURES
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
 SMALL = 200_000
 CORPUS = sorted(path for path in FOLDER.glob("*") if path.suffix != ".md" and path.stat().st_size < SMALL)

@@ -30,7 +30,7 @@ from analyzer.decode.ip_kernel import extension_size, is_extension
 
 UNKNOWN = -1
 ALL_ONES = 0xFFFF
-NOT_READY, VERIFIED = 0x200, 0x400  # epb_flags
+NOT_READY, VERIFIED, SEGMENTED = 0x200, 0x400, 0x800  # epb_flags; what is to be segmented gets its checksums then
 
 
 @inline
@@ -92,8 +92,9 @@ def frame_state(buffer: Any, words: Any, skip: Int, base: Int, end: Int, datagra
             if addresses != UNKNOWN:
                 total = sum_of(buffer, words, skip, at, at + length)
                 state = state_of(total, row["checksum_field"], addresses, length, row["ip_proto"])
-    if row["record_flags"] & (NOT_READY | VERIFIED) and row["tunnel_depth"] == 0 and state != VALID and state != NONE:
-        return PARTIAL if row["record_flags"] & NOT_READY else VALID
+    flags = row["record_flags"] & (NOT_READY | VERIFIED | SEGMENTED)
+    if flags and row["tunnel_depth"] == 0 and state != VALID and state != NONE:
+        return PARTIAL if flags & NOT_READY or not flags & VERIFIED else VALID
     return state
 
 
@@ -102,8 +103,7 @@ def covered_length(row: Any, readable: Int) -> Int:
     """How many bytes the checksum covers, or UNKNOWN; `readable` bytes of the frame stand behind the header's begin."""
     inside = np.int64(row["ip_len"]) + np.int64(row["l3_at"]) - np.int64(row["l4_at"])
     if row["stop"] == BAD_TCP_HEADER:  # its length is nonsense, but not that of the datagram
-        inside_frame = not row["quirks"] & IP_LENGTH_BEYOND_FRAME
-        whole = row["ip_len"] != 0 and inside >= 18 and inside <= readable and inside_frame
+        whole = row["ip_len"] != 0 and inside >= 18 and inside <= readable
         return inside if whole else UNKNOWN
     if row["stop"] != DECODED:
         return UNKNOWN

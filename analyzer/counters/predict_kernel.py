@@ -333,6 +333,13 @@ def sent(row: Any, group: Int, joined: Any, types4: Any, types6: Any, out: Any, 
 
 
 @inline
+def has_handler(row: Any) -> Any:
+    """Does every kernel take packets of this protocol? For others it depends on modules, raw sockets and tunnels."""
+    kind = row["ip_proto"]
+    return kind == 6 or kind == 17 or kind == 136 or kind == (58 if row["ip_version"] == 6 else 1)
+
+
+@inline
 def received(row: Any, group: Int, segments: Int, types4: Any, types6: Any, out: Any, used: Any) -> None:
     """What ip_rcv(), ipv6_rcv() and the protocol above count for a packet to the host."""
     six = row["ip_version"] == 6
@@ -357,7 +364,8 @@ def received(row: Any, group: Int, segments: Int, types4: Any, types6: Any, out:
         if row["checksum"] == UNVERIFIABLE or row["checksum"] == 0:
             return
         add(row, IP6_REASM_OKS if six else IP_REASM_OKS, 1, out, used)
-    add(row, IP6_IN_DELIVERS if six else IP_IN_DELIVERS, 1, out, used)
+    known = 1 if has_handler(row) else 0
+    add_range(row, IP6_IN_DELIVERS if six else IP_IN_DELIVERS, known, known, 1, out, used)
     wrong = row["checksum"] == BAD or row["checksum"] == ZERO
     if row["ip_proto"] == 17:
         sister = UDP6 if six else 0

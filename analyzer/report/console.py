@@ -8,7 +8,7 @@ from analyzer.analysis import Analysis
 from analyzer.checksums.result import HARMFUL
 from analyzer.decode.link import link_name
 from analyzer.kinds import KINDS
-from analyzer.report.checksum_text import TITLES, fit_texts, host_text
+from analyzer.report.checksum_text import TITLES, fit_texts, host_text, troubled
 from analyzer.report.layout import WIDTH, Style, plain, wrapped
 from analyzer.report.story import story
 from analyzer.report.text import (
@@ -94,11 +94,9 @@ def _corrupt(analysis: Analysis) -> str:
     result = analysis.checksum_result
     if result is None or not any(verdict.word in HARMFUL for verdict in result.verdicts):
         return ""
-    rows = result.rows()
     wrong = sum(
-        int(row["bad"]) + int(row["zero"])
-        for row, verdict in zip(rows, result.verdicts, strict=True) if verdict.word in HARMFUL
-    )  # fmt: skip
+        troubled(row) for row, verdict in zip(result.rows(), result.verdicts, strict=True) if verdict.word in HARMFUL
+    )
     return f"{plural(wrong, 'frame')} with a wrong checksum (`tcpcap checksums` has the evidence)." if wrong else ""
 
 

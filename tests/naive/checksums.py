@@ -20,7 +20,7 @@ TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 FRAGMENT, ROUTING, AUTHENTICATION = 44, 43, 51
 LOOSE_ROUTE, STRICT_ROUTE = 131, 137
 ALL_ONES = 0xFFFF
-NOT_READY, CHECKED = 1 << 9, 1 << 10  # bits of pcapng's epb_flags
+NOT_READY, CHECKED, SEGMENTED = 0x200, 0x400, 0x800  # epb_flags
 FRAGMENTS_LIVE_NS = 30 * 10**9
 DATAGRAMS_REMEMBERED = 16384  # before identifications come again (RFC 4963)
 LONGEST = 65535
@@ -283,7 +283,9 @@ def word_by_flags(record_flags: int) -> str:
     """What the capturing host says about the checksum, in pcapng."""
     if record_flags & NOT_READY:
         return "partial"
-    return "valid" if record_flags & CHECKED else ""
+    if record_flags & CHECKED:
+        return "valid"
+    return "partial" if record_flags & SEGMENTED else ""
 
 
 def payload_of_ip(data: bytes, row: Row, begin: int) -> Datagram:

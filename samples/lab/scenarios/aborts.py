@@ -71,6 +71,7 @@ def abort_on_data(lab: Lab) -> None:
         connection.upload(lab.random.randrange(50, 3000))
         connection.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
         connection.client.close()
+        time.sleep(0.05)
         connection.server.close()
         connection = dial(client, server, 40002)
         connection.upload(lab.random.randrange(50, 3000))

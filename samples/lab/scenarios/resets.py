@@ -86,7 +86,8 @@ def reset_half_open(lab: Lab) -> None:
     """The server has forgotten its connections, as after a restart: data is answered by a reset.
 
     The server's socket vanishes without a word (the kernel is told to forget it). The client sends its next request and
-    gets a RST for a connection that nobody knows (TcpOutRsts at the server, TcpEstabResets at the client).
+    gets a RST for a connection that nobody knows (TcpOutRsts at the server, TcpEstabResets at the client). That the server
+    counts one in TcpEstabResets too comes from how its socket was removed; a host that starts anew counts from 0.
     """
     client, server = lab.pair()
     with lab.recording(client, server, delay_ms=2, counters="TcpEstabResets TcpOutRsts"):

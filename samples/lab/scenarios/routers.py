@@ -130,3 +130,26 @@ def fragmentation_needed(lab: Lab) -> None:
         connection.upload(lab.random.randrange(50, 300))
         connection.download(lab.random.randrange(6000, 9000))
         connection.close()
+
+
+@scenario
+def mtu_black_hole(lab: Lab) -> None:
+    """A smaller MTU behind a router whose ICMP is filtered: full segments vanish, small ones pass.
+
+    As in fragmentation-needed, but a firewall on the router keeps its ICMP back. The handshake and the request pass;
+    every full segment of the answer is dropped (IpFragFails at the router), also when it is sent again (TCPTimeouts). The
+    server, which has tcp_mtu_probing on, suspects a black hole after some timeouts and tries smaller segments.
+    """
+    router, server = lab.hosts(
+        "router", "server", only={"server": {"sysctls": {"ipv4.tcp_mtu_probing": "1", "ipv4.tcp_retries1": "1"}}}
+    )
+    inner = lab.behind(router, 1)
+    router.run("ip", "link", "set", "lan1", "mtu", "1200")
+    router.run(*["iptables", "-A", "OUTPUT", "-p", "icmp", "-j", "DROP"])
+    server.run("ip", "route", "add", "192.168.0.0/16", "via", router.address)
+    counters = "IpFragFails IcmpOutDestUnreachs TcpExtTCPTimeouts TcpRetransSegs TcpExtTCPLossProbes"
+    with lab.recording(router, server, delay_ms=5, counters=counters):
+        connection = dial(inner, server, 40001)
+        connection.upload(lab.random.randrange(50, 300))
+        connection.download(lab.random.randrange(3000, 5000))
+        connection.close()

@@ -7,7 +7,7 @@ from ..scenario import scenario
 from ..sockets import dial
 
 _SEGMENTS = "TcpOutSegs TcpInSegs IpOutRequests IpInReceives IpExtInNoECTPkts IpExtOutOctets IpExtInOctets"
-_LARGE = {"ipv4.tcp_min_tso_segs": "7"}
+_LARGE = {"ipv4.tcp_min_tso_segs": "3"}
 
 
 @scenario

@@ -128,7 +128,7 @@ def zero_window_empty_queue(lab: Lab) -> None:
     rules = [drop("client", lambda segment: segment.is_new_data, nth={lab.random.randrange(4, 8)})]
     near = {(socket.IPPROTO_TCP, socket.TCP_NODELAY): 1}
     counters = "TcpExtTCPToZeroWindowAdv TcpExtTCPZeroWindowDrop TcpExtTCPOFOQueue TcpRetransSegs"
-    with lab.recording(client, server, rules=rules, delay_ms=10, counters=counters):
+    with lab.recording(client, server, rules=rules, delay_ms=30, counters=counters):
         connection = dial(client, server, 40001, near=near)
         for _ in range(60):
             connection.client.sendall(text(24))
