@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,11 +20,8 @@ Int = Any  # a number inside kernels: numba decides between int64 and uint64, an
 # the time of decoding a frame). In return no kernel may allocate an array; what it needs is passed to it.
 FLAGS: dict[str, Any] = {"nogil": True, "_nrt": False}
 
-# Modules whose values kernels hold as constants (tests/test_layers.py compares this with what kernels import).
-CONSTANTS = (
-    "accelerate.py", "schema.py", "serial.py", "kinds.py", "tables.py", "decode/codes.py", "decode/link.py", "flows/state.py",
-    "checksums/state.py", "counters/predicted.py", "counters/predict_state.py",
-)  # fmt: skip
+PACKAGE = Path(__file__).parent
+_IMPORT = re.compile(rf"^from ({PACKAGE.name}[\w.]*) import ", re.MULTILINE)
 
 NOTICE_AFTER_S = 1.0  # loading compiled kernels takes a fraction of this, compiling them several times as long
 
@@ -30,7 +29,7 @@ NOTICE_AFTER_S = 1.0  # loading compiled kernels takes a fraction of this, compi
 def kernel(function: Function) -> Function:
     """Compile a function over arrays and scalars; the machine code is kept on disk for the next start."""
     compiled: Function = njit(cache=True, **FLAGS)(function)
-    _stamp_with_all_kernels(compiled)
+    _stamp_with_sources(compiled)
     return compiled
 
 
@@ -53,17 +52,41 @@ def announced(notify: Callable[[str], None]) -> Iterator[None]:
         timer.cancel()
 
 
-def _stamp_with_all_kernels(compiled: Any) -> None:
-    """Make cached code stale when any kernel module changes.
+def _stamp_with_sources(compiled: Any) -> None:
+    """Make cached code stale when a module changes that its own imports, directly or not.
 
     numba compares only the file of the outermost function, but a kernel contains helpers and constants of others.
     """
     cache_file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if cache_file is not None:  # None with NUMBA_DISABLE_JIT=1
-        cache_file._source_stamp = (cache_file._source_stamp, _kernel_stamps())
+        module = _file_of(compiled.py_func.__module__)
+        cache_file._source_stamp = (cache_file._source_stamp, tuple(map(_stamp, sorted(sources(module)))))
 
 
-def _kernel_stamps() -> tuple[tuple[str, int, int], ...]:
-    package = Path(__file__).parent
-    files = sorted(package.rglob("*_kernel.py")) + [package / name for name in CONSTANTS]
-    return tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+def sources(module: Path) -> frozenset[Path]:
+    """A module's file, and those of all modules of this package that it needs when it is imported."""
+    found, waiting = set(), [module]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting.extend(_imported(file))
+    return frozenset(found)
+
+
+@cache
+def _imported(file: Path) -> tuple[Path, ...]:
+    """The modules of this package that one imports at its top: what a kernel holds comes from there."""
+    return tuple(map(_file_of, _IMPORT.findall(file.read_text(encoding="utf-8"))))
+
+
+def _file_of(module: str) -> Path:
+    """analyzer.decode.codes -> its file."""
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _stamp(file: Path) -> tuple[str, int, int]:
+    found = file.stat()
+    return file.name, found.st_mtime_ns, found.st_size

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.counters import Interval, Series, deltas
-from analyzer.counters.predicted import INFERRED, NUMBER, PREDICTED
+from analyzer.counters.prediction import INFERRED, NUMBER, PREDICTED
 from analyzer.schema import Rows
 from analyzer.tables import COUNTER_VERDICTS, COUNTERS, RELATIONS
 

@@ -24,9 +24,7 @@ from analyzer.correlate import (
     Comparison,
 )
 from analyzer.counters.catalogue import CATALOGUE, find
-from analyzer.counters.predict_state import OUT_CAPACITY
-from analyzer.counters.predicted import INFERRED, PREDICTED
-from analyzer.counters.prediction import Predictor
+from analyzer.counters.prediction import INFERRED, OUT_CAPACITY, PREDICTED, Predictor
 from analyzer.report.counter_text import comparison_lines
 from tests import build
 
@@ -175,7 +173,7 @@ def test_increments_do_not_depend_on_batches(name: str, monkeypatch: pytest.Monk
     whole = all_of()
     for frames, room in ((1, OUT_CAPACITY), (7, 80), (1000, 200)):
         monkeypatch.setattr("analyzer.analysis.EXPORT_BATCH_FRAMES", frames)
-        monkeypatch.setattr("analyzer.counters.prediction.OUT_CAPACITY", room)
+        monkeypatch.setattr("analyzer.counters.prediction.predictor.OUT_CAPACITY", room)
         assert np.array_equal(all_of(), whole)
     lines = (folder / "counters.jsonl").read_text().splitlines()
     moved = json.loads(lines[-1])["counters"]["IpInReceives"] - json.loads(lines[0])["counters"]["IpInReceives"]

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.counters.predict_state import INCREMENT, OUT_CAPACITY, TALK
-from analyzer.counters.predicted import ICMP_TYPES, ICMPV6_TYPES, NUMBER
+from analyzer.counters.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
+from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY, STATES, States
 from analyzer.schema import Rows
 
 FIRST_CAPACITY = 1 << 12
@@ -31,13 +31,12 @@ class Predictor:
         self._hosts = np.array([_halves(text) for text in addresses], np.uint64).reshape(-1, 2)
         self._types4 = _types("Icmp", ICMP_TYPES)
         self._types6 = _types("Icmp6", ICMPV6_TYPES)
-        self._talks = np.zeros(FIRST_CAPACITY, TALK)
-        self._talks["flow"] = NO_FLOW
+        self._states, self._blanks = _places(FIRST_CAPACITY), _places(1)
         self._out = np.zeros(OUT_CAPACITY, INCREMENT)
 
     def add(self, rows: Rows, events: Rows) -> Iterator[Rows]:
         """The increments (INCREMENT) of a part; what is yielded is overwritten by the next."""
-        from analyzer.counters.predict_kernel import predict
+        from analyzer.counters.prediction.walk_kernel import predict
 
         self._grow(int(rows["place"].max(initial=-1)) + 1)
         at = event_at = 0
@@ -53,7 +52,8 @@ class Predictor:
                 self._mtu,
                 self._types4,
                 self._types6,
-                self._talks,
+                self._states,
+                self._blanks,
                 self._out,
                 used,
             )
@@ -68,7 +68,7 @@ class Predictor:
         """
         waiting = [
             (talk, side)
-            for talk in self._talks[self._talks["flow"] >= 0]
+            for talk in self._states.talks[self._states.talks["flow"] >= 0]
             for side in (0, 1)
             if talk["timeout_frame"][side]
         ]
@@ -80,13 +80,19 @@ class Predictor:
         return found
 
     def _grow(self, places: int) -> None:
-        size = len(self._talks)
+        size = len(self._states.talks)
         while size < places:
             size *= 2
-        if size > len(self._talks):
-            more = np.zeros(size - len(self._talks), TALK)
-            more["flow"] = NO_FLOW
-            self._talks = np.concatenate([self._talks, more])
+        if size > len(self._states.talks):
+            more = _places(size - len(self._states.talks))
+            self._states = States(*map(np.concatenate, zip(self._states, more, strict=True)))
+
+
+def _places(count: int) -> States:
+    """The states of that many places, without flows."""
+    found = States(*(np.zeros(count, dtype) for dtype in STATES))
+    found.talks["flow"] = NO_FLOW
+    return found
 
 
 def _halves(text: str) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
@@ -48,3 +50,15 @@ RUN_BYTES = 65536  # the largest piece that the stack sends (GSO_LEGACY_MAX_SIZE
 RUN_NS = 1_000_000  # pieces of one super-segment are captured one right after the other
 OUT_CAPACITY = 1 << 15
 DEFAULT_MSS = 1460
+
+# How far the connection is at one end.
+NOTHING, SYN_SENT, SYN_RECEIVED, ESTABLISHED, GONE = range(5)
+
+
+class States(NamedTuple):
+    """What each family keeps of a connection, by its place: arrays with one row per place."""
+
+    talks: Any
+
+
+STATES = States(TALK)

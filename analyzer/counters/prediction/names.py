@@ -1,4 +1,4 @@
-"""The counters that are predicted, numbered for the kernels. Layer: what `predict_kernel.py` adds, nothing else."""
+"""The counters that are predicted, numbered for the kernels. Each is added by the kernel of its family."""
 
 from __future__ import annotations
 

@@ -1,0 +1,9 @@
+"""What the packets of a capture must have added to the counters of the host that took it, frame by frame."""
+
+from __future__ import annotations
+
+from analyzer.counters.prediction.names import INFERRED, NUMBER, PREDICTED
+from analyzer.counters.prediction.predictor import DEFAULT_MTU, Predictor
+from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY
+
+__all__ = ["DEFAULT_MTU", "INCREMENT", "INFERRED", "NUMBER", "OUT_CAPACITY", "PREDICTED", "Predictor"]
