@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzer.accelerate import announced
-from analyzer.capture import Capture, Damage, FileInfo, Interface, Interfaces, open_capture
+from analyzer.account import Account
+from analyzer.capture import Damage, FileInfo, Interfaces, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, host_of, part_of
-from analyzer.capture.records import RECORDS, RecordBatch
 from analyzer.checksums import CaptureHost, Checker, Checksums
 from analyzer.checksums.counted import Fit, fits
 from analyzer.correlate import Comparison
@@ -21,14 +20,12 @@ from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas, series_of
 from analyzer.counters.prediction import DEFAULT_MTU, Predictor
-from analyzer.decode import decode
-from analyzer.decode.link import is_decoded, link_name
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
-from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
+from analyzer.passes import TIMED_FLOWS, Progress, decoded, increment_rows, load_kernels, recorded_hosts, table_rows
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, PACKETS, TABLES
@@ -37,11 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Paths = str | Path | Sequence[str | Path]
-Progress = Callable[[Capture], None]
-EXPORT_BATCH_FRAMES = 1 << 14
-FLOWS_AT_ONCE = 10_000
-SHOWN_DAMAGES = 3
-TIMED_FLOWS = 1000  # the busiest: their round-trip times tell which host is near
 
 
 class Analysis:
@@ -165,40 +157,25 @@ class Analysis:
         """How many connections had trouble."""
         return self.flow_tracker.troubled(0)[1]
 
+    @property
+    def account(self) -> Account:
+        """Where the frames came from, and how many of them there are."""
+        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker)
+
     @cached_property
     def capture(self) -> dict[str, Any]:
         """Files, interfaces, counts, protocols, drops and damages."""
-        return {
-            "files": [_file_dict(file) for file in self.files],
-            "interfaces": [
-                _interface_dict(index, interface, self.summary.interface_frames(index))
-                for index, interface in enumerate(self.interfaces)
-            ],
-            **self.summary.as_dict(),
-            "drops": self.drops,
-            "flows": self.flow_tracker.total,
-            "left": dict(self.flow_tracker.left),
-            "damages": [
-                {"path": d.path, "offset": d.offset, "frame": d.frame, "what": d.what, "lost": d.lost}
-                for d in self.damages
-            ],
-        }
+        return self.account.as_dict()
 
     @property
     def drops(self) -> dict[str, int | None]:
         """Packets that the capture itself lost, as far as the file says; None where it says nothing."""
-        counted = [interface.drops for interface in self.interfaces if interface.drops]
-        statistics = [interface.statistics for interface in self.interfaces]
-        by_name = {name: [s[name] for s in statistics if name in s] for name in ("dropped", "os_dropped", "received")}
-        result: dict[str, int | None] = {"packet_blocks": sum(counted) if counted else None}
-        for name, values in by_name.items():
-            result[f"interface_{name}"] = sum(values) if values else None
-        return result
+        return self.account.drops
 
     @cached_property
     def warnings(self) -> list[str]:
         """What the reader should know before trusting the rest, a sentence each."""
-        return list(_warnings(self))
+        return list(self.account.warnings())
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")
@@ -240,14 +217,14 @@ def analyze(
     Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
     """
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    given, recorded = addresses(hosts), _recorded_hosts(names)
+    given, recorded = addresses(hosts), recorded_hosts(names)
     counters = _counters(names, snapshots)
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge = Judge(tracker)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         with announced(notify or (lambda _: None)):
-            _load_kernels(summary, tracker, judge, checker)
-        for rows in _decoded(capture, checker):
+            load_kernels(summary, tracker, judge, checker)
+        for rows in decoded(capture, checker):
             summary.add(rows, len(capture.interfaces))
             for part in tracker.follow(rows):
                 judge.add(part)
@@ -260,94 +237,6 @@ def analyze(
     return Analysis(
         names, capture.files, capture.interfaces, capture.damages, summary, tracker, counts, result, counters
     )
-
-
-def table_rows(
-    paths: list[str],
-    table: str,
-    *,
-    batch_frames: int = EXPORT_BATCH_FRAMES,
-    max_flows: int = MAX_FLOWS,
-    progress: Progress | None = None,
-    notify: Callable[[str], None] | None = None,
-    damages: list[Damage] | None = None,
-) -> Iterator[Rows]:
-    """The rows of a table, piece by piece while the capture is read; what could not be read is added to `damages`.
-
-    In `packets`, `flow` and `direction` are what was known when the frame passed. `flows` come when they leave or the
-    capture ends.
-    """
-    tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
-    judge, checker = Judge(tracker, keep=table == "events"), Checker() if table in ("packets", "checksums") else None
-    recorded = _recorded_hosts(paths)
-    with open_capture(paths, batch_frames=batch_frames) as capture:
-        with announced(notify or (lambda _: None)):
-            labeller.add(_load_kernels(Summary(), tracker, judge, checker))
-        for rows in _decoded(capture, checker):
-            for part in tracker.follow(rows):
-                for events in judge.judge(part):
-                    if table == "events" and len(events):
-                        yield events.copy()
-                if table == "packets":
-                    labeller.add(part)
-                while tracker.rows_left:
-                    yield tracker.rows_left.pop(0)
-            if table == "packets":
-                yield rows
-            if progress is not None:
-                progress(capture)
-        for events in judge.finish():
-            if table == "events":
-                yield events
-        if table == "flows":
-            for start in range(0, len(tracker), FLOWS_AT_ONCE):
-                yield tracker.rows(slice(start, start + FLOWS_AT_ONCE))
-        if table == "checksums" and checker is not None:
-            yield Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded).rows()
-        if damages is not None:
-            damages.extend(capture.damages)
-
-
-def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS) -> Iterator[Rows]:
-    """What each frame must add to the counters of the predictor's host (INCREMENT), piece by piece.
-
-    What is yielded is overwritten by the next.
-    """
-    tracker, checker = FlowTracker(max_flows), Checker()
-    judge = Judge(tracker)
-    with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
-        for rows in _decoded(capture, checker):
-            for part in tracker.follow(rows):
-                events = [found.copy() for found in judge.judge(part)]
-                yield from predictor.add(part, np.concatenate([np.zeros(0, EVENTS.dtype), *events]))
-
-
-def _decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
-    """The packet rows of each batch, with their checksums verified.
-
-    The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
-    hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
-    """
-    batches = iter(capture)
-
-    def rows_of_next() -> Rows | None:
-        batch = next(batches, None)
-        if batch is None:
-            return None
-        rows = decode(batch, capture.interfaces)
-        if checker is not None:
-            checker.check(batch, rows, capture.interfaces)
-        return rows
-
-    if capture.size is None:
-        while (rows := rows_of_next()) is not None:
-            yield rows
-        return
-    with ThreadPoolExecutor(1, "decode") as thread:
-        ahead = thread.submit(rows_of_next)
-        while (rows := ahead.result()) is not None:
-            ahead = thread.submit(rows_of_next)
-            yield rows
 
 
 def addresses(hosts: Sequence[str]) -> list[str]:
@@ -363,12 +252,6 @@ def addresses(hosts: Sequence[str]) -> list[str]:
     return found
 
 
-def _recorded_hosts(paths: Sequence[str]) -> dict[str, str]:
-    """The addresses of the hosts of all bundles, and the file that says so."""
-    hosts = [host for host in map(host_of, paths) if host is not None]
-    return {address: host.path for host in hosts for address in host.addresses}
-
-
 def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series | None:
     """The snapshots of a host: those that were named, else those of the only bundle."""
     bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
@@ -381,100 +264,3 @@ def table_named(name: str, where: str) -> str:
     if name not in TABLES:
         raise UsageError(where, f"no table {name!r}", suggest(name, list(TABLES)))
     return name
-
-
-def _load_kernels(summary: Summary, tracker: FlowTracker, judge: Judge, checker: Checker | None) -> Rows:
-    """Run every kernel once on no frames: loading, or the very first time compiling, happens here."""
-    from analyzer.capture.merge_kernel import load as load_merge
-    from analyzer.capture.pcap_kernel import load as load_pcap
-    from analyzer.capture.pcapng_kernel import load as load_pcapng
-
-    interfaces = Interfaces()
-    interfaces.add(Interface(0, 1))
-    buffer = np.zeros(0, np.uint8)
-    buffer.flags.writeable = False  # as the windows of a file are: numba compiles for that
-    load_pcap(buffer, np.zeros(0, RECORDS.dtype))
-    load_pcapng(buffer, np.zeros(0, RECORDS.dtype))
-    load_merge()
-    batch = RecordBatch(buffer, np.zeros(0, RECORDS.dtype), 1)
-    rows = decode(batch, interfaces)
-    if checker is not None:
-        checker.check(batch, rows, interfaces)
-    summary.add(rows, 1)
-    tracker.load()
-    for part in tracker.follow(rows):
-        judge.add(part)
-    return rows
-
-
-def _file_dict(file: FileInfo) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "format": file.format,
-        "compression": file.compression,
-        "application": file.application,
-        "size": file.size,
-        "read": file.read,
-        "frames": file.frames,
-        "notes": list(file.notes),
-    }
-
-
-def _interface_dict(index: int, interface: Interface, frames: int) -> dict[str, Any]:
-    return {
-        "interface": index,
-        "file": interface.file,
-        "name": interface.name,
-        "description": interface.description,
-        "link_type": interface.link_type,
-        "link_type_name": link_name(interface.link_type),
-        "snaplen": interface.snaplen,
-        "fcs_len": interface.fcs_len,
-        "filter": interface.filter,
-        "os": interface.os,
-        "ticks_per_second": interface.ticks_per_second,
-        "offset_s": interface.offset_s,
-        "frames": frames,
-        "drops": interface.drops,
-        "statistics": dict(interface.statistics),
-    }
-
-
-def _damage_warnings(analysis: Analysis) -> Iterator[str]:
-    """The first damages of each file, and how many more there are."""
-    for file in analysis.files:
-        mine = [damage for damage in analysis.damages if damage.path == file.path]
-        for damage in mine[:SHOWN_DAMAGES]:
-            yield str(damage)
-        more = file.damaged - SHOWN_DAMAGES
-        if more > 0:
-            places = "place" if more == 1 else "places"
-            yield f"{file.path}: {more:,} more damaged {places}; at least {file.lost:,} bytes lost in all"
-
-
-def _warnings(analysis: Analysis) -> Iterator[str]:
-    summary = analysis.summary
-    yield from _damage_warnings(analysis)
-    for file in analysis.files:
-        for note in file.notes:
-            yield f"{file.path}: {note}"
-    if not summary.total("frames"):
-        yield "the capture holds no frames"
-    lost = sum(value or 0 for name, value in analysis.drops.items() if name != "interface_received")
-    if lost:
-        yield f"the capture itself dropped {lost:,} packets: what seems lost may only not have been captured"
-    regressions = summary.total("regressions")
-    if regressions:
-        largest = summary.total("largest_regression_ns") / 1e9
-        frame = summary.total("first_regression")
-        times = "once" if regressions == 1 else f"{regressions:,} times"
-        yield f"the capture clock steps back {times} (by up to {largest:.6f} s, first at frame {frame:,})"
-    unknown = {i.link_type for i in analysis.interfaces if not is_decoded(i.link_type)}
-    frames = summary.stops.get("link_type", 0)
-    if unknown and frames:
-        names = ", ".join(sorted(link_name(number) for number in unknown))
-        yield f"{frames:,} frames of a link layer that is not decoded ({names})"
-    left = analysis.flow_tracker.left
-    if left:
-        what = ", ".join(f"{count:,} {word.replace('_', ' ') or 'UDP'}" for word, count in left.most_common())
-        yield f"{left.total():,} flows left to make room for others (--max-flows), and are counted but not listed: {what}"

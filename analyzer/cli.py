@@ -277,7 +277,7 @@ def schema(table: str | None) -> None:
 
 def _frames(table: str, trace: list[str], damages: list[Damage]) -> Iterator[pd.DataFrame]:
     """The DataFrames of a table, at least one, while the input is read."""
-    from analyzer.analysis import table_rows
+    from analyzer.passes import table_rows
     from analyzer.report.progress import progress_shown
     from analyzer.tables import TABLES
 

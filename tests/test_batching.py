@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analyzer import analyze
-from analyzer.analysis import table_rows
+from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import TABLES
 from tests import build, strategies

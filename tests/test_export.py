@@ -22,9 +22,9 @@ import pandas as pd
 import pytest
 
 from analyzer import analyze
-from analyzer.analysis import EXPORT_BATCH_FRAMES
 from analyzer.cli import main
 from analyzer.errors import UsageError
+from analyzer.passes import EXPORT_BATCH_FRAMES
 from analyzer.report.export import FORMATS, export, format_of
 from analyzer.tables import EVENTS, PACKETS, TABLES
 from tests import build, strategies

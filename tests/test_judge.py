@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzer.analysis import table_rows
 from analyzer.capture import open_capture
 from analyzer.decode import decode
 from analyzer.events.judge import OUT_CAPACITY, Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.state import BLOCKS, HOLES, SENT_CAPACITY
 from analyzer.kinds import CAUSES, KINDS, NAMES
+from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, PACKETS
 from tests.helpers import PLAIN_CAPTURES, plain

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from analyzer import analyze
-from analyzer.analysis import increment_rows
 from analyzer.capture import open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.correlate import (
@@ -25,6 +24,7 @@ from analyzer.correlate import (
 )
 from analyzer.counters.catalogue import CATALOGUE, find
 from analyzer.counters.prediction import INFERRED, OUT_CAPACITY, PREDICTED, Predictor
+from analyzer.passes import increment_rows
 from analyzer.report.counter_text import comparison_lines
 from tests import build
 
@@ -172,7 +172,7 @@ def test_increments_do_not_depend_on_batches(name: str, monkeypatch: pytest.Monk
 
     whole = all_of()
     for frames, room in ((1, OUT_CAPACITY), (7, 80), (1000, 200)):
-        monkeypatch.setattr("analyzer.analysis.EXPORT_BATCH_FRAMES", frames)
+        monkeypatch.setattr("analyzer.passes.EXPORT_BATCH_FRAMES", frames)
         monkeypatch.setattr("analyzer.counters.prediction.predictor.OUT_CAPACITY", room)
         assert np.array_equal(all_of(), whole)
     lines = (folder / "counters.jsonl").read_text().splitlines()

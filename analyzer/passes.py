@@ -1,0 +1,146 @@
+"""One pass over a capture: files in; packet rows, events and what else a table holds out, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from analyzer.accelerate import announced
+from analyzer.capture import Capture, Damage, Interface, Interfaces, open_capture
+from analyzer.capture.bundle import host_of
+from analyzer.capture.records import RECORDS, RecordBatch
+from analyzer.checksums import Checker, Checksums
+from analyzer.counters.prediction import Predictor
+from analyzer.decode import decode
+from analyzer.events.judge import Judge
+from analyzer.events.wireshark import WiresharkLabeller
+from analyzer.flows import FlowTracker
+from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.schema import Rows
+from analyzer.summary import Summary
+from analyzer.tables import EVENTS
+
+Progress = Callable[[Capture], None]
+EXPORT_BATCH_FRAMES = 1 << 14
+FLOWS_AT_ONCE = 10_000
+TIMED_FLOWS = 1000  # the busiest: their round-trip times tell which host is near
+
+
+def table_rows(
+    paths: list[str],
+    table: str,
+    *,
+    batch_frames: int = EXPORT_BATCH_FRAMES,
+    max_flows: int = MAX_FLOWS,
+    progress: Progress | None = None,
+    notify: Callable[[str], None] | None = None,
+    damages: list[Damage] | None = None,
+) -> Iterator[Rows]:
+    """The rows of a table, piece by piece while the capture is read; what could not be read is added to `damages`.
+
+    In `packets`, `flow` and `direction` are what was known when the frame passed. `flows` come when they leave or the
+    capture ends.
+    """
+    tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
+    judge, checker = Judge(tracker, keep=table == "events"), Checker() if table in ("packets", "checksums") else None
+    recorded = recorded_hosts(paths)
+    with open_capture(paths, batch_frames=batch_frames) as capture:
+        with announced(notify or (lambda _: None)):
+            labeller.add(load_kernels(Summary(), tracker, judge, checker))
+        for rows in decoded(capture, checker):
+            for part in tracker.follow(rows):
+                for events in judge.judge(part):
+                    if table == "events" and len(events):
+                        yield events.copy()
+                if table == "packets":
+                    labeller.add(part)
+                while tracker.rows_left:
+                    yield tracker.rows_left.pop(0)
+            if table == "packets":
+                yield rows
+            if progress is not None:
+                progress(capture)
+        for events in judge.finish():
+            if table == "events":
+                yield events
+        if table == "flows":
+            for start in range(0, len(tracker), FLOWS_AT_ONCE):
+                yield tracker.rows(slice(start, start + FLOWS_AT_ONCE))
+        if table == "checksums" and checker is not None:
+            yield Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded).rows()
+        if damages is not None:
+            damages.extend(capture.damages)
+
+
+def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS) -> Iterator[Rows]:
+    """What each frame must add to the counters of the predictor's host (INCREMENT), piece by piece.
+
+    What is yielded is overwritten by the next.
+    """
+    tracker, checker = FlowTracker(max_flows), Checker()
+    judge = Judge(tracker)
+    with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
+        for rows in decoded(capture, checker):
+            for part in tracker.follow(rows):
+                events = [found.copy() for found in judge.judge(part)]
+                yield from predictor.add(part, np.concatenate([np.zeros(0, EVENTS.dtype), *events]))
+
+
+def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
+    """The packet rows of each batch, with their checksums verified.
+
+    The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
+    hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
+    """
+    batches = iter(capture)
+
+    def rows_of_next() -> Rows | None:
+        batch = next(batches, None)
+        if batch is None:
+            return None
+        rows = decode(batch, capture.interfaces)
+        if checker is not None:
+            checker.check(batch, rows, capture.interfaces)
+        return rows
+
+    if capture.size is None:
+        while (rows := rows_of_next()) is not None:
+            yield rows
+        return
+    with ThreadPoolExecutor(1, "decode") as thread:
+        ahead = thread.submit(rows_of_next)
+        while (rows := ahead.result()) is not None:
+            ahead = thread.submit(rows_of_next)
+            yield rows
+
+
+def recorded_hosts(paths: Sequence[str]) -> dict[str, str]:
+    """The addresses of the hosts of all bundles, and the file that says so."""
+    hosts = [host for host in map(host_of, paths) if host is not None]
+    return {address: host.path for host in hosts for address in host.addresses}
+
+
+def load_kernels(summary: Summary, tracker: FlowTracker, judge: Judge, checker: Checker | None) -> Rows:
+    """Run every kernel once on no frames: loading, or the very first time compiling, happens here."""
+    from analyzer.capture.merge_kernel import load as load_merge
+    from analyzer.capture.pcap_kernel import load as load_pcap
+    from analyzer.capture.pcapng_kernel import load as load_pcapng
+
+    interfaces = Interfaces()
+    interfaces.add(Interface(0, 1))
+    buffer = np.zeros(0, np.uint8)
+    buffer.flags.writeable = False  # as the windows of a file are: numba compiles for that
+    load_pcap(buffer, np.zeros(0, RECORDS.dtype))
+    load_pcapng(buffer, np.zeros(0, RECORDS.dtype))
+    load_merge()
+    batch = RecordBatch(buffer, np.zeros(0, RECORDS.dtype), 1)
+    rows = decode(batch, interfaces)
+    if checker is not None:
+        checker.check(batch, rows, interfaces)
+    summary.add(rows, 1)
+    tracker.load()
+    for part in tracker.follow(rows):
+        judge.add(part)
+    return rows
