@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,11 @@ from analyzer.capture import Damage, FileInfo, Interfaces, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, host_of, part_of
 from analyzer.checksums import CaptureHost, Checker, Checksums
 from analyzer.checksums.counted import Fit, fits
-from analyzer.correlate import Comparison
+from analyzer.correlate import Compared, Comparison
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas, series_of
-from analyzer.counters.prediction import DEFAULT_MTU, Predictor
+from analyzer.counters.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
@@ -28,7 +28,7 @@ from analyzer.kinds import NAMES
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, increment_rows, load_kernels, recorded_hosts, table_rows
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, PACKETS, TABLES
+from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
     `capture` (a dict, as in `tcpcap analyze --json`), `flows`, `packets`, `events`, `event_counts`, `checksums`,
-    `capture_hosts`, `warnings` (sentences), `damages`.
+    `capture_hosts`, `counters`, `increments`, `warnings` (sentences), `damages`.
     """
 
     def __init__(
@@ -114,26 +114,71 @@ class Analysis:
 
         Reads the capture again: which host took it is known only at its end.
         """
-        recorded = [host for host in map(host_of, self.paths) if host is not None]
-        local = [host.address for host in self.capture_hosts]
-        local += [address for host in recorded for address in host.addresses]
-        if self.counter_series is None or not local:
+        predictor = self._predictor()
+        if self.counter_series is None or predictor is None:
             return None
         self._refuse_pipe("counters")
         found = Comparison(self.counter_series)
-        mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-        predictor = Predictor(local, mtu)
         for increments in increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows):
             found.add(increments)
         found.add_late(predictor.finish())
         return found
 
+    def need_host(self, what: str) -> None:
+        """Raise UsageError where it is not known whose counters these are, or `what` needs snapshots and there are none."""
+        if what != INCREMENTS.name and self.counter_series is None:
+            raise UsageError(what, "no snapshots of counters", "name them with --snapshots, or analyse a bundle")
+        if self._predictor() is None:
+            raise UsageError(
+                what, "the host that took the capture is not known", "name one of its addresses with --host"
+            )
+
+    def _predictor(self) -> Predictor | None:
+        """For the host that took the capture; None where it is not known."""
+        recorded = [host for host in map(host_of, self.paths) if host is not None]
+        local = [host.address for host in self.capture_hosts]
+        local += [address for host in recorded for address in host.addresses]
+        mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
+        return Predictor(local, mtu) if local else None
+
+    @cached_property
+    def increments(self) -> pd.DataFrame:
+        """One row per frame and counter that it should have moved; the columns are those of `tables.INCREMENTS`. Reads the capture again.
+
+        Empty where the host that took the capture is not known.
+        """
+        import pandas as pd
+
+        frames = list(self.increment_frames())
+        return pd.concat(frames, ignore_index=True) if frames else INCREMENTS.empty()
+
+    def increment_frames(self, counter: str | None = None) -> Iterator[pd.DataFrame]:
+        """The same piece by piece, of all counters or of one (its name as nstat prints it)."""
+        predictor = self._predictor()
+        if predictor is None:
+            return
+        self._refuse_pipe("increments")
+
+        def parts() -> Iterator[Rows]:
+            yield from increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows)
+            yield predictor.finish()
+
+        for found in parts():
+            wanted = found if counter is None else found[found["counter"] == NUMBER[counter]]
+            if len(wanted):
+                yield INCREMENTS.frame(increment_table(wanted), increment_texts(self.host_name, wanted))
+
     @cached_property
     def counters(self) -> pd.DataFrame:
         """One row per counter and interval; the columns are those of `tables.COUNTERS`. Empty without snapshots."""
-        if self.comparison is None:
-            return COUNTERS.frame(np.zeros(0, COUNTERS.dtype), counter_texts("", []))
-        found = self.comparison.rows()
+        return self._counter_frame(self.comparison.rows() if self.comparison else [])
+
+    @cached_property
+    def counters_whole(self) -> pd.DataFrame:
+        """The same with one row per counter, from the first snapshot to the last."""
+        return self._counter_frame(self.comparison.whole() if self.comparison else [])
+
+    def _counter_frame(self, found: Sequence[Compared]) -> pd.DataFrame:
         return COUNTERS.frame(counter_table(found), counter_texts(self.host_name, found))
 
     @property
@@ -257,6 +302,37 @@ def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series |
     bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
     files = list(snapshots) or (bundles if len(bundles) == 1 else [])
     return series_of(files) if files else None
+
+
+def table_frames(
+    paths: list[str],
+    table: str,
+    *,
+    snapshots: Sequence[str | Path] = (),
+    hosts: Sequence[str] = (),
+    progress: Progress | None = None,
+    notify: Callable[[str], None] | None = None,
+    damages: list[Damage] | None = None,
+) -> Iterator[pd.DataFrame]:
+    """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
+
+    Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
+    """
+    if table in (COUNTERS.name, INCREMENTS.name):
+        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, progress=progress, notify=notify)
+        if damages is not None:
+            damages.extend(analysis.damages)
+        analysis.need_host(table)
+        frames = iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
+    else:
+        parts = table_rows(paths, table, progress=progress, notify=notify, damages=damages)
+        frames = map(TABLES[table].frame, parts)
+    empty = True
+    for frame in frames:
+        empty = False
+        yield frame
+    if empty:
+        yield TABLES[table].empty()
 
 
 def table_named(name: str, where: str) -> str:

@@ -13,8 +13,6 @@ import click
 from analyzer.errors import TcpcapError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from analyzer.capture import Damage
 
 OK, UNREADABLE, DAMAGED = 0, 2, 3
@@ -180,7 +178,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.option("--table", required=True, help="Which table: packets, flows, events or checksums.")
+@click.option("--table", required=True, help="Which table: packets, flows, events, checksums, counters or increments.")
 @click.option(
     "-o",
     "--output",
@@ -194,11 +192,24 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     type=click.Choice(["csv", "jsonl", "parquet"]),
     help="Format, where the file name does not tell it.",
 )
-def export(trace: tuple[str, ...], table: str, output: str, kind: str | None) -> None:
-    """Write a table as CSV, JSON Lines or Parquet."""
-    from analyzer.analysis import table_named
+@_hosts
+@_snapshots
+def export(
+    trace: tuple[str, ...],
+    table: str,
+    output: str,
+    kind: str | None,
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+) -> None:
+    """Write a table as CSV, JSON Lines or Parquet.
+
+    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves.
+    """
+    from analyzer.analysis import table_frames, table_named
     from analyzer.report.export import export as write
     from analyzer.report.export import format_of
+    from analyzer.report.progress import progress_shown
 
     name, kind = table_named(table, "--table"), format_of(output, kind)
     if output == "-" and sys.stdout is None:
@@ -206,7 +217,11 @@ def export(trace: tuple[str, ...], table: str, output: str, kind: str | None) ->
     if kind == "parquet" and output == "-" and sys.stdout.isatty():
         raise TcpcapError("standard output", "a terminal, and Parquet is binary", "name a file with -o")
     damages: list[Damage] = []
-    write(_frames(name, list(trace), damages), output, kind)
+    with progress_shown() as (update, notify):
+        frames = table_frames(
+            list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, notify=notify, damages=damages
+        )
+        write(frames, output, kind)
     _warn(damages)
     sys.exit(DAMAGED if damages else OK)
 
@@ -264,6 +279,28 @@ def list_counters(group: str | None, observability: str | None, word: str | None
     click.echo(list_text(list_rows(group=group, observability=observability, word=word)), nl=False)
 
 
+@counters.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.argument("name")
+@_hosts
+@_snapshots
+def trace(trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: tuple[str, ...]) -> None:
+    """List the frames that move a counter: `tcpcap counters trace BUNDLE TcpRetransSegs`.
+
+    NAME as nstat prints it, or any part of it that only one predicted counter has.
+    """
+    from analyzer.analysis import analyze as run
+    from analyzer.report.progress import progress_shown
+    from analyzer.report.trace_text import trace_lines
+
+    with progress_shown() as (update, notify):
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update, notify=notify)
+    for line in trace_lines(analysis, name, _styled):
+        click.echo(line, color=_colour())
+    _warn(analysis.damages)
+    sys.exit(DAMAGED if analysis.damages else OK)
+
+
 @cli.command()
 @click.argument("table", required=False)
 def schema(table: str | None) -> None:
@@ -273,21 +310,6 @@ def schema(table: str | None) -> None:
 
     names = [table_named(table, "TABLE")] if table else list(TABLES)
     click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)
-
-
-def _frames(table: str, trace: list[str], damages: list[Damage]) -> Iterator[pd.DataFrame]:
-    """The DataFrames of a table, at least one, while the input is read."""
-    from analyzer.passes import table_rows
-    from analyzer.report.progress import progress_shown
-    from analyzer.tables import TABLES
-
-    with progress_shown() as (update, notify):
-        empty = True
-        for rows in table_rows(trace, table, progress=update, notify=notify, damages=damages):
-            empty = False
-            yield TABLES[table].frame(rows)
-        if empty:
-            yield TABLES[table].empty()
 
 
 def _warn(damages: list[Damage]) -> None:

@@ -47,7 +47,9 @@ class Column:
     @property
     def shown(self) -> str:
         """The dtype as a reader of the documentation sees it."""
-        return {"address": "text", "ascii": "text", "enum": "word", "bits": "words"}.get(self.kind, self.dtype)
+        return {"address": "text", "ascii": "text", "text": "text", "enum": "word", "bits": "words"}.get(
+            self.kind, self.dtype
+        )
 
 
 @dataclass(frozen=True)
@@ -172,10 +174,19 @@ def _show_address(column: Column, rows: Rows) -> Any:
     return _categories(keys, lambda key: address_text(int(key["high"]), int(key["low"]), int(key["version"])))
 
 
+def _show_text(column: Column, rows: Rows) -> Any:
+    import pandas as pd
+
+    if len(rows):
+        raise TypeError(f"column {column.name}: its texts were not given")
+    return pd.array([], dtype=str)
+
+
 _SHOW: dict[str, Callable[[Column, Rows], Any]] = {
     "value": _show_value,
     "enum": _show_enum,
     "bits": _show_bits,
     "address": _show_address,
     "ascii": _show_ascii,
+    "text": _show_text,
 }

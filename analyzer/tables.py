@@ -275,4 +275,20 @@ COUNTERS = Table(
     ),
 )  # fmt: skip
 
-TABLES: dict[str, Table] = {table.name: table for table in (PACKETS, FLOWS, EVENTS, CHECKSUMS)}
+INCREMENTS = Table(
+    "increments",
+    "One row per frame and kernel counter that it should have moved: from any counter back to its frames. The sums over an interval are `predicted`, `low` and `high` of the table `counters`.",
+    (
+        Column("time_ns", "i8", "Capture time of the frame.", unit="ns"),
+        Column("frame", "i8", "Number of the frame. With `amount` and `low` 0, what may have happened at any time after it without a frame."),
+        Column("flow", "i8", "Its flow in the table `flows`, or -1."),
+        Column("host", "", "Name of the host that took the capture, or its addresses.", kind="text"),
+        Column("counter", "", "Name of the counter, as nstat prints it.", kind="text"),
+        Column("amount", "i8", "By how much the frame moves it."),
+        Column("low", "i8", "The least it can be."),
+        Column("high", "i8", "The most."),
+        Column("relation", "u1", "How sure that is, as in `counters`.", kind="enum", words=RELATIONS),
+    ),
+)  # fmt: skip
+
+TABLES: dict[str, Table] = {table.name: table for table in (PACKETS, FLOWS, EVENTS, CHECKSUMS, COUNTERS, INCREMENTS)}

@@ -46,7 +46,15 @@ def events() -> str:
     return ", ".join(f"`{name}`" for name in NAMES) + ".\n"
 
 
+def agreed() -> str:
+    """How often each counter was what the packets say."""
+    from tests.agreement import agreement
+
+    return agreement()
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "agreement": agreed,
     "answer": answer,
     "events": events,
     "link-types": link_types,
@@ -54,9 +62,16 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 
 
-def regenerated(text: str) -> str:
-    """`text` with every generated block made anew."""
-    return BLOCK.sub(lambda found: found[1] + BLOCKS[found["name"]]() + found[4], text)
+def regenerated(text: str, but: str = "") -> str:
+    """`text` with every generated block made anew, except perhaps one."""
+    return BLOCK.sub(
+        lambda found: found[0] if found["name"] == but else found[1] + BLOCKS[found["name"]]() + found[4], text
+    )
+
+
+def body_of(name: str, text: str) -> str:
+    """What stands in a generated block."""
+    return next(found["body"] for found in BLOCK.finditer(text) if found["name"] == name)
 
 
 if __name__ == "__main__":

@@ -365,7 +365,9 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     assert (ran.status, ran.err) == (0, "")
     found = json.loads(ran.out)
     analysis = analyze(paths)
-    assert list(found) == ["capture", "flows", "events", "checksums", "warnings"]
+    assert list(found) == ["capture", "flows", "events", "checksums", "counters", "warnings"]
+    assert found["counters"] == analysis.counters_whole.astype(object).to_dict("records")
+    assert bool(found["counters"]) == (paths != [SAMPLE, OTHER])  # a bundle has snapshots, two files have none
     assert found["checksums"] == analysis.checksum_counts
     assert found["capture"] == analysis.capture
     assert (

@@ -122,6 +122,12 @@ class FlowTracker:
         """The `flows` rows, in order of first frames; `which` takes some of them, by position in `places`."""
         return self._rows_at(self.places()[which])
 
+    def rows_of(self, flows: npt.NDArray[np.int64]) -> Rows:
+        """The `flows` rows of those of these flows that are still followed, in order."""
+        places = self.places()
+        numbers = self.states["flow"][places]
+        return self._rows_at(places[np.isin(numbers, flows)])
+
     def busiest(self, count: int) -> Rows:
         """The `flows` rows with most bytes, most first."""
         places = self.places()

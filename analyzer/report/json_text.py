@@ -12,7 +12,10 @@ FLOWS_AT_ONCE = 10_000
 
 
 def json_pieces(analysis: Analysis) -> Iterator[str]:
-    """`capture`, `flows` (a list of rows), `events` and `checksums` (how many of each) and `warnings`, as one object. A million flows never stand in memory as text."""
+    """`capture`, `flows` (a list of rows), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots) and `warnings`, as one object.
+
+    A million flows never stand in memory as text.
+    """
     yield f'{{"capture": {json.dumps(analysis.capture, indent=1)},\n"flows": ['
     for start in range(0, len(analysis.flow_tracker), FLOWS_AT_ONCE):
         rows = analysis.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE))
@@ -20,4 +23,5 @@ def json_pieces(analysis: Analysis) -> Iterator[str]:
         yield ("\n" if start == 0 else ",\n") + lines.replace("\n", ",\n")
     yield f'],\n"events": {json.dumps(analysis.event_counts, indent=1)},'
     yield f'\n"checksums": {json.dumps(analysis.checksum_counts, indent=1)},'
+    yield f'\n"counters": {analysis.counters_whole.to_json(orient="records", indent=1)},'
     yield f'\n"warnings": {json.dumps(analysis.warnings, indent=1)}}}\n'
