@@ -1,0 +1,95 @@
+"""What all commands share: the group with its help, options, exit statuses, colours and damages on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from analyzer.capture import Damage
+
+OK, UNREADABLE, DAMAGED = 0, 2, 3
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+STYLES: dict[str, dict[str, Any]] = {
+    "answer": {"bold": True},
+    "title": {"bold": True, "fg": "cyan"},
+    "warning": {"fg": "yellow"},
+}
+
+
+@contextmanager
+def _quiet_when_closed() -> Iterator[None]:
+    """Output that nobody reads any more ends the command quietly."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OK)
+
+
+class _Group(click.Group):
+    """The commands. Their help is printed while arguments are parsed, all else when they run."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _quiet_when_closed():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _quiet_when_closed():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Group, context_settings=CONTEXT)
+@click.version_option(package_name="tcpcap", message="tcpcap %(version)s")
+def cli() -> None:
+    """Reads packet captures and says what happened in them.
+
+    TRACE is a capture file (pcap, pcapng or snoop; gzip, zstd, lz4, xz or bzip2 compressed or not), `-` for standard
+    input, or a directory that holds capture*.pcap[ng]. Several of them are one capture, in order of time.
+
+    Exit status: 0 done; 2 wrong usage or nothing readable; 3 done, but the input was cut short or damaged;
+    130 interrupted.
+    """
+
+
+hosts_option = click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address of the host that took the capture, if the packets do not tell; may be repeated.",
+)
+snapshots_option = click.option(
+    "--snapshots",
+    multiple=True,
+    metavar="FILE",
+    help="Kernel counters from the same minutes (nstat, /proc/net/snmp, ...); may be repeated.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
+def warn(damages: list[Damage]) -> None:
+    """Damages as lines on standard error."""
+    from analyzer.report.text import printable
+
+    for damage in damages:
+        click.echo(f"tcpcap: {printable(str(damage))}", err=True)
+
+
+def styled(text: str, role: str) -> str:
+    return click.style(text, **STYLES[role])
+
+
+def colour() -> bool | None:
+    """None lets click decide by the terminal; NO_COLOR wins."""
+    return False if os.environ.get("NO_COLOR") else None

@@ -1,0 +1,171 @@
+"""What a capture holds, and its tables: analyze, checksums, fix-checksums, export, schema."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, json_option, snapshots_option, styled, warn
+from analyzer.errors import TcpcapError
+
+if TYPE_CHECKING:
+    from analyzer.capture import Damage
+
+
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@json_option
+@hosts_option
+@snapshots_option
+@click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
+@click.option(
+    "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
+)
+@click.option(
+    "--max-flows",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many conversations to follow at a time; beyond it the least important leave.",
+)
+def analyze(
+    trace: tuple[str, ...],
+    as_json: bool,
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+    no_checksums: bool,
+    top: int,
+    max_flows: int,
+) -> None:
+    """Say what happened: connections in trouble first, then what the capture holds."""
+    from analyzer.analysis import analyze as run
+    from analyzer.report.progress import progress_shown
+
+    with progress_shown() as (update, notify):
+        analysis = run(
+            list(trace),
+            snapshots=snapshots,
+            hosts=hosts,
+            checksums=not no_checksums,
+            max_flows=max_flows,
+            progress=update,
+            notify=notify,
+        )
+    if as_json:
+        from analyzer.report.json_text import json_pieces
+
+        for piece in json_pieces(analysis):
+            click.echo(piece, nl=False)
+    else:
+        from analyzer.report.console import console_text
+
+        click.echo(console_text(analysis, top, styled), nl=False, color=colour())
+    sys.exit(DAMAGED if analysis.damages else OK)
+
+
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@json_option
+@hosts_option
+@snapshots_option
+@click.option("--top", default=20, show_default=True, type=click.IntRange(min=0), help="How many directions to show.")
+def checksums(
+    trace: tuple[str, ...], as_json: bool, hosts: tuple[str, ...], snapshots: tuple[str, ...], top: int
+) -> None:
+    """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
+    from analyzer.analysis import analyze as run
+    from analyzer.report.checksum_text import checksum_text, json_text
+    from analyzer.report.progress import progress_shown
+
+    with progress_shown() as (update, notify):
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update, notify=notify)
+    if as_json:
+        click.echo(json_text(analysis), nl=False)
+    else:
+        click.echo(checksum_text(analysis, top, styled), nl=False, color=colour())
+        warn(analysis.damages)
+    sys.exit(DAMAGED if analysis.damages else OK)
+
+
+@cli.command(name="fix-checksums")
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--all", "everything", is_flag=True, help="Make corrupt packets right too.")
+def fix_checksums(source: str, target: str, everything: bool) -> None:
+    """Write the capture IN to OUT with right checksums, so that it can be replayed.
+
+    Made right are the checksums that the sender left to its card; everything else stays as it is, to the byte. OUT is
+    compressed if its name ends in .gz, .zst, .lz4, .xz or .bz2; `-` is standard input or output.
+    """
+    from analyzer.checksums.fix import fix_checksums as fix
+    from analyzer.report.checksum_text import fixed_text
+    from analyzer.report.progress import progress_shown
+
+    with progress_shown() as (update, notify):
+        done = fix(source, target, everything=everything, progress=update, notify=notify)
+    click.echo(fixed_text(done), nl=False, err=target == "-")
+    warn(done.damages)
+    sys.exit(DAMAGED if done.damages else OK)
+
+
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.option("--table", required=True, help="Which table: packets, flows, events, checksums, counters or increments.")
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    show_default=True,
+    help="File to write; its ending tells the format. `-` is standard output.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    help="Format, where the file name does not tell it.",
+)
+@hosts_option
+@snapshots_option
+def export(
+    trace: tuple[str, ...],
+    table: str,
+    output: str,
+    kind: str | None,
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+) -> None:
+    """Write a table as CSV, JSON Lines or Parquet.
+
+    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves.
+    """
+    from analyzer.analysis import table_frames, table_named
+    from analyzer.report.export import export as write
+    from analyzer.report.export import format_of
+    from analyzer.report.progress import progress_shown
+
+    name, kind = table_named(table, "--table"), format_of(output, kind)
+    if output == "-" and sys.stdout is None:
+        raise TcpcapError("standard output", "closed", "name a file with -o")
+    if kind == "parquet" and output == "-" and sys.stdout.isatty():
+        raise TcpcapError("standard output", "a terminal, and Parquet is binary", "name a file with -o")
+    damages: list[Damage] = []
+    with progress_shown() as (update, notify):
+        frames = table_frames(
+            list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, notify=notify, damages=damages
+        )
+        write(frames, output, kind)
+    warn(damages)
+    sys.exit(DAMAGED if damages else OK)
+
+
+@cli.command()
+@click.argument("table", required=False)
+def schema(table: str | None) -> None:
+    """Print the columns of the tables (or of TABLE) as Markdown."""
+    from analyzer.analysis import table_named
+    from analyzer.tables import TABLES
+
+    names = [table_named(table, "TABLE")] if table else list(TABLES)
+    click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)

@@ -1,0 +1,85 @@
+"""tcpcap counters: what moved, what a name means, and which frames moved it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, snapshots_option, styled, warn
+
+
+@cli.group()
+def counters() -> None:
+    """Kernel counters: what moved, what a name means, and what packets can tell of it."""
+
+
+@counters.command()
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@click.option(
+    "--increments/--absolute",
+    default=None,
+    help="What nstat's text holds, where that is not clear: increments since its last run, or absolute values.",
+)
+def diff(before: str, after: str, increments: bool | None) -> None:
+    """Print what moved between two snapshots, A and B, with a line of meaning each.
+
+    A and B are files of nstat (text or JSON), /proc/net/{snmp,netstat,snmp6}, `netstat -s`, node_exporter or
+    counters.jsonl; of several snapshots in A the first counts, in B the last.
+    """
+    from analyzer.counters import diff as changes
+    from analyzer.counters import series_of
+    from analyzer.report.counter_text import diff_text
+    from analyzer.report.text import printable
+
+    series = series_of([before, after], increments=increments)
+    first = series_of([before], increments=increments).snapshots[0]
+    last = series_of([after], increments=increments).snapshots[-1]
+    click.echo(diff_text(changes(first, last), styled), nl=False, color=colour())
+    for note in series.notes:
+        click.echo(f"tcpcap: {printable(note)}", err=True)
+
+
+@counters.command()
+@click.argument("name")
+def explain(name: str) -> None:
+    """Explain a counter: what it counts, when it moves, what it points at, and what packets tell of it."""
+    from analyzer.counters.catalogue import explain_text, find
+
+    click.echo(explain_text(find(name)), nl=False)
+
+
+@counters.command(name="list")
+@click.option("--group", metavar="GROUP", help="Only of this group: Ip, Icmp, Tcp, Udp, TcpExt, IpExt, ...")
+@click.option("--observability", metavar="WORD", help="Only exact, bounded, inferred or unobservable ones.")
+@click.option("--word", metavar="TEXT", help="Only those whose name or text has it.")
+def list_counters(group: str | None, observability: str | None, word: str | None) -> None:
+    """List the counters, each with its first sentence."""
+    from analyzer.counters.catalogue import list_rows
+    from analyzer.report.counter_text import list_text
+
+    click.echo(list_text(list_rows(group=group, observability=observability, word=word)), nl=False)
+
+
+@counters.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.argument("name")
+@hosts_option
+@snapshots_option
+def trace(trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: tuple[str, ...]) -> None:
+    """List the frames that move a counter.
+
+    For example `tcpcap counters trace BUNDLE TcpRetransSegs`. NAME is as nstat prints it, or without its group. With
+    snapshots, each interval tells what the kernel counted in it.
+    """
+    from analyzer.analysis import analyze as run
+    from analyzer.report.progress import progress_shown
+    from analyzer.report.trace_text import trace_lines
+
+    with progress_shown() as (update, notify):
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update, notify=notify)
+    for line in trace_lines(analysis, name, styled):
+        click.echo(line, color=colour())
+    warn(analysis.damages)
+    sys.exit(DAMAGED if analysis.damages else OK)
