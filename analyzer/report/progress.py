@@ -37,12 +37,13 @@ def progress_shown() -> Iterator[tuple[Callable[[Capture], None], Callable[[str]
         console=Console(stderr=True),
         transient=True,
     )
-    began = time.monotonic()
+    began: list[float] = []  # when the first batch was done: until then kernels are loaded, and nobody knows the rate
     task = bar.add_task("reading", total=None)
 
     def update(capture: Capture) -> None:
         bar.update(task, completed=capture.done, total=capture.size)
-        if time.monotonic() - began > SHOW_AFTER_S:
+        began[:] = began or [time.monotonic()]
+        if time.monotonic() - began[0] >= SHOW_AFTER_S:
             bar.start()
 
     try:
