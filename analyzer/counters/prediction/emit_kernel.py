@@ -10,6 +10,9 @@ from analyzer.accelerate import Int, inline
 from analyzer.counters.prediction.state import DEFAULT_MSS
 from analyzer.decode.codes import O_TIMESTAMPS
 
+SMALL_MSS = 536  # TCP_MSS_DEFAULT
+LEAST_MSS = 68 - 20  # of a segment in the smallest IPv4 packet that everybody forwards, as the kernel has it
+
 
 @inline
 def add(row: Any, counter: Int, amount: Int, out: Any, used: Any) -> None:
@@ -64,7 +67,10 @@ def is_fragment(row: Any) -> Any:
 
 @inline
 def segment_size(row: Any, talk: Any) -> Int:
-    """Payload of a full segment: what its receiver accepts in one, less the option in each."""
+    """Payload of a full segment: what its receiver accepts in one, less the options in each.
+
+    It is no more than half of the largest window that the receiver has offered (tcp_bound_to_half_wnd()).
+    """
     side = np.int64(row["direction"])
     mss: Int = np.int64(talk["mss"][1 - side])
     if mss == 0:
@@ -72,9 +78,14 @@ def segment_size(row: Any, talk: Any) -> Int:
     own = np.int64(talk["mss"][side])
     if own != 0 and own < mss:
         mss = own
+    blocks = np.int64(row["header_len"]) - 20  # what is left of the options are SACK blocks (tcp_current_mss())
     if row["options"] & O_TIMESTAMPS:
-        mss -= 12
-    return max(1, mss)
+        mss, blocks = mss - 12, blocks - 12
+    widest = np.int64(talk["widest"][1 - side])
+    if widest > 0:
+        half = widest >> 1 if widest > SMALL_MSS else widest
+        mss = min(mss, max(half, LEAST_MSS))
+    return max(1, mss - blocks)
 
 
 @inline

@@ -22,6 +22,9 @@ TALK = np.dtype(
         ("fin_end", "u4", (2,)),  # the number after it
         ("fin_acked", "u1", (2,)),
         ("mss", "u2", (2,)),  # option of its SYN
+        ("shift", "u1", (2,)),  # likewise the window scale
+        ("scaled", "u1", (2,)),  # and whether it has that option
+        ("widest", "i8", (2,)),  # the largest window it has offered
         ("timestamps", "u1", (2,)),
         ("timeout_frame", "i8", (2,)),  # sent by its timer, and nothing came since; else 0
         ("timeout_ns", "i8", (2,)),

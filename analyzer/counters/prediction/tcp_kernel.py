@@ -11,7 +11,7 @@ from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.state import ESTABLISHED, GONE, NOTHING, RUN_BYTES, RUN_NS, SYN_RECEIVED, SYN_SENT
-from analyzer.decode.codes import O_MSS
+from analyzer.decode.codes import O_MSS, O_WINDOW_SCALE
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.serial import difference
@@ -94,8 +94,7 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
     side, flags = np.int64(row["direction"]), row["flags"]
     again = row["events"] & AGAIN_BIT != 0
     if flags & SYN:
-        if row["options"] & O_MSS:
-            talk["mss"][side] = row["mss"]
+        note_offer(row, talk, side)
         if again:
             add(row, RETRANS_SEGS, 1, out, used)
             add(row, SYN_RETRANS, 1, out, used)
@@ -146,8 +145,8 @@ def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
         add(row, TCP_CSUM, 1, out, used)
         return
     talk["timeout_frame"][side] = 0
-    if flags & SYN and row["options"] & O_MSS:
-        talk["mss"][other] = row["mss"]
+    if flags & SYN:
+        note_offer(row, talk, other)
     if flags & SYN and talk["established"][side] and not talk["gone"][side]:
         add(row, SYN_CHALLENGE, 1, out, used)
         add(row, IN_ERRS, 1, out, used)
@@ -182,8 +181,17 @@ def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
 
 
 @inline
+def note_offer(row: Any, talk: Any, side: Int) -> None:
+    """Keep what a SYN offers."""
+    if row["options"] & O_MSS:
+        talk["mss"][side] = row["mss"]
+    talk["scaled"][side] = row["options"] & O_WINDOW_SCALE != 0
+    talk["shift"][side] = min(14, np.int64(row["window_scale"]))
+
+
+@inline
 def note_end(row: Any, talk: Any, side: Int) -> None:
-    """Keep up to where this end has sent, and what it last acknowledged."""
+    """Keep up to where this end has sent, what it last acknowledged, and the largest window it offered."""
     if row["flags"] & RST:
         return
     space = np.int64(row["payload_len"]) + (row["flags"] & SYN != 0) + (row["flags"] & FIN != 0)
@@ -192,6 +200,10 @@ def note_end(row: Any, talk: Any, side: Int) -> None:
         talk["high"][side] = end
     if row["flags"] & ACK:
         talk["told"][side] = row["ack"]
+    window = np.int64(row["window"])
+    if not row["flags"] & SYN and talk["scaled"][0] and talk["scaled"][1]:
+        window <<= np.int64(talk["shift"][side])
+    talk["widest"][side] = max(np.int64(talk["widest"][side]), window)
 
 
 @inline

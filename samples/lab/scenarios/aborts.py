@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from ..impair import drop
 from ..lab import Lab
@@ -14,6 +17,7 @@ from ..switch import Switch
 from ..traffic import text
 
 _LINGER_0 = struct.pack("ii", 1, 0)
+_MAX_ORPHANS = Path("/proc/sys/net/ipv4/tcp_max_orphans")  # there is none in a namespace
 _RESET = "TcpEstabResets TcpOutRsts"
 
 
@@ -34,6 +38,42 @@ def abort_on_close(lab: Lab) -> None:
         connection.server.close()
         time.sleep(0.2)
         connection.client.close()
+
+
+@contextlib.contextmanager
+def _max_orphans(count: int) -> Iterator[None]:
+    """Allow so many sockets without an application. The setting is the whole machine's: it is put back at once."""
+    before = _MAX_ORPHANS.read_text()
+    _MAX_ORPHANS.write_text(str(count))
+    try:
+        yield
+    finally:
+        _MAX_ORPHANS.write_text(before)
+
+
+@scenario
+def abort_on_memory(lab: Lab) -> None:
+    """More sockets without an application than the machine allows (tcp_max_orphans, here 0 for half a second): reset at close.
+
+    The FIN of the client's first connection (port 40001) is lost, so its socket waits, and no application holds it. When the
+    second (40002) is closed in order, it would be one more: the kernel sends a RST and forgets it (TCPAbortOnMemory).
+    Likewise the first one, when its timer runs out. The setting is for all namespaces of the machine: record it where
+    nothing else is at work.
+    """
+    client, server = lab.pair()
+    rules = [drop("client", lambda segment: segment.src_port == 40001 and segment.flags & 1 == 1, nth={1})]
+    with lab.recording(client, server, rules=rules, delay_ms=2, counters=f"TcpExtTCPAbortOnMemory {_RESET}"):
+        waiting, second = dial(client, server, 40001), dial(client, server, 40002)
+        for connection in (waiting, second):
+            connection.upload(lab.random.randrange(50, 3000))
+        time.sleep(0.1)
+        waiting.client.close()
+        with _max_orphans(0):
+            time.sleep(0.15)  # the kernel looks ten times a second how many there are (tcp_orphan_update())
+            second.client.close()
+            time.sleep(0.35)
+    waiting.abandon()
+    second.abandon()
 
 
 @scenario
