@@ -240,6 +240,7 @@ def analyze(
     snapshots: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
     checksums: bool = True,
+    predict: bool = False,
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
     window_bytes: int | None = None,
@@ -254,6 +255,7 @@ def analyze(
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
+    predict : get ready to predict counters also where there are no snapshots (`increments` can be asked for without)
     max_flows : how many conversations are followed at most
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
@@ -269,6 +271,8 @@ def analyze(
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         with announced(notify or (lambda _: None)):
             load_kernels(summary, tracker, judge, checker)
+            if counters is not None or predict:
+                Predictor([]).load()
         for rows in decoded(capture, checker):
             summary.add(rows, len(capture.interfaces))
             for part in tracker.follow(rows):
@@ -319,7 +323,7 @@ def table_frames(
     Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
     if table in (COUNTERS.name, INCREMENTS.name):
-        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, progress=progress, notify=notify)
+        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, predict=True, progress=progress, notify=notify)
         if damages is not None:
             damages.extend(analysis.damages)
         analysis.need_host(table)

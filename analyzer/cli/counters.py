@@ -78,7 +78,7 @@ def trace(trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: 
     from analyzer.report.trace_text import trace_lines
 
     with progress_shown() as (update, notify):
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update, notify=notify)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, predict=True, progress=update, notify=notify)
     for line in trace_lines(analysis, name, styled):
         click.echo(line, color=colour())
     warn(analysis.damages)

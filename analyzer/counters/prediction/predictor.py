@@ -11,6 +11,7 @@ import numpy.typing as npt
 from analyzer.counters.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
 from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY, STATES, States
 from analyzer.schema import Rows
+from analyzer.tables import EVENTS, PACKETS
 
 FIRST_CAPACITY = 1 << 12
 NO_FLOW = -1
@@ -60,6 +61,11 @@ class Predictor:
             yield self._out[: used[0]]
             if at == len(rows):
                 return
+
+    def load(self) -> None:
+        """Have the kernels loaded (or compiled) now."""
+        for _ in self.add(np.zeros(0, PACKETS.dtype), np.zeros(0, EVENTS.dtype)):
+            pass
 
     def finish(self) -> Rows:
         """What may have happened after a frame without leaving one: a connection whose timer ran out last may have been given up.
