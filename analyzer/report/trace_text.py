@@ -11,6 +11,7 @@ import numpy.typing as npt
 from analyzer.analysis import Analysis
 from analyzer.correlate import AGREE, Compared
 from analyzer.counters.catalogue import find
+from analyzer.counters.prediction import INFERRED as MODELLED
 from analyzer.counters.prediction import NUMBER
 from analyzer.errors import UsageError
 from analyzer.report.counter_text import meaning
@@ -19,6 +20,7 @@ from analyzer.report.text import endpoint, plural, time_text
 from analyzer.schema import Rows, address_text
 from analyzer.tables import COUNTER_VERDICTS, INCREMENTS, RELATIONS
 
+INFERRED = RELATIONS[2]
 HEADER = f"{'frame':>10}  {'time (UTC)':<15}  {'adds':>10}  connection"
 
 
@@ -36,9 +38,12 @@ def trace_lines(analysis: Analysis, name: str, style: Style = plain) -> Iterator
     intervals = _intervals(analysis, counter)
     if analysis.comparison is not None and not intervals:
         yield "  It did not move between the snapshots."
-    yield from ["", HEADER]
+    yield ""
     frames = movements = 0
-    for part in analysis.increment_frames(counter):
+    parts = analysis.increment_frames(counter)
+    for number, part in enumerate(parts):
+        if number == 0:
+            yield HEADER
         ends = _ends(analysis, part["flow"].to_numpy())
         rows: Iterable[Any] = part.itertuples(index=False)
         for row in rows:
@@ -48,7 +53,9 @@ def trace_lines(analysis: Analysis, name: str, style: Style = plain) -> Iterator
             movements += row.amount
             yield _frame_line(row, ends)
     yield from (style(_interval_line(interval), "title") for interval in intervals)
-    yield from ["", f"{plural(frames, 'frame')}, {movements:,} in all" if frames else "no frame moves it"]
+    yield f"{plural(frames, 'frame')}, {movements:,} in all" if frames else "No frame moves it."
+    if counter in MODELLED:
+        yield "~ what a model of Linux decides, not the packets alone"
 
 
 def _intervals(analysis: Analysis, counter: str) -> list[Compared]:
@@ -69,10 +76,10 @@ def _interval_line(each: Compared) -> str:
 
 def _frame_line(row: Any, ends: dict[int, str]) -> str:
     """A frame, what it adds, and whose it is."""
-    relation = "" if row.relation == RELATIONS[0] else f" ({row.relation})"
     amount = f"{row.amount:,}" if row.low == row.high else f"{row.low:,} to {row.high:,}"
+    amount = f"~{amount}" if row.relation == INFERRED else amount
     whose = ends.get(row.flow, "-" if row.flow < 0 else f"flow {row.flow:,}")
-    return f"{row.frame:>10,}  {time_text(row.time_ns, day=False)}  {amount:>10}  {whose}{relation}"
+    return f"{row.frame:>10,}  {time_text(row.time_ns, day=False)}  {amount:>10}  {whose}"
 
 
 def _ends(analysis: Analysis, flows: npt.NDArray[np.int64]) -> dict[int, str]:
