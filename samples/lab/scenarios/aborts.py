@@ -53,16 +53,16 @@ def _max_orphans(count: int) -> Iterator[None]:
 
 @scenario
 def abort_on_memory(lab: Lab) -> None:
-    """More sockets without an application than the machine allows (tcp_max_orphans, here 0 for half a second): reset at close.
+    """A close when more sockets wait without an application than tcp_max_orphans allows: reset after the FIN.
 
-    The FIN of the client's first connection (port 40001) is lost, so its socket waits, and no application holds it. When the
-    second (40002) is closed in order, it would be one more: the kernel sends a RST and forgets it (TCPAbortOnMemory).
-    Likewise the first one, when its timer runs out. The setting is for all namespaces of the machine: record it where
-    nothing else is at work.
+    For half a second tcp_max_orphans is 0. The FIN of the client's first connection (port 40001) is lost, so its socket waits,
+    and no application holds it. When the second (40002) is closed in order, it would be one more: the kernel sends a RST right
+    after its FIN and forgets it (TCPAbortOnMemory). The setting is for all namespaces of the machine: record it where nothing
+    else is at work.
     """
     client, server = lab.pair()
     rules = [drop("client", lambda segment: segment.src_port == 40001 and segment.flags & 1 == 1, nth={1})]
-    with lab.recording(client, server, rules=rules, delay_ms=2, counters=f"TcpExtTCPAbortOnMemory {_RESET}"):
+    with lab.recording(client, server, rules=rules, delay_ms=2, counters="TcpExtTCPAbortOnMemory TcpOutRsts"):
         waiting, second = dial(client, server, 40001), dial(client, server, 40002)
         for connection in (waiting, second):
             connection.upload(lab.random.randrange(50, 3000))
