@@ -16,7 +16,7 @@ from analyzer.capture.bundle import COUNTERS_FILE, host_of, part_of
 from analyzer.capture.records import RECORDS, RecordBatch
 from analyzer.checksums import CaptureHost, Checker, Checksums
 from analyzer.checksums.counted import Fit, fits
-from analyzer.correlate import Comparison
+from analyzer.correlate import Comparison, facts_of
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas, series_of
@@ -128,13 +128,21 @@ class Analysis:
         if self.counter_series is None or not local:
             return None
         self._refuse_pipe("counters")
-        found = Comparison(self.counter_series)
         mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-        predictor = Predictor(local, mtu)
-        for increments in increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows):
-            found.add(increments)
-        found.add_late(predictor.finish())
-        return found
+        facts = facts_of(self.summary, self.interfaces, self.drops, recorded, self.flow_tracker)
+        found = Comparison(self.counter_series, facts)
+        self._count_into(found, Predictor(local, mtu))
+        moved = found.realigned()
+        if moved is not None:
+            self._count_into(moved, Predictor(local, mtu))
+        return moved or found
+
+    def _count_into(self, comparison: Comparison, predictor: Predictor) -> None:
+        """Read the capture again for a comparison."""
+        tell, max_flows = comparison.add_events, self.flow_tracker.max_flows
+        for increments in increment_rows(self.paths, predictor, max_flows=max_flows, tell_events=tell):
+            comparison.add(increments)
+        comparison.add_late(predictor.finish())
 
     @cached_property
     def counters(self) -> pd.DataFrame:
@@ -308,18 +316,26 @@ def table_rows(
             damages.extend(capture.damages)
 
 
-def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS) -> Iterator[Rows]:
+def increment_rows(
+    paths: list[str],
+    predictor: Predictor,
+    *,
+    max_flows: int = MAX_FLOWS,
+    tell_events: Callable[[Rows], None] = lambda _: None,
+) -> Iterator[Rows]:
     """What each frame must add to the counters of the predictor's host (INCREMENT), piece by piece.
 
-    What is yielded is overwritten by the next.
+    What is yielded is overwritten by the next. `tell_events` is called with the events of each piece of the capture.
     """
     tracker, checker = FlowTracker(max_flows), Checker()
     judge = Judge(tracker)
     with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
         for rows in _decoded(capture, checker):
             for part in tracker.follow(rows):
-                events = [found.copy() for found in judge.judge(part)]
-                yield from predictor.add(part, np.concatenate([np.zeros(0, EVENTS.dtype), *events]))
+                found = [events.copy() for events in judge.judge(part)]
+                events = np.concatenate([np.zeros(0, EVENTS.dtype), *found])
+                tell_events(events)
+                yield from predictor.add(part, events)
 
 
 def _decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
