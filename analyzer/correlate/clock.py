@@ -106,7 +106,7 @@ class Clock:
         }
         if not electorate:
             return Fit()
-        return _Election(electorate, hull).result()
+        return _Election(electorate, hull, observed.edge_ns).result()
 
 
 class _Voter(NamedTuple):
@@ -120,9 +120,10 @@ class _Voter(NamedTuple):
 class _Election:
     """Finds the cells of offsets that cannot be told from the best one: all at first, then finer."""
 
-    def __init__(self, electorate: Mapping[str, _Voter], hull: tuple[int, int]) -> None:
+    def __init__(self, electorate: Mapping[str, _Voter], hull: tuple[int, int], edge_ns: int) -> None:
         self._electorate = dict(electorate)
         self._hull = hull
+        self._edge_ns = edge_ns
         starts = min(int(each.single.starts.min()) for each in electorate.values())
         ends = max(int(each.single.ends.max()) for each in electorate.values())
         self._lowest, self._highest = hull[0] - ends, hull[1] - starts  # beyond these nothing overlaps
@@ -167,11 +168,11 @@ class _Election:
         cells = shifts[left]
         top = cells[score[left] >= score[left].max()]
         low, high = int(cells[0]), int(cells[-1]) + width
-        as_stamped = bool(np.any((cells <= 0) & (cells + width > 0)))
+        as_stamped = bool(np.any((cells <= self._edge_ns) & (cells + width > -self._edge_ns)))
         together = bool((np.diff(cells) <= 2 * width).all())
         found = Fit(range_ns=(low, high) if together else None, as_stamped=as_stamped)
         if as_stamped and low >= -WITHIN_NS and high <= WITHIN_NS:
-            return replace(found, range_ns=(low, high), offset=Offset(0, max(-low, high)))
+            return replace(found, range_ns=(low, high), offset=Offset(0, max(abs(low), abs(high))))
         if high - low > 2 * WITHIN_NS:
             return found
         middle = (int(top[0]) + int(top[-1]) + width) // 2

@@ -1,12 +1,13 @@
 """Counters that packets do not decide: which events happened in the very intervals in which they moved.
 
 A coincidence is claimed only where chance would hardly make one as close: by the hypergeometric distribution over the
-intervals with traffic, corrected for all pairs that could have shown one (Tarone 1990), and against the same pattern moved
-in time, since busy times bring everything at once.
+intervals with traffic, corrected for all pairs that could have shown one (Tarone 1990). Busy times bring everything at
+once: intervals in a row count as one, and the same pattern turned in time must not fit as well.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ CHANCE = 0.05
 EXPLAINED = 0.5  # of the increments at least
 MOST_ENTRIES = 1 << 18  # events of a flow in an interval that are remembered
 EVERY_FLOW = -1
+RUN_SLACK = 0.25  # by so much runs are longer by accident
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
@@ -39,6 +41,15 @@ class Patterns:
     def sizes(self) -> Numbers:
         """In how many intervals each is."""
         return np.diff(self.begins, append=len(self.intervals))
+
+    def run_lengths(self, intervals: int) -> list[float]:
+        """How much longer the runs of each are than chance makes them."""
+        begins = np.append(True, np.diff(self.intervals) != 1)
+        begins[self.begins] = True
+        runs = np.add.reduceat(begins.astype(np.int64), self.begins)
+        return [
+            _run_length(size, count, intervals) for size, count in zip(self.sizes.tolist(), runs.tolist(), strict=True)
+        ]
 
     def total(self, values: Numbers) -> Numbers:
         """The sum of the intervals' values over each pattern."""
@@ -133,8 +144,13 @@ def _closest(name: str, values: Numbers, patterns: Patterns, test: _Test, pairs:
     moved = values > 0
     shares = patterns.total(values) / values.sum()
     both, sizes, size = patterns.total(moved.astype(np.int64)), patterns.sizes, int(moved.sum())
+    own, lengths = _run_length(size, _runs(moved), len(moved)), patterns.run_lengths(len(moved))
     candidates = [
-        (min(1.0, test.chance(size, int(sizes[at]), int(both[at])) * pairs), -float(shares[at]), at)
+        (
+            min(1.0, test.chance(size, int(sizes[at]), int(both[at]), min(own, lengths[at])) * pairs),
+            -float(shares[at]),
+            at,
+        )
         for at in np.flatnonzero(shares >= EXPLAINED).tolist()
     ]
     # Where two fit alike, one flow says more than all flows together.
@@ -156,11 +172,14 @@ class _Test:
         self._intervals = intervals
         self._log = np.concatenate([np.zeros(1), np.cumsum(np.log(np.arange(1, intervals + 1)))])  # of factorials
 
-    def chance(self, moved: int, present: int, both: int) -> float:
-        """The probability of at least so many in both."""
-        k = np.arange(max(both, moved + present - self._intervals), min(moved, present) + 1)
-        ways = self._choose(present, k) + self._choose(self._intervals - present, moved - k)
-        return float(min(1.0, np.exp(ways - self._choose(self._intervals, moved)).sum()))
+    def chance(self, moved: int, present: int, both: int, run: float = 1.0) -> float:
+        """The probability of at least so many in both, where `run` intervals tell no more than one."""
+        by = max(1, math.ceil(run - RUN_SLACK))
+        intervals = self._intervals // by
+        moved, present, both = min(-(-moved // by), intervals), min(-(-present // by), intervals), both // by
+        k = np.arange(max(both, moved + present - intervals), min(moved, present) + 1)
+        ways = self._choose(present, k) + self._choose(intervals - present, moved - k)
+        return float(min(1.0, np.exp(ways - self._choose(intervals, moved)).sum()))
 
     def _choose(self, n: int, k: npt.NDArray[np.intp] | int) -> npt.NDArray[np.float64]:
         """The logarithm of the number of ways to choose."""
@@ -179,6 +198,16 @@ def _testable(test: _Test, moved: list[int], sizes: Numbers) -> int:
         if (found[able - 1] if able else 0) <= tests:
             return int(tests)
     return int(found[-1])
+
+
+def _runs(mask: Mask) -> int:
+    """How many times it begins."""
+    return int((mask & ~np.append(False, mask[:-1])).sum())
+
+
+def _run_length(size: float, runs: float, intervals: int) -> float:
+    """How much longer runs are than they would be if every interval were drawn on its own."""
+    return size / runs * (1 - size / intervals) if runs else 1.0
 
 
 def _turned(moved: Mask, present: Mask, both: int) -> float:

@@ -34,9 +34,9 @@ class Compared(NamedTuple):
 def table(compared: Sequence[Compared]) -> Rows:
     """The numbers of the rows of the table `counters`."""
     rows = np.zeros(len(compared), COUNTERS.dtype)
-    for name, values in zip(Compared._fields, zip(*compared, strict=True), strict=bool(compared)):
+    for at, name in enumerate(Compared._fields):
         if name in (COUNTERS.dtype.names or ()):
-            rows[name] = values
+            rows[name] = np.fromiter((each[at] for each in compared), np.int64, len(compared))
     return rows
 
 

@@ -22,7 +22,16 @@ from analyzer.correlate.compared import (
     UNOBSERVABLE,
     Compared,
 )
-from analyzer.correlate.coverage import COVERING, OUTSIDE, Coverage, assess, inside, more_than_captured
+from analyzer.correlate.coverage import (
+    BEGUN_BEFORE,
+    COVERING,
+    OUTSIDE,
+    Coverage,
+    assess,
+    inside,
+    more_than_captured,
+    needs_beginning,
+)
 from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger
 from analyzer.correlate.observed import UNKNOWN, Observed
@@ -39,6 +48,7 @@ NOT_PREDICTED = "not predicted from packets"
 REPEATS = "TcpRetransSegs"
 
 Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 class Comparison:
@@ -128,7 +138,7 @@ class Comparison:
         return self._given_facts or Facts(self._ledger.first_ns, self._ledger.last_ns)
 
     @cached_property
-    def _covered(self) -> npt.NDArray[np.bool_]:
+    def _covered(self) -> Mask:
         """The intervals that lie within the capture."""
         return inside(self._observed, self._facts, more_than_captured(self._observed, self._ranges))
 
@@ -182,51 +192,52 @@ class Comparison:
 
     def _judged(self, found: Compared) -> Compared:
         """With its verdict, and with no more of a claim than the coverage allows."""
-        if found.relation == UNOBSERVABLE:
-            return found._replace(verdict=NOT_COMPARABLE, reason=NOT_PREDICTED)
-        verdict = UNDER if found.observed < found.low else OVER if found.observed > found.high else AGREE
-        if self._coverage.complete:
-            return found._replace(verdict=verdict, reason=REASONS[verdict])
-        low, high = self._weakened(found.low, found.high)
-        relation = BOUNDED if found.relation == EXACT else found.relation
-        verdict = AGREE if found.observed == found.predicted else NOT_COMPARABLE
-        reason = self._coverage.reason if verdict else ""
-        return found._replace(low=low, high=high, relation=relation, verdict=verdict, reason=reason)
-
-    def _weakened(self, low: int, high: int) -> tuple[int, int]:
-        """What is missing may come on top; what the host did not count may go off."""
-        coverage = self._coverage
-        foreign = coverage.surplus > 0
-        return min(low, 0) if foreign else low, high if foreign and coverage.share == 1 else UNLIMITED
+        moved, amount, low, high = (np.array([value], np.int64) for value in found[3:7])
+        certain, covered = np.array([found.relation != BOUNDED]), np.ones(1, np.bool_)
+        claims = self._claims(found.counter, moved, amount, low, high, certain, covered)
+        least, most, relation, verdict = (int(each[0]) for each in claims)
+        reason = self._reason(found.counter, verdict, True)
+        return found._replace(low=least, high=most, relation=relation, verdict=verdict, reason=reason)
 
     def _each(self, name: str) -> Iterator[tuple[int, Compared]]:
         """A counter in each interval in which it moved or should have, with the interval's number."""
+        observed, covered = self._observed, self._covered
         moved, low, high = self._ranges(name)
-        observed, coverage, size = self._observed, self._coverage, len(moved)
         known = observed.of(name) != UNKNOWN
         sums = self._ledger.over(name)
-        amount = np.zeros(size, np.int64) if sums is None else sums.amount
-        most = amount if sums is None else sums.most
+        amount = most = np.zeros(len(moved), np.int64)
+        certain = np.ones(len(moved), np.bool_)
+        if sums is not None:
+            amount, most, certain = sums.amount, sums.most, sums.least == sums.most + sums.late
         shown = np.flatnonzero(known & ((moved != 0) | (amount != 0) | (most != 0)))
-        relations = np.full(size, UNOBSERVABLE)
-        verdicts = np.full(size, NOT_COMPARABLE)
-        if name in NUMBER:
-            certain = np.ones(size, np.bool_) if sums is None else sums.least == sums.most + sums.late
-            relations = np.where(certain, _relation(name, True), _relation(name, False))
-            verdicts = np.where(moved < low, UNDER, np.where(moved > high, OVER, AGREE))
-            weak = ~self._covered | (not coverage.complete)
-            if weak.any():
-                relations[weak & (relations == EXACT)] = BOUNDED
-                verdicts = np.where(weak, np.where(moved == amount, AGREE, NOT_COMPARABLE), verdicts)
-                foreign = coverage.surplus > 0
-                low = np.where(weak & foreign, np.minimum(low, 0), low)
-                high = np.where(weak & (not foreign or coverage.share < 1), UNLIMITED, high)
-        else:
-            low, high = amount, amount
-        columns = (observed.starts, observed.ends, moved, amount, low, high, relations, verdicts)
-        covered = self._covered.tolist()
-        for at, *values in zip(shown.tolist(), *(each[shown].tolist() for each in columns), strict=True):
-            yield at, Compared._make((name, *values, self._reason(name, values[-1], covered[at])))
+        claims = self._claims(name, moved, amount, low, high, certain, covered)
+        columns = (observed.starts, observed.ends, moved, amount, *claims, covered)
+        for at, *values, within in zip(shown.tolist(), *(each[shown].tolist() for each in columns), strict=True):
+            yield at, Compared._make((name, *values, self._reason(name, values[-1], within)))
+
+    def _claims(
+        self, name: str, moved: Numbers, amount: Numbers, low: Numbers, high: Numbers, certain: Mask, covered: Mask
+    ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """Low, high, relation and verdict of a counter in intervals, of which only some may be `covered`."""
+        size = len(moved)
+        if name not in NUMBER:
+            return amount, amount, np.full(size, UNOBSERVABLE), np.full(size, NOT_COMPARABLE)
+        relations = np.where(certain, _relation(name, True), _relation(name, False))
+        verdicts = np.where(moved < low, UNDER, np.where(moved > high, OVER, AGREE))
+        coverage, partly = self._coverage, self._is_known_in_part(name)
+        weak = np.full(size, True) if partly or not coverage.complete else ~covered
+        if weak.any():
+            # What is missing may come on top, what the host did not count may go off.
+            less, more = partly or coverage.surplus > 0, partly or coverage.surplus == 0 or coverage.share < 1
+            low = np.where(weak & less, np.minimum(low, 0), low)
+            high = np.where(weak & more, UNLIMITED, high)
+            relations = np.where(weak & (relations == EXACT), BOUNDED, relations)
+            verdicts = np.where(weak, np.where(moved == amount, AGREE, NOT_COMPARABLE), verdicts)
+        return low, high, relations, verdicts
+
+    def _is_known_in_part(self, name: str) -> bool:
+        """Does it depend on what connections did before a capture that began after the snapshots?"""
+        return needs_beginning(name) and len(self._covered) > 0 and not self._covered[0]
 
     def _reason(self, name: str, verdict: int, covered: bool) -> str:
         """Why it cannot be compared, or what a disagreement may mean."""
@@ -234,7 +245,9 @@ class Comparison:
             return REASONS[verdict]
         if name not in NUMBER:
             return NOT_PREDICTED
-        return self._coverage.reason if covered else OUTSIDE
+        if not covered:
+            return OUTSIDE
+        return self._coverage.reason or BEGUN_BEFORE
 
 
 def _relation(name: str, certain: bool) -> int:

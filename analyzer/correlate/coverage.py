@@ -13,10 +13,17 @@ from analyzer.correlate.facts import Facts
 from analyzer.correlate.observed import Observed
 
 # Every packet moves one of these: they tell how much of the host's traffic the capture holds.
-COVERING = ("IpInReceives", "Ip6InReceives", "TcpInSegs", "TcpOutSegs", "UdpInDatagrams", "UdpOutDatagrams")
+COVERING = (
+    "IpInReceives", "Ip6InReceives", "TcpInSegs", "TcpOutSegs", "UdpInDatagrams", "UdpOutDatagrams", "IpOutRequests",
+    "Ip6OutRequests",
+)  # fmt: skip
+STATELESS = ("Ip", "Icmp", "Udp")  # groups that each packet moves whatever was before it
 TWICE = (0.49, 0.51)  # surplus where each frame was captured twice
+RECEIVED = ("IpInReceives", "Ip6InReceives")
 OTHER_HOST = "another host or network namespace, or frames captured twice"
+DROPPED = "IP received it, and it was dropped before it was delivered: a firewall, or a full buffer"
 OUTSIDE = "the capture does not cover this time"
+BEGUN_BEFORE = "connections that began before the capture are known in part"
 
 Mask = npt.NDArray[np.bool_]
 
@@ -34,6 +41,8 @@ class Coverage:
     counted : whether there was such a counter, and it moved
     causes : what the capture file and host.json tell of what may be missing
     contradictions : what cannot be, were this a capture of all of the host's traffic
+    losing : whether the file itself says that it does not hold everything
+    received : whether IP counted all that was captured
     """
 
     share: float = 1.0
@@ -44,6 +53,7 @@ class Coverage:
     causes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
     losing: bool = False
+    received: bool = False
 
     @property
     def complete(self) -> bool:
@@ -59,9 +69,8 @@ class Coverage:
         if self.share < 1:
             return f"the capture holds {_percent(self.share)} of what the host counted ({self.counter})"
         if self.surplus > 0:
-            return (
-                f"{_percent(self.surplus)} of what was captured the host did not count ({self.counter}): {OTHER_HOST}"
-            )
+            why = DROPPED if self.received else OTHER_HOST
+            return f"{_percent(self.surplus)} of what was captured the host did not count ({self.counter}): {why}"
         return "" if self.complete else self.causes[0]
 
     def sentences(self) -> Iterator[str]:
@@ -70,8 +79,13 @@ class Coverage:
             yield f"the capture covers {_percent(self.time_share)} of the snapshots' time, and only that is compared"
         if not self.complete:
             yield self.reason
-            yield from (each for each in self.causes if each != self.reason)
+            yield from (each for each in self.causes if each != self.reason and self.share < 1)
         yield from self.contradictions
+
+
+def needs_beginning(name: str) -> bool:
+    """Does a counter depend on what connections did before?"""
+    return not name.startswith(STATELESS) and name not in COVERING
 
 
 def inside(observed: Observed, facts: Facts, more: Mask) -> Mask:
@@ -119,7 +133,11 @@ def assess(whole: Iterable[Compared], facts: Facts, time_share: float, repeats: 
                 surplus = part
                 shown = shown if share < 1 else found.counter
     contradictions = tuple(_contradictions(judged, repeats))
-    return Coverage(share, surplus, shown, time_share, counted > 0, tuple(facts.causes()), contradictions, facts.losing)
+    received = any(each.counter in RECEIVED and each.observed for each in judged) and not any(
+        each.counter in RECEIVED and each.observed < each.low for each in judged
+    )
+    causes = tuple(facts.causes())
+    return Coverage(share, surplus, shown, time_share, counted > 0, causes, contradictions, facts.losing, received)
 
 
 def _contradictions(judged: list[Compared], repeats: Compared | None) -> Iterator[str]:
@@ -134,7 +152,7 @@ def _contradictions(judged: list[Compared], repeats: Compared | None) -> Iterato
     if moving and all(TWICE[0] <= each <= TWICE[1] for each in surpluses):
         yield "the host counted half of what was captured: every frame seems to have been captured twice"
     if repeats is not None and repeats.observed == 0 and repeats.low > 0:
-        yield f"{repeats.low:,} retransmitted segments of the host were captured, and TcpRetransSegs stays 0: {OTHER_HOST}"
+        yield f"retransmissions of the host were captured ({repeats.low:,}), and TcpRetransSegs stays 0: {OTHER_HOST}"
 
 
 def _percent(share: float) -> str:

@@ -25,7 +25,7 @@ class Facts:
     dropped : packets that the capture lost by its own count
     filters : capture filters that its interfaces name
     cut_headers : frames of which too little was captured to read their headers
-    left_out : interfaces of the host of whose addresses no frame was captured
+    left_out : interfaces of the host whose addresses are in no conversation of the capture
     """
 
     first_ns: int = 0
@@ -51,7 +51,7 @@ class Facts:
             yield f"{frames} cut within the headers (snaplen)"
         if self.left_out:
             names = ", ".join(self.left_out)
-            yield f"the host also has {names}, of whose addresses no frame was captured"
+            yield f"it holds no conversation of the host's addresses on {names}"
 
 
 def facts_of(
