@@ -15,7 +15,7 @@ from analyzer.capture import Damage, FileInfo, Interfaces, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, host_of, part_of
 from analyzer.checksums import CaptureHost, Checker, Checksums
 from analyzer.checksums.counted import Fit, fits
-from analyzer.correlate import Compared, Comparison
+from analyzer.correlate import Compared, Comparison, facts_of
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas, series_of
@@ -118,11 +118,21 @@ class Analysis:
         if self.counter_series is None or predictor is None:
             return None
         self._refuse_pipe("counters")
-        found = Comparison(self.counter_series)
-        for increments in increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows):
-            found.add(increments)
-        found.add_late(predictor.finish())
-        return found
+        recorded = [host for host in map(host_of, self.paths) if host is not None]
+        facts = facts_of(self.summary, self.interfaces, self.drops, recorded, self.flow_tracker)
+        found = Comparison(self.counter_series, facts)
+        self._count_into(found, predictor)
+        moved, again = found.realigned(), self._predictor()
+        if moved is not None and again is not None:
+            self._count_into(moved, again)
+        return moved or found
+
+    def _count_into(self, comparison: Comparison, predictor: Predictor) -> None:
+        """Read the capture again for a comparison."""
+        tell, max_flows = comparison.add_events, self.flow_tracker.max_flows
+        for increments in increment_rows(self.paths, predictor, max_flows=max_flows, tell_events=tell):
+            comparison.add(increments)
+        comparison.add_late(predictor.finish())
 
     def need_host(self, what: str) -> None:
         """Raise UsageError where it is not known whose counters these are, or `what` needs snapshots and there are none."""

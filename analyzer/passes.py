@@ -74,18 +74,26 @@ def table_rows(
             damages.extend(capture.damages)
 
 
-def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS) -> Iterator[Rows]:
+def increment_rows(
+    paths: list[str],
+    predictor: Predictor,
+    *,
+    max_flows: int = MAX_FLOWS,
+    tell_events: Callable[[Rows], None] = lambda _: None,
+) -> Iterator[Rows]:
     """What each frame must add to the counters of the predictor's host (INCREMENT), piece by piece.
 
-    What is yielded is overwritten by the next.
+    What is yielded is overwritten by the next. `tell_events` is called with the events of each piece of the capture.
     """
     tracker, checker = FlowTracker(max_flows), Checker()
     judge = Judge(tracker)
     with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
-                events = [found.copy() for found in judge.judge(part)]
-                yield from predictor.add(part, np.concatenate([np.zeros(0, EVENTS.dtype), *events]))
+                found = [events.copy() for events in judge.judge(part)]
+                events = np.concatenate([np.zeros(0, EVENTS.dtype), *found])
+                tell_events(events)
+                yield from predictor.add(part, events)
 
 
 def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:

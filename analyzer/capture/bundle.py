@@ -23,6 +23,7 @@ class Host:
     kernel: str
     addresses: tuple[str, ...]
     mtu: int  # the largest of its interfaces but loopback, 0 where it is not said
+    interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the name of each, and its addresses
 
 
 def part_of(path: str, name: str) -> str | None:
@@ -45,14 +46,19 @@ def host_of(path: str) -> Host | None:
         raise CaptureError(file, f"cannot be read as JSON ({error})", todo) from None
     if not isinstance(content, dict):
         raise CaptureError(file, "not a JSON object", todo)
-    addresses = tuple(text for each in _list(content.get("interfaces")) for text in _addresses(each))
+    interfaces = tuple(
+        (_text(each.get("name")), tuple(_addresses(each)))
+        for each in _list(content.get("interfaces"))
+        if isinstance(each, dict)
+    )
+    addresses = tuple(text for _, own in interfaces for text in own)
     mtus = [
         each.get("mtu")
         for each in _list(content.get("interfaces"))
         if isinstance(each, dict) and each.get("name") != "lo"
     ]
     mtu = max((each for each in mtus if isinstance(each, int)), default=0)
-    return Host(file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu)
+    return Host(file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu, interfaces)
 
 
 def _addresses(interface: Any) -> list[str]:

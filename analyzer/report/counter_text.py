@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from analyzer.correlate import BOUNDED, NOT_COMPARABLE, OVER, UNDER, UNOBSERVABLE, Compared, Comparison
+from analyzer.correlate import (
+    BOUNDED,
+    EVERY_FLOW,
+    NOT_COMPARABLE,
+    OVER,
+    UNDER,
+    UNLIMITED,
+    UNOBSERVABLE,
+    Coincidence,
+    Compared,
+    Comparison,
+    Fit,
+)
 from analyzer.counters import Change
 from analyzer.counters.catalogue import CATALOGUE, find
 from analyzer.counters.catalogue.entries import first_sentence
@@ -14,6 +26,7 @@ from analyzer.report.text import printable
 from analyzer.tables import RELATIONS
 
 MAX_UNPREDICTED = 12
+MAX_COINCIDENCES = 6
 
 
 def diff_text(changes: Sequence[Change], style: Style = plain) -> str:
@@ -52,11 +65,12 @@ def meaning(name: str) -> str:
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
-    """Disagreements first, then what agrees, then what packets do not predict."""
+    """Clocks and coverage, disagreements, then what agrees, then what packets do not predict."""
     compared = comparison.whole()
-    coverage = comparison.coverage()
-    if not coverage.complete:
-        yield from wrapped(coverage.reason, "  coverage    ")
+    if clocks := clock_sentence(comparison.fit):
+        yield from wrapped(clocks, "  clock       ")
+    for sentence in comparison.coverage().sentences():
+        yield from wrapped(printable(sentence), "  coverage    ")
     wrong = [each for each in compared if each.verdict in (UNDER, OVER)]
     hidden = [each for each in compared if each.verdict == NOT_COMPARABLE and each.relation != UNOBSERVABLE]
     agreeing = [each for each in compared if each not in wrong and each not in hidden and each.relation != UNOBSERVABLE]
@@ -75,11 +89,42 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
         names = ", ".join(f"{each.counter} {each.observed:,}" for each in others[:MAX_UNPREDICTED])
         more = f" and {len(others) - MAX_UNPREDICTED} more" if len(others) > MAX_UNPREDICTED else ""
         yield from wrapped(f"{names}{more}", "  no forecast ")
+        amounts = {each.counter: each.observed for each in others}
+        for found in comparison.coincidences()[:MAX_COINCIDENCES]:
+            yield from wrapped(_coincidence(found, amounts), "              ")
+
+
+def clock_sentence(fit: Fit) -> str:
+    """How the clock of the snapshots goes beside that of the capture; empty where nothing is to be said."""
+    if fit.as_stamped:
+        return ""
+    if fit.range_ns is None:
+        return (
+            "the times of the snapshots do not fit those of the capture; the traffic does not tell how far they are off"
+        )
+    how = "behind" if fit.shift_ns > 0 else "ahead of"
+    if fit.offset is not None:
+        amount, unsure = abs(fit.offset.ns) / 1e9, fit.offset.uncertainty_ns / 1e9
+        return f"the snapshots' clock is {amount:,.3f} s (give or take {unsure:.3f}) {how} the capture's; corrected"
+    low, high = sorted(abs(each) / 1e9 for each in fit.range_ns)
+    return (
+        f"the snapshots' clock is between {low:,.3f} and {high:,.3f} s {how} the capture's, which the traffic"
+        " does not tell more closely; corrected by the mean"
+    )
+
+
+def _coincidence(found: Coincidence, amounts: dict[str, int]) -> str:
+    """A counter and the event that came with it."""
+    whose = "any flow" if found.flow == EVERY_FLOW else f"flow {found.flow}"
+    amount = f"{amounts[found.counter]:,}" if found.counter in amounts else "moved"
+    return f"{found.counter} {amount}: in the intervals of {found.event} of {whose} ({found.share:.0%})"
 
 
 def _line(each: Compared) -> str:
     """Observed beside predicted."""
-    forecast = f"{each.low:,} to {each.high:,}" if each.relation == BOUNDED else f"{each.predicted:,}"
+    forecast = f"{each.predicted:,}"
+    if each.relation == BOUNDED:
+        forecast = f"{each.low:,} or more" if each.high == UNLIMITED else f"{each.low:,} to {each.high:,}"
     return (
         f"{each.counter}: the kernel counted {each.observed:,}, the packets say {forecast} ({RELATIONS[each.relation]})"
     )

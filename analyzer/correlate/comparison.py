@@ -1,0 +1,255 @@
+"""Comparison: increments and events stream in, then counters are judged, over the whole time and by interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.correlate.clock import Clock, Fit, Offset
+from analyzer.correlate.coincidence import Activity, Coincidence, coincidences
+from analyzer.correlate.compared import (
+    AGREE,
+    BOUNDED,
+    EXACT,
+    INFERRED_RELATION,
+    NOT_COMPARABLE,
+    OVER,
+    UNDER,
+    UNLIMITED,
+    UNOBSERVABLE,
+    Compared,
+)
+from analyzer.correlate.coverage import (
+    BEGUN_BEFORE,
+    COVERING,
+    OUTSIDE,
+    Coverage,
+    assess,
+    inside,
+    more_than_captured,
+    needs_beginning,
+)
+from analyzer.correlate.facts import Facts
+from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger
+from analyzer.correlate.observed import UNKNOWN, Observed
+from analyzer.counters import Series, deltas
+from analyzer.counters.prediction import INFERRED, NUMBER
+from analyzer.schema import Rows
+
+REASONS = {
+    AGREE: "",
+    UNDER: "the packets show more than the kernel counted",
+    OVER: "the kernel counted more than the packets show",
+}
+NOT_PREDICTED = "not predicted from packets"
+REPEATS = "TcpRetransSegs"
+
+Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class Comparison:
+    """Sums increments per interval of a series of snapshots; then compares.
+
+    Parameters
+    ----------
+    facts : what is known of the capture beside its packets
+    fit : how the clocks of snapshots and capture hang together, where that is known already
+
+    `add` all increments, then see `realigned`: only where the clocks differ they are to be added once more, to another.
+    """
+
+    def __init__(self, series: Series, facts: Facts | None = None, fit: Fit | None = None) -> None:
+        self.series = series
+        self._known_fit = fit
+        self._observed = Observed(deltas(series), fit.shift_ns if fit else 0, EDGE_NS, LONGEST_EDGE_NS)
+        self._ledger = Ledger(self._observed)
+        self._clock = Clock() if fit is None else None
+        self._activity = Activity(self._observed)
+        self._given_facts = facts
+
+    @property
+    def intervals(self) -> list[tuple[int, int]]:
+        """From which time to which time, on the capture's clock."""
+        return list(zip(self._observed.starts.tolist(), self._observed.ends.tolist(), strict=True))
+
+    def add(self, increments: Rows) -> None:
+        """Count the increments of a part of the capture."""
+        self._ledger.add(increments)
+        if self._clock is not None:
+            self._clock.add(increments)
+
+    def add_events(self, events: Rows) -> None:
+        """Take note of the events of a part of the capture."""
+        self._activity.add(events)
+
+    def add_late(self, increments: Rows) -> None:
+        """Count what may have happened at any time after its frame, or not at all."""
+        self._ledger.add_late(increments)
+
+    def realigned(self) -> Comparison | None:
+        """A comparison with the times of the snapshots corrected, to be filled anew; None where they need not be."""
+        return Comparison(self.series, self._given_facts, self.fit) if self.fit.shift_ns and self._clock else None
+
+    @cached_property
+    def fit(self) -> Fit:
+        """What the counters say of the clocks."""
+        return self._clock.fit(self._observed) if self._clock is not None else self._known_fit or Fit()
+
+    @property
+    def offset(self) -> Offset | None:
+        """What must be added to the times of the snapshots; None where the traffic does not say it within 50 ms."""
+        return self.fit.offset
+
+    def coverage(self) -> Coverage:
+        """How much of the host's traffic between the snapshots was captured."""
+        return self._coverage
+
+    def whole(self) -> list[Compared]:
+        """Every counter that moved or should have, over the intervals that the capture covers."""
+        found = (self._whole(name) for name in self._names)
+        return [self._judged(each) for each in found if each is not None]
+
+    def rows(self) -> list[Compared]:
+        """The same for every interval, in order of time."""
+        found = [row for name in self._names for row in self._each(name)]
+        return [row for _, row in sorted(found, key=lambda each: each[0])]
+
+    def coincidences(self) -> list[Coincidence]:
+        """Events that happened when counters moved that packets do not decide, as far as that is no chance."""
+        names = [name for name in self._names if name not in NUMBER]
+        increments = {name: np.maximum(self._observed.of(name), 0) for name in names}
+        busy = self._covered & self._ledger.busy()
+        return coincidences(increments, self._activity, busy) if busy.sum() > 1 else []
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Counters that moved, or that packets move: first those that are predicted."""
+        occurring, moved = self._ledger.names(), self._observed.moved()
+        predicted = [name for name in NUMBER if name in moved or "+" in name]
+        return [*dict.fromkeys([*sorted({*occurring, *predicted}, key=NUMBER.__getitem__), *sorted(moved)])]
+
+    @cached_property
+    def _facts(self) -> Facts:
+        """What was told, or else what the increments tell."""
+        return self._given_facts or Facts(self._ledger.first_ns, self._ledger.last_ns)
+
+    @cached_property
+    def _covered(self) -> Mask:
+        """The intervals that lie within the capture."""
+        return inside(self._observed, self._facts, more_than_captured(self._observed, self._ranges))
+
+    @cached_property
+    def _coverage(self) -> Coverage:
+        observed, covered = self._observed, self._covered
+        lengths = observed.ends - observed.starts
+        share = float(lengths[covered].sum() / lengths.sum()) if lengths.sum() else float(covered.all())
+        compared = [found for name in COVERING if (found := self._whole(name)) is not None]
+        return assess(compared, self._facts, share, self._whole(REPEATS))
+
+    def _ranges(self, name: str) -> tuple[Numbers, ...]:
+        """By interval: observed, the least and the most by the packets; zeros where a counter is not listed."""
+        moved = self._observed.of(name)
+        known = moved != UNKNOWN
+        sums = self._ledger.over(name)
+        if sums is None:
+            zeros = np.zeros(len(moved), np.int64)
+            return np.where(known, moved, 0), zeros, zeros
+        low = sums.least - sums.after_start - sums.before_end
+        high = sums.most + sums.late + sums.before_start + sums.after_end
+        return np.where(known, moved, 0), np.where(known, low, 0), np.where(known, high, 0)
+
+    def _whole(self, name: str) -> Compared | None:
+        """Observed and predicted over the intervals that are covered; None where nothing moved, or nobody counted."""
+        moved = self._observed.of(name)
+        known = np.flatnonzero((moved != UNKNOWN) & self._covered)
+        if not len(known):
+            return None
+        total, start, end = (
+            int(moved[known].sum()),
+            int(self._observed.starts[known[0]]),
+            int(self._observed.ends[known[-1]]),
+        )
+        if name not in NUMBER:
+            return Compared(name, start, end, total, 0, 0, 0, UNOBSERVABLE, AGREE, "") if total else None
+        sums = self._ledger.over(name)
+        if sums is None:
+            return Compared(name, start, end, total, 0, 0, 0, _relation(name, True), AGREE, "") if total else None
+        amount, least, most = (int(each[known].sum()) for each in (sums.amount, sums.least, sums.most))
+        if not (total or amount or most):
+            return None
+        # Only where a run of intervals begins or ends it matters on which side of the edge something was counted.
+        begins = self._observed.starts[known[1:]] != self._observed.ends[known[:-1]]
+        firsts, lasts = known[np.append(True, begins)], known[np.append(begins, True)]
+        most += int(sums.late[known[-1]])
+        relation = _relation(name, least == most)
+        low = least - int(sums.after_start[firsts].sum() + sums.before_end[lasts].sum())
+        high = most + int(sums.before_start[firsts].sum() + sums.after_end[lasts].sum())
+        return Compared(name, start, end, total, amount, low, high, relation, AGREE, "")
+
+    def _judged(self, found: Compared) -> Compared:
+        """With its verdict, and with no more of a claim than the coverage allows."""
+        moved, amount, low, high = (np.array([value], np.int64) for value in found[3:7])
+        certain, covered = np.array([found.relation != BOUNDED]), np.ones(1, np.bool_)
+        claims = self._claims(found.counter, moved, amount, low, high, certain, covered)
+        least, most, relation, verdict = (int(each[0]) for each in claims)
+        reason = self._reason(found.counter, verdict, True)
+        return found._replace(low=least, high=most, relation=relation, verdict=verdict, reason=reason)
+
+    def _each(self, name: str) -> Iterator[tuple[int, Compared]]:
+        """A counter in each interval in which it moved or should have, with the interval's number."""
+        observed, covered = self._observed, self._covered
+        moved, low, high = self._ranges(name)
+        known = observed.of(name) != UNKNOWN
+        sums = self._ledger.over(name)
+        amount = most = np.zeros(len(moved), np.int64)
+        certain = np.ones(len(moved), np.bool_)
+        if sums is not None:
+            amount, most, certain = sums.amount, sums.most, sums.least == sums.most + sums.late
+        shown = np.flatnonzero(known & ((moved != 0) | (amount != 0) | (most != 0)))
+        claims = self._claims(name, moved, amount, low, high, certain, covered)
+        columns = (observed.starts, observed.ends, moved, amount, *claims, covered)
+        for at, *values, within in zip(shown.tolist(), *(each[shown].tolist() for each in columns), strict=True):
+            yield at, Compared._make((name, *values, self._reason(name, values[-1], within)))
+
+    def _claims(
+        self, name: str, moved: Numbers, amount: Numbers, low: Numbers, high: Numbers, certain: Mask, covered: Mask
+    ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """Low, high, relation and verdict of a counter in intervals, of which only some may be `covered`."""
+        size = len(moved)
+        if name not in NUMBER:
+            return amount, amount, np.full(size, UNOBSERVABLE), np.full(size, NOT_COMPARABLE)
+        relations = np.where(certain, _relation(name, True), _relation(name, False))
+        verdicts = np.where(moved < low, UNDER, np.where(moved > high, OVER, AGREE))
+        coverage, partly = self._coverage, self._is_known_in_part(name)
+        weak = np.full(size, True) if partly or not coverage.complete else ~covered
+        if weak.any():
+            # What is missing may come on top, what the host did not count may go off.
+            less, more = partly or coverage.surplus > 0, partly or coverage.surplus == 0 or coverage.share < 1
+            low = np.where(weak & less, np.minimum(low, 0), low)
+            high = np.where(weak & more, UNLIMITED, high)
+            relations = np.where(weak & (relations == EXACT), BOUNDED, relations)
+            verdicts = np.where(weak, np.where(moved == amount, AGREE, NOT_COMPARABLE), verdicts)
+        return low, high, relations, verdicts
+
+    def _is_known_in_part(self, name: str) -> bool:
+        """Does it depend on what connections did before a capture that began after the snapshots?"""
+        return needs_beginning(name) and len(self._covered) > 0 and not self._covered[0]
+
+    def _reason(self, name: str, verdict: int, covered: bool) -> str:
+        """Why it cannot be compared, or what a disagreement may mean."""
+        if verdict != NOT_COMPARABLE:
+            return REASONS[verdict]
+        if name not in NUMBER:
+            return NOT_PREDICTED
+        if not covered:
+            return OUTSIDE
+        return self._coverage.reason or BEGUN_BEFORE
+
+
+def _relation(name: str, certain: bool) -> int:
+    """How packets and counter hang together."""
+    return INFERRED_RELATION if name in INFERRED else EXACT if certain else BOUNDED

@@ -1,0 +1,88 @@
+"""What is known of a capture beside its packets: when it ran, what it lost, and what it was told to leave out."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.capture import Interfaces
+from analyzer.capture.bundle import Host
+from analyzer.flows import FlowTracker
+from analyzer.schema import Rows
+from analyzer.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Why a capture may not hold all that its host sent and received.
+
+    Attributes
+    ----------
+    first_ns, last_ns : times of the first and the last frame; 0 where there is none
+    dropped : packets that the capture lost by its own count
+    filters : capture filters that its interfaces name
+    cut_headers : frames of which too little was captured to read their headers
+    left_out : interfaces of the host whose addresses are in no conversation of the capture
+    """
+
+    first_ns: int = 0
+    last_ns: int = 0
+    dropped: int = 0
+    filters: tuple[str, ...] = ()
+    cut_headers: int = 0
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def losing(self) -> bool:
+        """Does the file itself say that it does not hold everything?"""
+        return bool(self.dropped or self.filters or self.cut_headers)
+
+    def causes(self) -> Iterator[str]:
+        """Each thing that may be missing, in words."""
+        if self.dropped:
+            yield f"the capture dropped {self.dropped:,} packets by its own count"
+        for text in self.filters:
+            yield f'it was taken with the filter "{text}"'
+        if self.cut_headers:
+            frames = "1 frame is" if self.cut_headers == 1 else f"{self.cut_headers:,} frames are"
+            yield f"{frames} cut within the headers (snaplen)"
+        if self.left_out:
+            names = ", ".join(self.left_out)
+            yield f"it holds no conversation of the host's addresses on {names}"
+
+
+def facts_of(
+    summary: Summary,
+    interfaces: Interfaces,
+    drops: Mapping[str, int | None],
+    hosts: Sequence[Host],
+    flows: FlowTracker,
+) -> Facts:
+    """The facts of a capture that was read, of the hosts that recorded it."""
+    dropped = sum(value or 0 for name, value in drops.items() if name != "interface_received")
+    filters = tuple(dict.fromkeys(interface.filter for interface in interfaces if interface.filter))
+    left_out = tuple(name for host in hosts for name in _left_out(host, interfaces, flows))
+    first, last = summary.total("first_ns"), summary.total("last_ns")
+    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out)
+
+
+def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterator[str]:
+    """Interfaces of the host that have addresses, none of them in any conversation, and that the capture does not name."""
+    named = {interface.name for interface in interfaces}
+    if "any" in named or len(host.interfaces) < 2:
+        return
+    rows = flows.rows()
+    for name, addresses in host.interfaces:
+        if addresses and name not in named and not any(_is_end(rows, text) for text in addresses):
+            yield name or addresses[0]
+
+
+def _is_end(flows: Rows, text: str) -> bool:
+    """Is the address one end of a conversation?"""
+    address = ipaddress.ip_address(text)
+    value = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
+    high, low = np.uint64(value >> 64), np.uint64(value & (1 << 64) - 1)
+    return any(bool(((flows[f"{end}_hi"] == high) & (flows[f"{end}_lo"] == low)).any()) for end in ("client", "server"))
