@@ -47,7 +47,7 @@ COUNTERS = (
         "TcpExtTCPLostRetransmit",
         meaning="Segments whose retransmission was taken for lost as well, by RACK or by a timeout.",
         unit="wire_segments",
-        moves="At the sender, when a segment already sent again is marked lost once more.",
+        moves="At the sender, when a segment already sent again is marked lost once more; also before it is sent, or never is.",
         points_at="Heavy loss, or a policer that drops whole bursts; round trips that grow faster than RACK expects.",
         reference=f"tcp_mark_skb_lost() in {_INPUT}; RFC 8985 section 6.2",
         observability="inferred",
@@ -121,7 +121,8 @@ COUNTERS = (
         meaning="Tail loss probes: one segment, new or the last one again, sent after about two round trips without an ACK "
         "so that the answer tells what is missing.",
         unit="wire_segments",
-        moves="At the sender in Open or CWR with SACK, before the retransmission timer would run out.",
+        moves="At the sender in Open or CWR with SACK, when the retransmission timer would run out at the latest: there the "
+        "first silence is ended by a probe, not by a timeout.",
         points_at="Lost tails, or peers that delay their ACKs longer than two round trips. Compare TCPLossProbeRecovery "
         "and TCPDSACKRecv.",
         since="3.10",
@@ -189,7 +190,7 @@ COUNTERS = (
         meaning="Timeouts after which the socket chose a new hash, so that its packets may take another path. Over IPv6 the "
         "flow label changes.",
         unit="episodes",
-        moves="At the sender at every timeout but the last, SYNs included, unless net.core.txrehash=0.",
+        moves="At the sender at every timeout but the last, SYNs included, SYN-ACKs not, unless net.core.txrehash=0.",
         points_at="The same as TCPTimeouts, to which it is close.",
         since="5.6",
         reference=f"tcp_write_timeout() in {_TIMER}; sk_rethink_txhash() in include/net/sock.h",

@@ -154,11 +154,13 @@ COUNTERS = (
         meaning="Times a receiver got old data again with another IPv6 flow label, took that for a lost ACK, and chose a new "
         "flow label for its own packets.",
         unit="episodes",
-        moves="At the receiver of data over IPv6, not while it repairs a timeout of its own; unless net.core.txrehash=0.",
+        moves="At the receiver of data over IPv6, not while it repairs a timeout of its own; unless net.core.txrehash=0. A "
+        "repeated FIN counts too where no data came before it: nothing had set the label.",
         points_at="A path from here to the peer that loses ACKs.",
         since="5.6",
         reference=f"tcp_rcv_spurious_retrans() in {_INPUT}; RFC 6437",
         observability="inferred",
-        why="Received old data with another flow label than before, after which the label of sent ACKs changes.",
+        why="Received old data with another flow label than the data before it; below the acknowledgment sent last only with "
+        "SACK.",
     ),
 )

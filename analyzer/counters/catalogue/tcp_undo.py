@@ -28,14 +28,15 @@ COUNTERS = (
         points_at="Reordering: TCPTSReorder.",
         reference=f"tcp_try_undo_partial() in {_INPUT}; RFC 4015 section 3.2",
         observability="inferred",
-        why=f"{_EVIDENCE}: a partial ACK whose TSecr is older than the first retransmission.",
+        why=f"{_EVIDENCE}: a partial ACK whose TSecr is older than the first retransmission, none of which is under way.",
     ),
     Counter(
         "TcpExtTCPDSACKUndo",
         meaning="Window reductions undone because DSACKs said of every retransmission that it was not needed. It may move "
         "after the recovery has ended.",
         unit="episodes",
-        moves="At the sender, at the DSACK of the last of these retransmissions.",
+        moves="At the sender, at the DSACK of the last of these retransmissions. A server whose SYN-ACK was repeated by its "
+        "timer counts one at the first duplicate or ACK with SACK, unless the TSecr named the first SYN-ACK.",
         points_at="Reordering, delayed ACKs, tail loss probes and timeouts that came too early.",
         reference=f"tcp_try_undo_dsack() in {_INPUT}; RFC 3708",
         observability="inferred",
@@ -90,7 +91,7 @@ COUNTERS = (
         meaning="Times timestamps showed that segments were reordered: a hole was filled by the original, after it had been "
         "sent again.",
         unit="episodes",
-        moves="At the sender in Recovery, at a partial ACK, with TCPPartialUndo or just before it.",
+        moves="At the sender in Recovery, at each partial ACK that shows it, until TCPPartialUndo ends that.",
         points_at="A network that changes the order by more than the sender had allowed for.",
         reference=f"tcp_try_undo_partial(), tcp_check_sack_reordering() in {_INPUT}; RFC 4015",
         observability="inferred",

@@ -36,6 +36,14 @@ _TCP_EXT = (
     "TCPSACKReneging", "TCPSACKDiscard", "TCPToZeroWindowAdv", "TCPFromZeroWindowAdv", "TCPWinProbe", "TCPKeepAlive",
     "TCPChallengeACK", "TCPSYNChallenge", "PAWSEstab", "PAWSOldAck", "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
 )  # fmt: skip
+# What the state machine of the sender decides: loss, its repair, what is undone; and reordering.
+RECOVERY = (
+    "TCPSackRecovery", "TCPRenoRecovery", "TCPSackRecoveryFail", "TCPRenoRecoveryFail", "TCPLossFailures",
+    "TCPSackFailures", "TCPRenoFailures", "TCPFullUndo", "TCPPartialUndo", "TCPDSACKUndo", "TCPLossUndo",
+    "TCPSpuriousRTOs", "TCPLossProbes", "TCPLossProbeRecovery", "TCPLostRetransmit", "TCPSACKReorder", "TCPTSReorder",
+    "TCPRenoReorder", "TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo", "TCPDSACKIgnoredDubious", "TcpTimeoutRehash",
+    "TcpDuplicateDataRehash",
+)  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
@@ -51,7 +59,8 @@ PREDICTED: tuple[str, ...] = (
     *(f"Udp6{name}" for name in _UDP),
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
+    *(f"TcpExt{name}" for name in RECOVERY),
 )
 # What a model of Linux's sender decides, not a packet alone.
-INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))
+INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", *RECOVERY))
 NUMBER = {name: number for number, name in enumerate(PREDICTED)}

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.counters.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
+from analyzer.counters.prediction.recovery_state import POOL, SEGMENT
 from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY, STATES, States
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, PACKETS
@@ -33,6 +34,7 @@ class Predictor:
         self._types4 = _types("Icmp", ICMP_TYPES)
         self._types6 = _types("Icmp6", ICMPV6_TYPES)
         self._states, self._blanks = _places(FIRST_CAPACITY), _places(1)
+        self._pool = np.zeros(POOL, SEGMENT)
         self._out = np.zeros(OUT_CAPACITY, INCREMENT)
 
     def add(self, rows: Rows, events: Rows) -> Iterator[Rows]:
@@ -55,6 +57,7 @@ class Predictor:
                 self._types6,
                 self._states,
                 self._blanks,
+                self._pool,
                 self._out,
                 used,
             )

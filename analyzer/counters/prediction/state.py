@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.counters.prediction.recovery_state import RECOVERY_STATE
+
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
 TALK = np.dtype(
     [
@@ -62,6 +64,7 @@ class States(NamedTuple):
     """What each family keeps of a connection, by its place: arrays with one row per place."""
 
     talks: Any
+    recovery: Any
 
 
-STATES = States(TALK)
+STATES = States(TALK, RECOVERY_STATE)

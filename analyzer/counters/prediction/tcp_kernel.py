@@ -35,8 +35,6 @@ WIN_PROBE, KEEP_ALIVE, CHALLENGE_ACK = (
 )
 SYN_CHALLENGE = NUMBER["TcpExtTCPSYNChallenge"]
 PAWS_ESTAB, PAWS_OLD_ACK = NUMBER["TcpExtPAWSEstab"], NUMBER["TcpExtPAWSOldAck"]
-TIMEOUTS, FAST_RETRANS = NUMBER["TcpExtTCPTimeouts"], NUMBER["TcpExtTCPFastRetrans"]
-SLOW_START_RETRANS = NUMBER["TcpExtTCPSlowStartRetrans"]
 
 E_RETRANSMISSION, E_TIMEOUT, E_COPY = (
     EVENT["retransmission"],
@@ -51,7 +49,6 @@ E_KEEP_ALIVE, E_CHALLENGE, E_PAWS = (
     EVENT["paws"],
 )
 C_OLD, C_EMPTY, C_SEGMENT = CAUSE["old"], CAUSE["empty"], CAUSE["segment"]
-C_FAST, C_LOST_AGAIN, C_RTO, C_PROBE = CAUSE["fast"], CAUSE["lost_again"], CAUSE["rto"], CAUSE["window_probe"]
 AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
 
 
@@ -226,12 +223,11 @@ def at_work(talk: Any, side: Int) -> Any:
 
 @kernel
 def tcp_events(
-    row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, segments: Int, out: Any, used: Any
+    row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any, used: Any
 ) -> None:
     """What the events on a frame say of the counters of its sender or its receiver."""
-    timeout = dsack = False
+    dsack = False
     for k in range(first, stop):
-        timeout = timeout or events[k]["event"] == E_TIMEOUT
         dsack = dsack or events[k]["event"] == E_DSACK
     for k in range(first, stop):
         event, cause = events[k]["event"], events[k]["cause"]
@@ -239,14 +235,7 @@ def tcp_events(
             if event == E_TIMEOUT or event == E_PROBE or event == E_KEEP_ALIVE:
                 talk["timeout_ns"][np.int64(row["direction"])] = row["time_ns"]
                 talk["timeout_frame"][np.int64(row["direction"])] = row["frame"]
-            if event == E_TIMEOUT:
-                add(row, TIMEOUTS, 1, out, used)
-            elif event == E_RETRANSMISSION:
-                if cause == C_FAST or cause == C_LOST_AGAIN:
-                    add(row, FAST_RETRANS, segments, out, used)
-                elif cause == C_RTO and not timeout:
-                    add(row, SLOW_START_RETRANS, segments, out, used)
-            elif event == E_DSACK:
+            if event == E_DSACK:
                 add(row, DSACK_OLD_SENT if cause == C_OLD else DSACK_OFO_SENT, 1, out, used)
             elif event == E_ZERO:
                 add(row, TO_ZERO_WINDOW, 1, out, used)

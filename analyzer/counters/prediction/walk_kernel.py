@@ -14,7 +14,9 @@ from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
-from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
+from analyzer.counters.prediction.recovery_kernel import recovery_received, recovery_sent
+from analyzer.counters.prediction.recovery_queue_kernel import forget
+from analyzer.counters.prediction.tcp_kernel import goes_on, stage, tcp_events, tcp_received, tcp_sent
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import NUMBER as EVENT
 
@@ -24,15 +26,15 @@ COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
 
 @kernel
 def predict(
-    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, states: Any, blanks: Any, out: Any,
-    used: Any,
+    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, states: Any, blanks: Any, pool: Any,
+    out: Any, used: Any,
 ) -> tuple[Int, Int]:  # fmt: skip
     """Add the increments of `rows[at:]` to `out` until it is full: (the row to go on with, the event to go on with).
 
     `events` are those of the rows, in their order; `hosts` (u8, n by 2) the addresses of the host, whose links
     carry packets of at most `mtu` bytes; `types4` and `types6` (i4, 2
     by 256) the counter of each ICMP type received and sent, -1 without one; `states` (States) by place, `blanks` one row of each;
-    `used` (i8[1]).
+    `pool` (SEGMENT) what is outstanding of all connections; `used` (i8[1]).
     """
     while at < len(rows):
         if used[0] + ROOM > len(out):
@@ -52,7 +54,7 @@ def predict(
         if is_tcp:
             talk = states.talks[row["place"]]
             if talk["flow"] != row["flow"]:
-                begin(states, blanks, row)
+                begin(states, blanks, pool, row)
             segments = in_segments(row, talk)
             joined = mine and goes_on(row, talk, segments)
         if row["tunnel_depth"] > 0:
@@ -64,17 +66,29 @@ def predict(
             packet_received(row, group, merged, types4, types6, out, used)
         if is_tcp:
             talk = states.talks[row["place"]]
+            side = np.int64(row["direction"])
+            right = row["checksum"] != BAD and row["checksum"] != ZERO
             if to_me:
+                before = stage(talk, 1 - side)
                 tcp_received(row, talk, out, used)
+                if right:
+                    ends = states.recovery[row["place"]]["ends"]
+                    recovery_received(row, talk, ends, before, events, first, event_at, pool, out, used)
             if mine:
+                before = stage(talk, side)
                 tcp_sent(row, talk, segments, out, used)
-            if mine or (row["checksum"] != BAD and row["checksum"] != ZERO):
-                tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
+                ends = states.recovery[row["place"]]["ends"]
+                recovery_sent(row, talk, ends, before, segments, events, first, event_at, pool, out, used)
+            if mine or right:
+                tcp_events(row, talk, events, first, event_at, mine, to_me, out, used)
     return at, event_at
 
 
 @inline
-def begin(states: Any, blanks: Any, row: Any) -> None:
+def begin(states: Any, blanks: Any, pool: Any, row: Any) -> None:
     """A place gets another flow: forget whose it was."""
+    for side in range(2):
+        forget(states.recovery[row["place"]]["ends"][side], pool)
+    states.recovery[row["place"]] = blanks.recovery[0]
     states.talks[row["place"]] = blanks.talks[0]
     states.talks[row["place"]]["flow"] = row["flow"]
