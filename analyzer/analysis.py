@@ -25,7 +25,16 @@ from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
-from analyzer.passes import TIMED_FLOWS, Progress, decoded, increment_rows, load_kernels, recorded_hosts, table_rows
+from analyzer.passes import (
+    TIMED_FLOWS,
+    Progress,
+    decoded,
+    events_of,
+    increment_rows,
+    load_kernels,
+    recorded_hosts,
+    table_rows,
+)
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, TABLES
@@ -54,6 +63,8 @@ class Analysis:
         event_counts: dict[str, int],
         checksum_result: Checksums | None = None,
         counters: Series | None = None,
+        host_addresses: Sequence[str] = (),
+        counted: Comparison | None = None,
     ) -> None:
         self.paths = paths
         self.files = files
@@ -64,6 +75,8 @@ class Analysis:
         self.event_counts = event_counts
         self.checksum_result = checksum_result
         self.counter_series = counters
+        self.host_addresses = list(host_addresses)
+        self._counted = counted
 
     @cached_property
     def flows(self) -> pd.DataFrame:
@@ -112,23 +125,26 @@ class Analysis:
     def comparison(self) -> Comparison | None:
         """The kernel's counters against what the packets predict; None without snapshots, or where the host is not known.
 
-        Reads the capture again: which host took it is known only at its end.
+        Reads the capture again where only its end has told which host took it, or that the clocks of snapshots and
+        capture differ.
         """
-        predictor = self._predictor()
-        if self.counter_series is None or predictor is None:
+        if self.counter_series is None or not self._local:
             return None
-        self._refuse_pipe("counters")
+        found = self._counted
+        if found is None:
+            found = Comparison(self.counter_series)
+            self._count_into(found)
         recorded = [host for host in map(host_of, self.paths) if host is not None]
-        facts = facts_of(self.summary, self.interfaces, self.drops, recorded, self.flow_tracker)
-        found = Comparison(self.counter_series, facts)
-        self._count_into(found, predictor)
-        moved, again = found.realigned(), self._predictor()
-        if moved is not None and again is not None:
-            self._count_into(moved, again)
+        found.know(facts_of(self.summary, self.interfaces, self.drops, recorded, self.flow_tracker))
+        moved = found.realigned()
+        if moved is not None:
+            self._count_into(moved)
         return moved or found
 
-    def _count_into(self, comparison: Comparison, predictor: Predictor) -> None:
+    def _count_into(self, comparison: Comparison) -> None:
         """Read the capture again for a comparison."""
+        self._refuse_pipe("counters")
+        predictor = Predictor(self._local, _mtu(self.paths))
         tell, max_flows = comparison.add_events, self.flow_tracker.max_flows
         for increments in increment_rows(self.paths, predictor, max_flows=max_flows, tell_events=tell):
             comparison.add(increments)
@@ -138,18 +154,15 @@ class Analysis:
         """Raise UsageError where it is not known whose counters these are, or `what` needs snapshots and there are none."""
         if what != INCREMENTS.name and self.counter_series is None:
             raise UsageError(what, "no snapshots of counters", "name them with --snapshots, or analyse a bundle")
-        if self._predictor() is None:
+        if not self._local:
             raise UsageError(
                 what, "the host that took the capture is not known", "name one of its addresses with --host"
             )
 
-    def _predictor(self) -> Predictor | None:
-        """For the host that took the capture; None where it is not known."""
-        recorded = [host for host in map(host_of, self.paths) if host is not None]
-        local = [host.address for host in self.capture_hosts]
-        local += [address for host in recorded for address in host.addresses]
-        mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-        return Predictor(local, mtu) if local else None
+    @property
+    def _local(self) -> list[str]:
+        """Addresses of the host that took the capture: those that were named or recorded, else what the packets tell."""
+        return self.host_addresses or [host.address for host in self.capture_hosts]
 
     @cached_property
     def increments(self) -> pd.DataFrame:
@@ -162,21 +175,33 @@ class Analysis:
         frames = list(self.increment_frames())
         return pd.concat(frames, ignore_index=True) if frames else INCREMENTS.empty()
 
-    def increment_frames(self, counter: str | None = None) -> Iterator[pd.DataFrame]:
-        """The same piece by piece, of all counters or of one (its name as nstat prints it)."""
-        predictor = self._predictor()
-        if predictor is None:
+    def increment_frames(self, counters: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """The same piece by piece, of all counters or of some (their names as nstat prints them)."""
+        if not self._local:
             return
         self._refuse_pipe("increments")
+        predictor = Predictor(self._local, _mtu(self.paths))
 
         def parts() -> Iterator[Rows]:
             yield from increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows)
             yield predictor.finish()
 
+        numbers = None if counters is None else [NUMBER[name] for name in counters]
         for found in parts():
-            wanted = found if counter is None else found[found["counter"] == NUMBER[counter]]
+            wanted = found if numbers is None else found[np.isin(found["counter"], numbers)]
             if len(wanted):
                 yield INCREMENTS.frame(increment_table(wanted), increment_texts(self.host_name, wanted))
+
+    def frames_behind(self, counters: Sequence[str]) -> dict[str, list[int]]:
+        """The frames that should have moved these counters. Reads the capture again; empty for a pipe, which cannot be."""
+        if not counters or any(map(_is_pipe, self.paths)):
+            return {}
+        found: dict[str, list[int]] = {name: [] for name in counters}
+        for part in self.increment_frames(counters):
+            part = part[part["amount"] != 0]
+            for name in counters:
+                found[name] += part["frame"][part["counter"] == name].tolist()
+        return found
 
     @cached_property
     def counters(self) -> pd.DataFrame:
@@ -198,7 +223,7 @@ class Analysis:
         return recorded[0] if recorded else ", ".join(host.address for host in self.capture_hosts)
 
     def _refuse_pipe(self, what: str) -> None:
-        if any(path == "-" or Path(path).is_fifo() for path in self.paths):
+        if any(map(_is_pipe, self.paths)):
             raise UsageError(what, "a pipe can be read only once", "save the capture to a file first")
 
     def _again(self, table: str) -> Rows:
@@ -278,24 +303,58 @@ def analyze(
     counters = _counters(names, snapshots)
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge = Judge(tracker)
+    local = given or list(recorded)
+    counted = Comparison(counters) if counters is not None and local else None
+    predictor = Predictor(local, _mtu(names))
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         with announced(notify or (lambda _: None)):
             load_kernels(summary, tracker, judge, checker)
             if counters is not None or predict:
-                Predictor([]).load()
+                predictor.load()
         for rows in decoded(capture, checker):
             summary.add(rows, len(capture.interfaces))
             for part in tracker.follow(rows):
-                judge.add(part)
+                if counted is None:
+                    judge.add(part)
+                else:
+                    _count(events_of(judge, part), part, predictor, counted)
             if progress is not None:
                 progress(capture)
     for _ in judge.finish():
         pass
+    if counted is not None:
+        counted.add_late(predictor.finish())
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
     result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
     return Analysis(
-        names, capture.files, capture.interfaces, capture.damages, summary, tracker, counts, result, counters
+        names,
+        capture.files,
+        capture.interfaces,
+        capture.damages,
+        summary,
+        tracker,
+        counts,
+        result,
+        counters,
+        local,
+        counted,
     )
+
+
+def _count(events: Rows, part: Rows, predictor: Predictor, comparison: Comparison) -> None:
+    """What one part of a batch adds to the counters."""
+    comparison.add_events(events)
+    for increments in predictor.add(part, events):
+        comparison.add(increments)
+
+
+def _is_pipe(path: str) -> bool:
+    return path == "-" or Path(path).is_fifo()
+
+
+def _mtu(paths: Sequence[str]) -> int:
+    """The largest packet that the links of the host carry."""
+    return max((host.mtu for host in map(host_of, paths) if host is not None), default=0) or DEFAULT_MTU
 
 
 def addresses(hosts: Sequence[str]) -> list[str]:

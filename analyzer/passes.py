@@ -90,10 +90,14 @@ def increment_rows(
     with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
-                found = [events.copy() for events in judge.judge(part)]
-                events = np.concatenate([np.zeros(0, EVENTS.dtype), *found])
+                events = events_of(judge, part)
                 tell_events(events)
                 yield from predictor.add(part, events)
+
+
+def events_of(judge: Judge, part: Rows) -> Rows:
+    """The events of one part of a batch, all of them."""
+    return np.concatenate([np.zeros(0, EVENTS.dtype), *(events.copy() for events in judge.judge(part))])
 
 
 def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:

@@ -389,7 +389,7 @@ class TestCoincidences:
         """Where each connection has its part in it."""
         random = np.random.default_rng(2)
         events = {(flow, "retransmission"): random.random(80) < 0.05 for flow in range(6)}
-        found = self.with_events(events, {"TcpExtTCPSackRecovery": np.logical_or.reduce(list(events.values()))})
+        found = self.with_events(events, {"TcpExtTCPMemoryPressures": np.logical_or.reduce(list(events.values()))})
         (row,) = found.coincidences()
         assert (row.flow, row.event) == (EVERY_FLOW, "retransmission")
         assert "of any flow" in text_of(found)

@@ -90,6 +90,10 @@ class Comparison:
         """Count what may have happened at any time after its frame, or not at all."""
         self._ledger.add_late(increments)
 
+    def know(self, facts: Facts) -> None:
+        """Be told of the capture what is known only at its end, before anything is judged."""
+        self._given_facts = facts
+
     def realigned(self) -> Comparison | None:
         """A comparison with the times of the snapshots corrected, to be filled anew; None where they need not be."""
         return Comparison(self.series, self._given_facts, self.fit) if self.fit.shift_ns and self._clock else None

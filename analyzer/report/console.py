@@ -241,9 +241,10 @@ def _counters(analysis: Analysis) -> Iterator[str]:
     if analysis.comparison is None:
         yield from wrapped("not compared: which host took the capture is not known; --host ADDRESS names it", "  ")
         return
-    from analyzer.report.counter_text import comparison_lines
+    from analyzer.report.counter_text import comparison_lines, disagreeing
 
-    yield from comparison_lines(analysis.comparison)
+    frames = analysis.frames_behind([each.counter for each in disagreeing(analysis.comparison)])
+    yield from comparison_lines(analysis.comparison, frames)
 
 
 def _checksums(analysis: Analysis) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analyzer.correlate import (
     BOUNDED,
@@ -26,6 +26,8 @@ from analyzer.report.text import printable
 from analyzer.tables import RELATIONS
 
 MAX_UNPREDICTED = 12
+MAX_FRAMES = 5
+HOW_SURE = ("", " (in range)", " (inferred)", "")  # by relation
 MAX_COINCIDENCES = 6
 
 
@@ -64,25 +66,32 @@ def meaning(name: str) -> str:
         return "Not in the catalogue."
 
 
-def comparison_lines(comparison: Comparison) -> Iterator[str]:
-    """Clocks and coverage, disagreements, then what agrees, then what packets do not predict."""
+def disagreeing(comparison: Comparison) -> list[Compared]:
+    """The counters that are not what the packets say, over all intervals."""
+    return [each for each in comparison.whole() if each.verdict in (UNDER, OVER)]
+
+
+def comparison_lines(comparison: Comparison, frames: Mapping[str, Sequence[int]] | None = None) -> Iterator[str]:
+    """Clocks and coverage, disagreements, then what agrees, then what packets do not predict.
+
+    `frames` : those that should have moved the counters that disagree
+    """
     compared = comparison.whole()
     if clocks := clock_sentence(comparison.fit):
         yield from wrapped(clocks, "  clock       ")
     for sentence in comparison.coverage().sentences():
         yield from wrapped(printable(sentence), "  coverage    ")
-    wrong = [each for each in compared if each.verdict in (UNDER, OVER)]
+    wrong = disagreeing(comparison)
     hidden = [each for each in compared if each.verdict == NOT_COMPARABLE and each.relation != UNOBSERVABLE]
     agreeing = [each for each in compared if each not in wrong and each not in hidden and each.relation != UNOBSERVABLE]
     for each in wrong:
-        yield from wrapped(f"{_line(each)}; {each.reason}", "  DISAGREES   ")
+        behind = _frames((frames or {}).get(each.counter, ()))
+        yield from wrapped(f"{_line(each)}; {each.reason}{behind}", "  DISAGREES   ")
     for each in hidden:
         yield from wrapped(_line(each), "  unclear     ")
     moved = [each for each in agreeing if each.observed]
     if moved:
-        names = ", ".join(
-            f"{each.counter} {each.observed:,}{'' if each.relation == 0 else ' (in range)'}" for each in moved
-        )
+        names = ", ".join(f"{each.counter} {each.observed:,}{HOW_SURE[each.relation]}" for each in moved)
         yield from wrapped(f"{len(moved)} as the packets say: {names}", "  agree       ")
     others = sorted((each for each in compared if each.relation == UNOBSERVABLE), key=lambda each: -each.observed)
     if others:
@@ -111,6 +120,15 @@ def clock_sentence(fit: Fit) -> str:
         f"the snapshots' clock is between {low:,.3f} and {high:,.3f} s {how} the capture's, which the traffic"
         " does not tell more closely; corrected by the mean"
     )
+
+
+def _frames(frames: Sequence[int]) -> str:
+    """The first frames that should have moved a counter."""
+    if not frames:
+        return ""
+    named = ", ".join(f"{frame:,}" for frame in frames[:MAX_FRAMES])
+    more = f" and {len(frames) - MAX_FRAMES:,} more" if len(frames) > MAX_FRAMES else ""
+    return f": {'frame' if len(frames) == 1 else 'frames'} {named}{more} (`tcpcap counters trace` lists them)"
 
 
 def _coincidence(found: Coincidence, amounts: dict[str, int]) -> str:

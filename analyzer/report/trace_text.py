@@ -40,7 +40,7 @@ def trace_lines(analysis: Analysis, name: str, style: Style = plain) -> Iterator
         yield "  It did not move between the snapshots."
     yield ""
     frames = movements = 0
-    parts = analysis.increment_frames(counter)
+    parts = analysis.increment_frames([counter])
     for number, part in enumerate(parts):
         if number == 0:
             yield HEADER
