@@ -19,10 +19,9 @@ import pytest
 from analyzer.capture import open_capture
 from analyzer.decode import decode
 from analyzer.tables import PACKETS
-from tests.helpers import PLAIN_CAPTURES
+from tests.helpers import FEWER_CAPTURES
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = PLAIN_CAPTURES
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
 CORPUS = sorted(path for path in FOLDER.glob("*") if path.suffix != ".md")
 TSHARK = shutil.which("tshark")
@@ -481,7 +480,7 @@ def _reader(parts: list[str]) -> Said:
     return lambda name: parts[PLACES[name]].split(";") if parts[PLACES[name]] else []
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", FEWER_CAPTURES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_tshark_reads_the_samples_alike(path: Path) -> None:
     """Every frame of a sample, with no exception at all."""
     result = outcome(path)

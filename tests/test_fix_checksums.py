@@ -1378,10 +1378,11 @@ HASH_OVERFLOWS = "ignore:overflow encountered:RuntimeWarning:analyzer.checksums.
 
 
 @pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
-def test_kernels_without_numba_and_with_checks_give_the_same(tmp_path: Path, variable: str) -> None:
+def test_kernels_without_numba_and_with_checks_give_the_same(
+    tmp_path_factory: pytest.TempPathFactory, variable: str
+) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a wrong index is an error."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    environment |= {variable: "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment = environment_of_kernels(variable, tmp_path_factory)
     command = [sys.executable, "-W", "error", "-W", HASH_OVERFLOWS, "-m", "tests.test_fix_checksums"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -221,6 +221,8 @@ def follow(
     congestion(row, seg, me, you, state, world, out, counts)
     if flags & FIN and not me["fin"] and seg["end"] >= me["next"]:
         me["fin"] = seg["end"] - 1
+        if not you["fin"]:
+            state["closer"] = 1 + seg["end_of"]
     if flags & (SYN | ACK) == SYN | ACK:
         me["syn_acked"] = 1
     if flags & SYN:
