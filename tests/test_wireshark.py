@@ -473,7 +473,10 @@ def test_three_milliseconds_without_a_round_trip(tmp_path: Path) -> None:
 
 def test_the_round_trip_is_known_behind_the_ack_that_shows_it(tmp_path: Path) -> None:
     """That ACK itself is looked at without it."""
-    for first, second in (([c(-99, 1, 20, ms=2)], "out_of_order"), ([c(1, 1, ms=1), c(-99, 1, 20, ms=1)], "retransmission")):
+    for first, second in (
+        ([c(-99, 1, 20, ms=2)], "out_of_order"),
+        ([c(1, 1, ms=1), c(-99, 1, 20, ms=1)], "retransmission"),
+    ):
         frames = [c(0, -5000, flags=SYN), *first]
         assert labels(rows_of(write(tmp_path / "a.pcap", frames)))[-1] == {second}
 

@@ -310,7 +310,9 @@ def end_state(end: int, packets: list[Packet], seen: Seen, client: int) -> str:
 
 def number_behind(packet: Packet) -> int:
     """The sequence number behind the segment; SYN and FIN count as a byte each."""
-    return int(packet["seq"] + packet["payload_len"] + bool(packet["flags"] & SYN) + bool(packet["flags"] & FIN)) % 2**32
+    return (
+        int(packet["seq"] + packet["payload_len"] + bool(packet["flags"] & SYN) + bool(packet["flags"] & FIN)) % 2**32
+    )
 
 
 def fins_of(packets: list[Packet]) -> dict[int, Packet]:
