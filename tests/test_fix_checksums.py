@@ -333,7 +333,7 @@ def digest_of_fixes() -> str:
     return found.hexdigest()
 
 
-HASH_OVERFLOWS = "ignore:overflow encountered:RuntimeWarning:analyzer.checksums.tally_kernel"  # as a hash should
+HASH_OVERFLOWS = "ignore:overflow encountered:RuntimeWarning:analyzer.checksums.direction_kernel"  # as a hash should
 
 
 @pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])

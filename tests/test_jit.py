@@ -27,7 +27,7 @@ SEED = 1729
 FRAMES = 400
 HASH_OVERFLOWS = [  # as a hash should
     word
-    for module in ("flows.flow_kernel", "checksums.tally_kernel")
+    for module in ("flows.flow_kernel", "checksums.direction_kernel")
     for word in ("-W", f"ignore:overflow encountered:RuntimeWarning:analyzer.{module}")
 ]
 

@@ -37,7 +37,7 @@ class Survey:
 
     def add(self, batch: RecordBatch, rows: Rows, interfaces: Interfaces) -> None:
         """Take the next batch."""
-        from analyzer.checksums.fix_kernel import collect_datagrams
+        from analyzer.checksums.pieces_kernel import collect_datagrams
 
         self.checker.check(batch, rows, interfaces)
         words, skip = words_of(batch.buffer)
