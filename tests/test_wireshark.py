@@ -382,7 +382,7 @@ SCENARIOS: dict[str, tuple[list[Frame], list[str]]] = {
     "no duplicate_ack: a FIN": ([*KEPT, s(1, 101, flags=FIN | ACK)], ["", "", ""]),
     "reused_ports": ([c(1, 1, flags=FIN | ACK), c(9000, -5000, flags=SYN)], ["", "reused_ports"]),
     "reused_ports: another SYN-ACK": ([s(700, 1, flags=SYN | ACK)], ["lost_segment reused_ports"]),
-    "no lost_segment: a SYN said again hides the hole": (
+    "no lost_segment: a repeated SYN hides the hole": (
         [c(201, 1, 100), c(0, -5000, flags=SYN), c(1, 1, 100), c(101, 1, 100)],
         ["lost_segment", "retransmission", "", ""],
     ),
@@ -607,7 +607,8 @@ def test_tshark_agrees_on_the_samples(path: Path) -> None:
     different, rows, said = against_tshark(path)
     assert different == {}
     alike, frames = frames_grouped_alike(rows, said.stream)
-    assert alike == frames == len(said.stream)
+    quotes = int((rows["quoted_proto"] == build.TCP).sum())  # by ICMP errors: tshark finds TCP in them
+    assert alike == frames == len(said.stream) - quotes
     assert frames > 0 or not (rows["ip_proto"] == build.TCP).any()
 
 
