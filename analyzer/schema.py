@@ -61,6 +61,7 @@ class Table:
     columns: tuple[Column, ...]
     appendix: str = ""  # what `markdown` adds behind the columns
     dtype: np.dtype[np.void] = field(init=False)
+    _bits: dict[tuple[str, ...], int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         layout = [stored for column in self.columns if column.kind != "text" for stored in column.fields]
@@ -74,6 +75,12 @@ class Table:
 
     def bit(self, column: str, *words: str) -> int:
         """The mask of the given words in a `bits` column, or the value of one word in an `enum` column."""
+        key = (column, *words)
+        if key not in self._bits:
+            self._bits[key] = self._find_bit(column, words)
+        return self._bits[key]
+
+    def _find_bit(self, column: str, words: tuple[str, ...]) -> int:
         found = self[column]
         positions = [found.words.index(word) for word in words]
         if found.kind == "bits":

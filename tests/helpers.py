@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces, RecordBatch, open_capture
 from analyzer.capture.records import NO_PACKET_TYPE, RECORDS
@@ -19,14 +21,24 @@ from tests.naive.capture import NaiveCapture
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 
 
+CAPTURES = sorted(SAMPLES.glob("*/*/capture*.pcap*"))
+"""Every capture of every sample."""
+
+
 def is_plain(path: Path) -> bool:
     """Is it in one of the samples about TCP connections and their frames; those about counters name these in expected.toml."""
     sample = SAMPLES / path.relative_to(SAMPLES).parts[0]
     return "[counters." not in (sample / "expected.toml").read_text(encoding="utf-8")
 
 
-PLAIN_CAPTURES = sorted(filter(is_plain, SAMPLES.glob("*/*/capture*.pcap*")))
-"""Of the samples that the tests of decoding, flows, labels and events go through; test_prediction.py takes all."""
+def is_first(path: Path) -> bool:
+    """Is it of the first host of its sample?"""
+    return path.parent == min(capture.parent for capture in CAPTURES if capture.parts[:-2] == path.parts[:-2])
+
+
+PLAIN_CAPTURES = [path for path in CAPTURES if is_plain(path)]
+FEWER_CAPTURES = [path for path in CAPTURES if is_plain(path) or is_first(path)]
+"""Of every sample, but of those about counters one host only: for tests that take long."""
 
 
 DECODED_COLUMNS = [
@@ -173,3 +185,18 @@ def same_rows(expected: Rows, actual: Rows) -> bool:
     """Whether two arrays of records are the same in every column but `offset`, which depends on the batch."""
     names = [name for name in expected.dtype.names or () if name != "offset"]
     return len(expected) == len(actual) and all(np.array_equal(expected[name], actual[name]) for name in names)
+
+
+# Other ways to run the kernels
+
+
+def environment_of_kernels(variable: str, factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process in which numba does not compile (`NUMBA_DISABLE_JIT`), or checks every index.
+
+    What was compiled with checks is kept for the other tests of the same run, and for nobody else.
+    """
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    cache = {"NUMBA_CACHE_DIR": str(shared / "kernels"), "PYTHONPATH": str(SAMPLES.parent), "PYTHONHASHSEED": "0"}
+    return environment | cache | {variable: "1"}

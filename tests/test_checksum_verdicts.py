@@ -737,7 +737,7 @@ def test_sent_again_in_a_larger_segment(tmp_path: Path, near: str) -> None:
 
 
 def test_sent_again_in_smaller_segments(tmp_path: Path) -> None:
-    """No single segment brings it again, and then it is acknowledged: it was not right on arrival for that."""
+    """Each brings a part again, and they are compared with it where they lie in it."""
     talk = Talk("s")
     talk.hello()
     talk.upload(11)
@@ -751,8 +751,24 @@ def test_sent_again_in_smaller_segments(tmp_path: Path) -> None:
     analysis = judged(tmp_path, talk)
     said = said_of(analysis, build.SRC4)
     assert said.word == "corruption"
-    assert not any("acknowledged as captured" in text for text in said.evidence)
+    assert_evidence(said, "1 of them was sent again", "byte 80 of the payload, bits 0x20 (right in frame 28)")
+    assert not any("acknowledge" in text for text in said.evidence)
     assert expected_errors(analysis) == {"TcpInCsumErrors": 1}
+
+
+def test_sent_again_in_part(tmp_path: Path) -> None:
+    """What lies behind a gap, or brings the beginning only, does not bring the segment again."""
+    for parts in ([(0, 700)], [(700, 1400)], [(0, 500), (700, 1400)], [(700, 1400), (100, 700)]):
+        talk = Talk("s")
+        talk.hello()
+        talk.upload(11)
+        payload, seq = talk.bytes(1400), talk.next["c"]
+        talk.tcp("c", "PA", payload, mark=flipped(100), lost=True)
+        talk.tcp("s")
+        for start, stop in parts:
+            talk.tcp("c", "PA", payload[start:stop], seq=seq + start)
+        said = said_of(judged(tmp_path, talk), build.SRC4)
+        assert not any("sent again" in text for text in said.evidence), parts
 
 
 @pytest.mark.parametrize("near", ["c", "s", ""])

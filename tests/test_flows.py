@@ -22,12 +22,11 @@ from analyzer.flows.tracker import FIRST_CAPACITY
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
-from tests.helpers import PLAIN_CAPTURES, batch_of, differences, is_plain, plain, read_all
+from tests.helpers import CAPTURES, batch_of, differences, is_plain, plain, read_all
 from tests.naive.flows import Flow, Packet, flows_of, sender
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-EXPECTED = sorted(filter(is_plain, SAMPLES.glob("*/expected.toml")))
-CAPTURES = PLAIN_CAPTURES
+EXPECTED = sorted(SAMPLES.glob("*/expected.toml"))
 START_NS = 1_763_660_000_123_456_789
 STEP_NS = 1_000_000
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}
@@ -355,6 +354,24 @@ def test_how_each_end_stands(name: str) -> None:
     flow = the_flow(words)
     assert (flow["client_state"], flow["server_state"]) == (client, server)
     assert flow["history"].translate(LETTERS_OF_VERDICTS) == letters
+
+
+def test_a_fin_of_before_closes_nothing() -> None:
+    """One that lies before the SYN is of an older connection (RFC 9293 section 3.10.7.4), whoever closes later."""
+    for words, client, server in (
+        ("", "ESTABLISHED", "ESTABLISHED"),
+        ("s:FA c:A", "CLOSE-WAIT", "FIN-WAIT-2"),
+        ("s:FA c:FA s:A", "CLOSED", "TIME-WAIT"),
+        ("c:PA10 s:A c:FA s:A s:FA c:A", "TIME-WAIT", "CLOSED"),
+    ):
+        script = Script()
+        frames = script.frames(OPENED)
+        here = script.next["c"]
+        script.next["c"] = here - 400
+        frames.append(script.frame("c:FA"))
+        script.next["c"] = here
+        (flow,) = flows([*frames, *script.frames(words)])
+        assert (flow["client_state"], flow["server_state"]) == (client, server), words
 
 
 COMPLETENESS_SCENARIOS = {
@@ -891,20 +908,24 @@ def test_connections_of_the_samples(expected: dict[str, Any], host: str, folder:
     """As many as the laboratory began, every TCP frame in one of them, every one begun by the client."""
     analysis = analyze(folder)
     tcp = analysis.flows[analysis.flows["protocol"] == "tcp"]
-    assert len(tcp) == expected["connections"]
-    assert int((tcp["client_packets"] + tcp["server_packets"]).sum()) == expected["host"][host]["tcp_frames"]
+    both_open = folder.parent.name == "simultaneous-open"  # two that begin, and one connection
+    assert len(tcp) == expected["connections"] - both_open
+    quotes = int((analysis.packets["quoted_proto"] == 6).sum())  # tshark counts these too
+    assert int((tcp["client_packets"] + tcp["server_packets"]).sum()) == expected["host"][host]["tcp_frames"] - quotes
     assert analysis.capture["frames"] == expected["host"][host]["frames"]
-    assert set(tcp["roles"]) == {"handshake"}
-    assert tcp["client"].nunique() == tcp["server"].nunique() == 1
+    assert set(tcp["roles"]) <= {"handshake"}
+    assert tcp["client"].nunique() == tcp["server"].nunique() == (len(tcp) > 0)
+    assert analysis.flow_tracker.left == {}
+    if not is_plain(folder):
+        return  # how connections end is what many of these samples are about
     broken = folder.parent.name.startswith("middlebox")  # nobody can talk through it to the end
     assert set(tcp["state"]) <= ({"open", "unanswered"} if broken else {"closed", "refused"})
-    assert analysis.flow_tracker.left == {}
     assert set(tcp["completeness"]) <= ({"no_end", "no_handshake"} if broken else {"complete", "no_handshake"})
 
 
 def test_the_samples_are_there() -> None:
     """Two captures each."""
-    assert len(CAPTURES) == 2 * len(EXPECTED) > 19
+    assert len(CAPTURES) == 2 * len(EXPECTED) > 200
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
@@ -914,7 +935,8 @@ def test_the_twin_agrees_on_the_samples(path: Path) -> None:
     expected, _ = flows_of(packets)
     found = analyze(path).flow_tracker.rows()
     assert unlike(expected, found, packets) == []
-    assert "duplicate" in str(path) or left_out(found) + len(unsteady_flows(packets)) == 0
+    few = 0 if is_plain(path) and "duplicate" not in str(path) else 1
+    assert left_out(found) <= few and len(unsteady_flows(packets)) <= few
     assert np.array_equal(analyze(path, batch_frames=7).flow_tracker.rows(), found)
 
 

@@ -28,7 +28,7 @@ from analyzer.decode import decode
 from analyzer.errors import CaptureError
 from analyzer.tables import STOPS
 from tests import build, strategies
-from tests.helpers import batch_of
+from tests.helpers import batch_of, environment_of_kernels
 
 CASES = int(os.environ.get("TCPCAP_FUZZ_CASES", "20000"))
 SEEDS = 40  # tests that share the cases
@@ -305,15 +305,17 @@ print(digest.hexdigest(), outcomes.total())
 
 
 @pytest.mark.parametrize(
-    ("variables", "count"),
-    [({"NUMBA_BOUNDSCHECK": "1"}, 700), ({"NUMBA_DISABLE_JIT": "1"}, 280)],
+    ("variable", "count"),
+    [("NUMBA_BOUNDSCHECK", 700), ("NUMBA_DISABLE_JIT", 280)],
     ids=["bounds checked", "not compiled"],
 )
-def test_the_kernels_do_as_python_would(tmp_path: Path, variables: dict[str, str], count: int) -> None:
+def test_the_kernels_do_as_python_would(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, variable: str, count: int
+) -> None:
     """With every index checked, and as plain Python: no error, and to the byte the same records and packets."""
     digest = hashlib.sha256()
     outcomes = run_cases(3, count, tmp_path / "capture", digest)
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), **variables}
+    environment = environment_of_kernels(variable, tmp_path_factory)
     command = [sys.executable, "-W", "error", "-c", SAMPLE, "3", str(count), str(tmp_path / "capture")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

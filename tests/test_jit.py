@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import subprocess
 import sys
@@ -21,14 +20,14 @@ from analyzer.schema import Rows, Table
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUMS, FLOWS, PACKETS
 from tests import build, strategies
-from tests.helpers import batch_of
+from tests.helpers import batch_of, environment_of_kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1729
 FRAMES = 400
 HASH_OVERFLOWS = [  # as a hash should
     word
-    for module in ("flows.flow_kernel", "checksums.tally_kernel")
+    for module in ("flows.flow_kernel", "checksums.direction_kernel")
     for word in ("-W", f"ignore:overflow encountered:RuntimeWarning:analyzer.{module}")
 ]
 
@@ -116,14 +115,14 @@ def compiled() -> dict[str, str | int]:
 
 
 @pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
-def test_kernels_without_numba_and_with_checks_give_the_same(tmp_path: Path, variable: str) -> None:
+def test_kernels_without_numba_and_with_checks_give_the_same(
+    tmp_path_factory: pytest.TempPathFactory, variable: str
+) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a read beyond the buffer is an error."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    environment |= {variable: "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_jit"],
         cwd=ROOT,
-        env=environment,
+        env=environment_of_kernels(variable, tmp_path_factory),
         capture_output=True,
         text=True,
         timeout=300,

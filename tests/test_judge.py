@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import random
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from analyzer.kinds import CAUSES, KINDS, NAMES
 from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, PACKETS
-from tests.helpers import PLAIN_CAPTURES, plain
+from tests.helpers import CAPTURES, FEWER_CAPTURES, environment_of_kernels, plain
 from tests.naive.events import Event, Verdict
 from tests.naive.events import judge as naive_judge
 from tests.naive.flows import Packet
@@ -34,7 +33,6 @@ from tests.test_jit import digest
 from tests.test_wireshark import hostile
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = PLAIN_CAPTURES
 SEEDS = range(200)
 AT_ONCE = 20
 HOSTILE_SEEDS = range(8)
@@ -713,7 +711,7 @@ def test_the_twin_agrees_on_hostile_traffic(tmp_path: Path, seed: int) -> None:
     assert len(engine.events) > 500
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=[str(path.relative_to(ROOT / "samples")) for path in SAMPLES])
+@pytest.mark.parametrize("path", CAPTURES, ids=[str(path.relative_to(ROOT / "samples")) for path in CAPTURES])
 def test_the_twin_agrees_on_samples(path: Path) -> None:
     """Traffic of real hosts."""
     twin, _ = assert_twin_agrees(decoded(path), str(path))
@@ -763,7 +761,7 @@ def test_more_events_than_are_handed_over_at_a_time() -> None:
 @pytest.mark.parametrize("table", ["events", "flows"])
 def test_the_batch_size_changes_no_exported_table(table: str) -> None:
     """Of a capture that was read from a file."""
-    path = next(path for path in SAMPLES if "loss-ipv4" in path.parts)
+    path = next(path for path in CAPTURES if "loss-ipv4" in path.parts)
     tables = [np.concatenate(list(table_rows([str(path)], table, batch_frames=size))) for size in (1, 7, 1000)]
     assert len(tables[0]) > 0
     assert all(np.array_equal(rows, tables[0]) for rows in tables[1:])
@@ -780,8 +778,8 @@ def digests(path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def rows_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Packet rows of all samples and of some simulated conversations."""
-    rows = np.concatenate([*(decoded(path) for path in SAMPLES), *(simulated(seed) for seed in range(24))])
+    """Packet rows of every sample and of some simulated conversations."""
+    rows = np.concatenate([*(decoded(path) for path in FEWER_CAPTURES), *(simulated(seed) for seed in range(24))])
     rows["frame"] = np.arange(len(rows)) + 1
     path = tmp_path_factory.mktemp("rows") / "rows.npy"
     np.save(path, rows)
@@ -790,15 +788,13 @@ def rows_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
 def test_the_judge_without_numba_and_with_checks_says_the_same(
-    rows_on_disk: Path, tmp_path: Path, variable: str
+    rows_on_disk: Path, tmp_path_factory: pytest.TempPathFactory, variable: str
 ) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a read beyond an array is an error."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    environment |= {variable: "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_judge", str(rows_on_disk)],
         cwd=ROOT,
-        env=environment,
+        env=environment_of_kernels(variable, tmp_path_factory),
         capture_output=True,
         text=True,
         timeout=300,

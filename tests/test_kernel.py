@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import is_plain
+from tests.helpers import FEWER_CAPTURES
 from tests.kernel.compare import Result, compare_host, disagreements, table
 from tests.kernel.counters import COUNTERS
 from tests.kernel.view import View, bundles, view
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-FOLDERS = {str(each.relative_to(SAMPLES)): each for each in bundles(SAMPLES) if is_plain(each)}
+KEPT = {path.parent for path in FEWER_CAPTURES}
+FOLDERS = {str(each.relative_to(SAMPLES)): each for each in bundles(SAMPLES) if each in KEPT}
 MOVED = {
     "loss-ipv4/client": {
         "TcpRetransSegs": 8,
@@ -29,6 +30,20 @@ MOVED = {
     },
 }
 """What the samples are about; without it a View of nothing would agree with kernels that counted nothing."""
+FORGED = "frames under the host's address that it has not sent"
+ROUTER = "hosts behind a router, whose frames it passes on, count them"
+CAUSE = "another cause of the same retransmission"
+OTHERWISE: dict[str, tuple[str, set[str]]] = {
+    "challenge-ack-reset/client": (FORGED, {"TcpOutRsts"}),
+    "challenge-ack-syn/client": (FORGED, {"TcpRetransSegs", "TcpExtTCPLossProbes"}),
+    "fast-open-refused/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"}),
+    "fragmentation-needed/router": (ROUTER, {"TcpExtTCPDSACKRecv"}),
+    "reset-forged/client": (FORGED, {"TcpOutRsts"}),
+    "spurious-timeout-frto/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"}),
+    "timestamps-behind-nat/router": (ROUTER, {"TcpRetransSegs", "TcpExtTCPSynRetrans", "TcpOutRsts"}),
+    "zero-window-probe-timeout/client": ("nothing shows that an end gives up", {"TcpEstabResets"}),
+}
+"""What these events cannot say of a host, and why; prediction.py says more of it."""
 
 
 @pytest.fixture(scope="module", params=sorted(FOLDERS))
@@ -38,9 +53,11 @@ def seen(request: pytest.FixtureRequest) -> View:
 
 
 def test_counters(seen: View) -> None:
-    results = compare_host(seen, str(seen.folder.relative_to(SAMPLES)))
+    name = str(seen.folder.relative_to(SAMPLES))
+    results = compare_host(seen, name)
     assert len(results) == len(COUNTERS)
-    assert disagreements(results) == ""
+    _, otherwise = OTHERWISE.get(name, ("", set()))
+    assert {each.counter for each in results if each.error} == otherwise, disagreements(results)
 
 
 def test_what_the_samples_are_about() -> None:

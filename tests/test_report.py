@@ -31,11 +31,11 @@ from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUM_VERDICTS, FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build
-from tests.helpers import PLAIN_CAPTURES
+from tests.helpers import CAPTURES
 from tests.test_flows import Script, rows_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-BUNDLES = [path.parent for path in PLAIN_CAPTURES]
+BUNDLES = [path.parent for path in CAPTURES]
 START_NS = 1_763_660_000_123_456_789
 SECOND, DAY = 10**9, 86_400 * 10**9
 LONG, OTHER = "2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111"
@@ -119,15 +119,17 @@ def section(text: str, title: str) -> list[str]:
     return found
 
 
-def stories(text: str) -> dict[str, str]:
+def stories(text: str) -> list[tuple[str, str]]:
     """Of the connections in trouble: who talked to whom, and what happened to them."""
-    found: dict[str, str] = {}
-    ends = ""
+    found: list[tuple[str, str]] = []
     for line in section(text, "connections in trouble"):
         if line.startswith("      "):
-            found[ends] = " ".join([*found.get(ends, "").split(), *line.split()])
+            ends, told = found[-1]
+            found[-1] = ends, " ".join([*told.split(), *line.split()])
+        elif line.startswith(("  > ", "  - ")):
+            found[-1] = found[-1][0] + line.strip(), ""
         else:
-            ends = (ends if line.startswith(("  > ", "  - ")) else "") + line.strip()
+            found.append((line.strip(), ""))
     return found
 
 
@@ -310,7 +312,7 @@ def test_as_many_in_trouble_as_asked_for(top: int) -> None:
         assert "in trouble" not in text
     else:
         assert f"connections in trouble ({min(top, 3)} of 3)" in text
-        ports = [found[1] for ends in stories(text) if (found := re.search(r":(\d+) > ", ends))]
+        ports = [found[1] for ends, _ in stories(text) if (found := re.search(r":(\d+) > ", ends))]
         assert ports == ["40001", "40000", "40002"][:top]
 
 
@@ -333,7 +335,7 @@ def test_every_connection_in_trouble_has_a_story(name: str) -> None:
     text = checked(analysis)
     assert analysis.troubled == 1
     assert re.match(r"Trouble in 1 of 1 TCP connection: [a-z ]+ \(\d+\)", joined(text))
-    (told,) = stories(text).values()
+    ((_, told),) = stories(text)
     assert len(told) > 10
 
 
@@ -472,7 +474,7 @@ def test_long_stories_are_folded() -> None:
     for name in ("retransmitted_bytes", "missing_bytes", "zero_ns", "zero_longest_ns"):
         ends[name][:2] = 2**62
     text = checked(analysis)
-    ((who, told),) = stories(text).items()
+    ((who, told),) = stories(text)
     assert who == f"[{LONG}]:65535> [{OTHER}]:50000  tcp"
     assert told.count("4,294,967,295 segments") == 2 * 3
     assert told.count("4,294,967,295 times for 53376 days") == 2

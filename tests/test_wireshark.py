@@ -19,12 +19,11 @@ from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS, WIRESHARK
 from tests import build
-from tests.helpers import PLAIN_CAPTURES, plain
+from tests.helpers import CAPTURES, FEWER_CAPTURES, plain
 from tests.naive.flows import Packet
 from tests.naive.wireshark import labels_of
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = PLAIN_CAPTURES
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
 SMALL = 200_000
 CORPUS = sorted(path for path in FOLDER.glob("*") if path.suffix != ".md" and path.stat().st_size < SMALL)
@@ -125,8 +124,8 @@ TAME_LETTERS = (ACK, ACK, ACK, PSH | ACK, FIN | ACK, FIN, RST, RST | ACK, 0, PSH
 LETTERS = (*TAME_LETTERS, SYN, SYN | ACK, SYN | FIN, FIN | SYN | ACK)
 DEEDS = {
     "data": 20, "lose": 3, "acknowledge": 10, "repeat": 10, "send again": 8, "answer duplicates": 6, "keep alive": 5,
-    "shut": 4, "probe": 6, "open": 6, "fill": 4, "acknowledge unseen": 3, "open connection": 4, "finish": 3,
-    "reset": 1, "anything": 8,
+    "shut": 4, "probe": 6, "open": 6, "fill": 4, "acknowledge unseen": 3, "open connection": 4, "open again": 2,
+    "finish": 3, "reset": 1, "anything": 8,
 }  # fmt: skip
 
 
@@ -158,7 +157,7 @@ def deed(name: str, rng: random.Random, talk: Talk, side: str) -> Frame | None:
     if name == "repeat":
         return last._replace(after_ns=pause, size=0, flags=ACK, seq=me.next)
     if name == "send again":
-        again = [frame for frame in me.sent[-8:] if not talk.tame or not frame.flags & SYN]
+        again = [frame for frame in me.sent[-8:] if not talk.tame or frame.flags & (SYN | ACK) != SYN | ACK]
         return rng.choice(again or [last._replace(flags=ACK)])._replace(after_ns=pause)
     if name == "answer duplicates":
         return Frame(side, pause, other.sent[-1].ack if other.sent else me.next, last.ack, ACK, me.window, size)
@@ -176,6 +175,9 @@ def deed(name: str, rng: random.Random, talk: Talk, side: str) -> Frame | None:
         seq = rng.choice((number(rng), (me.next - 1) % TOP, me.sent[0].seq if me.sent else me.next))
         flags = SYN if side == "c" or rng.random() < 0.1 else SYN | ACK
         return Frame(side, pause, seq, other.next if flags & ACK else 0, flags, fresh, scale=rng.choice(SCALES))
+    if name == "open again":
+        syns = [frame for frame in me.sent if frame.flags & (SYN | ACK) == SYN]
+        return syns[-1]._replace(after_ns=pause) if syns else None
     if name in ("finish", "reset"):
         return Frame(side, pause, me.next, other.next, ACK | (FIN if name == "finish" else RST), me.window)
     seq, ack = near(rng, talk, me.next, last.seq, other.next), near(rng, talk, other.next, last.ack)
@@ -222,8 +224,8 @@ def written(frame: Frame, client: tuple[str, int], server: tuple[str, int]) -> b
 def hostile(seed: int, tame: bool = False) -> bytes:
     """A capture of some connections that do what they should not, as the bytes of a pcap file.
 
-    Where it is tame, the labels are those of tshark, frame by frame. It differs where a SYN or SYN-ACK comes in the middle
-    of a connection, even again, where numbers of one direction are half the range apart, and in `ack_lost_segment` after
+    Where it is tame, the labels are those of tshark, frame by frame. It differs where another SYN, or a SYN-ACK even again,
+    comes in the middle of a connection, where numbers of one direction are half the range apart, and in `ack_lost_segment` after
     numbers from anywhere: a tame connection has none of these. Nearly all else is as in the wild.
     """
     rng = random.Random(seed)
@@ -380,6 +382,14 @@ SCENARIOS: dict[str, tuple[list[Frame], list[str]]] = {
     "no duplicate_ack: a FIN": ([*KEPT, s(1, 101, flags=FIN | ACK)], ["", "", ""]),
     "reused_ports": ([c(1, 1, flags=FIN | ACK), c(9000, -5000, flags=SYN)], ["", "reused_ports"]),
     "reused_ports: another SYN-ACK": ([s(700, 1, flags=SYN | ACK)], ["lost_segment reused_ports"]),
+    "no lost_segment: a repeated SYN hides the hole": (
+        [c(201, 1, 100), c(0, -5000, flags=SYN), c(1, 1, 100), c(101, 1, 100)],
+        ["lost_segment", "retransmission", "", ""],
+    ),
+    "lost_segment: and shows it again": (
+        [c(201, 1, 100), c(0, -5000, flags=SYN), c(201, 1, 100)],
+        ["lost_segment", "retransmission", "lost_segment"],
+    ),
     "no reused_ports: the same SYN": ([c(0, -5000, flags=SYN)], ["retransmission"]),
     "no reused_ports: the same SYN-ACK": ([s(0, 1, flags=SYN | ACK)], ["retransmission"]),
 }  # fmt: skip
@@ -461,6 +471,16 @@ def test_three_milliseconds_without_a_round_trip(tmp_path: Path) -> None:
         assert labels(rows_of(write(tmp_path / "a.pcap", frames)))[2] == {expected}
 
 
+def test_the_round_trip_is_known_behind_the_ack_that_shows_it(tmp_path: Path) -> None:
+    """That ACK itself is looked at without it."""
+    for first, second in (
+        ([c(-99, 1, 20, ms=2)], "out_of_order"),
+        ([c(1, 1, ms=1), c(-99, 1, 20, ms=1)], "retransmission"),
+    ):
+        frames = [c(0, -5000, flags=SYN), *first]
+        assert labels(rows_of(write(tmp_path / "a.pcap", frames)))[-1] == {second}
+
+
 def test_a_clock_that_steps_back(tmp_path: Path) -> None:
     """What comes before the one before it is neither fast nor out of order."""
     frames, expected = SCENARIOS["fast_retransmission"]
@@ -477,7 +497,7 @@ def test_direction(name: str, tmp_path: Path) -> None:
     assert ["cs"[end] for end in rows["direction"].tolist()] == [frame.side for frame in frames]
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: "-".join(path.parts[-3:-1]))
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_samples(path: Path) -> None:
     """The twin agrees, and direction 0 is from the client that `flows` names, batch size or not."""
     rows = rows_of(path)
@@ -581,13 +601,15 @@ def test_tshark_agrees_on_the_scenarios(tmp_path: Path) -> None:
 
 
 @needs_tshark
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: "-".join(path.parts[-3:-1]))
+@pytest.mark.parametrize("path", FEWER_CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_tshark_agrees_on_the_samples(path: Path) -> None:
     """Every label of every frame, and the connections."""
     different, rows, said = against_tshark(path)
     assert different == {}
     alike, frames = frames_grouped_alike(rows, said.stream)
-    assert alike == frames == len(said.stream) > 0
+    quotes = int((rows["quoted_proto"] == build.TCP).sum())  # by ICMP errors: tshark finds TCP in them
+    assert alike == frames == len(said.stream) - quotes
+    assert frames > 0 or not (rows["ip_proto"] == build.TCP).any()
 
 
 @needs_tshark

@@ -23,10 +23,10 @@ from analyzer.checksums.check_kernel import (
     frame_state,
     header_state,
     is_piece,
-    piece_state,
     state_of,
 )
-from analyzer.checksums.datagram_kernel import place_of
+from analyzer.checksums.direction_kernel import direction_of
+from analyzer.checksums.pieces_kernel import LEVELS, decode_level
 from analyzer.checksums.state import (
     BAD,
     HEADER_BAD,
@@ -40,18 +40,16 @@ from analyzer.checksums.state import (
     ZERO,
 )
 from analyzer.checksums.sum_kernel import fold, sum32, sum_of
-from analyzer.checksums.tally_kernel import direction_of
+from analyzer.checksums.write_kernel import put16, write, write_fcs
 from analyzer.decode.bytes_kernel import be8, be16
 from analyzer.decode.codes import (
     BAD_TCP_HEADER,
-    CAPTURED_BEYOND_LENGTH,
     CUT,
     DECODED,
     FRAGMENT,
     IP_LENGTH_BEYOND_FRAME,
     TRUNCATED,
 )
-from analyzer.decode.frame_kernel import decode_frame
 from analyzer.decode.tunnel_kernel import carried_by_udp
 
 # What was done to a frame: a bit for each kind of checksum that was written, and for each reason why one was not.
@@ -59,91 +57,6 @@ WROTE_HEADER, WROTE_TCP, WROTE_UDP, WROTE_ICMP, WROTE_ICMPV6, WROTE_GRE, WROTE_F
 LEFT_CORRUPT, LEFT_CUT, LEFT_FRAGMENT, LEFT_OTHER = (1 << n for n in range(7, 11))
 KINDS = 11
 WROTE = WROTE_FCS * 2 - 1
-
-LEVELS = 64  # more than a frame has tunnels: frame * LEVELS + level is the key of a fragmented datagram
-FCS_LEN = 4
-ETHERNET_HEADER, PREAMBLE, EXPRESS = 14, 8, 0xD5  # an mPacket begins with 8 bytes; the last one says that it is whole
-
-
-@kernel
-def decode_level(buffer: Any, records: Any, i: Int, links: Any, row: Any, scratch: Any, blank: Any, level: Int) -> None:
-    """Decode the frame `i`, whose row is known, into `scratch`, but through no more than `level` tunnels."""
-    scratch[0] = blank[0]
-    outer = scratch[0]
-    outer["frame"] = row["frame"]
-    outer["time_ns"] = row["time_ns"]
-    outer["length"] = row["length"]
-    outer["captured"] = row["captured"]
-    outer["quirks"] = row["quirks"] & (CUT | CAPTURED_BEYOND_LENGTH)
-    record = records[i]
-    outer["stop"] = decode_frame(buffer, record, links[record["interface"]], outer, level)
-
-
-@kernel
-def collect_datagrams(
-    buffer: Any, words: Any, skip: Int, records: Any, rows: Any, links: Any, scratch: Any, blank: Any,
-    datagrams: Any, begun: Any, heads: Any, found: Any, room: Any,
-) -> None:  # fmt: skip
-    """Note of each complete fragmented datagram what the frame with its checksum does not hold: the sum of the others.
-
-    `datagrams` (DATAGRAM) and `heads` (HEAD), a row each, are those not complete yet, of `begun` (i8[1]). `found` (FOUND)
-    takes those whose checksum is wrong, or covers another packet, `room` i8[3]: how many of it are used; fragments; those
-    of them that need nothing or belong to a datagram in `found`.
-    """
-    for i in range(len(rows)):
-        row = rows[i]
-        if not row["layers"] & FRAGMENT:
-            continue
-        depth = np.int64(row["tunnel_depth"])
-        for level in range(depth, -1, -1):
-            if level < depth:
-                decode_level(buffer, records, i, links, row, scratch, blank, level)
-                collect(buffer, words, skip, records[i], scratch[0], level, False, datagrams, begun, heads, found, room)
-            else:
-                collect(buffer, words, skip, records[i], row, level, True, datagrams, begun, heads, found, room)
-
-
-@inline
-def collect(
-    buffer: Any, words: Any, skip: Int, record: Any, row: Any, level: Int, innermost: bool,
-    datagrams: Any, begun: Any, heads: Any, found: Any, room: Any,
-) -> None:  # fmt: skip
-    """The same for one packet. Only innermost fragments are counted: a frame is counted once."""
-    if not covers(row) or not is_piece(row):
-        return
-    base = record["offset"]
-    end = base + record["captured"]
-    place = place_of(datagrams, begun, row)
-    datagram, head = datagrams[place], heads[place]
-    if datagram["have"] == 0 and not datagram["spoilt"]:
-        head["pieces"] = head["silent"] = 0
-    before = datagram["have"]
-    state = piece_state(buffer, words, skip, base, end, datagrams, begun, row)
-    room[1] += innermost
-    if state == NONE:  # UDP that says in its first fragment that it has no checksum: no need to wait for the others
-        head["silent"] = 1
-    if head["silent"]:
-        room[2] += head["pieces"] + innermost
-        head["pieces"] = 0
-        return
-    if datagram["have"] == before:  # it came before, or the datagram is spoilt
-        return
-    head["pieces"] += innermost
-    if row["fragment_offset"] == 0:
-        head["sum"] = sum_of(buffer, words, skip, base + row["l4_at"], base + row["l3_at"] + row["ip_len"])
-        head["covers"] = not innermost
-        head["key"] = row["frame"] * LEVELS + level
-    if state == UNVERIFIABLE:
-        return
-    if state != VALID or head["covers"]:
-        if room[0] == len(found):
-            return
-        entry = found[room[0]]
-        entry["key"] = head["key"]
-        entry["rest"] = fold(datagram["sum"] + ALL_ONES - head["sum"])
-        entry["length"] = datagram["total"] - datagram["begins_at"]
-        room[0] += 1
-    room[2] += head["pieces"]
 
 
 @kernel
@@ -298,23 +211,6 @@ def is_tunnel(buffer: Any, at: Int, row: Any) -> Any:
 
 
 @inline
-def put16(buffer: Any, at: Int, value: Int) -> None:
-    """Write 16 bits."""
-    buffer[np.uintp(at)] = value >> 8
-    buffer[np.uintp(at + 1)] = value & 0xFF
-
-
-@inline
-def write(buffer: Any, words: Any, skip: Int, field: Int, start: Int, stop: Int, rest: Int) -> Any:
-    """Write the checksum of `buffer[start:stop]`, and of what sums up to `rest`, to `field` in it: was it another one?"""
-    before = be16(buffer, field)
-    put16(buffer, field, 0)
-    after = ALL_ONES - fold(sum_of(buffer, words, skip, start, stop) + rest)
-    put16(buffer, field, after)
-    return after != before
-
-
-@inline
 def fix_gre(buffer: Any, words: Any, skip: Int, at: Int, row: Any) -> Int:
     """Make the checksum of the GRE packet at `at` right, if it has one."""
     length = row["payload_len"]
@@ -328,27 +224,3 @@ def fix_gre(buffer: Any, words: Any, skip: Int, at: Int, row: Any) -> Int:
         return 0
     write(buffer, words, skip, at + 4, at, at + length, 0)
     return WROTE_GRE
-
-
-@inline
-def write_fcs(buffer: Any, record: Any, link: Any, packet_end: Int, table: Any) -> Any:
-    """Write the frame check sequence of an Ethernet frame, if it has one behind its IP packet: did it?"""
-    start = record["offset"]
-    stop = start + record["captured"] - FCS_LEN
-    if link["fcs_len"] != FCS_LEN or not link["ethernet"] or record["captured"] != record["length"]:
-        return False
-    if start + packet_end > stop:  # a frame that the card had not sent yet
-        return False
-    if link["prefix"] == PREAMBLE and stop >= start + PREAMBLE and be8(buffer, start + PREAMBLE - 1) == EXPRESS:
-        start += PREAMBLE
-    elif link["prefix"]:
-        return False
-    if stop < start + ETHERNET_HEADER:
-        return False
-    crc = 0xFFFFFFFF
-    for at in range(start, stop):
-        crc = table[(crc ^ be8(buffer, at)) & 0xFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
-    for k in range(FCS_LEN):  # the least significant byte first
-        buffer[np.uintp(stop + k)] = crc >> 8 * k & 0xFF
-    return True

@@ -74,9 +74,11 @@ DIRECTION = np.dtype(
 
 WRONG = np.dtype(
     [
-        ("next", "i4"), ("kept", "i4"), ("frame", "i8"), ("seq", "u4"), ("end", "u4"),
-        ("src_port", "u2"), ("dst_port", "u2"), ("flags", "u2"), ("payload_len", "u4"), ("checksum", "u2"),
-        ("seq_len", "u4"),
+        ("next", "i4"), ("kept", "i4"), ("frame", "i8"), ("seq", "u4"), ("seq_len", "u4"),
+        ("src_port", "u2"), ("dst_port", "u2"), ("flags", "u2"), ("payload_len", "u4"),
+        ("again", "u4"),  # so much of it came again in right segments, without a gap
+        ("bits", "i8"), ("compared", "i8"),  # bits that differ there, of so many bytes; the first: frame, byte, which bits
+        ("again_in", "i8"), ("at", "i8"), ("changed", "u1"),
     ],
     align=True,
 )  # fmt: skip

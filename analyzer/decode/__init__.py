@@ -19,7 +19,7 @@ def decode(batch: RecordBatch, interfaces: Interfaces) -> Rows:
     from analyzer.decode.frame_kernel import decode_frames
 
     rows = np.zeros(len(batch), PACKETS.dtype)
-    decode_frames(batch.buffer, batch.rows, _links(interfaces), batch.first_frame, rows)
+    decode_frames(batch.buffer, batch.rows, links_of(interfaces), batch.first_frame, rows)
     return rows
 
 
@@ -27,7 +27,7 @@ def decode(batch: RecordBatch, interfaces: Interfaces) -> Rows:
 _known: WeakKeyDictionary[Interfaces, tuple[Rows, int]] = WeakKeyDictionary()
 
 
-def _links(interfaces: Interfaces) -> Rows:
+def links_of(interfaces: Interfaces) -> Rows:
     """At least one LINK row per interface. Interfaces are only ever added."""
     rows, have = _known.get(interfaces, (np.zeros(0, LINK), 0))
     count = len(interfaces)

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
+from analyzer.events.ack_kernel import acknowledging, repeating
 from analyzer.events.clock_kernel import id_behind, paws, recycling, remember_timestamps, timestamps, was_sent_before
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
 from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, copy_of
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import opening
-from analyzer.events.loss_kernel import acknowledging, repeating, sending
+from analyzer.events.loss_kernel import sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
@@ -221,6 +222,8 @@ def follow(
     congestion(row, seg, me, you, state, world, out, counts)
     if flags & FIN and not me["fin"] and seg["end"] >= me["next"]:
         me["fin"] = seg["end"] - 1
+        if not you["fin"]:
+            state["closer"] = 1 + seg["end_of"]
     if flags & (SYN | ACK) == SYN | ACK:
         me["syn_acked"] = 1
     if flags & SYN:

@@ -8,51 +8,70 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.clock_kernel import id_behind
-from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
+from analyzer.events.emit_kernel import ACK, FIN, SYN, emit, letter
 from analyzer.flows.sent_kernel import (
     RING,
     add_hole,
-    add_rtt,
-    alive,
     board_of,
-    drop_blocks,
     fill,
     find_sent,
     mark_again,
     need_board,
     remember,
 )
-from analyzer.flows.state import ACKED, FAST, LOSS, OPEN, PROBE
+from analyzer.flows.state import ACKED, FAST, LOSS, OPEN
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
 
 difference = inline(difference_python)
 
-RETRANSMISSION, TIMEOUT, SPURIOUS = (
-    NUMBER[name] for name in ("retransmission", "retransmission_timeout", "spurious_retransmission")
+RETRANSMISSION, TIMEOUT, SPURIOUS, REORDERING = (
+    NUMBER[name] for name in ("retransmission", "retransmission_timeout", "spurious_retransmission", "reordering")
 )
-REORDERING, DUPLICATE_ACK, GAP = NUMBER["reordering"], NUMBER["duplicate_ack"], NUMBER["capture_gap"]
-RENEGING = NUMBER["sack_reneging"]
-C_FAST, C_RTO, C_TLP, C_SYN, C_SYN_ACK, C_FIN, C_WINDOW_PROBE, C_LOST_AGAIN, C_UNKNOWN = (
-    CAUSE[name] for name in ("fast", "rto", "tlp", "syn", "syn_ack", "fin", "window_probe", "lost_again", "unknown")
+(
+    C_FAST,
+    C_RTO,
+    C_TLP,
+    C_SYN,
+    C_SYN_ACK,
+    C_FIN,
+    C_WINDOW_PROBE,
+    C_LOST_AGAIN,
+    C_UNKNOWN,
+    C_ACKED,
+    C_TSVAL,
+    C_IP_ID,
+    C_SACK,
+) = (
+    CAUSE[name]
+    for name in (
+        "fast",
+        "rto",
+        "tlp",
+        "syn",
+        "syn_ack",
+        "fin",
+        "window_probe",
+        "lost_again",
+        "unknown",
+        "acked",
+        "tsval",
+        "ip_id",
+        "sack",
+    )
 )
-C_ACKED, C_EIFEL = CAUSE["acked"], CAUSE["eifel"]
-C_TSVAL, C_IP_ID, C_SACK = CAUSE["tsval"], CAUSE["ip_id"], CAUSE["sack"]
 SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
-
 DUPLICATES = 3  # RFC 5681 section 3.2
 TIMER_NS = 180_000_000  # Linux waits for 200 ms and the RTT at least (TCP_RTO_MIN); a little less for jitter
 LONG_NS = 10_000_000  # the longest tick of a timestamp clock in use
 ANSWER_NS = 20_000_000  # jitter, and the time that a host takes
 SOON_NS = 1_000_000  # nobody's timer is shorter than this
+NEAR_IDS = 4096  # IPv4 IDs further apart do not come from one counter
 PROBE_NS = (
     250_000_000  # a tail loss probe comes within 2 RTT and this (RFC 8985 section 7.2; tcp_schedule_loss_probe())
 )
-NEAR_IDS = 4096  # IPv4 IDs further apart do not come from one counter
-FAR = 1 << 30  # an acknowledgment this far ahead is no acknowledgment of what the capture missed
-T, G = ord("t"), ord("g")
-PROBED = PROBE
+T = ord("t")
 
 
 @inline
@@ -257,124 +276,3 @@ def repeated(
         emit(seg, state, world, out, counts, SPURIOUS, C_ACKED, seg["frame"], size)
         me["spurious"] += 1
         sent[(number if number else world["sent"]) & RING]["needless"] = 1
-
-
-@inline
-def acknowledging(
-    seg: Any,
-    me: Any,
-    you: Any,
-    state: Any,
-    world: Any,
-    out: Any,
-    counts: Any,
-    sent: Any,
-    boards: Any,
-    owner: Int,
-    histograms: Any,
-    free: Any,
-) -> None:
-    """An acknowledgment of what the other end sent: gaps, progress, RTT, and whether a retransmission was needed.
-
-    `owner` is that of the other end. `seg` gets `una`, `gap` and `advanced`.
-    """
-    ack = seg["ack"]
-    seg["una"], seg["gap"], seg["advanced"] = you["una"], 0, 0
-    if ack - you["next"] > FAR or you["una"] - ack > FAR:
-        return
-    gap = max(ack - you["next"], 0)
-    if gap:
-        if not you["heard"]:
-            gap = 0  # only one direction was captured
-        you["next"] = ack
-    place = board_of(you, owner, boards)
-    if place >= 0 and ack > you["una"]:
-        board = boards[place]
-        if board["holes"]:
-            filled = fill(board, np.int64(-FAR), ack, seg)
-            you["hole_bytes"] = max(you["hole_bytes"] - filled, 0)
-            gap += filled
-        reneged = drop_blocks(board, ack)
-        if reneged:
-            emit(seg, state, world, out, counts, RENEGING, 0, 0, reneged)
-    if gap:
-        emit(seg, state, world, out, counts, GAP, 0, 0, gap)
-        letter(seg, state, G, True)
-        you["missing_bytes"] += gap
-        seg["gap"] = gap
-    if ack <= you["una"]:
-        return
-    seg["advanced"] = ack - you["una"]
-    you["una"] = ack
-    you["repeats"] = 0
-    you["news_ns"] = you["advance_ns"] = seg["time_ns"]
-    if you["phase"] == LOSS and seg["has_tsval"] and difference(seg["tsecr"], you["undo_tsval"]) < 0:
-        you["phase"] = OPEN  # nothing was lost: the sender takes its reaction back (RFC 4015; tcp_try_undo_loss())
-    number = you["oldest"]
-    newest = np.int64(0)
-    first, repaired = True, False
-    while alive(number, world):
-        record = sent[number & RING]
-        if record["end"] > ack:
-            break
-        newest = number
-        repaired |= record["times"] > 1
-        again = record["times"] > 1 and record["last_ns"] > record["time_ns"] and seg["has_tsval"]
-        if again and first:
-            # The first ACK of a retransmission tells by its TSecr which transmission it answers (RFC 3522).
-            if difference(seg["tsecr"], record["last_tsval"]) < 0 and not record["needless"]:
-                record["needless"] = 1
-                size = record["end"] - record["start"]
-                emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, record["last_frame"], size)
-                you["spurious"] += 1
-                if you["phase"] == LOSS:
-                    you["phase"] = OPEN
-            first = False
-        number = record["next"]
-    if newest:
-        record = sent[newest & RING]
-        # Of what was sent more than once only the TSecr can tell which transmission was answered (Karn).
-        named = record["last_ns"] > record["time_ns"] and seg["has_tsval"]
-        rtt_ns = seg["time_ns"] - record["last_ns"]
-        if named and seg["tsecr"] != record["last_tsval"]:
-            named = seg["tsecr"] == record["tsval"]
-            rtt_ns = seg["time_ns"] - record["time_ns"]
-        # And what waited behind a hole was acknowledged when that was filled, not when it arrived.
-        waited = repaired or you["told_ns"] or record["end"] <= you["sacked_high"]
-        if (named or not waited) and rtt_ns >= 0:
-            add_rtt(you, rtt_ns, histograms, free, world)
-    if not alive(number, world):
-        number = np.int64(0)
-        if newest or not alive(you["newest"], world):
-            you["newest"] = 0
-        else:
-            number = you["newest"]
-    you["oldest"] = number
-    if you["sacked_high"] <= ack:
-        you["told_ns"] = 0
-    if ack > you["tail_probe_end"]:
-        you["tail_probe_end"] = 0
-    if ack >= you["recovery_end"]:
-        you["phase"] = OPEN
-
-
-@inline
-def repeating(seg: Any, me: Any, you: Any, answered: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
-    """A duplicate ACK: it tells the other end that something arrived that it did not wait for."""
-    # A tail probe that was needless is answered by a duplicate; one that was not, by progress (RFC 8985 section 7.4.2).
-    twice = seg["is_dsack"] or not (seg["advanced"] or seg["sacked"] or seg["length"])
-    if you["tail_probe_end"] == seg["ack"] and twice:
-        you["tail_probe_end"] = 0
-    if seg["start"] < me["una"]:
-        return  # too old: its receiver drops it (RFC 9293 section 3.10.7.4)
-    if seg["ack"] != seg["una"] or seg["length"] or seg["flags"] & (SYN | FIN | RST) or seg["advanced"]:
-        return
-    outstanding = you["next"] > you["una"]
-    same = outstanding and seg["window"] == me["window"] and me["windows"] > 1
-    if (same and not seg["is_dsack"] and not answered) or seg["sacked"] > 0:
-        you["repeats"] += 1
-        me["duplicate_acks"] += 1
-        emit(seg, state, world, out, counts, DUPLICATE_ACK, 0, 0, you["repeats"])
-        if not you["told_ns"]:
-            you["told_ns"] = seg["time_ns"]
-        you["news_ns"] = seg["time_ns"]

@@ -87,7 +87,9 @@ def analyze(state: Any, row: Any, fwd: Int) -> Int:
     rev = 1 - fwd
     seq, ack, length, flags = np.uint32(row["seq"]), np.uint32(row["ack"]), row["payload_len"], row["flags"]
     window, time_ns = np.int64(row["window"]), row["time_ns"]
-    labels = begin(state, seq, ack, flags, time_ns, fwd)
+    labels = begin(state, seq, ack, flags, fwd)
+    if flags & (SYN | ACK) == SYN:  # said again: what came behind a hole is forgotten
+        state["next_seq"][fwd] = state["max_seq_to_be_acked"][fwd]
     if length == 1 and seq == state["next_seq"][fwd] and state["window"][rev] == 0:
         labels |= PROBE
     else:
@@ -112,15 +114,13 @@ def analyze(state: Any, row: Any, fwd: Int) -> Int:
     state["last_ack_ns"][fwd] = time_ns
     state["last_labels"][fwd] = labels
     agree_on_scale(state, row, flags, fwd)
+    measure_handshake(state, flags, time_ns)
     return labels
 
 
 @inline
-def begin(state: Any, seq: Any, ack: Any, flags: Int, time_ns: Int, fwd: Int) -> Int:
-    """How a direction began, and the round-trip time from SYN to the ACK that ends the handshake.
-
-    The label: a SYN-ACK that begins at another sequence number than its connection.
-    """
+def begin(state: Any, seq: Any, ack: Any, flags: Int, fwd: Int) -> Int:
+    """How a direction began. The label: a SYN-ACK that begins at another sequence number than its connection."""
     rev = 1 - fwd
     state["heard"][fwd] = 1
     labels = 0
@@ -133,11 +133,16 @@ def begin(state: Any, seq: Any, ack: Any, flags: Int, time_ns: Int, fwd: Int) ->
     if not state["base_known"][rev] and flags & ACK:
         state["base_known"][rev] = 1
         state["base_seq"][rev] = np.uint32(ack - np.uint32(1))
-    if flags & SYN and not flags & ACK:
+    return labels
+
+
+@inline
+def measure_handshake(state: Any, flags: Int, time_ns: Int) -> None:
+    """The round-trip time from SYN to the ACK that ends the handshake; it holds from the next segment on."""
+    if flags & (SYN | ACK) == SYN:
         state["syn_ns"] = time_ns
     elif flags & (SYN | ACK) == ACK and state["rtt_ns"] == 0 and state["syn_ns"] != 0:
         state["rtt_ns"] = time_ns - state["syn_ns"]
-    return labels
 
 
 @inline

@@ -136,8 +136,6 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
             state["rtt_ns"] = max(time_ns - state["syn_ns"], -1)  # a difference beyond int64 is none
     if flags & TCP_FIN:
         state["seen"] |= FIN << end
-        if not state["closer"]:
-            state["closer"] = 1 + end
     both = FIN | FIN << 1
     if flags & TCP_RST and state["seen"] & both != both and not state["seen"] & (RST | RST << 1):
         state["seen"] |= RST << end

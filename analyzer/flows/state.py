@@ -30,7 +30,7 @@ FLOW_STATE = np.dtype(
         ("since_previous_ns", "i8"),
         ("events", "u8"),  # kinds of events that happened, as bits
         ("judged", "u2"),  # SYN, SYN_ACK and ACKED as `seen`, but up to the frame that is judged: tracking runs ahead
-        ("closer", "u1"),  # 1 + the end that sent the first FIN, or 0
+        ("closer", "u1"),  # 1 + the end whose stream ended first, or 0
         ("letters", "u1"),  # how many letters the history has
         ("history", "u1", (HISTORY,)),
         ("syn_ns", "i8"),

@@ -204,7 +204,10 @@ class FlowTracker:
         trouble = self._troubles(leaving)
         self._left_troubled += int(np.count_nonzero(trouble))
         order = np.lexsort((self.states["flow"][leaving], -trouble))[:WORST_LEFT]
-        order = order[trouble[order] > 0]
+        least = self._worst_trouble[-1] if len(self._worst_trouble) == WORST_LEFT else 0.0
+        order = order[trouble[order] > least]
+        if not len(order):
+            return
         rows = np.concatenate([self._worst_left, self._rows_at(leaving[order])])
         both = np.concatenate([self._worst_trouble, trouble[order]])
         worst = np.argsort(-both, kind="stable")[:WORST_LEFT]

@@ -31,12 +31,11 @@ def troubles(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.NDAr
     """
     total = np.zeros(len(places))
     events = states["events"][places]
-    for kind in KINDS:
+    for number, kind in enumerate(KINDS):
         if kind.name in COUNTED:
             total += kind.trouble * ends[COUNTED[kind.name]][places].sum(axis=1, dtype=np.float64)
         elif kind.trouble:
-            number = np.uint64(1 << KINDS.index(kind))
-            total += np.where(events & number, float(kind.trouble), 0.0)
+            total += np.where(events & np.uint64(1 << number), float(kind.trouble), 0.0)
     total += SECOND_SHUT / 1e9 * ends["zero_ns"][places].sum(axis=1, dtype=np.float64)
     failed = np.isin(final_states(states, places), [FLOWS.bit("state", word) for word in FAILED])
     total += np.where(failed, 8.0, 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from analyzer.correlate import (
     BOUNDED,
     EVERY_FLOW,
+    INFERRED_RELATION,
     NOT_COMPARABLE,
     OVER,
     UNDER,
@@ -81,12 +82,14 @@ def comparison_lines(comparison: Comparison, frames: Mapping[str, Sequence[int]]
         yield from wrapped(clocks, "  clock       ")
     for sentence in comparison.coverage().sentences():
         yield from wrapped(printable(sentence), "  coverage    ")
-    wrong = disagreeing(comparison)
+    wrong = sorted(disagreeing(comparison), key=lambda each: each.relation)
     hidden = [each for each in compared if each.verdict == NOT_COMPARABLE and each.relation != UNOBSERVABLE]
     agreeing = [each for each in compared if each not in wrong and each not in hidden and each.relation != UNOBSERVABLE]
     for each in wrong:
         behind = _frames((frames or {}).get(each.counter, ()))
-        yield from wrapped(f"{_line(each)}; {each.reason}{behind}", "  DISAGREES   ")
+        # A model that is wrong is no contradiction between capture and kernel.
+        label = "  differs     " if each.relation == INFERRED_RELATION else "  DISAGREES   "
+        yield from wrapped(f"{_line(each)}; {each.reason}{behind}", label)
     for each in hidden:
         yield from wrapped(_line(each), "  unclear     ")
     moved = [each for each in agreeing if each.observed]
@@ -143,6 +146,5 @@ def _line(each: Compared) -> str:
     forecast = f"{each.predicted:,}"
     if each.relation == BOUNDED:
         forecast = f"{each.low:,} or more" if each.high == UNLIMITED else f"{each.low:,} to {each.high:,}"
-    return (
-        f"{each.counter}: the kernel counted {each.observed:,}, the packets say {forecast} ({RELATIONS[each.relation]})"
-    )
+    whose = "a model of Linux says" if each.relation == INFERRED_RELATION else "the packets say"
+    return f"{each.counter}: the kernel counted {each.observed:,}, {whose} {forecast} ({RELATIONS[each.relation]})"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import TcpcapError, UsageError, suggest
+from analyzer.output import appearing
 
 if TYPE_CHECKING:
     import duckdb
@@ -104,32 +104,9 @@ def _target(output: str) -> Iterator[BinaryIO]:
     if output == "-":
         yield sys.stdout.buffer
         return
-    path = Path(output)
-    special: BinaryIO | None = None
-    try:
-        if path.exists() and not path.is_file():  # a fifo or a device takes the bytes as they come; a directory refuses
-            special = path.open("wb")
-        path = path.resolve()  # a link keeps pointing at its target
-        if special is None:
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    except OSError as error:
-        raise TcpcapError(output, f"cannot be written ({error.strerror})", "name another file with -o") from None
-    if special is not None:
-        with special:
-            yield special
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        # A file that is replaced keeps its permissions: captures are nobody else's business.
-        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(appearing(Path(output)))
+        except OSError as error:
+            raise TcpcapError(output, f"cannot be written ({error.strerror})", "name another file with -o") from None
+        yield file

@@ -297,21 +297,45 @@ def end_state(end: int, packets: list[Packet], seen: Seen, client: int) -> str:
         return "CLOSED"
     if seen.opening:
         return "SYN-SENT" if end == client else "SYN-RECEIVED" if seen.syn_ack else ""
-    other = 1 - end
-    if end not in seen.fins:
-        return "CLOSE-WAIT" if other in seen.fins else "ESTABLISHED"
-    acknowledged = fin_acknowledged(end, packets)
-    if other not in seen.fins:
+    other, fins = 1 - end, fins_of(packets)
+    if end not in fins:
+        return "CLOSE-WAIT" if other in fins else "ESTABLISHED"
+    acknowledged = fin_acknowledged(end, fins[end], packets)
+    if other not in fins:
         return "FIN-WAIT-2" if acknowledged else "FIN-WAIT-1"
-    if seen.fins[0] == end:
+    if next(iter(fins)) == end:
         return "TIME-WAIT" if acknowledged else "CLOSING"
     return "CLOSED" if acknowledged else "LAST-ACK"
 
 
-def fin_acknowledged(end: int, packets: list[Packet]) -> bool:
-    """Does the other end acknowledge what lies behind the end's first FIN?"""
-    fin = next(packet for packet in packets if packet["flags"] & FIN and sender(packet) == end)
-    behind = fin["seq"] + fin["payload_len"] + bool(fin["flags"] & SYN) + 1
+def number_behind(packet: Packet) -> int:
+    """The sequence number behind the segment; SYN and FIN count as a byte each."""
+    return (
+        int(packet["seq"] + packet["payload_len"] + bool(packet["flags"] & SYN) + bool(packet["flags"] & FIN)) % 2**32
+    )
+
+
+def fins_of(packets: list[Packet]) -> dict[int, Packet]:
+    """Of each end that closed the FIN, in order: it is the end of a stream, so its end has sent nothing beyond it.
+
+    A receiver drops one that lies before what it has received (RFC 9293 section 3.10.7.4): it is of an older connection.
+    """
+    fins: dict[int, Packet] = {}
+    highest: dict[int, int] = {}
+    for packet in packets:
+        end, behind = sender(packet), number_behind(packet)
+        if packet["flags"] & RST:
+            continue
+        if (behind - highest.setdefault(end, behind)) % 2**32 < 2**31:
+            highest[end] = behind
+            if packet["flags"] & FIN:
+                fins.setdefault(end, packet)
+    return fins
+
+
+def fin_acknowledged(end: int, fin: Packet, packets: list[Packet]) -> bool:
+    """Does the other end acknowledge what lies behind the end's FIN?"""
+    behind = number_behind(fin)
     answers = [packet for packet in packets if sender(packet) != end and packet["flags"] & (RST | ACK) == ACK]
     return any((packet["ack"] - behind) % 2**32 < 2**31 for packet in answers)
 

@@ -78,7 +78,8 @@ def analyse(packet: Packet, connection: Connection) -> frozenset[str]:
         labels.add("reused_ports")
     connection.analysed += 1
     remember_beginning(packet, me, other)
-    measure_handshake(packet, me, other, connection)
+    if is_syn(packet):  # the connection is opened once more: what came behind a hole is forgotten
+        me.next_seq = me.whole_until
     if is_zero_window_probe(packet, me, other):
         labels.add("zero_window_probe")
     else:
@@ -101,6 +102,7 @@ def analyse(packet: Packet, connection: Connection) -> frozenset[str]:
     if "zero_window_probe" not in labels:
         advance(packet, me)
     remember_segment(packet, me, other, frozenset(labels))
+    measure_handshake(packet, connection)
     return me.last_labels
 
 
@@ -162,8 +164,8 @@ def remember_beginning(packet: Packet, me: End, other: End) -> None:
         other.began_with = "something else"
 
 
-def measure_handshake(packet: Packet, me: End, other: End, connection: Connection) -> None:
-    """From the last SYN to the first ACK of either end that is no SYN."""
+def measure_handshake(packet: Packet, connection: Connection) -> None:
+    """From the last SYN to the first ACK of either end that is no SYN; it holds from the next packet on."""
     if is_syn(packet):
         connection.syn_ns = packet["time_ns"]
         return

@@ -1,0 +1,75 @@
+"""Compiled: where the counts of a direction (source, destination, protocol) are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline
+from analyzer.checksums.state import DIRECTIONS, SLOTS
+
+NOBODY = -1
+ANY = -2  # no wrong frame yet
+
+
+@inline
+def direction_of(row: Any, directions: Any, slots: Any, room: Any) -> Int:
+    """The index of the row's direction; 0 where there is no room for a new one."""
+    mixed = (row["src_lo"] * np.uint64(0x9E3779B1) ^ row["dst_lo"]) + row["src_hi"] * np.uint64(31) + row["dst_hi"]
+    mixed = (mixed ^ mixed >> np.uint64(29)) * np.uint64(0x9E3779B1) + np.uint64(row["ip_proto"])
+    slot = np.int64(mixed >> np.uint64(7) & np.uint64(SLOTS - 1))
+    while slots[slot] != 0:
+        d = directions[slots[slot]]
+        if same_way(d, row):
+            return np.int64(slots[slot])
+        slot = (slot + 1) & (SLOTS - 1)
+    if room[0] == DIRECTIONS - 1:
+        return 0
+    room[0] += 1
+    found = room[0]
+    slots[slot] = found
+    d = directions[found]
+    d["src_hi"], d["src_lo"], d["dst_hi"], d["dst_lo"] = row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"]
+    d["version"], d["proto"] = row["ip_version"], row["ip_proto"]
+    d["first_ns"], d["ttl_min"], d["ttl_max"] = row["time_ns"], row["ttl"], row["ttl"]
+    d["open"], d["last_field"], d["bad_src_port"], d["bad_dst_port"] = NOBODY, -1, ANY, ANY
+    d["partial_least"] = -1
+    pair(found, directions, slots, room)
+    return found
+
+
+@inline
+def same_way(d: Any, row: Any) -> Any:
+    """Is this the row's direction?"""
+    return (
+        d["src_lo"] == row["src_lo"]
+        and d["dst_lo"] == row["dst_lo"]
+        and d["proto"] == row["ip_proto"]
+        and d["src_hi"] == row["src_hi"]
+        and d["dst_hi"] == row["dst_hi"]
+        and d["version"] == row["ip_version"]
+    )
+
+
+@inline
+def pair(found: Int, directions: Any, slots: Any, room: Any) -> None:
+    """Link a new direction with the way back, if that is known."""
+    d = directions[found]
+    mixed = (d["dst_lo"] * np.uint64(0x9E3779B1) ^ d["src_lo"]) + d["dst_hi"] * np.uint64(31) + d["src_hi"]
+    mixed = (mixed ^ mixed >> np.uint64(29)) * np.uint64(0x9E3779B1) + np.uint64(d["proto"])
+    slot = np.int64(mixed >> np.uint64(7) & np.uint64(SLOTS - 1))
+    while slots[slot] != 0:
+        r = directions[slots[slot]]
+        if (
+            r["src_lo"] == d["dst_lo"]
+            and r["dst_lo"] == d["src_lo"]
+            and r["proto"] == d["proto"]
+            and r["src_hi"] == d["dst_hi"]
+            and r["dst_hi"] == d["src_hi"]
+            and r["version"] == d["version"]
+        ):
+            d["reverse"] = slots[slot]
+            r["reverse"] = found
+            return
+        slot = (slot + 1) & (SLOTS - 1)

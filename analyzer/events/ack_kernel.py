@@ -1,0 +1,151 @@
+"""Compiled: what acknowledgments say: of round trips, of what was needlessly sent again, of what the capture missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline
+from analyzer.events.emit_kernel import FIN, RST, SYN, emit, letter
+from analyzer.flows.sent_kernel import (
+    RING,
+    add_rtt,
+    alive,
+    board_of,
+    drop_blocks,
+    fill,
+)
+from analyzer.flows.state import LOSS, OPEN
+from analyzer.kinds import CAUSE, NUMBER
+from analyzer.serial import difference as difference_python
+
+difference = inline(difference_python)
+
+SPURIOUS, DUPLICATE_ACK, GAP, RENEGING = (
+    NUMBER[name] for name in ("spurious_retransmission", "duplicate_ack", "capture_gap", "sack_reneging")
+)
+C_EIFEL = CAUSE["eifel"]
+FAR = 1 << 30  # an acknowledgment this far ahead is no acknowledgment of what the capture missed
+G = ord("g")
+
+
+@inline
+def acknowledging(
+    seg: Any,
+    me: Any,
+    you: Any,
+    state: Any,
+    world: Any,
+    out: Any,
+    counts: Any,
+    sent: Any,
+    boards: Any,
+    owner: Int,
+    histograms: Any,
+    free: Any,
+) -> None:
+    """An acknowledgment of what the other end sent: gaps, progress, RTT, and whether a retransmission was needed.
+
+    `owner` is that of the other end. `seg` gets `una`, `gap` and `advanced`.
+    """
+    ack = seg["ack"]
+    seg["una"], seg["gap"], seg["advanced"] = you["una"], 0, 0
+    if ack - you["next"] > FAR or you["una"] - ack > FAR:
+        return
+    gap = max(ack - you["next"], 0)
+    if gap:
+        if not you["heard"]:
+            gap = 0  # only one direction was captured
+        you["next"] = ack
+    place = board_of(you, owner, boards)
+    if place >= 0 and ack > you["una"]:
+        board = boards[place]
+        if board["holes"]:
+            filled = fill(board, np.int64(-FAR), ack, seg)
+            you["hole_bytes"] = max(you["hole_bytes"] - filled, 0)
+            gap += filled
+        reneged = drop_blocks(board, ack)
+        if reneged:
+            emit(seg, state, world, out, counts, RENEGING, 0, 0, reneged)
+    if gap:
+        emit(seg, state, world, out, counts, GAP, 0, 0, gap)
+        letter(seg, state, G, True)
+        you["missing_bytes"] += gap
+        seg["gap"] = gap
+    if ack <= you["una"]:
+        return
+    seg["advanced"] = ack - you["una"]
+    you["una"] = ack
+    you["repeats"] = 0
+    you["news_ns"] = you["advance_ns"] = seg["time_ns"]
+    if you["phase"] == LOSS and seg["has_tsval"] and difference(seg["tsecr"], you["undo_tsval"]) < 0:
+        you["phase"] = OPEN  # nothing was lost: the sender takes its reaction back (RFC 4015; tcp_try_undo_loss())
+    number = you["oldest"]
+    newest = np.int64(0)
+    first, repaired = True, False
+    while alive(number, world):
+        record = sent[number & RING]
+        if record["end"] > ack:
+            break
+        newest = number
+        repaired |= record["times"] > 1
+        again = record["times"] > 1 and record["last_ns"] > record["time_ns"] and seg["has_tsval"]
+        if again and first:
+            # The first ACK of a retransmission tells by its TSecr which transmission it answers (RFC 3522).
+            if difference(seg["tsecr"], record["last_tsval"]) < 0 and not record["needless"]:
+                record["needless"] = 1
+                size = record["end"] - record["start"]
+                emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, record["last_frame"], size)
+                you["spurious"] += 1
+                if you["phase"] == LOSS:
+                    you["phase"] = OPEN
+            first = False
+        number = record["next"]
+    if newest:
+        record = sent[newest & RING]
+        # Of what was sent more than once only the TSecr can tell which transmission was answered (Karn).
+        named = record["last_ns"] > record["time_ns"] and seg["has_tsval"]
+        rtt_ns = seg["time_ns"] - record["last_ns"]
+        if named and seg["tsecr"] != record["last_tsval"]:
+            named = seg["tsecr"] == record["tsval"]
+            rtt_ns = seg["time_ns"] - record["time_ns"]
+        # And what waited behind a hole was acknowledged when that was filled, not when it arrived.
+        waited = repaired or you["told_ns"] or record["end"] <= you["sacked_high"]
+        if (named or not waited) and rtt_ns >= 0:
+            add_rtt(you, rtt_ns, histograms, free, world)
+    if not alive(number, world):
+        number = np.int64(0)
+        if newest or not alive(you["newest"], world):
+            you["newest"] = 0
+        else:
+            number = you["newest"]
+    you["oldest"] = number
+    if you["sacked_high"] <= ack:
+        you["told_ns"] = 0
+    if ack > you["tail_probe_end"]:
+        you["tail_probe_end"] = 0
+    if ack >= you["recovery_end"]:
+        you["phase"] = OPEN
+
+
+@inline
+def repeating(seg: Any, me: Any, you: Any, answered: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """A duplicate ACK: it tells the other end that something arrived that it did not wait for."""
+    # A tail probe that was needless is answered by a duplicate; one that was not, by progress (RFC 8985 section 7.4.2).
+    twice = seg["is_dsack"] or not (seg["advanced"] or seg["sacked"] or seg["length"])
+    if you["tail_probe_end"] == seg["ack"] and twice:
+        you["tail_probe_end"] = 0
+    if seg["start"] < me["una"]:
+        return  # too old: its receiver drops it (RFC 9293 section 3.10.7.4)
+    if seg["ack"] != seg["una"] or seg["length"] or seg["flags"] & (SYN | FIN | RST) or seg["advanced"]:
+        return
+    outstanding = you["next"] > you["una"]
+    same = outstanding and seg["window"] == me["window"] and me["windows"] > 1
+    if (same and not seg["is_dsack"] and not answered) or seg["sacked"] > 0:
+        you["repeats"] += 1
+        me["duplicate_acks"] += 1
+        emit(seg, state, world, out, counts, DUPLICATE_ACK, 0, 0, you["repeats"])
+        if not you["told_ns"]:
+            you["told_ns"] = seg["time_ns"]
+        you["news_ns"] = seg["time_ns"]
