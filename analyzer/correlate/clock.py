@@ -252,6 +252,7 @@ def _runs(single: Windows) -> Windows:
 
 
 def _sum(votes: list[Votes], cells: int) -> Votes:
+    """All votes together."""
     total = Votes.none(cells)
     for each in votes:
         total.add(each)
