@@ -27,6 +27,10 @@ MOST_WINDOWS = 48  # intervals of each length that vote
 # Less evidence may be chance: where all that was captured and counted is explained, most of both, or most of one.
 ENOUGH_FOR_ALL, ENOUGH_BITS, ENOUGH_FOR_PART = 24.0, 40.0, 100.0
 ALL = 0.999
+FEW_PACKETS, FEW = (
+    2,
+    0.25,
+)  # that contradict the times as stamped where an offset fits; the share where it does not fit all
 PENALTY_BITS = 4.0  # what an interval that contradicts takes away
 FITTING = 0.7  # of the intervals of a counter agree, or it counts other traffic, too
 COMPARABLE = 0.5  # an offset with so much of the evidence of the best one is not ruled out
@@ -153,7 +157,8 @@ class _Election:
             left = _not_ruled_out(total, best, 0 if shares.min() > ALL else len(self._electorate))
             split = min(8, -(-width // FINEST_NS))
             if split < 2 or left.sum() * split > MOST_CELLS:
-                return self._told(shifts, width, left, score)
+                fit = self._told(shifts, width, left, score)
+                return Fit() if not fit.as_stamped and self._hardly_off(shares.min() > ALL) else fit
             width = -(-width // split)
             shifts = (shifts[left][:, None] + np.arange(split) * width).ravel()
             total = self._votes(shifts, width)
@@ -178,6 +183,13 @@ class _Election:
         middle = (int(top[0]) + int(top[-1]) + width) // 2
         middle = min(max(middle, high - WITHIN_NS), low + WITHIN_NS)
         return replace(found, range_ns=(low, high), offset=Offset(middle, max(middle - low, high - middle)))
+
+    def _hardly_off(self, perfect: bool) -> bool:
+        """Do so few packets contradict the times as stamped that a frame not captured explains them better than a clock?"""
+        off = [_off(each) for each in self._electorate.values()]
+        counts = [count for name, (count, _) in zip(self._electorate, off, strict=True) if "Octets" not in name]
+        packets = max(counts, default=FEW_PACKETS + 1)
+        return packets <= FEW_PACKETS or (not perfect and float(np.mean([share for _, share in off])) <= FEW)
 
     def _shares(self, shift: int) -> npt.NDArray[np.float64]:
         """How much the offset explains, in the mean of the counters: of what both have in common, of what either holds."""
@@ -206,6 +218,14 @@ def _explained(voter: _Voter, shift: int) -> tuple[float, float, float]:
     return explained / max(common, explained), explained / max(captured, explained), explained / counted
 
 
+def _off(voter: _Voter) -> tuple[int, float]:
+    """By how much a counter contradicts the times as stamped, and which share of all that is."""
+    (starts, ends, moved), curve = voter.single, voter.curve
+    least, most = between(curve, (starts, starts), (ends, ends))
+    off = int(np.maximum(0, np.maximum(least - moved, moved - most)).sum())
+    return off, off / max(1, int(moved.sum()))
+
+
 def _intervals(observed: Observed, name: str) -> Windows | None:
     """The intervals in which the counter is listed."""
     moved = observed.of(name)
@@ -232,6 +252,7 @@ def _runs(single: Windows) -> Windows:
 
 
 def _sum(votes: list[Votes], cells: int) -> Votes:
+    """All votes together."""
     total = Votes.none(cells)
     for each in votes:
         total.add(each)

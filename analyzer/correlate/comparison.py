@@ -151,8 +151,16 @@ class Comparison:
         observed, covered = self._observed, self._covered
         lengths = observed.ends - observed.starts
         share = float(lengths[covered].sum() / lengths.sum()) if lengths.sum() else float(covered.all())
-        compared = [found for name in COVERING if (found := self._whole(name)) is not None]
+        compared = [self._unsettled(found) for name in COVERING if (found := self._whole(name)) is not None]
         return assess(compared, self._facts, share, self._whole(REPEATS))
+
+    def _unsettled(self, found: Compared) -> Compared:
+        """What is missing in an interval is missing, also where something near the ends of all of them may make up for it."""
+        moved, low, high = (each[self._covered] for each in self._ranges(found.counter))
+        missing, foreign = int(np.maximum(moved - high, 0).sum()), int(np.maximum(low - moved, 0).sum())
+        most = min(found.high, found.observed - missing) if missing else found.high
+        least = max(found.low, found.observed + foreign) if foreign else found.low
+        return found._replace(low=least, high=most)
 
     def _ranges(self, name: str) -> tuple[Numbers, ...]:
         """By interval: observed, the least and the most by the packets; zeros where a counter is not listed."""

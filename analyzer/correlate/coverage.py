@@ -15,7 +15,7 @@ from analyzer.correlate.observed import Observed
 # Every packet moves one of these: they tell how much of the host's traffic the capture holds.
 COVERING = (
     "IpInReceives", "Ip6InReceives", "TcpInSegs", "TcpOutSegs", "UdpInDatagrams", "UdpOutDatagrams", "IpOutRequests",
-    "Ip6OutRequests",
+    "Ip6OutRequests", "IpOutTransmits", "Ip6OutTransmits",
 )  # fmt: skip
 STATELESS = ("Ip", "Icmp", "Udp")  # groups that each packet moves whatever was before it
 TWICE = (0.49, 0.51)  # surplus where each frame was captured twice
