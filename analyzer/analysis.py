@@ -130,7 +130,8 @@ class Analysis:
         self._refuse_pipe("counters")
         found = Comparison(self.counter_series)
         mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-        predictor = Predictor(local, mtu)
+        sysctls = {name: value for host in recorded for name, value in host.sysctls.items()}
+        predictor = Predictor(local, mtu, sysctls)
         for increments in increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows):
             found.add(increments)
         found.add_late(predictor.finish())

@@ -18,7 +18,10 @@ EDGE_NS = 5_000_000  # a snapshot takes as long: what was captured nearer to it 
 AGREE, UNDER, OVER, NOT_COMPARABLE = range(len(COUNTER_VERDICTS))
 EXACT, BOUNDED, INFERRED_RELATION, UNOBSERVABLE = range(len(RELATIONS))
 # Every packet moves one of these: they tell how much of the host's traffic the capture holds.
-COVERING = ("IpInReceives", "Ip6InReceives", "TcpInSegs", "TcpOutSegs", "UdpInDatagrams", "UdpOutDatagrams")
+COVERING = (
+    "IpInReceives", "Ip6InReceives", "IpOutRequests", "Ip6OutRequests", "TcpInSegs", "TcpOutSegs", "UdpInDatagrams",
+    "UdpOutDatagrams",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,20 @@ ICMPV6_TYPES = {
 
 _IP = (
     "InReceives", "InHdrErrors", "InDelivers", "OutRequests", "OutTransmits", "ReasmReqds", "ReasmOKs", "FragOKs",
-    "FragCreates",
+    "FragCreates", "InAddrErrors", "InUnknownProtos", "ForwDatagrams", "FragFails", "ReasmFails", "ReasmTimeout",
 )  # fmt: skip
 _IP_EXT = (
     "InOctets", "OutOctets", "InNoECTPkts", "InECT1Pkts", "InECT0Pkts", "InCEPkts", "InMcastPkts", "OutMcastPkts",
     "InMcastOctets", "OutMcastOctets", "InBcastPkts", "OutBcastPkts", "InBcastOctets", "OutBcastOctets", "InCsumErrors",
+    "InNoRoutes", "InTruncatedPkts", "ReasmOverlaps",
 )  # fmt: skip
 _IP6 = (
     "InReceives", "InDelivers", "OutRequests", "OutTransmits", "ReasmReqds", "ReasmOKs", "FragOKs", "FragCreates",
     "InOctets", "OutOctets", "InNoECTPkts", "InECT1Pkts", "InECT0Pkts", "InCEPkts", "InMcastPkts", "OutMcastPkts",
-    "InMcastOctets", "OutMcastOctets",
+    "InMcastOctets", "OutMcastOctets", "InHdrErrors", "InAddrErrors", "InNoRoutes", "InTooBigErrors", "InUnknownProtos",
+    "InTruncatedPkts", "OutForwDatagrams", "FragFails", "ReasmFails", "ReasmTimeout",
 )  # fmt: skip
-_UDP = ("InDatagrams", "NoPorts", "InErrors", "OutDatagrams", "InCsumErrors")
+_UDP = ("InDatagrams", "NoPorts", "InErrors", "OutDatagrams", "RcvbufErrors")
 _TCP = (
     "ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "InSegs", "OutSegs", "RetransSegs", "InErrs", "OutRsts",
     "InCsumErrors",
@@ -35,6 +37,10 @@ _TCP_EXT = (
     "TCPSynRetrans", "TCPOrigDataSent", "TCPDSACKRecv", "TCPDSACKOfoRecv", "TCPDSACKOldSent", "TCPDSACKOfoSent",
     "TCPSACKReneging", "TCPSACKDiscard", "TCPToZeroWindowAdv", "TCPFromZeroWindowAdv", "TCPWinProbe", "TCPKeepAlive",
     "TCPChallengeACK", "TCPSYNChallenge", "PAWSEstab", "PAWSOldAck", "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
+)  # fmt: skip
+
+_CLOSING = (
+    "TW", "TWRecycled", "TCPAbortOnData", "TCPAbortOnClose", "TCPAbortOnTimeout", "TCPAbortOnLinger",
 )  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (
@@ -47,10 +53,13 @@ PREDICTED: tuple[str, ...] = (
     *(f"Icmp6{way}{name}" for way in ("In", "Out") for name in ICMPV6_TYPES.values()),
     *(f"IcmpMsg{way}Type{number}" for way in ("In", "Out") for number in range(256)),
     *(f"Icmp6{way}Type{number}" for way in ("In", "Out") for number in range(256)),
-    *(f"Udp{name}" for name in _UDP),
-    *(f"Udp6{name}" for name in _UDP),
+    *(f"{udp}{name}" for udp in ("Udp", "Udp6", "UdpLite", "UdpLite6") for name in _UDP),
+    *(f"{udp}{name}" for udp in ("Udp", "Udp6") for name in ("InCsumErrors", "IgnoredMulti")),
+    "IcmpOutRateLimitHost",
+    "Icmp6OutRateLimitHost",
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
+    *(f"TcpExt{name}" for name in _CLOSING),
 )
 # What a model of Linux's sender decides, not a packet alone.
 INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))

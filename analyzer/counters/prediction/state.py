@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.counters.prediction.closing_state import CLOSING
+
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
 TALK = np.dtype(
     [
@@ -30,6 +32,7 @@ TALK = np.dtype(
         ("run_size", "i8", (2,)),  # of each of them
         ("run_tsval", "u4", (2,)),
         ("run_ns", "i8", (2,)),
+        ("translated", "u1"),  # the host passes it on under its own address (NAT), and is neither end
     ],
     align=True,
 )
@@ -59,6 +62,7 @@ class States(NamedTuple):
     """What each family keeps of a connection, by its place: arrays with one row per place."""
 
     talks: Any
+    closings: Any
 
 
-STATES = States(TALK)
+STATES = States(TALK, CLOSING)

@@ -159,7 +159,9 @@ def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
     if flags & RST and (fits or not at_work(talk, side)):
         if talk["established"][side]:
             if not talk["gone"][side] and not talk["fin"][side]:
-                add(row, ESTAB_RESETS, 1, out, used)
+                # Behind data that is not acknowledged a FIN may wait, by which the connection has left these states.
+                waits = difference(talk["high"][side], talk["told"][other]) > 0
+                add_range(row, ESTAB_RESETS, 1, 0 if waits else 1, 1, out, used)
             talk["gone"][side] = 1
         elif talk["syn"][side] or talk["syn_ack"][side]:
             if not talk["gone"][side]:

@@ -12,27 +12,31 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
+from analyzer.counters.prediction.closing_kernel import closing_received, closing_sent
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
+from analyzer.counters.prediction.fragment_kernel import expire
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
-from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
+from analyzer.counters.prediction.route_kernel import between_others
+from analyzer.counters.prediction.tcp_kernel import goes_on, stage, tcp_events, tcp_received, tcp_sent
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import NUMBER as EVENT
 
+SYN, ACK = 2, 16
 ROOM = 64  # more increments than one frame can make
 COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
 
 
 @kernel
 def predict(
-    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, states: Any, blanks: Any, out: Any,
-    used: Any,
+    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, states: Any, blanks: Any,
+    world: Any, out: Any, used: Any,
 ) -> tuple[Int, Int]:  # fmt: skip
     """Add the increments of `rows[at:]` to `out` until it is full: (the row to go on with, the event to go on with).
 
     `events` are those of the rows, in their order; `hosts` (u8, n by 2) the addresses of the host, whose links
     carry packets of at most `mtu` bytes; `types4` and `types6` (i4, 2
-    by 256) the counter of each ICMP type received and sent, -1 without one; `states` (States) by place, `blanks` one row of each;
-    `used` (i8[1]).
+    by 256) the counter of each ICMP type received and sent, -1 without one; `states` (States) by place, `blanks` one row of each; `world`
+    (World) what is kept of the host; `used` (i8[1]).
     """
     while at < len(rows):
         if used[0] + ROOM > len(out):
@@ -47,28 +51,46 @@ def predict(
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])
         group = is_group(row)
+        if row["time_ns"] >= world.settings[0]["next_ns"] and world.settings[0]["next_ns"] != 0:
+            expire(row, world, out, used)
+        if not (mine or to_me or group):
+            if row["tunnel_depth"] == 0:
+                between_others(row, mtu, world, out, used)
+            else:
+                around(row, hosts, False, out, used)
+            continue
         is_tcp = row["ip_proto"] == 6 and row["stop"] == DECODED and row["place"] >= 0 and (mine or to_me)
-        segments, joined = 1, False
+        segments, joined, delivered = 1, False, True
         if is_tcp:
             talk = states.talks[row["place"]]
             if talk["flow"] != row["flow"]:
                 begin(states, blanks, row)
+                talk["translated"] = mine and is_translated(row, world)
+            if talk["translated"]:
+                between_others(row, mtu, world, out, used)
+                continue
             segments = in_segments(row, talk)
             joined = mine and goes_on(row, talk, segments)
         if row["tunnel_depth"] > 0:
             around(row, hosts, joined, out, used)
         if mine:
-            packet_sent(row, group, joined, types4, types6, out, used)
+            packet_sent(row, group, joined, hosts, types4, types6, world, out, used)
         if to_me or (group and not mine):
             merged = segments if packet_bytes(row) > mtu else 1
-            packet_received(row, group, merged, types4, types6, out, used)
+            delivered = packet_received(row, group, merged, types4, types6, world, out, used)
         if is_tcp:
-            talk = states.talks[row["place"]]
-            if to_me:
+            talk, own = states.talks[row["place"]], states.closings[row["place"]]
+            side = np.int64(row["direction"])
+            if to_me and delivered:
+                before = stage(talk, 1 - side)
                 tcp_received(row, talk, out, used)
+                if row["checksum"] != BAD and row["checksum"] != ZERO:
+                    closing_received(row, talk, own, before, world.waits, out, used)
             if mine:
+                before = stage(talk, side)
                 tcp_sent(row, talk, segments, out, used)
-            if mine or (row["checksum"] != BAD and row["checksum"] != ZERO):
+                closing_sent(row, talk, own, before, world.waits, events, first, event_at, out, used)
+            if mine or (delivered and row["checksum"] != BAD and row["checksum"] != ZERO):
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
     return at, event_at
 
@@ -78,3 +100,13 @@ def begin(states: Any, blanks: Any, row: Any) -> None:
     """A place gets another flow: forget whose it was."""
     states.talks[row["place"]] = blanks.talks[0]
     states.talks[row["place"]]["flow"] = row["flow"]
+    states.closings[row["place"]] = blanks.closings[0]
+
+
+@inline
+def is_translated(row: Any, world: Any) -> Any:
+    """Does a router pass this SYN on for another, under its own address? Its time to live is less than any that hosts begin with."""
+    if world.settings[0]["forwards"][1 if row["ip_version"] == 6 else 0] != 1 or row["flags"] & (SYN | ACK) != SYN:
+        return False
+    ttl = row["ttl"]
+    return ttl != 64 and ttl != 128 and ttl != 255
