@@ -15,6 +15,7 @@ from analyzer.counters.prediction.closing_state import SAME_TIME_NS, TIME_WAIT_N
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.state import ESTABLISHED
+from analyzer.decode.codes import O_MPTCP
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.serial import difference
@@ -84,7 +85,9 @@ def closing_sent(
         return
     if flags & RST:
         if before == ESTABLISHED:
-            if flags & ACK:
+            if row["options"] & O_MPTCP:
+                pass  # mptcp_do_fastclose(), mptcp_subflow_reset(): not TCP's decision, and counted by MPTCP
+            elif flags & ACK:
                 closed(row, talk, own, events, first, stop, out, used)
             else:
                 refused(row, own, out, used)

@@ -87,7 +87,12 @@ def entry_of(row: Any, six: Int, world: Any, out: Any, used: Any) -> Any:
     if settings["next_ns"] == 0 or entry["until_ns"] < settings["next_ns"]:
         settings["next_ns"] = entry["until_ns"]
     entry["six"], entry["frame"], entry["id"], entry["proto"] = six, row["frame"], row["ip_id"], row["ip_proto"]
-    entry["src_hi"], entry["src_lo"], entry["dst_hi"], entry["dst_lo"] = row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"]
+    entry["src_hi"], entry["src_lo"], entry["dst_hi"], entry["dst_lo"] = (
+        row["src_hi"],
+        row["src_lo"],
+        row["dst_hi"],
+        row["dst_lo"],
+    )
     entry["end"], entry["held"], entry["icmp_type"], entry["port"] = -1, 0, 0, 0
     entry["units"][:] = 0
     return entry

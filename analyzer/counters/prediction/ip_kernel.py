@@ -186,7 +186,9 @@ def packet_received(
             add(row, ICMP_IN_ERRORS, 1, out, used)
             add(row, ICMP_IN_CSUM, 1, out, used)
         else:
-            if kind == 3 or kind == 4 or kind == 11 or kind == 12:  # an error if the socket it is about is not there any more
+            if (
+                kind == 3 or kind == 4 or kind == 11 or kind == 12
+            ):  # an error if the socket it is about is not there any more
                 add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out, used)
             add(row, ICMP_IN_TYPE + kind, 1, out, used)
             if types4[0, kind] >= 0:
@@ -208,6 +210,17 @@ def packet_received(
             add_range(row, RATE_LIMIT[1 if six else 0], 1, 0, 1, out, used)
         add_range(row, UNKNOWN_PROTOS[1 if six else 0], 1 if refused else 0, 0, 1, out, used)
     return True
+
+
+@inline
+def errors_in_it(row: Any, group: Int, kind: Int, out: Any, used: Any) -> None:
+    """icmp_rcv(): types that it does not know, requests to groups, and errors about sockets that are not there any more."""
+    if kind > 18 and kind != 42 and kind != 43:
+        add(row, ICMP_IN_ERRORS, 1, out, used)
+    elif group:
+        add_range(row, ICMP_IN_ERRORS, 1, 0, 1, out, used)
+    elif kind == 3 or kind == 4 or kind == 11 or kind == 12:
+        add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out, used)
 
 
 @inline

@@ -43,6 +43,12 @@ _CLOSING = (
     "TW", "TWRecycled", "TCPAbortOnData", "TCPAbortOnClose", "TCPAbortOnTimeout", "TCPAbortOnLinger",
 )  # fmt: skip
 
+_MPTCP = (
+    "MPCapableSYNTX", "MPCapableSYNRX", "MPCapableSYNACKRX", "MPCapableACKRX", "MPCapableFallbackSYNACK",
+    "MPCapableFallbackACK", "MPJoinSynTx", "MPJoinSynRx", "MPJoinSynAckRx", "MPJoinAckRx", "AddAddrTx", "AddAddr",
+    "EchoAddTx", "EchoAdd", "MPFastcloseTx", "MPFastcloseRx", "MPRstTx", "MPRstRx",
+)  # fmt: skip
+
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
     *(f"IpExt{name}" for name in _IP_EXT),
@@ -60,7 +66,13 @@ PREDICTED: tuple[str, ...] = (
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
     *(f"TcpExt{name}" for name in _CLOSING),
+    *(f"MPTcpExt{name}" for name in _MPTCP),
 )
-# What a model of Linux's sender decides, not a packet alone.
-INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))
+# What a model of Linux's sender decides, or of a conversation, not a packet alone.
+INFERRED = frozenset(
+    (
+        *(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans")),
+        *(f"MPTcpExt{name}" for name in ("AddAddrTx", "AddAddr", "EchoAddTx", "EchoAdd")),
+    )
+)
 NUMBER = {name: number for number, name in enumerate(PREDICTED)}

@@ -99,7 +99,12 @@ class Predictor:
         waiting &= closings["first"] != 0
         places, sides = np.nonzero(waiting & (self._states.talks["flow"] >= 0)[:, None])
         return _late(
-            (closings["acked_ns"][at, side], closings["acked_frame"][at, side], self._states.talks["flow"][at], "TcpExtTW")
+            (
+                closings["acked_ns"][at, side],
+                closings["acked_frame"][at, side],
+                self._states.talks["flow"][at],
+                "TcpExtTW",
+            )
             for at, side in zip(places, sides, strict=True)
         )
 

@@ -99,7 +99,12 @@ def remember(row: Any, size: Int, world: Any) -> None:
     at = world.settings[0]["passed_at"]
     world.settings[0]["passed_at"] = (at + 1) % len(world.passed)
     kept = world.passed[at]
-    kept["src_hi"], kept["src_lo"], kept["dst_hi"], kept["dst_lo"] = row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"]
+    kept["src_hi"], kept["src_lo"], kept["dst_hi"], kept["dst_lo"] = (
+        row["src_hi"],
+        row["src_lo"],
+        row["dst_hi"],
+        row["dst_lo"],
+    )
     kept["proto"], kept["src_port"], kept["dst_port"] = row["ip_proto"], row["src_port"], row["dst_port"]
     kept["seq"], kept["size"] = row["seq"], size
 
@@ -130,7 +135,7 @@ def taken_back(row: Any, world: Any) -> Int:
 @inline
 def refuses(refused: Any, what: Int, hi: Any, lo: Any, number: Int) -> Any:
     """Has the host sent an ICMP error for this before?"""
-    for k in range(len(refused)):  # noqa: SIM110 a generator cannot be compiled
+    for k in range(len(refused)):
         each = refused[k]
         if each["what"] == what and each["lo"] == lo and each["hi"] == hi and each["number"] == number:
             return True
@@ -154,8 +159,8 @@ def error_sent(row: Any, hosts: Any, world: Any, out: Any, used: Any) -> None:
     six = 1 if row["ip_version"] == 6 else 0
     kind, code = np.int64(row["icmp_type"]), np.int64(row["icmp_code"])
     if is_mine(hosts, row["quoted_dst_hi"], row["quoted_dst_lo"]):
-        port = (kind, code) == ((1, 4) if six else (3, 3))
-        protocol = (kind, code) == ((4, 1) if six else (3, 2))
+        port = kind == 1 and code == 4 if six else kind == 3 and code == 3
+        protocol = kind == 4 and code == 1 if six else kind == 3 and code == 2
         if port and (row["quoted_proto"] == UDP or row["quoted_proto"] == UDP_LITE):
             port_refused(row, six, world, out, used)
         elif protocol:

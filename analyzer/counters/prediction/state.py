@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analyzer.counters.prediction.closing_state import CLOSING
+from analyzer.counters.prediction.mptcp_state import MPTCP
 
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
 TALK = np.dtype(
@@ -63,6 +64,7 @@ class States(NamedTuple):
 
     talks: Any
     closings: Any
+    mptcps: Any
 
 
-STATES = States(TALK, CLOSING)
+STATES = States(TALK, CLOSING, MPTCP)

@@ -113,8 +113,8 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
         add(row, OUT_SEGS, 1, out, used)
         add(row, OUT_RSTS, 1, out, used)
         if talk["established"][side] and not talk["gone"][side] and not talk["fin"][side]:
-            # With tcp_abort_on_overflow the first answer to the ACK is a reset, and nothing was opened.
-            perhaps = talk["syn_ack"][side] and not talk["spoken"][side]
+            # With tcp_abort_on_overflow the first answer to the ACK is a reset without one, and nothing was opened.
+            perhaps = talk["syn_ack"][side] and not talk["spoken"][side] and not flags & ACK
             if perhaps:
                 add_range(row, PASSIVE_OPENS, 0, -1, 0, out, used)
             # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more).

@@ -16,6 +16,7 @@ from analyzer.counters.prediction.closing_kernel import closing_received, closin
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.fragment_kernel import expire
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
+from analyzer.counters.prediction.mptcp_kernel import mptcp_received, mptcp_sent
 from analyzer.counters.prediction.route_kernel import between_others
 from analyzer.counters.prediction.tcp_kernel import goes_on, stage, tcp_events, tcp_received, tcp_sent
 from analyzer.decode.codes import DECODED
@@ -86,10 +87,12 @@ def predict(
                 tcp_received(row, talk, out, used)
                 if row["checksum"] != BAD and row["checksum"] != ZERO:
                     closing_received(row, talk, own, before, world.waits, out, used)
+                    mptcp_received(row, talk, states.mptcps[row["place"]], before, out, used)
             if mine:
                 before = stage(talk, side)
                 tcp_sent(row, talk, segments, out, used)
                 closing_sent(row, talk, own, before, world.waits, events, first, event_at, out, used)
+                mptcp_sent(row, states.mptcps[row["place"]], before, out, used)
             if mine or (delivered and row["checksum"] != BAD and row["checksum"] != ZERO):
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
     return at, event_at
@@ -101,6 +104,7 @@ def begin(states: Any, blanks: Any, row: Any) -> None:
     states.talks[row["place"]] = blanks.talks[0]
     states.talks[row["place"]]["flow"] = row["flow"]
     states.closings[row["place"]] = blanks.closings[0]
+    states.mptcps[row["place"]] = blanks.mptcps[0]
 
 
 @inline
