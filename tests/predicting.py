@@ -44,9 +44,9 @@ class Prediction:
         return int(self.late["most"][self.late["counter"] == PREDICTED.index(name)].sum())
 
 
-def of_client(path: Path, script: str, six: bool = False) -> Prediction:
+def of_client(path: Path, script: str, six: bool = False, sysctls: Mapping[str, str] | None = None) -> Prediction:
     """A connection in the notation of `tests.pkt`, seen by the host that opens it."""
-    return Prediction(_written(path, script, six), build.SRC6 if six else build.SRC4)
+    return Prediction(_written(path, script, six), build.SRC6 if six else build.SRC4, sysctls)
 
 
 def of_server(path: Path, script: str) -> Prediction:

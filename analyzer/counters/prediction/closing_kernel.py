@@ -24,7 +24,7 @@ difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 DO_NOT_FRAGMENT = 2
 
-TW, TW_RECYCLED = NUMBER["TcpExtTW"], NUMBER["TcpExtTWRecycled"]
+TW, TW_KILLED, TW_RECYCLED = (NUMBER[f"TcpExt{name}"] for name in ("TW", "TWKilled", "TWRecycled"))
 ON_CLOSE, ON_DATA = NUMBER["TcpExtTCPAbortOnClose"], NUMBER["TcpExtTCPAbortOnData"]
 ON_TIMEOUT, ON_LINGER = NUMBER["TcpExtTCPAbortOnTimeout"], NUMBER["TcpExtTCPAbortOnLinger"]
 E_RESET, C_UNREAD = EVENT["reset"], CAUSE["unread_data"]
@@ -34,7 +34,7 @@ WAIT_MASK = np.uint64(WAITS - 1)
 
 
 @kernel
-def closing_received(row: Any, talk: Any, own: Any, before: Int, waits: Any, out: Any, used: Any) -> None:
+def closing_received(row: Any, talk: Any, own: Any, before: Int, world: Any, out: Any, used: Any) -> None:
     """A segment to the host, after it was applied to `talk`: tcp_fin(), tcp_rcv_state_process(), tcp_timewait_state_process()."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
@@ -43,7 +43,7 @@ def closing_received(row: Any, talk: Any, own: Any, before: Int, waits: Any, out
             # Nobody can tell whether the application had closed it, which makes a timewait socket of it.
             add_range_then(row, own["acked_ns"][side], TW, 1, 0, 1, out, used)
         if own["counted"][side]:
-            waits[place_of(row, False)]["until_ns"] = 0
+            world.waits[place_of(row, False)]["until_ns"] = 0
         own["reset"][side] |= talk["gone"][side]
         return
     if own["reset"][side] or not talk["established"][side]:
@@ -69,18 +69,18 @@ def closing_received(row: Any, talk: Any, own: Any, before: Int, waits: Any, out
         own["acked_frame"][side], own["acked_ns"][side] = row["frame"], row["time_ns"]
         own["acked_by_data"][side] = own["last_data"][side]
         if own["taken"][side]:  # CLOSING, or LAST_ACK, after which nothing is left
-            begin_time_wait(row, own, side, False, waits, out, used)
+            begin_time_wait(row, own, side, False, world, out, used)
 
 
 @kernel
 def closing_sent(
-    row: Any, talk: Any, own: Any, before: Int, waits: Any, events: Any, first: Int, stop: Int, out: Any, used: Any
+    row: Any, talk: Any, own: Any, before: Int, world: Any, events: Any, first: Int, stop: Int, out: Any, used: Any
 ) -> None:
     """A segment of the host: tcp_send_fin(), tcp_send_active_reset(), tcp_v4_send_reset(), __inet_check_established()."""
     side, flags = np.int64(row["direction"]), row["flags"]
     other = 1 - side
     if flags & (SYN | ACK | RST) == SYN and not row["events"] & AGAIN_BIT:
-        recycled(row, waits, out, used)
+        recycled(row, world.waits, out, used)
     if own["reset"][side] or not talk["established"][side]:
         return
     if flags & RST:
@@ -90,7 +90,7 @@ def closing_sent(
             elif flags & ACK:
                 closed(row, talk, own, events, first, stop, out, used)
             else:
-                refused(row, own, out, used)
+                refused(row, own, world, out, used)
             own["reset"][side] = 1
         return
     takes = flags & ACK and own["fin"][other] and difference(row["ack"], own["fin_end"][other]) >= 0
@@ -101,7 +101,7 @@ def closing_sent(
     if takes and not own["taken"][side]:
         own["taken"][side] = 1
         if own["acked_frame"][side]:
-            begin_time_wait(row, own, side, True, waits, out, used)
+            begin_time_wait(row, own, side, True, world, out, used)
 
 
 @inline
@@ -111,7 +111,7 @@ def waits_for_fin(own: Any, side: Int) -> Any:
 
 
 @inline
-def begin_time_wait(row: Any, own: Any, side: Int, sent: Any, waits: Any, out: Any, used: Any) -> None:
+def begin_time_wait(row: Any, own: Any, side: Int, sent: Any, world: Any, out: Any, used: Any) -> None:
     """Both ends have closed and know it: TIME_WAIT, if this end was the first.
 
     For an application that had closed the socket it was counted as FIN_WAIT_2 began. In IPv4 the answer to the FIN tells: a
@@ -123,19 +123,33 @@ def begin_time_wait(row: Any, own: Any, side: Int, sent: Any, waits: Any, out: A
     began = np.int64(own["acked_ns"][side])
     if not own["first"][side]:
         add_range(row, TW, 0, 0, 1, out, used)
-    elif row["time_ns"] - began < SAME_TIME_NS or own["late_data"][side]:
+    elif own["late_data"][side] or (row["time_ns"] - began < SAME_TIME_NS and not world.settings[0]["brief"]):
         add(row, TW, 1, out, used)
     elif row["ip_version"] == 4 and row["ip_flags"] & DO_NOT_FRAGMENT:
-        add_range_then(row, began if row["ip_id"] == 0 else row["time_ns"], TW, 1, 1, 1, out, used)
+        if row["ip_id"] == 0:
+            orphaned(row, own, side, world, 1, out, used)
+        else:
+            add(row, TW, 1, out, used)
     else:
-        add_range_then(row, began, TW, 1, 0, 1, out, used)
+        orphaned(row, own, side, world, 0, out, used)
         add_range(row, TW, 0, 0, 1, out, used)
-    wait = waits[place_of(row, sent)]
+    wait = world.waits[place_of(row, sent)]
     wait["until_ns"] = row["time_ns"] + TIME_WAIT_NS
     wait["my_hi"], wait["my_lo"] = (row["src_hi"], row["src_lo"]) if sent else (row["dst_hi"], row["dst_lo"])
     wait["your_hi"], wait["your_lo"] = (row["dst_hi"], row["dst_lo"]) if sent else (row["src_hi"], row["src_lo"])
     wait["my_port"] = row["src_port"] if sent else row["dst_port"]
     wait["your_port"] = row["dst_port"] if sent else row["src_port"]
+
+
+@inline
+def orphaned(row: Any, own: Any, side: Int, world: Any, sure: Int, out: Any, used: Any) -> None:
+    """A timewait socket was made as FIN_WAIT_2 began: surely, or perhaps. Its life is that setting, or longer for a slow peer."""
+    began = np.int64(own["acked_ns"][side])
+    if world.settings[0]["brief"]:
+        add_range_then(row, began, TW_KILLED, 1, 0, 1, out, used)
+        add_range_then(row, began, TW, 0, 0, 1, out, used)
+    else:
+        add_range_then(row, began, TW, 1, sure, 1, out, used)
 
 
 @inline
@@ -195,7 +209,7 @@ def closed(row: Any, talk: Any, own: Any, events: Any, first: Int, stop: Int, ou
 
 
 @inline
-def refused(row: Any, own: Any, out: Any, used: Any) -> None:
+def refused(row: Any, own: Any, world: Any, out: Any, used: Any) -> None:
     """A reset in answer to a segment for a connection that seemed to live.
 
     To an orphan in FIN_WAIT_1 data came that nobody can read: it is aborted. In FIN_WAIT_2 an orphan is a timewait socket, which
@@ -204,7 +218,7 @@ def refused(row: Any, own: Any, out: Any, used: Any) -> None:
     side = np.int64(row["direction"])
     if waits_for_fin(own, side) and not own["acked_by_data"][side]:
         if not own["counted"][side]:
-            add_range_then(row, own["acked_ns"][side], TW, 1, 1, 1, out, used)
+            orphaned(row, own, side, world, 1, out, used)
     elif own["fin"][side]:
         sure = 1 if own["last_data"][side] and not own["taken"][side] else 0
         add_range(row, ON_DATA, sure, sure, 1, out, used)

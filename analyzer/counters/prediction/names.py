@@ -40,7 +40,7 @@ _TCP_EXT = (
 )  # fmt: skip
 
 _CLOSING = (
-    "TW", "TWRecycled", "TCPAbortOnData", "TCPAbortOnClose", "TCPAbortOnTimeout", "TCPAbortOnLinger",
+    "TW", "TWKilled", "TWRecycled", "TCPAbortOnData", "TCPAbortOnClose", "TCPAbortOnTimeout", "TCPAbortOnLinger",
 )  # fmt: skip
 
 _MPTCP = (

@@ -86,12 +86,12 @@ def predict(
                 before = stage(talk, 1 - side)
                 tcp_received(row, talk, out, used)
                 if row["checksum"] != BAD and row["checksum"] != ZERO:
-                    closing_received(row, talk, own, before, world.waits, out, used)
+                    closing_received(row, talk, own, before, world, out, used)
                     mptcp_received(row, talk, states.mptcps[row["place"]], before, out, used)
             if mine:
                 before = stage(talk, side)
                 tcp_sent(row, talk, segments, out, used)
-                closing_sent(row, talk, own, before, world.waits, events, first, event_at, out, used)
+                closing_sent(row, talk, own, before, world, events, first, event_at, out, used)
                 mptcp_sent(row, states.mptcps[row["place"]], before, out, used)
             if mine or (delivered and row["checksum"] != BAD and row["checksum"] != ZERO):
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)

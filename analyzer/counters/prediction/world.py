@@ -14,6 +14,7 @@ SETTINGS = np.dtype(
         # Of IPv4 and IPv6.
         ("forwards", "i1", (2,)),  # 1 it is a router, 0 it is none, -1 nobody knows
         ("reassembly_ns", "i8", (2,)),  # how long it waits for the fragments of a packet
+        ("brief", "u1"),  # an orphan in FIN_WAIT_2 lives for 4 s at most, which another counter is for
         ("next_ns", "i8"),  # when the next of these times ends, 0 with none running
         ("passed_at", "i8"),  # where the next packet is remembered in each ring
         ("refused_at", "i8"),
@@ -73,6 +74,8 @@ FRAGMENTS = np.dtype(
 SIZES = {"waits": WAITS, "passed": 64, "refused": 64, "fragments": 64}
 REASSEMBLY_S = {4: 30, 6: 60}  # IP_FRAG_TIME, IPV6_FRAG_TIMEOUT
 
+FIN_TIMEOUT_S, BRIEF_S = 60, 4
+
 
 class World(NamedTuple):
     """The state of the host: `settings` is one row, the others are pools."""
@@ -92,6 +95,7 @@ def world_of(sysctls: Mapping[str, str]) -> World:
     names = ("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time")
     times = zip(names, REASSEMBLY_S.values(), strict=True)
     settings["reassembly_ns"][0] = [_number(sysctls.get(name), default) * 1_000_000_000 for name, default in times]
+    settings["brief"] = _number(sysctls.get("net.ipv4.tcp_fin_timeout"), FIN_TIMEOUT_S) <= BRIEF_S
     pools = {"waits": WAIT, "passed": PASSED, "refused": REFUSED, "fragments": FRAGMENTS}
     return World(settings, **{name: np.zeros(SIZES[name], dtype) for name, dtype in pools.items()})
 
