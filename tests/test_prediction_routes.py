@@ -123,6 +123,15 @@ def test_fragments_that_come_late_twice_or_overlap(tmp_path: Path, six: bool) ->
     assert found.may_follow(f"{ip}ReasmTimeout") == 1  # of the last fragment
 
 
+def test_fragments_that_contradict_each_other(tmp_path: Path) -> None:
+    """A last fragment before another one, and one beyond the last."""
+    early = [(0, fragment(1400, 1400, True)), (1, fragment(800, 8, False))]
+    beyond = [(2, fragment(800, 8, False, ident=8)), (3, fragment(1400, 1400, True, ident=8))]
+    found = of_frames(tmp_path / "a.pcap", build.DST4, [*early, *beyond])
+    assert (found.of("IpReasmFails"), found.of("IpReasmOKs"), found.of("IpReasmTimeout")) == (2, 0, 0)
+    assert found.may_follow("IpReasmFails") == 0
+
+
 def test_the_host_says_that_a_datagram_stayed_incomplete(tmp_path: Path) -> None:
     """Then it is certain when; without its first fragment it says nothing."""
     first, last = fragment(0, 1400, True), fragment(2800, 200, False, ident=8)

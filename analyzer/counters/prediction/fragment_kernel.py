@@ -1,6 +1,6 @@
 """Compiled prediction of reassembly: ip_frag_queue(), ip6_frag_queue(), and ip_expire() for what stays incomplete.
 
-A fragment that is there already is dropped without a word; one that overlaps others ends the packet. An ICMP error (time exceeded,
+A fragment that is there already is dropped without a word; one that overlaps others, or says another end, ends the packet. An ICMP error (time exceeded,
 code 1) tells of packets that were given up, if their first fragment had come; the others end in silence.
 """
 
@@ -33,6 +33,12 @@ def fragment_received(row: Any, world: Any, out: Any, used: Any) -> Int:
     first, after = start // UNIT, (stop + UNIT - 1) // UNIT
     if after <= first or after > UNIT * len(entry["units"]):
         return -1
+    last = not row["ip_flags"] & MORE
+    known = np.int64(entry["end"])
+    if (after < entry["top"] and last) or (known >= 0 and (after > known or (last and after != known))):
+        entry["until_ns"] = 0
+        add(row, REASM_FAILS[six], 1, out, used)
+        return -1
     there = 0
     for unit in range(first, after):
         there += entry["units"][unit >> 3] >> (unit & 7) & 1
@@ -49,7 +55,8 @@ def fragment_received(row: Any, world: Any, out: Any, used: Any) -> Int:
     entry["held"] += after - first
     if start == 0:
         entry["icmp_type"], entry["port"] = row["icmp_type"], row["dst_port"]
-    if not row["ip_flags"] & MORE:
+    entry["top"] = max(np.int64(entry["top"]), after)
+    if last:
         entry["end"] = after
     if entry["held"] != entry["end"]:
         return -1
@@ -94,7 +101,7 @@ def entry_of(row: Any, six: Int, world: Any, out: Any, used: Any) -> Any:
         row["dst_lo"],
     )
     entry["end"], entry["held"], entry["icmp_type"], entry["port"] = -1, 0, 0, 0
-    entry["units"][:] = 0
+    entry["units"][:] = entry["top"] = 0
     return entry
 
 

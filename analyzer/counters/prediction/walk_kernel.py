@@ -18,8 +18,9 @@ from analyzer.counters.prediction.fragment_kernel import expire
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
 from analyzer.counters.prediction.mptcp_kernel import mptcp_received, mptcp_sent
 from analyzer.counters.prediction.route_kernel import between_others
+from analyzer.counters.prediction.state import ESTABLISHED
 from analyzer.counters.prediction.tcp_kernel import goes_on, stage, tcp_events, tcp_received, tcp_sent
-from analyzer.decode.codes import DECODED
+from analyzer.decode.codes import DECODED, O_MPTCP
 from analyzer.kinds import NUMBER as EVENT
 
 SYN, ACK = 2, 16
@@ -87,12 +88,14 @@ def predict(
                 tcp_received(row, talk, out, used)
                 if row["checksum"] != BAD and row["checksum"] != ZERO:
                     closing_received(row, talk, own, before, world, out, used)
-                    mptcp_received(row, talk, states.mptcps[row["place"]], before, out, used)
+                    if before != ESTABLISHED or row["options"] & O_MPTCP:
+                        mptcp_received(row, talk, states.mptcps[row["place"]], before, out, used)
             if mine:
                 before = stage(talk, side)
                 tcp_sent(row, talk, segments, out, used)
                 closing_sent(row, talk, own, before, world, events, first, event_at, out, used)
-                mptcp_sent(row, states.mptcps[row["place"]], before, out, used)
+                if before != ESTABLISHED or row["options"] & O_MPTCP:
+                    mptcp_sent(row, states.mptcps[row["place"]], before, out, used)
             if mine or (delivered and row["checksum"] != BAD and row["checksum"] != ZERO):
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
     return at, event_at

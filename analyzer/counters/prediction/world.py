@@ -65,8 +65,10 @@ FRAGMENTS = np.dtype(
         ("proto", "u1"),
         ("icmp_type", "u1"),  # these two from its first fragment
         ("port", "u2"),
-        ("end", "i8"),  # bytes of the packet, -1 while its last fragment is missing
-        ("held", "i8"),  # how many of its units of 8 bytes are there
+        # In units of 8 bytes.
+        ("end", "i8"),  # how many it has, -1 while its last fragment is missing
+        ("top", "i8"),  # up to where its fragments reach
+        ("held", "i8"),  # how many are there
         ("units", "u1", (1024,)),  # a bit for each
     ],
     align=True,
