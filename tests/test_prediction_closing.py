@@ -103,9 +103,11 @@ def test_a_reset_before_any_data_is_linger_zero(tmp_path: Path) -> None:
 
 
 def test_a_reset_after_data_may_be_either(tmp_path: Path) -> None:
-    """Data without an answer was probably not read."""
+    """Data without an answer was probably not read, unless the application was waiting for it."""
     found = of_server(tmp_path / "a.pcap", REQUEST + "+0.01 > R. 1:1(0) ack 101 win 502\n")
     assert aborts(found) == {"Close": (1, 0, 1), "Data": (0, 0, 1)}
+    found = of_server(tmp_path / "c.pcap", REQUEST + "+0 > R. 1:1(0) ack 101 win 502\n")
+    assert aborts(found) == {"Close": (0, 0, 1), "Data": (1, 0, 1)}
     answered = "+0.01 > P. 1:301(300) ack 101 win 502\n+0.01 < . 101:101(0) ack 301 win 502\n+0 > R. 301:301(0) ack 101 win 502\n"
     found = of_server(tmp_path / "b.pcap", REQUEST + answered)
     assert aborts(found) == {"Close": (0, 0, 1), "Data": (1, 0, 1)}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.counters.prediction.closing_state import SAME_TIME_NS, TIME_WAIT_NS, TIMER_NS, WAITS
+from analyzer.counters.prediction.closing_state import SAME_TIME_NS, TIME_WAIT_NS, TIMER_NS, WAITS, WOKEN_NS
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.state import ESTABLISHED
@@ -51,7 +51,7 @@ def closing_received(row: Any, talk: Any, own: Any, before: Int, world: Any, out
     fresh = difference(np.int64(row["seq"]) + np.int64(row["payload_len"]), talk["told"][side]) > 0
     own["last_data"][side] = row["payload_len"] > 0 and fresh
     if row["payload_len"] > 0:
-        own["heard"][side] = 1
+        own["heard"][side], own["data_ns"][side] = 1, row["time_ns"]
         if own["acked_frame"][side]:
             own["late_data"][side] = 1
     if flags & FIN:
@@ -196,7 +196,7 @@ def closed(row: Any, talk: Any, own: Any, events: Any, first: Int, stop: Int, ou
         unread = own["late_data"][side] != 0
     by_timeout = 1 if given_up and not unread else 0
     by_linger = 1 if lingers and not by_timeout else 0
-    by_close = 1 if unread and heard else 0
+    by_close = 1 if unread and heard and row["time_ns"] - own["data_ns"][side] > WOKEN_NS else 0
     by_data = 1 if not (by_timeout or by_linger or by_close) else 0
     if given_up:
         add_range(row, ON_TIMEOUT, by_timeout, 0, 1, out, used)

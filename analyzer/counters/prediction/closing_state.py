@@ -19,6 +19,7 @@ CLOSING = np.dtype(
         ("counted", "u1", (2,)),  # it is kept as a timewait socket
         ("reset", "u1", (2,)),  # nothing is left of it
         ("heard", "u1", (2,)),  # it has received data
+        ("data_ns", "i8", (2,)),  # when it last did
         ("last_data", "u1", (2,)),  # the last segment it received had data
     ],
     align=True,
@@ -40,4 +41,5 @@ WAIT = np.dtype(
 WAITS = 1 << 12  # how many are remembered, at most one of each hash
 TIME_WAIT_NS = 60_000_000_000  # TCP_TIMEWAIT_LEN
 TIMER_NS = 4_000_000_000  # by how much a timer of that length may be late
+WOKEN_NS = 1_000_000  # a process that acts so soon after data came was waiting for it, and has read it
 SAME_TIME_NS = 5_000_000  # a snapshot takes as long
