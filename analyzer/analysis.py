@@ -144,7 +144,7 @@ class Analysis:
     def _count_into(self, comparison: Comparison) -> None:
         """Read the capture again for a comparison."""
         self._refuse_pipe("counters")
-        predictor = Predictor(self._local, _mtu(self.paths))
+        predictor = _predictor(self._local, self.paths)
         tell, max_flows = comparison.add_events, self.flow_tracker.max_flows
         for increments in increment_rows(self.paths, predictor, max_flows=max_flows, tell_events=tell):
             comparison.add(increments)
@@ -180,7 +180,7 @@ class Analysis:
         if not self._local:
             return
         self._refuse_pipe("increments")
-        predictor = Predictor(self._local, _mtu(self.paths))
+        predictor = _predictor(self._local, self.paths)
 
         def parts() -> Iterator[Rows]:
             yield from increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows)
@@ -305,7 +305,7 @@ def analyze(
     judge = Judge(tracker)
     local = given or list(recorded)
     counted = Comparison(counters) if counters is not None and local else None
-    predictor = Predictor(local, _mtu(names))
+    predictor = _predictor(local, names)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         with announced(notify or (lambda _: None)):
             load_kernels(summary, tracker, judge, checker)
@@ -352,9 +352,11 @@ def _is_pipe(path: str) -> bool:
     return path == "-" or Path(path).is_fifo()
 
 
-def _mtu(paths: Sequence[str]) -> int:
-    """The largest packet that the links of the host carry."""
-    return max((host.mtu for host in map(host_of, paths) if host is not None), default=0) or DEFAULT_MTU
+def _predictor(local: Sequence[str], paths: Sequence[str]) -> Predictor:
+    """For the host with these addresses, with the links and settings that its host.json names."""
+    recorded = [host for host in map(host_of, paths) if host is not None]
+    mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
+    return Predictor(local, mtu, {name: value for host in recorded for name, value in host.sysctls.items()})
 
 
 def addresses(hosts: Sequence[str]) -> list[str]:

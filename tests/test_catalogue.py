@@ -42,7 +42,7 @@ EXACT = """
     IpFragFails IpFragCreates Ip6ReasmOKs Ip6FragOKs
     IpExtInOctets IpExtOutOctets IpExtInMcastOctets IpExtOutMcastOctets IpExtInBcastOctets IpExtOutBcastOctets
     IpExtInNoECTPkts IpExtInECT1Pkts IpExtInECT0Pkts IpExtInCEPkts IpExtInMcastPkts IpExtOutMcastPkts IpExtInBcastPkts
-    IpExtOutBcastPkts UdpInDatagrams UdpOutDatagrams UdpNoPorts Udp6InDatagrams Udp6OutDatagrams Udp6NoPorts
+    IpExtOutBcastPkts UdpOutDatagrams UdpNoPorts Udp6OutDatagrams Udp6NoPorts
     TcpActiveOpens TcpPassiveOpens TcpAttemptFails TcpEstabResets TcpInSegs TcpOutSegs TcpRetransSegs TcpInErrs
     TcpInCsumErrors TcpOutRsts
     TCPSynRetrans TCPOrigDataSent TCPDSACKOldSent TCPDSACKOfoSent TCPDSACKRecv TCPDSACKOfoRecv TCPDSACKRecvSegs
@@ -59,7 +59,7 @@ NOT_EXACT = """
     TCPAbortOnMemory TCPAbortOnTimeout TCPAbortOnLinger TCPChallengeACK TCPSYNChallenge TCPACKSkippedSynRecv
     TCPACKSkippedPAWS TCPACKSkippedSeq TCPACKSkippedFinWait2 TCPACKSkippedTimeWait TCPACKSkippedChallenge
     TCPTimeWaitOverflow TWRecycled TWKilled PAWSOldAck PAWSTimewait TCPBacklogDrop TCPRcvQDrop TCPZeroWindowDrop
-    IpInAddrErrors IpExtInNoRoutes IpOutNoRoutes
+    IpInAddrErrors IpExtInNoRoutes IpOutNoRoutes UdpInDatagrams Udp6InDatagrams
 """
 
 

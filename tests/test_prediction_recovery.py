@@ -11,7 +11,7 @@ import pytest
 
 from analyzer.capture import open_capture
 from analyzer.checksums import Checker
-from analyzer.counters.prediction import INFERRED, PREDICTED, Predictor, predictor
+from analyzer.counters.prediction import INFERRED, PREDICTED, Predictor, world
 from analyzer.counters.prediction.names import RECOVERY
 from analyzer.decode import decode
 from analyzer.events.judge import Judge
@@ -217,6 +217,6 @@ ipv6
 
 def test_a_full_pool_only_makes_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of what is outstanding then, until it is acknowledged; causes of events still count."""
-    monkeypatch.setattr(predictor, "POOL", 3)
+    monkeypatch.setitem(world.SIZES, "segments", 3)
     end = "+0.02 < . 1:1(0) ack 7241 win 502 <nop,nop,TS val 160 ecr 940>\n"
     assert counted(OPENING + HOLE + end, tmp_path) == {"TCPFastRetrans": 1}

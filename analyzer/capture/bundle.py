@@ -16,13 +16,14 @@ MAX_HOST_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What `host.json` says of the host that recorded: its name, its kernel, and the addresses of its interfaces."""
+    """What `host.json` says of the host that recorded: its name, its kernel, the addresses of its interfaces, its settings."""
 
     path: str
     name: str
     kernel: str
     addresses: tuple[str, ...]
     mtu: int  # the largest of its interfaces but loopback, 0 where it is not said
+    sysctls: dict[str, str]  # below /proc/sys, such as `net.ipv4.ip_forward`
     interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the name of each, and its addresses
 
 
@@ -58,7 +59,9 @@ def host_of(path: str) -> Host | None:
         if isinstance(each, dict) and each.get("name") != "lo"
     ]
     mtu = max((each for each in mtus if isinstance(each, int)), default=0)
-    return Host(file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu, interfaces)
+    known = content.get("sysctls")
+    sysctls = {str(name): _text(value) for name, value in known.items()} if isinstance(known, dict) else {}
+    return Host(file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu, sysctls, interfaces)
 
 
 def _addresses(interface: Any) -> list[str]:

@@ -68,6 +68,8 @@ _SYSCTLS = [
     "ipv4.tcp_tw_reuse_delay",
     "ipv4.tcp_window_scaling",
     "ipv4.tcp_wmem",
+    "ipv6.conf.all.forwarding",
+    "ipv6.ip6frag_time",
 ]
 """Settings of a host that decide what its kernel does and counts, below /proc/sys/net."""
 

@@ -26,9 +26,9 @@ _GENERAL = (
         moves="At the receiver; in the protocol that the error quotes where no socket is found for it.",
         points_at="Late errors for connections already closed, or forged ones; then IcmpInCsumErrors.",
         reference=f"{_IN}; tcp_v4_err() in net/ipv4/tcp_ipv4.c, __udp4_lib_err() in net/ipv4/udp.c",
-        observability="exact",
-        why="Received messages with a bad checksum or type, and errors whose quoted packet fits no connection or open "
-        "port; UDP sockets that never sent must be known from elsewhere.",
+        observability="bounded",
+        why="Below by received messages with a bad checksum or type, above by these and the errors that quote TCP or UDP: whether "
+        "the socket they are about is there still is in no packet.",
         confidence="medium",
     ),
     Counter(

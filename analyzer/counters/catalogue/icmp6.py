@@ -27,9 +27,9 @@ _GENERAL = (
         moves="At the receiver; in the protocol that the error quotes where no socket is found for it.",
         points_at="Late errors for connections already closed, or forged ones; then Icmp6InCsumErrors.",
         reference=f"{_IN}, icmpv6_notify(); tcp_v6_err() in net/ipv6/tcp_ipv6.c, __udp6_lib_err() in net/ipv6/udp.c",
-        observability="exact",
-        why="Received messages with a bad checksum or length, and errors whose quoted packet fits no connection or open "
-        "port; UDP sockets that never sent must be known from elsewhere.",
+        observability="bounded",
+        why="Below by received messages with a bad checksum, above by these and the errors that quote TCP or UDP: whether "
+        "the socket they are about is there still is in no packet.",
         confidence="medium",
     ),
     Counter(

@@ -46,7 +46,8 @@ COUNTERS = (
         "Ip6InNoRoutes",
         meaning="Received packets for which the routing table has no way, or only a route that forbids it.",
         unit="merged_segments",
-        moves="At the receiver or router after routing; a destination unreachable answers.",
+        moves="At the receiver or router after routing, also of a host that does not forward; a destination unreachable "
+        "answers.",
         points_at="A router without a default route, or blackhole and prohibit routes.",
         reference="ip6_pkt_drop() in net/ipv6/route.c; RFC 4293 ipSystemStatsInNoRoutes",
         observability="bounded",
@@ -62,8 +63,8 @@ COUNTERS = (
         points_at="Neighbours that use this host as a gateway, removed addresses, link-local sources that leave the link.",
         reference="ip6_pkt_drop() in net/ipv6/route.c, ip6_forward() in net/ipv6/ip6_output.c, net/ipv6/exthdrs.c",
         observability="bounded",
-        why="Above by the received frames whose destination is none of the host's addresses or groups; rules of "
-        "netfilter may have dropped them before.",
+        why="Above by the received frames whose destination is none of the host's addresses or groups and that no "
+        "unreachable answers (Ip6InNoRoutes); rules of netfilter may have dropped them before.",
         confidence="medium",
     ),
     Counter(

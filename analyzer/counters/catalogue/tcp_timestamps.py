@@ -19,7 +19,8 @@ COUNTERS = (
         "destination.",
         reference=f"inet_twsk_schedule() in net/ipv4/inet_timewait_sock.c, tcp_time_wait() in {_MINI}",
         observability="exact",
-        why="Connections closed first from here: ACKs of its FIN by which FIN_WAIT_2 (orphaned) or TIME_WAIT begins.",
+        why="Connections closed first from here: ACKs of its FIN by which FIN_WAIT_2 (orphaned) or TIME_WAIT begins. Which of "
+        "the two the answer to the peer's FIN tells in IPv4: such a socket sends it with identification 0.",
         confidence="medium",
     ),
     Counter(

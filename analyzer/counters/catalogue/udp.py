@@ -42,9 +42,9 @@ def _counters(kind: _Variant) -> tuple[Counter, ...]:
             moves="At the receiver when recv() hands the datagram over; for tunnels when it arrives.",
             points_at=f"Load. Arrivals that show here late or never wait in a socket or were dropped ({group}InErrors).",
             reference=f"{read}, {queue} in {file}; {kind.rfc}",
-            observability="exact",
-            why="Received datagrams for a port that is open, each once; those not read yet, or never, by the end of "
-            "the interval are the difference.",
+            observability="bounded",
+            why="At most the received datagrams that no ICMP error answers. Those that are not read yet, or did not fit in "
+            "the buffer, are in no packet.",
         ),
         Counter(
             f"{group}NoPorts",

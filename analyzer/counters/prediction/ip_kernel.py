@@ -7,10 +7,25 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.checksums.state import BAD, HEADER_BAD, HEADER_ZERO, UNVERIFIABLE, ZERO
+from analyzer.checksums.state import BAD, HEADER_BAD, HEADER_ZERO, ZERO
 from analyzer.counters.prediction.emit_kernel import add, add_range, is_fragment, is_mine, packet_bytes
+from analyzer.counters.prediction.fragment_kernel import fragment_received, reassembly_told
 from analyzer.counters.prediction.names import NUMBER
-from analyzer.decode.codes import QUOTED, T_GENEVE, T_GTPU, T_L2TP, T_VXLAN
+from analyzer.counters.prediction.route_kernel import (
+    LITE,
+    RATE_LIMIT,
+    UDP6,
+    UDP_ERRORS,
+    UDP_IN,
+    UDP_LITE,
+    UDP_NO_PORTS,
+    UDP_RCVBUF,
+    UNKNOWN_PROTOS,
+    error_sent,
+    refuses,
+)
+from analyzer.counters.prediction.world import NO_PORT, NO_PROTOCOL
+from analyzer.decode.codes import IP_LENGTH_BEYOND_FRAME, T_GENEVE, T_GTPU, T_L2TP, T_VXLAN
 
 OVER_UDP = T_VXLAN | T_GENEVE | T_GTPU | T_L2TP
 
@@ -20,7 +35,7 @@ IP_IN_RECEIVES, IP_IN_HDR_ERRORS, IP_IN_DELIVERS = (
     NUMBER["IpInDelivers"],
 )
 IP_OUT_REQUESTS, IP_OUT_TRANSMITS = NUMBER["IpOutRequests"], NUMBER["IpOutTransmits"]
-IP_REASM_REQDS, IP_REASM_OKS = NUMBER["IpReasmReqds"], NUMBER["IpReasmOKs"]
+IP_REASM_REQDS, IP_IN_TRUNCATED = NUMBER["IpReasmReqds"], NUMBER["IpExtInTruncatedPkts"]
 IP_FRAG_OKS, IP_FRAG_CREATES = NUMBER["IpFragOKs"], NUMBER["IpFragCreates"]
 IP_IN_OCTETS, IP_OUT_OCTETS = NUMBER["IpExtInOctets"], NUMBER["IpExtOutOctets"]
 IP_IN_ECN = NUMBER["IpExtInNoECTPkts"]  # and the three after it, by the ECN bits
@@ -31,7 +46,7 @@ IP_IN_BCAST_OCTETS, IP_OUT_BCAST_OCTETS = NUMBER["IpExtInBcastOctets"], NUMBER["
 IP_IN_CSUM_ERRORS = NUMBER["IpExtInCsumErrors"]
 IP6_IN_RECEIVES, IP6_IN_DELIVERS = NUMBER["Ip6InReceives"], NUMBER["Ip6InDelivers"]
 IP6_OUT_REQUESTS, IP6_OUT_TRANSMITS = NUMBER["Ip6OutRequests"], NUMBER["Ip6OutTransmits"]
-IP6_REASM_REQDS, IP6_REASM_OKS = NUMBER["Ip6ReasmReqds"], NUMBER["Ip6ReasmOKs"]
+IP6_REASM_REQDS, IP6_IN_TRUNCATED = NUMBER["Ip6ReasmReqds"], NUMBER["Ip6InTruncatedPkts"]
 IP6_FRAG_OKS, IP6_FRAG_CREATES = NUMBER["Ip6FragOKs"], NUMBER["Ip6FragCreates"]
 IP6_IN_OCTETS, IP6_OUT_OCTETS = NUMBER["Ip6InOctets"], NUMBER["Ip6OutOctets"]
 IP6_IN_ECN = NUMBER["Ip6InNoECTPkts"]
@@ -43,9 +58,9 @@ ICMP_IN_TYPE, ICMP_OUT_TYPE = NUMBER["IcmpMsgInType0"], NUMBER["IcmpMsgOutType0"
 ICMP6_IN_TYPE, ICMP6_OUT_TYPE = NUMBER["Icmp6InType0"], NUMBER["Icmp6OutType0"]
 ICMP6_IN_MSGS, ICMP6_IN_ERRORS = NUMBER["Icmp6InMsgs"], NUMBER["Icmp6InErrors"]
 ICMP6_IN_CSUM, ICMP6_OUT_MSGS = NUMBER["Icmp6InCsumErrors"], NUMBER["Icmp6OutMsgs"]
-UDP_IN, UDP_NO_PORTS, UDP_ERRORS = NUMBER["UdpInDatagrams"], NUMBER["UdpNoPorts"], NUMBER["UdpInErrors"]
 UDP_OUT, UDP_CSUM = NUMBER["UdpOutDatagrams"], NUMBER["UdpInCsumErrors"]
-UDP6 = NUMBER["Udp6InDatagrams"] - UDP_IN  # from a counter of UDP over IPv4 to its sister
+UDP_IGNORED = NUMBER["UdpIgnoredMulti"]
+CSUM6 = NUMBER["Udp6InCsumErrors"] - UDP_CSUM  # from one of these two to its sister of IPv6
 
 
 @kernel
@@ -70,7 +85,9 @@ def around(row: Any, hosts: Any, joined: Any, out: Any, used: Any) -> None:
 
 
 @kernel
-def packet_sent(row: Any, group: Int, joined: Any, types4: Any, types6: Any, out: Any, used: Any) -> None:
+def packet_sent(
+    row: Any, group: Int, joined: Any, hosts: Any, types4: Any, types6: Any, world: Any, out: Any, used: Any
+) -> None:
     """What ip_local_out() and the protocol above count for a packet of the host."""
     six = row["ip_version"] == 6
     size = packet_bytes(row)
@@ -97,8 +114,8 @@ def packet_sent(row: Any, group: Int, joined: Any, types4: Any, types6: Any, out
         add(row, IP_OUT_BCAST_OCTETS, size, out, used)
     if piece and row["fragment_offset"] != 0:
         return
-    if row["ip_proto"] == 17:
-        add(row, UDP_OUT + (UDP6 if six else 0), 1, out, used)
+    if row["ip_proto"] == 17 or row["ip_proto"] == UDP_LITE:
+        add(row, UDP_OUT + (UDP6 if six else 0) + (LITE if row["ip_proto"] == UDP_LITE else 0), 1, out, used)
     elif row["ip_proto"] == 1 and not six:
         add(row, ICMP_OUT_MSGS, 1, out, used)
         # icmp_reply() counts its answers to timestamp (14) and extended echo (43) requests as echo replies.
@@ -106,17 +123,17 @@ def packet_sent(row: Any, group: Int, joined: Any, types4: Any, types6: Any, out
         add(row, ICMP_OUT_TYPE + kind, 1, out, used)
         if types4[1, kind] >= 0:
             add(row, types4[1, kind], 1, out, used)
-        if row["icmp_type"] == 3 and row["icmp_code"] == 3 and row["layers"] & QUOTED and row["quoted_proto"] == 17:
-            add(row, UDP_NO_PORTS, 1, out, used)  # and it was not delivered
-            add(row, UDP_IN, -1, out, used)
+        if row["icmp_type"] == 11 and row["icmp_code"] == 1:
+            reassembly_told(row, world, out, used)
+        error_sent(row, hosts, world, out, used)
     elif row["ip_proto"] == 58 and six:
         add(row, ICMP6_OUT_MSGS, 1, out, used)
         add(row, ICMP6_OUT_TYPE + np.int64(row["icmp_type"]), 1, out, used)
         if types6[1, row["icmp_type"]] >= 0:
             add(row, types6[1, row["icmp_type"]], 1, out, used)
-        if row["icmp_type"] == 1 and row["icmp_code"] == 4 and row["layers"] & QUOTED and row["quoted_proto"] == 17:
-            add(row, UDP_NO_PORTS + UDP6, 1, out, used)
-            add(row, UDP_IN + UDP6, -1, out, used)
+        if row["icmp_type"] == 3 and row["icmp_code"] == 1:
+            reassembly_told(row, world, out, used)
+        error_sent(row, hosts, world, out, used)
 
 
 @inline
@@ -127,8 +144,10 @@ def has_handler(row: Any) -> Any:
 
 
 @kernel
-def packet_received(row: Any, group: Int, segments: Int, types4: Any, types6: Any, out: Any, used: Any) -> None:
-    """What ip_rcv(), ipv6_rcv() and the protocol above count for a packet to the host."""
+def packet_received(
+    row: Any, group: Int, segments: Int, types4: Any, types6: Any, world: Any, out: Any, used: Any
+) -> Any:
+    """What ip_rcv(), ipv6_rcv() and the protocol above count for a packet to the host: is it handed to that one?"""
     six = row["ip_version"] == 6
     size = np.int64(row["length"]) - np.int64(row["l3_at"]) if row["tunnel_depth"] == 0 else packet_bytes(row)
     add(row, IP6_IN_RECEIVES if six else IP_IN_RECEIVES, 1, out, used)
@@ -136,46 +155,92 @@ def packet_received(row: Any, group: Int, segments: Int, types4: Any, types6: An
     # A hypervisor hands super-segments over without saying how many segments they are (virtio): they count once then.
     ecn = (IP6_IN_ECN if six else IP_IN_ECN) + (row["tos"] & 3)
     add_range(row, ecn, segments, 1, segments, out, used)
+    if row["ip_header_checksum"] == HEADER_BAD or row["ip_header_checksum"] == HEADER_ZERO:
+        add(row, IP_IN_HDR_ERRORS, 1, out, used)
+        add(row, IP_IN_CSUM_ERRORS, 1, out, used)
+        return False
+    if row["quirks"] & IP_LENGTH_BEYOND_FRAME and row["tunnel_depth"] == 0:
+        add(row, IP6_IN_TRUNCATED if six else IP_IN_TRUNCATED, 1, out, used)
+        return False
     if group == 1:
         add(row, IP6_IN_MCAST if six else IP_IN_MCAST, 1, out, used)
         add(row, IP6_IN_MCAST_OCTETS if six else IP_IN_MCAST_OCTETS, size, out, used)
     elif group == 2:
         add(row, IP_IN_BCAST, 1, out, used)
         add(row, IP_IN_BCAST_OCTETS, size, out, used)
-    if row["ip_header_checksum"] == HEADER_BAD or row["ip_header_checksum"] == HEADER_ZERO:
-        add(row, IP_IN_HDR_ERRORS, 1, out, used)
-        add(row, IP_IN_CSUM_ERRORS, 1, out, used)
-        return
+    kind, port = np.int64(row["icmp_type"]), np.int64(row["dst_port"])
     if is_fragment(row):
         add(row, IP6_REASM_REQDS if six else IP_REASM_REQDS, 1, out, used)
-        if row["checksum"] == UNVERIFIABLE or row["checksum"] == 0:
-            return
-        add(row, IP6_REASM_OKS if six else IP_REASM_OKS, 1, out, used)
+        kind = fragment_received(row, world, out, used)
+        if kind < 0:
+            return False
+        port = np.int64(world.settings[0]["port"])
     known = 1 if has_handler(row) else 0
     add_range(row, IP6_IN_DELIVERS if six else IP_IN_DELIVERS, known, known, 1, out, used)
     wrong = row["checksum"] == BAD or row["checksum"] == ZERO
-    if row["ip_proto"] == 17:
-        sister = UDP6 if six else 0
-        if wrong:
-            add(row, UDP_ERRORS + sister, 1, out, used)
-            add(row, UDP_CSUM + sister, 1, out, used)
-        else:
-            add(row, UDP_IN + sister, 1, out, used)
+    if row["ip_proto"] == 17 or row["ip_proto"] == UDP_LITE:
+        datagram_received(row, group, port, wrong, world, out, used)
     elif row["ip_proto"] == 1 and not six:
         add(row, ICMP_IN_MSGS, 1, out, used)
         if wrong:
             add(row, ICMP_IN_ERRORS, 1, out, used)
             add(row, ICMP_IN_CSUM, 1, out, used)
         else:
-            add(row, ICMP_IN_TYPE + np.int64(row["icmp_type"]), 1, out, used)
-            if types4[0, row["icmp_type"]] >= 0:
-                add(row, types4[0, row["icmp_type"]], 1, out, used)
+            if (
+                kind == 3 or kind == 4 or kind == 11 or kind == 12
+            ):  # an error if the socket it is about is not there any more
+                add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out, used)
+            add(row, ICMP_IN_TYPE + kind, 1, out, used)
+            if types4[0, kind] >= 0:
+                add(row, types4[0, kind], 1, out, used)
     elif row["ip_proto"] == 58 and six:
         add(row, ICMP6_IN_MSGS, 1, out, used)
         if wrong:
             add(row, ICMP6_IN_ERRORS, 1, out, used)
             add(row, ICMP6_IN_CSUM, 1, out, used)
         else:
-            add(row, ICMP6_IN_TYPE + np.int64(row["icmp_type"]), 1, out, used)
-            if types6[0, row["icmp_type"]] >= 0:
-                add(row, types6[0, row["icmp_type"]], 1, out, used)
+            if 1 <= kind <= 4:
+                add_range(row, ICMP6_IN_ERRORS, 0, 0, 1, out, used)
+            add(row, ICMP6_IN_TYPE + kind, 1, out, used)
+            if types6[0, kind] >= 0:
+                add(row, types6[0, kind], 1, out, used)
+    elif not known:
+        refused = refuses(world.refused, NO_PROTOCOL, row["dst_hi"], row["dst_lo"], np.int64(row["ip_proto"]))
+        if refused:
+            add_range(row, RATE_LIMIT[1 if six else 0], 1, 0, 1, out, used)
+        add_range(row, UNKNOWN_PROTOS[1 if six else 0], 1 if refused else 0, 0, 1, out, used)
+    return True
+
+
+@inline
+def errors_in_it(row: Any, group: Int, kind: Int, out: Any, used: Any) -> None:
+    """icmp_rcv(): types that it does not know, requests to groups, and errors about sockets that are not there any more."""
+    if kind > 18 and kind != 42 and kind != 43:
+        add(row, ICMP_IN_ERRORS, 1, out, used)
+    elif group:
+        add_range(row, ICMP_IN_ERRORS, 1, 0, 1, out, used)
+    elif kind == 3 or kind == 4 or kind == 11 or kind == 12:
+        add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out, used)
+
+
+@inline
+def datagram_received(row: Any, group: Int, port: Int, wrong: Any, world: Any, out: Any, used: Any) -> None:
+    """A datagram of UDP or UDP-Lite. It counts as the application reads it; what does not fit in its buffer is an error."""
+    six, lite = row["ip_version"] == 6, row["ip_proto"] == UDP_LITE
+    sister = (UDP6 if six else 0) + (LITE if lite else 0)
+    if wrong:
+        add(row, UDP_ERRORS + sister, 1, out, used)
+        add(row, UDP_CSUM + (CSUM6 if six else 0), 1, out, used)
+        return
+    add_range(row, UDP_ERRORS + sister, 0, 0, 1, out, used)
+    add_range(row, UDP_RCVBUF + sister, 0, 0, 1, out, used)
+    if group:  # each socket gets one; without any it is ignored
+        add_range(row, UDP_IN + sister, 0, 0, 1, out, used)
+        if not lite:
+            add_range(row, UDP_IGNORED + (CSUM6 if six else 0), 1, 0, 1, out, used)
+    elif not lite and refuses(world.refused, NO_PORT, row["dst_hi"], row["dst_lo"], port):
+        add_range(row, UDP_IN + sister, 0, 0, 1, out, used)
+        add_range(row, UDP_NO_PORTS + sister, 1, 0, 1, out, used)
+        add_range(row, RATE_LIMIT[1 if six else 0], 1, 0, 1, out, used)
+    else:
+        add_range(row, UDP_IN + sister, 1, 0, 1, out, used)

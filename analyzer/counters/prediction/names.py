@@ -15,18 +15,20 @@ ICMPV6_TYPES = {
 
 _IP = (
     "InReceives", "InHdrErrors", "InDelivers", "OutRequests", "OutTransmits", "ReasmReqds", "ReasmOKs", "FragOKs",
-    "FragCreates",
+    "FragCreates", "InAddrErrors", "InUnknownProtos", "ForwDatagrams", "FragFails", "ReasmFails", "ReasmTimeout",
 )  # fmt: skip
 _IP_EXT = (
     "InOctets", "OutOctets", "InNoECTPkts", "InECT1Pkts", "InECT0Pkts", "InCEPkts", "InMcastPkts", "OutMcastPkts",
     "InMcastOctets", "OutMcastOctets", "InBcastPkts", "OutBcastPkts", "InBcastOctets", "OutBcastOctets", "InCsumErrors",
+    "InNoRoutes", "InTruncatedPkts", "ReasmOverlaps",
 )  # fmt: skip
 _IP6 = (
     "InReceives", "InDelivers", "OutRequests", "OutTransmits", "ReasmReqds", "ReasmOKs", "FragOKs", "FragCreates",
     "InOctets", "OutOctets", "InNoECTPkts", "InECT1Pkts", "InECT0Pkts", "InCEPkts", "InMcastPkts", "OutMcastPkts",
-    "InMcastOctets", "OutMcastOctets",
+    "InMcastOctets", "OutMcastOctets", "InHdrErrors", "InAddrErrors", "InNoRoutes", "InTooBigErrors", "InUnknownProtos",
+    "InTruncatedPkts", "OutForwDatagrams", "FragFails", "ReasmFails", "ReasmTimeout",
 )  # fmt: skip
-_UDP = ("InDatagrams", "NoPorts", "InErrors", "OutDatagrams", "InCsumErrors")
+_UDP = ("InDatagrams", "NoPorts", "InErrors", "OutDatagrams", "RcvbufErrors")
 _TCP = (
     "ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "InSegs", "OutSegs", "RetransSegs", "InErrs", "OutRsts",
     "InCsumErrors",
@@ -45,6 +47,17 @@ RECOVERY = (
     "TcpDuplicateDataRehash",
 )  # fmt: skip
 
+_CLOSING = (
+    "TW", "TWKilled", "TWRecycled", "TCPAbortOnData", "TCPAbortOnClose", "TCPAbortOnTimeout", "TCPAbortOnLinger",
+    "TCPAbortOnMemory",
+)  # fmt: skip
+
+_MPTCP = (
+    "MPCapableSYNTX", "MPCapableSYNRX", "MPCapableSYNACKRX", "MPCapableACKRX", "MPCapableFallbackSYNACK",
+    "MPCapableFallbackACK", "MPJoinSynTx", "MPJoinSynRx", "MPJoinSynAckRx", "MPJoinAckRx", "AddAddrTx", "AddAddr",
+    "EchoAddTx", "EchoAdd", "MPFastcloseTx", "MPFastcloseRx", "MPRstTx", "MPRstRx",
+)  # fmt: skip
+
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
     *(f"IpExt{name}" for name in _IP_EXT),
@@ -55,12 +68,21 @@ PREDICTED: tuple[str, ...] = (
     *(f"Icmp6{way}{name}" for way in ("In", "Out") for name in ICMPV6_TYPES.values()),
     *(f"IcmpMsg{way}Type{number}" for way in ("In", "Out") for number in range(256)),
     *(f"Icmp6{way}Type{number}" for way in ("In", "Out") for number in range(256)),
-    *(f"Udp{name}" for name in _UDP),
-    *(f"Udp6{name}" for name in _UDP),
+    *(f"{udp}{name}" for udp in ("Udp", "Udp6", "UdpLite", "UdpLite6") for name in _UDP),
+    *(f"{udp}{name}" for udp in ("Udp", "Udp6") for name in ("InCsumErrors", "IgnoredMulti")),
+    "IcmpOutRateLimitHost",
+    "Icmp6OutRateLimitHost",
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
     *(f"TcpExt{name}" for name in RECOVERY),
+    *(f"TcpExt{name}" for name in _CLOSING),
+    *(f"MPTcpExt{name}" for name in _MPTCP),
 )
-# What a model of Linux's sender decides, not a packet alone.
-INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", *RECOVERY))
+# What a model of Linux's sender decides, or of a conversation, not a packet alone.
+INFERRED = frozenset(
+    (
+        *(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", *RECOVERY)),
+        *(f"MPTcpExt{name}" for name in ("AddAddrTx", "AddAddr", "EchoAddTx", "EchoAdd")),
+    )
+)
 NUMBER = {name: number for number, name in enumerate(PREDICTED)}

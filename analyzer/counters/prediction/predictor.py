@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from analyzer.counters.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
-from analyzer.counters.prediction.recovery_state import POOL, SEGMENT
 from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY, STATES, States
+from analyzer.counters.prediction.world import world_of
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, PACKETS
 
@@ -26,15 +26,18 @@ class Predictor:
     ----------
     addresses : of the host's interfaces, as text
     mtu : the largest IP packet that these carry; a larger one was captured merged, or before it was segmented
+    sysctls : its settings below /proc/sys, such as `net.ipv4.ip_forward`, as far as they are known
     """
 
-    def __init__(self, addresses: Sequence[str], mtu: int = DEFAULT_MTU) -> None:
+    def __init__(
+        self, addresses: Sequence[str], mtu: int = DEFAULT_MTU, sysctls: Mapping[str, str] | None = None
+    ) -> None:
         self._mtu = mtu
         self._hosts = np.array([_halves(text) for text in addresses], np.uint64).reshape(-1, 2)
         self._types4 = _types("Icmp", ICMP_TYPES)
         self._types6 = _types("Icmp6", ICMPV6_TYPES)
         self._states, self._blanks = _places(FIRST_CAPACITY), _places(1)
-        self._pool = np.zeros(POOL, SEGMENT)
+        self._world = world_of(sysctls or {})
         self._out = np.zeros(OUT_CAPACITY, INCREMENT)
 
     def add(self, rows: Rows, events: Rows) -> Iterator[Rows]:
@@ -57,7 +60,7 @@ class Predictor:
                 self._types6,
                 self._states,
                 self._blanks,
-                self._pool,
+                self._world,
                 self._out,
                 used,
             )
@@ -71,7 +74,11 @@ class Predictor:
             pass
 
     def finish(self) -> Rows:
-        """What may have happened after a frame without leaving one: a connection whose timer ran out last may have been given up.
+        """What may have happened after a frame without leaving one: each row says that its counter moved at most so much more."""
+        return np.concatenate([self._given_up(), self._orphans(), self._incomplete()])
+
+    def _given_up(self) -> Rows:
+        """A connection whose timer ran out last may have been given up.
 
         tcp_write_timeout() sends nothing then, but counts the timeout and the end of the connection.
         """
@@ -79,14 +86,41 @@ class Predictor:
             (talk, side)
             for talk in self._states.talks[self._states.talks["flow"] >= 0]
             for side in (0, 1)
-            if talk["timeout_frame"][side]
+            if talk["timeout_frame"][side] and not talk["gone"][side]
         ]
-        found = np.zeros(2 * len(waiting), INCREMENT)
-        for at, (talk, side) in enumerate(waiting):
-            for row, name in zip(found[2 * at : 2 * at + 2], ("TcpExtTCPTimeouts", "TcpEstabResets"), strict=True):
-                row["time_ns"], row["frame"] = talk["timeout_ns"][side], talk["timeout_frame"][side]
-                row["flow"], row["counter"], row["most"] = talk["flow"], NUMBER[name], 1
-        return found
+        return _late(
+            (talk["timeout_ns"][side], talk["timeout_frame"][side], talk["flow"], name)
+            for talk, side in waiting
+            for name in (
+                "TcpExtTCPTimeouts",
+                "TcpExtTCPAbortOnTimeout",
+                "TcpEstabResets" if talk["established"][side] else "TcpAttemptFails",
+            )
+        )
+
+    def _orphans(self) -> Rows:
+        """A connection in FIN_WAIT_2 is a timewait socket already if its application has closed it: tcp_time_wait()."""
+        closings = self._states.closings
+        waiting = (closings["acked_frame"] > 0) & (closings["counted"] == 0) & (closings["reset"] == 0)
+        waiting &= closings["first"] != 0
+        places, sides = np.nonzero(waiting & (self._states.talks["flow"] >= 0)[:, None])
+        return _late(
+            (
+                closings["acked_ns"][at, side],
+                closings["acked_frame"][at, side],
+                self._states.talks["flow"][at],
+                "TcpExtTW",
+            )
+            for at, side in zip(places, sides, strict=True)
+        )
+
+    def _incomplete(self) -> Rows:
+        """Fragments that still waited for the rest: ip_expire()."""
+        return _late(
+            (entry["until_ns"], entry["frame"], NO_FLOW, f"{'Ip6' if entry['six'] else 'Ip'}{name}")
+            for entry in self._world.fragments[self._world.fragments["until_ns"] != 0]
+            for name in ("ReasmFails", "ReasmTimeout")
+        )
 
     def _grow(self, places: int) -> None:
         size = len(self._states.talks)
@@ -95,6 +129,12 @@ class Predictor:
         if size > len(self._states.talks):
             more = _places(size - len(self._states.talks))
             self._states = States(*map(np.concatenate, zip(self._states, more, strict=True)))
+
+
+def _late(found: Iterable[tuple[int, int, int, str]]) -> Rows:
+    """Rows of what may have come on top, of (time, frame, flow, counter)."""
+    rows = [(time_ns, frame, flow, NUMBER[name], 0, 0, 1) for time_ns, frame, flow, name in found]
+    return np.array(rows, INCREMENT)
 
 
 def _places(count: int) -> States:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.counters.prediction.closing_state import CLOSING
+from analyzer.counters.prediction.mptcp_state import MPTCP
 from analyzer.counters.prediction.recovery_state import RECOVERY_STATE
 
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
@@ -35,6 +37,7 @@ TALK = np.dtype(
         ("run_size", "i8", (2,)),  # of each of them
         ("run_tsval", "u4", (2,)),
         ("run_ns", "i8", (2,)),
+        ("translated", "u1"),  # the host passes it on under its own address (NAT), and is neither end
     ],
     align=True,
 )
@@ -64,7 +67,9 @@ class States(NamedTuple):
     """What each family keeps of a connection, by its place: arrays with one row per place."""
 
     talks: Any
+    closings: Any
+    mptcps: Any
     recovery: Any
 
 
-STATES = States(TALK, RECOVERY_STATE)
+STATES = States(TALK, CLOSING, MPTCP, RECOVERY_STATE)

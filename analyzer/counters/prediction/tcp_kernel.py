@@ -109,8 +109,8 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
         add(row, OUT_SEGS, 1, out, used)
         add(row, OUT_RSTS, 1, out, used)
         if talk["established"][side] and not talk["gone"][side] and not talk["fin"][side]:
-            # With tcp_abort_on_overflow the first answer to the ACK is a reset, and nothing was opened.
-            perhaps = talk["syn_ack"][side] and not talk["spoken"][side]
+            # With tcp_abort_on_overflow the first answer to the ACK is a reset without one, and nothing was opened.
+            perhaps = talk["syn_ack"][side] and not talk["spoken"][side] and not flags & ACK
             if perhaps:
                 add_range(row, PASSIVE_OPENS, 0, -1, 0, out, used)
             # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more).
@@ -155,7 +155,9 @@ def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
     if flags & RST and (fits or not at_work(talk, side)):
         if talk["established"][side]:
             if not talk["gone"][side] and not talk["fin"][side]:
-                add(row, ESTAB_RESETS, 1, out, used)
+                # Behind data that is not acknowledged a FIN may wait, by which the connection has left these states.
+                waits = difference(talk["high"][side], talk["told"][other]) > 0
+                add_range(row, ESTAB_RESETS, 1, 0 if waits else 1, 1, out, used)
             talk["gone"][side] = 1
         elif talk["syn"][side] or talk["syn_ack"][side]:
             if not talk["gone"][side]:
