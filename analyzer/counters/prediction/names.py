@@ -36,6 +36,10 @@ _TCP_EXT = (
     "TCPSACKReneging", "TCPSACKDiscard", "TCPToZeroWindowAdv", "TCPFromZeroWindowAdv", "TCPWinProbe", "TCPKeepAlive",
     "TCPChallengeACK", "TCPSYNChallenge", "PAWSEstab", "PAWSOldAck", "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
 )  # fmt: skip
+_ARRIVAL = (
+    "TCPOFOQueue", "TCPOFOMerge", "DelayedACKLost", "TCPZeroWindowDrop", "TCPRcvQDrop", "RcvPruned", "DelayedACKs",
+    "TCPAckCompressed", "TCPWantZeroWindowAdv", "TCPHPHits", "TCPRcvCoalesce",
+)  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
@@ -51,7 +55,14 @@ PREDICTED: tuple[str, ...] = (
     *(f"Udp6{name}" for name in _UDP),
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
+    *(f"TcpExt{name}" for name in _ARRIVAL),
 )
-# What a model of Linux's sender decides, not a packet alone.
-INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))
+# What a model of Linux's sender or receiver decides, not a packet alone.
+INFERRED = frozenset(
+    f"TcpExt{name}"
+    for name in (
+        "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", "TCPOFOMerge", "DelayedACKs", "TCPAckCompressed",
+        "TCPWantZeroWindowAdv",
+    )
+)  # fmt: skip
 NUMBER = {name: number for number, name in enumerate(PREDICTED)}

@@ -12,9 +12,12 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
+from analyzer.counters.prediction.answer_kernel import answer_due, answer_sent
+from analyzer.counters.prediction.arrival_kernel import arrival_received, arrival_sent
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
-from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
+from analyzer.counters.prediction.ranges_kernel import forget
+from analyzer.counters.prediction.tcp_kernel import goes_on, stage, tcp_events, tcp_received, tcp_sent
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import NUMBER as EVENT
 
@@ -64,11 +67,21 @@ def predict(
             packet_received(row, group, merged, types4, types6, out, used)
         if is_tcp:
             talk = states.talks[row["place"]]
+            intact = row["checksum"] != BAD and row["checksum"] != ZERO
+            arrival, ranges = states.arrivals[row["place"]], states.ranges
+            side = np.int64(row["direction"])
             if to_me:
+                before = stage(talk, 1 - side)
                 tcp_received(row, talk, out, used)
+                if intact:
+                    found = arrival_received(row, talk, arrival, ranges, before, out, used)
+                    answer_due(row, talk, arrival, found)
             if mine:
+                before = stage(talk, side)
                 tcp_sent(row, talk, segments, out, used)
-            if mine or (row["checksum"] != BAD and row["checksum"] != ZERO):
+                answer_sent(row, talk, arrival, out, used)
+                arrival_sent(row, talk, arrival, ranges, before, out, used)
+            if mine or intact:
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
     return at, event_at
 
@@ -76,5 +89,8 @@ def predict(
 @inline
 def begin(states: Any, blanks: Any, row: Any) -> None:
     """A place gets another flow: forget whose it was."""
+    for side in range(2):
+        forget(states.ranges, states.arrivals[row["place"]], side)
+    states.arrivals[row["place"]] = blanks.arrivals[0]
     states.talks[row["place"]] = blanks.talks[0]
     states.talks[row["place"]]["flow"] = row["flow"]

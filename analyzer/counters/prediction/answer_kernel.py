@@ -1,0 +1,104 @@
+"""Compiled prediction of how the host's receiver answers: delayed and compressed ACKs, and windows it would rather have closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline, kernel
+from analyzer.counters.prediction.arrival_state import (
+    ATO_NS,
+    ATO_TICK_NS,
+    DUPLICATES,
+    IN_ORDER,
+    LEAST_MSS,
+    NOTHING_NEW,
+    OUT_OF_ORDER,
+    QUIET_NS,
+    WINDOW_PART,
+)
+from analyzer.counters.prediction.emit_kernel import add, segment_size
+from analyzer.counters.prediction.names import NUMBER
+from analyzer.serial import difference
+
+difference = inline(difference)
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+DELAYED_ACKS, ACK_COMPRESSED = NUMBER["TcpExtDelayedACKs"], NUMBER["TcpExtTCPAckCompressed"]
+WANT_ZERO_WINDOW = NUMBER["TcpExtTCPWantZeroWindowAdv"]
+
+
+@kernel
+def answer_due(row: Any, talk: Any, own: Any, found: Int) -> None:
+    """__tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was."""
+    side = 1 - np.int64(row["direction"])
+    if row["payload_len"] == 0 and not row["flags"] & FIN:
+        return
+    own["data_ns"][side] = row["time_ns"]
+    if own["due_ns"][side] == 0:
+        own["due_ns"][side] = row["time_ns"]
+    size = min(np.int64(row["payload_len"]), segment_size(row, talk))
+    own["mss"][side] = max(np.int64(own["mss"][side]), size)
+    if found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
+        if own["counted_at"][side] != own["next"][side]:
+            own["counted_at"][side], own["counted"][side] = own["next"][side], 0
+        if own["counted"][side] < DUPLICATES:  # each of the first is answered at once
+            own["counted"][side] += 1
+            own["direct"][side] = 1
+        else:
+            own["held"][side] += 1
+            own["direct"][side] = 0
+    else:
+        own["direct"][side] = 1
+
+
+@kernel
+def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
+    """tcp_event_ack_sent(), tcp_delack_timer_handler(), tcp_select_window(): a segment of the host; called before arrival_sent()."""
+    side, flags = np.int64(row["direction"]), np.int64(row["flags"])
+    if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
+        own["due_ns"][side] = own["held"][side] = own["spared"][side] = 0
+        return
+    bare = row["payload_len"] == 0 and not flags & FIN
+    compressed(row, own, side, bare, out, used)
+    shift = window_shift(own, side)
+    unit = 1 << shift
+    window = np.int64(row["window"]) << shift
+    moved = difference(np.int64(row["ack"]) + window, own["edge"][side])
+    if bare and own["due_ns"][side] and difference(row["ack"], own["told"][side]) > 0:
+        waited = row["time_ns"] - own["due_ns"][side]
+        # A reader that makes room may answer as well, at any time.
+        timer = waited >= ATO_NS or (waited >= ATO_NS - ATO_TICK_NS and moved < unit)
+        if timer and row["time_ns"] - own["data_ns"][side] >= QUIET_NS:
+            add(row, DELAYED_ACKS, 1, out, used)
+    own["due_ns"][side] = 0
+    own["widest"][side] = max(np.int64(own["widest"][side]), window)
+    least = max(np.int64(own["mss"][side]), LEAST_MSS, np.int64(own["widest"][side]) // WINDOW_PART)
+    if 0 < window < least and 0 <= moved < unit:
+        add(row, WANT_ZERO_WINDOW, 1, out, used)  # the right edge stays: what was offered is not taken back
+    own["told"][side] = row["ack"]
+
+
+@inline
+def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any, used: Any) -> None:
+    """ACKs that data out of order was owed and that this segment saves; one that answers nothing else is one of them."""
+    held = np.int64(own["held"][side])
+    if held > 0:
+        saved = held - 1 if bare and not own["direct"][side] else held
+        if saved > 0:
+            add(row, ACK_COMPRESSED, saved, out, used)
+        own["spared"][side] += saved
+        own["held"][side] = 0
+    elif bare and own["spared"][side] > 0 and own["kind"][side] == NOTHING_NEW and row["sack_count"] > 0:
+        if row["ack"] == own["told"][side]:  # the one before was sent early, for a new block (tcp_sack_new_ofo_skb())
+            add(row, ACK_COMPRESSED, -1, out, used)
+            own["spared"][side] -= 1
+
+
+@inline
+def window_shift(own: Any, side: Int) -> Int:
+    """How the window that this end sends is scaled."""
+    if own["scales"][0] and own["scales"][1]:
+        return np.int64(own["scale"][side])
+    return 0

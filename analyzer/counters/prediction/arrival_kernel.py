@@ -1,0 +1,217 @@
+"""Compiled prediction of what arriving data moves in the host's receiver: tcp_data_queue() and tcp_data_queue_ofo()."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline, kernel
+from analyzer.counters.prediction.arrival_state import (
+    AWAKE_NS,
+    COPY_NS,
+    IN_ORDER,
+    NOTHING_NEW,
+    OLD,
+    OUT_OF_ORDER,
+    REFUSED,
+)
+from analyzer.counters.prediction.buffer_kernel import joined, predicted
+from analyzer.counters.prediction.emit_kernel import add, add_range
+from analyzer.counters.prediction.names import NUMBER
+from analyzer.counters.prediction.ranges_kernel import advance, forget, hold
+from analyzer.counters.prediction.state import ESTABLISHED, GONE, SYN_RECEIVED
+from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
+from analyzer.serial import difference
+
+difference = inline(difference)
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+PAWS_WINDOW = 1  # ticks that a TSval may be behind (TCP_PAWS_WINDOW)
+
+OFO_QUEUE, OFO_MERGE = NUMBER["TcpExtTCPOFOQueue"], NUMBER["TcpExtTCPOFOMerge"]
+RCVQ_DROP, RCV_PRUNED = NUMBER["TcpExtTCPRcvQDrop"], NUMBER["TcpExtRcvPruned"]
+DELAYED_ACK_LOST, ZERO_WINDOW_DROP = NUMBER["TcpExtDelayedACKLost"], NUMBER["TcpExtTCPZeroWindowDrop"]
+
+@kernel
+def arrival_received(
+    row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any, used: Any
+) -> Int:
+    """A segment to the host, after `talk` knows of it: what became of it."""
+    other, flags = np.int64(row["direction"]), np.int64(row["flags"])
+    side = 1 - other
+    if flags & SYN:
+        note_options(row, own, other)
+        if before < SYN_RECEIVED and not flags & RST:
+            own["ready"][side], own["next"][side] = 1, np.int64(row["seq"]) + 1 & 0xFFFFFFFF
+            own["una"][side] = row["ack"]
+            note_stamp(row, own, side)
+        elif before == SYN_RECEIVED and flags & ACK and talk["syn"][side] and row["seq"] == talk["told"][side] - 1:
+            add(row, DELAYED_ACK_LOST, 1, out, used)  # both ends opened: the SYN comes again, with the ACK
+        return REFUSED
+    if flags & RST:
+        if talk["gone"][side] and before != GONE:
+            own["over"][side] = 1
+            forget(pool, own, side)
+        return REFUSED
+    if own["over"][side] or not own["ready"][side] or not talk["established"][side] or not flags & ACK:
+        return REFUSED
+    space = np.int64(row["payload_len"]) + (flags & FIN)
+    left = np.int64(row["seq"])
+    right = left + space & 0xFFFFFFFF
+    if is_too_old(row, own, side):
+        if space > 0 and difference(left, own["next"][side]) < 0:
+            add(row, DELAYED_ACK_LOST, 1, out, used)  # tcp_send_dupack()
+        return REFUSED
+    if difference(row["ack"], talk["high"][side]) > 0:  # acknowledges what was not sent yet
+        return REFUSED
+    found = NOTHING_NEW
+    # tcp_sequence(): what lies before the last acknowledgment, or beyond the window, is not looked at any further.
+    if difference(right, talk["told"][side]) >= 0 and difference(left, own["edge"][side]) <= 0:
+        if space > 0 and left == own["next"][side] and before == ESTABLISHED and own["fin"][side] != 2 and not talk["fin"][side]:
+            predicted(row, own, side, out, used)
+        note_ack(row, talk, own, side)
+        note_window(row, own, side)
+    if space > 0:
+        waits = may_wait(row, own, side)
+        found = take_data(row, own, pool, side, left, right, waits, out, used)
+        own["kind"][side], own["end"][side] = found, right
+        own["tsval"][side], own["tsecr"][side] = row["tsval"], row["tsecr"]
+    if own["fin"][side] == 2 and talk["fin_acked"][side]:
+        own["over"][side] = 1
+    return found
+
+
+@inline
+def take_data(row: Any, own: Any, pool: Any, side: Int, left: Int, right: Int, waits: Any, out: Any, used: Any) -> Int:
+    """tcp_data_queue(): what becomes of data or a FIN."""
+    awaited = np.int64(own["next"][side])
+    room = max(0, difference(own["edge"][side], awaited))
+    if difference(right, awaited) <= 0:
+        add_range(row, DELAYED_ACK_LOST, 1, 0 if waits and own["kind"][side] == OLD else 1, 1, out, used)
+        return OLD
+    if difference(left, awaited) <= 0:
+        if room == 0 and row["payload_len"] > 0:
+            # Data that waits to be read makes the kernel drop it earlier, for going beyond the window.
+            add_range(row, ZERO_WINDOW_DROP, 1 if own["queue"][side] else 0, 0, 1, out, used)
+            return REFUSED
+        if row["flags"] & FIN:
+            own["fin"][side], own["fin_end"][side] = 1, right
+        own["before"][side] = awaited
+        taken = advance(pool, own, side, right)
+        joined(row, taken, taken + own["some"][side], out, used)
+        own["some"][side] = 1
+        if own["queue"][side] == 0 and room > 0:
+            own["predicts"][side] = 1
+        until = np.int64(row["time_ns"]) + AWAKE_NS + COPY_NS * difference(own["next"][side], awaited)
+        own["awake_ns"][side] = max(np.int64(own["awake_ns"][side]), until)
+        if own["fin"][side] == 1 and difference(own["next"][side], own["fin_end"][side]) >= 0:
+            own["fin"][side] = 2
+            forget(pool, own, side)
+        return IN_ORDER
+    if difference(left, awaited) >= room:
+        return REFUSED
+    again = own["kind"][side] == OUT_OF_ORDER and left == own["end"][side]
+    sure = difference(right, awaited) <= room and not (waits and again)
+    add_range(row, OFO_QUEUE, 1, 1 if sure else 0, 1, out, used)
+    if row["flags"] & FIN:
+        own["fin"][side], own["fin_end"][side] = 1, right
+    own["predicts"][side] = 0
+    dropped, least, most = hold(pool, own, side, left, right)
+    if dropped < 0:
+        joined(row, 1, 1, out, used)
+    elif most:
+        add_range(row, OFO_MERGE, dropped, 0 if again else least, most, out, used)
+    return OUT_OF_ORDER
+
+
+@kernel
+def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any, used: Any) -> None:
+    """A segment of the host: what it acknowledges it has, and how far its window reaches."""
+    side, flags = np.int64(row["direction"]), np.int64(row["flags"])
+    if flags & SYN:
+        note_options(row, own, side)
+        if before != ESTABLISHED:
+            own["over"][side], own["fin"][side] = 0, 0
+            forget(pool, own, side)
+            own["ready"][side], own["next"][side] = flags & ACK != 0, row["ack"]
+    if flags & RST:
+        if talk["gone"][side] and before != GONE:
+            own["over"][side] = 1
+            forget(pool, own, side)
+        return
+    if not flags & ACK:
+        return
+    if not own["ready"][side] or difference(row["ack"], own["next"][side]) > 0:
+        own["ready"][side] = 1
+        advance(pool, own, side, np.int64(row["ack"]))
+    if (
+        own["kind"][side] == IN_ORDER
+        and row["payload_len"] == 0
+        and row["window"] == 0
+        and row["ack"] == own["before"][side]
+        and difference(own["edge"][side], row["ack"]) > 0
+    ):
+        own["next"][side] = row["ack"]  # it took back its window at once: there was no memory for the data
+        add_range(row, RCVQ_DROP, 1, 0, 1, out, used)
+        add_range(row, RCV_PRUNED, 1, 0, 1, out, used)
+    own["kind"][side] = NOTHING_NEW
+    if row["window"] == 0:
+        own["predicts"][side] = 0
+    shift = np.int64(own["scale"][side]) if own["scales"][0] and own["scales"][1] and not flags & SYN else 0
+    own["edge"][side] = np.int64(row["ack"]) + (np.int64(row["window"]) << shift) & 0xFFFFFFFF
+
+
+@inline
+def may_wait(row: Any, own: Any, side: Int) -> Any:
+    """May the segment have joined the one before in the backlog of the socket (tcp_add_backlog())?
+
+    That takes two segments in a row with the same options, which find the application at work with the socket.
+    """
+    return (
+        own["kind"][side] != NOTHING_NEW
+        and row["seq"] == own["end"][side]
+        and row["tsval"] == own["tsval"][side]
+        and row["tsecr"] == own["tsecr"][side]
+        and row["time_ns"] < own["awake_ns"][side]
+    )
+
+
+@inline
+def is_too_old(row: Any, own: Any, side: Int) -> Any:
+    """tcp_paws_discard() of a segment with data."""
+    stamped = own["stamped"][side] and row["options"] & O_TIMESTAMPS
+    return stamped and difference(own["recent"][side], row["tsval"]) > PAWS_WINDOW
+
+
+@inline
+def note_ack(row: Any, talk: Any, own: Any, side: Int) -> None:
+    """tcp_ack(): keep what is acknowledged, and the TSval to compare later ones with (tcp_replace_ts_recent())."""
+    if difference(row["ack"], own["una"][side]) < 0:
+        return
+    own["una"][side] = row["ack"]
+    newer = difference(row["tsval"], own["recent"][side]) >= 0
+    if newer and difference(row["seq"], talk["told"][side]) <= 0:
+        note_stamp(row, own, side)
+
+
+@inline
+def note_window(row: Any, own: Any, side: Int) -> None:
+    """tcp_ack_update_window(): another window is the one predicted from now on."""
+    if row["window"] != own["peer_window"][side]:
+        own["peer_window"][side] = row["window"]
+        own["predicts"][side] = own["queue"][side] == 0 and difference(own["edge"][side], own["next"][side]) > 0
+
+
+@inline
+def note_stamp(row: Any, own: Any, side: Int) -> None:
+    """tcp_store_ts_recent()."""
+    if row["options"] & O_TIMESTAMPS:
+        own["stamped"][side], own["recent"][side] = 1, row["tsval"]
+
+
+@inline
+def note_options(row: Any, own: Any, side: Int) -> None:
+    """Keep what a SYN says of the end that sends it."""
+    own["scales"][side] = row["options"] & O_WINDOW_SCALE != 0
+    own["scale"][side] = min(14, np.int64(row["window_scale"]))
+    own["sack"][side] = row["options"] & O_SACK_PERMITTED != 0
