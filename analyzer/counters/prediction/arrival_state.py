@@ -35,7 +35,11 @@ ARRIVAL = np.dtype(
         ("counted_at", "u4", (2,)),  # while this was waited for
         ("held", "i4", (2,)),  # segments out of order since then that may have no ACK of their own
         ("direct", "u1", (2,)),  # the last segment has one
-        ("spared", "i4", (2,)),  # ACKs taken for saved
+        ("bare_ns", "i8", (2,)),  # when an ACK without data came that is among them; 0 if something else came since
+        ("early", "u1", (2,)),  # the next ACK is for those before the last one
+        ("sacks", "u1", (2,)),  # blocks of the next ACK: how many, and where they begin and end
+        ("sack_left", "u4", (2, 4)),
+        ("sack_right", "u4", (2, 4)),
         ("predicts", "u1", (2,)),  # header prediction may be on
         ("peer_window", "u2", (2,)),  # with this window
         ("some", "u1", (2,)),  # it received data
@@ -47,6 +51,8 @@ NOTHING_NEW, OLD, IN_ORDER, OUT_OF_ORDER, REFUSED = range(5)
 
 ATO_NS, ATO_TICK_NS = 39_000_000, 3_000_000  # the timer of delayed ACKs (TCP_DELACK_MIN), and how early its tick may be
 QUIET_NS = 1_000_000  # what is sent so long after data is not the answer to it
+BLOCKS, BLOCKS_EXPECTED = 4, 2  # SACK blocks that are kept, and that are taken to get through (TCP_SACK_BLOCKS_EXPECTED)
+AT_ONCE_NS = 100_000  # what is sent so soon after a segment answers it
 DUPLICATES = 3  # segments out of order that are answered at once (TCP_FASTRETRANS_THRESH)
 LEAST_MSS, WINDOW_PART = 536, 16  # below either the receiver would close its window (__tcp_select_window())
 PAGE, SKB_BYTES = 4096, 576  # what a socket takes memory in; what a buffer takes beside the data, at least

@@ -30,7 +30,7 @@ def predicted(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
     fits = (
         own["predicts"][side]
         and own["queue"][side] == 0
-        and row["flags"] & ~PSH == ACK
+        and np.int64(row["flags"]) & ~PSH == ACK
         and row["header_len"] == header
         and row["window"] == own["peer_window"][side]
         and np.int64(row["payload_len"]) + SKB_BYTES < PAGE

@@ -75,7 +75,7 @@ def predict(
                 tcp_received(row, talk, out, used)
                 if intact:
                     found = arrival_received(row, talk, arrival, ranges, before, out, used)
-                    answer_due(row, talk, arrival, found)
+                    answer_due(row, talk, arrival, found, out, used)
             if mine:
                 before = stage(talk, side)
                 tcp_sent(row, talk, segments, out, used)
