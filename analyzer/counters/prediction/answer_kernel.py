@@ -14,6 +14,7 @@ from analyzer.counters.prediction.arrival_state import (
     BLOCKS,
     BLOCKS_EXPECTED,
     DUPLICATES,
+    FIRST_SEGMENTS,
     IN_ORDER,
     LEAST_MSS,
     NOTHING_NEW,
@@ -21,6 +22,7 @@ from analyzer.counters.prediction.arrival_state import (
     QUIET_NS,
     WINDOW_PART,
 )
+from analyzer.counters.prediction.arrival_kernel import window_shift
 from analyzer.counters.prediction.emit_kernel import add, segment_size
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.serial import difference
@@ -92,10 +94,20 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
             add(row, DELAYED_ACKS, 1, out, used)
     own["due_ns"][side] = 0
     own["widest"][side] = max(np.int64(own["widest"][side]), window)
-    least = max(np.int64(own["mss"][side]), LEAST_MSS, np.int64(own["widest"][side]) // WINDOW_PART)
-    if 0 < window < least and 0 <= moved < unit:
+    if own["scales"][0] and own["scales"][1] and 0 <= moved < unit and wants_zero(row, own, side):
         add(row, WANT_ZERO_WINDOW, 1, out, used)  # the right edge stays: what was offered is not taken back
     own["told"][side] = row["ack"]
+
+
+@inline
+def wants_zero(row: Any, own: Any, side: Int) -> Any:
+    """__tcp_select_window(): is there so little room that the window would be closed, were it not open already?"""
+    mss, widest = max(np.int64(own["mss"][side]), LEAST_MSS), np.int64(own["widest"][side])
+    offered = difference(own["edge"][side], row["ack"])
+    free = offered
+    if widest < FIRST_SEGMENTS * mss:  # the window is the whole buffer
+        free = min(free, widest - np.int64(own["stored"][side]))
+    return offered > 0 and free < max(mss, widest // WINDOW_PART)
 
 
 @inline
@@ -166,11 +178,3 @@ def clear_blocks(own: Any, side: Int) -> None:
             lefts[kept], rights[kept] = lefts[k], rights[k]
             kept += 1
     own["sacks"][side] = kept
-
-
-@inline
-def window_shift(own: Any, side: Int) -> Int:
-    """How the window that this end sends is scaled."""
-    if own["scales"][0] and own["scales"][1]:
-        return np.int64(own["scale"][side])
-    return 0

@@ -11,6 +11,7 @@ from analyzer.counters.prediction.arrival_state import (
     AWAKE_NS,
     COPY_NS,
     IN_ORDER,
+    MOST_SHIFT,
     NOTHING_NEW,
     OLD,
     OUT_OF_ORDER,
@@ -40,7 +41,8 @@ def arrival_received(
     other, flags = np.int64(row["direction"]), np.int64(row["flags"])
     side = 1 - other
     if flags & SYN:
-        note_options(row, own, other)
+        if before < ESTABLISHED:
+            note_options(row, own, other)
         if before < SYN_RECEIVED and not flags & RST:
             own["ready"][side], own["next"][side] = 1, np.int64(row["seq"]) + 1 & 0xFFFFFFFF
             own["una"][side] = row["ack"]
@@ -129,8 +131,8 @@ def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any
     """A segment of the host: what it acknowledges it has, and how far its window reaches."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & SYN:
-        note_options(row, own, side)
-        if before != ESTABLISHED:
+        if before < ESTABLISHED:
+            note_options(row, own, side)
             own["over"][side], own["fin"][side] = 0, 0
             forget(pool, own, side)
             own["ready"][side], own["next"][side] = flags & ACK != 0, row["ack"]
@@ -157,7 +159,7 @@ def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any
     own["kind"][side] = NOTHING_NEW
     if row["window"] == 0:
         own["predicts"][side] = 0
-    shift = np.int64(own["scale"][side]) if own["scales"][0] and own["scales"][1] and not flags & SYN else 0
+    shift = 0 if flags & SYN else window_shift(own, side)
     own["edge"][side] = np.int64(row["ack"]) + (np.int64(row["window"]) << shift) & 0xFFFFFFFF
 
 
@@ -210,8 +212,16 @@ def note_stamp(row: Any, own: Any, side: Int) -> None:
 
 
 @inline
+def window_shift(own: Any, side: Int) -> Int:
+    """How the window that this end sends is scaled; as far as possible where the handshake was not captured."""
+    if own["scales"][0] == 0 or own["scales"][1] == 0:
+        return MOST_SHIFT
+    return np.int64(own["scale"][side]) if own["scales"][0] == 2 and own["scales"][1] == 2 else 0
+
+
+@inline
 def note_options(row: Any, own: Any, side: Int) -> None:
     """Keep what a SYN says of the end that sends it."""
-    own["scales"][side] = row["options"] & O_WINDOW_SCALE != 0
-    own["scale"][side] = min(14, np.int64(row["window_scale"]))
+    own["scales"][side] = 2 if row["options"] & O_WINDOW_SCALE else 1
+    own["scale"][side] = min(MOST_SHIFT, np.int64(row["window_scale"]))
     own["sack"][side] = row["options"] & O_SACK_PERMITTED != 0

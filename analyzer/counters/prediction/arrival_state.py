@@ -12,13 +12,14 @@ ARRIVAL = np.dtype(
         ("next", "u4", (2,)),  # rcv_nxt
         ("edge", "u4", (2,)),  # right edge of the window it offered
         ("queue", "i4", (2,)),  # the first range out of order, in the pool; 0 without
+        ("stored", "i8", (2,)),  # bytes in these ranges
         ("una", "u4", (2,)),  # what the other end acknowledged last
         ("stamped", "u1", (2,)),
         ("recent", "u4", (2,)),  # ts_recent: what a later TSval may not fall behind
         ("fin", "u1", (2,)),  # 1 a FIN waits out of order, 2 it was taken
         ("fin_end", "u4", (2,)),  # the number after it
         ("scale", "u1", (2,)),  # shift of the window that it sends; from the options of its SYN
-        ("scales", "u1", (2,)),  # its SYN had that option
+        ("scales", "u1", (2,)),  # whether its SYN had that option: 0 not seen, 1 no, 2 yes
         ("sack", "u1", (2,)),  # its SYN permitted SACK
         ("kind", "u1", (2,)),  # what became of the segment before, if the host sent nothing since
         ("end", "u4", (2,)),  # where that ended
@@ -54,6 +55,8 @@ QUIET_NS = 1_000_000  # what is sent so long after data is not the answer to it
 BLOCKS, BLOCKS_EXPECTED = 4, 2  # SACK blocks that are kept, and that are taken to get through (TCP_SACK_BLOCKS_EXPECTED)
 AT_ONCE_NS = 100_000  # what is sent so soon after a segment answers it
 DUPLICATES = 3  # segments out of order that are answered at once (TCP_FASTRETRANS_THRESH)
+MOST_SHIFT = 14
+FIRST_SEGMENTS = 10  # what is offered at first, if the buffer is not smaller (TCP_INIT_CWND)
 LEAST_MSS, WINDOW_PART = 536, 16  # below either the receiver would close its window (__tcp_select_window())
 PAGE, SKB_BYTES = 4096, 576  # what a socket takes memory in; what a buffer takes beside the data, at least
 AWAKE_NS, COPY_NS = 1_000_000, 20  # how long a reader that data woke up may keep the socket: in all, and for each byte

@@ -48,7 +48,7 @@ def forget(pool: Any, own: Any, side: Int) -> None:
         following = np.int64(pool[at]["next"])
         give_back(pool, at)
         at = following
-    own["queue"][side] = 0
+    own["queue"][side] = own["stored"][side] = 0
 
 
 @kernel
@@ -70,9 +70,11 @@ def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, In
             if not fits_on(pool[before], left, right):
                 pool[before]["size"] = 0
             pool[before]["right"], pool[before]["pieces"] = right, pieces + 1
+            own["stored"][side] += difference(right, left)
             return -1, 0, 0
         if left == pool[before]["left"]:
             dropped, least, most = 1, 1, pieces
+            own["stored"][side] += difference(right, end)
             pool[before]["right"], pool[before]["pieces"] = right, 1
             pool[before]["size"] = difference(right, left)
         else:
@@ -82,6 +84,7 @@ def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, In
     while at and difference(pool[at]["right"], right) <= 0:
         dropped, least, most = dropped + 1, least + 1, most + np.int64(pool[at]["pieces"])
         following = np.int64(pool[at]["next"])
+        own["stored"][side] -= difference(pool[at]["right"], pool[at]["left"])
         if before:
             pool[before]["next"] = following
         else:
@@ -112,6 +115,7 @@ def insert(pool: Any, own: Any, side: Int, before: Int, left: Int, right: Int) -
         return before
     pool[found]["left"], pool[found]["right"], pool[found]["pieces"] = left, right, 1
     pool[found]["size"] = difference(right, left)
+    own["stored"][side] += difference(right, left)
     if before:
         pool[found]["next"] = pool[before]["next"]
         pool[before]["next"] = found
@@ -131,6 +135,7 @@ def advance(pool: Any, own: Any, side: Int, right: Int) -> Int:
         if difference(pool[at]["right"], own["next"][side]) > 0:
             own["next"][side] = pool[at]["right"]
             taken += 1
+        own["stored"][side] -= difference(pool[at]["right"], pool[at]["left"])
         following = np.int64(pool[at]["next"])
         give_back(pool, at)
         at = following
