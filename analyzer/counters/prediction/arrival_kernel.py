@@ -17,7 +17,7 @@ from analyzer.counters.prediction.arrival_state import (
     OUT_OF_ORDER,
     REFUSED,
 )
-from analyzer.counters.prediction.buffer_kernel import joined, predicted
+from analyzer.counters.prediction.buffer_kernel import buffered, is_predicted, joined
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.ranges_kernel import advance, forget, hold
@@ -41,9 +41,11 @@ def arrival_received(
     other, flags = np.int64(row["direction"]), np.int64(row["flags"])
     side = 1 - other
     if flags & SYN:
-        if before < ESTABLISHED:
+        if before != ESTABLISHED:
             note_options(row, own, other)
-        if before < SYN_RECEIVED and not flags & RST:
+        if before != ESTABLISHED and before != SYN_RECEIVED and not flags & RST:
+            own["over"][side], own["fin"][side] = 0, 0
+            forget(pool, own, side)
             own["ready"][side], own["next"][side] = 1, np.int64(row["seq"]) + 1 & 0xFFFFFFFF
             own["una"][side] = row["ack"]
             note_stamp(row, own, side)
@@ -66,16 +68,16 @@ def arrival_received(
         return REFUSED
     if difference(row["ack"], talk["high"][side]) > 0:  # acknowledges what was not sent yet
         return REFUSED
-    found = NOTHING_NEW
+    found, fast = NOTHING_NEW, False
     # tcp_sequence(): what lies before the last acknowledgment, or beyond the window, is not looked at any further.
     if difference(right, talk["told"][side]) >= 0 and difference(left, own["edge"][side]) <= 0:
-        if space > 0 and left == own["next"][side] and before == ESTABLISHED and own["fin"][side] != 2 and not talk["fin"][side]:
-            predicted(row, own, side, out, used)
+        fast = before == ESTABLISHED and own["fin"][side] != 2 and not talk["fin"][side]
+        fast = fast and is_predicted(row, own, side)  # by what was known before it
         note_ack(row, talk, own, side)
         note_window(row, own, side)
     if space > 0:
         waits = may_wait(row, own, side)
-        found = take_data(row, own, pool, side, left, right, waits, out, used)
+        found = take_data(row, own, pool, side, left, right, waits, fast, out, used)
         own["kind"][side], own["end"][side] = found, right
         own["tsval"][side], own["tsecr"][side] = row["tsval"], row["tsecr"]
     if own["fin"][side] == 2 and talk["fin_acked"][side]:
@@ -84,7 +86,9 @@ def arrival_received(
 
 
 @inline
-def take_data(row: Any, own: Any, pool: Any, side: Int, left: Int, right: Int, waits: Any, out: Any, used: Any) -> Int:
+def take_data(
+    row: Any, own: Any, pool: Any, side: Int, left: Int, right: Int, waits: Any, fast: Any, out: Any, used: Any
+) -> Int:
     """tcp_data_queue(): what becomes of data or a FIN."""
     awaited = np.int64(own["next"][side])
     room = max(0, difference(own["edge"][side], awaited))
@@ -99,8 +103,9 @@ def take_data(row: Any, own: Any, pool: Any, side: Int, left: Int, right: Int, w
         if row["flags"] & FIN:
             own["fin"][side], own["fin_end"][side] = 1, right
         own["before"][side] = awaited
-        taken = advance(pool, own, side, right)
-        joined(row, taken, taken + own["some"][side], out, used)
+        one = buffered(row, own, side, fast, out, used)
+        taken, fitting = advance(pool, own, side, right)
+        joined(row, one + fitting, taken + np.int64(own["some"][side]), out, used)
         own["some"][side] = 1
         if own["queue"][side] == 0 and room > 0:
             own["predicts"][side] = 1
@@ -131,7 +136,7 @@ def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any
     """A segment of the host: what it acknowledges it has, and how far its window reaches."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & SYN:
-        if before < ESTABLISHED:
+        if before != ESTABLISHED:
             note_options(row, own, side)
             own["over"][side], own["fin"][side] = 0, 0
             forget(pool, own, side)

@@ -44,6 +44,9 @@ ARRIVAL = np.dtype(
         ("predicts", "u1", (2,)),  # header prediction may be on
         ("peer_window", "u2", (2,)),  # with this window
         ("some", "u1", (2,)),  # it received data
+        ("tail", "u1", (2,)),  # segments in the last buffer of those to be read
+        ("tail_ns", "i8", (2,)),  # when the last one came
+        ("in_hand", "i4", (2,)),  # memory that it reserved and does not use yet
     ],
     align=True,
 )
@@ -59,6 +62,9 @@ MOST_SHIFT = 14
 FIRST_SEGMENTS = 10  # what is offered at first, if the buffer is not smaller (TCP_INIT_CWND)
 LEAST_MSS, WINDOW_PART = 536, 16  # below either the receiver would close its window (__tcp_select_window())
 PAGE, SKB_BYTES = 4096, 576  # what a socket takes memory in; what a buffer takes beside the data, at least
+USUAL_BYTES, SHELL_BYTES = 704, 256  # what it mostly takes, and how much of it is saved if it is joined to another
+READ_NS = 20_000  # a segment that follows so soon finds the one before unread
+JOINED = 18  # segments that fit into one buffer, which has so many places less one for pages (MAX_SKB_FRAGS)
 AWAKE_NS, COPY_NS = 1_000_000, 20  # how long a reader that data woke up may keep the socket: in all, and for each byte
 
 # A range of bytes that were received out of order. All connections share the rows; row 0 keeps the rest: `next` is

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.counters.prediction.arrival_state import PAGE, SKB_BYTES
+from analyzer.counters.prediction.arrival_state import JOINED, PAGE, READ_NS, SHELL_BYTES, SKB_BYTES, USUAL_BYTES
 from analyzer.counters.prediction.emit_kernel import add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.decode.codes import O_TIMESTAMPS
@@ -20,25 +20,46 @@ HP_HITS, RCV_COALESCE = NUMBER["TcpExtTCPHPHits"], NUMBER["TcpExtTCPRcvCoalesce"
 
 
 @kernel
-def predicted(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
-    """tcp_rcv_established(): may data in order take the fast path? Called for what is next, before it is taken.
+def buffered(row: Any, own: Any, side: Int, fast: Any, out: Any, used: Any) -> Int:
+    """tcp_queue_rcv(): data in order, before it is taken: whether it probably becomes a part of the buffer before it.
 
-    The header must be as predicted, and the memory that the socket has in hand must do for the buffer; as the socket gives back whole
-    pages, it has less than one.
+    Only the application knows when it reads; where segments follow closely it probably did not.
+    """
+    unread = own["some"][side] and row["time_ns"] - own["tail_ns"][side] < READ_NS
+    size = np.int64(row["payload_len"]) + USUAL_BYTES
+    if not unread:
+        own["in_hand"][side] = 0
+    in_hand = np.int64(own["in_hand"][side])
+    if fast:
+        add_range(row, HP_HITS, 1 if size <= in_hand else 0, 0, 1, out, used)
+    if size > in_hand:
+        in_hand += (size - in_hand + PAGE - 1) // PAGE * PAGE
+    fits = unread and own["tail"][side] < JOINED
+    own["in_hand"][side] = in_hand - size + (SHELL_BYTES if fits else 0)
+    own["tail"][side] = own["tail"][side] + 1 if fits else 1
+    own["tail_ns"][side] = row["time_ns"]
+    return 1 if fits else 0
+
+
+@inline
+def is_predicted(row: Any, own: Any, side: Int) -> Any:
+    """tcp_rcv_established(): may the segment take the fast path?
+
+    The header must be as predicted, and the memory that the socket has in hand must do for the buffer; as the socket
+    gives back whole pages, that is less than one.
     """
     header = 32 if row["options"] & O_TIMESTAMPS else 20
-    fits = (
+    return (
         own["predicts"][side]
         and own["queue"][side] == 0
+        and row["payload_len"] > 0
+        and row["seq"] == own["next"][side]
         and np.int64(row["flags"]) & ~PSH == ACK
         and row["header_len"] == header
         and row["window"] == own["peer_window"][side]
         and np.int64(row["payload_len"]) + SKB_BYTES < PAGE
         and difference(own["edge"][side], own["next"][side]) > 0
     )
-    if fits:
-        add_range(row, HP_HITS, 0, 0, 1, out, used)
-    return fits
 
 
 @inline

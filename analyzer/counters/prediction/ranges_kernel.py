@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
+from analyzer.counters.prediction.arrival_state import JOINED
 from analyzer.serial import difference
 
 difference = inline(difference)
-
-JOINED = 18  # segments that fit into one buffer, which has so many places less one for pages (MAX_SKB_FRAGS)
 
 
 @inline
@@ -126,18 +125,25 @@ def insert(pool: Any, own: Any, side: Int, before: Int, left: Int, right: Int) -
 
 
 @kernel
-def advance(pool: Any, own: Any, side: Int, right: Int) -> Int:
-    """tcp_ofo_queue(): everything before `right` was received in order, and what follows on it: how many buffers were taken from the list."""
+def advance(pool: Any, own: Any, side: Int, right: Int) -> tuple[Int, Int]:
+    """tcp_ofo_queue(): all before `right` was received in order, and what follows on it: (buffers taken from the list, those joined to the one before)."""
     own["next"][side] = right
-    taken = 0
+    taken = fitting = 0
     at = np.int64(own["queue"][side])
     while at and difference(pool[at]["left"], own["next"][side]) <= 0:
         if difference(pool[at]["right"], own["next"][side]) > 0:
+            exact = pool[at]["left"] == own["next"][side]
             own["next"][side] = pool[at]["right"]
+            pieces = np.int64(pool[at]["pieces"])
             taken += 1
+            if exact and np.int64(own["tail"][side]) + pieces <= JOINED:
+                fitting += 1
+                own["tail"][side] += pieces
+            else:
+                own["tail"][side] = pieces
         own["stored"][side] -= difference(pool[at]["right"], pool[at]["left"])
         following = np.int64(pool[at]["next"])
         give_back(pool, at)
         at = following
     own["queue"][side] = at
-    return taken
+    return taken, fitting
