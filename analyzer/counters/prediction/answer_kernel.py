@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
+from analyzer.counters.prediction.arrival_kernel import window_shift
 from analyzer.counters.prediction.arrival_state import (
     AT_ONCE_NS,
     ATO_NS,
     ATO_TICK_NS,
-    BLOCKS,
     BLOCKS_EXPECTED,
     DUPLICATES,
     FIRST_SEGMENTS,
@@ -22,7 +22,7 @@ from analyzer.counters.prediction.arrival_state import (
     QUIET_NS,
     WINDOW_PART,
 )
-from analyzer.counters.prediction.arrival_kernel import window_shift
+from analyzer.counters.prediction.blocks_kernel import clear_blocks, note_block
 from analyzer.counters.prediction.emit_kernel import add, segment_size
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.serial import difference
@@ -36,11 +36,11 @@ WANT_ZERO_WINDOW = NUMBER["TcpExtTCPWantZeroWindowAdv"]
 
 @kernel
 def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -> None:
-    """__tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was."""
+    """tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was."""
     side = 1 - np.int64(row["direction"])
     own["bare_ns"][side] = 0
     if row["payload_len"] == 0 and not row["flags"] & FIN:
-        if found == NOTHING_NEW and own["held"][side] > 0:  # the ACK that is due is looked at again, and held back again
+        if found == NOTHING_NEW and own["held"][side] > 0:  # whether an ACK is due is asked again: held back once more
             own["held"][side] += 1
             own["bare_ns"][side] = row["time_ns"]
         return
@@ -49,28 +49,33 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -
         own["due_ns"][side] = row["time_ns"]
     size = min(np.int64(row["payload_len"]), segment_size(row, talk))
     own["mss"][side] = max(np.int64(own["mss"][side]), size)
+    own["direct"][side] = 1
     if found == IN_ORDER:
         clear_blocks(own, side)
         own["counted_at"][side] = own["next"][side]
         own["counted"][side] = difference(own["next"][side], own["told"][side]) <= own["mss"][side]
-    if found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
-        if own["counted_at"][side] != own["next"][side]:
-            own["counted_at"][side], own["counted"][side] = own["next"][side], 0
-        left = np.int64(row["seq"])
-        space = np.int64(row["payload_len"]) + (row["flags"] & FIN)
-        if note_block(own, side, left, left + space & 0xFFFFFFFF) >= BLOCKS_EXPECTED and own["held"][side] > 0:
-            saved = np.int64(own["held"][side]) - 1  # tcp_sack_compress_send_ack(): what was held back goes out first
-            if saved > 0:
-                add(row, ACK_COMPRESSED, saved, out, used)
-            own["held"][side], own["early"][side] = 0, 1
-        elif own["counted"][side] < DUPLICATES:  # each of the first is answered at once
-            own["counted"][side] += 1
-            own["direct"][side] = 1
-        else:
-            own["held"][side] += 1
-            own["direct"][side] = 0
+    elif found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
+        hold_back(row, own, side, out, used)
+
+
+@inline
+def hold_back(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+    """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
+    if own["counted_at"][side] != own["next"][side]:
+        own["counted_at"][side], own["counted"][side] = own["next"][side], 0
+    left = np.int64(row["seq"])
+    space = np.int64(row["payload_len"]) + (row["flags"] & FIN)
+    block = note_block(own, side, left, left + space & 0xFFFFFFFF)
+    if block >= BLOCKS_EXPECTED and own["held"][side] > 0:
+        saved = np.int64(own["held"][side]) - 1  # tcp_sack_compress_send_ack(): what was held back goes out first
+        if saved > 0:
+            add(row, ACK_COMPRESSED, saved, out, used)
+        own["held"][side], own["early"][side] = 0, 1
+    elif own["counted"][side] < DUPLICATES:
+        own["counted"][side] += 1
     else:
-        own["direct"][side] = 1
+        own["held"][side] += 1
+        own["direct"][side] = 0
 
 
 @kernel
@@ -78,14 +83,14 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
     """tcp_event_ack_sent(), tcp_delack_timer_handler(), tcp_select_window(): a segment of the host; called before arrival_sent()."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
-        own["due_ns"][side] = own["held"][side] = own["early"][side] = 0
+        own["due_ns"][side] = own["held"][side] = own["early"][side] = own["widest"][side] = 0
         return
     bare = row["payload_len"] == 0 and not flags & FIN
     compressed(row, own, side, bare, out, used)
     shift = window_shift(own, side)
     unit = 1 << shift
     window = np.int64(row["window"]) << shift
-    moved = difference(np.int64(row["ack"]) + window, own["edge"][side])
+    moved: Int = difference(np.int64(row["ack"]) + window, own["edge"][side])
     if bare and own["due_ns"][side] and difference(row["ack"], own["told"][side]) > 0:
         waited = row["time_ns"] - own["due_ns"][side]
         # A reader that makes room may answer as well, at any time.
@@ -102,7 +107,8 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
 @inline
 def wants_zero(row: Any, own: Any, side: Int) -> Any:
     """__tcp_select_window(): is there so little room that the window would be closed, were it not open already?"""
-    mss, widest = max(np.int64(own["mss"][side]), LEAST_MSS), np.int64(own["widest"][side])
+    mss: Int = max(np.int64(own["mss"][side]), np.int64(LEAST_MSS))
+    widest = np.int64(own["widest"][side])
     offered = difference(own["edge"][side], row["ack"])
     free = offered
     if widest < FIRST_SEGMENTS * mss:  # the window is the whole buffer
@@ -123,58 +129,3 @@ def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any, used: Any) ->
     if saved > 0:
         add(row, ACK_COMPRESSED, saved, out, used)
     own["held"][side] = own["early"][side] = 0
-
-
-@inline
-def note_block(own: Any, side: Int, left: Int, right: Int) -> Int:
-    """tcp_sack_new_ofo_skb(): the block that the segment lies in or touches comes first: which it was."""
-    lefts, rights = own["sack_left"][side], own["sack_right"][side]
-    count = np.int64(own["sacks"][side])
-    at = 0
-    while at < count and (difference(left, rights[at]) > 0 or difference(lefts[at], right) > 0):
-        at += 1
-    found = at
-    if at == count:
-        if count == BLOCKS:
-            at -= 1
-        else:
-            count += 1
-    else:
-        left = np.int64(lefts[at]) if difference(lefts[at], left) < 0 else left
-        right = np.int64(rights[at]) if difference(rights[at], right) > 0 else right
-    while at > 0:
-        lefts[at], rights[at] = lefts[at - 1], rights[at - 1]
-        at -= 1
-    lefts[0], rights[0] = left, right
-    own["sacks"][side] = count
-    unite_blocks(own, side)
-    return found
-
-
-@inline
-def unite_blocks(own: Any, side: Int) -> None:
-    """tcp_sack_maybe_coalesce(): blocks that the first one touches become a part of it."""
-    lefts, rights = own["sack_left"][side], own["sack_right"][side]
-    kept = 1
-    for k in range(1, np.int64(own["sacks"][side])):
-        if difference(lefts[k], rights[0]) <= 0 and difference(lefts[0], rights[k]) <= 0:
-            if difference(lefts[k], lefts[0]) < 0:
-                lefts[0] = lefts[k]
-            if difference(rights[k], rights[0]) > 0:
-                rights[0] = rights[k]
-        else:
-            lefts[kept], rights[kept] = lefts[k], rights[k]
-            kept += 1
-    own["sacks"][side] = kept
-
-
-@inline
-def clear_blocks(own: Any, side: Int) -> None:
-    """tcp_sack_remove(): forget the blocks before what is waited for."""
-    lefts, rights = own["sack_left"][side], own["sack_right"][side]
-    kept = 0
-    for k in range(np.int64(own["sacks"][side])):
-        if own["queue"][side] and difference(lefts[k], own["next"][side]) > 0:
-            lefts[kept], rights[kept] = lefts[k], rights[k]
-            kept += 1
-    own["sacks"][side] = kept

@@ -21,7 +21,7 @@ from analyzer.counters.prediction.buffer_kernel import buffered, is_predicted, j
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.ranges_kernel import advance, forget, hold
-from analyzer.counters.prediction.state import ESTABLISHED, GONE, SYN_RECEIVED
+from analyzer.counters.prediction.state import ESTABLISHED, GONE, NOTHING, SYN_RECEIVED
 from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.serial import difference
 
@@ -33,10 +33,9 @@ OFO_QUEUE, OFO_MERGE = NUMBER["TcpExtTCPOFOQueue"], NUMBER["TcpExtTCPOFOMerge"]
 RCVQ_DROP, RCV_PRUNED = NUMBER["TcpExtTCPRcvQDrop"], NUMBER["TcpExtRcvPruned"]
 DELAYED_ACK_LOST, ZERO_WINDOW_DROP = NUMBER["TcpExtDelayedACKLost"], NUMBER["TcpExtTCPZeroWindowDrop"]
 
+
 @kernel
-def arrival_received(
-    row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any, used: Any
-) -> Int:
+def arrival_received(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any, used: Any) -> Int:
     """A segment to the host, after `talk` knows of it: what became of it."""
     other, flags = np.int64(row["direction"]), np.int64(row["flags"])
     side = 1 - other
@@ -49,7 +48,12 @@ def arrival_received(
             own["ready"][side], own["next"][side] = 1, np.int64(row["seq"]) + 1 & 0xFFFFFFFF
             own["una"][side] = row["ack"]
             note_stamp(row, own, side)
-        elif before == SYN_RECEIVED and flags & ACK and talk["syn"][side] and row["seq"] == talk["told"][side] - 1:
+        elif (
+            before == SYN_RECEIVED
+            and flags & ACK
+            and talk["syn"][side]
+            and difference(talk["told"][side], row["seq"]) == 1
+        ):
             add(row, DELAYED_ACK_LOST, 1, out, used)  # both ends opened: the SYN comes again, with the ACK
         return REFUSED
     if flags & RST:
@@ -57,7 +61,7 @@ def arrival_received(
             own["over"][side] = 1
             forget(pool, own, side)
         return REFUSED
-    if own["over"][side] or not own["ready"][side] or not talk["established"][side] or not flags & ACK:
+    if own["over"][side] or not own["ready"][side] or not is_open(talk, own, side) or not flags & ACK:
         return REFUSED
     space = np.int64(row["payload_len"]) + (flags & FIN)
     left = np.int64(row["seq"])
@@ -71,13 +75,13 @@ def arrival_received(
     found, fast = NOTHING_NEW, False
     # tcp_sequence(): what lies before the last acknowledgment, or beyond the window, is not looked at any further.
     if difference(right, talk["told"][side]) >= 0 and difference(left, own["edge"][side]) <= 0:
-        fast = before == ESTABLISHED and own["fin"][side] != 2 and not talk["fin"][side]
+        fast = (before == ESTABLISHED or before == NOTHING) and own["fin"][side] != 2 and not talk["fin"][side]
         fast = fast and is_predicted(row, own, side)  # by what was known before it
         note_ack(row, talk, own, side)
         note_window(row, own, side)
     if space > 0:
         waits = may_wait(row, own, side)
-        found = take_data(row, own, pool, side, left, right, waits, fast, out, used)
+        found = take_data(row, talk, own, pool, side, left, right, waits, fast, out, used)
         own["kind"][side], own["end"][side] = found, right
         own["tsval"][side], own["tsecr"][side] = row["tsval"], row["tsecr"]
     if own["fin"][side] == 2 and talk["fin_acked"][side]:
@@ -87,13 +91,28 @@ def arrival_received(
 
 @inline
 def take_data(
-    row: Any, own: Any, pool: Any, side: Int, left: Int, right: Int, waits: Any, fast: Any, out: Any, used: Any
+    row: Any,
+    talk: Any,
+    own: Any,
+    pool: Any,
+    side: Int,
+    left: Int,
+    right: Int,
+    waits: Any,
+    fast: Any,
+    out: Any,
+    used: Any,
 ) -> Int:
-    """tcp_data_queue(): what becomes of data or a FIN."""
+    """tcp_data_queue(): what becomes of data or a FIN.
+
+    Where the host has closed, nobody may be left to take it: new data resets the connection then, and once its FIN is
+    acknowledged a mere stand-in answers (FIN_WAIT_2).
+    """
     awaited = np.int64(own["next"][side])
     room = max(0, difference(own["edge"][side], awaited))
     if difference(right, awaited) <= 0:
-        add_range(row, DELAYED_ACK_LOST, 1, 0 if waits and own["kind"][side] == OLD else 1, 1, out, used)
+        unsure = (waits and own["kind"][side] == OLD) or talk["fin_acked"][side]
+        add_range(row, DELAYED_ACK_LOST, 1, 0 if unsure else 1, 1, out, used)
         return OLD
     if difference(left, awaited) <= 0:
         if room == 0 and row["payload_len"] > 0:
@@ -102,7 +121,7 @@ def take_data(
             return REFUSED
         if row["flags"] & FIN:
             own["fin"][side], own["fin_end"][side] = 1, right
-        own["before"][side] = awaited
+        own["before"][side], own["beyond"][side] = awaited, difference(right, awaited) > room
         one = buffered(row, own, side, fast, out, used)
         taken, fitting = advance(pool, own, side, right)
         joined(row, one + fitting, taken + np.int64(own["some"][side]), out, used)
@@ -118,7 +137,7 @@ def take_data(
     if difference(left, awaited) >= room:
         return REFUSED
     again = own["kind"][side] == OUT_OF_ORDER and left == own["end"][side]
-    sure = difference(right, awaited) <= room and not (waits and again)
+    sure = difference(right, awaited) <= room and not (waits and again) and not talk["fin"][side]
     add_range(row, OFO_QUEUE, 1, 1 if sure else 0, 1, out, used)
     if row["flags"] & FIN:
         own["fin"][side], own["fin_end"][side] = 1, right
@@ -135,12 +154,13 @@ def take_data(
 def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any, used: Any) -> None:
     """A segment of the host: what it acknowledges it has, and how far its window reaches."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
-    if flags & SYN:
-        if before != ESTABLISHED:
-            note_options(row, own, side)
-            own["over"][side], own["fin"][side] = 0, 0
-            forget(pool, own, side)
-            own["ready"][side], own["next"][side] = flags & ACK != 0, row["ack"]
+    if flags & SYN and before != ESTABLISHED:
+        note_options(row, own, side)
+        own["over"][side], own["fin"][side] = 0, 0
+        forget(pool, own, side)
+        own["ready"][side], own["next"][side] = flags & ACK != 0, row["ack"]
+    if row["sack_count"] > 0:
+        own["sack"][:] = 1
     if flags & RST:
         if talk["gone"][side] and before != GONE:
             own["over"][side] = 1
@@ -151,21 +171,31 @@ def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any
     if not own["ready"][side] or difference(row["ack"], own["next"][side]) > 0:
         own["ready"][side] = 1
         advance(pool, own, side, np.int64(row["ack"]))
-    if (
-        own["kind"][side] == IN_ORDER
-        and row["payload_len"] == 0
-        and row["window"] == 0
-        and row["ack"] == own["before"][side]
-        and difference(own["edge"][side], row["ack"]) > 0
-    ):
-        own["next"][side] = row["ack"]  # it took back its window at once: there was no memory for the data
-        add_range(row, RCVQ_DROP, 1, 0, 1, out, used)
-        add_range(row, RCV_PRUNED, 1, 0, 1, out, used)
+    if own["kind"][side] == IN_ORDER and row["payload_len"] == 0 and row["ack"] == own["before"][side]:
+        not_taken(row, own, side, out, used)
     own["kind"][side] = NOTHING_NEW
     if row["window"] == 0:
         own["predicts"][side] = 0
     shift = 0 if flags & SYN else window_shift(own, side)
     own["edge"][side] = np.int64(row["ack"]) + (np.int64(row["window"]) << shift) & 0xFFFFFFFF
+
+
+@inline
+def not_taken(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+    """An ACK that does not cover the data in order just received: was that refused, or only not looked at yet?"""
+    if row["window"] == 0 and difference(own["edge"][side], row["ack"]) > 0:
+        # The window is taken back at once: there was no memory for the data.
+        add_range(row, RCVQ_DROP, 1, 0, 1, out, used)
+        add_range(row, RCV_PRUNED, 1, 0, 1, out, used)
+        own["next"][side] = row["ack"]
+    elif own["beyond"][side]:
+        own["next"][side] = row["ack"]
+
+
+@inline
+def is_open(talk: Any, own: Any, side: Int) -> Any:
+    """Is the connection open at this end, or was it before the capture began?"""
+    return talk["established"][side] or (own["scales"][0] == 0 and own["scales"][1] == 0)
 
 
 @inline

@@ -27,6 +27,7 @@ ARRIVAL = np.dtype(
         ("tsecr", "u4", (2,)),
         ("awake_ns", "i8", (2,)),  # until when the reader may be at work with the data that came last in order
         ("before", "u4", (2,)),  # what it waited for before that data
+        ("beyond", "u1", (2,)),  # which reached beyond the window
         ("told", "u4", (2,)),  # what it acknowledged last
         ("mss", "u4", (2,)),  # the largest segment it received
         ("widest", "u4", (2,)),  # the largest window it offered
@@ -55,7 +56,10 @@ NOTHING_NEW, OLD, IN_ORDER, OUT_OF_ORDER, REFUSED = range(5)
 
 ATO_NS, ATO_TICK_NS = 39_000_000, 3_000_000  # the timer of delayed ACKs (TCP_DELACK_MIN), and how early its tick may be
 QUIET_NS = 1_000_000  # what is sent so long after data is not the answer to it
-BLOCKS, BLOCKS_EXPECTED = 4, 2  # SACK blocks that are kept, and that are taken to get through (TCP_SACK_BLOCKS_EXPECTED)
+BLOCKS, BLOCKS_EXPECTED = (
+    4,
+    2,
+)  # SACK blocks that are kept, and that are taken to get through (TCP_SACK_BLOCKS_EXPECTED)
 AT_ONCE_NS = 100_000  # what is sent so soon after a segment answers it
 DUPLICATES = 3  # segments out of order that are answered at once (TCP_FASTRETRANS_THRESH)
 MOST_SHIFT = 14

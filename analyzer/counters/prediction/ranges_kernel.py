@@ -56,10 +56,11 @@ def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, In
 
     That is the segment itself, or those that it covers. How many depends on which were joined before; -1 if this one was.
     """
-    before, at = 0, np.int64(own["queue"][side])
+    before, at = np.int64(0), np.int64(own["queue"][side])
     while at and difference(pool[at]["left"], left) <= 0:
         before, at = at, np.int64(pool[at]["next"])
-    dropped = least = most = 0
+    dropped = least = 0
+    most: Int = 0
     if before:
         end = np.int64(pool[before]["right"])
         pieces = np.int64(pool[before]["pieces"])
