@@ -50,6 +50,7 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -
     size = min(np.int64(row["payload_len"]), segment_size(row, talk))
     own["mss"][side] = max(np.int64(own["mss"][side]), size)
     own["direct"][side] = 1
+    own["soon"][side] = found == IN_ORDER and own["mss"][side] == 0 and not talk["fin"][side]
     if found == IN_ORDER:
         clear_blocks(own, side)
         own["counted_at"][side] = own["next"][side]
@@ -91,17 +92,32 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
     unit = 1 << shift
     window = np.int64(row["window"]) << shift
     moved: Int = difference(np.int64(row["ack"]) + window, own["edge"][side])
-    if bare and own["due_ns"][side] and difference(row["ack"], own["told"][side]) > 0:
-        waited = row["time_ns"] - own["due_ns"][side]
-        # A reader that makes room may answer as well, at any time.
-        timer = waited >= ATO_NS or (waited >= ATO_NS - ATO_TICK_NS and moved < unit)
-        if timer and row["time_ns"] - own["data_ns"][side] >= QUIET_NS:
-            add(row, DELAYED_ACKS, 1, out, used)
+    if (
+        bare
+        and own["due_ns"][side]
+        and difference(row["ack"], own["told"][side]) > 0
+        and by_timer(row, own, side, moved < unit)
+    ):
+        add(row, DELAYED_ACKS, 1, out, used)
     own["due_ns"][side] = 0
     own["widest"][side] = max(np.int64(own["widest"][side]), window)
     if own["scales"][0] and own["scales"][1] and 0 <= moved < unit and wants_zero(row, own, side):
         add(row, WANT_ZERO_WINDOW, 1, out, used)  # the right edge stays: what was offered is not taken back
     own["told"][side] = row["ack"]
+
+
+@inline
+def by_timer(row: Any, own: Any, side: Int, kept: Any) -> Any:
+    """tcp_delack_timer(): did the timer send this ACK? A reader that makes room may answer as well, at any time.
+
+    The timer runs for 40 ms or more; not at all before the first data (tcp_event_data_recv() sets icsk_ack.ato).
+    """
+    waited = row["time_ns"] - own["due_ns"][side]
+    if own["soon"][side]:
+        return waited >= AT_ONCE_NS
+    if row["time_ns"] - own["data_ns"][side] < QUIET_NS:
+        return False
+    return waited >= ATO_NS or (waited >= ATO_NS - ATO_TICK_NS and kept)
 
 
 @inline

@@ -32,6 +32,7 @@ ARRIVAL = np.dtype(
         ("mss", "u4", (2,)),  # the largest segment it received
         ("widest", "u4", (2,)),  # the largest window it offered
         ("due_ns", "i8", (2,)),  # since when an ACK is owed; 0 without
+        ("soon", "u1", (2,)),  # its timer has no time set yet: nothing but a FIN came
         ("data_ns", "i8", (2,)),  # when data came last
         ("counted", "u1", (2,)),  # segments out of order that were answered at once
         ("counted_at", "u4", (2,)),  # while this was waited for
