@@ -11,11 +11,13 @@ from analyzer.counters.prediction.arrival_state import (
     AWAKE_NS,
     COPY_NS,
     IN_ORDER,
+    MANY,
     MOST_SHIFT,
     NOTHING_NEW,
     OLD,
     OUT_OF_ORDER,
     REFUSED,
+    SEEN_NS,
 )
 from analyzer.counters.prediction.buffer_kernel import buffered, is_predicted, joined
 from analyzer.counters.prediction.emit_kernel import add, add_range
@@ -30,6 +32,7 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 PAWS_WINDOW = 1  # ticks that a TSval may be behind (TCP_PAWS_WINDOW)
 
 OFO_QUEUE, OFO_MERGE = NUMBER["TcpExtTCPOFOQueue"], NUMBER["TcpExtTCPOFOMerge"]
+OFO_DROP = NUMBER["TcpExtTCPOFODrop"]
 RCVQ_DROP, RCV_PRUNED = NUMBER["TcpExtTCPRcvQDrop"], NUMBER["TcpExtRcvPruned"]
 DELAYED_ACK_LOST, ZERO_WINDOW_DROP = NUMBER["TcpExtDelayedACKLost"], NUMBER["TcpExtTCPZeroWindowDrop"]
 
@@ -112,6 +115,7 @@ def take_data(
     room = max(0, difference(own["edge"][side], awaited))
     if difference(right, awaited) <= 0:
         unsure = (waits and own["kind"][side] == OLD) or talk["fin_acked"][side]
+        unsure = unsure or own["short"][side]
         add_range(row, DELAYED_ACK_LOST, 1, 0 if unsure else 1, 1, out, used)
         return OLD
     if difference(left, awaited) <= 0:
@@ -121,7 +125,8 @@ def take_data(
             return REFUSED
         if row["flags"] & FIN:
             own["fin"][side], own["fin_end"][side] = 1, right
-        own["before"][side], own["beyond"][side] = awaited, difference(right, awaited) > room
+        own["taken"][side] = min(MANY, np.int64(own["taken"][side]) + 1)
+        own["beyond"][side] = difference(right, awaited) > room
         one = buffered(row, own, side, fast, out, used)
         taken, fitting = advance(pool, own, side, right)
         joined(row, one + fitting, taken + np.int64(own["some"][side]), out, used)
@@ -137,8 +142,16 @@ def take_data(
     if difference(left, awaited) >= room:
         return REFUSED
     again = own["kind"][side] == OUT_OF_ORDER and left == own["end"][side]
-    sure = difference(right, awaited) <= room and not (waits and again) and not talk["fin"][side]
+    sure = (
+        difference(right, awaited) <= room
+        and not (waits and again)
+        and not talk["fin"][side]
+        and not own["short"][side]
+    )
     add_range(row, OFO_QUEUE, 1, 1 if sure else 0, 1, out, used)
+    if own["short"][side]:
+        add_range(row, OFO_DROP, 0, 0, 1, out, used)
+        add_range(row, RCV_PRUNED, 0, 0, 1, out, used)
     if row["flags"] & FIN:
         own["fin"][side], own["fin_end"][side] = 1, right
     own["predicts"][side] = 0
@@ -171,8 +184,9 @@ def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any
     if not own["ready"][side] or difference(row["ack"], own["next"][side]) > 0:
         own["ready"][side] = 1
         advance(pool, own, side, np.int64(row["ack"]))
-    if own["kind"][side] == IN_ORDER and row["payload_len"] == 0 and row["ack"] == own["before"][side]:
-        not_taken(row, own, side, out, used)
+    elif difference(row["ack"], own["next"][side]) < 0:
+        not_taken(row, own, pool, side, out, used)
+    own["taken"][side] = 0
     own["kind"][side] = NOTHING_NEW
     if row["window"] == 0:
         own["predicts"][side] = 0
@@ -181,15 +195,24 @@ def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any
 
 
 @inline
-def not_taken(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
-    """An ACK that does not cover the data in order just received: was that refused, or only not looked at yet?"""
-    if row["window"] == 0 and difference(own["edge"][side], row["ack"]) > 0:
-        # The window is taken back at once: there was no memory for the data.
-        add_range(row, RCVQ_DROP, 1, 0, 1, out, used)
-        add_range(row, RCV_PRUNED, 1, 0, 1, out, used)
-        own["next"][side] = row["ack"]
-    elif own["beyond"][side]:
-        own["next"][side] = row["ack"]
+def not_taken(row: Any, own: Any, pool: Any, side: Int, out: Any, used: Any) -> None:
+    """An ACK that does not cover all data in order: was some refused, or is it only not looked at yet?"""
+    ack = np.int64(row["ack"])
+    taken_back = row["window"] == 0 and difference(own["edge"][side], ack) > 0
+    waited = row["time_ns"] - own["tail_ns"][side]
+    left = np.int64(row["sack_left_1"])
+    hole = waited > AWAKE_NS and row["sack_count"] > 0 and row["payload_len"] == 0
+    hole = hole and difference(left, ack) > 0 and difference(left, own["next"][side]) < 0
+    if taken_back and own["taken"][side] > 0:  # there was no memory for it
+        many = np.int64(own["taken"][side])
+        add_range(row, RCVQ_DROP, 1, 0, many, out, used)
+        add_range(row, RCV_PRUNED, 1, 0, many, out, used)
+        own["short"][side] = 1
+    if taken_back or hole or waited > SEEN_NS or own["beyond"][side]:
+        forget(pool, own, side)
+        own["next"][side], own["fin"][side] = ack, 0
+    if hole:
+        hold(pool, own, side, left, np.int64(row["sack_right_1"]))
 
 
 @inline

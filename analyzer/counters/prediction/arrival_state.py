@@ -26,8 +26,9 @@ ARRIVAL = np.dtype(
         ("tsval", "u4", (2,)),
         ("tsecr", "u4", (2,)),
         ("awake_ns", "i8", (2,)),  # until when the reader may be at work with the data that came last in order
-        ("before", "u4", (2,)),  # what it waited for before that data
-        ("beyond", "u1", (2,)),  # which reached beyond the window
+        ("taken", "u2", (2,)),  # segments in order since the host sent something
+        ("beyond", "u1", (2,)),  # the last one reached beyond the window
+        ("short", "u1", (2,)),  # memory for data ran out before
         ("told", "u4", (2,)),  # what it acknowledged last
         ("mss", "u4", (2,)),  # the largest segment it received
         ("widest", "u4", (2,)),  # the largest window it offered
@@ -70,6 +71,8 @@ PAGE, SKB_BYTES = 4096, 576  # what a socket takes memory in; what a buffer take
 USUAL_BYTES, SHELL_BYTES = 704, 256  # what it mostly takes, and how much of it is saved if it is joined to another
 READ_NS = 20_000  # a segment that follows so soon finds the one before unread
 JOINED = 18  # segments that fit into one buffer, which has so many places less one for pages (MAX_SKB_FRAGS)
+SEEN_NS = 40_000_000  # after which what an ACK does not cover was not taken
+MANY = 1000  # more is not counted
 AWAKE_NS, COPY_NS = 1_000_000, 20  # how long a reader that data woke up may keep the socket: in all, and for each byte
 
 # A range of bytes that were received out of order. All connections share the rows; row 0 keeps the rest: `next` is
