@@ -23,7 +23,7 @@ from analyzer.counters.prediction.arrival_state import (
     WINDOW_PART,
 )
 from analyzer.counters.prediction.blocks_kernel import clear_blocks, note_block
-from analyzer.counters.prediction.emit_kernel import add, segment_size
+from analyzer.counters.prediction.emit_kernel import add, add_range, segment_size
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.serial import difference
 
@@ -62,20 +62,21 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -
 @inline
 def hold_back(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
     """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
+    if own["joins"][side] == 2:
+        return
     if own["counted_at"][side] != own["next"][side]:
         own["counted_at"][side], own["counted"][side] = own["next"][side], 0
     left = np.int64(row["seq"])
     space = np.int64(row["payload_len"]) + (row["flags"] & FIN)
     block = note_block(own, side, left, left + space & 0xFFFFFFFF)
     if block >= BLOCKS_EXPECTED and own["held"][side] > 0:
-        saved = np.int64(own["held"][side]) - 1  # tcp_sack_compress_send_ack(): what was held back goes out first
-        if saved > 0:
-            add(row, ACK_COMPRESSED, saved, out, used)
-        own["held"][side], own["early"][side] = 0, 1
+        saved(row, own, side, np.int64(own["held"][side]) - 1, out, used)  # what was held back goes out first
+        own["early"][side] = 1
     elif own["counted"][side] < DUPLICATES:
         own["counted"][side] += 1
     else:
         own["held"][side] += 1
+        own["doubted"][side] += np.int64(own["joins"][side])
         own["direct"][side] = 0
 
 
@@ -84,7 +85,7 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
     """tcp_event_ack_sent(), tcp_delack_timer_handler(), tcp_select_window(): a segment of the host; called before arrival_sent()."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
-        own["due_ns"][side] = own["held"][side] = own["early"][side] = own["widest"][side] = 0
+        own["due_ns"][side] = own["held"][side] = own["doubted"][side] = own["early"][side] = own["widest"][side] = 0
         return
     bare = row["payload_len"] == 0 and not flags & FIN
     compressed(row, own, side, bare, out, used)
@@ -141,7 +142,14 @@ def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any, used: Any) ->
     held = np.int64(own["held"][side])
     if own["bare_ns"][side] and not bare and row["time_ns"] - own["bare_ns"][side] < AT_ONCE_NS:
         held -= 1  # that ACK made room for this data, which went out first
-    saved = held - 1 if bare and not own["direct"][side] else held
-    if saved > 0:
-        add(row, ACK_COMPRESSED, saved, out, used)
-    own["held"][side] = own["early"][side] = 0
+    saved(row, own, side, held - 1 if bare and not own["direct"][side] else held, out, used)
+    own["early"][side] = 0
+
+
+@inline
+def saved(row: Any, own: Any, side: Int, many: Int, out: Any, used: Any) -> None:
+    """So many ACKs were saved, unless segments joined in the backlog."""
+    if many > 0:
+        least = max(0, many - np.int64(own["doubted"][side]))
+        add_range(row, ACK_COMPRESSED, many, least, many, out, used)
+    own["held"][side] = own["doubted"][side] = 0

@@ -83,8 +83,8 @@ def arrival_received(row: Any, talk: Any, own: Any, pool: Any, before: Int, out:
         note_ack(row, talk, own, side)
         note_window(row, own, side)
     if space > 0:
-        waits = may_wait(row, own, side)
-        found = take_data(row, talk, own, pool, side, left, right, waits, fast, out, used)
+        own["joins"][side] = may_join(row, own, side)
+        found = take_data(row, talk, own, pool, side, left, right, fast, out, used)
         own["kind"][side], own["end"][side] = found, right
         own["tsval"][side], own["tsecr"][side] = row["tsval"], row["tsecr"]
     if own["fin"][side] == 2 and talk["fin_acked"][side]:
@@ -101,7 +101,6 @@ def take_data(
     side: Int,
     left: Int,
     right: Int,
-    waits: Any,
     fast: Any,
     out: Any,
     used: Any,
@@ -114,7 +113,7 @@ def take_data(
     awaited = np.int64(own["next"][side])
     room = max(0, difference(own["edge"][side], awaited))
     if difference(right, awaited) <= 0:
-        unsure = (waits and own["kind"][side] == OLD) or talk["fin_acked"][side]
+        unsure = (own["joins"][side] and own["kind"][side] == OLD) or talk["fin_acked"][side]
         unsure = unsure or own["short"][side]
         add_range(row, DELAYED_ACK_LOST, 1, 0 if unsure else 1, 1, out, used)
         return OLD
@@ -142,13 +141,9 @@ def take_data(
     if difference(left, awaited) >= room:
         return REFUSED
     again = own["kind"][side] == OUT_OF_ORDER and left == own["end"][side]
-    sure = (
-        difference(right, awaited) <= room
-        and not (waits and again)
-        and not talk["fin"][side]
-        and not own["short"][side]
-    )
-    add_range(row, OFO_QUEUE, 1, 1 if sure else 0, 1, out, used)
+    joins = np.int64(own["joins"][side]) if again else 0
+    sure = difference(right, awaited) <= room and joins == 0 and not talk["fin"][side] and not own["short"][side]
+    add_range(row, OFO_QUEUE, 0 if joins == 2 else 1, 1 if sure else 0, 1, out, used)
     if own["short"][side]:
         add_range(row, OFO_DROP, 0, 0, 1, out, used)
         add_range(row, RCV_PRUNED, 0, 0, 1, out, used)
@@ -222,18 +217,22 @@ def is_open(talk: Any, own: Any, side: Int) -> Any:
 
 
 @inline
-def may_wait(row: Any, own: Any, side: Int) -> Any:
-    """May the segment have joined the one before in the backlog of the socket (tcp_add_backlog())?
+def may_join(row: Any, own: Any, side: Int) -> Int:
+    """tcp_add_backlog(): does the segment join the one before, while the application is at work with the socket? 0 no, 1 perhaps, 2 probably.
 
-    That takes two segments in a row with the same options, which find the application at work with the socket.
+    That takes two segments in a row with the same options. If the first should have been answered at once and was not, it still waits.
     """
-    return (
+    same = (
         own["kind"][side] != NOTHING_NEW
         and row["seq"] == own["end"][side]
         and row["tsval"] == own["tsval"][side]
         and row["tsecr"] == own["tsecr"][side]
-        and row["time_ns"] < own["awake_ns"][side]
     )
+    if not same:
+        return 0
+    if own["direct"][side] and own["kind"][side] == OUT_OF_ORDER:
+        return 2
+    return 1 if row["time_ns"] < own["awake_ns"][side] else 0
 
 
 @inline

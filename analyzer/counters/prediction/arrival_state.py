@@ -38,6 +38,8 @@ ARRIVAL = np.dtype(
         ("counted", "u1", (2,)),  # segments out of order that were answered at once
         ("counted_at", "u4", (2,)),  # while this was waited for
         ("held", "i4", (2,)),  # segments out of order since then that may have no ACK of their own
+        ("joins", "u1", (2,)),  # whether the last segment joined the one before in the backlog: 1 perhaps, 2 probably
+        ("doubted", "i4", (2,)),  # of those held, how many may have joined the one before
         ("direct", "u1", (2,)),  # the last segment has one
         ("bare_ns", "i8", (2,)),  # when an ACK without data came that is among them; 0 if something else came since
         ("early", "u1", (2,)),  # the next ACK is for those before the last one
