@@ -53,8 +53,10 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -
     own["soon"][side] = found == IN_ORDER and own["mss"][side] == 0 and not talk["fin"][side]
     if found == IN_ORDER:
         clear_blocks(own, side)
-        own["counted_at"][side] = own["next"][side]
-        own["counted"][side] = difference(own["next"][side], own["told"][side]) <= own["mss"][side]
+        if own["queue"][
+            side
+        ]:  # the next hole: this segment is the first of those answered at once, or comes before them
+            own["counted_at"][side], own["counted"][side] = own["next"][side], 1
     elif found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
         hold_back(row, own, side, out, used)
 
