@@ -65,6 +65,7 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -
 def hold_back(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
     """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
     if own["joins"][side] == 2:
+        own["counted"][side] = DUPLICATES  # how many were answered at once is not certain any more
         return
     if own["counted_at"][side] != own["next"][side]:
         own["counted_at"][side], own["counted"][side] = own["next"][side], 0
