@@ -89,6 +89,7 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
         own["due_ns"][side] = own["held"][side] = own["doubted"][side] = own["early"][side] = own["widest"][side] = 0
+        own["told"][side] = row["ack"]
         return
     bare = row["payload_len"] == 0 and not flags & FIN
     compressed(row, own, side, bare, out, used)
