@@ -311,6 +311,7 @@ def test_ranges_out_of_order() -> None:
     assert own["stored"][0] == 300
     assert hold(pool, own, 0, 50, 600) == (2, 2, 3)
     assert own["stored"][0] == 550
+    assert own["last"][0] == own["queue"][0]
     assert advance(pool, own, 0, 60)[0] == 1
     assert own["next"][0] == 600
     assert own["queue"][0] == own["stored"][0] == 0

@@ -12,6 +12,7 @@ ARRIVAL = np.dtype(
         ("next", "u4", (2,)),  # rcv_nxt
         ("edge", "u4", (2,)),  # right edge of the window it offered
         ("queue", "i4", (2,)),  # the first range out of order, in the pool; 0 without
+        ("last", "i4", (2,)),  # the last of them
         ("stored", "i8", (2,)),  # bytes in these ranges
         ("una", "u4", (2,)),  # what the other end acknowledged last
         ("stamped", "u1", (2,)),

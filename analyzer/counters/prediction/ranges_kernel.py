@@ -47,7 +47,7 @@ def forget(pool: Any, own: Any, side: Int) -> None:
         following = np.int64(pool[at]["next"])
         give_back(pool, at)
         at = following
-    own["queue"][side] = own["stored"][side] = 0
+    own["queue"][side] = own["last"][side] = own["stored"][side] = 0
 
 
 @kernel
@@ -57,6 +57,9 @@ def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, In
     That is the segment itself, or those that it covers. How many depends on which were joined before; -1 if this one was.
     """
     before, at = np.int64(0), np.int64(own["queue"][side])
+    last = np.int64(own["last"][side])
+    if last and difference(pool[last]["left"], left) <= 0:  # mostly it goes to the end
+        before, at = last, np.int64(0)
     while at and difference(pool[at]["left"], left) <= 0:
         before, at = at, np.int64(pool[at]["next"])
     dropped = least = 0
@@ -91,6 +94,8 @@ def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, In
             own["queue"][side] = following
         give_back(pool, at)
         at = following
+    if at == 0:
+        own["last"][side] = before
     return dropped, least, most
 
 
@@ -147,4 +152,6 @@ def advance(pool: Any, own: Any, side: Int, right: Int) -> tuple[Int, Int]:
         give_back(pool, at)
         at = following
     own["queue"][side] = at
+    if at == 0:
+        own["last"][side] = 0
     return taken, fitting
