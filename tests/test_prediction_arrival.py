@@ -149,6 +149,37 @@ def test_old_data_leaves_the_recent_timestamp_alone(counted: Count) -> None:
     assert found["DelayedACKLost"] == (1, 1, 1)
 
 
+@pytest.mark.parametrize("isn", ["client 7 server 4294960000", "client 4294967000 server 9"])
+def test_data_that_paws_refuses(counted: Count, isn: str) -> None:
+    """It is not queued, and only what is old of it counts; whatever number the connection begins with."""
+    found = counted(
+        STAMPED.replace("timestamps\n", f"timestamps\nisn {isn}\n")
+        + """
+        +0.01    < .  1:1449(1448) ack 1 win 502 <nop,nop,TS val 140 ecr 900>
+        +0.00001 > .  1:1(0) ack 1449 win 502 <nop,nop,TS val 910 ecr 140>
+        +0.01    < .  2897:4345(1448) ack 1 win 502 <nop,nop,TS val 130 ecr 900>
+        +0.00001 > .  1:1(0) ack 1449 win 502 <nop,nop,TS val 930 ecr 140>
+        +0.01    < .  1:1449(1448) ack 1 win 502 <nop,nop,TS val 130 ecr 900>
+        +0.00001 > .  1:1(0) ack 1449 win 502 <nop,nop,TS val 940 ecr 140,nop,nop,sack 1:1449>
+        """
+    )
+    assert "TCPOFOQueue" not in found
+    assert found["DelayedACKLost"] == (1, 1, 1)
+
+
+def test_a_full_accept_queue(counted: Count) -> None:
+    """The last ACK of the handshake is not taken, nor is the data after it: what comes again is not old."""
+    found = counted(
+        OPENING
+        + """
+        +0.001   < P. 1:101(100) ack 1 win 502
+        +0.2     < P. 1:101(100) ack 1 win 502
+        +0.8     > S. 0:0(0) ack 1 win 64240 <mss 1460,sackOK,wscale 7>
+        """
+    )
+    assert found["DelayedACKLost"] == (0, 0, 1)
+
+
 def test_both_ends_open_at_once(counted: Count) -> None:
     """The SYN comes again with the ACK: old data for a receiver that has seen it."""
     found = counted(

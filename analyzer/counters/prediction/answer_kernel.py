@@ -106,7 +106,8 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
         add(row, DELAYED_ACKS, 1, out, used)
     own["due_ns"][side] = 0
     own["widest"][side] = max(np.int64(own["widest"][side]), window)
-    if own["scales"][0] and own["scales"][1] and 0 <= moved < unit and wants_zero(row, own, side):
+    known = own["scales"][0] and own["scales"][1] and own["mss"][side] > 0  # only what was received takes room
+    if known and 0 <= moved < unit and wants_zero(row, own, side):
         add(row, WANT_ZERO_WINDOW, 1, out, used)  # the right edge stays: what was offered is not taken back
     own["told"][side] = row["ack"]
 

@@ -114,8 +114,8 @@ def take_data(
     room = max(0, difference(own["edge"][side], awaited))
     if difference(right, awaited) <= 0:
         unsure = (own["joins"][side] and own["kind"][side] == OLD) or talk["fin_acked"][side]
-        unsure = unsure or own["short"][side]
-        add_range(row, DELAYED_ACK_LOST, 1, 0 if unsure else 1, 1, out, used)
+        unsure = unsure or own["short"][side] or not settled(talk, side)
+        add_range(row, DELAYED_ACK_LOST, 1 if settled(talk, side) else 0, 0 if unsure else 1, 1, out, used)
         return OLD
     if difference(left, awaited) <= 0:
         if room == 0 and row["payload_len"] > 0:
@@ -167,6 +167,7 @@ def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any
         own["over"][side], own["fin"][side] = 0, 0
         forget(pool, own, side)
         own["ready"][side], own["next"][side] = flags & ACK != 0, row["ack"]
+        own["una"][side] = row["seq"]
     if row["sack_count"] > 0:
         own["sack"][:] = 1
     if flags & RST:
@@ -176,8 +177,9 @@ def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any
         return
     if not flags & ACK:
         return
-    if not own["ready"][side] or difference(row["ack"], own["next"][side]) > 0:
-        own["ready"][side] = 1
+    if not own["ready"][side]:
+        own["ready"][side], own["next"][side], own["una"][side] = 1, row["ack"], row["seq"]
+    elif difference(row["ack"], own["next"][side]) > 0:
         advance(pool, own, side, np.int64(row["ack"]))
     elif difference(row["ack"], own["next"][side]) < 0:
         not_taken(row, own, pool, side, out, used)
@@ -214,6 +216,12 @@ def not_taken(row: Any, own: Any, pool: Any, side: Int, out: Any, used: Any) -> 
 def is_open(talk: Any, own: Any, side: Int) -> Any:
     """Is the connection open at this end, or was it before the capture began?"""
     return talk["established"][side] or (own["scales"][0] == 0 and own["scales"][1] == 0)
+
+
+@inline
+def settled(talk: Any, side: Int) -> Any:
+    """Has the host accepted the connection? With a full accept queue it takes neither the last ACK of the handshake nor the data after it."""
+    return talk["spoken"][side] or not talk["syn_ack"][side]
 
 
 @inline
