@@ -279,6 +279,20 @@ def test_a_window_taken_back(counted: Count) -> None:
     assert "DelayedACKLost" not in found
 
 
+def test_a_queue_thrown_away(counted: Count) -> None:
+    """What SACK had reported is no longer there."""
+    found = counted(
+        OPENING
+        + """
+        +0.01    < .  1461:2921(1460) ack 1 win 502
+        +0.00001 > .  1:1(0) ack 1 win 502 <nop,nop,sack 1461:2921>
+        +0.01    < .  1:1461(1460) ack 1 win 502
+        +0.00001 > .  1:1(0) ack 1461 win 502
+        """
+    )
+    assert found["OfoPruned"] == (1, 0, 1)
+
+
 def test_data_before_a_closed_window(counted: Count) -> None:
     """A sender that ignores it: the data is dropped, and is new when it comes again."""
     found = counted(

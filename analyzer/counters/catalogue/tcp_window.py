@@ -40,7 +40,7 @@ COUNTERS = (
         points_at="Loss on the path with a receiver short of memory; the sender counts TCPSACKReneging if it times out.",
         reference=f"tcp_prune_ofo_queue() in {_INPUT}; RFC 2018 section 8",
         observability="bounded",
-        why="Below by the times SACK blocks sent vanish from the next ACKs without being acknowledged.",
+        why="About the times SACK blocks sent vanish from the next ACKs without being acknowledged; without SACK it is not seen.",
     ),
     Counter(
         "TcpExtTCPRcvCollapsed",

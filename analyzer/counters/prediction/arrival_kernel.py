@@ -25,6 +25,7 @@ from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.ranges_kernel import advance, forget, hold
 from analyzer.counters.prediction.state import ESTABLISHED, GONE, NOTHING, SYN_RECEIVED
 from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
+from analyzer.kinds import NUMBER as EVENT
 from analyzer.serial import difference
 
 difference = inline(difference)
@@ -33,6 +34,7 @@ PAWS_WINDOW = 1  # ticks that a TSval may be behind (TCP_PAWS_WINDOW)
 
 OFO_QUEUE, OFO_MERGE = NUMBER["TcpExtTCPOFOQueue"], NUMBER["TcpExtTCPOFOMerge"]
 OFO_DROP = NUMBER["TcpExtTCPOFODrop"]
+OFO_PRUNED, E_RENEGING = NUMBER["TcpExtOfoPruned"], EVENT["sack_reneging"]
 RCVQ_DROP, RCV_PRUNED = NUMBER["TcpExtTCPRcvQDrop"], NUMBER["TcpExtRcvPruned"]
 DELAYED_ACK_LOST, ZERO_WINDOW_DROP = NUMBER["TcpExtDelayedACKLost"], NUMBER["TcpExtTCPZeroWindowDrop"]
 
@@ -159,9 +161,16 @@ def take_data(
 
 
 @kernel
-def arrival_sent(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any, used: Any) -> None:
+def arrival_sent(
+    row: Any, talk: Any, own: Any, pool: Any, before: Int, events: Any, first: Int, stop: Int, out: Any, used: Any
+) -> None:
     """A segment of the host: what it acknowledges it has, and how far its window reaches."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
+    for k in range(first, stop):
+        if events[k]["event"] == E_RENEGING:  # tcp_prune_ofo_queue() forgets the SACK blocks
+            add_range(row, OFO_PRUNED, 1, 0, 1, out, used)
+            forget(pool, own, side)
+            own["short"][side] = 1
     if flags & SYN and before != ESTABLISHED:
         note_options(row, own, side)
         own["over"][side], own["fin"][side] = 0, 0

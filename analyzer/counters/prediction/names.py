@@ -37,7 +37,7 @@ _TCP_EXT = (
     "TCPChallengeACK", "TCPSYNChallenge", "PAWSEstab", "PAWSOldAck", "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
 )  # fmt: skip
 _ARRIVAL = (
-    "TCPOFOQueue", "TCPOFOMerge", "TCPOFODrop", "DelayedACKLost", "TCPZeroWindowDrop", "TCPRcvQDrop", "RcvPruned", "DelayedACKs",
+    "TCPOFOQueue", "TCPOFOMerge", "TCPOFODrop", "DelayedACKLost", "TCPZeroWindowDrop", "TCPRcvQDrop", "RcvPruned", "OfoPruned", "DelayedACKs",
     "TCPAckCompressed", "TCPWantZeroWindowAdv", "TCPHPHits", "TCPRcvCoalesce",
 )  # fmt: skip
 

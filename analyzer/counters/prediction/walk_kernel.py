@@ -80,7 +80,7 @@ def predict(
                 before = stage(talk, side)
                 tcp_sent(row, talk, segments, out, used)
                 answer_sent(row, talk, arrival, out, used)
-                arrival_sent(row, talk, arrival, ranges, before, out, used)
+                arrival_sent(row, talk, arrival, ranges, before, events, first, event_at, out, used)
             if mine or intact:
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
     return at, event_at
