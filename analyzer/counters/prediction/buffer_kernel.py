@@ -42,16 +42,17 @@ def buffered(row: Any, own: Any, side: Int, fast: Any, out: Any, used: Any) -> I
 
 
 @inline
-def is_predicted(row: Any, own: Any, side: Int) -> Any:
+def is_predicted(row: Any, talk: Any, own: Any, side: Int) -> Any:
     """tcp_rcv_established(): may the segment take the fast path?
 
     The header must be as predicted, and the memory that the socket has in hand must do for the buffer; as the socket
-    gives back whole pages, that is less than one.
+    gives back whole pages, that is less than one; and none before anything was received or waits to be acknowledged.
     """
     header = 32 if row["options"] & O_TIMESTAMPS else 20
     return (
         own["predicts"][side]
         and own["queue"][side] == 0
+        and (own["some"][side] or own["una"][side] != talk["high"][side])
         and row["payload_len"] > 0
         and row["seq"] == own["next"][side]
         and np.int64(row["flags"]) & ~PSH == ACK
