@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.counters.prediction.arrival_kernel import window_shift
 from analyzer.counters.prediction.arrival_state import (
     AT_ONCE_NS,
     ATO_NS,
@@ -25,6 +24,7 @@ from analyzer.counters.prediction.arrival_state import (
 from analyzer.counters.prediction.blocks_kernel import clear_blocks, note_block
 from analyzer.counters.prediction.emit_kernel import add, add_range, segment_size
 from analyzer.counters.prediction.names import NUMBER
+from analyzer.counters.prediction.receiver_kernel import window_shift
 from analyzer.serial import difference
 
 difference = inline(difference)
