@@ -94,7 +94,10 @@ def test_clean_samples_have_no_disagreement_at_all(name: str) -> None:
 
 
 def test_ranges_are_narrow() -> None:
-    """A counter that is exact in the catalogue has a range only where the kernel cut packets before the capture."""
+    """A counter that is exact in the catalogue has a range only where the kernel cut packets before the capture.
+
+    Or joined them after it, while the application was at work with the socket.
+    """
     found = [compared(folder) for folder in HOSTS]
     wide = {
         each.counter
@@ -115,6 +118,7 @@ def test_ranges_are_narrow() -> None:
         "TcpInErrs",
         "IpInDelivers",
         "Ip6InDelivers",
+        "TcpExtTCPOFOQueue",
         # Frames that are neither from nor to the host, and connections closed behind data that was never acknowledged.
         "IpInReceives",
         "IpExtInOctets",
@@ -178,7 +182,7 @@ def test_increments_do_not_depend_on_batches(name: str, monkeypatch: pytest.Monk
         )
 
     whole = all_of()
-    for frames, room in ((1, OUT_CAPACITY), (7, 80), (1000, 200)):
+    for frames, room in ((1, OUT_CAPACITY), (7, 260), (1000, 400)):
         monkeypatch.setattr("analyzer.passes.EXPORT_BATCH_FRAMES", frames)
         monkeypatch.setattr("analyzer.counters.prediction.predictor.OUT_CAPACITY", room)
         assert np.array_equal(all_of(), whole)

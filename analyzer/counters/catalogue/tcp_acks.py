@@ -38,7 +38,7 @@ COUNTERS = (
         "and ACK.",
         reference=f"tcp_delack_timer_handler() in {_TIMER}; RFC 9293 section 3.8.6.3",
         observability="inferred",
-        why="A model of the timer: bare ACKs sent 40 ms or more after the data, not provoked by anything else.",
+        why="A model of the timer: bare ACKs of data sent 40 ms or more after it, or of a FIN before any data a tick after it.",
     ),
     Counter(
         "TcpExtDelayedACKLocked",
@@ -59,7 +59,8 @@ COUNTERS = (
         points_at="Needless retransmissions of the peer: TCPDSACKOldSent goes with it.",
         reference=f"tcp_data_queue(), tcp_send_dupack() in {_INPUT}",
         observability="bounded",
-        why="About the received data below the next byte expected; segments that fail other checks first do not count.",
+        why="Received segments with data or FIN, all of it below the next byte expected, PAWS or not; but a stand-in "
+        "in FIN_WAIT_2, or a listener with a full accept queue, counts nothing.",
     ),
     Counter(
         "TcpExtTCPHPHits",
@@ -70,8 +71,8 @@ COUNTERS = (
         points_at="Bulk transfer that runs well; processor time, nothing else.",
         reference=f"tcp_rcv_established() in {_INPUT}",
         observability="bounded",
-        why="At most the received data segments in order with an unchanged window and flags; the receiver's memory decides "
-        "as well.",
+        why="At most the received data segments in order with the header predicted, of less than a page: the memory that the "
+        "socket has in hand decides as well, and with an empty queue there is none.",
     ),
     Counter(
         "TcpExtTCPPureAcks",
@@ -174,7 +175,8 @@ COUNTERS = (
         since="4.18",
         reference=f"tcp_compressed_ack_kick() in {_TIMER}, __tcp_ack_snd_check(), tcp_sack_compress_send_ack() in {_INPUT}",
         observability="inferred",
-        why="A model of the receiver: segments received out of order without an ACK of their own.",
+        why="A model of the receiver: segments received out of order, after the first three of a hole, without an ACK of "
+        "their own; what joins in the backlog blurs it.",
     ),
     Counter(
         "TcpExtTCPWinProbe",

@@ -18,8 +18,8 @@ COUNTERS = (
         points_at="An application that does not read, small segments that waste memory, or little tcp_rmem. RcvPruned tells "
         "whether it helped.",
         reference=f"tcp_prune_queue() in {_INPUT}",
-        observability="bounded",
-        why=f"{_QUEUE}: only near a closed window can it move, and at most once per segment received.",
+        observability="unobservable",
+        why=f"{_QUEUE}; where it helps nothing shows it, and where not, RcvPruned.",
     ),
     Counter(
         "TcpExtRcvPruned",
@@ -29,7 +29,8 @@ COUNTERS = (
         points_at="An application that does not read while the sender sends small segments; the peer sees loss.",
         reference=f"tcp_prune_queue() in {_INPUT}",
         observability="bounded",
-        why="At most the received data within the window that no ACK ever covers before it is sent again.",
+        why="At most the received data that the answer, taking the window back to 0, does not cover, and data out of order "
+        "after that.",
     ),
     Counter(
         "TcpExtOfoPruned",
@@ -39,7 +40,7 @@ COUNTERS = (
         points_at="Loss on the path with a receiver short of memory; the sender counts TCPSACKReneging if it times out.",
         reference=f"tcp_prune_ofo_queue() in {_INPUT}; RFC 2018 section 8",
         observability="bounded",
-        why="Below by the times SACK blocks sent vanish from the next ACKs without being acknowledged.",
+        why="About the times SACK blocks sent vanish from the next ACKs without being acknowledged; without SACK it is not seen.",
     ),
     Counter(
         "TcpExtTCPRcvCollapsed",
@@ -60,8 +61,8 @@ COUNTERS = (
         points_at="Nothing bad: an application in system calls while packets arrive.",
         since="5.0",
         reference="tcp_add_backlog() in net/ipv4/tcp_ipv4.c",
-        observability="inferred",
-        why="A model cannot tell when the socket is in use; above by the segments received close behind one another.",
+        observability="unobservable",
+        why="When the socket is in use is in no packet; two segments out of order with one ACK are all that may show it.",
     ),
     Counter(
         "TcpExtTCPBacklogDrop",
@@ -94,8 +95,9 @@ COUNTERS = (
         points_at="Nothing bad: it saves memory. 0 on a busy receiver hints at a driver whose buffers cannot be merged.",
         since="3.4",
         reference=f"tcp_try_coalesce(), tcp_ooo_try_coalesce() in {_INPUT}",
-        observability="inferred",
-        why="A model of the receive queue; reading by the application empties it, and the driver's buffers decide.",
+        observability="bounded",
+        why="At most the received segments that follow others, and the ranges that a hole kept back; when the application "
+        "reads, and whether the driver's buffers can be joined, is in no packet.",
     ),
     Counter(
         "TcpExtTCPOFOQueue",
@@ -108,7 +110,7 @@ COUNTERS = (
         reference=f"tcp_data_queue_ofo() in {_INPUT}; RFC 9293 section 3.10.7.4",
         observability="exact",
         why="Received segments with data or FIN, in the window, that begin beyond the next byte expected; as captured after "
-        "GRO.",
+        "GRO. Two in a row may be one where the application was at work with the socket (TCPBacklogCoalesce).",
     ),
     Counter(
         "TcpExtTCPOFODrop",
@@ -119,7 +121,7 @@ COUNTERS = (
         since="3.4",
         reference=f"tcp_data_queue_ofo() in {_INPUT}",
         observability="bounded",
-        why="At most the received segments beyond a hole that no SACK block reports.",
+        why="At most the received segments beyond a hole, once the receiver has shown that it is short of memory.",
     ),
     Counter(
         "TcpExtTCPOFOMerge",
@@ -131,7 +133,8 @@ COUNTERS = (
         since="3.4",
         reference=f"tcp_data_queue_ofo() in {_INPUT}",
         observability="inferred",
-        why="A model of the queue out of order: covered bytes are in the packets, how they were joined before is not.",
+        why="A model of the queue out of order: covered bytes are in the packets; how they were joined before, up to 18 "
+        "segments to a buffer, is not.",
     ),
     Counter(
         "TcpExtBeyondWindow",
@@ -177,7 +180,8 @@ COUNTERS = (
         since="3.15",
         reference=f"tcp_select_window() in {_OUTPUT}; RFC 9293 section 3.8.6",
         observability="inferred",
-        why="A model of the receive buffer: sent segments that keep the right edge while data is not read.",
+        why="A model of the receive buffer: segments sent that keep the right edge with less than a segment, or a sixteenth "
+        "of the buffer, before it.",
     ),
     Counter(
         "TcpExtTCPZeroWindowDrop",
@@ -189,8 +193,8 @@ COUNTERS = (
         since="4.19",
         reference=f"tcp_data_queue() in {_INPUT}; RFC 9293 section 3.8.6.1",
         observability="bounded",
-        why="About the received data at the next byte expected after a window of 0 was sent; what the kernel takes for its "
-        "window just then may differ.",
+        why="At most the received data at the next byte expected after a window of 0 was sent; since 6.17 BeyondWindow counts "
+        "it instead while other data waits to be read.",
     ),
     Counter(
         "TcpExtTCPRcvQDrop",
@@ -201,7 +205,7 @@ COUNTERS = (
         since="4.19",
         reference=f"tcp_data_queue(), tcp_try_rmem_schedule() in {_INPUT}",
         observability="bounded",
-        why="At most the received data in order that the next ACKs do not cover.",
+        why="About the received data in order whose answer takes the window back to 0 without covering it.",
     ),
     Counter(
         "TcpExtTCPMemoryPressures",

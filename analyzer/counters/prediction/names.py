@@ -57,6 +57,11 @@ _MPTCP = (
     "MPCapableFallbackACK", "MPJoinSynTx", "MPJoinSynRx", "MPJoinSynAckRx", "MPJoinAckRx", "AddAddrTx", "AddAddr",
     "EchoAddTx", "EchoAdd", "MPFastcloseTx", "MPFastcloseRx", "MPRstTx", "MPRstRx",
 )  # fmt: skip
+# What data that arrives moves, and how it is answered.
+_ARRIVAL = (
+    "TCPOFOQueue", "TCPOFOMerge", "TCPOFODrop", "DelayedACKLost", "TCPZeroWindowDrop", "TCPRcvQDrop", "RcvPruned", "OfoPruned", "DelayedACKs",
+    "TCPAckCompressed", "TCPWantZeroWindowAdv", "TCPHPHits", "TCPRcvCoalesce",
+)  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
@@ -76,12 +81,14 @@ PREDICTED: tuple[str, ...] = (
     *(f"TcpExt{name}" for name in _TCP_EXT),
     *(f"TcpExt{name}" for name in RECOVERY),
     *(f"TcpExt{name}" for name in _CLOSING),
+    *(f"TcpExt{name}" for name in _ARRIVAL),
     *(f"MPTcpExt{name}" for name in _MPTCP),
 )
-# What a model of Linux's sender decides, or of a conversation, not a packet alone.
+# What a model of Linux's sender or receiver decides, or of a conversation, not a packet alone.
 INFERRED = frozenset(
     (
         *(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", *RECOVERY)),
+        *(f"TcpExt{name}" for name in ("TCPOFOMerge", "DelayedACKs", "TCPAckCompressed", "TCPWantZeroWindowAdv")),
         *(f"MPTcpExt{name}" for name in ("AddAddrTx", "AddAddr", "EchoAddTx", "EchoAdd")),
     )
 )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.counters.prediction.arrival_state import ARRIVAL, RANGE
 from analyzer.counters.prediction.closing_state import CLOSING
 from analyzer.counters.prediction.mptcp_state import MPTCP
 from analyzer.counters.prediction.recovery_state import RECOVERY_STATE
@@ -70,6 +71,8 @@ class States(NamedTuple):
     closings: Any
     mptcps: Any
     recovery: Any
+    arrivals: Any
+    ranges: Any  # a pool for all; it grows with the places
 
 
-STATES = States(TALK, CLOSING, MPTCP, RECOVERY_STATE)
+STATES = States(TALK, CLOSING, MPTCP, RECOVERY_STATE, ARRIVAL, RANGE)

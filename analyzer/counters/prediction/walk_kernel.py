@@ -12,11 +12,14 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
+from analyzer.counters.prediction.answer_kernel import answer_due, answer_sent
+from analyzer.counters.prediction.arrival_kernel import arrival_received, arrival_sent
 from analyzer.counters.prediction.closing_kernel import closing_received, closing_sent
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.fragment_kernel import expire
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
 from analyzer.counters.prediction.mptcp_kernel import mptcp_received, mptcp_sent
+from analyzer.counters.prediction.ranges_kernel import forget as forget_ranges
 from analyzer.counters.prediction.recovery_kernel import recovery_received, recovery_sent
 from analyzer.counters.prediction.recovery_queue_kernel import forget
 from analyzer.counters.prediction.route_kernel import between_others
@@ -26,7 +29,7 @@ from analyzer.decode.codes import DECODED, O_MPTCP
 from analyzer.kinds import NUMBER as EVENT
 
 SYN, ACK = 2, 16
-ROOM = 64  # more increments than one frame can make
+ROOM = 256  # more increments than one frame can make
 COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
 
 
@@ -104,6 +107,9 @@ def segment_received(
     tcp_received(row, talk, out, used)
     if not right:
         return
+    arrival, ranges = states.arrivals[place], states.ranges
+    found = arrival_received(row, talk, arrival, ranges, before, out, used)
+    answer_due(row, talk, arrival, found, out, used)
     closing_received(row, talk, states.closings[place], before, world, out, used)
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_received(row, talk, states.mptcps[place], before, out, used)
@@ -120,6 +126,9 @@ def segment_sent(
     talk = states.talks[place]
     before = stage(talk, np.int64(row["direction"]))
     tcp_sent(row, talk, segments, out, used)
+    arrival, ranges = states.arrivals[place], states.ranges
+    answer_sent(row, talk, arrival, out, used)
+    arrival_sent(row, talk, arrival, ranges, before, events, first, stop, out, used)
     closing_sent(row, talk, states.closings[place], before, world, events, first, stop, out, used)
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_sent(row, states.mptcps[place], before, out, used)
@@ -132,7 +141,9 @@ def begin(states: Any, blanks: Any, pool: Any, row: Any) -> None:
     """A place gets another flow: forget whose it was."""
     for side in range(2):
         forget(states.recovery[row["place"]]["ends"][side], pool)
+        forget_ranges(states.ranges, states.arrivals[row["place"]], side)
     states.recovery[row["place"]] = blanks.recovery[0]
+    states.arrivals[row["place"]] = blanks.arrivals[0]
     states.talks[row["place"]] = blanks.talks[0]
     states.talks[row["place"]]["flow"] = row["flow"]
     states.closings[row["place"]] = blanks.closings[0]
