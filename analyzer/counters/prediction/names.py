@@ -34,7 +34,12 @@ _TCP = (
 _TCP_EXT = (
     "TCPSynRetrans", "TCPOrigDataSent", "TCPDSACKRecv", "TCPDSACKOfoRecv", "TCPDSACKOldSent", "TCPDSACKOfoSent",
     "TCPSACKReneging", "TCPSACKDiscard", "TCPToZeroWindowAdv", "TCPFromZeroWindowAdv", "TCPWinProbe", "TCPKeepAlive",
-    "TCPChallengeACK", "TCPSYNChallenge", "PAWSEstab", "PAWSOldAck", "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
+    "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
+)  # fmt: skip
+_VALIDITY = (
+    "TCPChallengeACK", "TCPSYNChallenge", "PAWSActive", "PAWSEstab", "PAWSOldAck", "PAWSTimewait", "TSEcrRejected",
+    "BeyondWindow", "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2",
+    "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "EmbryonicRsts",
 )  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (
@@ -51,6 +56,7 @@ PREDICTED: tuple[str, ...] = (
     *(f"Udp6{name}" for name in _UDP),
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
+    *(f"TcpExt{name}" for name in _VALIDITY),
 )
 # What a model of Linux's sender decides, not a packet alone.
 INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))

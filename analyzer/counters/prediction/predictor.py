@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.counters.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
-from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY, STATES, States
+from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY, POOLS, STATES, States
 from analyzer.schema import Rows
 
 FIRST_CAPACITY = 1 << 12
@@ -85,12 +85,17 @@ class Predictor:
             size *= 2
         if size > len(self._states.talks):
             more = _places(size - len(self._states.talks))
-            self._states = States(*map(np.concatenate, zip(self._states, more, strict=True)))
+            grown = {
+                name: np.concatenate([getattr(self._states, name), getattr(more, name)])
+                for name in States._fields
+                if name not in POOLS
+            }
+            self._states = self._states._replace(**grown)
 
 
 def _places(count: int) -> States:
     """The states of that many places, without flows."""
-    found = States(*(np.zeros(count, dtype) for dtype in STATES))
+    found = States(*(np.zeros(POOLS.get(name, count), dtype) for name, dtype in STATES._asdict().items()))
     found.talks["flow"] = NO_FLOW
     return found
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.counters.prediction.validity_state import LINK, LINKS, VALIDITY
+
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
 TALK = np.dtype(
     [
@@ -56,9 +58,12 @@ NOTHING, SYN_SENT, SYN_RECEIVED, ESTABLISHED, GONE = range(5)
 
 
 class States(NamedTuple):
-    """What each family keeps of a connection, by its place: arrays with one row per place."""
+    """What each family keeps of a connection, by its place: arrays with one row per place. Those of POOLS have a fixed size."""
 
     talks: Any
+    validity: Any
+    links: Any
 
 
-STATES = States(TALK)
+STATES = States(TALK, VALIDITY, LINK)
+POOLS = {"links": LINKS}

@@ -28,13 +28,7 @@ DSACK_RECV, DSACK_OFO_RECV = NUMBER["TcpExtTCPDSACKRecv"], NUMBER["TcpExtTCPDSAC
 DSACK_OLD_SENT, DSACK_OFO_SENT = NUMBER["TcpExtTCPDSACKOldSent"], NUMBER["TcpExtTCPDSACKOfoSent"]
 SACK_RENEGING, SACK_DISCARD = NUMBER["TcpExtTCPSACKReneging"], NUMBER["TcpExtTCPSACKDiscard"]
 TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
-WIN_PROBE, KEEP_ALIVE, CHALLENGE_ACK = (
-    NUMBER["TcpExtTCPWinProbe"],
-    NUMBER["TcpExtTCPKeepAlive"],
-    NUMBER["TcpExtTCPChallengeACK"],
-)
-SYN_CHALLENGE = NUMBER["TcpExtTCPSYNChallenge"]
-PAWS_ESTAB, PAWS_OLD_ACK = NUMBER["TcpExtPAWSEstab"], NUMBER["TcpExtPAWSOldAck"]
+WIN_PROBE, KEEP_ALIVE = NUMBER["TcpExtTCPWinProbe"], NUMBER["TcpExtTCPKeepAlive"]
 TIMEOUTS, FAST_RETRANS = NUMBER["TcpExtTCPTimeouts"], NUMBER["TcpExtTCPFastRetrans"]
 SLOW_START_RETRANS = NUMBER["TcpExtTCPSlowStartRetrans"]
 
@@ -45,12 +39,8 @@ E_RETRANSMISSION, E_TIMEOUT, E_COPY = (
 )
 E_DSACK, E_RENEGING, E_INVALID_SACK = EVENT["dsack"], EVENT["sack_reneging"], EVENT["invalid_sack"]
 E_ZERO, E_ZERO_END, E_PROBE = EVENT["zero_window"], EVENT["zero_window_end"], EVENT["window_probe"]
-E_KEEP_ALIVE, E_CHALLENGE, E_PAWS = (
-    EVENT["keep_alive"],
-    EVENT["challenge_ack"],
-    EVENT["paws"],
-)
-C_OLD, C_EMPTY, C_SEGMENT = CAUSE["old"], CAUSE["empty"], CAUSE["segment"]
+E_KEEP_ALIVE = EVENT["keep_alive"]
+C_OLD, C_EMPTY = CAUSE["old"], CAUSE["empty"]
 C_FAST, C_LOST_AGAIN, C_RTO, C_PROBE = CAUSE["fast"], CAUSE["lost_again"], CAUSE["rto"], CAUSE["window_probe"]
 AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
 
@@ -120,7 +110,9 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
             # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more).
             sure = flags & ACK and not perhaps
             add_range(row, ESTAB_RESETS, 1 if flags & ACK else 0, 1 if sure else 0, 1, out, used)
-        talk["gone"][side] = 1
+        # Without ACK it answers what a socket that connects did not take.
+        if flags & ACK or stage(talk, side) != SYN_SENT:
+            talk["gone"][side] = 1
     elif again:
         add(row, RETRANS_SEGS, segments, out, used)
     else:
@@ -136,8 +128,8 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
 
 
 @kernel
-def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
-    """tcp_v4_rcv() and what follows: a segment to the host."""
+def tcp_received(row: Any, talk: Any, accepted: Any, out: Any, used: Any) -> None:
+    """tcp_v4_rcv() and what follows: a segment to the host; `accepted` unless its socket refuses it."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
     add(row, IN_SEGS, 1, out, used)
@@ -148,15 +140,7 @@ def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
     talk["timeout_frame"][side] = 0
     if flags & SYN and row["options"] & O_MSS:
         talk["mss"][other] = row["mss"]
-    if flags & SYN and talk["established"][side] and not talk["gone"][side]:
-        add(row, SYN_CHALLENGE, 1, out, used)
-        add(row, IN_ERRS, 1, out, used)
-    elif flags & (SYN | ACK) == SYN and row["reused"]:  # the connection before may not be over at this end
-        add_range(row, SYN_CHALLENGE, 0, 0, 1, out, used)
-        add_range(row, IN_ERRS, 0, 0, 1, out, used)
-    # In an open connection only the number that is waited for resets, the others are challenged (RFC 5961 section 3).
-    fits = row["seq"] == talk["told"][side] or row["seq"] == talk["high"][other]
-    if flags & RST and (fits or not at_work(talk, side)):
+    if flags & RST and accepted:
         if talk["established"][side]:
             if not talk["gone"][side] and not talk["fin"][side]:
                 add(row, ESTAB_RESETS, 1, out, used)
@@ -165,7 +149,7 @@ def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
             if not talk["gone"][side]:
                 add(row, ATTEMPT_FAILS, 1, out, used)
             talk["gone"][side] = 1
-    elif flags & ACK and not talk["established"][side] and not talk["gone"][side]:
+    elif flags & ACK and accepted and not talk["established"][side] and not talk["gone"][side]:
         after_syn = difference(row["ack"], talk["iss"][side]) >= 1
         if talk["syn"][side] and flags & SYN and after_syn:
             talk["established"][side] = 1
@@ -217,10 +201,9 @@ def tcp_events(
     row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, segments: Int, out: Any, used: Any
 ) -> None:
     """What the events on a frame say of the counters of its sender or its receiver."""
-    timeout = dsack = False
+    timeout = False
     for k in range(first, stop):
         timeout = timeout or events[k]["event"] == E_TIMEOUT
-        dsack = dsack or events[k]["event"] == E_DSACK
     for k in range(first, stop):
         event, cause = events[k]["event"], events[k]["cause"]
         if mine:
@@ -244,13 +227,6 @@ def tcp_events(
                 add(row, WIN_PROBE, 1, out, used)
             elif event == E_KEEP_ALIVE:
                 add(row, KEEP_ALIVE, 1, out, used)
-            elif (
-                event == E_CHALLENGE and not dsack
-            ):  # a DSACK answers what tcp_send_dupack() was asked for: PAWS, old data
-                here = at_work(
-                    talk, np.int64(row["direction"])
-                )  # else it may be of the connection before, or TIME_WAIT
-                add_range(row, CHALLENGE_ACK, 1 if here else 0, 1 if here else 0, 1, out, used)
         if to_me:
             alive = not talk["gone"][1 - np.int64(row["direction"])]
             if event == E_DSACK:  # one that is held for dubious is looked at as if it were none, and fails
@@ -261,5 +237,3 @@ def tcp_events(
                 add(row, SACK_RENEGING, 1, out, used)
             elif event == E_INVALID_SACK:
                 add(row, SACK_DISCARD, 1, out, used)
-            elif event == E_PAWS and alive:
-                add(row, PAWS_ESTAB if cause == C_SEGMENT else PAWS_OLD_ACK, 1, out, used)

@@ -14,7 +14,9 @@ from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
+from analyzer.counters.prediction.socket_kernel import inherit
 from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
+from analyzer.counters.prediction.validity_kernel import validity_received, validity_sent
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import NUMBER as EVENT
 
@@ -65,8 +67,11 @@ def predict(
         if is_tcp:
             talk = states.talks[row["place"]]
             if to_me:
-                tcp_received(row, talk, out, used)
+                sound = row["checksum"] != BAD and row["checksum"] != ZERO
+                accepted = sound and validity_received(row, states.validity[row["place"]], out, used)
+                tcp_received(row, talk, accepted, out, used)
             if mine:
+                validity_sent(row, states.validity[row["place"]], out, used)
                 tcp_sent(row, talk, segments, out, used)
             if mine or (row["checksum"] != BAD and row["checksum"] != ZERO):
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
@@ -78,3 +83,4 @@ def begin(states: Any, blanks: Any, row: Any) -> None:
     """A place gets another flow: forget whose it was."""
     states.talks[row["place"]] = blanks.talks[0]
     states.talks[row["place"]]["flow"] = row["flow"]
+    inherit(row, states, blanks)
