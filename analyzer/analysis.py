@@ -320,6 +320,7 @@ def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = M
             for part in tracker.follow(rows):
                 events = [found.copy() for found in judge.judge(part)]
                 yield from predictor.add(part, np.concatenate([np.zeros(0, EVENTS.dtype), *events]))
+    yield from predictor.settle()
 
 
 def _decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:

@@ -41,6 +41,11 @@ _VALIDITY = (
     "BeyondWindow", "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2",
     "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "EmbryonicRsts",
 )  # fmt: skip
+_OPENING = (
+    "ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies", "SyncookiesSent", "SyncookiesRecv",
+    "SyncookiesFailed", "TCPFastOpenActive", "TCPFastOpenActiveFail", "TCPFastOpenPassive", "TCPFastOpenPassiveFail",
+    "TCPFastOpenPassiveAltKey", "TCPFastOpenCookieReqd", "TCPFastOpenListenOverflow", "TCPFastOpenBlackhole",
+)  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
@@ -56,7 +61,7 @@ PREDICTED: tuple[str, ...] = (
     *(f"Udp6{name}" for name in _UDP),
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
-    *(f"TcpExt{name}" for name in _VALIDITY),
+    *(f"TcpExt{name}" for name in _VALIDITY + _OPENING),
 )
 # What a model of Linux's sender decides, not a packet alone.
 INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))

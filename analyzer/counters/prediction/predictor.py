@@ -11,6 +11,7 @@ import numpy.typing as npt
 from analyzer.counters.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
 from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY, POOLS, STATES, States
 from analyzer.schema import Rows
+from analyzer.tables import PACKETS
 
 FIRST_CAPACITY = 1 << 12
 NO_FLOW = -1
@@ -33,12 +34,14 @@ class Predictor:
         self._types6 = _types("Icmp6", ICMPV6_TYPES)
         self._states, self._blanks = _places(FIRST_CAPACITY), _places(1)
         self._out = np.zeros(OUT_CAPACITY, INCREMENT)
+        self._end_ns = 0
 
     def add(self, rows: Rows, events: Rows) -> Iterator[Rows]:
         """The increments (INCREMENT) of a part; what is yielded is overwritten by the next."""
         from analyzer.counters.prediction.walk_kernel import predict
 
         self._grow(int(rows["place"].max(initial=-1)) + 1)
+        self._end_ns = max(self._end_ns, int(rows["time_ns"].max(initial=0)))
         at = event_at = 0
         used = np.zeros(1, np.int64)
         while True:
@@ -60,6 +63,20 @@ class Predictor:
             yield self._out[: used[0]]
             if at == len(rows):
                 return
+
+    def settle(self) -> Iterator[Rows]:
+        """The increments of frames whose answer, or the lack of it, only the end of the capture makes certain.
+
+        They are made once, after all rows, and overwritten as those of add().
+        """
+        from analyzer.counters.prediction.walk_kernel import settle
+
+        row, used, place = np.zeros(1, PACKETS.dtype)[0], np.zeros(1, np.int64), 0
+        row["time_ns"] = self._end_ns
+        while place < len(self._states.talks):
+            used[0] = 0
+            place = settle(self._states, place, self._end_ns, row, self._out, used)
+            yield self._out[: used[0]]
 
     def finish(self) -> Rows:
         """What may have happened after a frame without leaving one: a connection whose timer ran out last may have been given up.

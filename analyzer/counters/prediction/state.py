@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.counters.prediction.opening_state import OPENING, PORT, PORTS
 from analyzer.counters.prediction.validity_state import LINK, LINKS, VALIDITY
 
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
@@ -62,8 +63,10 @@ class States(NamedTuple):
 
     talks: Any
     validity: Any
+    opening: Any
     links: Any
+    ports: Any
 
 
-STATES = States(TALK, VALIDITY, LINK)
-POOLS = {"links": LINKS}
+STATES = States(TALK, VALIDITY, OPENING, LINK, PORT)
+POOLS = {"links": LINKS, "ports": PORTS}

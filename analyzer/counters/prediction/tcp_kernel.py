@@ -19,7 +19,7 @@ from analyzer.serial import difference
 difference = inline(difference)
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
-ACTIVE_OPENS, PASSIVE_OPENS = NUMBER["TcpActiveOpens"], NUMBER["TcpPassiveOpens"]
+ACTIVE_OPENS = NUMBER["TcpActiveOpens"]
 ATTEMPT_FAILS, ESTAB_RESETS = NUMBER["TcpAttemptFails"], NUMBER["TcpEstabResets"]
 IN_SEGS, OUT_SEGS, RETRANS_SEGS = NUMBER["TcpInSegs"], NUMBER["TcpOutSegs"], NUMBER["TcpRetransSegs"]
 IN_ERRS, OUT_RSTS, TCP_CSUM = NUMBER["TcpInErrs"], NUMBER["TcpOutRsts"], NUMBER["TcpInCsumErrors"]
@@ -91,6 +91,8 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
             add(row, SYN_RETRANS, 1, out, used)
         if flags & ACK:
             add(row, OUT_SEGS, 1, out, used)
+            if talk["syn_ack"][side] and not talk["spoken"][side]:
+                talk["established"][side] = 0  # the end of the handshake was ignored
             talk["syn_ack"][side] = 1
         elif not again:
             add(row, OUT_SEGS, 1, out, used)
@@ -103,13 +105,11 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
         add(row, OUT_SEGS, 1, out, used)
         add(row, OUT_RSTS, 1, out, used)
         if talk["established"][side] and not talk["gone"][side] and not talk["fin"][side]:
-            # With tcp_abort_on_overflow the first answer to the ACK is a reset, and nothing was opened.
-            perhaps = talk["syn_ack"][side] and not talk["spoken"][side]
-            if perhaps:
-                add_range(row, PASSIVE_OPENS, 0, -1, 0, out, used)
-            # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more).
-            sure = flags & ACK and not perhaps
-            add_range(row, ESTAB_RESETS, 1 if flags & ACK else 0, 1 if sure else 0, 1, out, used)
+            # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more), or never
+            # made one: the accept queue was full, and tcp_abort_on_overflow is set.
+            never = talk["syn_ack"][side] and not talk["spoken"][side]
+            sure = 1 if flags & ACK else 0
+            add_range(row, ESTAB_RESETS, sure, sure, 0 if never and not sure else 1, out, used)
         # Without ACK it answers what a socket that connects did not take.
         if flags & ACK or stage(talk, side) != SYN_SENT:
             talk["gone"][side] = 1
@@ -151,11 +151,8 @@ def tcp_received(row: Any, talk: Any, accepted: Any, out: Any, used: Any) -> Non
             talk["gone"][side] = 1
     elif flags & ACK and accepted and not talk["established"][side] and not talk["gone"][side]:
         after_syn = difference(row["ack"], talk["iss"][side]) >= 1
-        if talk["syn"][side] and flags & SYN and after_syn:
+        if (talk["syn"][side] and flags & SYN and after_syn) or (talk["syn_ack"][side] and after_syn):
             talk["established"][side] = 1
-        elif talk["syn_ack"][side] and after_syn:
-            talk["established"][side] = 1
-            add(row, PASSIVE_OPENS, 1, out, used)
     if flags & ACK and talk["fin"][side] and difference(row["ack"], talk["fin_end"][side]) >= 0:
         talk["fin_acked"][side] = 1
     if flags & FIN:

@@ -48,6 +48,7 @@ SKIPPED_SEQ, SKIPPED_CHALLENGE = NUMBER["TcpExtTCPACKSkippedSeq"], NUMBER["TcpEx
 SKIPPED_FIN_WAIT_2 = NUMBER["TcpExtTCPACKSkippedFinWait2"]
 SKIPPED_TIME_WAIT = NUMBER["TcpExtTCPACKSkippedTimeWait"]
 
+ANSWER_NS = 2_000_000  # how soon an answer follows
 PAWS_WINDOW = 1  # ticks that a full socket forgives (TCP_PAWS_WINDOW)
 CLOCK_SLACK = 5  # ticks between a frame's capture and the clock that its sender read
 
@@ -101,6 +102,7 @@ def settle(row: Any, own: Any, side: Int, answered: Any, out: Any, used: Any) ->
     counter = np.int64(own["doubt"][side])
     if counter == 0:
         return
+    answered = answered and row["time_ns"] - own["oow_ns"][side] < ANSWER_NS
     own["doubt"][side] = 0
     if answered:
         add_range(row, counter, 0, 0, -1, out, used)
@@ -116,7 +118,7 @@ def settle(row: Any, own: Any, side: Int, answered: Any, out: Any, used: Any) ->
 @inline
 def validity_sent(row: Any, own: Any, out: Any, used: Any) -> None:
     """A segment of the host: an answer perhaps, and what its socket tells."""
-    pure = row["payload_len"] == 0 and row["flags"] & (SYN | RST | FIN | ACK) == ACK or row["flags"] & SYN != 0
+    pure = (row["payload_len"] == 0 and row["flags"] & (SYN | RST | FIN | ACK) == ACK) or row["flags"] & SYN != 0
     settle(row, own, np.int64(row["direction"]), pure, out, used)
     socket_sent(row, own)
 

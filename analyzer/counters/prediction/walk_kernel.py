@@ -14,6 +14,7 @@ from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
+from analyzer.counters.prediction.opening_kernel import opening_over, opening_received, opening_sent
 from analyzer.counters.prediction.socket_kernel import inherit
 from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
 from analyzer.counters.prediction.validity_kernel import validity_received, validity_sent
@@ -54,7 +55,7 @@ def predict(
         if is_tcp:
             talk = states.talks[row["place"]]
             if talk["flow"] != row["flow"]:
-                begin(states, blanks, row)
+                begin(states, blanks, row, out, used)
             segments = in_segments(row, talk)
             joined = mine and goes_on(row, talk, segments)
         if row["tunnel_depth"] > 0:
@@ -67,20 +68,56 @@ def predict(
         if is_tcp:
             talk = states.talks[row["place"]]
             if to_me:
-                sound = row["checksum"] != BAD and row["checksum"] != ZERO
-                accepted = sound and validity_received(row, states.validity[row["place"]], out, used)
-                tcp_received(row, talk, accepted, out, used)
+                received(row, states, out, used)
             if mine:
-                validity_sent(row, states.validity[row["place"]], out, used)
-                tcp_sent(row, talk, segments, out, used)
+                sent(row, states, segments, out, used)
             if mine or (row["checksum"] != BAD and row["checksum"] != ZERO):
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
     return at, event_at
 
 
 @inline
-def begin(states: Any, blanks: Any, row: Any) -> None:
+def received(row: Any, states: Any, out: Any, used: Any) -> None:
+    """A TCP segment to the host: first what its socket thinks of it."""
+    validity, side = states.validity[row["place"]], 1 - np.int64(row["direction"])
+    talk = states.talks[row["place"]]
+    if row["checksum"] == BAD or row["checksum"] == ZERO:
+        tcp_received(row, talk, False, out, used)
+        return
+    before = validity["state"][side]
+    accepted = validity_received(row, validity, out, used)
+    tcp_received(row, talk, accepted, out, used)
+    opening_received(row, states.opening[row["place"]], states.ports, before, validity["state"][side], out, used)
+
+
+@inline
+def sent(row: Any, states: Any, segments: Int, out: Any, used: Any) -> None:
+    """A TCP segment from the host."""
+    validity, side = states.validity[row["place"]], np.int64(row["direction"])
+    before = validity["state"][side]
+    validity_sent(row, validity, out, used)
+    tcp_sent(row, states.talks[row["place"]], segments, out, used)
+    opening_sent(row, states.opening[row["place"]], states.ports, before, validity["irs"][side], out, used)
+
+
+@kernel
+def settle(states: Any, at: Int, now_ns: Int, row: Any, out: Any, used: Any) -> Int:
+    """Add what the silence until `now_ns` meant for the places from `at` on, until `out` is full: the place to go on with."""
+    while at < len(states.talks) and used[0] + ROOM <= len(out):
+        if states.talks[at]["flow"] >= 0:
+            row["flow"] = states.talks[at]["flow"]
+            opening_over(row, states.opening[at], states.ports, now_ns, out, used)
+        at += 1
+    return at
+
+
+@inline
+def begin(states: Any, blanks: Any, row: Any, out: Any, used: Any) -> None:
     """A place gets another flow: forget whose it was."""
-    states.talks[row["place"]] = blanks.talks[0]
-    states.talks[row["place"]]["flow"] = row["flow"]
+    place = row["place"]
+    if states.talks[place]["flow"] >= 0:
+        opening_over(row, states.opening[place], states.ports, row["time_ns"], out, used)
+    states.opening[place] = blanks.opening[0]
+    states.talks[place] = blanks.talks[0]
+    states.talks[place]["flow"] = row["flow"]
     inherit(row, states, blanks)
