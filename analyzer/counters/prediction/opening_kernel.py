@@ -13,16 +13,8 @@ from analyzer.accelerate import Int, inline, kernel
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.opening_state import (
-    COOKIE,
-    COOKIE_LAG_TICKS,
-    COOKIE_VALID_NS,
-    REQUEST,
-    SILENCE_NS,
-    TFO_TIMEOUTS,
-    TIMER_NS,
-    TIMER_SLACK_NS,
-    UNANSWERED_NS,
-    UNDECIDED,
+    COOKIE, COOKIE_TICKS, COOKIE_VALID_NS, LAG_TICKS, REQUEST, SILENCE_NS, SURE_LAG_TICKS, TFO_TIMEOUTS, TIMER_NS,
+    TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED,
 )  # fmt: skip
 from analyzer.counters.prediction.validity_state import CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT
 from analyzer.decode.codes import O_FAST_OPEN, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
@@ -109,6 +101,8 @@ def unanswered(row: Any, own: Any, port: Any, time_ns: Int, frame: Int, out: Any
 def dropped(row: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
     """tcp_conn_request(): a full queue of requests, without cookies, or a full accept queue."""
     full = port["pending"] > 0 and not port["overflowed"]
+    if full:
+        port["no_cookies"] = 1
     at(row, FULL_DROP if full else LISTEN_OVERFLOWS, count, time_ns, frame, out, used)
     at(row, LISTEN_DROPS, count, time_ns, frame, out, used)
 
@@ -137,7 +131,7 @@ def opening_sent(row: Any, own: Any, ports: Any, before: Int, irs: Any, out: Any
     if flags & (SYN | ACK) == SYN:
         sent_syn(row, own, out, used)
     elif flags & SYN:
-        if before != SYN_SENT:
+        if not own["connects"] or own["first_byte"] != (np.int64(row["seq"]) + 1 & 0xFFFFFFFF):  # no simultaneous open
             sent_answer(row, own, ports[row["src_port"]], irs, out, used)
     elif flags & RST:
         sent_reset(row, own, ports[row["src_port"]], before, out, used)
@@ -157,7 +151,7 @@ def sent_syn(row: Any, own: Any, out: Any, used: Any) -> None:
     own["asks"] = 1 if row["options"] & O_FAST_OPEN or row["payload_len"] > 0 else 0
     own["sent_bytes"] = row["payload_len"]
     own["first_byte"] = np.int64(row["seq"]) + 1 & 0xFFFFFFFF
-    own["timeouts"] = 0
+    own["timeouts"], own["connects"] = 0, 1
 
 
 @inline
@@ -272,7 +266,7 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
     if own["kind"] == UNDECIDED and own["answer_clock"] and row["options"] & O_TIMESTAMPS and own["syn_options"] & O_TIMESTAMPS:
         passed = (row["time_ns"] - own["answer_ns"]) // 1_000_000
         lag = difference(row["tsval"], own["answer_tsval"]) - passed
-        if COOKIE_LAG_TICKS <= lag <= 64 + COOKIE_LAG_TICKS:
+        if (LAG_TICKS if own["crowd"] else SURE_LAG_TICKS) <= lag <= COOKIE_TICKS + LAG_TICKS:
             own["kind"] = COOKIE
             at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
             at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
@@ -292,24 +286,34 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
 def opening_over(row: Any, own: Any, ports: Any, now_ns: Int, out: Any, used: Any) -> None:
     """What the silence after a SYN or a SYN-ACK meant, at the end of the capture or of what is known of the flow."""
     port = ports[own["server"]]
-    if own["waits"] and now_ns - own["syn_ns"] > SILENCE_NS:
-        unanswered(row, own, port, own["syn_ns"], own["syn_frame"], out, used)
-    if own["ignored"] > 0:
-        if port["answers"]:
-            dropped(row, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
-        own["ignored"] = 0
     if own["answers"] == 0 or own["spoken"]:
         return
-    if own["kind"] == UNDECIDED and not own["opened"]:
-        if now_ns - own["answer_ns"] > TIMER_NS + TIMER_SLACK_NS:  # a request would have sent it again
-            at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
-            at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
+    if own["kind"] == COOKIE:
+        if own["opened"]:
+            ignored = own["unanswered_ns"] and now_ns - own["unanswered_ns"] > UNANSWERED_NS
+            at(row, COOKIES_RECV, own["acks"] if ignored else 1, own["answer_ns"], own["answer_frame"], out, used)
+    elif own["kind"] == UNDECIDED and not port["no_cookies"]:
+        # A request would have sent its SYN-ACK again.
+        silent = not own["opened"] and now_ns - own["answer_ns"] > TIMER_NS + TIMER_SLACK_NS
+        if silent:
             port["cookie_ns"] = own["answer_ns"]
-        elif own["crowd"]:
+        perhaps = port["cookie_ns"] if own["opened"] else own["crowd"]
+        if silent or perhaps:
             for counter in (COOKIES_SENT, FULL_COOKIES):
-                at(row, counter, 0, own["answer_ns"], own["answer_frame"], out, used)
+                at(row, counter, own["answers"] if silent else 0, own["answer_ns"], own["answer_frame"], out, used)
                 out[used[0] - 1]["most"] = own["answers"]
-    elif own["kind"] == COOKIE and own["opened"]:
-        ignored = own["unanswered_ns"] and now_ns - own["unanswered_ns"] > UNANSWERED_NS
-        at(row, COOKIES_RECV, own["acks"] if ignored else 1, own["answer_ns"], own["answer_frame"], out, used)
+            if own["opened"]:
+                at(row, COOKIES_RECV, 0, own["answer_ns"], own["answer_frame"], out, used)
+                out[used[0] - 1]["most"] = 1
     own["answers"] = 0
+
+
+@kernel
+def syn_over(row: Any, own: Any, ports: Any, out: Any, used: Any) -> None:
+    """SYNs that never got an answer; a listener gives it at once."""
+    port = ports[own["server"]]
+    if own["waits"]:
+        unanswered(row, own, port, own["syn_ns"], own["syn_frame"], out, used)
+    if own["ignored"] > 0 and port["answers"]:
+        dropped(row, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
+    own["ignored"] = 0

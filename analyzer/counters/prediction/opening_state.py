@@ -38,6 +38,7 @@ OPENING = np.dtype(
         ("asks", "u1"),  # its SYN had the fast open option, or data
         ("sent_bytes", "i8"),  # in it
         ("first_byte", "u4"),  # behind the SYN
+        ("connects", "u1"),
         ("timeouts", "i8"),  # one after another
     ],
     align=True,
@@ -50,6 +51,7 @@ PORT = np.dtype(
         ("fast_open", "u1"),  # it has given or taken a fast open cookie
         ("pending", "i8"),  # handshakes under way
         ("overflowed", "u1"),  # it has ignored the end of a handshake: its accept queue was full
+        ("no_cookies", "u1"),  # it has dropped SYNs for a full queue of requests
         ("cookie_ns", "i8"),  # when it last sent a SYN cookie
     ],
     align=True,
@@ -59,7 +61,9 @@ PORTS = 1 << 16
 UNDECIDED, REQUEST, COOKIE = range(3)  # what a SYN-ACK stands for
 
 TFO_TIMEOUTS = 3  # in a row: tcp_fastopen_active_detect_blackhole()
-COOKIE_LAG_TICKS = 3  # by which the TSval of a cookie may lie behind, and that of no other SYN-ACK
+COOKIE_TICKS = 64  # the TSval of a cookie lies up to so many ticks behind the clock: its low bits hold options
+LAG_TICKS = 2  # more than rounding makes
+SURE_LAG_TICKS = 4  # more than a busy host makes
 TIMER_NS = 1_000_000_000  # before a SYN-ACK is repeated
 TIMER_SLACK_NS = 500_000_000
 UNANSWERED_NS = 200_000_000  # longer than an ACK is delayed

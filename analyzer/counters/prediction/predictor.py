@@ -71,11 +71,10 @@ class Predictor:
         """
         from analyzer.counters.prediction.walk_kernel import settle
 
-        row, used, place = np.zeros(1, PACKETS.dtype)[0], np.zeros(1, np.int64), 0
-        row["time_ns"] = self._end_ns
-        while place < len(self._states.talks):
+        blank_rows, used, at = np.zeros(1, PACKETS.dtype), np.zeros(1, np.int64), 0
+        while at < 2 * len(self._states.talks):
             used[0] = 0
-            place = settle(self._states, place, self._end_ns, row, self._out, used)
+            at = settle(self._states, at, self._end_ns, blank_rows, self._out, used)
             yield self._out[: used[0]]
 
     def finish(self) -> Rows:

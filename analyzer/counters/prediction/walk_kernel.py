@@ -14,7 +14,7 @@ from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
-from analyzer.counters.prediction.opening_kernel import opening_over, opening_received, opening_sent
+from analyzer.counters.prediction.opening_kernel import opening_over, opening_received, opening_sent, syn_over
 from analyzer.counters.prediction.socket_kernel import inherit
 from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
 from analyzer.counters.prediction.validity_kernel import validity_received, validity_sent
@@ -101,12 +101,21 @@ def sent(row: Any, states: Any, segments: Int, out: Any, used: Any) -> None:
 
 
 @kernel
-def settle(states: Any, at: Int, now_ns: Int, row: Any, out: Any, used: Any) -> Int:
-    """Add what the silence until `now_ns` meant for the places from `at` on, until `out` is full: the place to go on with."""
-    while at < len(states.talks) and used[0] + ROOM <= len(out):
-        if states.talks[at]["flow"] >= 0:
-            row["flow"] = states.talks[at]["flow"]
-            opening_over(row, states.opening[at], states.ports, now_ns, out, used)
+def settle(states: Any, at: Int, now_ns: Int, blank_rows: Any, out: Any, used: Any) -> Int:
+    """Add what the silence until `now_ns` meant, until `out` is full: where to go on.
+
+    All places are looked at twice: whether a listener drops SYNs decides what its SYN-ACKs may have been.
+    """
+    row, places = blank_rows[0], len(states.talks)
+    row["time_ns"] = now_ns
+    while at < 2 * places and used[0] + ROOM <= len(out):
+        place = at if at < places else at - places
+        row["flow"] = states.talks[place]["flow"]
+        if row["flow"] >= 0:
+            if at < places:
+                syn_over(row, states.opening[place], states.ports, out, used)
+            else:
+                opening_over(row, states.opening[place], states.ports, now_ns, out, used)
         at += 1
     return at
 
@@ -116,6 +125,7 @@ def begin(states: Any, blanks: Any, row: Any, out: Any, used: Any) -> None:
     """A place gets another flow: forget whose it was."""
     place = row["place"]
     if states.talks[place]["flow"] >= 0:
+        syn_over(row, states.opening[place], states.ports, out, used)
         opening_over(row, states.opening[place], states.ports, row["time_ns"], out, used)
     states.opening[place] = blanks.opening[0]
     states.talks[place] = blanks.talks[0]
