@@ -13,10 +13,19 @@ from analyzer.accelerate import Int, inline, kernel
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.opening_state import (
-    COOKIE, COOKIE_TICKS, COOKIE_VALID_NS, LAG_TICKS, REQUEST, SILENCE_NS, SURE_LAG_TICKS, TFO_TIMEOUTS, TIMER_NS,
-    TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED,
+    COOKIE,
+    COOKIE_TICKS,
+    COOKIE_VALID_NS,
+    LAG_TICKS,
+    REQUEST,
+    SILENCE_NS,
+    TFO_TIMEOUTS,
+    TIMER_NS,
+    TIMER_SLACK_NS,
+    UNANSWERED_NS,
+    UNDECIDED,
 )  # fmt: skip
-from analyzer.counters.prediction.validity_state import CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT
+from analyzer.counters.prediction.validity_state import CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from analyzer.decode.codes import O_FAST_OPEN, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.serial import difference
@@ -42,7 +51,7 @@ FAST_ALT_KEY, FAST_BLACKHOLE = NUMBER["TcpExtTCPFastOpenPassiveAltKey"], NUMBER[
 def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, out: Any, used: Any) -> None:
     """A segment to the host, whose socket was in the state `before` and is now in `after` (validity_state)."""
     flags = row["flags"]
-    if flags & (SYN | ACK | RST) == SYN and before != SYN_SENT and after == CLOSED:
+    if flags & (SYN | ACK | RST) == SYN and (before == CLOSED or before == TIME_WAIT) and after == CLOSED:
         syn_to_listener(row, own, ports, out, used)
         return
     if before == SYN_SENT and after == ESTABLISHED:
@@ -266,7 +275,7 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
     if own["kind"] == UNDECIDED and own["answer_clock"] and row["options"] & O_TIMESTAMPS and own["syn_options"] & O_TIMESTAMPS:
         passed = (row["time_ns"] - own["answer_ns"]) // 1_000_000
         lag = difference(row["tsval"], own["answer_tsval"]) - passed
-        if (LAG_TICKS if own["crowd"] else SURE_LAG_TICKS) <= lag <= COOKIE_TICKS + LAG_TICKS:
+        if LAG_TICKS <= lag <= COOKIE_TICKS + LAG_TICKS:
             own["kind"] = COOKIE
             at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
             at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
@@ -293,19 +302,43 @@ def opening_over(row: Any, own: Any, ports: Any, now_ns: Int, out: Any, used: An
             ignored = own["unanswered_ns"] and now_ns - own["unanswered_ns"] > UNANSWERED_NS
             at(row, COOKIES_RECV, own["acks"] if ignored else 1, own["answer_ns"], own["answer_frame"], out, used)
     elif own["kind"] == UNDECIDED and not port["no_cookies"]:
-        # A request would have sent its SYN-ACK again.
-        silent = not own["opened"] and now_ns - own["answer_ns"] > TIMER_NS + TIMER_SLACK_NS
-        if silent:
-            port["cookie_ns"] = own["answer_ns"]
-        perhaps = port["cookie_ns"] if own["opened"] else own["crowd"]
-        if silent or perhaps:
-            for counter in (COOKIES_SENT, FULL_COOKIES):
-                at(row, counter, own["answers"] if silent else 0, own["answer_ns"], own["answer_frame"], out, used)
-                out[used[0] - 1]["most"] = own["answers"]
-            if own["opened"]:
-                at(row, COOKIES_RECV, 0, own["answer_ns"], own["answer_frame"], out, used)
-                out[used[0] - 1]["most"] = 1
+        undecided(row, own, port, now_ns, out, used)
     own["answers"] = 0
+
+
+@inline
+def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any, used: Any) -> None:
+    """The host has said nothing but SYN-ACKs: of a request, or cookies."""
+    time_ns, frame = own["answer_ns"], own["answer_frame"]
+    # A request would have sent its SYN-ACK again, until a socket is made of it, which would acknowledge data.
+    waits = own["unanswered_ns"] and now_ns - own["unanswered_ns"] > UNANSWERED_NS
+    refused = own["opened"] and (waits or own["refused_acks"] > 0)
+    silent = (refused or not own["opened"]) and now_ns - time_ns > TIMER_NS + TIMER_SLACK_NS
+    if silent:
+        port["cookie_ns"] = time_ns
+        at(row, COOKIES_SENT, own["answers"], time_ns, frame, out, used)
+        at(row, FULL_COOKIES, own["answers"], time_ns, frame, out, used)
+        if refused:
+            at(row, COOKIES_RECV, own["acks"], time_ns, frame, out, used)
+            at(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out, used)
+            at(row, LISTEN_DROPS, own["acks"], time_ns, frame, out, used)
+            at(row, PASSIVE_OPENS, -1, time_ns, frame, out, used)
+    elif own["crowd"] or (own["opened"] and port["cookie_ns"]):
+        may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out, used)
+        may_be(row, FULL_COOKIES, own["answers"], time_ns, frame, out, used)
+        if own["opened"]:
+            may_be(row, COOKIES_RECV, own["acks"], time_ns, frame, out, used)
+            may_be(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out, used)
+            may_be(row, LISTEN_DROPS, own["acks"], time_ns, frame, out, used)
+            at(row, PASSIVE_OPENS, 0, time_ns, frame, out, used)
+            out[used[0] - 1]["least"] = -1
+
+
+@inline
+def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
+    """Nothing, or up to so much, at an earlier frame."""
+    at(row, counter, 0, time_ns, frame, out, used)
+    out[used[0] - 1]["most"] = most
 
 
 @kernel

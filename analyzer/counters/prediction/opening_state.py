@@ -63,7 +63,6 @@ UNDECIDED, REQUEST, COOKIE = range(3)  # what a SYN-ACK stands for
 TFO_TIMEOUTS = 3  # in a row: tcp_fastopen_active_detect_blackhole()
 COOKIE_TICKS = 64  # the TSval of a cookie lies up to so many ticks behind the clock: its low bits hold options
 LAG_TICKS = 2  # more than rounding makes
-SURE_LAG_TICKS = 4  # more than a busy host makes
 TIMER_NS = 1_000_000_000  # before a SYN-ACK is repeated
 TIMER_SLACK_NS = 500_000_000
 UNANSWERED_NS = 200_000_000  # longer than an ACK is delayed

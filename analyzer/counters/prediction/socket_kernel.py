@@ -197,8 +197,10 @@ def adopt(row: Any, own: Any, side: Int) -> None:
 def sent_syn(row: Any, own: Any, side: Int) -> None:
     """tcp_connect() or tcp_make_synack()."""
     flags, state = row["flags"], own["state"][side]
-    again = (state == SYN_SENT or state == SYN_RECEIVED) and row["seq"] == own["iss"][side]
-    if again:
+    ignored = flags & ACK and state == ESTABLISHED and not own["full"][side]
+    if row["seq"] == own["iss"][side] and (state == SYN_SENT or state == SYN_RECEIVED or ignored):
+        if ignored:  # the end of the handshake made no socket of the request
+            own["state"][side] = SYN_RECEIVED
         if row["options"] & O_TIMESTAMPS:
             own["last_tsval"][side] = row["tsval"]
         return

@@ -37,7 +37,7 @@ from analyzer.serial import difference
 difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
-IN_ERRS = NUMBER["TcpInErrs"]
+IN_ERRS, ATTEMPT_FAILS = NUMBER["TcpInErrs"], NUMBER["TcpAttemptFails"]
 EMBRYONIC_RSTS = NUMBER["TcpExtEmbryonicRsts"]
 PAWS_ACTIVE, PAWS_ESTAB = NUMBER["TcpExtPAWSActive"], NUMBER["TcpExtPAWSEstab"]
 PAWS_OLD_ACK, PAWS_TIMEWAIT = NUMBER["TcpExtPAWSOldAck"], NUMBER["TcpExtPAWSTimewait"]
@@ -73,8 +73,10 @@ def validity_received(row: Any, own: Any, out: Any, used: Any) -> Any:
     if state == SYN_RECEIVED:
         if repeats_syn(row, own, side, out, used):
             return False
-        if not own["full"][side] and not to_request(row, own, side, out, used):
-            return False
+        if not own["full"][side]:
+            accepted = to_request(row, own, side, out, used)
+            if not accepted or own["state"][side] == CLOSED:
+                return accepted
     return to_socket(row, own, side, out, used)
 
 
@@ -221,6 +223,8 @@ def to_request(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
         return False
     if flags & RST or (flags & SYN and row["seq"] != own["irs"][side]):
         add(row, EMBRYONIC_RSTS, 1, out, used)
+        if not flags & RST:
+            add(row, ATTEMPT_FAILS, 1, out, used)
         own["state"][side] = CLOSED
         return True
     if not flags & ACK:
@@ -297,7 +301,7 @@ def to_socket(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
 
 @inline
 def takes_ack(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
-    """tcp_ack(): an acknowledgment far below what was acknowledged is challenged, one of what was never sent is dropped."""
+    """tcp_ack(): an acknowledgment far below what was acknowledged is challenged, as is one of what was never sent."""
     if not row["flags"] & ACK:
         return False
     known = own["begun"] != 0
@@ -306,8 +310,7 @@ def takes_ack(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
         challenge(row, own, side, out, used)
         return False
     if known and difference(row["ack"], own["nxt"][side]) > 0:
-        if own["state"][side] != ESTABLISHED:
-            challenge(row, own, side, out, used)
+        challenge(row, own, side, out, used)
         return False
     accept(row, own, side, behind <= 0)
     return True
