@@ -111,8 +111,8 @@ def test_ranges_are_narrow() -> None:
         "TcpEstabResets",
         "TcpPassiveOpens",
         "TcpExtTCPSACKDiscard",
-        "TcpExtTCPSYNChallenge",
-        "TcpInErrs",
+        "TcpExtSyncookiesSent",
+        "TcpExtSyncookiesRecv",
         "IpInDelivers",
         "Ip6InDelivers",
     }

@@ -25,20 +25,21 @@ from analyzer.counters.prediction.opening_state import (
     UNANSWERED_NS,
     UNDECIDED,
 )  # fmt: skip
+from analyzer.counters.prediction.silence_kernel import at, dropped, unanswered
 from analyzer.counters.prediction.validity_state import CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from analyzer.decode.codes import O_FAST_OPEN, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.serial import difference
 
 difference = inline(difference)
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+SYN, RST, ACK = 2, 4, 16
 E_TIMEOUT, E_RETRANSMISSION = EVENT["retransmission_timeout"], EVENT["retransmission"]
 AGAIN_BIT, TIMEOUT_BIT = np.uint64(1 << E_RETRANSMISSION), np.uint64(1 << E_TIMEOUT)
 
 PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
 EMBRYONIC_RSTS = NUMBER["TcpExtEmbryonicRsts"]
 LISTEN_OVERFLOWS, LISTEN_DROPS = NUMBER["TcpExtListenOverflows"], NUMBER["TcpExtListenDrops"]
-FULL_DROP, FULL_COOKIES = NUMBER["TcpExtTCPReqQFullDrop"], NUMBER["TcpExtTCPReqQFullDoCookies"]
+FULL_COOKIES = NUMBER["TcpExtTCPReqQFullDoCookies"]
 COOKIES_SENT, COOKIES_RECV = NUMBER["TcpExtSyncookiesSent"], NUMBER["TcpExtSyncookiesRecv"]
 COOKIES_FAILED = NUMBER["TcpExtSyncookiesFailed"]
 FAST_ACTIVE, FAST_ACTIVE_FAIL = NUMBER["TcpExtTCPFastOpenActive"], NUMBER["TcpExtTCPFastOpenActiveFail"]
@@ -94,33 +95,6 @@ def syn_to_listener(row: Any, own: Any, ports: Any, out: Any, used: Any) -> None
     own["syn_ns"], own["syn_frame"] = row["time_ns"], row["frame"]
     own["syn_cookie_len"] = np.int64(row["fast_open_len"]) if row["options"] & O_FAST_OPEN else -1
     own["syn_bytes"], own["syn_options"] = row["payload_len"], row["options"]
-
-
-@inline
-def unanswered(row: Any, own: Any, port: Any, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
-    """A SYN without an answer: dropped for a full queue, if this port answers others."""
-    own["waits"] = 0
-    if not port["answers"]:
-        own["ignored"] += 1
-        return
-    dropped(row, port, 1, time_ns, frame, out, used)
-
-
-@inline
-def dropped(row: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
-    """tcp_conn_request(): a full queue of requests, without cookies, or a full accept queue."""
-    full = port["pending"] > 0 and not port["overflowed"]
-    if full:
-        port["no_cookies"] = 1
-    at(row, FULL_DROP if full else LISTEN_OVERFLOWS, count, time_ns, frame, out, used)
-    at(row, LISTEN_DROPS, count, time_ns, frame, out, used)
-
-
-@inline
-def at(row: Any, counter: Int, amount: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
-    """One increment of an earlier frame."""
-    add(row, counter, amount, out, used)
-    out[used[0] - 1]["time_ns"], out[used[0] - 1]["frame"] = time_ns, frame
 
 
 @inline
@@ -180,7 +154,7 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) ->
     if fresh and own["answers"] == 0:
         begin_request(row, own, port, irs, out, used)
     elif not own["waits"] and row["time_ns"] - own["again_ns"] > SILENCE_NS:  # by the timer
-        own["kind"] = REQUEST
+        is_request(own, port)
         own["timer_repeats"] += 1
         took_ns = row["time_ns"] - own["answer_ns"]
         if own["opened"] and not own["fast"] and not own["spoken"]:
@@ -202,12 +176,19 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) ->
 
 
 @inline
+def is_request(own: Any, port: Any) -> None:
+    """The SYN-ACK was no cookie: at that time the queue of requests was not full."""
+    own["kind"] = REQUEST
+    port["proven"] = max(port["proven"], own["crowd"])
+
+
+@inline
 def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) -> None:
     """tcp_conn_request() makes a request, a cookie, or with fast open a socket."""
     own["server"] = row["src_port"]
     own["kind"], own["opened"], own["fast"], own["spoken"] = UNDECIDED, 0, 0, 0
     own["timer_repeats"] = 0
-    own["crowd"] = 1 if port["pending"] > 0 or port["cookie_ns"] else 0
+    own["crowd"] = port["pending"]
     if own["ignored"] > 0:
         dropped(row, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
         own["ignored"] = 0
@@ -219,7 +200,7 @@ def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) 
             add(row, FULL_COOKIES, 1, out, used)
             port["cookie_ns"] = row["time_ns"]
             return
-        own["kind"] = REQUEST
+        is_request(own, port)
     gives = row["options"] & O_FAST_OPEN != 0
     shown = own["syn_cookie_len"] if own["waits"] else -1
     if shown == 0:
@@ -251,12 +232,14 @@ def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) 
 @inline
 def sent_reset(row: Any, own: Any, port: Any, before: Int, out: Any, used: Any) -> None:
     """tcp_v4_send_reset(): no socket took a segment. tcp_send_active_reset() sets ACK."""
+    own["waits"] = own["ignored"] = 0  # nobody listens
     if row["flags"] & ACK:
         own["spoken"] = 1
         return
     if own["answers"] > 0 and own["opened"] and not own["fast"] and not own["spoken"]:
         # tcp_abort_on_overflow: the accept queue was full at the end of the handshake.
         own["opened"] = 0
+        is_request(own, port)
         add(row, PASSIVE_OPENS, -1, out, used)
         add(row, LISTEN_OVERFLOWS, 1, out, used)
         add(row, LISTEN_DROPS, 1, out, used)
@@ -272,7 +255,12 @@ def sent_reset(row: Any, own: Any, port: Any, before: Int, out: Any, used: Any) 
 def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
     """The connection is open: its handshake was one of a request or of a cookie, the clock of the host tells."""
     own["spoken"] = 1
-    if own["kind"] == UNDECIDED and own["answer_clock"] and row["options"] & O_TIMESTAMPS and own["syn_options"] & O_TIMESTAMPS:
+    if (
+        own["kind"] == UNDECIDED
+        and own["answer_clock"]
+        and row["options"] & O_TIMESTAMPS
+        and own["syn_options"] & O_TIMESTAMPS
+    ):
         passed = (row["time_ns"] - own["answer_ns"]) // 1_000_000
         lag = difference(row["tsval"], own["answer_tsval"]) - passed
         if LAG_TICKS <= lag <= COOKIE_TICKS + LAG_TICKS:
@@ -281,7 +269,7 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
             at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
             port["cookie_ns"] = own["answer_ns"]
     if own["kind"] != COOKIE:
-        own["kind"] = REQUEST
+        is_request(own, port)
         return
     if own["unanswered_ns"] and row["time_ns"] - own["unanswered_ns"] > UNANSWERED_NS:
         own["refused_acks"] = own["acks"] - 1
@@ -289,64 +277,3 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
     if own["refused_acks"] > 0:
         add(row, LISTEN_OVERFLOWS, own["refused_acks"], out, used)
         add(row, LISTEN_DROPS, own["refused_acks"], out, used)
-
-
-@kernel
-def opening_over(row: Any, own: Any, ports: Any, now_ns: Int, out: Any, used: Any) -> None:
-    """What the silence after a SYN or a SYN-ACK meant, at the end of the capture or of what is known of the flow."""
-    port = ports[own["server"]]
-    if own["answers"] == 0 or own["spoken"]:
-        return
-    if own["kind"] == COOKIE:
-        if own["opened"]:
-            ignored = own["unanswered_ns"] and now_ns - own["unanswered_ns"] > UNANSWERED_NS
-            at(row, COOKIES_RECV, own["acks"] if ignored else 1, own["answer_ns"], own["answer_frame"], out, used)
-    elif own["kind"] == UNDECIDED and not port["no_cookies"]:
-        undecided(row, own, port, now_ns, out, used)
-    own["answers"] = 0
-
-
-@inline
-def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any, used: Any) -> None:
-    """The host has said nothing but SYN-ACKs: of a request, or cookies."""
-    time_ns, frame = own["answer_ns"], own["answer_frame"]
-    # A request would have sent its SYN-ACK again, until a socket is made of it, which would acknowledge data.
-    waits = own["unanswered_ns"] and now_ns - own["unanswered_ns"] > UNANSWERED_NS
-    refused = own["opened"] and (waits or own["refused_acks"] > 0)
-    silent = (refused or not own["opened"]) and now_ns - time_ns > TIMER_NS + TIMER_SLACK_NS
-    if silent:
-        port["cookie_ns"] = time_ns
-        at(row, COOKIES_SENT, own["answers"], time_ns, frame, out, used)
-        at(row, FULL_COOKIES, own["answers"], time_ns, frame, out, used)
-        if refused:
-            at(row, COOKIES_RECV, own["acks"], time_ns, frame, out, used)
-            at(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out, used)
-            at(row, LISTEN_DROPS, own["acks"], time_ns, frame, out, used)
-            at(row, PASSIVE_OPENS, -1, time_ns, frame, out, used)
-    elif own["crowd"] or (own["opened"] and port["cookie_ns"]):
-        may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out, used)
-        may_be(row, FULL_COOKIES, own["answers"], time_ns, frame, out, used)
-        if own["opened"]:
-            may_be(row, COOKIES_RECV, own["acks"], time_ns, frame, out, used)
-            may_be(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out, used)
-            may_be(row, LISTEN_DROPS, own["acks"], time_ns, frame, out, used)
-            at(row, PASSIVE_OPENS, 0, time_ns, frame, out, used)
-            out[used[0] - 1]["least"] = -1
-
-
-@inline
-def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
-    """Nothing, or up to so much, at an earlier frame."""
-    at(row, counter, 0, time_ns, frame, out, used)
-    out[used[0] - 1]["most"] = most
-
-
-@kernel
-def syn_over(row: Any, own: Any, ports: Any, out: Any, used: Any) -> None:
-    """SYNs that never got an answer; a listener gives it at once."""
-    port = ports[own["server"]]
-    if own["waits"]:
-        unanswered(row, own, port, own["syn_ns"], own["syn_frame"], out, used)
-    if own["ignored"] > 0 and port["answers"]:
-        dropped(row, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
-    own["ignored"] = 0

@@ -23,7 +23,7 @@ OPENING = np.dtype(
         ("answer_frame", "i8"),
         ("answer_tsval", "u4"),
         ("answer_clock", "u1"),  # it has timestamps
-        ("crowd", "u1"),  # other handshakes of the port were under way, or it is known to send cookies
+        ("crowd", "i8"),  # how many other handshakes of the port were under way at the first
         ("kind", "u1"),
         ("pending", "u1"),  # counted in the port's
         ("timer_repeats", "i8"),
@@ -50,6 +50,7 @@ PORT = np.dtype(
         ("answers", "u1"),  # it has sent a SYN-ACK
         ("fast_open", "u1"),  # it has given or taken a fast open cookie
         ("pending", "i8"),  # handshakes under way
+        ("proven", "i8"),  # so many at most, when a SYN-ACK was certainly no cookie
         ("overflowed", "u1"),  # it has ignored the end of a handshake: its accept queue was full
         ("no_cookies", "u1"),  # it has dropped SYNs for a full queue of requests
         ("cookie_ns", "i8"),  # when it last sent a SYN cookie

@@ -39,7 +39,7 @@ def segment_end(row: Any, start: Any) -> Int:
 @inline
 def scaled(row: Any, own: Any, sender: Int) -> Int:
     """The window that a segment of this end offers, in bytes."""
-    shift = 0
+    shift: Int = 0
     if not row["flags"] & SYN and own["scale"][sender] and own["scale"][1 - sender]:
         shift = np.int64(own["scale"][sender]) - 1
     return np.int64(row["window"]) << shift

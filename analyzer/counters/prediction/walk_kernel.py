@@ -14,7 +14,8 @@ from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
-from analyzer.counters.prediction.opening_kernel import opening_over, opening_received, opening_sent, syn_over
+from analyzer.counters.prediction.opening_kernel import opening_received, opening_sent
+from analyzer.counters.prediction.silence_kernel import opening_over, syn_over
 from analyzer.counters.prediction.socket_kernel import inherit
 from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
 from analyzer.counters.prediction.validity_kernel import validity_received, validity_sent
