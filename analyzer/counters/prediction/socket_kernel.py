@@ -20,7 +20,7 @@ from analyzer.counters.prediction.validity_state import (
     SYN_SENT,
     TIME_WAIT,
 )  # fmt: skip
-from analyzer.decode.codes import O_TIMESTAMPS, O_WINDOW_SCALE
+from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.flows.flow_kernel import mix
 from analyzer.serial import difference
 
@@ -65,6 +65,7 @@ def note_syn(row: Any, own: Any, side: Int) -> None:
     own["peer_offered"][side] = 1 if row["options"] & O_TIMESTAMPS else 0
     own["scale"][1 - side] = 1 + np.int64(row["window_scale"]) if row["options"] & O_WINDOW_SCALE else 0
     own["peer_fin"][side] = 0
+    own["sack"][1 - side] = 1 if row["options"] & O_SACK_PERMITTED else 0
     if row["options"] & O_TIMESTAMPS:
         own["recent"][side], own["recent_ns"][side] = row["tsval"], row["time_ns"]
     else:
@@ -172,6 +173,7 @@ def socket_sent(row: Any, own: Any) -> None:
         return
     own["rcv_wnd"][side] = scaled(row, own, side)
     own["rcv_wup"][side] = row["ack"]
+    own["holes"][side] = 1 if row["sack_count"] > 0 else 0
     if row["options"] & O_TIMESTAMPS:
         own["last_tsval"][side] = row["tsval"]
     ahead = difference(row["ack"], own["rcv_nxt"][side])
@@ -213,13 +215,13 @@ def sent_syn(row: Any, own: Any, side: Int) -> None:
         own["state"][side] = SYN_RECEIVED
         own["rcv_nxt"][side] = own["rcv_wup"][side] = own["top"][side] = row["ack"]
         own["full"][side] = 1 if difference(row["ack"], irs) > 1 else 0
-        own["window_known"][side] = 1
-        own["rcv_wnd"][side] = np.int64(row["window"])
     else:
         reset_side(own, side)
         own["state"][side] = SYN_SENT
+    own["window_known"][side], own["rcv_wnd"][side] = 1, np.int64(row["window"])
     own["begun"] = 1
     own["scale"][side] = 1 + np.int64(row["window_scale"]) if row["options"] & O_WINDOW_SCALE else 0
+    own["sack"][side] = 1 if row["options"] & O_SACK_PERMITTED else 0
     own["iss"][side] = own["una"][side] = row["seq"]
     own["nxt"][side] = segment_end(row, row["seq"])
     own["snd_wl1"][side] = own["irs"][side]

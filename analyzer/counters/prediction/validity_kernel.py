@@ -124,8 +124,10 @@ def to_socket(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
             elif is_limited_kind(row):
                 limited(row, own, side, SKIPPED_SEQ, out, used)
         return False
-    if over and not flags & (RST | SYN):  # refused unless the application has read all before it
-        add_range(row, BEYOND_WINDOW, 0, 0, 1, out, used)
+    if over and not flags & (RST | SYN) and refuses_end(row, own, side, out, used):
+        if is_limited_kind(row):
+            limited(row, own, side, SKIPPED_SEQ, out, used)
+        return False
     if flags & RST:
         edge = row["seq"] == own["top"][side] and difference(own["top"][side], own["rcv_nxt"][side]) > 0
         if row["seq"] == own["rcv_nxt"][side] or closes(row, own, side) or edge:
@@ -139,6 +141,22 @@ def to_socket(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
             syn_challenge(row, own, side, out, used)
             return False
     return takes_ack(row, own, side, out, used)
+
+
+@inline
+def refuses_end(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
+    """tcp_sequence(): a segment that ends beyond the window is taken only while the application has nothing left to read.
+
+    A window is closed by what waits for the application, unless segments out of order fill the buffer.
+    """
+    full = own["rcv_wnd"][side] == 0
+    behind = difference(own["top"][side], own["rcv_nxt"][side]) > 0
+    waiting = own["holes"][side] if own["sack"][0] and own["sack"][1] else behind
+    if full and not waiting:
+        add(row, BEYOND_WINDOW, 1, out, used)
+        return True
+    add_range(row, BEYOND_WINDOW, 0, 0, 1, out, used)
+    return False
 
 
 @inline

@@ -26,6 +26,8 @@ VALIDITY = np.dtype(
         ("rcv_wup", "u4", (2,)),  # what it last acknowledged
         ("rcv_wnd", "i8", (2,)),  # the window that it last offered, in bytes
         ("top", "u4", (2,)),  # after the highest byte received
+        ("sack", "u1", (2,)),  # it has permitted SACK
+        ("holes", "u1", (2,)),  # its last segment had SACK blocks
         ("peer_fin", "u1", (2,)),  # a FIN was received; it counts when rcv_nxt reaches its end
         ("peer_fin_end", "u4", (2,)),
         ("scale", "u1", (2,)),  # of its window, one more than the shift; 0 if its SYN had no such option
