@@ -63,6 +63,13 @@ PREDICTED: tuple[str, ...] = (
     *(f"TcpExt{name}" for name in _TCP_EXT),
     *(f"TcpExt{name}" for name in _VALIDITY + _OPENING),
 )
-# What a model of Linux's sender decides, not a packet alone.
-INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))
+# What a model of Linux's sender or receiver decides, not a packet alone.
+INFERRED = frozenset(
+    f"TcpExt{name}"
+    for name in (
+        "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq",
+        "TCPACKSkippedFinWait2", "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "TCPReqQFullDrop",
+        "TCPReqQFullDoCookies", "ListenOverflows", "ListenDrops",
+    )
+)  # fmt: skip
 NUMBER = {name: number for number, name in enumerate(PREDICTED)}

@@ -203,6 +203,8 @@ def sent_syn(row: Any, own: Any, side: Int) -> None:
     if row["seq"] == own["iss"][side] and (state == SYN_SENT or state == SYN_RECEIVED or ignored):
         if ignored:  # the end of the handshake made no socket of the request
             own["state"][side] = SYN_RECEIVED
+            own["rcv_nxt"][side] = own["rcv_wup"][side] = own["top"][side] = row["ack"]
+            own["una"][side], own["peer_fin"][side] = row["seq"], 0
         if row["options"] & O_TIMESTAMPS:
             own["last_tsval"][side] = row["tsval"]
         return
