@@ -65,10 +65,8 @@ def test_a_handshake_of_a_request(tmp_path: Path) -> None:
 
 def test_a_cookie_with_timestamps(tmp_path: Path) -> None:
     """Its TSval lies behind the clock. An ACK that fits nothing is no cookie then."""
-    frames = whole(0, 40000, lag=20) + [
-        segment(50, False, ACK, 7, 7, port=50000),
-        segment(50.1, True, RST, 7, port=50000),
-    ]
+    stray = [segment(50, False, ACK, 7, 7, port=50000), segment(50.1, True, RST, 7, port=50000)]
+    frames = [*whole(0, 40000, lag=20), *stray]
     assert only(predicted(frames, tmp_path)) == {
         "SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1, "SyncookiesFailed": 1, "TcpOutRsts": 1,
     }  # fmt: skip

@@ -271,3 +271,18 @@ def test_the_middle_of_a_connection(tmp_path: Path) -> None:
     far = segment(50, False, ACK | PSH, 900_000, 5001, b"z", options=stamp(150, 903))
     old = segment(60, False, ACK | PSH, 1101, 5001, b"z", options=stamp(50, 903))
     assert only(predicted([*middle, far, old], tmp_path)) == {"PAWSEstab": 1}
+
+
+def test_errors_about_segments(tmp_path: Path) -> None:
+    """An ICMP error counts if the segment that it quotes is not outstanding."""
+    sent = segment(10, True, ACK | PSH, 5001, 1101, b"data")
+
+    def error(at_ms: float, seq: int) -> build.Record:
+        quoted = build.ipv4(build.tcp(src_port=80, dst_port=40000, seq=seq), src=SERVER, dst=CLIENT)
+        icmp = build.icmp(quoted[:28], kind=3, code=1)
+        frame = build.ethernet(build.ipv4(icmp, build.ICMP, src="192.0.2.77", dst=SERVER, ident=int(at_ms)))
+        return build.Record(frame, int(at_ms * MS))
+
+    frames = [*handshake(clock=False), sent, error(20, 5001), error(30, 5005), error(40, 4900), error(50, 5006)]
+    found = predicted(frames, tmp_path)
+    assert found["OutOfWindowIcmps"] == (2, 2, 2)

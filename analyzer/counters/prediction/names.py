@@ -39,7 +39,7 @@ _TCP_EXT = (
 _VALIDITY = (
     "TCPChallengeACK", "TCPSYNChallenge", "PAWSActive", "PAWSEstab", "PAWSOldAck", "PAWSTimewait", "TSEcrRejected",
     "BeyondWindow", "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2",
-    "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "EmbryonicRsts",
+    "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "EmbryonicRsts", "OutOfWindowIcmps",
 )  # fmt: skip
 _OPENING = (
     "ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies", "SyncookiesSent", "SyncookiesRecv",

@@ -63,7 +63,7 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
         return
     if flags & ACK and after != SYN_SENT:
         own["timeouts"] = 0
-    if own["answers"] == 0 or own["spoken"]:
+    if own["answers"] == 0 or own["spoken"] or own["server"] != row["dst_port"]:
         return
     port = ports[own["server"]]
     if flags & SYN:
@@ -121,7 +121,8 @@ def opening_sent(row: Any, own: Any, ports: Any, before: Int, irs: Any, out: Any
     else:
         if row["events"] & TIMEOUT_BIT:
             timed_out(row, own, out, used)
-        if own["answers"] > 0 and own["opened"] and not own["spoken"] and before != CLOSED:
+        waits = own["answers"] > 0 and own["opened"] and not own["spoken"] and own["server"] == row["src_port"]
+        if waits and before != CLOSED:
             first_words(row, own, ports[row["src_port"]], out, used)
 
 

@@ -233,19 +233,32 @@ def sent_syn(row: Any, own: Any, side: Int) -> None:
     own["first_ns"][side] = row["time_ns"]
 
 
+@inline
+def link_key(client_lo: Any, server_lo: Any, client_port: Any, server_port: Any) -> Any:
+    """The ends of a connection as one number."""
+    ports = np.uint64(client_port) << np.uint64(16) | np.uint64(server_port)
+    return mix(client_lo ^ mix(server_lo ^ mix(ports)))
+
+
+@inline
+def linked(key: Any, states: Any) -> Int:
+    """The place of the last flow between these ends, or -1."""
+    link = states.links[key & np.uint64(LINKS - 1)]
+    known = link["key"] == key and states.talks[link["place"]]["flow"] == link["flow"]
+    return np.int64(link["place"]) if known else -1
+
+
 @kernel
 def inherit(row: Any, states: Any, blanks: Any) -> None:
     """A flow begins: with the sockets of the last one between these ports, which may still be there."""
-    forward = row["direction"] == 0
-    client_lo, server_lo = (row["src_lo"], row["dst_lo"]) if forward else (row["dst_lo"], row["src_lo"])
-    client_port, server_port = (row["src_port"], row["dst_port"]) if forward else (row["dst_port"], row["src_port"])
-    ports = np.uint64(client_port) << np.uint64(16) | np.uint64(server_port)
-    key = mix(client_lo ^ mix(server_lo ^ mix(ports)))
-    link = states.links[key & np.uint64(LINKS - 1)]
-    place = np.int64(link["place"])
-    known = row["reused"] and link["key"] == key and states.talks[place]["flow"] == link["flow"]
-    if known:
+    if row["direction"] == 0:
+        key = link_key(row["src_lo"], row["dst_lo"], row["src_port"], row["dst_port"])
+    else:
+        key = link_key(row["dst_lo"], row["src_lo"], row["dst_port"], row["src_port"])
+    place = linked(key, states)
+    if row["reused"] and place >= 0:
         states.validity[row["place"]] = states.validity[place]
     else:
         states.validity[row["place"]] = blanks.validity[0]
+    link = states.links[key & np.uint64(LINKS - 1)]
     link["key"], link["place"], link["flow"] = key, row["place"], row["flow"]

@@ -15,6 +15,7 @@ from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
 from analyzer.counters.prediction.opening_kernel import opening_received, opening_sent
+from analyzer.counters.prediction.quoted_kernel import quoted_received
 from analyzer.counters.prediction.silence_kernel import opening_over, syn_over
 from analyzer.counters.prediction.socket_kernel import inherit
 from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
@@ -66,6 +67,8 @@ def predict(
         if to_me or (group and not mine):
             merged = segments if packet_bytes(row) > mtu else 1
             packet_received(row, group, merged, types4, types6, out, used)
+        if to_me and row["quoted_proto"] == 6 and row["checksum"] != BAD:
+            quoted_received(row, states, out, used)
         if is_tcp:
             talk = states.talks[row["place"]]
             if to_me:
