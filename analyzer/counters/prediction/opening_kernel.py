@@ -25,7 +25,7 @@ from analyzer.counters.prediction.opening_state import (
     UNANSWERED_NS,
     UNDECIDED,
 )  # fmt: skip
-from analyzer.counters.prediction.silence_kernel import at, dropped, unanswered
+from analyzer.counters.prediction.silence_kernel import dropped, overflowed, unanswered, was_cookie
 from analyzer.counters.prediction.validity_state import CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from analyzer.decode.codes import O_FAST_OPEN, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import NUMBER as EVENT
@@ -80,6 +80,8 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
         port["pending"] -= 1
     if own["unanswered_ns"] and row["time_ns"] - own["unanswered_ns"] > UNANSWERED_NS:
         own["refused_acks"], own["unanswered_ns"] = own["acks"], 0
+    if row["events"] & AGAIN_BIT and own["unanswered_ns"]:
+        own["again_acks"] = own["acks"]
     own["acks"] += 1
     if row["payload_len"] > 0 and own["unanswered_ns"] == 0:
         own["unanswered_ns"] = row["time_ns"]
@@ -119,6 +121,7 @@ def opening_sent(row: Any, own: Any, ports: Any, before: Int, irs: Any, out: Any
     elif flags & RST:
         sent_reset(row, own, ports[row["src_port"]], before, out, used)
     else:
+        own["waits"] = 0  # a socket of the connection before has answered the SYN
         if row["events"] & TIMEOUT_BIT:
             timed_out(row, own, out, used)
         waits = own["answers"] > 0 and own["opened"] and not own["spoken"] and own["server"] == row["src_port"]
@@ -163,13 +166,11 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) ->
             add(row, PASSIVE_OPENS, -1, out, used)
             # Later than the timer runs out, it is TCP_DEFER_ACCEPT that gives the client a last chance.
             if took_ns < (TIMER_NS << min(own["timer_repeats"] - 1, 6)) + TIMER_SLACK_NS:
-                port["overflowed"] = 1
-                add(row, LISTEN_OVERFLOWS, own["acks"], out, used)
-                add(row, LISTEN_DROPS, own["acks"], out, used)
+                overflowed(row, own, port, own["acks"], out, used)
             own["pending"] = 1
             port["pending"] += 1
     own["waits"] = 0
-    own["acks"] = own["refused_acks"] = own["unanswered_ns"] = 0
+    own["acks"] = own["refused_acks"] = own["again_acks"] = own["unanswered_ns"] = 0
     own["answers"] += 1
     own["answer_ns"], own["answer_frame"] = row["time_ns"], row["frame"]
     own["answer_tsval"] = row["tsval"]
@@ -191,7 +192,7 @@ def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) 
     own["timer_repeats"] = 0
     own["crowd"] = port["pending"]
     if own["ignored"] > 0:
-        dropped(row, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
+        dropped(row, own, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
         own["ignored"] = 0
     offers = own["syn_options"] & (O_WINDOW_SCALE | O_SACK_PERMITTED)
     if own["waits"] and offers and not own["syn_options"] & O_TIMESTAMPS:
@@ -240,13 +241,20 @@ def sent_reset(row: Any, own: Any, port: Any, before: Int, out: Any, used: Any) 
     if own["answers"] > 0 and own["opened"] and not own["fast"] and not own["spoken"]:
         # tcp_abort_on_overflow: the accept queue was full at the end of the handshake.
         own["opened"] = 0
-        is_request(own, port)
         add(row, PASSIVE_OPENS, -1, out, used)
-        add(row, LISTEN_OVERFLOWS, 1, out, used)
-        add(row, LISTEN_DROPS, 1, out, used)
-        add(row, EMBRYONIC_RSTS, 1, out, used)
+        if own["timer_repeats"] == 0 and own["acks"] == 1:
+            is_request(own, port)
+            overflowed(row, own, port, 1, out, used)
+            add(row, EMBRYONIC_RSTS, 1, out, used)
+            over(own, port)
+            return
+        # What came before was ignored; for the last ACK there is no request any more, or its cookie is too old.
+        silent_ns = row["time_ns"] - own["answer_ns"]
+        if own["kind"] == UNDECIDED and own["timer_repeats"] == 0 and silent_ns > TIMER_NS + TIMER_SLACK_NS:
+            was_cookie(row, own, port, out, used)
+        overflowed(row, own, port, own["acks"] - 1, out, used)
         over(own, port)
-        return
+        before = CLOSED
     recent = port["cookie_ns"] and row["time_ns"] - port["cookie_ns"] < COOKIE_VALID_NS
     if recent and not own["spoken"] and (before == CLOSED or before == SYN_RECEIVED):
         add(row, COOKIES_FAILED, 1, out, used)
@@ -265,16 +273,13 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
         passed = (row["time_ns"] - own["answer_ns"]) // 1_000_000
         lag = difference(row["tsval"], own["answer_tsval"]) - passed
         if LAG_TICKS <= lag <= COOKIE_TICKS + LAG_TICKS:
-            own["kind"] = COOKIE
-            at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
-            at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
-            port["cookie_ns"] = own["answer_ns"]
+            was_cookie(row, own, port, out, used)
     if own["kind"] != COOKIE:
         is_request(own, port)
-        return
     if own["unanswered_ns"] and row["time_ns"] - own["unanswered_ns"] > UNANSWERED_NS:
         own["refused_acks"] = own["acks"] - 1
-    add(row, COOKIES_RECV, own["refused_acks"] + 1, out, used)
-    if own["refused_acks"] > 0:
-        add(row, LISTEN_OVERFLOWS, own["refused_acks"], out, used)
-        add(row, LISTEN_DROPS, own["refused_acks"], out, used)
+    if row["sack_count"] == 0:  # else the first copy of the data had arrived
+        own["refused_acks"] = max(own["refused_acks"], own["again_acks"])
+    overflowed(row, own, port, own["refused_acks"], out, used)
+    if own["kind"] == COOKIE:
+        add(row, COOKIES_RECV, 1, out, used)

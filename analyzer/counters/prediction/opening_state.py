@@ -15,6 +15,7 @@ OPENING = np.dtype(
         ("syn_cookie_len", "i8"),  # of the fast open cookie in it, -1 without the option
         ("syn_bytes", "i8"),
         ("syn_options", "u4"),
+        ("held", "i8"),  # SYNs dropped for one of the two queues, and only the end of the capture tells which
         ("ignored", "i8"),  # SYNs that got no answer, and nobody knows yet whether the port answers at all
         # The SYN-ACKs of the host
         ("again_ns", "i8"),  # when the SYN came again
@@ -33,6 +34,7 @@ OPENING = np.dtype(
         # Segments of the client that would end the handshake, since the last SYN-ACK
         ("acks", "i8"),
         ("refused_acks", "i8"),  # those of them that nobody answered
+        ("again_acks", "i8"),  # those before data came again
         ("unanswered_ns", "i8"),  # since when data among them waits for an answer, 0 without
         # The host as the client
         ("asks", "u1"),  # its SYN had the fast open option, or data

@@ -23,6 +23,27 @@ def at(row: Any, counter: Int, amount: Int, time_ns: Int, frame: Int, out: Any, 
 
 
 @inline
+def was_cookie(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
+    """The SYN-ACKs were cookies."""
+    own["kind"] = COOKIE
+    port["cookie_ns"] = own["answer_ns"]
+    at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
+    at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
+
+
+@inline
+def overflowed(row: Any, own: Any, port: Any, acks: Int, out: Any, used: Any) -> None:
+    """So many ends of a handshake were ignored: the accept queue was full. A cookie was valid each time."""
+    if acks <= 0:
+        return
+    port["overflowed"] = 1
+    add(row, LISTEN_OVERFLOWS, acks, out, used)
+    add(row, LISTEN_DROPS, acks, out, used)
+    if own["kind"] == COOKIE:
+        add(row, COOKIES_RECV, acks, out, used)
+
+
+@inline
 def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
     """Nothing, or up to so much, at an earlier frame."""
     at(row, counter, 0, time_ns, frame, out, used)
@@ -30,13 +51,14 @@ def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any
 
 
 @inline
-def dropped(row: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
-    """tcp_conn_request(): a full queue of requests, without cookies, or a full accept queue."""
-    full = port["pending"] > 0 and not port["overflowed"]
-    if full:
-        port["no_cookies"] = 1
-    at(row, FULL_DROP if full else LISTEN_OVERFLOWS, count, time_ns, frame, out, used)
+def dropped(row: Any, own: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
+    """tcp_conn_request(): a full accept queue, or while others are under way a full queue of requests, without cookies."""
     at(row, LISTEN_DROPS, count, time_ns, frame, out, used)
+    if port["pending"] > 0:
+        own["held"] += count
+    else:
+        port["overflowed"] = 1
+        at(row, LISTEN_OVERFLOWS, count, time_ns, frame, out, used)
 
 
 @inline
@@ -46,7 +68,7 @@ def unanswered(row: Any, own: Any, port: Any, time_ns: Int, frame: Int, out: Any
     if not port["answers"]:
         own["ignored"] += 1
         return
-    dropped(row, port, 1, time_ns, frame, out, used)
+    dropped(row, own, port, 1, time_ns, frame, out, used)
 
 
 @kernel
@@ -56,8 +78,15 @@ def syn_over(row: Any, own: Any, ports: Any, out: Any, used: Any) -> None:
     if own["waits"]:
         unanswered(row, own, port, own["syn_ns"], own["syn_frame"], out, used)
     if own["ignored"] > 0 and port["answers"]:
-        dropped(row, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
+        dropped(row, own, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
     own["ignored"] = 0
+    if own["held"] > 0:
+        if port["overflowed"] or port["cookie_ns"]:
+            counter = LISTEN_OVERFLOWS
+        else:
+            counter, port["no_cookies"] = FULL_DROP, 1
+        at(row, counter, own["held"], own["syn_ns"], own["syn_frame"], out, used)
+        own["held"] = 0
 
 
 @kernel
@@ -84,13 +113,9 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any, used: Any) -
     refused = own["opened"] and (waits or own["refused_acks"] > 0)
     silent = (refused or not own["opened"]) and now_ns - time_ns > TIMER_NS + TIMER_SLACK_NS
     if silent:
-        port["cookie_ns"] = time_ns
-        at(row, COOKIES_SENT, own["answers"], time_ns, frame, out, used)
-        at(row, FULL_COOKIES, own["answers"], time_ns, frame, out, used)
+        was_cookie(row, own, port, out, used)
         if refused:
-            at(row, COOKIES_RECV, own["acks"], time_ns, frame, out, used)
-            at(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out, used)
-            at(row, LISTEN_DROPS, own["acks"], time_ns, frame, out, used)
+            overflowed(row, own, port, own["acks"], out, used)
             at(row, PASSIVE_OPENS, -1, time_ns, frame, out, used)
     elif own["crowd"] > port["proven"] or (own["opened"] and port["cookie_ns"]):
         may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out, used)
