@@ -207,3 +207,32 @@ def test_the_third_timeout_ends_fast_open(tmp_path: Path) -> None:
     assert found["TCPFastOpenActiveFail"] == (1, 1, 1)
     assert found["TCPFastOpenBlackhole"] == (0, 0, 1)
     assert "TCPFastOpenActiveFail" not in predicted([first, *again[:2]], tmp_path, CLIENT)
+
+
+def test_data_that_came_again_shows_what_was_ignored(tmp_path: Path) -> None:
+    """Before the SYN-ACK is repeated there is room again: the answer to the data has no DSACK, so its first copy was ignored."""
+    frames = [
+        *half(0, 40000),
+        segment(2, False, ACK, 1001, 5001, options=stamp(102, 900)),
+        segment(3, False, ACK | PSH, 1001, 5001, b"x", options=stamp(103, 900)),
+        segment(213, False, ACK | PSH, 1001, 5001, b"x", options=stamp(313, 900)),
+    ]
+    answer = segment(213.1, True, ACK, 5001, 1002, options=stamp(1113, 313))
+    assert only(predicted([*frames, answer], tmp_path)) == {"ListenOverflows": 2, "ListenDrops": 2}
+    dsack = build.NOP * 2 + build.sack(1001, 1002)
+    answer = segment(213.1, True, ACK, 5001, 1002, options=stamp(1113, 313) + dsack)
+    assert "ListenOverflows" not in predicted([*frames, answer], tmp_path)
+
+
+def test_a_cookie_that_grew_old(tmp_path: Path) -> None:
+    """The end of the handshake was ignored, the SYN-ACK never repeated: after two minutes the cookie is refused."""
+    frames = [
+        *half(0, 40000),
+        segment(2, False, ACK, 1001, 5001, options=stamp(102, 900)),
+        segment(119_900, False, ACK | PSH, 1001, 5001, b"x", options=stamp(120_000, 900)),
+        segment(119_900.1, True, RST, 5001),
+    ]
+    assert only(predicted(frames, tmp_path)) == {
+        "SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1, "SyncookiesFailed": 1, "ListenOverflows": 1,
+        "ListenDrops": 1, "TcpOutRsts": 1,
+    }  # fmt: skip

@@ -25,7 +25,7 @@ from analyzer.counters.prediction.opening_state import (
     UNANSWERED_NS,
     UNDECIDED,
 )  # fmt: skip
-from analyzer.counters.prediction.silence_kernel import dropped, overflowed, unanswered, was_cookie
+from analyzer.counters.prediction.silence_kernel import at, dropped, overflowed, unanswered, was_cookie
 from analyzer.counters.prediction.validity_state import CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from analyzer.decode.codes import O_FAST_OPEN, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import NUMBER as EVENT
@@ -74,6 +74,7 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
         return
     if not own["opened"]:
         own["opened"] = 1
+        own["opened_ns"], own["opened_frame"] = row["time_ns"], row["frame"]
         add(row, PASSIVE_OPENS, 1, out, used)
     if own["pending"]:
         own["pending"] = 0
@@ -83,6 +84,7 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
     if row["events"] & AGAIN_BIT and own["unanswered_ns"]:
         own["again_acks"] = own["acks"]
     own["acks"] += 1
+    own["ack_ns"], own["ack_frame"] = row["time_ns"], row["frame"]
     if row["payload_len"] > 0 and own["unanswered_ns"] == 0:
         own["unanswered_ns"] = row["time_ns"]
 
@@ -163,7 +165,7 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) ->
         took_ns = row["time_ns"] - own["answer_ns"]
         if own["opened"] and not own["fast"] and not own["spoken"]:
             own["opened"] = 0
-            add(row, PASSIVE_OPENS, -1, out, used)
+            at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out, used)
             # Later than the timer runs out, it is TCP_DEFER_ACCEPT that gives the client a last chance.
             if took_ns < (TIMER_NS << min(own["timer_repeats"] - 1, 6)) + TIMER_SLACK_NS:
                 overflowed(row, own, port, own["acks"], out, used)
@@ -241,7 +243,7 @@ def sent_reset(row: Any, own: Any, port: Any, before: Int, out: Any, used: Any) 
     if own["answers"] > 0 and own["opened"] and not own["fast"] and not own["spoken"]:
         # tcp_abort_on_overflow: the accept queue was full at the end of the handshake.
         own["opened"] = 0
-        add(row, PASSIVE_OPENS, -1, out, used)
+        at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out, used)
         if own["timer_repeats"] == 0 and own["acks"] == 1:
             is_request(own, port)
             overflowed(row, own, port, 1, out, used)
@@ -276,10 +278,13 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
             was_cookie(row, own, port, out, used)
     if own["kind"] != COOKIE:
         is_request(own, port)
+    if own["fast"]:
+        return
     if own["unanswered_ns"] and row["time_ns"] - own["unanswered_ns"] > UNANSWERED_NS:
         own["refused_acks"] = own["acks"] - 1
-    if row["sack_count"] == 0:  # else the first copy of the data had arrived
+    # Data that had arrived before would be reported by a DSACK now.
+    if own["syn_options"] & O_SACK_PERMITTED and row["sack_count"] == 0:
         own["refused_acks"] = max(own["refused_acks"], own["again_acks"])
     overflowed(row, own, port, own["refused_acks"], out, used)
     if own["kind"] == COOKIE:
-        add(row, COOKIES_RECV, 1, out, used)
+        at(row, COOKIES_RECV, 1, own["ack_ns"], own["ack_frame"], out, used)

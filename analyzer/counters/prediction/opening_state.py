@@ -30,9 +30,13 @@ OPENING = np.dtype(
         ("timer_repeats", "i8"),
         ("fast", "u1"),  # opened by the SYN
         ("opened", "u1"),
+        ("opened_ns", "i8"),  # the first that would end it
+        ("opened_frame", "i8"),
         ("spoken", "u1"),  # the host has sent something behind the handshake
         # Segments of the client that would end the handshake, since the last SYN-ACK
         ("acks", "i8"),
+        ("ack_ns", "i8"),  # the last of them
+        ("ack_frame", "i8"),
         ("refused_acks", "i8"),  # those of them that nobody answered
         ("again_acks", "i8"),  # those before data came again
         ("unanswered_ns", "i8"),  # since when data among them waits for an answer, 0 without
@@ -68,6 +72,6 @@ COOKIE_TICKS = 64  # the TSval of a cookie lies up to so many ticks behind the c
 LAG_TICKS = 2  # more than rounding makes
 TIMER_NS = 1_000_000_000  # before a SYN-ACK is repeated
 TIMER_SLACK_NS = 500_000_000
-UNANSWERED_NS = 200_000_000  # longer than an ACK is delayed
+UNANSWERED_NS = 250_000_000  # longer than an ACK is delayed
 SILENCE_NS = 20_000_000  # longer than a listener takes for its answer
 COOKIE_VALID_NS = 120_000_000_000  # TCP_SYNCOOKIE_VALID

@@ -37,10 +37,10 @@ def overflowed(row: Any, own: Any, port: Any, acks: Int, out: Any, used: Any) ->
     if acks <= 0:
         return
     port["overflowed"] = 1
-    add(row, LISTEN_OVERFLOWS, acks, out, used)
-    add(row, LISTEN_DROPS, acks, out, used)
+    at(row, LISTEN_OVERFLOWS, acks, own["opened_ns"], own["opened_frame"], out, used)
+    at(row, LISTEN_DROPS, acks, own["opened_ns"], own["opened_frame"], out, used)
     if own["kind"] == COOKIE:
-        add(row, COOKIES_RECV, acks, out, used)
+        at(row, COOKIES_RECV, acks, own["opened_ns"], own["opened_frame"], out, used)
 
 
 @inline
@@ -116,7 +116,7 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any, used: Any) -
         was_cookie(row, own, port, out, used)
         if refused:
             overflowed(row, own, port, own["acks"], out, used)
-            at(row, PASSIVE_OPENS, -1, time_ns, frame, out, used)
+            at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out, used)
     elif own["crowd"] > port["proven"] or (own["opened"] and port["cookie_ns"]):
         may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out, used)
         may_be(row, FULL_COOKIES, own["answers"], time_ns, frame, out, used)
@@ -124,5 +124,5 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any, used: Any) -
             may_be(row, COOKIES_RECV, own["acks"], time_ns, frame, out, used)
             may_be(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out, used)
             may_be(row, LISTEN_DROPS, own["acks"], time_ns, frame, out, used)
-            at(row, PASSIVE_OPENS, 0, time_ns, frame, out, used)
+            at(row, PASSIVE_OPENS, 0, own["opened_ns"], own["opened_frame"], out, used)
             out[used[0] - 1]["least"] = -1
