@@ -187,12 +187,6 @@ def stage(talk: Any, side: Int) -> Int:
     return SYN_SENT if talk["syn"][side] else NOTHING
 
 
-@inline
-def at_work(talk: Any, side: Int) -> Any:
-    """Is the connection established at this end, and not over?"""
-    return talk["established"][side] and not talk["gone"][side]
-
-
 @kernel
 def tcp_events(
     row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, segments: Int, out: Any, used: Any
