@@ -323,6 +323,8 @@ def analyze(
     for _ in judge.finish():
         pass
     if counted is not None:
+        for increments in predictor.settle():
+            counted.add(increments)
         counted.add_late(predictor.finish())
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
     result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None

@@ -93,6 +93,7 @@ def increment_rows(
                 events = events_of(judge, part)
                 tell_events(events)
                 yield from predictor.add(part, events)
+    yield from predictor.settle()
 
 
 def events_of(judge: Judge, part: Rows) -> Rows:

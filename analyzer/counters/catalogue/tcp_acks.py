@@ -144,14 +144,15 @@ COUNTERS = (
     Counter(
         "TcpExtTCPChallengeACK",
         meaning="Challenge ACKs sent: the answer to a SYN, to a RST that is in the window but not exact, or to an ACK far out "
-        "of range, in a living connection.",
+        "below or beyond what is outstanding, in a living connection.",
         unit="wire_segments",
-        moves="At the receiver of that segment, in the connected states and for half-open connections.",
+        moves="At the receiver of that segment, in the connected states.",
         points_at="Blind attacks, or a peer that restarted and begins anew with the same ports (then TCPSYNChallenge).",
         since="3.6",
         reference=f"tcp_send_challenge_ack() in {_INPUT}; RFC 5961 sections 3 to 5",
         observability="inferred",
-        why="Bare ACKs sent right after such a segment; both rate limits are modelled, and other ACKs look the same.",
+        why="Such segments by the variables of their receiver, which its own segments tell, but for those within 500 ms of "
+        "an answer.",
     ),
     Counter(
         "TcpExtTCPSYNChallenge",

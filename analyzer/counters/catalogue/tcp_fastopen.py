@@ -18,16 +18,16 @@ COUNTERS = (
     ),
     Counter(
         "TcpExtTCPFastOpenActiveFail",
-        meaning="Fast opens that failed at the client: the SYN-ACK does not acknowledge the data, or the SYN with the option "
-        "timed out twice (or for the last time).",
+        meaning="Fast opens that failed at the client: the SYN-ACK does not acknowledge the data, or a connection whose SYN had "
+        "the option timed out for the third time in a row (or for the last time).",
         unit="connections",
         moves="At the client, at the SYN-ACK or at the timer.",
         points_at="Servers that changed their key, lost the first SYN, or middleboxes that drop SYNs with data.",
         since="3.15",
         reference="tcp_rcv_fastopen_synack() in net/ipv4/tcp_input.c; tcp_fastopen_active_detect_blackhole()",
         observability="exact",
-        why="Received SYN-ACKs that do not acknowledge the data of the SYN, and SYNs with the option or data that are "
-        "repeated a second time.",
+        why="Received SYN-ACKs that do not acknowledge the data of the SYN, and third timeouts in a row of connections whose "
+        "first SYN had the option or data.",
     ),
     Counter(
         "TcpExtTCPFastOpenPassive",
@@ -65,7 +65,7 @@ COUNTERS = (
         reference="tcp_fastopen_queue_check() in net/ipv4/tcp_fastopen.c; RFC 7413 section 5.1",
         observability="exact",
         why="Received SYNs with data or option whose SYN-ACK acknowledges only the SYN and brings no cookie, while others "
-        "are opened fast but not acknowledged yet.",
+        "are opened fast but not acknowledged yet: a port known to take fast opens.",
         confidence="medium",
     ),
     Counter(

@@ -13,19 +13,20 @@ COUNTERS = (
         points_at="A SYN flood, or a backlog too small for the load; look at TCPReqQFullDoCookies and listen(2).",
         reference="cookie_init_sequence() in include/net/tcp.h, from tcp_conn_request() in net/ipv4/tcp_input.c; RFC 4987",
         observability="exact",
-        why="Sent SYN-ACKs that are never repeated though nothing answers; where the client offers timestamps, the low "
-        "six bits of their TSval restate the options of the SYN.",
+        why="Sent SYN-ACKs that are never repeated though nothing answers; those without options although the SYN had some; "
+        "those whose TSval, where options take the place of the low six bits, lies up to 64 ms behind the next one.",
         confidence="medium",
     ),
     Counter(
         "TcpExtSyncookiesRecv",
-        meaning="Final ACKs whose acknowledgment holds a valid SYN cookie.",
-        unit="connections",
+        meaning="ACKs whose acknowledgment holds a valid SYN cookie. While the accept queue is full each repetition counts.",
+        unit="packets",
         moves="At the listener, at that ACK; a connection follows unless the accept queue is full.",
         points_at="Real clients come through while the queue is full. None of many sent: a flood with forged sources.",
         reference="cookie_v4_check() in net/ipv4/syncookies.c, cookie_tcp_check(); RFC 4987 section 3.6",
         observability="exact",
-        why="Received ACKs without SYN or RST that acknowledge a cookie SYN-ACK plus one, within about two minutes.",
+        why="Received ACKs without SYN or RST that acknowledge a cookie SYN-ACK plus one, within about two minutes, until "
+        "the host answers one.",
         confidence="medium",
     ),
     Counter(
@@ -37,7 +38,7 @@ COUNTERS = (
         points_at="Late segments of closed connections, ACK scans, cookies that are too old.",
         reference="cookie_tcp_check() in net/ipv4/syncookies.c; tcp_synq_no_recent_overflow()",
         observability="exact",
-        why="Received ACKs to an open port that belong to no connection, after a cookie SYN-ACK was sent.",
+        why="Resets without ACK that the host sends for ACKs to a port that has sent a cookie less than two minutes before.",
         confidence="medium",
     ),
     Counter(
@@ -49,7 +50,8 @@ COUNTERS = (
         points_at="Clients that did not ask for the connection (forged SYNs), give up at once, or port scanners.",
         reference="tcp_check_req() in net/ipv4/tcp_minisocks.c; RFC 9293 section 3.10.7.4",
         observability="exact",
-        why="Received RSTs and SYNs whose sequence number fits a SYN-ACK that is not acknowledged yet.",
+        why="Received RSTs and SYNs whose sequence number fits a SYN-ACK that is not acknowledged yet, and resets without "
+        "ACK as the first answer to the end of a handshake.",
     ),
     Counter(
         "TcpExtListenOverflows",
@@ -61,8 +63,8 @@ COUNTERS = (
         "(listen(2), net.core.somaxconn).",
         reference="tcp_conn_request() in net/ipv4/tcp_input.c; tcp_v4_syn_recv_sock() in net/ipv4/tcp_ipv4.c",
         observability="bounded",
-        why="Below by final ACKs after which the SYN-ACK is repeated, above by these and the SYNs that get no answer; "
-        "SYNs are dropped for other reasons too.",
+        why="ACKs after which the SYN-ACK is repeated in its usual time, data to a cookie that nobody acknowledges, and SYNs "
+        "without an answer to a port that answers others and has no handshakes under way.",
     ),
     Counter(
         "TcpExtListenDrops",
@@ -97,7 +99,8 @@ COUNTERS = (
         since="3.2",
         reference="tcp_syn_flood_action() in net/ipv4/tcp_input.c; RFC 4987",
         observability="bounded",
-        why="At most the SYNs to an open port that get no answer while half-open connections fill the backlog.",
+        why="SYNs without an answer to a port that answers others, while handshakes are under way and none was ignored at "
+        "its end.",
     ),
     Counter(
         "TcpExtTCPDeferAcceptDrop",

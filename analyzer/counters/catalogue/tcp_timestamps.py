@@ -94,7 +94,7 @@ COUNTERS = (
         "TcpExtPAWSTimewait",
         meaning="Segments to a TIME_WAIT socket whose TSval is older than the last of its connection; SYNs among them.",
         unit="merged_segments",
-        moves="At the side in TIME_WAIT or small FIN_WAIT_2; an ACK answers unless limited.",
+        moves="At the side in TIME_WAIT; an ACK answers unless limited. In FIN_WAIT_2 nothing of the kind counts.",
         points_at="Clients behind a NAT that use a port again soon while their clocks differ.",
         since="6.16",
         reference=f"tcp_timewait_state_process() in {_MINI}; {_PAWS}, RFC 6191",

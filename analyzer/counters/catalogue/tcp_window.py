@@ -144,9 +144,10 @@ COUNTERS = (
         moves="At the receiver; an ACK answers.",
         points_at="A sender that ignores the window, or a window that was taken back; attacks.",
         since="6.17",
-        reference=f"tcp_data_queue(), tcp_sequence() in {_INPUT}; RFC 9293 section 3.10.7.4",
+        reference=f"tcp_sequence(), tcp_validate_incoming() in {_INPUT}; RFC 9293 section 3.10.7.4",
         observability="bounded",
-        why="Below by received data that begins beyond the highest edge offered, above by all that ends beyond it.",
+        why="Below by received segments that begin beyond the edge offered last, or that end beyond a closed window while "
+        "no SACK reports data out of order; above by all that end beyond it.",
         confidence="medium",
     ),
     Counter(

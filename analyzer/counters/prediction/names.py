@@ -36,7 +36,17 @@ _TCP = (
 _TCP_EXT = (
     "TCPSynRetrans", "TCPOrigDataSent", "TCPDSACKRecv", "TCPDSACKOfoRecv", "TCPDSACKOldSent", "TCPDSACKOfoSent",
     "TCPSACKReneging", "TCPSACKDiscard", "TCPToZeroWindowAdv", "TCPFromZeroWindowAdv", "TCPWinProbe", "TCPKeepAlive",
-    "TCPChallengeACK", "TCPSYNChallenge", "PAWSEstab", "PAWSOldAck", "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
+    "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
+)  # fmt: skip
+VALIDITY = (
+    "TCPChallengeACK", "TCPSYNChallenge", "PAWSActive", "PAWSEstab", "PAWSOldAck", "PAWSTimewait", "TSEcrRejected",
+    "BeyondWindow", "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2",
+    "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "EmbryonicRsts", "OutOfWindowIcmps",
+)  # fmt: skip
+OPENING = (
+    "ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies", "SyncookiesSent", "SyncookiesRecv",
+    "SyncookiesFailed", "TCPFastOpenActive", "TCPFastOpenActiveFail", "TCPFastOpenPassive", "TCPFastOpenPassiveFail",
+    "TCPFastOpenPassiveAltKey", "TCPFastOpenCookieReqd", "TCPFastOpenListenOverflow", "TCPFastOpenBlackhole",
 )  # fmt: skip
 # What the state machine of the sender decides: loss, its repair, what is undone; and reordering.
 RECOVERY = (
@@ -79,16 +89,20 @@ PREDICTED: tuple[str, ...] = (
     "Icmp6OutRateLimitHost",
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
-    *(f"TcpExt{name}" for name in RECOVERY),
-    *(f"TcpExt{name}" for name in _CLOSING),
-    *(f"TcpExt{name}" for name in _ARRIVAL),
+    *(f"TcpExt{name}" for name in VALIDITY + OPENING + RECOVERY + _CLOSING + _ARRIVAL),
     *(f"MPTcpExt{name}" for name in _MPTCP),
 )
-# What a model of Linux's sender or receiver decides, or of a conversation, not a packet alone.
+# What a model of Linux's sender, receiver or listener decides, or of a conversation, not a packet alone.
+_MODELLED = (
+    "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", *RECOVERY,
+    "TCPOFOMerge", "DelayedACKs", "TCPAckCompressed", "TCPWantZeroWindowAdv",
+    "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2", "TCPACKSkippedTimeWait",
+    "TCPACKSkippedChallenge",
+    "TCPReqQFullDrop", "TCPReqQFullDoCookies", "ListenOverflows", "ListenDrops",
+)  # fmt: skip
 INFERRED = frozenset(
     (
-        *(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", *RECOVERY)),
-        *(f"TcpExt{name}" for name in ("TCPOFOMerge", "DelayedACKs", "TCPAckCompressed", "TCPWantZeroWindowAdv")),
+        *(f"TcpExt{name}" for name in _MODELLED),
         *(f"MPTcpExt{name}" for name in ("AddAddrTx", "AddAddr", "EchoAddTx", "EchoAdd")),
     )
 )

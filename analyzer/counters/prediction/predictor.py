@@ -39,12 +39,14 @@ class Predictor:
         self._states, self._blanks = _places(FIRST_CAPACITY), _places(1)
         self._world = world_of(sysctls or {})
         self._out = np.zeros(OUT_CAPACITY, INCREMENT)
+        self._end_ns = 0
 
     def add(self, rows: Rows, events: Rows) -> Iterator[Rows]:
         """The increments (INCREMENT) of a part; what is yielded is overwritten by the next."""
         from analyzer.counters.prediction.walk_kernel import predict
 
         self._grow(int(rows["place"].max(initial=-1)) + 1)
+        self._end_ns = max(self._end_ns, int(rows["time_ns"].max(initial=0)))
         at = event_at = 0
         used = np.zeros(1, np.int64)
         while True:
@@ -73,6 +75,19 @@ class Predictor:
         for _ in self.add(np.zeros(0, PACKETS.dtype), np.zeros(0, EVENTS.dtype)):
             pass
 
+    def settle(self) -> Iterator[Rows]:
+        """The increments of frames whose answer, or the lack of it, only the end of the capture makes certain.
+
+        They are made once, after all rows, and overwritten as those of add().
+        """
+        from analyzer.counters.prediction.segment_kernel import settle
+
+        blank_rows, used, at = np.zeros(1, PACKETS.dtype), np.zeros(1, np.int64), 0
+        while at < 2 * len(self._states.talks):
+            used[0] = 0
+            at = settle(self._states, self._world, at, self._end_ns, blank_rows, self._out, used)
+            yield self._out[: used[0]]
+
     def finish(self) -> Rows:
         """What may have happened after a frame without leaving one: each row says that its counter moved at most so much more."""
         return np.concatenate([self._given_up(), self._orphans(), self._incomplete()])
@@ -82,19 +97,15 @@ class Predictor:
 
         tcp_write_timeout() sends nothing then, but counts the timeout and the end of the connection.
         """
-        waiting = [
-            (talk, side)
-            for talk in self._states.talks[self._states.talks["flow"] >= 0]
-            for side in (0, 1)
-            if talk["timeout_frame"][side] and not talk["gone"][side]
-        ]
+        talks = self._states.talks
+        waiting = (talks["timeout_frame"] != 0) & (talks["gone"] == 0) & (talks["flow"] >= 0)[:, None]
         return _late(
-            (talk["timeout_ns"][side], talk["timeout_frame"][side], talk["flow"], name)
-            for talk, side in waiting
+            (talks["timeout_ns"][at, side], talks["timeout_frame"][at, side], talks["flow"][at], name)
+            for at, side in zip(*np.nonzero(waiting), strict=True)
             for name in (
                 "TcpExtTCPTimeouts",
                 "TcpExtTCPAbortOnTimeout",
-                "TcpEstabResets" if talk["established"][side] else "TcpAttemptFails",
+                "TcpEstabResets" if talks["established"][at, side] else "TcpAttemptFails",
             )
         )
 

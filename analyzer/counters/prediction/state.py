@@ -9,7 +9,9 @@ import numpy as np
 from analyzer.counters.prediction.arrival_state import ARRIVAL, RANGE
 from analyzer.counters.prediction.closing_state import CLOSING
 from analyzer.counters.prediction.mptcp_state import MPTCP
+from analyzer.counters.prediction.opening_state import OPENING
 from analyzer.counters.prediction.recovery_state import RECOVERY_STATE
+from analyzer.counters.prediction.validity_state import VALIDITY
 
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
 TALK = np.dtype(
@@ -73,6 +75,8 @@ class States(NamedTuple):
     recovery: Any
     arrivals: Any
     ranges: Any  # a pool for all; it grows with the places
+    validity: Any
+    opening: Any
 
 
-STATES = States(TALK, CLOSING, MPTCP, RECOVERY_STATE, ARRIVAL, RANGE)
+STATES = States(TALK, CLOSING, MPTCP, RECOVERY_STATE, ARRIVAL, RANGE, VALIDITY, OPENING)

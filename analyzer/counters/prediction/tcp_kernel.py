@@ -19,7 +19,7 @@ from analyzer.serial import difference
 difference = inline(difference)
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
-ACTIVE_OPENS, PASSIVE_OPENS = NUMBER["TcpActiveOpens"], NUMBER["TcpPassiveOpens"]
+ACTIVE_OPENS = NUMBER["TcpActiveOpens"]
 ATTEMPT_FAILS, ESTAB_RESETS = NUMBER["TcpAttemptFails"], NUMBER["TcpEstabResets"]
 IN_SEGS, OUT_SEGS, RETRANS_SEGS = NUMBER["TcpInSegs"], NUMBER["TcpOutSegs"], NUMBER["TcpRetransSegs"]
 IN_ERRS, OUT_RSTS, TCP_CSUM = NUMBER["TcpInErrs"], NUMBER["TcpOutRsts"], NUMBER["TcpInCsumErrors"]
@@ -28,13 +28,7 @@ DSACK_RECV, DSACK_OFO_RECV = NUMBER["TcpExtTCPDSACKRecv"], NUMBER["TcpExtTCPDSAC
 DSACK_OLD_SENT, DSACK_OFO_SENT = NUMBER["TcpExtTCPDSACKOldSent"], NUMBER["TcpExtTCPDSACKOfoSent"]
 SACK_RENEGING, SACK_DISCARD = NUMBER["TcpExtTCPSACKReneging"], NUMBER["TcpExtTCPSACKDiscard"]
 TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
-WIN_PROBE, KEEP_ALIVE, CHALLENGE_ACK = (
-    NUMBER["TcpExtTCPWinProbe"],
-    NUMBER["TcpExtTCPKeepAlive"],
-    NUMBER["TcpExtTCPChallengeACK"],
-)
-SYN_CHALLENGE = NUMBER["TcpExtTCPSYNChallenge"]
-PAWS_ESTAB, PAWS_OLD_ACK = NUMBER["TcpExtPAWSEstab"], NUMBER["TcpExtPAWSOldAck"]
+WIN_PROBE, KEEP_ALIVE = NUMBER["TcpExtTCPWinProbe"], NUMBER["TcpExtTCPKeepAlive"]
 
 E_RETRANSMISSION, E_TIMEOUT, E_COPY = (
     EVENT["retransmission"],
@@ -43,12 +37,8 @@ E_RETRANSMISSION, E_TIMEOUT, E_COPY = (
 )
 E_DSACK, E_RENEGING, E_INVALID_SACK = EVENT["dsack"], EVENT["sack_reneging"], EVENT["invalid_sack"]
 E_ZERO, E_ZERO_END, E_PROBE = EVENT["zero_window"], EVENT["zero_window_end"], EVENT["window_probe"]
-E_KEEP_ALIVE, E_CHALLENGE, E_PAWS = (
-    EVENT["keep_alive"],
-    EVENT["challenge_ack"],
-    EVENT["paws"],
-)
-C_OLD, C_EMPTY, C_SEGMENT = CAUSE["old"], CAUSE["empty"], CAUSE["segment"]
+E_KEEP_ALIVE = EVENT["keep_alive"]
+C_OLD, C_EMPTY = CAUSE["old"], CAUSE["empty"]
 AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
 
 
@@ -97,6 +87,8 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
             add(row, SYN_RETRANS, 1, out, used)
         if flags & ACK:
             add(row, OUT_SEGS, 1, out, used)
+            if talk["syn_ack"][side] and not talk["spoken"][side]:
+                talk["established"][side] = 0  # the end of the handshake was ignored
             talk["syn_ack"][side] = 1
         elif not again:
             add(row, OUT_SEGS, 1, out, used)
@@ -109,14 +101,14 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
         add(row, OUT_SEGS, 1, out, used)
         add(row, OUT_RSTS, 1, out, used)
         if talk["established"][side] and not talk["gone"][side] and not talk["fin"][side]:
-            # With tcp_abort_on_overflow the first answer to the ACK is a reset without one, and nothing was opened.
-            perhaps = talk["syn_ack"][side] and not talk["spoken"][side] and not flags & ACK
-            if perhaps:
-                add_range(row, PASSIVE_OPENS, 0, -1, 0, out, used)
-            # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more).
-            sure = flags & ACK and not perhaps
-            add_range(row, ESTAB_RESETS, 1 if flags & ACK else 0, 1 if sure else 0, 1, out, used)
-        talk["gone"][side] = 1
+            # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more), or never
+            # made one: the accept queue was full, and tcp_abort_on_overflow is set.
+            never = talk["syn_ack"][side] and not talk["spoken"][side]
+            sure = 1 if flags & ACK else 0
+            add_range(row, ESTAB_RESETS, sure, sure, 0 if never and not sure else 1, out, used)
+        # Without ACK it answers what a socket that connects did not take.
+        if flags & ACK or stage(talk, side) != SYN_SENT:
+            talk["gone"][side] = 1
     elif again:
         add(row, RETRANS_SEGS, segments, out, used)
     else:
@@ -132,8 +124,8 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
 
 
 @kernel
-def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
-    """tcp_v4_rcv() and what follows: a segment to the host."""
+def tcp_received(row: Any, talk: Any, accepted: Any, out: Any, used: Any) -> None:
+    """tcp_v4_rcv() and what follows: a segment to the host; `accepted` unless its socket refuses it."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
     add(row, IN_SEGS, 1, out, used)
@@ -144,15 +136,7 @@ def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
     talk["timeout_frame"][side] = 0
     if flags & SYN:
         note_offer(row, talk, other)
-    if flags & SYN and talk["established"][side] and not talk["gone"][side]:
-        add(row, SYN_CHALLENGE, 1, out, used)
-        add(row, IN_ERRS, 1, out, used)
-    elif flags & (SYN | ACK) == SYN and row["reused"]:  # the connection before may not be over at this end
-        add_range(row, SYN_CHALLENGE, 0, 0, 1, out, used)
-        add_range(row, IN_ERRS, 0, 0, 1, out, used)
-    # In an open connection only the number that is waited for resets, the others are challenged (RFC 5961 section 3).
-    fits = row["seq"] == talk["told"][side] or row["seq"] == talk["high"][other]
-    if flags & RST and (fits or not at_work(talk, side)):
+    if flags & RST and accepted:
         if talk["established"][side]:
             if not talk["gone"][side] and not talk["fin"][side]:
                 # Behind data that is not acknowledged a FIN may wait, by which the connection has left these states.
@@ -163,13 +147,10 @@ def tcp_received(row: Any, talk: Any, out: Any, used: Any) -> None:
             if not talk["gone"][side]:
                 add(row, ATTEMPT_FAILS, 1, out, used)
             talk["gone"][side] = 1
-    elif flags & ACK and not talk["established"][side] and not talk["gone"][side]:
+    elif flags & ACK and accepted and not talk["established"][side] and not talk["gone"][side]:
         after_syn = difference(row["ack"], talk["iss"][side]) >= 1
-        if talk["syn"][side] and flags & SYN and after_syn:
+        if (talk["syn"][side] and flags & SYN and after_syn) or (talk["syn_ack"][side] and after_syn):
             talk["established"][side] = 1
-        elif talk["syn_ack"][side] and after_syn:
-            talk["established"][side] = 1
-            add(row, PASSIVE_OPENS, 1, out, used)
     if flags & ACK and talk["fin"][side] and difference(row["ack"], talk["fin_end"][side]) >= 0:
         talk["fin_acked"][side] = 1
     if flags & FIN:
@@ -217,20 +198,11 @@ def stage(talk: Any, side: Int) -> Int:
     return SYN_SENT if talk["syn"][side] else NOTHING
 
 
-@inline
-def at_work(talk: Any, side: Int) -> Any:
-    """Is the connection established at this end, and not over?"""
-    return talk["established"][side] and not talk["gone"][side]
-
-
 @kernel
 def tcp_events(
     row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any, used: Any
 ) -> None:
     """What the events on a frame say of the counters of its sender or its receiver."""
-    dsack = False
-    for k in range(first, stop):
-        dsack = dsack or events[k]["event"] == E_DSACK
     for k in range(first, stop):
         event, cause = events[k]["event"], events[k]["cause"]
         if mine:
@@ -247,13 +219,6 @@ def tcp_events(
                 add(row, WIN_PROBE, 1, out, used)
             elif event == E_KEEP_ALIVE:
                 add(row, KEEP_ALIVE, 1, out, used)
-            elif (
-                event == E_CHALLENGE and not dsack
-            ):  # a DSACK answers what tcp_send_dupack() was asked for: PAWS, old data
-                here = at_work(
-                    talk, np.int64(row["direction"])
-                )  # else it may be of the connection before, or TIME_WAIT
-                add_range(row, CHALLENGE_ACK, 1 if here else 0, 1 if here else 0, 1, out, used)
         if to_me:
             alive = not talk["gone"][1 - np.int64(row["direction"])]
             if event == E_DSACK:  # one that is held for dubious is looked at as if it were none, and fails
@@ -264,5 +229,3 @@ def tcp_events(
                 add(row, SACK_RENEGING, 1, out, used)
             elif event == E_INVALID_SACK:
                 add(row, SACK_DISCARD, 1, out, used)
-            elif event == E_PAWS and alive:
-                add(row, PAWS_ESTAB if cause == C_SEGMENT else PAWS_OLD_ACK, 1, out, used)

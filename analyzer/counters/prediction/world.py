@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analyzer.counters.prediction.closing_state import WAIT, WAITS
+from analyzer.counters.prediction.opening_state import PORT, PORTS
 from analyzer.counters.prediction.recovery_state import POOL, SEGMENT
+from analyzer.counters.prediction.validity_state import LINK, LINKS
 
 SETTINGS = np.dtype(
     [
@@ -74,7 +76,7 @@ FRAGMENTS = np.dtype(
     ],
     align=True,
 )
-SIZES = {"waits": WAITS, "passed": 64, "refused": 64, "fragments": 64, "segments": POOL}
+SIZES = {"waits": WAITS, "passed": 64, "refused": 64, "fragments": 64, "segments": POOL, "links": LINKS, "ports": PORTS}
 REASSEMBLY_S = {4: 30, 6: 60}  # IP_FRAG_TIME, IPV6_FRAG_TIMEOUT
 
 FIN_TIMEOUT_S, BRIEF_S = 60, 4
@@ -89,6 +91,8 @@ class World(NamedTuple):
     refused: Any
     fragments: Any
     segments: Any
+    links: Any
+    ports: Any
 
 
 def world_of(sysctls: Mapping[str, str]) -> World:
@@ -100,7 +104,15 @@ def world_of(sysctls: Mapping[str, str]) -> World:
     times = zip(names, REASSEMBLY_S.values(), strict=True)
     settings["reassembly_ns"][0] = [_number(sysctls.get(name), default) * 1_000_000_000 for name, default in times]
     settings["brief"] = _number(sysctls.get("net.ipv4.tcp_fin_timeout"), FIN_TIMEOUT_S) <= BRIEF_S
-    pools = {"waits": WAIT, "passed": PASSED, "refused": REFUSED, "fragments": FRAGMENTS, "segments": SEGMENT}
+    pools = {
+        "waits": WAIT,
+        "passed": PASSED,
+        "refused": REFUSED,
+        "fragments": FRAGMENTS,
+        "segments": SEGMENT,
+        "links": LINK,
+        "ports": PORT,
+    }
     return World(settings, **{name: np.zeros(SIZES[name], dtype) for name, dtype in pools.items()})
 
 
