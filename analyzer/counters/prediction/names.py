@@ -36,6 +36,9 @@ _TCP_EXT = (
     "TCPSACKReneging", "TCPSACKDiscard", "TCPToZeroWindowAdv", "TCPFromZeroWindowAdv", "TCPWinProbe", "TCPKeepAlive",
     "TCPChallengeACK", "TCPSYNChallenge", "PAWSEstab", "PAWSOldAck", "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans",
 )  # fmt: skip
+_DELIVERY = (
+    "TCPDelivered", "TCPDeliveredCE", "TCPPureAcks", "TCPHPAcks", "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious",
+)  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
@@ -51,6 +54,8 @@ PREDICTED: tuple[str, ...] = (
     *(f"Udp6{name}" for name in _UDP),
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
+    *(f"TcpExt{name}" for name in _DELIVERY),
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks",  # the sum of two counters
 )
 # What a model of Linux's sender decides, not a packet alone.
 INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))

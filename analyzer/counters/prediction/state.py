@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.counters.prediction.delivery_state import DELIVERY, PIECES
+
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
 TALK = np.dtype(
     [
@@ -59,6 +61,8 @@ class States(NamedTuple):
     """What each family keeps of a connection, by its place: arrays with one row per place."""
 
     talks: Any
+    delivery: Any
+    pieces: Any
 
 
-STATES = States(TALK)
+STATES = States(TALK, DELIVERY, PIECES)

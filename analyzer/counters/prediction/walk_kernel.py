@@ -12,9 +12,11 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
+from analyzer.counters.prediction.delivery_kernel import delivery_received, delivery_sent
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
-from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events, tcp_received, tcp_sent
+from analyzer.counters.prediction.queue_kernel import forget
+from analyzer.counters.prediction.tcp_kernel import goes_on, stage, tcp_events, tcp_received, tcp_sent
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import NUMBER as EVENT
 
@@ -64,11 +66,16 @@ def predict(
             packet_received(row, group, merged, types4, types6, out, used)
         if is_tcp:
             talk = states.talks[row["place"]]
+            from_here, to_here = stage(talk, np.int64(row["direction"])), stage(talk, 1 - np.int64(row["direction"]))
+            right = row["checksum"] != BAD and row["checksum"] != ZERO
             if to_me:
                 tcp_received(row, talk, out, used)
+                if right:
+                    delivery_received(row, states.delivery[row["place"]], to_here, states.pieces, out, used)
             if mine:
+                delivery_sent(row, states.delivery[row["place"]], from_here, segments, states.pieces, out, used)
                 tcp_sent(row, talk, segments, out, used)
-            if mine or (row["checksum"] != BAD and row["checksum"] != ZERO):
+            if mine or right:
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
     return at, event_at
 
@@ -76,5 +83,8 @@ def predict(
 @inline
 def begin(states: Any, blanks: Any, row: Any) -> None:
     """A place gets another flow: forget whose it was."""
+    forget(states.pieces, states.delivery[row["place"]], 0)
+    forget(states.pieces, states.delivery[row["place"]], 1)
+    states.delivery[row["place"]] = blanks.delivery[0]
     states.talks[row["place"]] = blanks.talks[0]
     states.talks[row["place"]]["flow"] = row["flow"]

@@ -1,0 +1,76 @@
+"""What the delivery family keeps: what each end waits to have acknowledged, and how far it has received."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Of each end of a connection, 0 client and 1 server, as in `packets.direction`; names as in struct tcp_sock where it has one.
+DELIVERY = np.dtype(
+    [
+        ("known", "u1", (2,)),  # how far this end is, NEVER to LOST
+        ("offers", "u2", (2,)),  # options of its SYN
+        ("shift", "u1", (2,)),  # its window scale
+        ("asks", "u2", (2,)),  # flags of its SYN
+        ("mss", "i4", (2,)),  # it accepts in a segment
+        # As a sender.
+        ("head", "i4", (2,)),  # its retransmission queue: a chain of PIECE
+        ("tail", "i4", (2,)),
+        ("pieces", "i4", (2,)),
+        ("packets_out", "i8", (2,)),
+        ("snd_una", "u4", (2,)),
+        ("snd_nxt", "u4", (2,)),
+        ("snd_wnd", "i8", (2,)),
+        ("snd_wl1", "u4", (2,)),
+        ("max_window", "i8", (2,)),
+        ("bytes_acked", "i8", (2,)),
+        ("total_retrans", "i8", (2,)),
+        ("dsack_dups", "i8", (2,)),
+        ("sacked_out", "i8", (2,)),  # without SACK: how many duplicate ACKs stand for segments
+        ("high_seq", "u4", (2,)),  # the episode of repair ends when this is acknowledged
+        ("repair", "u1", (2,)),  # in one, and which: OPEN, RECOVERY, LOSS
+        # As a receiver.
+        ("rcv_nxt", "u4", (2,)),
+        ("rcv_high", "u4", (2,)),  # beyond rcv_nxt while something waits out of order
+        ("rcv_wup", "u4", (2,)),  # what it last acknowledged
+        ("rcv_wnd", "i8", (2,)),  # what it then offered
+        ("ts_recent", "u4", (2,)),
+        ("fin", "u1", (2,)),  # it has sent a FIN
+        ("fin_received", "u1", (2,)),
+        ("predicts", "u1", (2,)),  # pred_flags is set
+        ("early", "i8", (2,)),  # ACKs on the fast path since the queue was last empty
+        ("handshake_acks", "i8", (2,)),  # counted at the end of the handshake, if the listener took them
+        # The segment received before, with which the next may be merged while it waits for the socket.
+        ("last_ns", "i8", (2,)),
+        ("last_end", "u4", (2,)),
+        ("last_tsval", "u4", (2,)),
+        ("last_tsecr", "u4", (2,)),
+        ("last_header", "u1", (2,)),
+        ("last_flags", "u2", (2,)),
+        ("last_tos", "u1", (2,)),
+        ("last_sack", "u4", (2,)),  # right edge of its first block
+    ],
+    align=True,
+)
+
+# Segments that follow each other in the retransmission queue, all of one size but the last.
+PIECE = np.dtype(
+    [
+        ("start", "u4"),
+        ("end", "u4"),
+        ("size", "i4"),
+        ("count", "i4"),
+        ("flags", "u1"),  # P_...
+        ("next", "i4"),  # of the chain, 0 at its end
+    ],
+    align=True,
+)
+# The pool of pieces is common to all connections and grows with their number. Piece 0 is none: its `next` heads the chain of
+# those that are free again, its `count` is the first that was never used.
+PIECES_SHIFT = 4
+PIECES = np.dtype((PIECE, (1 << PIECES_SHIFT,)))
+MOST_PIECES = 1024  # of one end: more are counted, but not told apart
+
+P_SACKED, P_FIN, P_GUESS = 1, 2, 4
+
+NEVER, OPENING, OPENED, FOUND_OPEN, LOST = range(5)  # FOUND_OPEN: before the capture began
+OPEN, RECOVERY, LOSS = range(3)

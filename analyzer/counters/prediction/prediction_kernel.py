@@ -1,0 +1,90 @@
+"""Compiled model of header prediction: does an acknowledgment take the fast path of tcp_rcv_established()?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline
+from analyzer.counters.prediction.delivery_state import FOUND_OPEN
+from analyzer.counters.prediction.emit_kernel import add, add_range
+from analyzer.counters.prediction.names import NUMBER
+from analyzer.decode.codes import O_TIMESTAMPS
+from analyzer.serial import difference
+
+difference = inline(difference)
+FIN, SYN, RST, PSH, ACK, ECE, CWR, ALL_FLAGS = 1, 2, 4, 8, 16, 64, 128, 0x1FF
+BACKLOG_NS = 2_000_000  # segments wait for the socket no longer than that, while a system call holds it
+
+PURE_ACKS, HP_ACKS = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPHPAcks"]
+TOGETHER = NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
+
+
+@inline
+def is_predicted(row: Any, own: Any, side: Int, shift: Int, timestamps: Any) -> Any:
+    """Is the segment the one that pred_flags expects?"""
+    if own["known"][side] == FOUND_OPEN or not own["predicts"][side] or own["fin"][side] or own["fin_received"][side]:
+        return False
+    if row["flags"] & ALL_FLAGS & ~PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> shift:
+        return False
+    if row["seq"] != own["rcv_nxt"][side] or row["header_len"] != (32 if timestamps else 20):
+        return False
+    if timestamps and (not row["options"] & O_TIMESTAMPS or difference(row["tsval"], own["ts_recent"][side]) < 0):
+        return False
+    return True
+
+
+@inline
+def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, handshake: Any, out: Any, used: Any) -> None:
+    """What tcp_ack() counts for the segment itself."""
+    pure = row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
+    merged = 1 if may_merge(row, own, side) and not handshake else 0
+    if pure:
+        if fast and advances:
+            own["early"][side] += 1
+            add_range(row, HP_ACKS, 1, 1 - merged, 1, out, used)
+        else:
+            add_range(row, PURE_ACKS, 1, 1 - merged, 1, out, used)
+        add_range(row, TOGETHER, 1, 1 - merged, 1, out, used)
+    elif fast and advances:
+        add_range(row, HP_ACKS, 1, 0, 1, out, used)
+        add_range(row, TOGETHER, 1, 0, 1, out, used)
+
+
+@inline
+def may_merge(row: Any, own: Any, side: Int) -> Any:
+    """tcp_add_backlog(): may the segment have been merged with the one before, while both waited for the socket?"""
+    found = (
+        row["time_ns"] - own["last_ns"][side] < BACKLOG_NS
+        and row["seq"] == own["last_end"][side]
+        and row["header_len"] == own["last_header"][side]
+        and row["tsval"] == own["last_tsval"][side]
+        and row["tsecr"] == own["last_tsecr"][side]
+        and row["tos"] == own["last_tos"][side]
+        and row["sack_right_1"] == own["last_sack"][side]
+        and (row["flags"] ^ own["last_flags"][side]) & (ECE | CWR) == 0
+        and not (row["flags"] | own["last_flags"][side]) & (SYN | RST)
+    )
+    return found
+
+
+@inline
+def after_segment(row: Any, own: Any, side: Int, end: Int) -> None:
+    """What the segment leaves for the next: tcp_data_queue(), tcp_replace_ts_recent()."""
+    own["last_ns"][side], own["last_end"][side], own["last_header"][side] = row["time_ns"], end, row["header_len"]
+    own["last_tsval"][side], own["last_tsecr"][side], own["last_tos"][side] = row["tsval"], row["tsecr"], row["tos"]
+    own["last_sack"][side], own["last_flags"][side] = row["sack_right_1"], row["flags"]
+    if row["options"] & O_TIMESTAMPS and difference(row["seq"], own["rcv_wup"][side]) <= 0:
+        if difference(row["tsval"], own["ts_recent"][side]) > 0:
+            own["ts_recent"][side] = row["tsval"]
+    if row["payload_len"] > 0 or row["flags"] & FIN:
+        if difference(end, own["rcv_high"][side]) > 0:
+            own["rcv_high"][side] = end
+        if difference(row["seq"], own["rcv_nxt"][side]) <= 0:
+            if difference(end, own["rcv_nxt"][side]) > 0:
+                own["rcv_nxt"][side] = end
+            if row["flags"] & FIN:
+                own["fin_received"][side] = 1
+        waits = difference(own["rcv_high"][side], own["rcv_nxt"][side]) > 0
+        own["predicts"][side] = 0 if waits or own["rcv_wnd"][side] == 0 else 1
