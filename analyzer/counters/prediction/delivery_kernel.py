@@ -23,7 +23,7 @@ from analyzer.counters.prediction.delivery_state import (
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.prediction_kernel import after_segment, count_ack, is_predicted
-from analyzer.counters.prediction.queue_kernel import acknowledge, again, forget, piece, queue, renege, sacked
+from analyzer.counters.prediction.queue_kernel import acknowledge, again, below, forget, piece, queue, renege, sacked
 from analyzer.counters.prediction.state import DEFAULT_MSS, GONE, SYN_RECEIVED
 from analyzer.decode.codes import O_MSS, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import CAUSE
@@ -187,7 +187,7 @@ def repairs(row: Any, own: Any, side: Int) -> None:
     """tcp_enter_recovery(), tcp_enter_loss(): an episode of repair begins, as a retransmission shows."""
     if row["events"] & TIMEOUT_BIT:
         own["repair"][side], own["sacked_out"][side] = LOSS, 0
-        own["high_seq"][side] = own["snd_nxt"][side]
+        own["high_seq"][side] = own["lost_seq"][side] = own["snd_nxt"][side]
     elif own["repair"][side] == OPEN and own["sacked_out"][side] > 0:
         own["repair"][side] = RECOVERY
         own["high_seq"][side] = own["snd_nxt"][side]
@@ -315,7 +315,7 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
         delivers(row, own, side, repeats + fresh + unreported, guessed, out, used)
     else:
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
-        delivers(row, own, side, without_sack(own, side, total, again_ack, ahead > 0), guessed, out, used)
+        delivers(row, own, side, without_sack(pool, own, side, total, again_ack, ahead > 0), guessed, out, used)
 
 
 @inline
@@ -388,33 +388,40 @@ def blocks(row: Any, own: Any, side: Int, una: Int, is_dsack: Any, pool: Any, ou
 
 
 @inline
-def without_sack(own: Any, side: Int, total: Int, repeats: Any, advances: Any) -> Int:
-    """tcp_add_reno_sack(), tcp_remove_reno_sacks(): duplicate ACKs stand for segments that arrived."""
+def without_sack(pool: Any, own: Any, side: Int, total: Int, repeats: Any, advances: Any) -> Int:
+    """tcp_remove_reno_sacks(), tcp_fastretrans_alert(): duplicate ACKs stand for segments that arrived; how many did."""
     found: Int = 0
     if total > 0:
         found = max(total - np.int64(own["sacked_out"][side]), np.int64(1))
         own["sacked_out"][side] = max(np.int64(0), np.int64(own["sacked_out"][side]) - (total - 1))
-        limit_sacked(own, side)
+        limit_sacked(pool, own, side)
     done = difference(own["snd_una"][side], own["high_seq"][side])
-    if own["repair"][side] != OPEN and done >= 0:
-        if own["repair"][side] == LOSS or done > 0:
-            own["repair"][side] = OPEN
+    repair = np.int64(own["repair"][side])
+    if repair != OPEN and done >= 0:
         own["sacked_out"][side] = 0
-    elif own["repair"][side] != RECOVERY and advances:
+        if done == 0:  # tcp_is_non_sack_preventing_reopen()
+            return found
+        repair = OPEN
+        own["repair"][side] = OPEN
+    if repair == LOSS and difference(own["snd_nxt"][side], own["high_seq"][side]) <= 0:
+        repeats = False
+    if repair != RECOVERY and advances:
         own["sacked_out"][side] = 0
-    idle_loss = own["repair"][side] == LOSS and difference(own["snd_nxt"][side], own["high_seq"][side]) <= 0
-    if repeats and not idle_loss:
+    if repeats:
         before = np.int64(own["sacked_out"][side])
         own["sacked_out"][side] += 1
-        limit_sacked(own, side)
+        limit_sacked(pool, own, side)
         found += max(np.int64(0), np.int64(own["sacked_out"][side]) - before)
     return found
 
 
 @inline
-def limit_sacked(own: Any, side: Int) -> None:
-    """tcp_limit_reno_sacked(): one segment at least is missing."""
-    most = max(np.int64(0), np.int64(own["packets_out"][side]) - 1)
+def limit_sacked(pool: Any, own: Any, side: Int) -> None:
+    """tcp_limit_reno_sacked(): what is lost has not arrived, and one segment is at least."""
+    lost: Int = 1
+    if own["repair"][side] == LOSS:
+        lost = max(lost, below(pool, own, side, np.int64(own["lost_seq"][side])))
+    most = max(np.int64(0), np.int64(own["packets_out"][side]) - lost)
     own["sacked_out"][side] = min(np.int64(own["sacked_out"][side]), most)
 
 

@@ -27,6 +27,7 @@ DELIVERY = np.dtype(
         ("dsack_dups", "i8", (2,)),
         ("sacked_out", "i8", (2,)),  # without SACK: how many duplicate ACKs stand for segments
         ("high_seq", "u4", (2,)),  # the episode of repair ends when this is acknowledged
+        ("lost_seq", "u4", (2,)),  # what was sent before is lost, says the timer
         ("repair", "u1", (2,)),  # in one, and which: OPEN, RECOVERY, LOSS
         # As a receiver.
         ("rcv_nxt", "u4", (2,)),

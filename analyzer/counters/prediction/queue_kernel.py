@@ -227,6 +227,21 @@ def joins(pool: Any, own: Any, side: Int, before: Int, at: Int) -> Any:
 
 
 @kernel
+def below(pool: Any, own: Any, side: Int, seq: Int) -> Int:
+    """How many segments in the queue were sent before a number."""
+    found: Int = 0
+    at: Int = np.int64(own["head"][side])
+    while at:
+        part = piece(pool, at)
+        ahead = difference(seq, part["start"])
+        if ahead <= 0:
+            break
+        found += min(np.int64(part["count"]), in_pieces(np.int64(part["size"]), ahead))
+        at = np.int64(part["next"])
+    return found
+
+
+@kernel
 def renege(pool: Any, own: Any, side: Int) -> None:
     """tcp_timeout_mark_lost(): what was reported by SACK counts as never received."""
     at: Int = np.int64(own["head"][side])
@@ -242,6 +257,7 @@ def again(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, fin: 
     data = difference(end, start) - fin
     count = in_pieces(size, data)
     waiting: Int = 0
+    fits = True
     at: Int = np.int64(own["head"][side])
     while at:  # how many segments the queue holds there
         part = piece(pool, at)
@@ -255,9 +271,10 @@ def again(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, fin: 
             stop = np.int64(part["count"])
             if difference(end, part["end"]) < 0:
                 stop = min(stop, (difference(end, part["start"]) + step - 1) // step)
+                fits = difference(end, part["start"]) % step == 0
             waiting += max(np.int64(0), stop - skipped)
         at = np.int64(part["next"])
-    if waiting != count and waiting > 0:
+    if waiting > 0 and (waiting != count or not fits):
         replace(pool, own, side, start, end, size if count > 1 else max(np.int64(1), data), count, fin)
 
 
