@@ -22,7 +22,7 @@ from analyzer.counters.prediction.delivery_state import (
 )
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
-from analyzer.counters.prediction.prediction_kernel import after_segment, count_ack, is_predicted
+from analyzer.counters.prediction.prediction_kernel import after_segment, closes, count_ack, is_predicted, not_taken, writes
 from analyzer.counters.prediction.queue_kernel import acknowledge, again, below, forget, piece, queue, renege, sacked
 from analyzer.counters.prediction.state import DEFAULT_MSS, GONE, SYN_RECEIVED
 from analyzer.decode.codes import O_MSS, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
@@ -37,9 +37,10 @@ MAX_SCALE = 14
 
 DELIVERED, DELIVERED_CE = NUMBER["TcpExtTCPDelivered"], NUMBER["TcpExtTCPDeliveredCE"]
 DSACK_SEGS, DSACK_DUBIOUS = NUMBER["TcpExtTCPDSACKRecvSegs"], NUMBER["TcpExtTCPDSACKIgnoredDubious"]
+DSACK_OLD, DSACK_NO_UNDO = NUMBER["TcpExtTCPDSACKIgnoredOld"], NUMBER["TcpExtTCPDSACKIgnoredNoUndo"]
 SACK_DISCARD = NUMBER["TcpExtTCPSACKDiscard"]
 E_PAWS, E_RETRANSMISSION, E_TIMEOUT = EVENT["paws"], EVENT["retransmission"], EVENT["retransmission_timeout"]
-C_FAST = CAUSE["fast"]
+C_TLP = CAUSE["tlp"]
 AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
 PAWS_BIT = np.uint64(1 << E_PAWS)
 TIMEOUT_BIT = np.uint64(1 << E_TIMEOUT)
@@ -100,15 +101,27 @@ def scale(own: Any, end: Int) -> Int:
 
 
 @kernel
-def delivery_sent(row: Any, own: Any, before: Int, segments: Int, pool: Any, out: Any, used: Any) -> None:
+def delivery_sent(
+    row: Any, own: Any, before: Int, segments: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any, used: Any
+) -> None:
     """A segment of the host: what it waits for, and what it says of the other direction."""
     side, flags = np.int64(row["direction"]), row["flags"]
     repeated = row["events"] & AGAIN_BIT != 0
+    cause: Int = 0
+    for k in range(first, stop):
+        if events[k]["event"] == E_RETRANSMISSION:
+            cause = np.int64(events[k]["cause"])
     if flags & RST:
+        not_taken(row, own, side, False, out, used)
+        if own["fresh"][side] and not flags & ACK:
+            add(row, DELIVERED, -1, out, used)  # given up before the SYN-ACK came
         forget(pool, own, side)
         own["known"][side] = LOST
         return
     if flags & SYN:
+        if repeated and flags & ACK and own["known"][side] == OPENED:
+            not_taken(row, own, side, True, out, used)
+            own["known"][side] = OPENING
         opens(row, own, side, repeated, pool)
     elif before == GONE or own["known"][side] == LOST:
         forget(pool, own, side)
@@ -119,12 +132,15 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, pool: Any, out
             own["offers"][side] |= row["options"]
             if own["snd_nxt"][side] == 0:
                 own["snd_una"][side] = own["snd_nxt"][side] = row["seq"]
-        sends(row, own, side, repeated, segments, pool)
+        own["handshake_acks"][side] = own["fresh"][side] = 0
+        sends(row, own, side, repeated, cause, segments, pool, out, used)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
         own["rcv_wnd"][side] = np.int64(row["window"]) << (np.int64(0) if flags & SYN else scale(own, side))
         if difference(row["ack"], own["rcv_nxt"][side]) > 0:
             own["rcv_nxt"][side] = row["ack"]
+            if own["rcv_high"][side] == row["ack"]:
+                own["predicts"][side] = 1  # tcp_data_queue(): the last hole was filled
         if row["window"] == 0 and not flags & SYN:
             own["predicts"][side] = 0  # tcp_select_window()
 
@@ -135,6 +151,8 @@ def opens(row: Any, own: Any, side: Int, repeated: Any, pool: Any) -> None:
     first = np.int64(row["seq"])
     if repeated:
         own["total_retrans"][side] += 1
+        own["episodes"][side] = 1
+        own["undo_marker"][side] = own["undo_latest"][side] = first
         return
     crossed = row["flags"] & ACK and own["head"][side] and own["snd_una"][side] == row["seq"]
     note_syn(row, own, side)
@@ -157,11 +175,12 @@ def opens(row: Any, own: Any, side: Int, repeated: Any, pool: Any) -> None:
 
 
 @inline
-def sends(row: Any, own: Any, side: Int, repeated: Any, segments: Int, pool: Any) -> None:
+def sends(row: Any, own: Any, side: Int, repeated: Any, cause: Int, segments: Int, pool: Any, out: Any, used: Any) -> None:
     """tcp_write_xmit(), __tcp_retransmit_skb(): data or FIN, for the first time or again."""
     start, end = np.int64(row["seq"]), data_end(row)
     fin = 1 if row["flags"] & FIN else 0
-    if fin:
+    if fin and not own["fin"][side]:
+        closes(row, own, side, out, used)
         own["fin"][side] = 1
     if end == start:
         return
@@ -174,23 +193,38 @@ def sends(row: Any, own: Any, side: Int, repeated: Any, segments: Int, pool: Any
         last = end if difference(end, own["snd_nxt"][side]) <= 0 else np.int64(own["snd_nxt"][side])
         if difference(last, start) > 0:
             again(pool, own, side, start, last, size, fin if last == end else 0)
-        repairs(row, own, side)
+        repairs(row, own, side, cause)
     if difference(end, own["snd_nxt"][side]) > 0:
         if difference(start, own["snd_nxt"][side]) < 0:
             start = np.int64(own["snd_nxt"][side])
+        writes(row, own, side)
         queue(pool, own, side, start, end, size, P_FIN if fin else 0)
+        own["sent_ns"][side] = row["time_ns"]
         own["snd_nxt"][side] = end
 
 
 @inline
-def repairs(row: Any, own: Any, side: Int) -> None:
+def repairs(row: Any, own: Any, side: Int, cause: Int) -> None:
     """tcp_enter_recovery(), tcp_enter_loss(): an episode of repair begins, as a retransmission shows."""
-    if row["events"] & TIMEOUT_BIT:
-        own["repair"][side], own["sacked_out"][side] = LOSS, 0
-        own["high_seq"][side] = own["lost_seq"][side] = own["snd_nxt"][side]
-    elif own["repair"][side] == OPEN and own["sacked_out"][side] > 0:
-        own["repair"][side] = RECOVERY
-        own["high_seq"][side] = own["snd_nxt"][side]
+    timeout = row["events"] & TIMEOUT_BIT != 0
+    if cause == C_TLP:
+        return
+    own["episodes"][side], own["undo_latest"][side] = 1, own["snd_una"][side]
+    if own["repair"][side] != OPEN and not timeout:
+        return
+    if own["repair"][side] == OPEN:
+        own["undo_marker"][side] = own["snd_una"][side]
+    own["repair"][side] = LOSS if timeout else RECOVERY
+    own["high_seq"][side], own["retrans_stamp"][side] = own["snd_nxt"][side], row["tsval"]
+    if timeout:
+        own["lost_seq"][side], own["sacked_out"][side] = own["snd_nxt"][side], 0
+
+
+@inline
+def recovered(own: Any, side: Int) -> None:
+    """tcp_try_undo_recovery(): all that was outstanding when the episode began is acknowledged."""
+    if own["repair"][side] != OPEN and difference(own["snd_una"][side], own["high_seq"][side]) >= 0:
+        own["repair"][side] = OPEN
 
 
 @kernel
@@ -266,7 +300,7 @@ def synchronizes(row: Any, own: Any, side: Int, known: Int, pool: Any, out: Any,
     own["ts_recent"][side] = row["tsval"]
     own["fin_received"][side] = 0
     if answers:
-        own["known"][side] = OPENED
+        own["known"][side], own["fresh"][side] = OPENED, 1
         own["snd_wl1"][side] = row["seq"]
         acks(row, own, side, False, pool, out, used)
         own["snd_wnd"][side] = row["window"]
@@ -312,10 +346,11 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
         return
     total, unreported, guessed = acknowledge(pool, own, side, ack)
     if with_sack:
+        recovered(own, side)
         delivers(row, own, side, repeats + fresh + unreported, guessed, out, used)
     else:
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
-        delivers(row, own, side, without_sack(pool, own, side, total, again_ack, ahead > 0), guessed, out, used)
+        delivers(row, own, side, without_sack(row, pool, own, side, total, again_ack, ahead > 0), guessed, out, used)
 
 
 @inline
@@ -380,15 +415,36 @@ def blocks(row: Any, own: Any, side: Int, una: Int, is_dsack: Any, pool: Any, ou
     fresh: Int = 0
     for which in range(min(np.int64(row["sack_count"]), np.int64(4))):
         left, right = block(row, which)
-        if difference(right, own["snd_nxt"][side]) > 0 or difference(right, left) <= 0:
-            continue
-        if difference(left, own["snd_una"][side]) > 0 and difference(left, own["snd_nxt"][side]) < 0:
+        turned = difference(right, own["snd_nxt"][side]) > 0 or difference(right, left) <= 0
+        if not turned and difference(left, own["snd_una"][side]) > 0:
             fresh += sacked(pool, own, side, left, right)
+        elif is_dsack and which == 0:
+            ignores(row, own, side, right, turned, out, used)
+        elif row["ack"] == own["snd_una"][side] or difference(right, own["snd_una"][side]) > 0:
+            add_range(row, SACK_DISCARD, 1, 0 if own["known"][side] == FOUND_OPEN else 1, 1, out, used)
     return fresh
 
 
 @inline
-def without_sack(pool: Any, own: Any, side: Int, total: Int, repeats: Any, advances: Any) -> Int:
+def ignores(row: Any, own: Any, side: Int, right: Int, turned: Any, out: Any, used: Any) -> None:
+    """tcp_is_sackblock_valid(): a DSACK that is believed, and of use only while there is something to undo.
+
+    Whether the episode was undone since is in no packet; that none has begun is.
+    """
+    if own["known"][side] == FOUND_OPEN:
+        add_range(row, DSACK_NO_UNDO, 0, 0, 1, out, used)
+        add_range(row, DSACK_OLD, 0, 0, 1, out, used)
+    elif not own["episodes"][side]:
+        add(row, DSACK_NO_UNDO, 1, out, used)
+    else:
+        add_range(row, DSACK_NO_UNDO, 0, 0, 1, out, used)
+        if turned or difference(right, own["undo_latest"][side]) <= 0:
+            old = turned or difference(right, own["undo_marker"][side]) <= 0
+            add_range(row, DSACK_OLD, 1 if old else 0, 0, 1, out, used)
+
+
+@inline
+def without_sack(row: Any, pool: Any, own: Any, side: Int, total: Int, repeats: Any, advances: Any) -> Int:
     """tcp_remove_reno_sacks(), tcp_fastretrans_alert(): duplicate ACKs stand for segments that arrived; how many did."""
     found: Int = 0
     if total > 0:
@@ -396,6 +452,12 @@ def without_sack(pool: Any, own: Any, side: Int, total: Int, repeats: Any, advan
         own["sacked_out"][side] = max(np.int64(0), np.int64(own["sacked_out"][side]) - (total - 1))
         limit_sacked(pool, own, side)
     done = difference(own["snd_una"][side], own["high_seq"][side])
+    if advances and own["repair"][side] != OPEN and row["options"] & O_TIMESTAMPS:
+        if difference(row["tsecr"], own["retrans_stamp"][side]) < 0:  # tcp_packet_delayed()
+            own["lost_seq"][side] = own["snd_una"][side]
+            if own["repair"][side] == RECOVERY and done < 0:
+                own["repair"][side] = OPEN
+                return found
     repair = np.int64(own["repair"][side])
     if repair != OPEN and done >= 0:
         own["sacked_out"][side] = 0

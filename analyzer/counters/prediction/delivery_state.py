@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+EARLY_TIMES = 8
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`; names as in struct tcp_sock where it has one.
 DELIVERY = np.dtype(
     [
@@ -28,6 +29,10 @@ DELIVERY = np.dtype(
         ("sacked_out", "i8", (2,)),  # without SACK: how many duplicate ACKs stand for segments
         ("high_seq", "u4", (2,)),  # the episode of repair ends when this is acknowledged
         ("lost_seq", "u4", (2,)),  # what was sent before is lost, says the timer
+        ("retrans_stamp", "u4", (2,)),  # TSval of the retransmission with which the episode began
+        ("undo_marker", "u4", (2,)),  # where it began
+        ("undo_latest", "u4", (2,)),  # where a later one may have begun
+        ("episodes", "u1", (2,)),  # has there been one
         ("repair", "u1", (2,)),  # in one, and which: OPEN, RECOVERY, LOSS
         # As a receiver.
         ("rcv_nxt", "u4", (2,)),
@@ -35,11 +40,16 @@ DELIVERY = np.dtype(
         ("rcv_wup", "u4", (2,)),  # what it last acknowledged
         ("rcv_wnd", "i8", (2,)),  # what it then offered
         ("ts_recent", "u4", (2,)),
+        ("fresh", "u1", (2,)),  # it has not sent anything since a SYN-ACK answered its SYN
+        ("sent_ns", "i8", (2,)),  # its last data or FIN
         ("fin", "u1", (2,)),  # it has sent a FIN
         ("fin_received", "u1", (2,)),
         ("predicts", "u1", (2,)),  # pred_flags is set
-        ("early", "i8", (2,)),  # ACKs on the fast path since the queue was last empty
-        ("handshake_acks", "i8", (2,)),  # counted at the end of the handshake, if the listener took them
+        # ACKs that took the fast path, if it had not been closed yet with data unsent: when and how many.
+        ("early_ns", "i8", (2, EARLY_TIMES)),
+        ("early", "i8", (2, EARLY_TIMES)),
+        ("early_times", "i4", (2,)),
+        ("handshake_acks", "i8", (2,)),  # counted before it sent anything: the listener may not have taken them
         # The segment received before, with which the next may be merged while it waits for the socket.
         ("last_ns", "i8", (2,)),
         ("last_end", "u4", (2,)),

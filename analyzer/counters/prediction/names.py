@@ -38,6 +38,7 @@ _TCP_EXT = (
 )  # fmt: skip
 _DELIVERY = (
     "TCPDelivered", "TCPDeliveredCE", "TCPPureAcks", "TCPHPAcks", "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious",
+    "TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo",
 )  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (

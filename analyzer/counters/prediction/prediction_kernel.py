@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.counters.prediction.delivery_state import FOUND_OPEN
+from analyzer.counters.prediction.delivery_state import EARLY_TIMES, FOUND_OPEN
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.decode.codes import O_TIMESTAMPS
@@ -16,6 +16,9 @@ from analyzer.serial import difference
 difference = inline(difference)
 FIN, SYN, RST, PSH, ACK, ECE, CWR, ALL_FLAGS = 1, 2, 4, 8, 16, 64, 128, 0x1FF
 BACKLOG_NS = 2_000_000  # segments wait for the socket no longer than that, while a system call holds it
+AT_ONCE_NS = 1_000_000  # what an ACK lets go is sent within that
+IDLE_NS = 100_000_000  # more than pacing delays a segment
+EARLY_NS = 5_000_000
 
 PURE_ACKS, HP_ACKS = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPHPAcks"]
 TOGETHER = NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
@@ -41,8 +44,9 @@ def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, handshake
     pure = row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
     merged = 1 if may_merge(row, own, side) and not handshake else 0
     if pure:
+        own["handshake_acks"][side] += 1
         if fast and advances:
-            own["early"][side] += 1
+            note_early(row, own, side)
             add_range(row, HP_ACKS, 1, 1 - merged, 1, out, used)
         else:
             add_range(row, PURE_ACKS, 1, 1 - merged, 1, out, used)
@@ -50,6 +54,59 @@ def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, handshake
     elif fast and advances:
         add_range(row, HP_ACKS, 1, 0, 1, out, used)
         add_range(row, TOGETHER, 1, 0, 1, out, used)
+
+
+@inline
+def note_early(row: Any, own: Any, side: Int) -> None:
+    """Keep when the ACK came; with too many times, two neighbours become one."""
+    times = np.int64(own["early_times"][side])
+    if times and row["time_ns"] - own["early_ns"][side, times - 1] < EARLY_NS:
+        own["early"][side, times - 1] += 1
+        return
+    if times == EARLY_TIMES:
+        times //= 2
+        for k in range(times):
+            own["early_ns"][side, k] = own["early_ns"][side, 2 * k]
+            own["early"][side, k] = own["early"][side, 2 * k] + own["early"][side, 2 * k + 1]
+    own["early_ns"][side, times], own["early"][side, times] = row["time_ns"], 1
+    own["early_times"][side] = times + 1
+
+
+@inline
+def closes(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+    """tcp_close(): FIN_WAIT_1 has no fast path, and begins when the FIN is queued, which may be long before it is sent.
+
+    A FIN behind data that was not sent yet goes with the last of it (tcp_send_fin()). One on its own was queued just now, unless
+    it waited for the ACK before it.
+    """
+    alone = row["payload_len"] == 0
+    if alone and (own["packets_out"][side] == 0 or own["last_ns"][side] < own["sent_ns"][side]):
+        return
+    if alone and row["time_ns"] - own["last_ns"][side] > AT_ONCE_NS:
+        return
+    for k in range(np.int64(own["early_times"][side])):
+        count = np.int64(own["early"][side, k])
+        for counter, least, most in ((HP_ACKS, -count, np.int64(0)), (PURE_ACKS, np.int64(0), count)):
+            add_range(row, counter, 0, least, most, out, used)
+            out[used[0] - 1]["time_ns"] = own["early_ns"][side, k]
+
+
+@inline
+def writes(row: Any, own: Any, side: Int) -> None:
+    """New data some time after all was acknowledged: it was written now, so that the socket is not closed."""
+    if own["packets_out"][side] == 0 and row["time_ns"] - own["last_ns"][side] > IDLE_NS and own["snd_wnd"][side] > 0:
+        own["early_times"][side] = 0
+
+
+@inline
+def not_taken(row: Any, own: Any, side: Int, sure: Any, out: Any, used: Any) -> None:
+    """tcp_check_req(): a full listener drops the ACKs that would end the handshake, or answers them with a reset."""
+    count = np.int64(own["handshake_acks"][side])
+    if count:
+        most = -count if sure else np.int64(0)
+        add_range(row, PURE_ACKS, most, -count, most, out, used)
+        add_range(row, TOGETHER, most, -count, most, out, used)
+    own["handshake_acks"][side] = 0
 
 
 @inline

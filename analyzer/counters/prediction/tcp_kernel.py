@@ -26,7 +26,7 @@ IN_ERRS, OUT_RSTS, TCP_CSUM = NUMBER["TcpInErrs"], NUMBER["TcpOutRsts"], NUMBER[
 SYN_RETRANS, ORIG_DATA_SENT = NUMBER["TcpExtTCPSynRetrans"], NUMBER["TcpExtTCPOrigDataSent"]
 DSACK_RECV, DSACK_OFO_RECV = NUMBER["TcpExtTCPDSACKRecv"], NUMBER["TcpExtTCPDSACKOfoRecv"]
 DSACK_OLD_SENT, DSACK_OFO_SENT = NUMBER["TcpExtTCPDSACKOldSent"], NUMBER["TcpExtTCPDSACKOfoSent"]
-SACK_RENEGING, SACK_DISCARD = NUMBER["TcpExtTCPSACKReneging"], NUMBER["TcpExtTCPSACKDiscard"]
+SACK_RENEGING = NUMBER["TcpExtTCPSACKReneging"]
 TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
 WIN_PROBE, KEEP_ALIVE, CHALLENGE_ACK = (
     NUMBER["TcpExtTCPWinProbe"],
@@ -43,7 +43,7 @@ E_RETRANSMISSION, E_TIMEOUT, E_COPY = (
     EVENT["retransmission_timeout"],
     EVENT["capture_duplicate"],
 )
-E_DSACK, E_RENEGING, E_INVALID_SACK = EVENT["dsack"], EVENT["sack_reneging"], EVENT["invalid_sack"]
+E_DSACK, E_RENEGING = EVENT["dsack"], EVENT["sack_reneging"]
 E_ZERO, E_ZERO_END, E_PROBE = EVENT["zero_window"], EVENT["zero_window_end"], EVENT["window_probe"]
 E_KEEP_ALIVE, E_CHALLENGE, E_PAWS = (
     EVENT["keep_alive"],
@@ -253,13 +253,9 @@ def tcp_events(
                 add_range(row, CHALLENGE_ACK, 1 if here else 0, 1 if here else 0, 1, out, used)
         if to_me:
             alive = not talk["gone"][1 - np.int64(row["direction"])]
-            if event == E_DSACK:  # one that is held for dubious is looked at as if it were none, and fails
-                add_range(row, SACK_DISCARD, 0, 0, 1, out, used)
             if event == E_DSACK and alive:
                 add(row, DSACK_RECV if cause == C_OLD else DSACK_OFO_RECV, 1, out, used)
             elif event == E_RENEGING:
                 add(row, SACK_RENEGING, 1, out, used)
-            elif event == E_INVALID_SACK:
-                add(row, SACK_DISCARD, 1, out, used)
             elif event == E_PAWS and alive:
                 add(row, PAWS_ESTAB if cause == C_SEGMENT else PAWS_OLD_ACK, 1, out, used)

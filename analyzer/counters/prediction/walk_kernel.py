@@ -73,7 +73,9 @@ def predict(
                 if right:
                     delivery_received(row, states.delivery[row["place"]], to_here, states.pieces, out, used)
             if mine:
-                delivery_sent(row, states.delivery[row["place"]], from_here, segments, states.pieces, out, used)
+                delivery_sent(
+                    row, states.delivery[row["place"]], from_here, segments, events, first, event_at, states.pieces, out, used
+                )
                 tcp_sent(row, talk, segments, out, used)
             if mine or right:
                 tcp_events(row, talk, events, first, event_at, mine, to_me, segments, out, used)
