@@ -328,7 +328,7 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
         own["snd_nxt"][side] = row["ack"]
     waiting = np.int64(own["packets_out"][side])
     fast = not handshake and is_predicted(row, own, side, scale(own, 1 - side), agreed(own, O_TIMESTAMPS))
-    count_ack(row, own, side, fast, ahead > 0, handshake, out, used)
+    count_ack(row, own, side, fast, ahead > 0, out, used)
     moved = False
     if not fast:
         moved = updates_window(row, own, side, ahead > 0)

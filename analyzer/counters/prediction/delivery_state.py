@@ -50,15 +50,7 @@ DELIVERY = np.dtype(
         ("early", "i8", (2, EARLY_TIMES)),
         ("early_times", "i4", (2,)),
         ("handshake_acks", "i8", (2,)),  # counted before it sent anything: the listener may not have taken them
-        # The segment received before, with which the next may be merged while it waits for the socket.
-        ("last_ns", "i8", (2,)),
-        ("last_end", "u4", (2,)),
-        ("last_tsval", "u4", (2,)),
-        ("last_tsecr", "u4", (2,)),
-        ("last_header", "u1", (2,)),
-        ("last_flags", "u2", (2,)),
-        ("last_tos", "u1", (2,)),
-        ("last_sack", "u4", (2,)),  # right edge of its first block
+        ("last_ns", "i8", (2,)),  # when it last received a segment
     ],
     align=True,
 )

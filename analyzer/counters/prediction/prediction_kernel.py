@@ -15,7 +15,6 @@ from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, PSH, ACK, ECE, CWR, ALL_FLAGS = 1, 2, 4, 8, 16, 64, 128, 0x1FF
-BACKLOG_NS = 2_000_000  # segments wait for the socket no longer than that, while a system call holds it
 AT_ONCE_NS = 1_000_000  # what an ACK lets go is sent within that
 IDLE_NS = 100_000_000  # more than pacing delays a segment
 EARLY_NS = 5_000_000
@@ -39,18 +38,17 @@ def is_predicted(row: Any, own: Any, side: Int, shift: Int, timestamps: Any) -> 
 
 
 @inline
-def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, handshake: Any, out: Any, used: Any) -> None:
+def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, out: Any, used: Any) -> None:
     """What tcp_ack() counts for the segment itself."""
     pure = row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
-    merged = 1 if may_merge(row, own, side) and not handshake else 0
     if pure:
         own["handshake_acks"][side] += 1
         if fast and advances:
             note_early(row, own, side)
-            add_range(row, HP_ACKS, 1, 1 - merged, 1, out, used)
+            add(row, HP_ACKS, 1, out, used)
         else:
-            add_range(row, PURE_ACKS, 1, 1 - merged, 1, out, used)
-        add_range(row, TOGETHER, 1, 1 - merged, 1, out, used)
+            add(row, PURE_ACKS, 1, out, used)
+        add(row, TOGETHER, 1, out, used)
     elif fast and advances:
         add_range(row, HP_ACKS, 1, 0, 1, out, used)
         add_range(row, TOGETHER, 1, 0, 1, out, used)
@@ -110,28 +108,9 @@ def not_taken(row: Any, own: Any, side: Int, sure: Any, out: Any, used: Any) -> 
 
 
 @inline
-def may_merge(row: Any, own: Any, side: Int) -> Any:
-    """tcp_add_backlog(): may the segment have been merged with the one before, while both waited for the socket?"""
-    found = (
-        row["time_ns"] - own["last_ns"][side] < BACKLOG_NS
-        and row["seq"] == own["last_end"][side]
-        and row["header_len"] == own["last_header"][side]
-        and row["tsval"] == own["last_tsval"][side]
-        and row["tsecr"] == own["last_tsecr"][side]
-        and row["tos"] == own["last_tos"][side]
-        and row["sack_right_1"] == own["last_sack"][side]
-        and (row["flags"] ^ own["last_flags"][side]) & (ECE | CWR) == 0
-        and not (row["flags"] | own["last_flags"][side]) & (SYN | RST)
-    )
-    return found
-
-
-@inline
 def after_segment(row: Any, own: Any, side: Int, end: Int) -> None:
     """What the segment leaves for the next: tcp_data_queue(), tcp_replace_ts_recent()."""
-    own["last_ns"][side], own["last_end"][side], own["last_header"][side] = row["time_ns"], end, row["header_len"]
-    own["last_tsval"][side], own["last_tsecr"][side], own["last_tos"][side] = row["tsval"], row["tsecr"], row["tos"]
-    own["last_sack"][side], own["last_flags"][side] = row["sack_right_1"], row["flags"]
+    own["last_ns"][side] = row["time_ns"]
     if row["options"] & O_TIMESTAMPS and difference(row["seq"], own["rcv_wup"][side]) <= 0:
         if difference(row["tsval"], own["ts_recent"][side]) > 0:
             own["ts_recent"][side] = row["tsval"]
