@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.counters import Interval, Series, deltas
-from analyzer.counters.prediction import INFERRED, NUMBER, PREDICTED
+from analyzer.counters.prediction import BY_MERGING, INFERRED, MERGED, NUMBER, PREDICTED
 from analyzer.schema import Rows
 from analyzer.tables import COUNTER_VERDICTS, COUNTERS, RELATIONS
 
@@ -139,10 +139,11 @@ class Comparison:
 
     def _compared(self, name: str, intervals: Sequence[Interval]) -> Compared | None:
         """Observed and predicted over consecutive intervals; None where nothing moved, or nobody counted."""
-        known = [interval for interval in intervals if name in interval.values]
+        parts = name.split("+")
+        known = [interval for interval in intervals if all(part in interval.values for part in parts)]
         if not known:
             return None
-        observed = sum(interval.values[name] for interval in known)
+        observed = sum(interval.values[part] for interval in known for part in parts)
         start, end = _start(known[0]), known[-1].end_ns
         if name not in NUMBER:
             return Compared(name, start, end, observed, 0, 0, 0, UNOBSERVABLE, AGREE, "") if observed else None
@@ -152,6 +153,9 @@ class Comparison:
         if not (observed or amount or most):
             return None
         most += int(self._late[last, counter])
+        if name in BY_MERGING:
+            merged = sum(interval.values.get(MERGED, 0) for interval in known)
+            least, most = least - BY_MERGING[name][0] * merged, most + BY_MERGING[name][1] * merged
         relation = INFERRED_RELATION if name in INFERRED else EXACT if least == most else BOUNDED
         outside = int(self._near["before"][first, counter] + self._near["after"][last, counter])
         inside = int(self._near["after"][first, counter] + self._near["before"][last, counter])

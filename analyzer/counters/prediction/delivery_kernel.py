@@ -22,7 +22,14 @@ from analyzer.counters.prediction.delivery_state import (
 )
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
-from analyzer.counters.prediction.prediction_kernel import after_segment, closes, count_ack, is_predicted, not_taken, writes
+from analyzer.counters.prediction.prediction_kernel import (
+    after_segment,
+    closes,
+    count_ack,
+    is_predicted,
+    not_taken,
+    writes,
+)
 from analyzer.counters.prediction.queue_kernel import acknowledge, again, below, forget, piece, queue, renege, sacked
 from analyzer.counters.prediction.state import DEFAULT_MSS, GONE, SYN_RECEIVED
 from analyzer.decode.codes import O_MSS, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
@@ -175,7 +182,9 @@ def opens(row: Any, own: Any, side: Int, repeated: Any, pool: Any) -> None:
 
 
 @inline
-def sends(row: Any, own: Any, side: Int, repeated: Any, cause: Int, segments: Int, pool: Any, out: Any, used: Any) -> None:
+def sends(
+    row: Any, own: Any, side: Int, repeated: Any, cause: Int, segments: Int, pool: Any, out: Any, used: Any
+) -> None:
     """tcp_write_xmit(), __tcp_retransmit_skb(): data or FIN, for the first time or again."""
     start, end = np.int64(row["seq"]), data_end(row)
     fin = 1 if row["flags"] & FIN else 0
@@ -434,11 +443,12 @@ def ignores(row: Any, own: Any, side: Int, right: Int, turned: Any, out: Any, us
     if own["known"][side] == FOUND_OPEN:
         add_range(row, DSACK_NO_UNDO, 0, 0, 1, out, used)
         add_range(row, DSACK_OLD, 0, 0, 1, out, used)
-    elif not own["episodes"][side]:
+    elif not own["episodes"][side] and row["sack_count"] == 1:
         add(row, DSACK_NO_UNDO, 1, out, used)
     else:
         add_range(row, DSACK_NO_UNDO, 0, 0, 1, out, used)
-        if turned or difference(right, own["undo_latest"][side]) <= 0:
+        # With other blocks an episode may have begun whose retransmissions are still to come.
+        if turned or row["sack_count"] > 1 or difference(right, own["undo_latest"][side]) <= 0:
             old = turned or difference(right, own["undo_marker"][side]) <= 0
             add_range(row, DSACK_OLD, 1 if old else 0, 0, 1, out, used)
 

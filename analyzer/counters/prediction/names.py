@@ -56,8 +56,16 @@ PREDICTED: tuple[str, ...] = (
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
     *(f"TcpExt{name}" for name in _DELIVERY),
-    "TcpExtTCPPureAcks+TcpExtTCPHPAcks",  # the sum of two counters
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks",  # a sum of counters
 )
+# ACKs that wait for the socket may be merged into one (tcp_add_backlog()), and only the kernel says how many were: by how much
+# a count can then be lower, and higher, for each.
+MERGED = "TcpExtTCPBacklogCoalesce"
+BY_MERGING = {
+    "TcpExtTCPPureAcks": (2, 1),
+    "TcpExtTCPHPAcks": (2, 1),
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": (1, 0),
+}
 # What a model of Linux's sender decides, not a packet alone.
 INFERRED = frozenset(f"TcpExt{name}" for name in ("TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"))
 NUMBER = {name: number for number, name in enumerate(PREDICTED)}

@@ -75,12 +75,11 @@ def closes(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
     """tcp_close(): FIN_WAIT_1 has no fast path, and begins when the FIN is queued, which may be long before it is sent.
 
     A FIN behind data that was not sent yet goes with the last of it (tcp_send_fin()). One on its own was queued just now, unless
-    it waited for the ACK before it.
+    the ACK before it let it go.
     """
-    alone = row["payload_len"] == 0
-    if alone and (own["packets_out"][side] == 0 or own["last_ns"][side] < own["sent_ns"][side]):
-        return
-    if alone and row["time_ns"] - own["last_ns"][side] > AT_ONCE_NS:
+    at_once = row["time_ns"] - own["last_ns"][side] < AT_ONCE_NS
+    waited = own["last_ns"][side] > own["sent_ns"][side] and (own["packets_out"][side] > 0 or own["episodes"][side])
+    if row["payload_len"] == 0 and not (at_once and waited):
         return
     for k in range(np.int64(own["early_times"][side])):
         count = np.int64(own["early"][side, k])

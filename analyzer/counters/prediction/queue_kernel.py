@@ -194,7 +194,11 @@ def sacked(pool: Any, own: Any, side: Int, left: Int, right: Int) -> Int:
         part = piece(pool, at)
         if difference(right, part["start"]) <= 0:
             break
-        if not part["flags"] & P_SACKED and difference(part["end"], left) > 0 and difference(part["end"], own["snd_una"][side]) > 0:
+        if (
+            not part["flags"] & P_SACKED
+            and difference(part["end"], left) > 0
+            and difference(part["end"], own["snd_una"][side]) > 0
+        ):
             size, count = np.int64(part["size"]), np.int64(part["count"])
             skipped: Int = max(np.int64(0), (difference(left, part["start"]) + size - 1) // size)
             stop: Int = count if difference(right, part["end"]) >= 0 else difference(right, part["start"]) // size

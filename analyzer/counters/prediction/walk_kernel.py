@@ -74,7 +74,16 @@ def predict(
                     delivery_received(row, states.delivery[row["place"]], to_here, states.pieces, out, used)
             if mine:
                 delivery_sent(
-                    row, states.delivery[row["place"]], from_here, segments, events, first, event_at, states.pieces, out, used
+                    row,
+                    states.delivery[row["place"]],
+                    from_here,
+                    segments,
+                    events,
+                    first,
+                    event_at,
+                    states.pieces,
+                    out,
+                    used,
                 )
                 tcp_sent(row, talk, segments, out, used)
             if mine or right:
