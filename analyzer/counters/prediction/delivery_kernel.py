@@ -7,21 +7,10 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.counters.prediction.delivery_state import (
-    FOUND_OPEN,
-    LOSS,
-    LOST,
-    NEVER,
-    OPEN,
-    OPENED,
-    OPENING,
-    P_FIN,
-    P_GUESS,
-    P_SACKED,
-    RECOVERY,
-)
+from analyzer.counters.prediction.delivery_state import FOUND_OPEN, LOST, NEVER, OPEN, OPENED, OPENING, P_FIN, P_SACKED
 from analyzer.counters.prediction.emit_kernel import add, add_range
-from analyzer.counters.prediction.names import NUMBER
+from analyzer.counters.prediction.midway_kernel import DELIVERED, DELIVERED_CE, midway
+from analyzer.counters.prediction.offers_kernel import agreed, note_syn, scale, sent_size
 from analyzer.counters.prediction.prediction_kernel import (
     after_segment,
     closes,
@@ -30,27 +19,20 @@ from analyzer.counters.prediction.prediction_kernel import (
     not_taken,
     writes,
 )
-from analyzer.counters.prediction.queue_kernel import acknowledge, again, below, forget, piece, queue, renege, sacked
-from analyzer.counters.prediction.state import DEFAULT_MSS, GONE, SYN_RECEIVED
-from analyzer.decode.codes import O_MSS, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
-from analyzer.kinds import CAUSE
+from analyzer.counters.prediction.queue_kernel import acknowledge, forget, piece, queue, renege
+from analyzer.counters.prediction.repair_kernel import recovered, repairs, without_sack
+from analyzer.counters.prediction.requeue_kernel import again
+from analyzer.counters.prediction.sack_kernel import blocks, dsacked
+from analyzer.counters.prediction.state import GONE, SYN_RECEIVED
+from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, ACK, ECE, CWR, AE = 1, 2, 4, 16, 64, 128, 256
-NO_OPTION_MSS, LEAST_MSS = 536, 68
-MAX_SCALE = 14
-
-DELIVERED, DELIVERED_CE = NUMBER["TcpExtTCPDelivered"], NUMBER["TcpExtTCPDeliveredCE"]
-DSACK_SEGS, DSACK_DUBIOUS = NUMBER["TcpExtTCPDSACKRecvSegs"], NUMBER["TcpExtTCPDSACKIgnoredDubious"]
-DSACK_OLD, DSACK_NO_UNDO = NUMBER["TcpExtTCPDSACKIgnoredOld"], NUMBER["TcpExtTCPDSACKIgnoredNoUndo"]
-SACK_DISCARD = NUMBER["TcpExtTCPSACKDiscard"]
-E_PAWS, E_RETRANSMISSION, E_TIMEOUT = EVENT["paws"], EVENT["retransmission"], EVENT["retransmission_timeout"]
-C_TLP = CAUSE["tlp"]
+E_RETRANSMISSION = EVENT["retransmission"]
 AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
-PAWS_BIT = np.uint64(1 << E_PAWS)
-TIMEOUT_BIT = np.uint64(1 << E_TIMEOUT)
+PAWS_BIT = np.uint64(1 << EVENT["paws"])
 
 
 @inline
@@ -58,53 +40,6 @@ def data_end(row: Any) -> Int:
     """The number after a segment."""
     space = np.int64(row["payload_len"]) + (row["flags"] & SYN != 0) + (row["flags"] & FIN != 0)
     return np.int64(row["seq"]) + space & 0xFFFFFFFF
-
-
-@inline
-def agreed(own: Any, option: Int) -> Any:
-    """Have both ends offered the option?"""
-    return own["offers"][0] & own["offers"][1] & option != 0
-
-
-@inline
-def mss_cache(own: Any, side: Int) -> Int:
-    """tcp_sync_mss(): the largest segment to the peer, also bounded by half of the largest window it has offered."""
-    found = np.int64(own["mss"][1 - side])
-    if found == 0:
-        found = DEFAULT_MSS if own["known"][side] == FOUND_OPEN else NO_OPTION_MSS
-    mine = np.int64(own["mss"][side])
-    if mine:
-        found = min(found, mine)
-    header = 20
-    if agreed(own, O_TIMESTAMPS):
-        found, header = found - 12, 32
-    largest = np.int64(own["max_window"][side])
-    if largest > NO_OPTION_MSS:
-        largest >>= 1
-    if 0 < largest < found:
-        found = max(largest, LEAST_MSS - header)
-    return max(np.int64(1), found)
-
-
-@inline
-def sent_size(row: Any, own: Any, side: Int) -> Int:
-    """tcp_current_mss(): the size of a full segment with as many options as this one has."""
-    options = np.int64(row["header_len"]) - (32 if agreed(own, O_TIMESTAMPS) else 20)
-    return max(np.int64(1), mss_cache(own, side) - max(np.int64(0), options))
-
-
-@inline
-def note_syn(row: Any, own: Any, end: Int) -> None:
-    """What an end offers in its SYN."""
-    own["offers"][end], own["asks"][end] = row["options"], row["flags"]
-    own["shift"][end] = min(MAX_SCALE, np.int64(row["window_scale"]))
-    own["mss"][end] = row["mss"] if row["options"] & O_MSS else 0
-
-
-@inline
-def scale(own: Any, end: Int) -> Int:
-    """By how much the windows of an end are shifted."""
-    return np.int64(own["shift"][end]) if agreed(own, O_WINDOW_SCALE) else np.int64(0)
 
 
 @kernel
@@ -137,8 +72,7 @@ def delivery_sent(
         if own["known"][side] == NEVER:
             own["known"][side] = FOUND_OPEN
             own["offers"][side] |= row["options"]
-            if own["snd_nxt"][side] == 0:
-                own["snd_una"][side] = own["snd_nxt"][side] = row["seq"]
+            own["snd_nxt"][side] = own["begin"][side] = row["seq"]
         own["handshake_acks"][side] = own["fresh"][side] = 0
         sends(row, own, side, repeated, cause, segments, pool, out, used)
     if flags & ACK:
@@ -212,30 +146,6 @@ def sends(
         own["snd_nxt"][side] = end
 
 
-@inline
-def repairs(row: Any, own: Any, side: Int, cause: Int) -> None:
-    """tcp_enter_recovery(), tcp_enter_loss(): an episode of repair begins, as a retransmission shows."""
-    timeout = row["events"] & TIMEOUT_BIT != 0
-    if cause == C_TLP:
-        return
-    own["episodes"][side], own["undo_latest"][side] = 1, own["snd_una"][side]
-    if own["repair"][side] != OPEN and not timeout:
-        return
-    if own["repair"][side] == OPEN:
-        own["undo_marker"][side] = own["snd_una"][side]
-    own["repair"][side] = LOSS if timeout else RECOVERY
-    own["high_seq"][side], own["retrans_stamp"][side] = own["snd_nxt"][side], row["tsval"]
-    if timeout:
-        own["lost_seq"][side], own["sacked_out"][side] = own["snd_nxt"][side], 0
-
-
-@inline
-def recovered(own: Any, side: Int) -> None:
-    """tcp_try_undo_recovery(): all that was outstanding when the episode began is acknowledged."""
-    if own["repair"][side] != OPEN and difference(own["snd_una"][side], own["high_seq"][side]) >= 0:
-        own["repair"][side] = OPEN
-
-
 @kernel
 def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any, used: Any) -> None:
     """tcp_v4_do_rcv(): a segment to the host, with a right checksum."""
@@ -248,16 +158,18 @@ def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any, used
     if flags & SYN:
         synchronizes(row, own, side, known, pool, out, used)
         return
-    if known == NEVER:  # nothing is known of this end: its first segment will tell
-        if flags & ACK and not flags & RST:
-            own["snd_una"][side] = own["snd_nxt"][side] = row["ack"]
-        return
     if flags & RST:
-        if row["seq"] == own["rcv_nxt"][side] or row["seq"] == own["rcv_wup"][side]:
+        if known == FOUND_OPEN or row["seq"] == own["rcv_nxt"][side] or row["seq"] == own["rcv_wup"][side]:
             forget(pool, own, side)
             own["known"][side] = LOST
         return
-    if not flags & ACK or row["events"] & PAWS_BIT or not in_window(row, own, side):
+    if not flags & ACK or row["events"] & PAWS_BIT:
+        return
+    if known == NEVER or known == FOUND_OPEN:
+        if known == FOUND_OPEN or not own["asks"][other]:
+            midway(row, own, side, pool, out, used)
+        return
+    if not in_window(row, own, side):
         return
     if known == OPENING:
         if difference(row["ack"], own["snd_una"][side]) < 0 or difference(row["ack"], own["snd_nxt"][side]) > 0:
@@ -272,13 +184,11 @@ def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any, used
 @inline
 def in_window(row: Any, own: Any, side: Int) -> Any:
     """tcp_sequence(): does the segment lie in the receive window?"""
-    if own["known"][side] == FOUND_OPEN and own["rcv_wup"][side] == 0:
-        return True
     end = data_end(row)
     if difference(end, own["rcv_wup"][side]) < 0:
         return False
     edge = np.int64(own["rcv_wup"][side]) + np.int64(own["rcv_wnd"][side]) & 0xFFFFFFFF
-    return own["known"][side] == FOUND_OPEN or difference(row["seq"], edge) <= 0
+    return difference(row["seq"], edge) <= 0
 
 
 @inline
@@ -324,17 +234,15 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
     ahead = difference(ack, una)
     if ahead < 0:
         furthest = min(np.int64(own["max_window"][side]), np.int64(own["bytes_acked"][side]))
-        if own["known"][side] == OPENED and -ahead > furthest:
+        if -ahead > furthest:
             return
         if row["sack_count"] > 0 and agreed(own, O_SACK_PERMITTED):
-            segments = dsacked(row, own, side, una, out, used)
+            segments = dsacked(row, own, side, out, used)
             if -ahead <= own["max_window"][side] and own["packets_out"][side] > 0:
-                blocks(row, own, side, una, segments > 0, pool, out, used)
+                blocks(row, own, side, segments > 0, pool, out, used)
         return
     if difference(ack, own["snd_nxt"][side]) > 0:
-        if own["known"][side] != FOUND_OPEN:
-            return
-        own["snd_nxt"][side] = row["ack"]
+        return
     waiting = np.int64(own["packets_out"][side])
     fast = not handshake and is_predicted(row, own, side, scale(own, 1 - side), agreed(own, O_TIMESTAMPS))
     count_ack(row, own, side, fast, ahead > 0, out, used)
@@ -345,21 +253,21 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
     own["bytes_acked"][side] += ahead
     repeats: Int = 0
     fresh: Int = 0
-    with_sack = agreed(own, O_SACK_PERMITTED) or own["known"][side] == FOUND_OPEN
+    with_sack = agreed(own, O_SACK_PERMITTED)
     if row["sack_count"] > 0 and with_sack and not fast:
-        repeats = dsacked(row, own, side, una, out, used)
+        repeats = dsacked(row, own, side, out, used)
         if waiting > 0:
-            fresh = blocks(row, own, side, una, repeats > 0, pool, out, used)
+            fresh = blocks(row, own, side, repeats > 0, pool, out, used)
     if waiting == 0:
-        delivers(row, own, side, repeats, 0, out, used)
+        delivers(row, own, repeats, out, used)
         return
-    total, unreported, guessed = acknowledge(pool, own, side, ack)
+    total, unreported = acknowledge(pool, own, side, ack)
     if with_sack:
         recovered(own, side)
-        delivers(row, own, side, repeats + fresh + unreported, guessed, out, used)
+        delivers(row, own, repeats + fresh + unreported, out, used)
     else:
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
-        delivers(row, own, side, without_sack(row, pool, own, side, total, again_ack, ahead > 0), guessed, out, used)
+        delivers(row, own, without_sack(row, pool, own, side, total, again_ack, ahead > 0), out, used)
 
 
 @inline
@@ -378,135 +286,15 @@ def updates_window(row: Any, own: Any, side: Int, advances: Any) -> Any:
 
 
 @inline
-def block(row: Any, which: Int) -> tuple[Int, Int]:
-    """A SACK block."""
-    if which == 0:
-        return np.int64(row["sack_left_1"]), np.int64(row["sack_right_1"])
-    if which == 1:
-        return np.int64(row["sack_left_2"]), np.int64(row["sack_right_2"])
-    if which == 2:
-        return np.int64(row["sack_left_3"]), np.int64(row["sack_right_3"])
-    return np.int64(row["sack_left_4"]), np.int64(row["sack_right_4"])
-
-
-@inline
-def dsacked(row: Any, own: Any, side: Int, una: Int, out: Any, used: Any) -> Int:
-    """tcp_check_dsack(), tcp_dsack_seen(): how many segments a DSACK reports, if it is believed."""
-    left, right = block(row, 0)
-    if difference(left, row["ack"]) >= 0:
-        if row["sack_count"] < 2:
-            return np.int64(0)
-        left_2, right_2 = block(row, 1)
-        if difference(right, right_2) > 0 or difference(left, left_2) < 0:
-            return np.int64(0)
-    found: Int = 0
-    size = difference(right, left)
-    if 0 < size <= own["max_window"][side]:
-        mss = mss_cache(own, side)
-        found = (size + mss - 1) // mss
-        own["dsack_dups"][side] += found
-        if own["known"][side] == FOUND_OPEN:
-            add_range(row, DSACK_SEGS, found, 0, found, out, used)
-            add_range(row, DSACK_DUBIOUS, 0, 0, 1, out, used)
-            return found
-        if own["dsack_dups"][side] > own["total_retrans"][side]:
-            found = np.int64(0)
-    if found:
-        add(row, DSACK_SEGS, found, out, used)
-    else:
-        add(row, DSACK_DUBIOUS, 1, out, used)
-    return found
-
-
-@inline
-def blocks(row: Any, own: Any, side: Int, una: Int, is_dsack: Any, pool: Any, out: Any, used: Any) -> Int:
-    """tcp_sacktag_write_queue(): the SACK blocks of an ACK; how many segments they report for the first time."""
-    fresh: Int = 0
-    for which in range(min(np.int64(row["sack_count"]), np.int64(4))):
-        left, right = block(row, which)
-        turned = difference(right, own["snd_nxt"][side]) > 0 or difference(right, left) <= 0
-        if not turned and difference(left, own["snd_una"][side]) > 0:
-            fresh += sacked(pool, own, side, left, right)
-        elif is_dsack and which == 0:
-            ignores(row, own, side, right, turned, out, used)
-        elif row["ack"] == own["snd_una"][side] or difference(right, own["snd_una"][side]) > 0:
-            add_range(row, SACK_DISCARD, 1, 0 if own["known"][side] == FOUND_OPEN else 1, 1, out, used)
-    return fresh
-
-
-@inline
-def ignores(row: Any, own: Any, side: Int, right: Int, turned: Any, out: Any, used: Any) -> None:
-    """tcp_is_sackblock_valid(): a DSACK that is believed, and of use only while there is something to undo.
-
-    Whether the episode was undone since is in no packet; that none has begun is.
-    """
-    if own["known"][side] == FOUND_OPEN:
-        add_range(row, DSACK_NO_UNDO, 0, 0, 1, out, used)
-        add_range(row, DSACK_OLD, 0, 0, 1, out, used)
-    elif not own["episodes"][side] and row["sack_count"] == 1:
-        add(row, DSACK_NO_UNDO, 1, out, used)
-    else:
-        add_range(row, DSACK_NO_UNDO, 0, 0, 1, out, used)
-        # With other blocks an episode may have begun whose retransmissions are still to come.
-        if turned or row["sack_count"] > 1 or difference(right, own["undo_latest"][side]) <= 0:
-            old = turned or difference(right, own["undo_marker"][side]) <= 0
-            add_range(row, DSACK_OLD, 1 if old else 0, 0, 1, out, used)
-
-
-@inline
-def without_sack(row: Any, pool: Any, own: Any, side: Int, total: Int, repeats: Any, advances: Any) -> Int:
-    """tcp_remove_reno_sacks(), tcp_fastretrans_alert(): duplicate ACKs stand for segments that arrived; how many did."""
-    found: Int = 0
-    if total > 0:
-        found = max(total - np.int64(own["sacked_out"][side]), np.int64(1))
-        own["sacked_out"][side] = max(np.int64(0), np.int64(own["sacked_out"][side]) - (total - 1))
-        limit_sacked(pool, own, side)
-    done = difference(own["snd_una"][side], own["high_seq"][side])
-    if advances and own["repair"][side] != OPEN and row["options"] & O_TIMESTAMPS:
-        if difference(row["tsecr"], own["retrans_stamp"][side]) < 0:  # tcp_packet_delayed()
-            own["lost_seq"][side] = own["snd_una"][side]
-            if own["repair"][side] == RECOVERY and done < 0:
-                own["repair"][side] = OPEN
-                return found
-    repair = np.int64(own["repair"][side])
-    if repair != OPEN and done >= 0:
-        own["sacked_out"][side] = 0
-        if done == 0:  # tcp_is_non_sack_preventing_reopen()
-            return found
-        repair = OPEN
-        own["repair"][side] = OPEN
-    if repair == LOSS and difference(own["snd_nxt"][side], own["high_seq"][side]) <= 0:
-        repeats = False
-    if repair != RECOVERY and advances:
-        own["sacked_out"][side] = 0
-    if repeats:
-        before = np.int64(own["sacked_out"][side])
-        own["sacked_out"][side] += 1
-        limit_sacked(pool, own, side)
-        found += max(np.int64(0), np.int64(own["sacked_out"][side]) - before)
-    return found
-
-
-@inline
-def limit_sacked(pool: Any, own: Any, side: Int) -> None:
-    """tcp_limit_reno_sacked(): what is lost has not arrived, and one segment is at least."""
-    lost: Int = 1
-    if own["repair"][side] == LOSS:
-        lost = max(lost, below(pool, own, side, np.int64(own["lost_seq"][side])))
-    most = max(np.int64(0), np.int64(own["packets_out"][side]) - lost)
-    own["sacked_out"][side] = min(np.int64(own["sacked_out"][side]), most)
-
-
-@inline
-def delivers(row: Any, own: Any, side: Int, count: Int, guessed: Int, out: Any, used: Any) -> None:
+def delivers(row: Any, own: Any, count: Int, out: Any, used: Any) -> None:
     """tcp_newly_delivered()."""
     if count == 0:
         return
-    add_range(row, DELIVERED, count, count - guessed, count, out, used)
+    add(row, DELIVERED, count, out, used)
     if row["flags"] & ECE and not row["flags"] & SYN:
         answer = own["asks"][0] if own["asks"][0] & ACK else own["asks"][1]
         both = own["asks"][0] & own["asks"][1] & ECE
         if answer & (ECE | CWR | AE) == ECE and both:
             add(row, DELIVERED_CE, count, out, used)
-        elif own["known"][side] == FOUND_OPEN or both:
+        elif both:  # accurate ECN: the flag is part of a number
             add_range(row, DELIVERED_CE, 0, 0, count, out, used)

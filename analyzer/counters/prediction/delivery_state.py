@@ -40,6 +40,7 @@ DELIVERY = np.dtype(
         ("rcv_wup", "u4", (2,)),  # what it last acknowledged
         ("rcv_wnd", "i8", (2,)),  # what it then offered
         ("ts_recent", "u4", (2,)),
+        ("begin", "u4", (2,)),  # of a connection found open: what was sent before is unknown
         ("fresh", "u1", (2,)),  # it has not sent anything since a SYN-ACK answered its SYN
         ("sent_ns", "i8", (2,)),  # its last data or FIN
         ("fin", "u1", (2,)),  # it has sent a FIN
@@ -73,7 +74,7 @@ PIECES_SHIFT = 4
 PIECES = np.dtype((PIECE, (1 << PIECES_SHIFT,)))
 MOST_PIECES = 1024  # of one end: more are counted, but not told apart
 
-P_SACKED, P_FIN, P_GUESS = 1, 2, 4
+P_SACKED, P_FIN = 1, 2
 
 NEVER, OPENING, OPENED, FOUND_OPEN, LOST = range(5)  # FOUND_OPEN: before the capture began
 OPEN, RECOVERY, LOSS = range(3)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.counters.prediction.delivery_state import EARLY_TIMES, FOUND_OPEN
+from analyzer.counters.prediction.delivery_state import EARLY_TIMES
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.decode.codes import O_TIMESTAMPS
@@ -26,15 +26,14 @@ TOGETHER = NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
 @inline
 def is_predicted(row: Any, own: Any, side: Int, shift: Int, timestamps: Any) -> Any:
     """Is the segment the one that pred_flags expects?"""
-    if own["known"][side] == FOUND_OPEN or not own["predicts"][side] or own["fin"][side] or own["fin_received"][side]:
+    if not own["predicts"][side] or own["fin"][side] or own["fin_received"][side]:
         return False
     if row["flags"] & ALL_FLAGS & ~PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> shift:
         return False
     if row["seq"] != own["rcv_nxt"][side] or row["header_len"] != (32 if timestamps else 20):
         return False
-    if timestamps and (not row["options"] & O_TIMESTAMPS or difference(row["tsval"], own["ts_recent"][side]) < 0):
-        return False
-    return True
+    stamped = row["options"] & O_TIMESTAMPS and difference(row["tsval"], own["ts_recent"][side]) >= 0
+    return stamped or not timestamps
 
 
 @inline
@@ -110,9 +109,9 @@ def not_taken(row: Any, own: Any, side: Int, sure: Any, out: Any, used: Any) -> 
 def after_segment(row: Any, own: Any, side: Int, end: Int) -> None:
     """What the segment leaves for the next: tcp_data_queue(), tcp_replace_ts_recent()."""
     own["last_ns"][side] = row["time_ns"]
-    if row["options"] & O_TIMESTAMPS and difference(row["seq"], own["rcv_wup"][side]) <= 0:
-        if difference(row["tsval"], own["ts_recent"][side]) > 0:
-            own["ts_recent"][side] = row["tsval"]
+    newer = row["options"] & O_TIMESTAMPS and difference(row["tsval"], own["ts_recent"][side]) > 0
+    if newer and difference(row["seq"], own["rcv_wup"][side]) <= 0:
+        own["ts_recent"][side] = row["tsval"]
     if row["payload_len"] > 0 or row["flags"] & FIN:
         if difference(end, own["rcv_high"][side]) > 0:
             own["rcv_high"][side] = end

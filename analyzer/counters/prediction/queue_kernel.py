@@ -2,7 +2,7 @@
 
 The kernel keeps buffers of one or more segments; here buffers with segments of one size are one piece, which gives the same
 numbers, since it acknowledges a larger buffer segment by segment (tcp_tso_acked()) and SACKs it in whole segments
-(tcp_match_snd_to_sack(), tcp_shift_skb_data()).
+(tcp_match_skb_to_sack(), tcp_shift_skb_data()).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.counters.prediction.delivery_state import MOST_PIECES, P_FIN, P_GUESS, P_SACKED, PIECES_SHIFT
+from analyzer.counters.prediction.delivery_state import MOST_PIECES, P_FIN, P_SACKED, PIECES_SHIFT
 from analyzer.serial import difference
 
 difference = inline(difference)
@@ -123,11 +123,11 @@ def queue(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, flags
     last = np.int64(own["tail"][side])
     if last:
         tail = piece(pool, last)
-        if tail["flags"] == flags == 0 and tail["end"] == start and is_even(tail):
-            if tail["size"] == size or (count == 1 and size < tail["size"]):
-                tail["end"] = end
-                tail["count"] += count
-                return
+        goes_on = tail["flags"] == flags == 0 and tail["end"] == start and is_even(tail)
+        if goes_on and (tail["size"] == size or (count == 1 and size < tail["size"])):
+            tail["end"] = end
+            tail["count"] += count
+            return
     found = insert(pool, own, side, last)
     if found:
         new = piece(pool, found)
@@ -140,11 +140,10 @@ def queue(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, flags
 
 
 @kernel
-def acknowledge(pool: Any, own: Any, side: Int, ack: Int) -> tuple[Int, Int, Int]:
-    """tcp_clean_rtx_queue(): (segments acknowledged, how many of them had not been SACKed, how many of these are a guess)."""
+def acknowledge(pool: Any, own: Any, side: Int, ack: Int) -> tuple[Int, Int]:
+    """tcp_clean_rtx_queue(): (segments acknowledged, how many of them had not been SACKed)."""
     total: Int = 0
     fresh: Int = 0
-    guessed: Int = 0
     while own["head"][side]:
         at = np.int64(own["head"][side])
         part = piece(pool, at)
@@ -160,13 +159,11 @@ def acknowledge(pool: Any, own: Any, side: Int, ack: Int) -> tuple[Int, Int, Int
         total += count
         if not part["flags"] & P_SACKED:
             fresh += count
-            if part["flags"] & P_GUESS:
-                guessed += count
         if not whole:
             break
         remove(pool, own, side, 0, at)
     own["packets_out"][side] -= total
-    return total, fresh, guessed
+    return total, fresh
 
 
 @inline
@@ -253,87 +250,3 @@ def renege(pool: Any, own: Any, side: Int) -> None:
         part = piece(pool, at)
         part["flags"] &= ~np.uint8(P_SACKED)
         at = np.int64(part["next"])
-
-
-@kernel
-def again(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, fin: Int) -> None:
-    """__tcp_retransmit_skb(): buffers were cut to a smaller segment size, or small ones made one, as this retransmission shows."""
-    data = difference(end, start) - fin
-    count = in_pieces(size, data)
-    waiting: Int = 0
-    fits = True
-    at: Int = np.int64(own["head"][side])
-    while at:  # how many segments the queue holds there
-        part = piece(pool, at)
-        if difference(end, part["start"]) <= 0:
-            break
-        if difference(part["end"], start) > 0:
-            if part["flags"] & P_SACKED:
-                return
-            step = np.int64(part["size"])
-            skipped = max(np.int64(0), difference(start, part["start"])) // step
-            stop = np.int64(part["count"])
-            if difference(end, part["end"]) < 0:
-                stop = min(stop, (difference(end, part["start"]) + step - 1) // step)
-                fits = difference(end, part["start"]) % step == 0
-            waiting += max(np.int64(0), stop - skipped)
-        at = np.int64(part["next"])
-    if waiting > 0 and (waiting != count or not fits):
-        replace(pool, own, side, start, end, size if count > 1 else max(np.int64(1), data), count, fin)
-
-
-@inline
-def replace(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, count: Int, fin: Int) -> None:
-    """Make one piece of what waits from `start` to `end`, whatever it was cut into."""
-    new = insert(pool, own, side, 0)
-    if not new:
-        return
-    place: Int = 0  # the last piece in front of it
-    before: Int = new
-    at: Int = np.int64(piece(pool, new)["next"])
-    while at:
-        part = piece(pool, at)
-        following: Int = np.int64(part["next"])
-        if difference(part["end"], start) <= 0:
-            place = at
-        elif difference(part["start"], end) >= 0:
-            break
-        else:
-            own["packets_out"][side] -= np.int64(part["count"])
-            in_front, behind = difference(start, part["start"]), difference(part["end"], end)
-            if in_front > 0 and behind > 0:
-                rest = insert(pool, own, side, at)
-                if rest:
-                    fill(piece(pool, rest), end, np.int64(part["end"]), np.int64(part["size"]), np.int64(part["flags"]))
-                    own["packets_out"][side] += np.int64(piece(pool, rest)["count"])
-                behind = 0
-                following = 0
-            if in_front > 0:
-                fill(part, np.int64(part["start"]), start, np.int64(part["size"]), np.int64(part["flags"]) & ~P_FIN)
-                own["packets_out"][side] += np.int64(part["count"])
-                place = at
-            elif behind > 0:
-                fill(part, end, np.int64(part["end"]), np.int64(part["size"]), np.int64(part["flags"]))
-                own["packets_out"][side] += np.int64(part["count"])
-                break
-            else:
-                remove(pool, own, side, before, at)
-                at = before
-        before, at = at, following
-    part = piece(pool, new)
-    part["start"], part["end"], part["size"], part["count"] = start, end, size, count
-    part["flags"] = P_FIN if fin else 0
-    own["packets_out"][side] += count
-    if place:  # from the head to where it belongs
-        own["head"][side] = part["next"]
-        part["next"] = piece(pool, place)["next"]
-        piece(pool, place)["next"] = new
-        if part["next"] == 0:
-            own["tail"][side] = new
-
-
-@inline
-def fill(part: Any, start: Int, end: Int, size: Int, flags: Int) -> None:
-    """The piece becomes these bytes."""
-    part["start"], part["end"], part["size"], part["flags"] = start, end, size, flags
-    part["count"] = in_pieces(size, length(part))
