@@ -131,7 +131,7 @@ def sends(
     if repeated:
         own["total_retrans"][side] += segments
         head = np.int64(own["head"][side])
-        if head and piece(pool, head)["flags"] & P_SACKED and difference(start, piece(pool, head)["start"]) <= 0:
+        if head and piece(pool, head)["flags"] & P_SACKED and difference(start, own["snd_una"][side]) <= 0:
             renege(pool, own, side)
         last = end if difference(end, own["snd_nxt"][side]) <= 0 else np.int64(own["snd_nxt"][side])
         if difference(last, start) > 0:
