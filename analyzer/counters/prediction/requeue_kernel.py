@@ -38,7 +38,11 @@ def again(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, fin: 
             waiting += max(np.int64(0), stop - skipped)
         at = np.int64(part["next"])
     if waiting > 0 and (waiting != count or not fits):
+        before = np.int64(own["packets_out"][side])
         replace(pool, own, side, start, end, size if count > 1 else max(np.int64(1), data), count, fin)
+        # tcp_adjust_pcount(): without SACK, what is less now is taken off the duplicate ACKs too.
+        fewer = max(np.int64(0), before - np.int64(own["packets_out"][side]))
+        own["sacked_out"][side] = max(np.int64(0), np.int64(own["sacked_out"][side]) - fewer)
 
 
 @inline
