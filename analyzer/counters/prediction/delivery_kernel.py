@@ -30,6 +30,7 @@ from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, ACK, ECE, CWR, AE = 1, 2, 4, 16, 64, 128, 256
+NOT_MARKED, MAYBE_MARKED, MARKED = range(3)
 E_RETRANSMISSION = EVENT["retransmission"]
 AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
@@ -247,7 +248,7 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
     fast = not handshake and is_predicted(row, own, side, scale(own, 1 - side), agreed(own, O_TIMESTAMPS))
     count_ack(row, own, side, fast, ahead > 0, out, used)
     moved = False
-    if not fast:
+    if not fast or ahead == 0:
         moved = updates_window(row, own, side, ahead > 0)
     own["snd_una"][side] = ack
     own["bytes_acked"][side] += ahead
@@ -267,7 +268,8 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
         delivers(row, own, repeats + fresh + unreported, out, used)
     else:
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
-        delivers(row, own, without_sack(row, pool, own, side, total, again_ack, ahead > 0), out, used)
+        arrived = without_sack(row, pool, own, side, total, again_ack, ahead > 0, marked(row, own) == MARKED)
+        delivers(row, own, arrived, out, used)
 
 
 @inline
@@ -286,15 +288,22 @@ def updates_window(row: Any, own: Any, side: Int, advances: Any) -> Any:
 
 
 @inline
+def marked(row: Any, own: Any) -> Int:
+    """tcp_ecn_rcv_ecn_echo(): does the ACK say that the path has marked segments? With accurate ECN only a count says it."""
+    if not row["flags"] & ECE or row["flags"] & SYN or not own["asks"][0] & own["asks"][1] & ECE:
+        return NOT_MARKED
+    answer = own["asks"][0] if own["asks"][0] & ACK else own["asks"][1]
+    return MARKED if answer & (ECE | CWR | AE) == ECE else MAYBE_MARKED
+
+
+@inline
 def delivers(row: Any, own: Any, count: Int, out: Any, used: Any) -> None:
     """tcp_newly_delivered()."""
     if count == 0:
         return
     add(row, DELIVERED, count, out, used)
-    if row["flags"] & ECE and not row["flags"] & SYN:
-        answer = own["asks"][0] if own["asks"][0] & ACK else own["asks"][1]
-        both = own["asks"][0] & own["asks"][1] & ECE
-        if answer & (ECE | CWR | AE) == ECE and both:
-            add(row, DELIVERED_CE, count, out, used)
-        elif both:  # accurate ECN: the flag is part of a number
-            add_range(row, DELIVERED_CE, 0, 0, count, out, used)
+    echo = marked(row, own)
+    if echo == MARKED:
+        add(row, DELIVERED_CE, count, out, used)
+    elif echo == MAYBE_MARKED:
+        add_range(row, DELIVERED_CE, 0, 0, count, out, used)

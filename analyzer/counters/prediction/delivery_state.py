@@ -33,7 +33,7 @@ DELIVERY = np.dtype(
         ("undo_marker", "u4", (2,)),  # where it began
         ("undo_latest", "u4", (2,)),  # where a later one may have begun
         ("episodes", "u1", (2,)),  # has there been one
-        ("repair", "u1", (2,)),  # in one, and which: OPEN, RECOVERY, LOSS
+        ("repair", "u1", (2,)),  # in one, and which: OPEN to LOSS
         # As a receiver.
         ("rcv_nxt", "u4", (2,)),
         ("rcv_high", "u4", (2,)),  # beyond rcv_nxt while something waits out of order
@@ -77,4 +77,4 @@ MOST_PIECES = 1024  # of one end: more are counted, but not told apart
 P_SACKED, P_FIN = 1, 2
 
 NEVER, OPENING, OPENED, FOUND_OPEN, LOST = range(5)  # FOUND_OPEN: before the capture began
-OPEN, RECOVERY, LOSS = range(3)
+OPEN, REDUCED, RECOVERY, LOSS = range(4)  # as TCP_CA_Open, TCP_CA_CWR, ...

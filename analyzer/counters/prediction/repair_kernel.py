@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.counters.prediction.delivery_state import LOSS, OPEN, RECOVERY
+from analyzer.counters.prediction.delivery_state import LOSS, OPEN, RECOVERY, REDUCED
 from analyzer.counters.prediction.queue_kernel import below
 from analyzer.decode.codes import O_TIMESTAMPS
 from analyzer.kinds import CAUSE
@@ -26,12 +26,15 @@ def repairs(row: Any, own: Any, side: Int, cause: Int) -> None:
     if cause == C_TLP:
         return
     own["episodes"][side], own["undo_latest"][side] = 1, own["snd_una"][side]
-    if own["repair"][side] != OPEN and not timeout:
+    repair = own["repair"][side]
+    if repair != OPEN and repair != REDUCED and not timeout:
         return
-    if own["repair"][side] == OPEN:
+    if repair == OPEN or repair == REDUCED:
         own["undo_marker"][side] = own["snd_una"][side]
     own["repair"][side] = LOSS if timeout else RECOVERY
-    own["high_seq"][side], own["retrans_stamp"][side] = own["snd_nxt"][side], row["tsval"]
+    own["retrans_stamp"][side] = row["tsval"]
+    if repair != REDUCED or timeout:
+        own["high_seq"][side] = own["snd_nxt"][side]
     if timeout:
         own["lost_seq"][side], own["sacked_out"][side] = own["snd_nxt"][side], 0
 
@@ -44,7 +47,7 @@ def recovered(own: Any, side: Int) -> None:
 
 
 @inline
-def without_sack(row: Any, pool: Any, own: Any, side: Int, total: Int, repeats: Any, advances: Any) -> Int:
+def without_sack(row: Any, pool: Any, own: Any, side: Int, total: Int, repeats: Any, advances: Any, marked: Any) -> Int:
     """tcp_remove_reno_sacks(), tcp_fastretrans_alert(): duplicate ACKs stand for segments that arrived; how many did."""
     found: Int = 0
     if total > 0:
@@ -53,18 +56,23 @@ def without_sack(row: Any, pool: Any, own: Any, side: Int, total: Int, repeats: 
         limit_sacked(pool, own, side)
     done = difference(own["snd_una"][side], own["high_seq"][side])
     delayed = row["options"] & O_TIMESTAMPS and difference(row["tsecr"], own["retrans_stamp"][side]) < 0
-    if advances and own["repair"][side] != OPEN and delayed:  # tcp_packet_delayed(): the episode was not needed
+    if advances and own["repair"][side] != REDUCED and delayed:  # tcp_packet_delayed(): the episode was not needed
         own["lost_seq"][side] = own["snd_una"][side]
         if own["repair"][side] == RECOVERY and done < 0:
             own["repair"][side] = OPEN
             return found
     repair: Int = np.int64(own["repair"][side])
+    if repair == REDUCED and done > 0:
+        repair = own["repair"][side] = OPEN
+    if repair == OPEN and marked:  # tcp_enter_cwr()
+        own["repair"][side], own["high_seq"][side] = REDUCED, own["snd_nxt"][side]
+    if repair == REDUCED:
+        repair = OPEN
     if repair != OPEN and done >= 0:
         own["sacked_out"][side] = 0
         if done == 0:  # tcp_is_non_sack_preventing_reopen()
             return found
-        repair = OPEN
-        own["repair"][side] = OPEN
+        repair = own["repair"][side] = OPEN
     if repair == LOSS and difference(own["snd_nxt"][side], own["high_seq"][side]) <= 0:
         repeats = False
     if repair != RECOVERY and advances:
