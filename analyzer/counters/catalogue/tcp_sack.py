@@ -75,8 +75,9 @@ COUNTERS = (
         points_at="Needless retransmissions long ago; harmless.",
         since="2.6.24",
         reference=f"tcp_sacktag_write_queue(), tcp_is_sackblock_valid() in {_INPUT}",
-        observability="inferred",
-        why="A model of the sender's mark of the begin of the episode decides which of the received blocks are old.",
+        observability="bounded",
+        why="At most the received blocks below the place where the last episode may have begun; whether it was undone since is in "
+        "no packet.",
     ),
     Counter(
         "TcpExtTCPDSACKIgnoredNoUndo",
@@ -86,8 +87,9 @@ COUNTERS = (
         points_at="A network that copies packets; late news of tail loss probes.",
         since="2.6.24",
         reference=f"tcp_sacktag_write_queue(), tcp_is_sackblock_valid() in {_INPUT}",
-        observability="inferred",
-        why="A model of the sender's episodes decides; above by the received DSACK blocks.",
+        observability="bounded",
+        why="Exact while nothing but tail loss probes was sent again; later at most the DSACK blocks received below the "
+        "acknowledgment with data outstanding.",
     ),
     Counter(
         "TcpExtTCPDSACKIgnoredDubious",
@@ -98,8 +100,9 @@ COUNTERS = (
         points_at="Packets duplicated on the way, or forged blocks.",
         since="5.10",
         reference=f"tcp_dsack_seen() in {_INPUT}",
-        observability="inferred",
-        why="A model of the sender that counts segments sent again and segments reported; packets alone nearly decide.",
+        observability="exact",
+        why="Segments sent again, segments reported and the peer's largest window decide, where the capture holds the whole "
+        "connection.",
     ),
     Counter(
         "TcpExtTCPSACKDiscard",

@@ -17,6 +17,7 @@ from analyzer.counters.prediction.prediction_kernel import (
     count_ack,
     is_predicted,
     not_taken,
+    updates_window,
     writes,
 )
 from analyzer.counters.prediction.queue_kernel import acknowledge, forget, piece, queue, renege
@@ -24,7 +25,7 @@ from analyzer.counters.prediction.repair_kernel import recovered, repairs, witho
 from analyzer.counters.prediction.requeue_kernel import again
 from analyzer.counters.prediction.sack_kernel import blocks, dsacked
 from analyzer.counters.prediction.state import GONE, SYN_RECEIVED
-from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS
+from analyzer.decode.codes import O_SACK_PERMITTED
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.serial import difference
 
@@ -245,7 +246,7 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
     if difference(ack, own["snd_nxt"][side]) > 0:
         return
     waiting = np.int64(own["packets_out"][side])
-    fast = not handshake and is_predicted(row, own, side, scale(own, 1 - side), agreed(own, O_TIMESTAMPS))
+    fast = not handshake and is_predicted(row, own, side)
     count_ack(row, own, side, fast, ahead > 0, out, used)
     moved = False
     if not fast or ahead == 0:
@@ -270,21 +271,6 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
         arrived = without_sack(row, pool, own, side, total, again_ack, ahead > 0, marked(row, own) == MARKED)
         delivers(row, own, arrived, out, used)
-
-
-@inline
-def updates_window(row: Any, own: Any, side: Int, advances: Any) -> Any:
-    """tcp_ack_update_window(): take over the window that is offered; is it counted for news?"""
-    ahead = difference(row["seq"], own["snd_wl1"][side])
-    window = np.int64(row["window"]) << (np.int64(0) if row["flags"] & SYN else scale(own, 1 - side))
-    news = advances or ahead > 0 or (ahead == 0 and (window > own["snd_wnd"][side] or window == 0))
-    if news:
-        own["snd_wl1"][side] = row["seq"]
-        if own["snd_wnd"][side] != window:
-            own["snd_wnd"][side] = window
-            own["predicts"][side] = 1 if own["rcv_high"][side] == own["rcv_nxt"][side] and own["rcv_wnd"][side] else 0
-            own["max_window"][side] = max(np.int64(own["max_window"][side]), window)
-    return news
 
 
 @inline

@@ -10,6 +10,7 @@ from analyzer.accelerate import Int, inline
 from analyzer.counters.prediction.delivery_state import EARLY_TIMES
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
+from analyzer.counters.prediction.offers_kernel import agreed, scale
 from analyzer.decode.codes import O_TIMESTAMPS
 from analyzer.serial import difference
 
@@ -24,16 +25,34 @@ TOGETHER = NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
 
 
 @inline
-def is_predicted(row: Any, own: Any, side: Int, shift: Int, timestamps: Any) -> Any:
+def is_predicted(row: Any, own: Any, side: Int) -> Any:
     """Is the segment the one that pred_flags expects?"""
     if not own["predicts"][side] or own["fin"][side] or own["fin_received"][side]:
         return False
-    if row["flags"] & ALL_FLAGS & ~PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> shift:
+    if row["flags"] & ALL_FLAGS & ~PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> scale(
+        own, 1 - side
+    ):
         return False
+    timestamps = agreed(own, O_TIMESTAMPS)
     if row["seq"] != own["rcv_nxt"][side] or row["header_len"] != (32 if timestamps else 20):
         return False
     stamped = row["options"] & O_TIMESTAMPS and difference(row["tsval"], own["ts_recent"][side]) >= 0
     return stamped or not timestamps
+
+
+@inline
+def updates_window(row: Any, own: Any, side: Int, advances: Any) -> Any:
+    """tcp_ack_update_window(): take over the window that is offered; is it counted for news?"""
+    ahead = difference(row["seq"], own["snd_wl1"][side])
+    window = np.int64(row["window"]) << (np.int64(0) if row["flags"] & SYN else scale(own, 1 - side))
+    news = advances or ahead > 0 or (ahead == 0 and (window > own["snd_wnd"][side] or window == 0))
+    if news:
+        own["snd_wl1"][side] = row["seq"]
+        if own["snd_wnd"][side] != window:
+            own["snd_wnd"][side] = window
+            own["predicts"][side] = 1 if own["rcv_high"][side] == own["rcv_nxt"][side] and own["rcv_wnd"][side] else 0
+            own["max_window"][side] = max(np.int64(own["max_window"][side]), window)
+    return news
 
 
 @inline
