@@ -180,7 +180,7 @@ def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any, used
             return  # it waits for a SYN
         accepts(row, own, side)
     acks(row, own, side, known == OPENING, pool, out, used)
-    after_segment(row, own, side, data_end(row))
+    after_segment(row, own, side, data_end(row), out, used)
 
 
 @inline

@@ -29,6 +29,7 @@ DELIVERY = np.dtype(
         ("sacked_out", "i8", (2,)),  # without SACK: how many duplicate ACKs stand for segments
         ("high_seq", "u4", (2,)),  # the episode of repair ends when this is acknowledged
         ("lost_seq", "u4", (2,)),  # what was sent before is lost, says the timer
+        ("retrans_seq", "u4", (2,)),  # what it last sent again
         ("retrans_stamp", "u4", (2,)),  # TSval of the retransmission with which the episode began
         ("undo_marker", "u4", (2,)),  # where it began
         ("undo_latest", "u4", (2,)),  # where a later one may have begun

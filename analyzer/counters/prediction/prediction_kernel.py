@@ -99,11 +99,18 @@ def closes(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
     waited = own["last_ns"][side] > own["sent_ns"][side] and (own["packets_out"][side] > 0 or own["episodes"][side])
     if row["payload_len"] == 0 and not (at_once and waited):
         return
+    widens(row, own, side, out, used)
+
+
+@inline
+def widens(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+    """The ACKs that came early may have met a socket that was closed already."""
     for k in range(np.int64(own["early_times"][side])):
         count = np.int64(own["early"][side, k])
         for counter, least, most in ((HP_ACKS, -count, np.int64(0)), (PURE_ACKS, np.int64(0), count)):
             add_range(row, counter, 0, least, most, out, used)
             out[used[0] - 1]["time_ns"] = own["early_ns"][side, k]
+    own["early_times"][side] = 0
 
 
 @inline
@@ -125,8 +132,10 @@ def not_taken(row: Any, own: Any, side: Int, sure: Any, out: Any, used: Any) -> 
 
 
 @inline
-def after_segment(row: Any, own: Any, side: Int, end: Int) -> None:
+def after_segment(row: Any, own: Any, side: Int, end: Int, out: Any, used: Any) -> None:
     """What the segment leaves for the next: tcp_data_queue(), tcp_replace_ts_recent()."""
+    if row["flags"] & FIN and own["packets_out"][side] > 0 and not own["fin"][side]:
+        widens(row, own, side, out, used)  # its own FIN may never get out
     own["last_ns"][side] = row["time_ns"]
     newer = row["options"] & O_TIMESTAMPS and difference(row["tsval"], own["ts_recent"][side]) > 0
     if newer and difference(row["seq"], own["rcv_wup"][side]) <= 0:

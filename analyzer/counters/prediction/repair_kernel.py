@@ -21,8 +21,13 @@ TIMEOUT_BIT = np.uint64(1 << EVENT["retransmission_timeout"])
 
 @inline
 def repairs(row: Any, own: Any, side: Int, cause: Int) -> None:
-    """tcp_enter_recovery(), tcp_enter_loss(): an episode of repair begins, as a retransmission shows."""
-    timeout = row["events"] & TIMEOUT_BIT != 0
+    """tcp_enter_recovery(), tcp_enter_loss(): an episode of repair begins, as a retransmission shows.
+
+    The first segment again, though nothing was acknowledged since it was last: without SACK only the timer does that.
+    """
+    head = row["seq"] == own["snd_una"][side]
+    timeout = row["events"] & TIMEOUT_BIT != 0 or (head and row["seq"] == own["retrans_seq"][side])
+    own["retrans_seq"][side] = row["seq"]
     if cause == C_TLP:
         return
     own["episodes"][side], own["undo_latest"][side] = 1, own["snd_una"][side]
