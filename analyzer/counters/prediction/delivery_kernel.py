@@ -7,10 +7,20 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel
-from analyzer.counters.prediction.delivery_state import FOUND_OPEN, LOST, NEVER, OPEN, OPENED, OPENING, P_FIN, P_SACKED
+from analyzer.counters.prediction.delivery_state import (
+    FOUND_OPEN,
+    LOST,
+    NEVER,
+    OPEN,
+    OPENED,
+    OPENING,
+    P_FIN,
+    P_SACKED,
+    SPOKEN,
+)
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.midway_kernel import DELIVERED, DELIVERED_CE, midway
-from analyzer.counters.prediction.offers_kernel import agreed, note_syn, scale, sent_size
+from analyzer.counters.prediction.offers_kernel import MARKED, MAYBE_MARKED, agreed, marked, note_syn, scale, sent_size
 from analyzer.counters.prediction.prediction_kernel import (
     after_segment,
     closes,
@@ -30,8 +40,7 @@ from analyzer.kinds import NUMBER as EVENT
 from analyzer.serial import difference
 
 difference = inline(difference)
-FIN, SYN, RST, ACK, ECE, CWR, AE = 1, 2, 4, 16, 64, 128, 256
-NOT_MARKED, MAYBE_MARKED, MARKED = range(3)
+FIN, SYN, RST, ACK = 1, 2, 4, 16
 E_RETRANSMISSION = EVENT["retransmission"]
 AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
@@ -75,7 +84,7 @@ def delivery_sent(
             own["known"][side] = FOUND_OPEN
             own["offers"][side] |= row["options"]
             own["snd_nxt"][side] = own["begin"][side] = row["seq"]
-        own["handshake_acks"][side] = own["fresh"][side] = 0
+        own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
         sends(row, own, side, repeated, cause, segments, pool, out, used)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
@@ -105,6 +114,7 @@ def opens(row: Any, own: Any, side: Int, repeated: Any, pool: Any) -> None:
     own["known"][side] = OPENING
     own["total_retrans"][side] = own["dsack_dups"][side] = own["bytes_acked"][side] = own["sacked_out"][side] = 0
     own["repair"][side] = OPEN
+    own["handshake_acks"][side] = 0
     start = first + 1 & 0xFFFFFFFF
     own["snd_una"][side] = start
     own["snd_nxt"][side] = start
@@ -271,15 +281,6 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
         arrived = without_sack(row, pool, own, side, total, again_ack, ahead > 0, marked(row, own) == MARKED)
         delivers(row, own, arrived, out, used)
-
-
-@inline
-def marked(row: Any, own: Any) -> Int:
-    """tcp_ecn_rcv_ecn_echo(): does the ACK say that the path has marked segments? With accurate ECN only a count says it."""
-    if not row["flags"] & ECE or row["flags"] & SYN or not own["asks"][0] & own["asks"][1] & ECE:
-        return NOT_MARKED
-    answer = own["asks"][0] if own["asks"][0] & ACK else own["asks"][1]
-    return MARKED if answer & (ECE | CWR | AE) == ECE else MAYBE_MARKED
 
 
 @inline

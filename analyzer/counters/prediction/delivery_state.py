@@ -51,7 +51,11 @@ DELIVERY = np.dtype(
         ("early_ns", "i8", (2, EARLY_TIMES)),
         ("early", "i8", (2, EARLY_TIMES)),
         ("early_times", "i4", (2,)),
-        ("handshake_acks", "i8", (2,)),  # counted before it sent anything: the listener may not have taken them
+        (
+            "handshake_acks",
+            "i8",
+            (2,),
+        ),  # counted before it sent anything (then SPOKEN): the listener may not have taken them
         ("last_ns", "i8", (2,)),  # when it last received a segment
     ],
     align=True,
@@ -78,4 +82,5 @@ MOST_PIECES = 1024  # of one end: more are counted, but not told apart
 P_SACKED, P_FIN = 1, 2
 
 NEVER, OPENING, OPENED, FOUND_OPEN, LOST = range(5)  # FOUND_OPEN: before the capture began
+SPOKEN = -1
 OPEN, REDUCED, RECOVERY, LOSS = range(4)  # as TCP_CA_Open, TCP_CA_CWR, ...

@@ -13,6 +13,8 @@ from analyzer.decode.codes import O_MSS, O_TIMESTAMPS, O_WINDOW_SCALE
 
 NO_OPTION_MSS, LEAST_MSS = 536, 68
 MAX_SCALE = 14
+SYN, ACK, ECE, CWR, AE = 2, 16, 64, 128, 256
+NOT_MARKED, MAYBE_MARKED, MARKED = range(3)
 
 
 @inline
@@ -60,3 +62,12 @@ def note_syn(row: Any, own: Any, end: Int) -> None:
 def scale(own: Any, end: Int) -> Int:
     """By how much the windows of an end are shifted."""
     return np.int64(own["shift"][end]) if agreed(own, O_WINDOW_SCALE) else np.int64(0)
+
+
+@inline
+def marked(row: Any, own: Any) -> Int:
+    """tcp_ecn_rcv_ecn_echo(): does the ACK say that the path has marked segments? With accurate ECN only a count says it."""
+    if not row["flags"] & ECE or row["flags"] & SYN or not own["asks"][0] & own["asks"][1] & ECE:
+        return NOT_MARKED
+    answer = own["asks"][0] if own["asks"][0] & ACK else own["asks"][1]
+    return MARKED if answer & (ECE | CWR | AE) == ECE else MAYBE_MARKED

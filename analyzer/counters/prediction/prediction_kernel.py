@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.counters.prediction.delivery_state import EARLY_TIMES
+from analyzer.counters.prediction.delivery_state import EARLY_TIMES, SPOKEN
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
 from analyzer.counters.prediction.offers_kernel import agreed, scale
@@ -60,7 +60,8 @@ def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, out: Any,
     """What tcp_ack() counts for the segment itself."""
     pure = row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
     if pure:
-        own["handshake_acks"][side] += 1
+        if own["handshake_acks"][side] != SPOKEN:
+            own["handshake_acks"][side] += 1
         if fast and advances:
             note_early(row, own, side)
             add(row, HP_ACKS, 1, out, used)
@@ -124,7 +125,7 @@ def writes(row: Any, own: Any, side: Int) -> None:
 def not_taken(row: Any, own: Any, side: Int, sure: Any, out: Any, used: Any) -> None:
     """tcp_check_req(): a full listener drops the ACKs that would end the handshake, or answers them with a reset."""
     count = np.int64(own["handshake_acks"][side])
-    if count:
+    if count > 0:
         most = -count if sure else np.int64(0)
         add_range(row, PURE_ACKS, most, -count, most, out, used)
         add_range(row, TOGETHER, most, -count, most, out, used)
