@@ -79,6 +79,18 @@ def test_small_segments_that_were_sent_again_as_one_are_one(tmp_path: Path) -> N
     assert exact(predicted(tmp_path, f"{OPENING}{sent}{again_as_one}{acknowledged}"), "TCPDelivered") == 2
 
 
+def test_what_is_acknowledged_of_a_segment_is_not_sent_again(tmp_path: Path) -> None:
+    """tcp_trim_head(): the rest of the first goes out as one with the second."""
+    text = f"""{OPENING}
+    +0.01 < P. 1:401(400) ack 1 win 502
+    +0    < P. 401:801(400) ack 1 win 502
+    +0.01 > .  1:1(0) ack 101 win 600
+    +0.30 < P. 101:801(700) ack 1 win 502
+    +0.01 > .  1:1(0) ack 801 win 600
+    """
+    assert exact(predicted(tmp_path, text), "TCPDelivered") == 1 + 1
+
+
 def test_what_the_receiver_threw_away_is_delivered_twice(tmp_path: Path) -> None:
     """tcp_timeout_mark_lost(): the acknowledgment stops below data that SACK had reported, which is then sent again."""
     text = f"""{OPENING}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-EARLY_TIMES = 8
+EARLY_TIMES = 12
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`; names as in struct tcp_sock where it has one.
 DELIVERY = np.dtype(
     [
@@ -49,7 +49,7 @@ DELIVERY = np.dtype(
         ("predicts", "u1", (2,)),  # pred_flags is set
         # ACKs that took the fast path, if it had not been closed yet with data unsent: when and how many.
         ("early_ns", "i8", (2, EARLY_TIMES)),
-        ("early", "i8", (2, EARLY_TIMES)),
+        ("early", "i4", (2, EARLY_TIMES)),
         ("early_times", "i4", (2,)),
         (
             "handshake_acks",

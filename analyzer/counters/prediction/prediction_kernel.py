@@ -75,16 +75,21 @@ def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, out: Any,
 
 @inline
 def note_early(row: Any, own: Any, side: Int) -> None:
-    """Keep when the ACK came; with too many times, two neighbours become one."""
-    times = np.int64(own["early_times"][side])
+    """Keep when the ACK came; with too many times, the nearest two become one."""
+    times: Int = np.int64(own["early_times"][side])
     if times and row["time_ns"] - own["early_ns"][side, times - 1] < EARLY_NS:
         own["early"][side, times - 1] += 1
         return
     if times == EARLY_TIMES:
-        times //= 2
-        for k in range(times):
-            own["early_ns"][side, k] = own["early_ns"][side, 2 * k]
-            own["early"][side, k] = own["early"][side, 2 * k] + own["early"][side, 2 * k + 1]
+        nearest: Int = 1
+        for k in range(2, times):
+            gap = own["early_ns"][side, k] - own["early_ns"][side, k - 1]
+            if gap < own["early_ns"][side, nearest] - own["early_ns"][side, nearest - 1]:
+                nearest = k
+        own["early"][side, nearest - 1] += own["early"][side, nearest]
+        times -= 1
+        for k in range(nearest, times):
+            own["early_ns"][side, k], own["early"][side, k] = own["early_ns"][side, k + 1], own["early"][side, k + 1]
     own["early_ns"][side, times], own["early"][side, times] = row["time_ns"], 1
     own["early_times"][side] = times + 1
 

@@ -39,10 +39,19 @@ def again(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, fin: 
         at = np.int64(part["next"])
     if waiting > 0 and (waiting != count or not fits):
         before = np.int64(own["packets_out"][side])
+        trim(pool, own, side, start)
         replace(pool, own, side, start, end, size if count > 1 else max(np.int64(1), data), count, fin)
         # tcp_adjust_pcount(): without SACK, what is less now is taken off the duplicate ACKs too.
         fewer = max(np.int64(0), before - np.int64(own["packets_out"][side]))
         own["sacked_out"][side] = max(np.int64(0), np.int64(own["sacked_out"][side]) - fewer)
+
+
+@inline
+def trim(pool: Any, own: Any, side: Int, start: Int) -> None:
+    """tcp_trim_head(): what is acknowledged of the first segment is not sent again."""
+    head = np.int64(own["head"][side])
+    if head and difference(start, own["snd_una"][side]) <= 0 and difference(start, piece(pool, head)["start"]) > 0:
+        piece(pool, head)["start"] = start
 
 
 @inline
