@@ -96,7 +96,8 @@ def test_clean_samples_have_no_disagreement_at_all(name: str) -> None:
 def test_ranges_are_narrow() -> None:
     """A counter that is exact in the catalogue has a range only where the kernel cut packets before the capture.
 
-    Or joined them after it, while the application was at work with the socket.
+    Or joined them after it, while the application was at work with the socket; or where packets say less than usual, as of
+    connections that the flow does not show from their beginning.
     """
     found = [compared(folder) for folder in HOSTS]
     wide = {
@@ -113,7 +114,7 @@ def test_ranges_are_narrow() -> None:
         "Ip6InECT0Pkts",
         "TcpEstabResets",
         "TcpPassiveOpens",
-        "TcpExtTCPSACKDiscard",
+        "TcpExtTCPDelivered",
         "TcpExtSyncookiesSent",
         "TcpExtSyncookiesRecv",
         "IpInDelivers",
@@ -193,6 +194,6 @@ def test_increments_do_not_depend_on_batches(name: str, monkeypatch: pytest.Monk
 
 def test_predicted_counters_are_in_the_catalogue() -> None:
     """Under their names, and none that packets are said to know nothing of."""
-    for name in PREDICTED:
+    for name in "+".join(PREDICTED).split("+"):
         assert find(name).observability != "unobservable", name
     assert set(PREDICTED) > INFERRED

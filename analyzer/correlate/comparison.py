@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -33,10 +34,10 @@ from analyzer.correlate.coverage import (
     needs_beginning,
 )
 from analyzer.correlate.facts import Facts
-from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger
+from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
 from analyzer.counters import Series, deltas
-from analyzer.counters.prediction import INFERRED, NUMBER
+from analyzer.counters.prediction import BY_MERGING, INFERRED, MERGED, NUMBER
 from analyzer.schema import Rows
 
 REASONS = {
@@ -162,11 +163,20 @@ class Comparison:
         least = max(found.low, found.observed + foreign) if foreign else found.low
         return found._replace(low=least, high=most)
 
+    def _sums(self, name: str) -> Sums | None:
+        """What the packets say by interval, with what only another counter tells: how many ACKs were merged while they waited."""
+        sums = self._ledger.over(name)
+        if sums is None or name not in BY_MERGING:
+            return sums
+        fewer, more = BY_MERGING[name]
+        merged = np.maximum(self._observed.of(MERGED), 0)
+        return replace(sums, least=sums.least - fewer * merged, most=sums.most + more * merged)
+
     def _ranges(self, name: str) -> tuple[Numbers, ...]:
         """By interval: observed, the least and the most by the packets; zeros where a counter is not listed."""
         moved = self._observed.of(name)
         known = moved != UNKNOWN
-        sums = self._ledger.over(name)
+        sums = self._sums(name)
         if sums is None:
             zeros = np.zeros(len(moved), np.int64)
             return np.where(known, moved, 0), zeros, zeros
@@ -187,7 +197,7 @@ class Comparison:
         )
         if name not in NUMBER:
             return Compared(name, start, end, total, 0, 0, 0, UNOBSERVABLE, AGREE, "") if total else None
-        sums = self._ledger.over(name)
+        sums = self._sums(name)
         if sums is None:
             return Compared(name, start, end, total, 0, 0, 0, _relation(name, True), AGREE, "") if total else None
         amount, least, most = (int(each[known].sum()) for each in (sums.amount, sums.least, sums.most))
@@ -216,7 +226,7 @@ class Comparison:
         observed, covered = self._observed, self._covered
         moved, low, high = self._ranges(name)
         known = observed.of(name) != UNKNOWN
-        sums = self._ledger.over(name)
+        sums = self._sums(name)
         amount = most = np.zeros(len(moved), np.int64)
         certain = np.ones(len(moved), np.bool_)
         if sums is not None:

@@ -83,8 +83,9 @@ COUNTERS = (
         points_at="Load; a share that grows against TCPHPAcks means SACK blocks, window updates or reordering.",
         reference=f"tcp_ack() in {_INPUT}",
         observability="bounded",
-        why="TCPPureAcks and TCPHPAcks together follow exactly from the received ACKs, but for data on the fast path and "
-        "ACKs merged in the backlog; which of the two it is depends on the receiver's prediction.",
+        why="TCPPureAcks and TCPHPAcks together follow exactly from the received ACKs, but for data on the fast path; "
+        "TCPBacklogCoalesce says how many were merged before. Which of the two it is, is hidden only while data of a closed "
+        "socket waits to be sent.",
     ),
     Counter(
         "TcpExtTCPHPAcks",

@@ -76,7 +76,7 @@ COUNTERS = (
         since="2.6.24",
         reference=f"tcp_sacktag_write_queue(), tcp_is_sackblock_valid() in {_INPUT}",
         observability="inferred",
-        why="A model of the sender's mark of the begin of the episode decides which of the received blocks are old.",
+        why="A model of the sender's states knows where the last episode began, and whether it was undone since.",
     ),
     Counter(
         "TcpExtTCPDSACKIgnoredNoUndo",
@@ -87,7 +87,8 @@ COUNTERS = (
         since="2.6.24",
         reference=f"tcp_sacktag_write_queue(), tcp_is_sackblock_valid() in {_INPUT}",
         observability="inferred",
-        why="A model of the sender's episodes decides; above by the received DSACK blocks.",
+        why="A model of the sender's states knows whether there is something to undo; sure while nothing but tail loss probes "
+        "was sent again.",
     ),
     Counter(
         "TcpExtTCPDSACKIgnoredDubious",
@@ -98,8 +99,9 @@ COUNTERS = (
         points_at="Packets duplicated on the way, or forged blocks.",
         since="5.10",
         reference=f"tcp_dsack_seen() in {_INPUT}",
-        observability="inferred",
-        why="A model of the sender that counts segments sent again and segments reported; packets alone nearly decide.",
+        observability="exact",
+        why="Segments sent again, segments reported and the peer's largest window decide, where the capture holds the whole "
+        "connection.",
     ),
     Counter(
         "TcpExtTCPSACKDiscard",

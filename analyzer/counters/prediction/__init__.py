@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from analyzer.counters.prediction.names import INFERRED, NUMBER, PREDICTED
+from analyzer.counters.prediction.names import BY_MERGING, INFERRED, MERGED, NUMBER, PREDICTED
 from analyzer.counters.prediction.predictor import DEFAULT_MTU, Predictor
 from analyzer.counters.prediction.rows import increment_table, increment_texts
 from analyzer.counters.prediction.state import INCREMENT, OUT_CAPACITY
 
 __all__ = [
-    "DEFAULT_MTU", "INCREMENT", "INFERRED", "NUMBER", "OUT_CAPACITY", "PREDICTED", "Predictor", "increment_table",
+    "BY_MERGING",
+    "DEFAULT_MTU",
+    "INCREMENT",
+    "INFERRED",
+    "MERGED",
+    "NUMBER",
+    "OUT_CAPACITY",
+    "PREDICTED",
+    "Predictor",
+    "increment_table",
     "increment_texts",
-]  # fmt: skip
+]

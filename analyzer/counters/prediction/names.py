@@ -53,7 +53,7 @@ RECOVERY = (
     "TCPSackRecovery", "TCPRenoRecovery", "TCPSackRecoveryFail", "TCPRenoRecoveryFail", "TCPLossFailures",
     "TCPSackFailures", "TCPRenoFailures", "TCPFullUndo", "TCPPartialUndo", "TCPDSACKUndo", "TCPLossUndo",
     "TCPSpuriousRTOs", "TCPLossProbes", "TCPLossProbeRecovery", "TCPLostRetransmit", "TCPSACKReorder", "TCPTSReorder",
-    "TCPRenoReorder", "TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo", "TCPDSACKIgnoredDubious", "TcpTimeoutRehash",
+    "TCPRenoReorder", "TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo", "TcpTimeoutRehash",
     "TcpDuplicateDataRehash",
 )  # fmt: skip
 
@@ -72,6 +72,9 @@ _ARRIVAL = (
     "TCPOFOQueue", "TCPOFOMerge", "TCPOFODrop", "DelayedACKLost", "TCPZeroWindowDrop", "TCPRcvQDrop", "RcvPruned", "OfoPruned", "DelayedACKs",
     "TCPAckCompressed", "TCPWantZeroWindowAdv", "TCPHPHits", "TCPRcvCoalesce",
 )  # fmt: skip
+_DELIVERY = (
+    "TCPDelivered", "TCPDeliveredCE", "TCPPureAcks", "TCPHPAcks", "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious",
+)  # fmt: skip
 
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
@@ -89,9 +92,18 @@ PREDICTED: tuple[str, ...] = (
     "Icmp6OutRateLimitHost",
     *(f"Tcp{name}" for name in _TCP),
     *(f"TcpExt{name}" for name in _TCP_EXT),
-    *(f"TcpExt{name}" for name in VALIDITY + OPENING + RECOVERY + _CLOSING + _ARRIVAL),
+    *(f"TcpExt{name}" for name in VALIDITY + OPENING + RECOVERY + _CLOSING + _ARRIVAL + _DELIVERY),
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks",  # a sum of counters
     *(f"MPTcpExt{name}" for name in _MPTCP),
 )
+# ACKs that wait for the socket may be merged into one (tcp_add_backlog()), and only the kernel says how many were: by how much
+# a count can then be lower, and higher, for each.
+MERGED = "TcpExtTCPBacklogCoalesce"
+BY_MERGING = {
+    "TcpExtTCPPureAcks": (2, 1),
+    "TcpExtTCPHPAcks": (2, 1),
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": (1, 0),
+}
 # What a model of Linux's sender, receiver or listener decides, or of a conversation, not a packet alone.
 _MODELLED = (
     "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans", *RECOVERY,

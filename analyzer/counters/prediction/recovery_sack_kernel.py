@@ -24,7 +24,6 @@ from analyzer.counters.prediction.recovery_state import (
 )
 
 IGNORED_OLD, IGNORED_NO_UNDO = NUMBER["TcpExtTCPDSACKIgnoredOld"], NUMBER["TcpExtTCPDSACKIgnoredNoUndo"]
-IGNORED_DUBIOUS = NUMBER["TcpExtTCPDSACKIgnoredDubious"]
 BLOCKS = 4  # TCP_NUM_SACKS
 
 
@@ -61,7 +60,7 @@ def dsack_seen(end: Any, left: Int, right: Int) -> Int:
 
 
 @kernel
-def check_dsack(row: Any, end: Any, ack: Int, before: Int, out: Any, used: Any) -> Any:
+def check_dsack(row: Any, end: Any, ack: Int, before: Int) -> Any:
     """tcp_check_dsack(): is the first block a DSACK that can be true?"""
     left, right = position(row["sack_left_1"], end["una"]), position(row["sack_right_1"], end["una"])
     if left >= ack:
@@ -71,7 +70,6 @@ def check_dsack(row: Any, end: Any, ack: Int, before: Int, out: Any, used: Any) 
             return False
     count = dsack_seen(end, left, right)
     if count == 0:
-        add(row, IGNORED_DUBIOUS, 1, out, used)
         return False
     if end["undo"] and end["undo_left"] > 0 and end["undo_from"] < right <= before:
         end["undo_left"] = max(0, end["undo_left"] - count)
@@ -178,7 +176,7 @@ def sack_blocks(row: Any, end: Any, pool: Any, ack: Int, before: Int, out: Any, 
     end["lowest"] = end["next"]
     if end["sacked"] == 0:
         end["sacked_end"] = end["una"]
-    is_dsack = check_dsack(row, end, ack, before, out, used)
+    is_dsack = check_dsack(row, end, ack, before)
     if ack < before - end["window_max"] or end["out"] == 0:
         return
     twice_left, twice_right = np.int64(0), np.int64(-1)

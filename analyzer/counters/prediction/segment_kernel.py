@@ -10,8 +10,10 @@ from analyzer.accelerate import Int, kernel
 from analyzer.counters.prediction.answer_kernel import answer_due, answer_sent
 from analyzer.counters.prediction.arrival_kernel import arrival_received, arrival_sent
 from analyzer.counters.prediction.closing_kernel import closing_received, closing_sent
+from analyzer.counters.prediction.delivery_kernel import delivery_received, delivery_sent
 from analyzer.counters.prediction.mptcp_kernel import mptcp_received, mptcp_sent
 from analyzer.counters.prediction.opening_kernel import opening_received, opening_sent
+from analyzer.counters.prediction.queue_kernel import forget as forget_pieces
 from analyzer.counters.prediction.ranges_kernel import forget as forget_ranges
 from analyzer.counters.prediction.recovery_kernel import recovery_received, recovery_sent
 from analyzer.counters.prediction.recovery_queue_kernel import forget as forget_segments
@@ -39,6 +41,7 @@ def segment_received(
     accepted = validity_received(row, validity, out, used)
     tcp_received(row, talk, accepted, out, used)
     opening_received(row, states.opening[place], world.ports, was, validity["state"][side], out, used)
+    delivery_received(row, states.delivery[place], before, states.pieces, out, used)
     found = arrival_received(row, talk, states.arrivals[place], states.ranges, before, out, used)
     answer_due(row, talk, states.arrivals[place], found, out, used)
     closing_received(row, talk, states.closings[place], before, world, out, used)
@@ -57,6 +60,7 @@ def segment_sent(
     talk, validity = states.talks[place], states.validity[place]
     before, was = stage(talk, side), validity["state"][side]
     validity_sent(row, validity, out, used)
+    delivery_sent(row, states.delivery[place], before, segments, events, first, stop, states.pieces, out, used)
     tcp_sent(row, talk, segments, out, used)
     opening_sent(row, states.opening[place], world.ports, was, validity["irs"][side], out, used)
     answer_sent(row, talk, states.arrivals[place], out, used)
@@ -97,10 +101,12 @@ def begin(states: Any, world: Any, blanks: Any, row: Any, out: Any, used: Any) -
         opening_over(row, states.opening[place], world.ports, row["time_ns"], out, used)
     for side in range(2):
         forget_segments(states.recovery[place]["ends"][side], world.segments)
+        forget_pieces(states.pieces, states.delivery[place], side)
         forget_ranges(states.ranges, states.arrivals[place], side)
     states.talks[place] = blanks.talks[0]
     states.talks[place]["flow"] = row["flow"]
     states.opening[place] = blanks.opening[0]
+    states.delivery[place] = blanks.delivery[0]
     states.arrivals[place] = blanks.arrivals[0]
     states.closings[place] = blanks.closings[0]
     states.mptcps[place] = blanks.mptcps[0]

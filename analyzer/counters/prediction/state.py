@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.counters.prediction.arrival_state import ARRIVAL, RANGE
 from analyzer.counters.prediction.closing_state import CLOSING
+from analyzer.counters.prediction.delivery_state import DELIVERY, PIECES
 from analyzer.counters.prediction.mptcp_state import MPTCP
 from analyzer.counters.prediction.opening_state import OPENING
 from analyzer.counters.prediction.recovery_state import RECOVERY_STATE
@@ -76,7 +77,9 @@ class States(NamedTuple):
     arrivals: Any
     ranges: Any  # a pool for all; it grows with the places
     validity: Any
+    delivery: Any
+    pieces: Any  # likewise
     opening: Any
 
 
-STATES = States(TALK, CLOSING, MPTCP, RECOVERY_STATE, ARRIVAL, RANGE, VALIDITY, OPENING)
+STATES = States(TALK, CLOSING, MPTCP, RECOVERY_STATE, ARRIVAL, RANGE, VALIDITY, DELIVERY, PIECES, OPENING)

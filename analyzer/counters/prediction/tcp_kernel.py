@@ -26,7 +26,7 @@ IN_ERRS, OUT_RSTS, TCP_CSUM = NUMBER["TcpInErrs"], NUMBER["TcpOutRsts"], NUMBER[
 SYN_RETRANS, ORIG_DATA_SENT = NUMBER["TcpExtTCPSynRetrans"], NUMBER["TcpExtTCPOrigDataSent"]
 DSACK_RECV, DSACK_OFO_RECV = NUMBER["TcpExtTCPDSACKRecv"], NUMBER["TcpExtTCPDSACKOfoRecv"]
 DSACK_OLD_SENT, DSACK_OFO_SENT = NUMBER["TcpExtTCPDSACKOldSent"], NUMBER["TcpExtTCPDSACKOfoSent"]
-SACK_RENEGING, SACK_DISCARD = NUMBER["TcpExtTCPSACKReneging"], NUMBER["TcpExtTCPSACKDiscard"]
+SACK_RENEGING = NUMBER["TcpExtTCPSACKReneging"]
 TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
 WIN_PROBE, KEEP_ALIVE = NUMBER["TcpExtTCPWinProbe"], NUMBER["TcpExtTCPKeepAlive"]
 
@@ -35,7 +35,7 @@ E_RETRANSMISSION, E_TIMEOUT, E_COPY = (
     EVENT["retransmission_timeout"],
     EVENT["capture_duplicate"],
 )
-E_DSACK, E_RENEGING, E_INVALID_SACK = EVENT["dsack"], EVENT["sack_reneging"], EVENT["invalid_sack"]
+E_DSACK, E_RENEGING = EVENT["dsack"], EVENT["sack_reneging"]
 E_ZERO, E_ZERO_END, E_PROBE = EVENT["zero_window"], EVENT["zero_window_end"], EVENT["window_probe"]
 E_KEEP_ALIVE = EVENT["keep_alive"]
 C_OLD, C_EMPTY = CAUSE["old"], CAUSE["empty"]
@@ -221,11 +221,7 @@ def tcp_events(
                 add(row, KEEP_ALIVE, 1, out, used)
         if to_me:
             alive = not talk["gone"][1 - np.int64(row["direction"])]
-            if event == E_DSACK:  # one that is held for dubious is looked at as if it were none, and fails
-                add_range(row, SACK_DISCARD, 0, 0, 1, out, used)
             if event == E_DSACK and alive:
                 add(row, DSACK_RECV if cause == C_OLD else DSACK_OFO_RECV, 1, out, used)
             elif event == E_RENEGING:
                 add(row, SACK_RENEGING, 1, out, used)
-            elif event == E_INVALID_SACK:
-                add(row, SACK_DISCARD, 1, out, used)
