@@ -55,7 +55,17 @@ def data_end(row: Any) -> Int:
 
 @kernel
 def delivery_sent(
-    row: Any, own: Any, before: Int, segments: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any, used: Any
+    row: Any,
+    own: Any,
+    before: Int,
+    segments: Int,
+    expired: Any,
+    events: Any,
+    first: Int,
+    stop: Int,
+    pool: Any,
+    out: Any,
+    used: Any,
 ) -> None:
     """A segment of the host: what it waits for, and what it says of the other direction."""
     side, flags = np.int64(row["direction"]), row["flags"]
@@ -85,7 +95,7 @@ def delivery_sent(
             own["offers"][side] |= row["options"]
             own["snd_nxt"][side] = own["begin"][side] = row["seq"]
         own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
-        sends(row, own, side, repeated, cause, segments, pool, out, used)
+        sends(row, own, side, repeated, cause, expired, segments, pool, out, used)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
         own["rcv_wnd"][side] = np.int64(row["window"]) << (np.int64(0) if flags & SYN else scale(own, side))
@@ -128,7 +138,16 @@ def opens(row: Any, own: Any, side: Int, repeated: Any, pool: Any) -> None:
 
 @inline
 def sends(
-    row: Any, own: Any, side: Int, repeated: Any, cause: Int, segments: Int, pool: Any, out: Any, used: Any
+    row: Any,
+    own: Any,
+    side: Int,
+    repeated: Any,
+    cause: Int,
+    expired: Any,
+    segments: Int,
+    pool: Any,
+    out: Any,
+    used: Any,
 ) -> None:
     """tcp_write_xmit(), __tcp_retransmit_skb(): data or FIN, for the first time or again."""
     start, end = np.int64(row["seq"]), data_end(row)
@@ -147,7 +166,7 @@ def sends(
         last = end if difference(end, own["snd_nxt"][side]) <= 0 else np.int64(own["snd_nxt"][side])
         if difference(last, start) > 0:
             again(pool, own, side, start, last, size, fin if last == end else 0)
-        repairs(row, own, side, cause)
+        repairs(row, own, side, cause, expired)
     if difference(end, own["snd_nxt"][side]) > 0:
         if difference(start, own["snd_nxt"][side]) < 0:
             start = np.int64(own["snd_nxt"][side])

@@ -20,13 +20,14 @@ TIMEOUT_BIT = np.uint64(1 << EVENT["retransmission_timeout"])
 
 
 @inline
-def repairs(row: Any, own: Any, side: Int, cause: Int) -> None:
+def repairs(row: Any, own: Any, side: Int, cause: Int, expired: Any) -> None:
     """tcp_enter_recovery(), tcp_enter_loss(): an episode of repair begins, as a retransmission shows.
 
     The first segment again, though nothing was acknowledged since it was last: without SACK only the timer does that.
+    `expired` says that a model of the timer has it so.
     """
     head = row["seq"] == own["snd_una"][side]
-    timeout = row["events"] & TIMEOUT_BIT != 0 or (head and row["seq"] == own["retrans_seq"][side])
+    timeout = expired or row["events"] & TIMEOUT_BIT != 0 or (head and row["seq"] == own["retrans_seq"][side])
     own["retrans_seq"][side] = row["seq"]
     if cause == C_TLP:
         return

@@ -15,7 +15,7 @@ from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import HEADER_BAD, HEADER_ZERO
 from analyzer.counters.prediction.emit_kernel import add, add_range, is_mine, packet_bytes
 from analyzer.counters.prediction.names import NUMBER
-from analyzer.counters.prediction.world import NO_PORT, NO_PROTOCOL, NO_ROUTE
+from analyzer.counters.prediction.world import DIED, NO_PORT, NO_PROTOCOL, NO_ROUTE
 from analyzer.decode.codes import QUOTED
 
 IN, OUT, OVERHEARD = 1, 2, 4  # link_direction, link_direction, reception
@@ -69,6 +69,11 @@ def between_others(row: Any, mtu: Int, world: Any, out: Any, used: Any) -> None:
         passes(row, six, size, 1, 1, out, used)
         remember(row, size, world)
         return
+    if forwards != 0 and dying:  # it is told so, but these messages are limited
+        add_range(row, RATE_LIMIT[six], 1, 0, 1, out, used)
+        told = ports(row["src_port"], row["dst_port"])
+        if not refuses(world.refused, DIED, row["src_hi"], row["src_lo"], told):
+            refuse(world, DIED, row["src_hi"], row["src_lo"], told)
     if forwards == 1 and dying and way == IN:
         add(row, IN_HDR_ERRORS[six], 1, out, used)
         return
@@ -151,6 +156,12 @@ def refuse(world: Any, what: Int, hi: Any, lo: Any, number: Int) -> None:
     each["what"], each["hi"], each["lo"], each["number"] = what, hi, lo, number
 
 
+@inline
+def ports(src: Any, dst: Any) -> Int:
+    """Both ports as one number."""
+    return np.int64(src) << 16 | np.int64(dst)
+
+
 @kernel
 def error_sent(row: Any, hosts: Any, world: Any, out: Any, used: Any) -> None:
     """An ICMP error of the host that quotes a packet: what it says of that one."""
@@ -180,6 +191,9 @@ def error_sent(row: Any, hosts: Any, world: Any, out: Any, used: Any) -> None:
     over = kind == (3 if six else 11) and code == 0
     if not (unreachable or too_big or over):
         return
+    told = ports(row["quoted_src_port"], row["quoted_dst_port"])
+    if over and refuses(world.refused, DIED, row["quoted_src_hi"], row["quoted_src_lo"], told):
+        add_range(row, RATE_LIMIT[six], -1, 0, -1, out, used)
     size = taken_back(row, world)
     if size:
         sure = world.settings[0]["forwards"][six] == 1 and not over

@@ -60,7 +60,6 @@ def segment_sent(
     talk, validity = states.talks[place], states.validity[place]
     before, was = stage(talk, side), validity["state"][side]
     validity_sent(row, validity, out, used)
-    delivery_sent(row, states.delivery[place], before, segments, events, first, stop, states.pieces, out, used)
     tcp_sent(row, talk, segments, out, used)
     opening_sent(row, states.opening[place], world.ports, was, validity["irs"][side], out, used)
     answer_sent(row, talk, states.arrivals[place], out, used)
@@ -69,7 +68,11 @@ def segment_sent(
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_sent(row, states.mptcps[place], before, out, used)
     ends = states.recovery[place]["ends"]
+    expiries = np.int64(ends[side]["expiries"])
     recovery_sent(row, talk, ends, before, segments, events, first, stop, world.segments, out, used)
+    expired = ends[side]["expiries"] > expiries
+    own, pieces = states.delivery[place], states.pieces
+    delivery_sent(row, own, before, segments, expired, events, first, stop, pieces, out, used)
 
 
 @kernel

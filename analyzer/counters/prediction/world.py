@@ -52,7 +52,7 @@ REFUSED = np.dtype(
     ],
     align=True,
 )
-NO_ROUTE, NO_PORT, NO_PROTOCOL = 1, 2, 3
+NO_ROUTE, NO_PORT, NO_PROTOCOL, DIED = 1, 2, 3, 4
 
 # A packet whose fragments the host collects.
 FRAGMENTS = np.dtype(
