@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from numba import njit
+from numba.core import types
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -19,6 +22,8 @@ Int = Any  # a number inside kernels: numba decides between int64 and uint64, an
 # Without numba's reference counting: passing an array to a helper would cost two atomic instructions each time (half of
 # the time of decoding a frame). In return no kernel may allocate an array; what it needs is passed to it.
 FLAGS: dict[str, Any] = {"nogil": True, "_nrt": False}
+# Of what only other kernels call: without the ways in from Python and C, which take as long to compile as the function.
+INTERNAL: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 PACKAGE = Path(__file__).parent
 _IMPORT = re.compile(rf"^from ({PACKAGE.name}[\w.]*) import ", re.MULTILINE)
@@ -28,28 +33,63 @@ NOTICE_AFTER_S = 1.0  # loading compiled kernels takes a fraction of this, compi
 
 def kernel(function: Function) -> Function:
     """Compile a function over arrays and scalars; the machine code is kept on disk for the next start."""
-    compiled: Function = njit(cache=True, **FLAGS)(function)
+    compiled: Function = _for_any_value(njit(cache=True, **FLAGS)(function))
+    _stamp_with_sources(compiled)
+    return compiled
+
+
+def part(function: Function) -> Function:
+    """Compile a large helper of kernels on its own. Only they may call it: from Python there is no way in, and a crash instead."""
+    compiled: Function = _for_any_value(njit(cache=True, **INTERNAL, **FLAGS)(function))
     _stamp_with_sources(compiled)
     return compiled
 
 
 def inline(function: Function) -> Function:
-    """Compile a helper of kernels. It is not cached on its own: its callers contain it, without a call."""
-    compiled: Function = njit(forceinline=True, **FLAGS)(function)
+    """Compile a small helper of kernels: they contain it, without a call. Nor may Python call it."""
+    compiled: Function = _for_any_value(njit(forceinline=True, **INTERNAL, **FLAGS)(function))
     return compiled
 
 
 @contextmanager
 def announced(notify: Callable[[str], None]) -> Iterator[None]:
-    """Tell the user, through `notify`, when what runs inside takes so long that it must be compiling."""
+    """Tell the user, through `notify`, when what runs inside takes so long that it must be compiling.
+
+    An interrupt meanwhile is not lost: LLVM calls back into Python, and there exceptions end unseen.
+    """
     text = "compiling the kernels, once after installation; later starts skip this"
     timer = threading.Timer(NOTICE_AFTER_S, notify, [text])
     timer.daemon = True
     timer.start()
+    interrupts: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        signal.default_int_handler(number, frame)
+
+    ours = threading.current_thread() is threading.main_thread()
+    ours = ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, note)
     try:
         yield
     finally:
         timer.cancel()
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupts:
+        raise KeyboardInterrupt
+
+
+def _for_any_value(compiled: Any) -> Any:
+    """Have a function compiled once for any number of a type: by default numba compiles it anew for each constant it is called with."""
+    plain: Callable[[Any], Any] = types.unliteral
+    resolve = getattr(compiled, "get_call_template", None)
+    if resolve is not None:  # None with NUMBA_DISABLE_JIT=1
+        compiled.get_call_template = lambda args, kws: resolve(
+            tuple(map(plain, args)), {name: plain(each) for name, each in kws.items()}
+        )
+    return compiled
 
 
 def _stamp_with_sources(compiled: Any) -> None:

@@ -20,12 +20,12 @@ from analyzer.decode import decode
 from analyzer.errors import CaptureError
 from analyzer.tables import PACKETS
 from tests import build
-from tests.helpers import plain_row
+from tests.helpers import PLAIN_CAPTURES, plain_row
 from tests.naive.checksums import is_partial, payload_of_ip
 from tests.test_checksums_naive import SEGMENTS, Frame, framed, in_pieces, known_frames, number_at
 from tests.test_corpus import custom_blocks
 from tests.test_decode_tshark import CORPUS as TCP_CORPUS
-from tests.test_decode_tshark import ROOT, SAMPLES, Shape, shape_of
+from tests.test_decode_tshark import ROOT, Shape, shape_of
 
 SMALLEST, LARGEST = 120, 1 << 20  # bytes of a file, to save time
 ODD = ROOT.parent / "shared" / "corpus" / "odd"
@@ -254,7 +254,7 @@ def outcome(path: Path) -> list[Checked]:
         return []
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PLAIN_CAPTURES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_samples_as_tshark(path: Path) -> None:
     """Every frame of a sample, with no exception at all."""
     frames = outcome(path)

@@ -48,7 +48,7 @@ def test_imports_go_one_way(file: Path) -> None:
         other = part_of(module).removesuffix("_kernel")
         if own not in ENTRANCES:
             assert other == own or RANKS[other] < RANKS[own] or (own, other) in LATE, f"imports {module}"
-        if module == "analyzer.accelerate" and name in ("kernel", "inline"):
+        if module == "analyzer.accelerate" and name in ("kernel", "part", "inline"):
             assert file.stem.endswith("_kernel"), "compiled code outside of a kernel module"
 
 

@@ -21,6 +21,7 @@ from analyzer.schema import Rows
 
 WITHIN_NS = 50_000_000  # an offset known less closely than this is not known
 CELLS = 1 << 16  # in which the offset is looked for first
+FARTHEST_NS = 1 << 62  # times beyond it, in the year 2116, are damaged, and their differences are no int64
 FINEST_NS = 250_000  # width of the cells at last
 MOST_CELLS = 1 << 11
 MOST_WINDOWS = 48  # intervals of each length that vote
@@ -102,6 +103,8 @@ class Clock:
         if not captured or not len(observed):
             return Fit()
         hull = (min(each.begin for each in captured.values()), max(each.end for each in captured.values()))
+        if max(map(abs, (*hull, int(observed.starts.min()), int(observed.ends.max())))) > FARTHEST_NS:
+            return Fit()
         single = {name: found for name in VOTERS if (found := _intervals(observed, name)) is not None}
         electorate = {
             name: _Voter(curves[name], _runs(each), each)

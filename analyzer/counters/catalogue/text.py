@@ -36,6 +36,16 @@ def _versions(counter: Counter) -> str:
     return ", ".join(parts)
 
 
+def _predicted(name: str) -> str:
+    """Does the analysis of a capture say what this counter must be?"""
+    from analyzer.counters.prediction import INFERRED, NUMBER
+
+    if name not in NUMBER:
+        return "no; `tcpcap analyze` lists it under no forecast where it moves"
+    how = "by a model of Linux" if name in INFERRED else "from each frame that moves it"
+    return f"{how}; `tcpcap counters trace BUNDLE {name}` lists the frames"
+
+
 def explain_text(counter: Counter) -> str:
     """What `tcpcap counters explain NAME` prints: everything the catalogue says of a counter, within 80 columns."""
     paragraphs = [
@@ -44,6 +54,7 @@ def explain_text(counter: Counter) -> str:
         ("moves", counter.moves),
         ("points at", counter.points_at),
         ("packets", f"{counter.observability}: {OBSERVABILITY[counter.observability]}. {counter.why}"),
+        ("predicted", _predicted(counter.name)),
         ("kernel", _versions(counter)),
         ("source", counter.reference),
         ("confidence", f"{counter.confidence}: {CONFIDENCE[counter.confidence]}"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, part
 from analyzer.counters.prediction.state import DEFAULT_MSS
 from analyzer.decode.codes import O_TIMESTAMPS
 
@@ -14,7 +14,7 @@ SMALL_MSS = 536  # TCP_MSS_DEFAULT
 LEAST_MSS = 68 - 20  # of a segment in the smallest IPv4 packet that everybody forwards, as the kernel has it
 
 
-@inline
+@part
 def add(row: Any, counter: Int, amount: Int, out: Any, used: Any) -> None:
     """One increment."""
     found = out[used[0]]
@@ -24,7 +24,7 @@ def add(row: Any, counter: Int, amount: Int, out: Any, used: Any) -> None:
     used[0] += 1
 
 
-@inline
+@part
 def add_range(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any, used: Any) -> None:
     """One increment of which only the bounds are certain."""
     add(row, counter, amount, out, used)

@@ -6,28 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, kernel
-from analyzer.counters.prediction.answer_kernel import answer_due, answer_sent
-from analyzer.counters.prediction.arrival_kernel import arrival_received, arrival_sent
-from analyzer.counters.prediction.closing_kernel import closing_received, closing_sent
-from analyzer.counters.prediction.delivery_kernel import delivery_received, delivery_sent
-from analyzer.counters.prediction.mptcp_kernel import mptcp_received, mptcp_sent
-from analyzer.counters.prediction.opening_kernel import opening_received, opening_sent
-from analyzer.counters.prediction.queue_kernel import forget as forget_pieces
-from analyzer.counters.prediction.ranges_kernel import forget as forget_ranges
-from analyzer.counters.prediction.recovery_kernel import recovery_received, recovery_sent
-from analyzer.counters.prediction.recovery_queue_kernel import forget as forget_segments
-from analyzer.counters.prediction.silence_kernel import opening_over, syn_over
-from analyzer.counters.prediction.socket_kernel import inherit
+from analyzer.accelerate import Int, kernel, part
+from analyzer.counters.prediction.arrival.answer_kernel import answer_due, answer_sent
+from analyzer.counters.prediction.arrival.arrival_kernel import arrival_received, arrival_sent
+from analyzer.counters.prediction.arrival.ranges_kernel import forget as forget_ranges
+from analyzer.counters.prediction.closing.closing_kernel import closing_received, closing_sent
+from analyzer.counters.prediction.delivery.delivery_kernel import delivery_received, delivery_sent
+from analyzer.counters.prediction.delivery.queue_kernel import forget as forget_pieces
+from analyzer.counters.prediction.mptcp.mptcp_kernel import mptcp_received, mptcp_sent
+from analyzer.counters.prediction.opening.opening_kernel import opening_received, opening_sent
+from analyzer.counters.prediction.opening.silence_kernel import opening_over, syn_over
+from analyzer.counters.prediction.recovery.queue_kernel import forget as forget_segments
+from analyzer.counters.prediction.recovery.recovery_kernel import recovery_received, recovery_sent
 from analyzer.counters.prediction.state import ESTABLISHED
 from analyzer.counters.prediction.tcp_kernel import stage, tcp_received, tcp_sent
-from analyzer.counters.prediction.validity_kernel import validity_received, validity_sent
+from analyzer.counters.prediction.validity.socket_kernel import inherit
+from analyzer.counters.prediction.validity.validity_kernel import validity_received, validity_sent
 from analyzer.decode.codes import O_MPTCP
 
 ROOM = 256  # more increments than one frame can make
 
 
-@kernel
+@part
 def segment_received(
     row: Any, right: Any, states: Any, world: Any, events: Any, first: Int, stop: Int, out: Any, used: Any
 ) -> None:
@@ -51,7 +51,7 @@ def segment_received(
     recovery_received(row, talk, ends, before, events, first, stop, world.segments, out, used)
 
 
-@kernel
+@part
 def segment_sent(
     row: Any, segments: Int, states: Any, world: Any, events: Any, first: Int, stop: Int, out: Any, used: Any
 ) -> None:
@@ -95,7 +95,7 @@ def settle(states: Any, world: Any, at: Int, now_ns: Int, blank_rows: Any, out: 
     return at
 
 
-@kernel
+@part
 def begin(states: Any, world: Any, blanks: Any, row: Any, out: Any, used: Any) -> None:
     """A place gets another flow: forget whose it was."""
     place = row["place"]

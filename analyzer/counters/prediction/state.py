@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analyzer.counters.prediction.arrival_state import ARRIVAL, RANGE
-from analyzer.counters.prediction.closing_state import CLOSING
-from analyzer.counters.prediction.delivery_state import DELIVERY, PIECES
-from analyzer.counters.prediction.mptcp_state import MPTCP
-from analyzer.counters.prediction.opening_state import OPENING
-from analyzer.counters.prediction.recovery_state import RECOVERY_STATE
-from analyzer.counters.prediction.validity_state import VALIDITY
+from analyzer.counters.prediction.arrival.state import ARRIVAL, RANGE
+from analyzer.counters.prediction.closing.state import CLOSING
+from analyzer.counters.prediction.delivery.state import DELIVERY, PIECES
+from analyzer.counters.prediction.mptcp.state import MPTCP
+from analyzer.counters.prediction.opening.state import OPENING
+from analyzer.counters.prediction.recovery.state import RECOVERY_STATE
+from analyzer.counters.prediction.validity.state import VALIDITY
 
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
 TALK = np.dtype(

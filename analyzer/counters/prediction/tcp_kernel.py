@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import Int, inline, part
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import add, add_range
 from analyzer.counters.prediction.names import NUMBER
@@ -75,7 +75,7 @@ def goes_on(row: Any, talk: Any, segments: Int) -> Any:
     return found
 
 
-@kernel
+@part
 def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
     """__tcp_transmit_skb(), tcp_make_synack(), tcp_v4_send_reset(): a segment of the host."""
     side, flags = np.int64(row["direction"]), row["flags"]
@@ -123,7 +123,7 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
         talk["fin_end"][side] = np.int64(row["seq"]) + np.int64(row["payload_len"]) + 1 & 0xFFFFFFFF
 
 
-@kernel
+@part
 def tcp_received(row: Any, talk: Any, accepted: Any, out: Any, used: Any) -> None:
     """tcp_v4_rcv() and what follows: a segment to the host; `accepted` unless its socket refuses it."""
     other, flags = np.int64(row["direction"]), row["flags"]
@@ -198,7 +198,7 @@ def stage(talk: Any, side: Int) -> Int:
     return SYN_SENT if talk["syn"][side] else NOTHING
 
 
-@kernel
+@part
 def tcp_events(
     row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any, used: Any
 ) -> None:

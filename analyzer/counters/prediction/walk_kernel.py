@@ -13,12 +13,12 @@ import numpy as np
 from analyzer.accelerate import Int, inline, kernel
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.counters.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
-from analyzer.counters.prediction.fragment_kernel import expire
-from analyzer.counters.prediction.ip_kernel import around, packet_received, packet_sent
-from analyzer.counters.prediction.quoted_kernel import quoted_received
-from analyzer.counters.prediction.route_kernel import between_others
+from analyzer.counters.prediction.network.fragment_kernel import expire
+from analyzer.counters.prediction.network.ip_kernel import around, packet_received, packet_sent
+from analyzer.counters.prediction.network.route_kernel import between_others
 from analyzer.counters.prediction.segment_kernel import ROOM, begin, segment_received, segment_sent
 from analyzer.counters.prediction.tcp_kernel import goes_on, tcp_events
+from analyzer.counters.prediction.validity.quoted_kernel import quoted_received
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import NUMBER as EVENT
 

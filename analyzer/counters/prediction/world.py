@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analyzer.counters.prediction.closing_state import WAIT, WAITS
-from analyzer.counters.prediction.opening_state import PORT, PORTS
-from analyzer.counters.prediction.recovery_state import POOL, SEGMENT
-from analyzer.counters.prediction.validity_state import LINK, LINKS
+from analyzer.counters.prediction.closing.state import WAIT, WAITS
+from analyzer.counters.prediction.opening.state import PORT, PORTS
+from analyzer.counters.prediction.recovery.state import POOL, SEGMENT
+from analyzer.counters.prediction.validity.state import LINK, LINKS
 
 SETTINGS = np.dtype(
     [

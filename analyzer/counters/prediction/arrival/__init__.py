@@ -1,0 +1,1 @@
+"""What data that arrives moves, and how it is answered."""

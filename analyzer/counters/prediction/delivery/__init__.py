@@ -1,0 +1,1 @@
+"""What acknowledgments deliver, and by which path they are taken."""

@@ -1,0 +1,1 @@
+"""How connections are opened: listeners, requests, cookies, fast open."""

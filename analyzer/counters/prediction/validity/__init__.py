@@ -1,0 +1,1 @@
+"""What a socket refuses, and its limited answers."""
