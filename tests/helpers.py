@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,17 @@ from analyzer.decode import decode
 from analyzer.schema import Column, Rows, address_text
 from analyzer.tables import PACKETS
 from tests.naive.capture import NaiveCapture
+
+
+@contextmanager
+def interrupts_on() -> Iterator[None]:
+    """What is started inside can be interrupted, though a runner in the background may have switched that off for its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 

@@ -26,6 +26,7 @@ from analyzer.cli import cli, main
 from analyzer.report.console import console_text
 from analyzer.tables import TABLES
 from tests import build
+from tests.helpers import interrupts_on
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE = SAMPLES / "handshake" / "client" / "capture.pcap"
@@ -489,9 +490,10 @@ def test_interrupted(tmp_path: Path) -> None:
     """One line and the status that shells expect."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    process = subprocess.Popen(
-        [*COMMAND, "analyze", str(fifo)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    with interrupts_on():
+        process = subprocess.Popen(
+            [*COMMAND, "analyze", str(fifo)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
     with fifo.open("wb"):  # returns when the command has opened the other end
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)

@@ -28,6 +28,7 @@ from analyzer.passes import EXPORT_BATCH_FRAMES
 from analyzer.report.export import FORMATS, export, format_of
 from analyzer.tables import EVENTS, PACKETS, TABLES
 from tests import build, strategies
+from tests.helpers import interrupts_on
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE = SAMPLES / "handshake" / "client" / "capture.pcap"
@@ -427,12 +428,13 @@ def test_interrupted(tmp_path: Path) -> None:
     scratch, fifo, output = tmp_path / "scratch", tmp_path / "fifo", tmp_path / "out.csv"
     scratch.mkdir()
     os.mkfifo(fifo)
-    process = subprocess.Popen(
-        [*COMMAND, str(fifo), "--table", "packets", "-o", str(output)],
-        env=os.environ | {"TMPDIR": str(scratch)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with interrupts_on():
+        process = subprocess.Popen(
+            [*COMMAND, str(fifo), "--table", "packets", "-o", str(output)],
+            env=os.environ | {"TMPDIR": str(scratch)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     with fifo.open("wb"):  # returns when the command has opened the other end
         time.sleep(0.2)
         assert len([*tmp_path.iterdir(), *scratch.iterdir()]) == 4  # two folders' worth of temporary things
