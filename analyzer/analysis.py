@@ -304,7 +304,8 @@ def analyze(
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge = Judge(tracker)
     local = given or list(recorded)
-    counted = Comparison(counters) if counters is not None and local else None
+    # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
+    counted = Comparison(counters) if counters is not None and local and checksums else None
     predictor = _predictor(local, names)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         with announced(notify or (lambda _: None)):

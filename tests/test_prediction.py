@@ -170,6 +170,16 @@ def test_without_a_host_nothing_is_compared(tmp_path: Path) -> None:
     assert wrong(named.comparison.whole()) == []
 
 
+@pytest.mark.parametrize("name", ["corrupt-udp/server", "corrupt-ipv4/server", "fragments/server"])
+def test_checksums_that_nobody_asked_for_count_all_the_same(name: str) -> None:
+    """What a wrong one drops, and what fragments make a whole, is known without the table of checksums."""
+    folder = SAMPLES / name
+    without = analyze(folder, checksums=False).comparison
+    assert without is not None
+    assert without.whole() == compared(folder).whole()
+    assert wrong(without.whole()) == []
+
+
 @pytest.mark.parametrize("name", ["loss-ipv4/client", "tunnel-vxlan/server", "corrupt-udp/server"])
 def test_increments_do_not_depend_on_batches(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor on the room for them, and they sum up to the prediction."""
