@@ -19,7 +19,6 @@ from analyzer.correlate import Compared, Comparison, facts_of
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas, series_of
-from analyzer.counters.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
@@ -35,6 +34,7 @@ from analyzer.passes import (
     recorded_hosts,
     table_rows,
 )
+from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, TABLES

@@ -12,12 +12,12 @@ from analyzer.capture import Capture, Damage, Interface, Interfaces, open_captur
 from analyzer.capture.bundle import host_of
 from analyzer.capture.records import RECORDS, RecordBatch
 from analyzer.checksums import Checker, Checksums
-from analyzer.counters.prediction import Predictor
 from analyzer.decode import decode
 from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.prediction import Predictor
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import EVENTS

@@ -10,7 +10,7 @@ from pathlib import Path
 from analyzer import analyze
 from analyzer.correlate import NOT_COMPARABLE, OVER, UNDER, Compared, Comparison
 from analyzer.counters.names import rank_of
-from analyzer.counters.prediction import NUMBER
+from analyzer.prediction import NUMBER
 from analyzer.tables import RELATIONS
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

@@ -12,24 +12,23 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.counters import GAUGES, GROUPS
-from analyzer.counters.catalogue import (
+from analyzer.catalogue import (
     CATALOGUE,
     CONFIDENCE,
     OBSERVABILITY,
     UNITS,
     Counter,
-    counters_markdown,
-    explain_text,
     find,
     group,
     list_rows,
 )
+from analyzer.counters import GAUGES, GROUPS
 from analyzer.counters.prose import TABLES
 from analyzer.errors import UsageError
+from analyzer.report.catalogue_text import counters_markdown, explain_text
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = sorted((ROOT / "analyzer" / "counters" / "catalogue").glob("*.py"))
+MODULES = sorted((ROOT / "analyzer" / "catalogue").glob("*.py"))
 REFERENCE = sorted((ROOT.parent / "shared" / "reference").glob("*.txt"))
 SAMPLES = sorted((ROOT / "samples").rglob("counters.jsonl"))
 PROC = Path("/proc/net")
@@ -320,7 +319,7 @@ def test_the_page_of_the_documentation_holds_every_counter() -> None:
 
 def test_import_is_cheap() -> None:
     heavy = "{'numpy', 'pandas', 'numba', 'duckdb', 'rich'} & set(sys.modules)"
-    code = f"import sys, analyzer.counters.catalogue; print({heavy} or '')"
+    code = f"import sys, analyzer.catalogue; print({heavy} or '')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == ""
 

@@ -31,8 +31,8 @@ from analyzer.correlate import (
 from analyzer.correlate.observed import observed
 from analyzer.correlate.steps import Steps
 from analyzer.counters import Series, Snapshot
-from analyzer.counters.prediction import INCREMENT, NUMBER
 from analyzer.kinds import NUMBER as EVENT
+from analyzer.prediction import INCREMENT, NUMBER
 from analyzer.report.counter_text import comparison_lines
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS

@@ -12,6 +12,7 @@ import pytest
 from analyzer import analyze
 from analyzer.capture import open_capture
 from analyzer.capture.bundle import host_of
+from analyzer.catalogue import CATALOGUE, find
 from analyzer.correlate import (
     BOUNDED,
     EXACT,
@@ -22,9 +23,8 @@ from analyzer.correlate import (
     UNOBSERVABLE,
     Compared,
 )
-from analyzer.counters.catalogue import CATALOGUE, find
-from analyzer.counters.prediction import INFERRED, OUT_CAPACITY, PREDICTED, Predictor
 from analyzer.passes import increment_rows
+from analyzer.prediction import INFERRED, OUT_CAPACITY, PREDICTED, Predictor
 from analyzer.report.counter_text import comparison_lines
 from tests import build
 from tests.agreement import HOSTS, SAMPLES, agreement, compared, right
@@ -195,7 +195,7 @@ def test_increments_do_not_depend_on_batches(name: str, monkeypatch: pytest.Monk
     whole = all_of()
     for frames, room in ((1, OUT_CAPACITY), (7, 260), (1000, 400)):
         monkeypatch.setattr("analyzer.passes.EXPORT_BATCH_FRAMES", frames)
-        monkeypatch.setattr("analyzer.counters.prediction.predictor.OUT_CAPACITY", room)
+        monkeypatch.setattr("analyzer.prediction.predictor.OUT_CAPACITY", room)
         assert np.array_equal(all_of(), whole)
     lines = (folder / "counters.jsonl").read_text().splitlines()
     moved = json.loads(lines[-1])["counters"]["IpInReceives"] - json.loads(lines[0])["counters"]["IpInReceives"]

@@ -10,12 +10,12 @@ import pytest
 
 from analyzer.capture import open_capture
 from analyzer.checksums import Checker
-from analyzer.counters.prediction import NUMBER, Predictor
-from analyzer.counters.prediction.arrival.ranges_kernel import advance, forget, hold
-from analyzer.counters.prediction.arrival.state import ARRIVAL, RANGE
 from analyzer.decode import decode
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
+from analyzer.prediction import NUMBER, Predictor
+from analyzer.prediction.arrival.ranges_kernel import advance, forget, hold
+from analyzer.prediction.arrival.state import ARRIVAL, RANGE
 from analyzer.tables import EVENTS
 from tests import build
 from tests.pkt import parse

@@ -10,10 +10,10 @@ import pytest
 
 from analyzer import analyze
 from analyzer.analysis import increment_rows
-from analyzer.counters.prediction import BY_MERGING, MERGED, PREDICTED, Predictor
-from analyzer.counters.prediction.delivery.queue_kernel import acknowledge, forget, queue, sacked
-from analyzer.counters.prediction.delivery.requeue_kernel import again
-from analyzer.counters.prediction.delivery.state import DELIVERY, PIECES
+from analyzer.prediction import BY_MERGING, MERGED, PREDICTED, Predictor
+from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, queue, sacked
+from analyzer.prediction.delivery.requeue_kernel import again
+from analyzer.prediction.delivery.state import DELIVERY, PIECES
 from analyzer.report.counter_text import comparison_lines
 from tests import build, pkt
 

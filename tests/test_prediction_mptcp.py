@@ -30,7 +30,7 @@ def connection(path: Path, host: str, *options: bytes, more: tuple[tuple[bool, i
 
 def moved(found: Prediction) -> dict[str, object]:
     """Its counters that moved."""
-    from analyzer.counters.prediction import PREDICTED
+    from analyzer.prediction import PREDICTED
 
     return {name[8:]: found.of(name) for name in PREDICTED if name.startswith("MPTcpExt") and found.of(name) != 0}
 

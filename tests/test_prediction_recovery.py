@@ -11,11 +11,11 @@ import pytest
 
 from analyzer.capture import open_capture
 from analyzer.checksums import Checker
-from analyzer.counters.prediction import INFERRED, PREDICTED, Predictor, world
-from analyzer.counters.prediction.names import RECOVERY
 from analyzer.decode import decode
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
+from analyzer.prediction import INFERRED, PREDICTED, Predictor, world
+from analyzer.prediction.names import RECOVERY
 from analyzer.tables import EVENTS
 from tests import build, pkt
 

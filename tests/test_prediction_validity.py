@@ -10,11 +10,11 @@ import numpy as np
 
 from analyzer.capture import open_capture
 from analyzer.checksums import Checker
-from analyzer.counters.prediction import PREDICTED, Predictor
-from analyzer.counters.prediction.names import OPENING, VALIDITY
 from analyzer.decode import decode
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
+from analyzer.prediction import PREDICTED, Predictor
+from analyzer.prediction.names import OPENING, VALIDITY
 from analyzer.tables import EVENTS
 from tests import build
 

@@ -45,7 +45,8 @@ def diff(before: str, after: str, increments: bool | None) -> None:
 @click.argument("name")
 def explain(name: str) -> None:
     """Explain a counter: what it counts, when it moves, what it points at, and what packets tell of it."""
-    from analyzer.counters.catalogue import explain_text, find
+    from analyzer.catalogue import find
+    from analyzer.report.catalogue_text import explain_text
 
     click.echo(explain_text(find(name)), nl=False)
 
@@ -56,7 +57,7 @@ def explain(name: str) -> None:
 @click.option("--word", metavar="TEXT", help="Only those whose name or text has it.")
 def list_counters(group: str | None, observability: str | None, word: str | None) -> None:
     """List the counters, each with its first sentence."""
-    from analyzer.counters.catalogue import list_rows
+    from analyzer.catalogue import list_rows
     from analyzer.report.counter_text import list_text
 
     click.echo(list_text(list_rows(group=group, observability=observability, word=word)), nl=False)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from analyzer.correlate.observed import UNKNOWN, Observed
 from analyzer.correlate.steps import Numbers, Steps
 from analyzer.correlate.votes import Curve, Votes, Windows, between, votes_at, votes_on_grid
-from analyzer.counters.prediction import NUMBER
+from analyzer.prediction import NUMBER
 from analyzer.schema import Rows
 
 WITHIN_NS = 50_000_000  # an offset known less closely than this is not known

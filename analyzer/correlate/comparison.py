@@ -37,7 +37,7 @@ from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
 from analyzer.counters import Series, deltas
-from analyzer.counters.prediction import BY_MERGING, INFERRED, MERGED, NUMBER
+from analyzer.prediction import BY_MERGING, INFERRED, MERGED, NUMBER
 from analyzer.schema import Rows
 
 REASONS = {

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.correlate.observed import Observed
-from analyzer.counters.prediction import NUMBER, PREDICTED
+from analyzer.prediction import NUMBER, PREDICTED
 from analyzer.schema import Rows
 
 EDGE_NS = 5_000_000  # a snapshot takes as long: what was captured nearer to it may be counted before or after

@@ -5,7 +5,8 @@ from __future__ import annotations
 from analyzer.counters.drafts import SnapshotError
 from analyzer.counters.intervals import Change, Interval, Restart, deltas, diff, restarts
 from analyzer.counters.names import GAUGES, GROUPS, group_of
-from analyzer.counters.snapshots import Series, Snapshot, read_snapshots, series_of
+from analyzer.counters.series import Series, Snapshot
+from analyzer.counters.snapshots import read_snapshots, series_of
 
 __all__ = [
     "GAUGES",

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from analyzer.counters.drafts import SnapshotError
 from analyzer.counters.names import GAUGES, group_of, listed_once_moved, rank_of
-from analyzer.counters.snapshots import Series, Snapshot
+from analyzer.counters.series import Series, Snapshot
 
 WRAP = 1 << 32
 _WIDE_GROUPS = ("Ip", "IpExt", "Ip6")  # of 64 bits on hosts of 32 bits, too

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Literal
 
 from analyzer.counters.drafts import Draft, SnapshotError
 from analyzer.counters.formats import Reader
 from analyzer.counters.guess import kind_of
+from analyzer.counters.intervals import restarts
 from analyzer.counters.names import group_of
+from analyzer.counters.series import Kind, Series, Snapshot
 from analyzer.counters.stamps import MTIME_NS, Stamp, stamp_in_name
 
 MAX_LINE = 1 << 20
@@ -22,45 +23,6 @@ PATIENCE = 4 << 20
 FORMS = "nstat, nstat --json, /proc/net/{snmp,netstat,snmp6}, netstat -s, node_exporter or counters.jsonl"
 
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\xfd7zXZ", b"BZh")
-
-Kind = Literal["absolute", "increments"]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The counters of one host at one time.
-
-    Attributes
-    ----------
-    time_ns : when it was taken
-    uncertainty_ns : how far that may be off
-    time_from : where the time comes from: series, line, exporter, name, mtime
-    values : the counters, under nstat's names
-    kind : since the host started (absolute), or since the snapshot before (increments)
-    zeros : whether counters that are zero are listed; otherwise a name that is absent means zero, or not known
-    source : path, and line where the file holds several
-    notes : what to know before trusting it
-    guessed : why `kind` was chosen, where the text does not tell; empty where it is certain
-    """
-
-    time_ns: int
-    uncertainty_ns: int
-    time_from: str
-    values: dict[str, int]
-    kind: Kind
-    zeros: bool
-    source: str
-    notes: list[str] = field(default_factory=list)
-    guessed: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """The snapshots of one host in order of time, and what to know of them."""
-
-    host: str
-    snapshots: list[Snapshot]
-    notes: list[str] = field(default_factory=list)
 
 
 def read_snapshots(path: str | Path, *, increments: bool | None = None) -> list[Snapshot]:
@@ -92,8 +54,6 @@ def series_of(paths: Sequence[str | Path], host: str = "", *, increments: bool |
 
     What the text of nstat does not say is guessed from all files together.
     """
-    from analyzer.counters.intervals import restarts
-
     every = [snapshot for path in paths for snapshot in read_snapshots(path, increments=increments)]
     every.sort(key=lambda snapshot: snapshot.time_ns)
     snapshots = _guessed_together(every)

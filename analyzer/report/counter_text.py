@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from analyzer.catalogue import CATALOGUE, find
+from analyzer.catalogue.entries import first_sentence
 from analyzer.correlate import (
     BOUNDED,
     EVERY_FLOW,
@@ -19,8 +21,6 @@ from analyzer.correlate import (
     Fit,
 )
 from analyzer.counters import Change
-from analyzer.counters.catalogue import CATALOGUE, find
-from analyzer.counters.catalogue.entries import first_sentence
 from analyzer.errors import UsageError
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.text import printable

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.analysis import Analysis
+from analyzer.catalogue import find
 from analyzer.correlate import AGREE, Compared
-from analyzer.counters.catalogue import find
-from analyzer.counters.prediction import INFERRED as MODELLED
-from analyzer.counters.prediction import NUMBER
 from analyzer.errors import UsageError
+from analyzer.prediction import INFERRED as MODELLED
+from analyzer.prediction import NUMBER
 from analyzer.report.counter_text import meaning
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.text import endpoint, plural, time_text

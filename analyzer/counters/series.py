@@ -1,0 +1,45 @@
+"""What reading counters gives: a snapshot of one time, and the series of a host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["absolute", "increments"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The counters of one host at one time.
+
+    Attributes
+    ----------
+    time_ns : when it was taken
+    uncertainty_ns : how far that may be off
+    time_from : where the time comes from: series, line, exporter, name, mtime
+    values : the counters, under nstat's names
+    kind : since the host started (absolute), or since the snapshot before (increments)
+    zeros : whether counters that are zero are listed; otherwise a name that is absent means zero, or not known
+    source : path, and line where the file holds several
+    notes : what to know before trusting it
+    guessed : why `kind` was chosen, where the text does not tell; empty where it is certain
+    """
+
+    time_ns: int
+    uncertainty_ns: int
+    time_from: str
+    values: dict[str, int]
+    kind: Kind
+    zeros: bool
+    source: str
+    notes: list[str] = field(default_factory=list)
+    guessed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The snapshots of one host in order of time, and what to know of them."""
+
+    host: str
+    snapshots: list[Snapshot]
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,160 @@
+"""Compiled prediction of how the host's receiver answers: delayed and compressed ACKs, and windows it would rather have closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline, part
+from analyzer.prediction.arrival.blocks_kernel import clear_blocks, note_block
+from analyzer.prediction.arrival.receiver_kernel import window_shift
+from analyzer.prediction.arrival.state import (
+    AT_ONCE_NS,
+    ATO_NS,
+    ATO_TICK_NS,
+    BLOCKS_EXPECTED,
+    DUPLICATES,
+    FIRST_SEGMENTS,
+    IN_ORDER,
+    LEAST_MSS,
+    NOTHING_NEW,
+    OUT_OF_ORDER,
+    QUIET_NS,
+    WINDOW_PART,
+)
+from analyzer.prediction.emit_kernel import add, add_range, segment_size
+from analyzer.prediction.names import NUMBER
+from analyzer.serial import difference
+
+difference = inline(difference)
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+DELAYED_ACKS, ACK_COMPRESSED = NUMBER["TcpExtDelayedACKs"], NUMBER["TcpExtTCPAckCompressed"]
+WANT_ZERO_WINDOW = NUMBER["TcpExtTCPWantZeroWindowAdv"]
+
+
+@part
+def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -> None:
+    """tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was."""
+    side = 1 - np.int64(row["direction"])
+    own["bare_ns"][side] = 0
+    if row["payload_len"] == 0 and not row["flags"] & FIN:
+        if found == NOTHING_NEW and own["held"][side] > 0:  # whether an ACK is due is asked again: held back once more
+            own["held"][side] += 1
+            own["bare_ns"][side] = row["time_ns"]
+        return
+    own["data_ns"][side] = row["time_ns"]
+    if own["due_ns"][side] == 0:
+        own["due_ns"][side] = row["time_ns"]
+    size = min(np.int64(row["payload_len"]), segment_size(row, talk))
+    own["mss"][side] = max(np.int64(own["mss"][side]), size)
+    own["direct"][side] = 1
+    own["soon"][side] = found == IN_ORDER and own["mss"][side] == 0 and not talk["fin"][side]
+    if found == IN_ORDER:
+        clear_blocks(own, side)
+        if own["queue"][
+            side
+        ]:  # the next hole: this segment is the first of those answered at once, or comes before them
+            own["counted_at"][side], own["counted"][side] = own["next"][side], 1
+    elif found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
+        hold_back(row, own, side, out, used)
+
+
+@inline
+def hold_back(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+    """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
+    if own["joins"][side] == 2:
+        own["counted"][side] = DUPLICATES  # how many were answered at once is not certain any more
+        return
+    if own["counted_at"][side] != own["next"][side]:
+        own["counted_at"][side], own["counted"][side] = own["next"][side], 0
+    left = np.int64(row["seq"])
+    space = np.int64(row["payload_len"]) + (row["flags"] & FIN)
+    block = note_block(own, side, left, left + space & 0xFFFFFFFF)
+    if block >= BLOCKS_EXPECTED and own["held"][side] > 0:
+        saved(row, own, side, np.int64(own["held"][side]) - 1, out, used)  # what was held back goes out first
+        own["early"][side] = 1
+    elif own["counted"][side] < DUPLICATES:
+        own["counted"][side] += 1
+    else:
+        own["held"][side] += 1
+        own["doubted"][side] += np.int64(own["joins"][side])
+        own["direct"][side] = 0
+
+
+@part
+def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
+    """tcp_event_ack_sent(), tcp_delack_timer_handler(), tcp_select_window(): a segment of the host; called before arrival_sent()."""
+    side, flags = np.int64(row["direction"]), np.int64(row["flags"])
+    if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
+        own["due_ns"][side] = own["held"][side] = own["doubted"][side] = own["early"][side] = own["widest"][side] = 0
+        own["told"][side] = row["ack"]
+        return
+    bare = row["payload_len"] == 0 and not flags & FIN
+    compressed(row, own, side, bare, out, used)
+    shift = window_shift(own, side)
+    unit = 1 << shift
+    window = np.int64(row["window"]) << shift
+    moved: Int = difference(np.int64(row["ack"]) + window, own["edge"][side])
+    if (
+        bare
+        and own["due_ns"][side]
+        and difference(row["ack"], own["told"][side]) > 0
+        and by_timer(row, own, side, moved < unit)
+    ):
+        add(row, DELAYED_ACKS, 1, out, used)
+    own["due_ns"][side] = 0
+    own["widest"][side] = max(np.int64(own["widest"][side]), window)
+    known = own["scales"][0] and own["scales"][1] and own["mss"][side] > 0  # only what was received takes room
+    if known and 0 <= moved < unit and wants_zero(row, own, side):
+        add(row, WANT_ZERO_WINDOW, 1, out, used)  # the right edge stays: what was offered is not taken back
+    own["told"][side] = row["ack"]
+
+
+@inline
+def by_timer(row: Any, own: Any, side: Int, kept: Any) -> Any:
+    """tcp_delack_timer(): did the timer send this ACK? A reader that makes room may answer as well, at any time.
+
+    The timer runs for 40 ms or more; not at all before the first data (tcp_event_data_recv() sets icsk_ack.ato).
+    """
+    waited = row["time_ns"] - own["due_ns"][side]
+    if own["soon"][side]:
+        return waited >= AT_ONCE_NS
+    if row["time_ns"] - own["data_ns"][side] < QUIET_NS:
+        return False
+    return waited >= ATO_NS or (waited >= ATO_NS - ATO_TICK_NS and kept)
+
+
+@inline
+def wants_zero(row: Any, own: Any, side: Int) -> Any:
+    """__tcp_select_window(): is there so little room that the window would be closed, were it not open already?"""
+    mss: Int = max(np.int64(own["mss"][side]), np.int64(LEAST_MSS))
+    widest = np.int64(own["widest"][side])
+    offered = difference(own["edge"][side], row["ack"])
+    free = offered
+    if widest < FIRST_SEGMENTS * mss:  # the window is the whole buffer
+        free = min(free, widest - np.int64(own["stored"][side]))
+    return offered > 0 and free < max(mss, widest // WINDOW_PART)
+
+
+@inline
+def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any, used: Any) -> None:
+    """ACKs that data out of order was owed and that this segment saves; one that answers nothing else is one of them."""
+    if own["early"][side] and bare:
+        own["early"][side] = 0
+        return
+    held = np.int64(own["held"][side])
+    if own["bare_ns"][side] and not bare and row["time_ns"] - own["bare_ns"][side] < AT_ONCE_NS:
+        held -= 1  # that ACK made room for this data, which went out first
+    saved(row, own, side, held - 1 if bare and not own["direct"][side] else held, out, used)
+    own["early"][side] = 0
+
+
+@inline
+def saved(row: Any, own: Any, side: Int, many: Int, out: Any, used: Any) -> None:
+    """So many ACKs were saved, unless segments joined in the backlog."""
+    if many > 0:
+        least = max(0, many - np.int64(own["doubted"][side]))
+        add_range(row, ACK_COMPRESSED, many, least, many, out, used)
+    own["held"][side] = own["doubted"][side] = 0

@@ -1,0 +1,158 @@
+"""Compiled model of header prediction: does an acknowledgment take the fast path of tcp_rcv_established()?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline
+from analyzer.decode.codes import O_TIMESTAMPS
+from analyzer.prediction.delivery.offers_kernel import agreed, scale
+from analyzer.prediction.delivery.state import EARLY_TIMES, SPOKEN
+from analyzer.prediction.emit_kernel import add, add_range
+from analyzer.prediction.names import NUMBER
+from analyzer.serial import difference
+
+difference = inline(difference)
+FIN, SYN, RST, PSH, ACK, ECE, CWR, ALL_FLAGS = 1, 2, 4, 8, 16, 64, 128, 0x1FF
+AT_ONCE_NS = 1_000_000  # what an ACK lets go is sent within that
+IDLE_NS = 100_000_000  # more than pacing delays a segment
+EARLY_NS = 5_000_000
+
+PURE_ACKS, HP_ACKS = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPHPAcks"]
+TOGETHER = NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
+
+
+@inline
+def is_predicted(row: Any, own: Any, side: Int) -> Any:
+    """Is the segment the one that pred_flags expects?"""
+    if not own["predicts"][side] or own["fin"][side] or own["fin_received"][side]:
+        return False
+    if row["flags"] & ALL_FLAGS & ~PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> scale(
+        own, 1 - side
+    ):
+        return False
+    timestamps = agreed(own, O_TIMESTAMPS)
+    if row["seq"] != own["rcv_nxt"][side] or row["header_len"] != (32 if timestamps else 20):
+        return False
+    stamped = row["options"] & O_TIMESTAMPS and difference(row["tsval"], own["ts_recent"][side]) >= 0
+    return stamped or not timestamps
+
+
+@inline
+def updates_window(row: Any, own: Any, side: Int, advances: Any) -> Any:
+    """tcp_ack_update_window(): take over the window that is offered; is it counted for news?"""
+    ahead = difference(row["seq"], own["snd_wl1"][side])
+    window = np.int64(row["window"]) << (np.int64(0) if row["flags"] & SYN else scale(own, 1 - side))
+    news = advances or ahead > 0 or (ahead == 0 and (window > own["snd_wnd"][side] or window == 0))
+    if news:
+        own["snd_wl1"][side] = row["seq"]
+        if own["snd_wnd"][side] != window:
+            own["snd_wnd"][side] = window
+            own["predicts"][side] = 1 if own["rcv_high"][side] == own["rcv_nxt"][side] and own["rcv_wnd"][side] else 0
+            own["max_window"][side] = max(np.int64(own["max_window"][side]), window)
+    return news
+
+
+@inline
+def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, out: Any, used: Any) -> None:
+    """What tcp_ack() counts for the segment itself."""
+    pure = row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
+    if pure:
+        if own["handshake_acks"][side] != SPOKEN:
+            own["handshake_acks"][side] += 1
+        if fast and advances:
+            note_early(row, own, side)
+            add(row, HP_ACKS, 1, out, used)
+        else:
+            add(row, PURE_ACKS, 1, out, used)
+        add(row, TOGETHER, 1, out, used)
+    elif fast and advances:
+        add_range(row, HP_ACKS, 1, 0, 1, out, used)
+        add_range(row, TOGETHER, 1, 0, 1, out, used)
+
+
+@inline
+def note_early(row: Any, own: Any, side: Int) -> None:
+    """Keep when the ACK came; with too many times, the nearest two become one."""
+    times: Int = np.int64(own["early_times"][side])
+    if times and row["time_ns"] - own["early_ns"][side, times - 1] < EARLY_NS:
+        own["early"][side, times - 1] += 1
+        return
+    if times == EARLY_TIMES:
+        nearest: Int = 1
+        for k in range(2, times):
+            gap = own["early_ns"][side, k] - own["early_ns"][side, k - 1]
+            if gap < own["early_ns"][side, nearest] - own["early_ns"][side, nearest - 1]:
+                nearest = k
+        own["early"][side, nearest - 1] += own["early"][side, nearest]
+        times -= 1
+        for k in range(nearest, times):
+            own["early_ns"][side, k], own["early"][side, k] = own["early_ns"][side, k + 1], own["early"][side, k + 1]
+    own["early_ns"][side, times], own["early"][side, times] = row["time_ns"], 1
+    own["early_times"][side] = times + 1
+
+
+@inline
+def closes(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+    """tcp_close(): FIN_WAIT_1 has no fast path, and begins when the FIN is queued, which may be long before it is sent.
+
+    A FIN behind data that was not sent yet goes with the last of it (tcp_send_fin()). One on its own was queued just now, unless
+    the ACK before it let it go.
+    """
+    at_once = row["time_ns"] - own["last_ns"][side] < AT_ONCE_NS
+    waited = own["last_ns"][side] > own["sent_ns"][side] and (own["packets_out"][side] > 0 or own["episodes"][side])
+    if row["payload_len"] == 0 and not (at_once and waited):
+        return
+    widens(row, own, side, out, used)
+
+
+@inline
+def widens(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+    """The ACKs that came early may have met a socket that was closed already."""
+    for k in range(np.int64(own["early_times"][side])):
+        count = np.int64(own["early"][side, k])
+        for counter, least, most in ((HP_ACKS, -count, np.int64(0)), (PURE_ACKS, np.int64(0), count)):
+            add_range(row, counter, 0, least, most, out, used)
+            out[used[0] - 1]["time_ns"] = own["early_ns"][side, k]
+    own["early_times"][side] = 0
+
+
+@inline
+def writes(row: Any, own: Any, side: Int) -> None:
+    """New data some time after all was acknowledged: it was written now, so that the socket is not closed."""
+    if own["packets_out"][side] == 0 and row["time_ns"] - own["last_ns"][side] > IDLE_NS and own["snd_wnd"][side] > 0:
+        own["early_times"][side] = 0
+
+
+@inline
+def not_taken(row: Any, own: Any, side: Int, sure: Any, out: Any, used: Any) -> None:
+    """tcp_check_req(): a full listener drops the ACKs that would end the handshake, or answers them with a reset."""
+    count = np.int64(own["handshake_acks"][side])
+    if count > 0:
+        most = -count if sure else np.int64(0)
+        add_range(row, PURE_ACKS, most, -count, most, out, used)
+        add_range(row, TOGETHER, most, -count, most, out, used)
+    own["handshake_acks"][side] = 0
+
+
+@inline
+def after_segment(row: Any, own: Any, side: Int, end: Int, out: Any, used: Any) -> None:
+    """What the segment leaves for the next: tcp_data_queue(), tcp_replace_ts_recent()."""
+    if row["flags"] & FIN and own["packets_out"][side] > 0 and not own["fin"][side]:
+        widens(row, own, side, out, used)  # its own FIN may never get out
+    own["last_ns"][side] = row["time_ns"]
+    newer = row["options"] & O_TIMESTAMPS and difference(row["tsval"], own["ts_recent"][side]) > 0
+    if newer and difference(row["seq"], own["rcv_wup"][side]) <= 0:
+        own["ts_recent"][side] = row["tsval"]
+    if row["payload_len"] > 0 or row["flags"] & FIN:
+        if difference(end, own["rcv_high"][side]) > 0:
+            own["rcv_high"][side] = end
+        if difference(row["seq"], own["rcv_nxt"][side]) <= 0:
+            if difference(end, own["rcv_nxt"][side]) > 0:
+                own["rcv_nxt"][side] = end
+            if row["flags"] & FIN:
+                own["fin_received"][side] = 1
+        waits = difference(own["rcv_high"][side], own["rcv_nxt"][side]) > 0
+        own["predicts"][side] = 0 if waits or own["rcv_wnd"][side] == 0 else 1
