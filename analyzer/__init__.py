@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analyzer.analysis import Analysis, analyze
+    from analyzer.analysis import Analysis
+    from analyzer.run import analyze
 
 __all__ = ["Analysis", "analyze"]
 
@@ -18,7 +19,7 @@ __all__ = ["Analysis", "analyze"]
 def __getattr__(name: str) -> Any:
     """Load the stages when they are first used: `tcpcap --help` needs none of them."""
     if name in __all__:
-        from analyzer import analysis
+        from analyzer import run
 
-        return getattr(analysis, name)
+        return getattr(run, name)
     raise AttributeError(f"module 'analyzer' has no attribute {name!r}")

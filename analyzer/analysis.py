@@ -1,7 +1,8 @@
-"""analyze(): the one place where all stages meet. Analysis holds what they found."""
+"""What was found in a capture: an Analysis, whose tables are made when they are first asked for."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,31 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyzer.accelerate import announced
 from analyzer.account import Account
-from analyzer.capture import Damage, FileInfo, Interfaces, open_capture
-from analyzer.capture.bundle import COUNTERS_FILE, host_of, part_of
-from analyzer.checksums import CaptureHost, Checker, Checksums
+from analyzer.capture import Damage, FileInfo, Interfaces
+from analyzer.capture.bundle import host_of
+from analyzer.checksums import CaptureHost, Checksums
 from analyzer.checksums.counted import Fit, fits
 from analyzer.correlate import Compared, Comparison, facts_of
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
-from analyzer.counters import Series, deltas, series_of
-from analyzer.errors import UsageError, suggest
-from analyzer.events.judge import Judge
+from analyzer.counters import Series, deltas
+from analyzer.errors import UsageError
 from analyzer.flows import FlowTracker
-from analyzer.flows.tracker import MAX_FLOWS
-from analyzer.kinds import NAMES
-from analyzer.passes import (
-    TIMED_FLOWS,
-    Progress,
-    decoded,
-    events_of,
-    increment_rows,
-    load_kernels,
-    recorded_hosts,
-    table_rows,
-)
+from analyzer.passes import increment_rows, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
 from analyzer.summary import Summary
@@ -42,14 +30,13 @@ from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACK
 if TYPE_CHECKING:
     import pandas as pd
 
-Paths = str | Path | Sequence[str | Path]
-
 
 class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
     `capture` (a dict, as in `tcpcap analyze --json`), `flows`, `packets`, `events`, `event_counts`, `checksums`,
-    `capture_hosts`, `counters`, `increments`, `warnings` (sentences), `damages`.
+    `capture_hosts`, `counters`, `increments`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
+    it in a notebook: reports know what they report on, not the other way round.
     """
 
     def __init__(
@@ -65,6 +52,7 @@ class Analysis:
         counters: Series | None = None,
         host_addresses: Sequence[str] = (),
         counted: Comparison | None = None,
+        shown: Callable[[Analysis], str] = repr,
     ) -> None:
         self.paths = paths
         self.files = files
@@ -77,6 +65,7 @@ class Analysis:
         self.counter_series = counters
         self.host_addresses = list(host_addresses)
         self._counted = counted
+        self._shown = shown
 
     @cached_property
     def flows(self) -> pd.DataFrame:
@@ -144,7 +133,7 @@ class Analysis:
     def _count_into(self, comparison: Comparison) -> None:
         """Read the capture again for a comparison."""
         self._refuse_pipe("counters")
-        predictor = _predictor(self._local, self.paths)
+        predictor = predictor_of(self._local, self.paths)
         tell, max_flows = comparison.add_events, self.flow_tracker.max_flows
         for increments in increment_rows(self.paths, predictor, max_flows=max_flows, tell_events=tell):
             comparison.add(increments)
@@ -180,7 +169,7 @@ class Analysis:
         if not self._local:
             return
         self._refuse_pipe("increments")
-        predictor = _predictor(self._local, self.paths)
+        predictor = predictor_of(self._local, self.paths)
 
         def parts() -> Iterator[Rows]:
             yield from increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows)
@@ -262,159 +251,15 @@ class Analysis:
         return f"<Analysis of {', '.join(self.paths)}: {frames:,} frames, {self.flow_tracker.total:,} flows>"
 
     def _repr_html_(self) -> str:
-        import html
-
-        from analyzer.report.console import console_text
-
-        return f"<pre>{html.escape(console_text(self))}</pre>"
+        return f"<pre>{html.escape(self._shown(self))}</pre>"
 
 
-def analyze(
-    paths: Paths,
-    *,
-    snapshots: Sequence[str | Path] = (),
-    hosts: Sequence[str] = (),
-    checksums: bool = True,
-    predict: bool = False,
-    max_flows: int = MAX_FLOWS,
-    batch_frames: int | None = None,
-    window_bytes: int | None = None,
-    progress: Progress | None = None,
-    notify: Callable[[str], None] | None = None,
-) -> Analysis:
-    """Read, decode and follow a capture.
-
-    Parameters
-    ----------
-    paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
-    snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
-    hosts : addresses of the host that took the capture, where they are known better than the packets tell
-    checksums : verify them; without, `checksums` and `capture_hosts` stay empty
-    predict : get ready to predict counters also where there are no snapshots (`increments` can be asked for without)
-    max_flows : how many conversations are followed at most
-    batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
-    progress : called with the Capture after each batch
-    notify : called with a sentence when the kernels must be compiled first
-
-    Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
-    """
-    names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    given, recorded = addresses(hosts), recorded_hosts(names)
-    counters = _counters(names, snapshots)
-    summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
-    judge = Judge(tracker)
-    local = given or list(recorded)
-    # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
-    counted = Comparison(counters) if counters is not None and local and checksums else None
-    predictor = _predictor(local, names)
-    with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
-        with announced(notify or (lambda _: None)):
-            load_kernels(summary, tracker, judge, checker)
-            if counters is not None or predict:
-                predictor.load()
-        for rows in decoded(capture, checker):
-            summary.add(rows, len(capture.interfaces))
-            for part in tracker.follow(rows):
-                if counted is None:
-                    judge.add(part)
-                else:
-                    _count(events_of(judge, part), part, predictor, counted)
-            if progress is not None:
-                progress(capture)
-    for _ in judge.finish():
-        pass
-    if counted is not None:
-        for increments in predictor.settle():
-            counted.add(increments)
-        counted.add_late(predictor.finish())
-    counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
-    result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
-    return Analysis(
-        names,
-        capture.files,
-        capture.interfaces,
-        capture.damages,
-        summary,
-        tracker,
-        counts,
-        result,
-        counters,
-        local,
-        counted,
-    )
-
-
-def _count(events: Rows, part: Rows, predictor: Predictor, comparison: Comparison) -> None:
-    """What one part of a batch adds to the counters."""
-    comparison.add_events(events)
-    for increments in predictor.add(part, events):
-        comparison.add(increments)
-
-
-def _is_pipe(path: str) -> bool:
-    return path == "-" or Path(path).is_fifo()
-
-
-def _predictor(local: Sequence[str], paths: Sequence[str]) -> Predictor:
+def predictor_of(local: Sequence[str], paths: Sequence[str]) -> Predictor:
     """For the host with these addresses, with the links and settings that its host.json names."""
     recorded = [host for host in map(host_of, paths) if host is not None]
     mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
     return Predictor(local, mtu, {name: value for host in recorded for name, value in host.sysctls.items()})
 
 
-def addresses(hosts: Sequence[str]) -> list[str]:
-    """The addresses of hosts in their usual form; a UsageError for what is none."""
-    import ipaddress
-
-    found = []
-    for host in hosts:
-        try:
-            found.append(str(ipaddress.ip_address(host)))
-        except ValueError:
-            raise UsageError("--host", f"{host!r} is no IP address", "give one, such as 192.0.2.1") from None
-    return found
-
-
-def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series | None:
-    """The snapshots of a host: those that were named, else those of the only bundle."""
-    bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
-    files = list(snapshots) or (bundles if len(bundles) == 1 else [])
-    return series_of(files) if files else None
-
-
-def table_frames(
-    paths: list[str],
-    table: str,
-    *,
-    snapshots: Sequence[str | Path] = (),
-    hosts: Sequence[str] = (),
-    progress: Progress | None = None,
-    notify: Callable[[str], None] | None = None,
-    damages: list[Damage] | None = None,
-) -> Iterator[pd.DataFrame]:
-    """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
-
-    Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
-    """
-    if table in (COUNTERS.name, INCREMENTS.name):
-        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, predict=True, progress=progress, notify=notify)
-        if damages is not None:
-            damages.extend(analysis.damages)
-        analysis.need_host(table)
-        frames = iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
-    else:
-        parts = table_rows(paths, table, progress=progress, notify=notify, damages=damages)
-        frames = map(TABLES[table].frame, parts)
-    empty = True
-    for frame in frames:
-        empty = False
-        yield frame
-    if empty:
-        yield TABLES[table].empty()
-
-
-def table_named(name: str, where: str) -> str:
-    """`name`, if it is a table that can be exported; a UsageError that names `where` it stood, with the nearest names."""
-    if name not in TABLES:
-        raise UsageError(where, f"no table {name!r}", suggest(name, list(TABLES)))
-    return name
+def _is_pipe(path: str) -> bool:
+    return path == "-" or Path(path).is_fifo()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analyzer.analysis import increment_rows
+from analyzer.passes import increment_rows
 from analyzer.prediction import PREDICTED, Predictor
 from analyzer.schema import Rows
 from tests import build, pkt

@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from analyzer.accelerate import sources
-
-ROOT = Path(__file__).resolve().parent.parent
-# A module imports only from what stands to its left. Names joined by bars do not see each other.
-ORDER = (
-    "errors serial output schema kinds tables accelerate capture decode summary flows events checksums counters catalogue|sockets "
-    "prediction correlate diagnosis account passes analysis report|crosscheck|record cli"
-)
-RANKS = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("|")}
-FILES = sorted((ROOT / "analyzer").rglob("*.py"))
-LATE = {("analysis", "report")}  # an Analysis shows itself in a notebook, as the report would print it
-ENTRANCES = ("__init__", "__main__")  # the package itself: they only pass on what others give
-
-
-def part_of(module: str) -> str:
-    """`decode` for analyzer.decode.link."""
-    return module.split(".")[1]
-
-
-def imports(file: Path) -> list[tuple[str, str]]:
-    """(module, name) of everything that is imported from analyzer, wherever in the file it is."""
-    found = []
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, "") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: relative import"
-            found += [(str(node.module), alias.name) for alias in node.names]
-    found = [(f"analyzer.{name}" if module == "analyzer" else module, name) for module, name in found]
-    return [(module, name) for module, name in found if module.startswith("analyzer.")]
+from tests.house import ENTRANCES, FILES, MODULES, PACKAGE, RANKS, ROOT, imported, imports, needed, room_of
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_imports_go_one_way(file: Path) -> None:
     """A stage imports from earlier stages and from itself; compiled code stands in kernels."""
-    own = file.relative_to(ROOT / "analyzer").parts[0].removesuffix(".py").removesuffix("_kernel")
+    own = file.relative_to(PACKAGE).parts[0].removesuffix(".py").removesuffix("_kernel")
     assert own in RANKS or own in ENTRANCES, "a module without a place in the order"
     for module, name in imports(file):
-        other = part_of(module).removesuffix("_kernel")
+        other = room_of(imported(module, name)).removesuffix("_kernel")
         if own not in ENTRANCES:
-            assert other == own or RANKS[other] < RANKS[own] or (own, other) in LATE, f"imports {module}"
+            assert other == own or RANKS.get(other, len(RANKS)) < RANKS[own], f"imports {module}"
         if module == "analyzer.accelerate" and name in ("kernel", "part", "inline"):
             assert file.stem.endswith("_kernel"), "compiled code outside of a kernel module"
+
+
+def test_imports_run_in_no_circle() -> None:
+    """Not even inside a stage, and not even where an import waits inside a function: each module can be read before those that need it."""
+    order = list(TopologicalSorter({module: needed(module) for module in MODULES}).static_order())
+    assert sorted(order) == sorted(MODULES)
+    assert order.index("analyzer.analysis") < order.index("analyzer.report.console") < order.index("analyzer.run")
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file.stem.endswith("_kernel")], ids=lambda file: file.stem)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analyzer import analyze
-from analyzer.analysis import increment_rows
+from analyzer.passes import increment_rows
 from analyzer.prediction import BY_MERGING, MERGED, PREDICTED, Predictor
 from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, queue, sacked
 from analyzer.prediction.delivery.requeue_kernel import again

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -792,6 +794,13 @@ def test_html_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert shown.endswith("</pre>")
     assert re.findall(r"<[^>]*>", shown) == ["<pre>", "</pre>"]
     assert "192.0.2.1:40000 &gt; 198.51.100.2:80" in shown
+
+
+def test_a_notebook_shows_what_the_command_prints(five: Analysis) -> None:
+    """Whoever called analyze(); what nobody gave a way of being shown says what it is."""
+    for analysis in (five, analyze(five.paths), copy.copy(five)):
+        assert analysis._repr_html_() == f"<pre>{html.escape(console_text(five))}</pre>"
+    assert made()._repr_html_() == "<pre>&lt;Analysis of made.pcap: 0 frames, 0 flows&gt;</pre>"
 
 
 def test_repr(five: Analysis) -> None:

@@ -40,8 +40,8 @@ def analyze(
     max_flows: int,
 ) -> None:
     """Say what happened: connections in trouble first, then what the capture holds."""
-    from analyzer.analysis import analyze as run
     from analyzer.report.progress import progress_shown
+    from analyzer.run import analyze as run
 
     with progress_shown() as (update, notify):
         analysis = run(
@@ -75,9 +75,9 @@ def checksums(
     trace: tuple[str, ...], as_json: bool, hosts: tuple[str, ...], snapshots: tuple[str, ...], top: int
 ) -> None:
     """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
-    from analyzer.analysis import analyze as run
     from analyzer.report.checksum_text import checksum_text, json_text
     from analyzer.report.progress import progress_shown
+    from analyzer.run import analyze as run
 
     with progress_shown() as (update, notify):
         analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update, notify=notify)
@@ -140,10 +140,10 @@ def export(
 
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves.
     """
-    from analyzer.analysis import table_frames, table_named
     from analyzer.report.export import export as write
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown
+    from analyzer.run import table_frames, table_named
 
     name, kind = table_named(table, "--table"), format_of(output, kind)
     if output == "-" and sys.stdout is None:
@@ -164,7 +164,7 @@ def export(
 @click.argument("table", required=False)
 def schema(table: str | None) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
-    from analyzer.analysis import table_named
+    from analyzer.run import table_named
     from analyzer.tables import TABLES
 
     names = [table_named(table, "TABLE")] if table else list(TABLES)

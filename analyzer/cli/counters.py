@@ -74,9 +74,9 @@ def trace(trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: 
     For example `tcpcap counters trace BUNDLE TcpRetransSegs`. NAME is as nstat prints it, or without its group. With
     snapshots, each interval tells what the kernel counted in it.
     """
-    from analyzer.analysis import analyze as run
     from analyzer.report.progress import progress_shown
     from analyzer.report.trace_text import trace_lines
+    from analyzer.run import analyze as run
 
     with progress_shown() as (update, notify):
         analysis = run(list(trace), snapshots=snapshots, hosts=hosts, predict=True, progress=update, notify=notify)

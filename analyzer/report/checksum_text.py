@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from analyzer.analysis import Analysis
 from analyzer.checksums import CaptureHost, Checksums
-from analyzer.checksums.fix import Fixed
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.text import plural, printable
 from analyzer.schema import Rows
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_STATES, CHECKSUM_VERDICTS, HEADER_CHECKSUM_STATES
+
+if TYPE_CHECKING:
+    from analyzer.checksums.fix import Fixed
 
 TOP = 20
 MANY = 3
