@@ -50,7 +50,9 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
     def compiled(function: Function) -> Function:
         arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
         if tuple(types) != arguments:
-            raise TypeError(f"{function.__qualname__}: types of {', '.join(types)}, but arguments {', '.join(arguments)}")
+            raise TypeError(
+                f"{function.__qualname__}: types of {', '.join(types)}, but arguments {', '.join(arguments)}"
+            )
         if mode() == "python":
             return function
         if mode() == "library":
@@ -59,7 +61,8 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
             except KernelsError:
                 if _asked() == "library" or not _has_numba():
                     raise
-        return _jit().kernel(function, types)
+        jitted: Function = _jit().kernel(function, types)
+        return jitted
 
     return compiled
 

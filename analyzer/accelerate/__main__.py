@@ -1,22 +1,35 @@
-"""`python -m analyzer.accelerate [FOLDER]` compiles the kernels into the library that this checkout loads, or into a folder."""
+"""`python -m analyzer.accelerate` compiles the kernels into the library that this checkout loads; with `--if-older`, only where it must.
+
+The last line that it prints names the files.
+"""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from analyzer.accelerate.build import build
-from analyzer.accelerate.library import FOLDER
+from analyzer.accelerate.library import FOLDER, LIBRARY, MANIFEST, KernelsError, Library
 from analyzer.errors import TcpcapError
 
 
-def main() -> None:
-    """Build, and say what was made."""
+def main(arguments: list[str]) -> None:
+    """Build where that is needed, and say what was made."""
+    if "--if-older" not in arguments or not _is_fresh():
+        try:
+            build(FOLDER, tell=lambda text: print(text, flush=True))  # noqa: T201
+        except (TcpcapError, ImportError) as error:
+            sys.exit(f"tcpcap: {error}")
+    print(LIBRARY, MANIFEST)  # noqa: T201
+
+
+def _is_fresh() -> bool:
+    """Is the library there that was made from these sources?"""
     try:
-        build(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER, tell=lambda text: print(text, flush=True))  # noqa: T201
-    except TcpcapError as error:
-        sys.exit(f"tcpcap: {error}")
+        Library()
+    except KernelsError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

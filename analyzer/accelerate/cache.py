@@ -47,7 +47,7 @@ def folder() -> Path | None:
     return path
 
 
-class Cache(_Cache):  # type: ignore[misc]
+class Cache(_Cache):
     """The compiled forms of one function. `missing` is called before one is made that was not there.
 
     `variant` tells forms apart that were compiled with other flags.

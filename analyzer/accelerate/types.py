@@ -94,17 +94,22 @@ Type = Scalar | Array | Group
 
 def rows_of(dtype: npt.DTypeLike, ndim: int = 1) -> Array:
     """An array that the kernel may write to."""
-    return Array(np.dtype(dtype), ndim)
+    return _array(np.dtype(dtype), ndim, True)
 
 
 def view_of(dtype: npt.DTypeLike, ndim: int = 1) -> Array:
     """An array that the kernel only reads."""
-    return Array(np.dtype(dtype), ndim, written=False)
+    return _array(np.dtype(dtype), ndim, False)
 
 
 def group_of(kind: type[tuple[Any, ...]], dtypes: Iterable[Any]) -> Group:
     """A NamedTuple of arrays that the kernel may write to, of these dtypes."""
-    return Group(kind, tuple(Array(np.dtype(dtype)) for dtype in dtypes))
+    return Group(kind, tuple(map(rows_of, dtypes)))
+
+
+def _array(dtype: np.dtype[Any], ndim: int, written: bool) -> Array:
+    """As numpy makes one of this dtype: where that is itself an array, its dimensions come behind."""
+    return Array(dtype.base, ndim + len(dtype.shape), written)
 
 
 def results_of(function: Callable[..., Any]) -> int:
