@@ -51,9 +51,21 @@ declared: dict[str, tuple[Any, Mapping[str, Type]]] = {}
 """Every kernel that was imported, by the name of its module and function: the dispatcher, and the types of its arguments."""
 
 
+class Part:
+    """A helper of kernels: compiled where they call it, and as Python where Python does, since it has no other way in from there."""
+
+    def __init__(self, dispatcher: Any) -> None:
+        self._dispatcher = dispatcher  # its type holds it weakly
+        self._numba_type_ = types.Dispatcher(dispatcher)
+        self.__wrapped__ = self.py_func = dispatcher.py_func
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.py_func(*arguments)
+
+
 def kernel(function: Callable[..., Any], argument_types: Mapping[str, Type]) -> Any:
     """Compile a function over arrays and numbers when it is first called, and keep the machine code for the next start."""
-    compiled = part(function, numba.njit(**_flags())(function))
+    compiled = _kept(_for_any_value(numba.njit(**_flags())(function)))
     waiting = compiled._compile_for_args
 
     def compile_for(*arguments: Any, **named: Any) -> Any:
@@ -65,17 +77,21 @@ def kernel(function: Callable[..., Any], argument_types: Mapping[str, Type]) -> 
     return compiled
 
 
-def part(function: Callable[..., Any], compiled: Any = None) -> Any:
-    """Compile a large helper of kernels on its own. Only they may call it: from Python there is no way in, and a crash instead."""
-    compiled = _for_any_value(compiled or numba.njit(**INTERNAL, **_flags())(function))
-    if folder() is not None:
-        compiled._cache = Cache(function, str(_flags()), announce)
-    return compiled
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a large helper of kernels on its own, and keep its machine code, too."""
+    return Part(_kept(_for_any_value(numba.njit(**INTERNAL, **_flags())(function))))
 
 
 def inline(function: Callable[..., Any]) -> Any:
-    """Compile a small helper of kernels: they contain it, without a call. Nor may Python call it."""
-    return _for_any_value(numba.njit(forceinline=True, **INTERNAL, **_flags())(function))
+    """Compile a small helper of kernels: they contain it, without a call."""
+    return Part(_for_any_value(numba.njit(forceinline=True, **INTERNAL, **_flags())(function)))
+
+
+def _kept(compiled: Any) -> Any:
+    """Have the machine code of a function kept, where there is a place for it."""
+    if folder() is not None:
+        compiled._cache = Cache(compiled.py_func, str(_flags()), announce)
+    return compiled
 
 
 def numba_type(declared_type: Type) -> Any:
