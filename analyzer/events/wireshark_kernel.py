@@ -8,7 +8,10 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel, rows_of
 from analyzer.flows.flow_kernel import low_end
+from analyzer.serial import difference
 from analyzer.tables import PACKETS
+
+difference = inline(difference)
 
 DIRECTION = [
     ("next_seq", "u4"),  # highest sequence number seen, and the byte after it; 0 is unknown
@@ -54,7 +57,7 @@ OUT_OF_ORDER_NS = 3_000_000  # and a segment out of order within 3 ms where no h
 @inline
 def later(a: Int, b: Int) -> Any:
     """Is sequence number `a` after `b`? Serial arithmetic of 32 bits."""
-    return np.int32(np.uint32(b) - np.uint32(a)) < 0
+    return difference(b, a) < 0
 
 
 @kernel(rows=rows_of(PACKETS.dtype), states=rows_of(LABEL_STATE), blank=rows_of(LABEL_STATE))
