@@ -16,14 +16,16 @@ import numpy.typing as npt
 
 from analyzer.accelerate import announced
 from analyzer.capture import Damage, Interface, Interfaces, RecordBatch
+from analyzer.capture.bundle import inputs
 from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, capture_file
 from analyzer.capture.records import RECORDS
 from analyzer.capture.source import Source
 from analyzer.checksums.checker import Checker
-from analyzer.checksums.fix_input import Copied, refuse_same, rereadable
-from analyzer.checksums.fix_output import Output, target_file
+from analyzer.checksums.fix_input import Copied, rereadable
+from analyzer.checksums.fix_output import Output
 from analyzer.checksums.passes import Fixer, Survey
 from analyzer.decode import decode
+from analyzer.output import appearing
 from analyzer.schema import Rows
 
 Offloaded = Callable[[Checker], npt.NDArray[np.bool_]]
@@ -88,7 +90,6 @@ def fix_checksums(
     """
     from analyzer.checksums.verdicts import offloaded as by_verdict
 
-    refuse_same(source, target)
     work = Work()
 
     def tell(done: int) -> None:
@@ -96,7 +97,7 @@ def fix_checksums(
             work.done = done
             progress(work)
 
-    with target_file(target) as file, rereadable(source, window_bytes) as open_again:
+    with appearing(target, inputs(source), "a capture") as file, rereadable(source, window_bytes) as open_again:
         with announced(notify or (lambda _: None)):
             _load_kernels()
         survey = Survey()
