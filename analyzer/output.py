@@ -1,4 +1,4 @@
-"""The one place that writes: files that appear when they are complete, and never over what is read, and standard output."""
+"""The one place that writes: files that appear when they are complete and never over what is read, and standard output."""
 
 from __future__ import annotations
 
