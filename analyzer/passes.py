@@ -7,10 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from analyzer.accelerate import announced
-from analyzer.capture import Capture, Damage, Interface, Interfaces, open_capture
+from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
-from analyzer.capture.records import RECORDS, RecordBatch
 from analyzer.checksums import Checker, Checksums
 from analyzer.decode import decode
 from analyzer.events.judge import Judge
@@ -19,7 +17,6 @@ from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
-from analyzer.summary import Summary
 from analyzer.tables import EVENTS
 
 Progress = Callable[[Capture], None]
@@ -35,7 +32,6 @@ def table_rows(
     batch_frames: int = EXPORT_BATCH_FRAMES,
     max_flows: int = MAX_FLOWS,
     progress: Progress | None = None,
-    notify: Callable[[str], None] | None = None,
     damages: list[Damage] | None = None,
 ) -> Iterator[Rows]:
     """The rows of a table, piece by piece while the capture is read; what could not be read is added to `damages`.
@@ -47,8 +43,6 @@ def table_rows(
     judge, checker = Judge(tracker, keep=table == "events"), Checker() if table in ("packets", "checksums") else None
     recorded = recorded_hosts(paths)
     with open_capture(paths, batch_frames=batch_frames) as capture:
-        with announced(notify or (lambda _: None)):
-            labeller.add(load_kernels(Summary(), tracker, judge, checker))
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
                 for events in judge.judge(part):
@@ -133,27 +127,3 @@ def recorded_hosts(paths: Sequence[str]) -> dict[str, str]:
     """The addresses of the hosts of all bundles, and the file that says so."""
     hosts = [host for host in map(host_of, paths) if host is not None]
     return {address: host.path for host in hosts for address in host.addresses}
-
-
-def load_kernels(summary: Summary, tracker: FlowTracker, judge: Judge, checker: Checker | None) -> Rows:
-    """Run every kernel once on no frames: loading, or the very first time compiling, happens here."""
-    from analyzer.capture.merge_kernel import load as load_merge
-    from analyzer.capture.pcap_kernel import load as load_pcap
-    from analyzer.capture.pcapng_kernel import load as load_pcapng
-
-    interfaces = Interfaces()
-    interfaces.add(Interface(0, 1))
-    buffer = np.zeros(0, np.uint8)
-    buffer.flags.writeable = False  # as the windows of a file are: numba compiles for that
-    load_pcap(buffer, np.zeros(0, RECORDS.dtype))
-    load_pcapng(buffer, np.zeros(0, RECORDS.dtype))
-    load_merge()
-    batch = RecordBatch(buffer, np.zeros(0, RECORDS.dtype), 1)
-    rows = decode(batch, interfaces)
-    if checker is not None:
-        checker.check(batch, rows, interfaces)
-    summary.add(rows, 1)
-    tracker.load()
-    for part in tracker.follow(rows):
-        judge.add(part)
-    return rows

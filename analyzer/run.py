@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer.accelerate import announced
 from analyzer.analysis import Analysis, predictor_of
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, part_of
@@ -19,7 +18,7 @@ from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
-from analyzer.passes import TIMED_FLOWS, Progress, decoded, events_of, load_kernels, recorded_hosts, table_rows
+from analyzer.passes import TIMED_FLOWS, Progress, decoded, events_of, recorded_hosts, table_rows
 from analyzer.prediction import Predictor
 from analyzer.report.console import console_text
 from analyzer.schema import Rows
@@ -38,12 +37,10 @@ def analyze(
     snapshots: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
     checksums: bool = True,
-    predict: bool = False,
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
     window_bytes: int | None = None,
     progress: Progress | None = None,
-    notify: Callable[[str], None] | None = None,
 ) -> Analysis:
     """Read, decode and follow a capture.
 
@@ -53,11 +50,9 @@ def analyze(
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
-    predict : get ready to predict counters also where there are no snapshots (`increments` can be asked for without)
     max_flows : how many conversations are followed at most
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
-    notify : called with a sentence when the kernels must be compiled first
 
     Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
     """
@@ -71,10 +66,6 @@ def analyze(
     counted = Comparison(counters) if counters is not None and local and checksums else None
     predictor = predictor_of(local, names)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
-        with announced(notify or (lambda _: None)):
-            load_kernels(summary, tracker, judge, checker)
-            if counters is not None or predict:
-                predictor.load()
         for rows in decoded(capture, checker):
             summary.add(rows, len(capture.interfaces))
             for part in tracker.follow(rows):
@@ -140,7 +131,6 @@ def table_frames(
     snapshots: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
     progress: Progress | None = None,
-    notify: Callable[[str], None] | None = None,
     damages: list[Damage] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
@@ -148,13 +138,13 @@ def table_frames(
     Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
     if table in (COUNTERS.name, INCREMENTS.name):
-        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, predict=True, progress=progress, notify=notify)
+        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, progress=progress)
         if damages is not None:
             damages.extend(analysis.damages)
         analysis.need_host(table)
         frames = iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
     else:
-        parts = table_rows(paths, table, progress=progress, notify=notify, damages=damages)
+        parts = table_rows(paths, table, progress=progress, damages=damages)
         frames = map(TABLES[table].frame, parts)
     empty = True
     for frame in frames:

@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import kernel
+from analyzer.accelerate import kernel, rows_of, view_of
 
 
-@kernel
+@kernel(
+    source=view_of(np.uint8),
+    offsets=view_of(np.int64),
+    sizes=view_of(np.int64),
+    target=rows_of(np.uint8),
+    starts=view_of(np.int64),
+)
 def copy_records(source: Any, offsets: Any, sizes: Any, target: Any, starts: Any) -> None:
     """Copy `sizes[i]` bytes at `source[offsets[i]]` to `target[starts[i]]`, for every i. All ranges lie inside."""
     for i in range(len(offsets)):
         for k in range(sizes[i]):  # a slice assignment would allocate, in case the two overlap
             target[starts[i] + k] = source[offsets[i] + k]
-
-
-def load() -> None:
-    """Call the kernel on nothing, so that it is loaded (or compiled) now. Sources are read-only, as windows are."""
-    none, source = np.zeros(0, np.int64), np.zeros(0, np.uint8)
-    source.flags.writeable = False
-    copy_records(source, none, none, np.zeros(0, np.uint8), none)

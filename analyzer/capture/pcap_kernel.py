@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import BOOL, INT, Int, inline, kernel, rows_of, view_of
+from analyzer.capture.records import RECORDS
 
 # Why a scan stopped.
 FULL, NEED, BAD = 0, 1, 2
@@ -40,7 +41,16 @@ def lengths(buffer: Any, at: Int, big: bool, order: Int) -> tuple[Int, Int]:
     return captured, length
 
 
-@kernel
+@kernel(
+    buffer=view_of(np.uint8),
+    big=BOOL,
+    order=INT,
+    header=INT,
+    unit_ns=INT,
+    limit=INT,
+    interface=INT,
+    rows=rows_of(RECORDS.dtype),
+)
 def scan(
     buffer: Any, big: bool, order: Int, header: Int, unit_ns: Int, limit: Int, interface: Int, rows: Any
 ) -> tuple[Int, Int, Int]:
@@ -88,7 +98,9 @@ def plausible(buffer: Any, at: Int, big: bool, order: Int, unit_ns: Int, limit: 
     return near_s < 0 or abs(seconds - near_s) <= 86400
 
 
-@kernel
+@kernel(
+    buffer=view_of(np.uint8), big=BOOL, order=INT, header=INT, unit_ns=INT, limit=INT, near_s=INT, stop=INT, ended=BOOL
+)
 def resync(
     buffer: Any, big: bool, order: Int, header: Int, unit_ns: Int, limit: Int, near_s: Int, stop: Int, ended: bool
 ) -> Int:
@@ -119,7 +131,16 @@ GUESS_BYTES = 8192
 TOUCH = 96  # a record header and the first headers of its frame: two cache lines, seldom three
 
 
-@kernel
+@kernel(
+    buffer=view_of(np.uint8),
+    big=BOOL,
+    order=INT,
+    header=INT,
+    unit_ns=INT,
+    limit=INT,
+    at=rows_of(np.int64),
+    stop=rows_of(np.int64),
+)
 def prefetch(buffer: Any, big: bool, order: Int, header: Int, unit_ns: Int, limit: Int, at: Any, stop: Any) -> Int:
     """Bring the headers of a window's records into the processor's cache, several chains of records at once.
 
@@ -148,11 +169,3 @@ def prefetch(buffer: Any, big: bool, order: Int, header: Int, unit_ns: Int, limi
                 at[chain] = here + header + captured if captured <= limit else len(buffer)
                 going = True
     return touched
-
-
-def load(buffer: Any, rows: Any) -> None:
-    """Call every kernel on nothing, so that it is loaded (or compiled) now."""
-    room = np.zeros((2, CHAINS), np.int64)
-    scan(buffer, False, 0, 16, 1000, 0, 0, rows)
-    resync(buffer, False, 0, 16, 1000, 0, -1, 0, True)
-    prefetch(buffer, False, 0, 16, 1000, 0, *room)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import BOOL, INT, Int, inline, kernel, rows_of, view_of
 from analyzer.capture.pcap_kernel import word16, word32
+from analyzer.capture.records import RECORDS
 
 # Block types (draft-ietf-opsawg-pcapng section 4).
 SHB, IDB, PB, SPB, NRB, ISB, EPB, DSB = 0x0A0D0D0A, 1, 2, 3, 4, 5, 6, 10
@@ -112,7 +113,13 @@ def packet_options(buffer: Any, at: Int, end: Int, big: bool) -> tuple[Int, Int]
     return flags, drops
 
 
-@kernel
+@kernel(
+    buffer=view_of(np.uint8),
+    big=BOOL,
+    interfaces=rows_of(INTERFACE),
+    rows=rows_of(RECORDS.dtype),
+    drops=rows_of(np.int64),
+)
 def scan(buffer: Any, big: bool, interfaces: Any, rows: Any, drops: Any) -> tuple[Int, Int, Int, Int]:
     """Fill `rows` from the packet blocks that start at the window's beginning; other blocks of no interest are passed.
 
@@ -189,7 +196,7 @@ def scan(buffer: Any, big: bool, interfaces: Any, rows: Any, drops: Any) -> tupl
     return n, at, FULL, 0
 
 
-@kernel
+@kernel(buffer=view_of(np.uint8), big=BOOL, first=INT, ended=BOOL)
 def resync(buffer: Any, big: bool, first: Int, ended: bool) -> Int:
     """The first offset from `first` on, in steps of 4, where a whole plausible block stands; -1 if there is none.
 
@@ -216,9 +223,3 @@ def resync(buffer: Any, big: bool, first: Int, ended: bool) -> Int:
         if last == size or (kind == SHB and word32(buffer, at + size - 4, not big) == size):
             return at
     return -1
-
-
-def load(buffer: Any, rows: Any) -> None:
-    """Call every kernel on nothing, so that it is loaded (or compiled) now."""
-    scan(buffer, False, np.zeros(0, INTERFACE), rows, np.zeros(0, np.int64))
-    resync(buffer, False, 0, True)

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.accelerate import announced
-from analyzer.capture import Damage, Interface, Interfaces, RecordBatch
+from analyzer.capture import Damage, Interfaces, RecordBatch
 from analyzer.capture.bundle import inputs
 from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, capture_file
-from analyzer.capture.records import RECORDS
 from analyzer.capture.source import Source
 from analyzer.checksums.checker import Checker
 from analyzer.checksums.fix_input import Copied, rereadable
@@ -63,7 +61,6 @@ def fix_checksums(
     *,
     everything: bool = False,
     progress: Callable[[Any], None] | None = None,
-    notify: Callable[[str], None] | None = None,
     offloaded: Offloaded | None = None,
     batch_frames: int = BATCH_FRAMES,
     window_bytes: int = WINDOW_BYTES,
@@ -81,7 +78,6 @@ def fix_checksums(
         compressed if its name ends in .gz, .zst, .lz4, .xz or .bz2
     everything : make every wrong checksum right, also where the packet was damaged on its way
     progress : called after each batch with an object that has `done` and `size`, in bytes
-    notify : called with a sentence when the kernels must be compiled first
     offloaded : says of each direction of a Checker whether its wrong checksums come from its host's card
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
 
@@ -98,8 +94,6 @@ def fix_checksums(
             progress(work)
 
     with appearing(target, inputs(source), "a capture") as file, rereadable(source, window_bytes) as open_again:
-        with announced(notify or (lambda _: None)):
-            _load_kernels()
         survey = Survey()
         with closing(open_again()) as first:
             work.size = None if first.size is None else 2 * first.size
@@ -131,22 +125,3 @@ def _batches(
     file = capture_file(source, 0, damages, batch_frames)
     for batch in file.batches():
         yield batch, decode(batch, file.interfaces), file.interfaces
-
-
-def _load_kernels() -> None:
-    """Run every kernel once on no frames: loading, or the very first time compiling, happens here."""
-    from analyzer.capture.pcap_kernel import load as load_pcap
-    from analyzer.capture.pcapng_kernel import load as load_pcapng
-
-    interfaces = Interfaces()
-    interfaces.add(Interface(0, 1))
-    records = np.zeros(1, RECORDS.dtype)
-    buffer = np.zeros(0, np.uint8)
-    buffer.flags.writeable = False  # as the windows of a file are: numba compiles for that
-    load_pcap(buffer, records[:0])
-    load_pcapng(buffer, records[:0])
-    batch = RecordBatch(buffer, records, 1)
-    rows = decode(batch, interfaces)
-    survey = Survey()
-    survey.add(batch, rows, interfaces)
-    Fixer(survey, np.zeros(0, np.bool_), False).fixed(batch, rows, interfaces)

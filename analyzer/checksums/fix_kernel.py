@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import BOOL, INT, Int, inline, kernel, rows_of, view_of
+from analyzer.capture.records import RECORDS
 from analyzer.checksums.check_kernel import (
     ALL_ONES,
     NOT_READY,
@@ -29,6 +30,9 @@ from analyzer.checksums.direction_kernel import direction_of
 from analyzer.checksums.pieces_kernel import LEVELS, decode_level
 from analyzer.checksums.state import (
     BAD,
+    DATAGRAM,
+    DIRECTION,
+    FOUND,
     HEADER_BAD,
     HEADER_UNVERIFIABLE,
     HEADER_VALID,
@@ -50,7 +54,9 @@ from analyzer.decode.codes import (
     IP_LENGTH_BEYOND_FRAME,
     TRUNCATED,
 )
+from analyzer.decode.link import LINK
 from analyzer.decode.tunnel_kernel import carried_by_udp
+from analyzer.tables import PACKETS
 
 # What was done to a frame: a bit for each kind of checksum that was written, and for each reason why one was not.
 WROTE_HEADER, WROTE_TCP, WROTE_UDP, WROTE_ICMP, WROTE_ICMPV6, WROTE_GRE, WROTE_FCS = (1 << n for n in range(7))
@@ -59,7 +65,27 @@ KINDS = 11
 WROTE = WROTE_FCS * 2 - 1
 
 
-@kernel
+@kernel(
+    plain=view_of(np.uint8),
+    buffer=rows_of(np.uint8),
+    words=view_of(np.uint64),
+    skip=INT,
+    records=view_of(RECORDS.dtype),
+    rows=rows_of(PACKETS.dtype),
+    links=view_of(LINK),
+    scratch=rows_of(PACKETS.dtype),
+    blank=rows_of(PACKETS.dtype),
+    datagrams=rows_of(DATAGRAM),
+    begun=rows_of(np.int64),
+    directions=rows_of(DIRECTION),
+    slots=rows_of(np.int32),
+    full=rows_of(np.int64),
+    marked=rows_of(np.bool_),
+    everything=BOOL,
+    found=rows_of(FOUND),
+    table=rows_of(np.int64),
+    counts=rows_of(np.int64),
+)
 def fix_frames(
     plain: Any, buffer: Any, words: Any, skip: Int, records: Any, rows: Any, links: Any, scratch: Any, blank: Any,
     datagrams: Any, begun: Any, directions: Any, slots: Any, full: Any, marked: Any, everything: bool, found: Any, table: Any,

@@ -9,17 +9,11 @@ from analyzer.capture import Interfaces, RecordBatch
 from analyzer.capture.capture import WINDOW_BYTES
 from analyzer.capture.source import Bytes
 from analyzer.checksums.checker import Checker, words_of
-from analyzer.checksums.state import DATAGRAM, DIRECTIONS, SETS, WAYS
+from analyzer.checksums.state import DATAGRAM, DIRECTIONS, FOUND, HEAD, SETS, WAYS
 from analyzer.decode import links_of
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
 
-HEAD = np.dtype(  # of a fragmented datagram: what stands in the fragment with the checksum, which comes before others
-    [("key", "i8"), ("sum", "i8"), ("pieces", "i8"), ("silent", "u1"), ("covers", "u1")], align=True
-)
-FOUND = np.dtype(
-    [("key", "i8"), ("rest", "i8"), ("length", "i8")]
-)  # of a complete one: frame, sum of the others, bytes
 MAX_FOUND = 1 << 20
 
 

@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of, view_of
+from analyzer.capture.records import RECORDS
 from analyzer.checksums.check_kernel import ALL_ONES, covers, is_piece, piece_state
 from analyzer.checksums.datagram_kernel import place_of
-from analyzer.checksums.state import NONE, UNVERIFIABLE, VALID
+from analyzer.checksums.state import DATAGRAM, FOUND, HEAD, NONE, UNVERIFIABLE, VALID
 from analyzer.checksums.sum_kernel import fold, sum_of
 from analyzer.decode.codes import CAPTURED_BEYOND_LENGTH, CUT, FRAGMENT
 from analyzer.decode.frame_kernel import decode_frame
+from analyzer.decode.link import LINK
+from analyzer.tables import PACKETS
 
 LEVELS = 64  # more than a frame has tunnels: frame * LEVELS + level is the key of a fragmented datagram
 
 
-@kernel
+@part
 def decode_level(buffer: Any, records: Any, i: Int, links: Any, row: Any, scratch: Any, blank: Any, level: Int) -> None:
     """Decode the frame `i`, whose row is known, into `scratch`, but through no more than `level` tunnels."""
     scratch[0] = blank[0]
@@ -31,7 +34,21 @@ def decode_level(buffer: Any, records: Any, i: Int, links: Any, row: Any, scratc
     outer["stop"] = decode_frame(buffer, record, links[record["interface"]], outer, level)
 
 
-@kernel
+@kernel(
+    buffer=view_of(np.uint8),
+    words=view_of(np.uint64),
+    skip=INT,
+    records=view_of(RECORDS.dtype),
+    rows=rows_of(PACKETS.dtype),
+    links=view_of(LINK),
+    scratch=rows_of(PACKETS.dtype),
+    blank=rows_of(PACKETS.dtype),
+    datagrams=rows_of(DATAGRAM),
+    begun=rows_of(np.int64),
+    heads=rows_of(HEAD),
+    found=rows_of(FOUND),
+    room=rows_of(np.int64),
+)
 def collect_datagrams(
     buffer: Any, words: Any, skip: Int, records: Any, rows: Any, links: Any, scratch: Any, blank: Any,
     datagrams: Any, begun: Any, heads: Any, found: Any, room: Any,

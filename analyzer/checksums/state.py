@@ -82,3 +82,10 @@ WRONG = np.dtype(
     ],
     align=True,
 )  # fmt: skip
+
+HEAD = np.dtype(  # of a fragmented datagram: what stands in the fragment with the checksum, which comes before others
+    [("key", "i8"), ("sum", "i8"), ("pieces", "i8"), ("silent", "u1"), ("covers", "u1")], align=True
+)
+FOUND = np.dtype(
+    [("key", "i8"), ("rest", "i8"), ("length", "i8")]
+)  # of a complete one: frame, sum of the others, bytes

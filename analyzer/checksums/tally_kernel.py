@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import INT, Int, inline, kernel, rows_of, view_of
+from analyzer.capture.records import RECORDS
 from analyzer.checksums.check_kernel import ALL_ONES, address_sum, check_frame, is_piece
 from analyzer.checksums.direction_kernel import ANY, NOBODY, direction_of, same_way
 from analyzer.checksums.fate_kernel import follow_up
-from analyzer.checksums.state import BAD, OFFSETS, PARTIAL, VALID, ZERO
+from analyzer.checksums.state import BAD, DATAGRAM, DIRECTION, OFFSETS, PARTIAL, VALID, WRONG, ZERO
 from analyzer.checksums.sum_kernel import fold, sum32, sum_of
 from analyzer.decode.codes import DECODED, ETHERNET, IN, O_MSS, OUT
+from analyzer.tables import PACKETS
 
 ETHERNET_LINK = 1
 LARGEST_UNMERGED = 1600  # bytes: an ordinary Ethernet carries no larger packet
@@ -20,7 +22,21 @@ SHORTEST = 60  # bytes of an Ethernet frame without its check sequence (IEEE 802
 SYN = 2
 
 
-@kernel
+@kernel(
+    buffer=view_of(np.uint8),
+    words=view_of(np.uint64),
+    skip=INT,
+    records=view_of(RECORDS.dtype),
+    rows=rows_of(PACKETS.dtype),
+    links=view_of(np.uint16),
+    datagrams=rows_of(DATAGRAM),
+    begun=rows_of(np.int64),
+    directions=rows_of(DIRECTION),
+    slots=rows_of(np.int32),
+    wrong=rows_of(WRONG),
+    kept=rows_of(np.uint8),
+    room=rows_of(np.int64),
+)
 def check_frames(
     buffer: Any, words: Any, skip: Int, records: Any, rows: Any, links: Any,
     datagrams: Any, begun: Any, directions: Any, slots: Any, wrong: Any, kept: Any, room: Any,

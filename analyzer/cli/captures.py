@@ -42,7 +42,7 @@ def analyze(
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
-    with progress_shown() as (update, notify):
+    with progress_shown() as update:
         analysis = run(
             list(trace),
             snapshots=snapshots,
@@ -50,7 +50,6 @@ def analyze(
             checksums=not no_checksums,
             max_flows=max_flows,
             progress=update,
-            notify=notify,
         )
     if as_json:
         from analyzer.report.json_text import json_pieces
@@ -78,8 +77,8 @@ def checksums(
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
-    with progress_shown() as (update, notify):
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update, notify=notify)
+    with progress_shown() as update:
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update)
     if as_json:
         click.echo(json_text(analysis), nl=False)
     else:
@@ -102,8 +101,8 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     from analyzer.report.checksum_text import fixed_text
     from analyzer.report.progress import progress_shown
 
-    with progress_shown() as (update, notify):
-        done = fix(source, target, everything=everything, progress=update, notify=notify)
+    with progress_shown() as update:
+        done = fix(source, target, everything=everything, progress=update)
     click.echo(fixed_text(done), nl=False, err=target == "-")
     warn(done.damages)
     sys.exit(DAMAGED if done.damages else OK)
@@ -147,10 +146,8 @@ def export(
 
     name, kind = table_named(table, "--table"), format_of(output, kind)
     damages: list[Damage] = []
-    with progress_shown() as (update, notify):
-        frames = table_frames(
-            list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, notify=notify, damages=damages
-        )
+    with progress_shown() as update:
+        frames = table_frames(list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, damages=damages)
         write(frames, output, kind, inputs(*trace, *snapshots))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)

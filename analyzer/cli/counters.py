@@ -78,8 +78,8 @@ def trace(trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: 
     from analyzer.report.trace_text import trace_lines
     from analyzer.run import analyze as run
 
-    with progress_shown() as (update, notify):
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, predict=True, progress=update, notify=notify)
+    with progress_shown() as update:
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update)
     for line in trace_lines(analysis, name, styled):
         click.echo(line, color=colour())
     warn(analysis.damages)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyzer.accelerate import Int, inline, kernel
+import numpy as np
+
+from analyzer.accelerate import INT, Int, inline, kernel, rows_of, view_of
+from analyzer.capture.records import RECORDS
 from analyzer.decode.codes import (
     CAPTURED_BEYOND_LENGTH,
     CUT,
@@ -15,15 +18,23 @@ from analyzer.decode.codes import (
     TUNNEL,
 )
 from analyzer.decode.ip_kernel import GO_ON, ipv4, ipv6, is_good_ip
+from analyzer.decode.link import LINK
 from analyzer.decode.link_kernel import link_step, linux_packet_type
 from analyzer.decode.transport_kernel import icmp, payload, tcp, udp
 from analyzer.decode.tunnel_kernel import NO_ID, carried_by_ip, carried_by_udp
 from analyzer.decode.walk_kernel import IPV4_HERE, STOPPED, walk
+from analyzer.tables import PACKETS
 
 NO_PACKET_TYPE = 255
 
 
-@kernel
+@kernel(
+    buffer=view_of(np.uint8),
+    records=view_of(RECORDS.dtype),
+    links=view_of(LINK),
+    first_frame=INT,
+    rows=rows_of(PACKETS.dtype),
+)
 def decode_frames(buffer: Any, records: Any, links: Any, first_frame: Int, rows: Any) -> None:
     """Fill `rows` (PACKETS.dtype, zeroed) from `records` (RECORDS.dtype), whose bytes lie inside `buffer`.
 

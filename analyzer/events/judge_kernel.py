@@ -6,24 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import INT, Int, inline, kernel, rows_of
 from analyzer.events.ack_kernel import acknowledging, repeating
-from analyzer.events.clock_kernel import id_behind, paws, recycling, remember_timestamps, timestamps, was_sent_before
+from analyzer.events.clock_kernel import (
+    SOURCE,
+    id_behind,
+    paws,
+    recycling,
+    remember_timestamps,
+    timestamps,
+    was_sent_before,
+)
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, copy_of
+from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, RECENT, copy_of
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import opening
 from analyzer.events.loss_kernel import sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
-from analyzer.flows.state import ACKED, KEEP_ALIVE, OPEN, TCP
+from analyzer.flows.state import ACKED, BOARD, END_STATE, FLOW_STATE, KEEP_ALIVE, OPEN, SEGMENT, SENT, TCP, WORLD
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
 from analyzer.serial import difference as difference_python
-from analyzer.tables import PACKETS
+from analyzer.tables import EVENTS, PACKETS
 
 difference = inline(difference_python)
 
@@ -36,7 +44,22 @@ IPV4 = PACKETS.bit("layers", "ipv4")
 S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
 
 
-@kernel
+@kernel(
+    rows=rows_of(PACKETS.dtype),
+    first=INT,
+    states=rows_of(FLOW_STATE),
+    ends=rows_of(END_STATE),
+    world_=rows_of(WORLD),
+    seg_=rows_of(SEGMENT),
+    out=rows_of(EVENTS.dtype),
+    counts=rows_of(np.int64),
+    sent=rows_of(SENT),
+    boards=rows_of(BOARD),
+    histograms=rows_of(np.uint32, 2),
+    free=rows_of(np.int32),
+    recent=rows_of(RECENT),
+    sources=rows_of(SOURCE),
+)
 def judge(
     rows: Any,
     first: Int,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import Int, inline, kernel, rows_of
 from analyzer.flows.flow_kernel import low_end
 from analyzer.tables import PACKETS
 
@@ -57,7 +57,7 @@ def later(a: Int, b: Int) -> Any:
     return np.int32(np.uint32(b) - np.uint32(a)) < 0
 
 
-@kernel
+@kernel(rows=rows_of(PACKETS.dtype), states=rows_of(LABEL_STATE), blank=rows_of(LABEL_STATE))
 def label(rows: Any, states: Any, blank: Any) -> None:
     """Fill `wireshark` in the rows that belong to a TCP flow; a state at whose place another flow is begins as `blank`."""
     for i in range(len(rows)):

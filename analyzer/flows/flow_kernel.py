@@ -6,8 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
-from analyzer.flows.state import ACKED, EMPTY, FIN, RST, SUCCEEDED, SYN, SYN_ACK, SYN_AGAIN, TCP, UDP
+from analyzer.accelerate import INT, UINT, Int, inline, kernel, rows_of
+from analyzer.flows.state import (
+    ACKED,
+    EMPTY,
+    END_STATE,
+    FIN,
+    FLOW_STATE,
+    RST,
+    SUCCEEDED,
+    SYN,
+    SYN_ACK,
+    SYN_AGAIN,
+    TCP,
+    UDP,
+)
 from analyzer.tables import PACKETS, ROLES
 
 TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK = 1, 2, 4, 16
@@ -141,7 +154,17 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
         state["seen"] |= RST << end
 
 
-@kernel
+@kernel(
+    rows=rows_of(PACKETS.dtype),
+    first=INT,
+    states=rows_of(FLOW_STATE),
+    ends=rows_of(END_STATE),
+    blank=rows_of(END_STATE),
+    room=rows_of(np.int64),
+    free=rows_of(np.int32),
+    table=rows_of(np.int32),
+    seed=UINT,
+)
 def track(
     rows: Any, first: Int, states: Any, ends: Any, blank: Any, room: Any, free: Any, table: Any, seed: Any
 ) -> Int:
@@ -206,7 +229,7 @@ def track(
     return len(rows)
 
 
-@kernel
+@kernel(states=rows_of(FLOW_STATE), used=INT, table=rows_of(np.int32), seed=UINT, probe=rows_of(PACKETS.dtype))
 def rehash(states: Any, used: Int, table: Any, seed: Any, probe: Any) -> None:
     """Fill an empty `table` with the flows in use; of several with the same tuple the latest is found.
 

@@ -99,10 +99,6 @@ class FlowTracker:
         for _ in self.follow(rows):
             pass
 
-    def load(self) -> None:
-        """Have the kernel loaded (or compiled) now that otherwise waits for the tracker to grow."""
-        self._rehash()
-
     def make_histograms(self, count: int) -> None:
         """Have room for so many RTT histograms. What nobody writes to takes no memory."""
         size = len(self.histograms)

@@ -12,7 +12,7 @@ from analyzer.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
 from analyzer.prediction.state import INCREMENT, OUT_CAPACITY, STATES, States
 from analyzer.prediction.world import world_of
 from analyzer.schema import Rows
-from analyzer.tables import EVENTS, PACKETS
+from analyzer.tables import PACKETS
 
 FIRST_CAPACITY = 1 << 12
 NO_FLOW = -1
@@ -69,11 +69,6 @@ class Predictor:
             yield self._out[: used[0]]
             if at == len(rows):
                 return
-
-    def load(self) -> None:
-        """Have the kernels loaded (or compiled) now."""
-        for _ in self.add(np.zeros(0, PACKETS.dtype), np.zeros(0, EVENTS.dtype)):
-            pass
 
     def settle(self) -> Iterator[Rows]:
         """The increments of frames whose answer, or the lack of it, only the end of the capture makes certain.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, kernel, part
+from analyzer.accelerate import INT, Int, group_of, kernel, part, rows_of
 from analyzer.decode.codes import O_MPTCP
 from analyzer.prediction.arrival.answer_kernel import answer_due, answer_sent
 from analyzer.prediction.arrival.arrival_kernel import arrival_received, arrival_sent
@@ -19,10 +19,12 @@ from analyzer.prediction.opening.opening_kernel import opening_received, opening
 from analyzer.prediction.opening.silence_kernel import opening_over, syn_over
 from analyzer.prediction.recovery.queue_kernel import forget as forget_segments
 from analyzer.prediction.recovery.recovery_kernel import recovery_received, recovery_sent
-from analyzer.prediction.state import ESTABLISHED
+from analyzer.prediction.state import ESTABLISHED, INCREMENT, STATES, States
 from analyzer.prediction.tcp_kernel import stage, tcp_received, tcp_sent
 from analyzer.prediction.validity.socket_kernel import inherit
 from analyzer.prediction.validity.validity_kernel import validity_received, validity_sent
+from analyzer.prediction.world import WORLD, World
+from analyzer.tables import PACKETS
 
 ROOM = 256  # more increments than one frame can make
 
@@ -75,7 +77,15 @@ def segment_sent(
     delivery_sent(row, own, before, segments, expired, events, first, stop, pieces, out, used)
 
 
-@kernel
+@kernel(
+    states=group_of(States, STATES),
+    world=group_of(World, WORLD),
+    at=INT,
+    now_ns=INT,
+    blank_rows=rows_of(PACKETS.dtype),
+    out=rows_of(INCREMENT),
+    used=rows_of(np.int64),
+)
 def settle(states: Any, world: Any, at: Int, now_ns: Int, blank_rows: Any, out: Any, used: Any) -> Int:
     """Add what the silence until `now_ns` meant, until `out` is full: where to go on.
 

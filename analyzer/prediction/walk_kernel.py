@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import NUMBER as EVENT
@@ -19,14 +19,31 @@ from analyzer.prediction.network.fragment_kernel import expire
 from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
 from analyzer.prediction.network.route_kernel import between_others
 from analyzer.prediction.segment_kernel import ROOM, begin, segment_received, segment_sent
+from analyzer.prediction.state import INCREMENT, STATES, States
 from analyzer.prediction.tcp_kernel import goes_on, tcp_events
 from analyzer.prediction.validity.quoted_kernel import quoted_received
+from analyzer.prediction.world import WORLD, World
+from analyzer.tables import EVENTS, PACKETS
 
 SYN, ACK = 2, 16
 COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
 
 
-@kernel
+@kernel(
+    rows=rows_of(PACKETS.dtype),
+    at=INT,
+    events=view_of(EVENTS.dtype),
+    event_at=INT,
+    hosts=view_of(np.uint64, 2),
+    mtu=INT,
+    types4=view_of(np.int32, 2),
+    types6=view_of(np.int32, 2),
+    states=group_of(States, STATES),
+    blanks=group_of(States, STATES),
+    world=group_of(World, WORLD),
+    out=rows_of(INCREMENT),
+    used=rows_of(np.int64),
+)
 def predict(
     rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, states: Any, blanks: Any,
     world: Any, out: Any, used: Any,

@@ -95,6 +95,9 @@ class World(NamedTuple):
     ports: Any
 
 
+WORLD = World(SETTINGS, WAIT, PASSED, REFUSED, FRAGMENTS, SEGMENT, LINK, PORT)
+
+
 def world_of(sysctls: Mapping[str, str]) -> World:
     """A host of which nothing was captured yet, with these settings below /proc/sys, as far as they are known."""
     settings = np.zeros(1, SETTINGS)
@@ -104,16 +107,8 @@ def world_of(sysctls: Mapping[str, str]) -> World:
     times = zip(names, REASSEMBLY_S.values(), strict=True)
     settings["reassembly_ns"][0] = [_number(sysctls.get(name), default) * 1_000_000_000 for name, default in times]
     settings["brief"] = _number(sysctls.get("net.ipv4.tcp_fin_timeout"), FIN_TIMEOUT_S) <= BRIEF_S
-    pools = {
-        "waits": WAIT,
-        "passed": PASSED,
-        "refused": REFUSED,
-        "fragments": FRAGMENTS,
-        "segments": SEGMENT,
-        "links": LINK,
-        "ports": PORT,
-    }
-    return World(settings, **{name: np.zeros(SIZES[name], dtype) for name, dtype in pools.items()})
+    pools = WORLD._asdict()
+    return World(settings, **{name: np.zeros(size, pools[name]) for name, size in SIZES.items()})
 
 
 def _number(text: str | None, default: int) -> int:

@@ -17,13 +17,10 @@ def _silent(_: object) -> None:
 
 
 @contextmanager
-def progress_shown() -> Iterator[tuple[Callable[[Capture], None], Callable[[str], None]]]:
-    """Yields (update, notify): `update` takes the Capture after each batch, `notify` prints a line above the bar."""
-    if sys.stderr is None:  # closed
-        yield _silent, _silent
-        return
-    if not sys.stderr.isatty():
-        yield _silent, lambda text: print(f"tcpcap: {text}", file=sys.stderr)  # noqa: T201 rare, and long to wait without it
+def progress_shown() -> Iterator[Callable[[Capture], None]]:
+    """Yields what is to be called with the Capture after each batch."""
+    if sys.stderr is None or not sys.stderr.isatty():  # None where it is closed
+        yield _silent
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -37,7 +34,7 @@ def progress_shown() -> Iterator[tuple[Callable[[Capture], None], Callable[[str]
         console=Console(stderr=True),
         transient=True,
     )
-    began: list[float] = []  # when the first batch was done: until then kernels are loaded, and nobody knows the rate
+    began: list[float] = []  # when the first batch was done: until then nobody knows the rate
     task = bar.add_task("reading", total=None)
 
     def update(capture: Capture) -> None:
@@ -47,6 +44,6 @@ def progress_shown() -> Iterator[tuple[Callable[[Capture], None], Callable[[str]
             bar.start()
 
     try:
-        yield update, bar.console.print
+        yield update
     finally:
         bar.stop()

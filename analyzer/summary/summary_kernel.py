@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import kernel
+from analyzer.accelerate import kernel, rows_of
+from analyzer.tables import PACKETS
 
 MAX_NS = 2**63 - 1
 TOTALS = np.dtype(
@@ -24,7 +25,15 @@ TOTALS = np.dtype(
 )
 
 
-@kernel
+@kernel(
+    rows=rows_of(PACKETS.dtype),
+    totals=rows_of(TOTALS),
+    ip=rows_of(np.int64, 3),
+    ethertypes=rows_of(np.int64, 2),
+    bits=rows_of(np.int64, 2),
+    stops=rows_of(np.int64),
+    interfaces=rows_of(np.int64),
+)
 def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: Any, interfaces: Any) -> None:
     """Add the rows to the counts.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.arrival.state import JOINED
 from analyzer.serial import difference
 
@@ -39,7 +39,7 @@ def give_back(pool: Any, at: Int) -> None:
     pool[0]["next"] = at
 
 
-@kernel
+@part
 def forget(pool: Any, own: Any, side: Int) -> None:
     """Nothing is held out of order any more."""
     at = np.int64(own["queue"][side])
@@ -50,7 +50,7 @@ def forget(pool: Any, own: Any, side: Int) -> None:
     own["queue"][side] = own["last"][side] = own["stored"][side] = 0
 
 
-@kernel
+@part
 def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, Int, Int]:
     """tcp_data_queue_ofo(): put a segment into the list: (segments dropped, at least, at most), as all their bytes are there.
 
@@ -130,7 +130,7 @@ def insert(pool: Any, own: Any, side: Int, before: Int, left: Int, right: Int) -
     return found
 
 
-@kernel
+@part
 def advance(pool: Any, own: Any, side: Int, right: Int) -> tuple[Int, Int]:
     """tcp_ofo_queue(): all before `right` was received in order, and what follows on it: (buffers taken from the list, those joined to the one before)."""
     own["next"][side] = right

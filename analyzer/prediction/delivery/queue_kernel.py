@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel, part
+from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.delivery.state import MOST_PIECES, P_FIN, P_SACKED, PIECES_SHIFT
 from analyzer.serial import difference
 
@@ -47,7 +47,7 @@ def give(pool: Any, first: Int, last: Int) -> None:
     pool[0, 0]["next"] = first
 
 
-@kernel
+@part
 def forget(pool: Any, own: Any, side: Int) -> None:
     """tcp_write_queue_purge(): nothing waits any more."""
     if own["head"][side]:
@@ -109,7 +109,7 @@ def remove(pool: Any, own: Any, side: Int, before: Int, at: Int) -> None:
     give(pool, at, at)
 
 
-@kernel
+@part
 def queue(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, flags: Int) -> None:
     """tcp_event_new_data_sent(): new data, a SYN or a FIN waits for its acknowledgment.
 
@@ -139,7 +139,7 @@ def queue(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, flags
         tail["flags"] |= flags
 
 
-@kernel
+@part
 def acknowledge(pool: Any, own: Any, side: Int, ack: Int) -> tuple[Int, Int]:
     """tcp_clean_rtx_queue(): (segments acknowledged, how many of them had not been SACKed)."""
     total: Int = 0
@@ -181,7 +181,7 @@ def cut(pool: Any, own: Any, side: Int, at: Int, count: Int) -> Any:
     return True
 
 
-@kernel
+@part
 def sacked(pool: Any, own: Any, side: Int, left: Int, right: Int) -> Int:
     """tcp_sacktag_walk(): a SACK block; how many segments had not been reported before."""
     fresh: Int = 0

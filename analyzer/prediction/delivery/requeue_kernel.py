@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel
+from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.delivery.queue_kernel import in_pieces, insert, length, piece, remove
 from analyzer.prediction.delivery.state import P_FIN, P_SACKED
 from analyzer.serial import difference
@@ -14,7 +14,7 @@ from analyzer.serial import difference
 difference = inline(difference)
 
 
-@kernel
+@part
 def again(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, fin: Int) -> None:
     """__tcp_retransmit_skb(): buffers were cut to a smaller segment size, or small ones made one, as this retransmission shows."""
     data = difference(end, start) - fin

@@ -1,0 +1,120 @@
+"""The only place that knows how kernels are compiled, loaded and called. They live in modules named `*_kernel.py`.
+
+A kernel is a function over arrays and numbers that Python calls; a part is a helper that only other compiled functions call. An
+installed tcpcap has them in one library (`library`). Where there is none, or `TCPCAP_KERNELS` says so, they run otherwise:
+
+    TCPCAP_KERNELS=library    the library, or an error
+    TCPCAP_KERNELS=jit        compiled by numba when first called
+    TCPCAP_KERNELS=checked    likewise, and every index is checked
+    TCPCAP_KERNELS=python     not compiled at all
+
+numba's own NUMBA_DISABLE_JIT=1 and NUMBA_BOUNDSCHECK=1 stand for the last two.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+from analyzer.accelerate.library import KernelsError, Library
+from analyzer.accelerate.types import BOOL, INT, UINT, Type, group_of, rows_of, view_of
+
+__all__ = [
+    "BOOL",
+    "INT",
+    "UINT",
+    "Int",
+    "KernelsError",
+    "group_of",
+    "inline",
+    "kernel",
+    "mode",
+    "part",
+    "rows_of",
+    "view_of",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+Int = Any  # a number inside kernels: numba decides between int64 and uint64, and a type checker cannot follow
+
+MODES = ("library", "jit", "checked", "python")
+
+
+def kernel(**types: Type) -> Callable[[Function], Function]:
+    """Compile a function; `types` are those of its arguments, in their order. It returns None, a number or several."""
+
+    def compiled(function: Function) -> Function:
+        arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
+        if tuple(types) != arguments:
+            raise TypeError(
+                f"{function.__qualname__}: types of {', '.join(types)}, but arguments {', '.join(arguments)}"
+            )
+        if mode() == "python":
+            return function
+        if mode() == "library":
+            try:
+                return _library().bind(function, types)  # type: ignore[return-value]
+            except KernelsError:
+                if _asked() == "library" or not _has_numba():
+                    raise
+        jitted: Function = _jit().kernel(function, types)
+        return jitted
+
+    return compiled
+
+
+def part(function: Function) -> Function:
+    """Compile a large helper of kernels on its own. In the library and as Python it is what it looks like."""
+    return function if mode() in ("library", "python") else _jit().part(function)
+
+
+def inline(function: Function) -> Function:
+    """Compile a small helper of kernels: they contain it, without a call."""
+    return function if mode() in ("library", "python") else _jit().inline(function)
+
+
+@cache
+def mode() -> str:
+    """How kernels run in this process: one of MODES."""
+    asked = _asked()
+    if asked:
+        return asked
+    try:
+        _library()
+    except KernelsError:
+        if not _has_numba():
+            raise
+        return "jit"
+    return "library"
+
+
+def _asked() -> str:
+    """What the environment asks for; empty where it says nothing."""
+    asked = os.environ.get("TCPCAP_KERNELS", "")
+    if asked and asked not in MODES:
+        raise KernelsError("TCPCAP_KERNELS", f"{asked!r} is no way to run kernels", f"choose from {', '.join(MODES)}")
+    if not asked and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return "python"
+    if not asked and os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0"):
+        return "checked"
+    return asked
+
+
+@cache
+def _library() -> Library:
+    return Library()
+
+
+@cache
+def _has_numba() -> bool:
+    return find_spec("numba") is not None
+
+
+def _jit() -> Any:
+    from analyzer.accelerate import jit
+
+    return jit

@@ -1,0 +1,35 @@
+"""`python -m analyzer.accelerate` compiles the kernels into the library that this checkout loads; with `--if-older`, only where it must.
+
+The last line that it prints names the files.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from analyzer.accelerate.build import build
+from analyzer.accelerate.library import FOLDER, LIBRARY, MANIFEST, KernelsError, Library
+from analyzer.errors import TcpcapError
+
+
+def main(arguments: list[str]) -> None:
+    """Build where that is needed, and say what was made."""
+    if "--if-older" not in arguments or not _is_fresh():
+        try:
+            build(FOLDER, tell=lambda text: print(text, flush=True))  # noqa: T201
+        except (TcpcapError, ImportError) as error:
+            sys.exit(f"tcpcap: {error}")
+    print(LIBRARY, MANIFEST)  # noqa: T201
+
+
+def _is_fresh() -> bool:
+    """Is the library there that was made from these sources?"""
+    try:
+        Library()
+    except KernelsError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
