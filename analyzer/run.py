@@ -1,4 +1,4 @@
-"""analyze(): the one place where all stages meet. Captures and what was recorded beside them in, an Analysis or a table out."""
+"""`analyze()`: the one place where all stages meet. Captures and snapshots in, an Analysis or a table out."""
 
 from __future__ import annotations
 

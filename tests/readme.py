@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -46,6 +47,21 @@ def events() -> str:
     return ", ".join(f"`{name}`" for name in NAMES) + ".\n"
 
 
+def house() -> str:
+    """The rooms of the package in the order of their stages, each with the first line of what it says of itself."""
+    from tests.house import MODULES, RANKS
+
+    lines = ["| room | what it does |", "|---|---|"]
+    for name in RANKS:
+        file = MODULES.get(f"analyzer.{name}")
+        if file is not None:
+            place = f"{name}/" if file.name == "__init__.py" else f"{name}.py"
+            lines.append(
+                f"| `analyzer/{place}` | {(ast.get_docstring(ast.parse(file.read_text())) or '').splitlines()[0]} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
 def agreed() -> str:
     """How often each counter was what the packets say."""
     from tests.agreement import agreement
@@ -57,6 +73,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "agreement": agreed,
     "answer": answer,
     "events": events,
+    "house": house,
     "link-types": link_types,
     "tables": tables,
 }

@@ -20,11 +20,11 @@ from analyzer.checksums import Checksums
 from analyzer.checksums.counted import fits
 from analyzer.checksums.result import HARMFUL
 from analyzer.checksums.verdicts import Verdict
-from analyzer.cli import main
 from analyzer.report.checksum_text import HARMLESS, ORDER, TITLES, TODO, checksum_text, fit_texts
 from analyzer.report.checksum_text import json_text as checksum_json
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_VERDICTS
 from tests import build
+from tests.command import run_here
 from tests.helpers import is_plain
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -1324,15 +1324,6 @@ DIRECTION_KEYS = [
 ]  # fmt: skip
 
 
-def run(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """The command in this process: status, output, errors."""
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, out, err
-
-
 @pytest.mark.parametrize("mark", [partial, constant, flipped(14), zeroed])
 def test_long_addresses(tmp_path: Path, mark: Mark) -> None:
     """Nothing is wider than a terminal, and the answer is the first."""
@@ -1365,7 +1356,7 @@ def test_trouble_comes_first(tmp_path: Path) -> None:
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One object, with these keys in this order."""
-    status, out, err = run("checksums", SAMPLES / "corrupt-ipv4" / "server", "--json", capsys=capsys)
+    status, out, err = run_here("checksums", SAMPLES / "corrupt-ipv4" / "server", "--json", capsys=capsys)
     content = json.loads(out)
     assert (status, err) == (0, "")
     assert list(content) == KEYS
@@ -1386,12 +1377,12 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_host_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What the user says counts, however an address is written; what is no address is refused."""
     path = written(tmp_path / "made.pcap", conversation("c", 6).packets)
-    status, out, _ = run("checksums", path, "--host", "2001:DB8:1:0:0:0:0:2", "--json", capsys=capsys)
+    status, out, _ = run_here("checksums", path, "--host", "2001:DB8:1:0:0:0:0:2", "--json", capsys=capsys)
     assert status == 0
     assert json.loads(out)["capture_hosts"] == [
         {"address": build.DST6, "confidence": 1.0, "evidence": ["named with --host"]}
     ]
-    status, out, err = run("checksums", path, "--host", "server", capsys=capsys)
+    status, out, err = run_here("checksums", path, "--host", "server", capsys=capsys)
     assert (status, out) == (2, "")
     assert "'server' is no IP address" in err
 
@@ -1402,7 +1393,7 @@ def test_cut_file(tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str
     whole = (SAMPLES / "offload-card" / "client" / "capture.pcap").read_bytes()
     path = tmp_path / "cut.pcap"
     path.write_bytes(whole[: len(whole) // 2])
-    status, out, err = run("checksums", path, *option.split(), capsys=capsys)
+    status, out, err = run_here("checksums", path, *option.split(), capsys=capsys)
     assert status == 3
     if option:
         assert "cut.pcap" in json.loads(out)["warnings"][0]
@@ -1415,7 +1406,7 @@ def test_snapshots_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     """Counters beside a capture that is no bundle."""
     path = written(tmp_path / "made.pcap", corrupted("s").packets)
     file = snapshots(tmp_path, START_NS - 10**9, START_NS + 10**11, TcpInCsumErrors=1)
-    status, out, _ = run("checksums", path, "--snapshots", file, capsys=capsys)
+    status, out, _ = run_here("checksums", path, "--snapshots", file, capsys=capsys)
     assert status == 0
     told = " ".join(out.partition("\ncounters\n")[2].split())
     assert told.startswith("contradiction: TcpInCsumErrors rose by 1, the capture shows 3 wrong frames")
@@ -1425,7 +1416,7 @@ def test_top(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """How many directions are shown."""
     path = written(tmp_path / "made.pcap", conversation("c").packets)
     for top, shown in ((0, 0), (1, 1), (20, 2)):
-        _, out, _ = run("checksums", path, "--top", str(top), capsys=capsys)
+        _, out, _ = run_here("checksums", path, "--top", str(top), capsys=capsys)
         assert f"directions ({shown} of 2)" in out
         assert len(re.findall(r" > .*  tcp\n", out)) == shown
 

@@ -15,67 +15,24 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
 
 from analyzer import analyze
-from analyzer.cli import cli, main
+from analyzer.cli import cli
 from analyzer.report.console import console_text
 from analyzer.tables import TABLES
 from tests import build
+from tests.command import COMMAND, COMPILING, TIMEOUT_S, environment, run, run_here
 from tests.helpers import interrupts_on
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE = SAMPLES / "handshake" / "client" / "capture.pcap"
 OTHER = SAMPLES / "clean-ipv4" / "client" / "capture.pcap"
-COMMAND = [sys.executable, "-m", "analyzer"]
 COMMANDS = sorted(cli.commands)
-TIMEOUT_S = 120
-# Whether the kernels must be compiled first is no business of these tests.
-COMPILING = re.compile(r"(tcpcap: )?compiling the kernels.*\r?\n")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-WITHOUT_COLOUR = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command left behind."""
-
-    status: int
-    out: str
-    err: str
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The environment of this process, without wishes about colours."""
-    return {name: value for name, value in os.environ.items() if name not in WITHOUT_COLOUR} | more
-
-
-def run(*arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None, **variables: str) -> Ran:
-    """Run the command to its end."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        cwd=cwd,
-        env=environment(**variables),
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout.decode(), COMPILING.sub("", done.stderr.decode()))
-
-
-def run_here(*arguments: str, capsys: pytest.CaptureFixture[str]) -> Ran:
-    """Run the command in this process: quicker, where a process of its own could show nothing more."""
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return Ran(ended.value.code, out, COMPILING.sub("", err))
 
 
 def run_on_terminal(
@@ -622,7 +579,7 @@ def test_parquet_is_not_sent_to_a_terminal() -> None:
         *COMMAND, "export", "--table", "flows", "--format", "parquet", SAMPLE, watch="stdout"
     )
     assert (status, shown) == (2, "")
-    assert re.fullmatch(r"tcpcap: standard output: a terminal, and Parquet is binary; name a file with -o\n", err)
+    assert re.fullmatch(r"tcpcap: standard output: a terminal, and Parquet is binary; name a file\n", err)
 
 
 @pytest.fixture(autouse=True, scope="module")

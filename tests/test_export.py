@@ -22,18 +22,16 @@ import pandas as pd
 import pytest
 
 from analyzer import analyze
-from analyzer.cli import main
 from analyzer.errors import UsageError
 from analyzer.passes import EXPORT_BATCH_FRAMES
 from analyzer.report.export import FORMATS, export, format_of
 from analyzer.tables import EVENTS, PACKETS, TABLES
 from tests import build, strategies
+from tests.command import COMMAND, TIMEOUT_S, status_of
 from tests.helpers import interrupts_on
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE = SAMPLES / "handshake" / "client" / "capture.pcap"
-COMMAND = [sys.executable, "-m", "analyzer", "export"]
-TIMEOUT_S = 120
 Table = tuple[list[str], list[tuple[Any, ...]]]  # names, rows
 DUCKDB_TYPES = {
     "i8": "BIGINT",
@@ -47,10 +45,7 @@ DUCKDB_TYPES = {
 
 def run(*arguments: str | Path) -> int:
     """The exit status of `tcpcap export` in this process."""
-    with pytest.raises(SystemExit) as ended:
-        main(["export", *map(str, arguments)])
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
+    return status_of("export", *arguments)
 
 
 def expected_table(frame: pd.DataFrame) -> Table:
@@ -353,7 +348,7 @@ def test_the_device_of_standard_output(tmp_path: Path) -> None:
     if not Path("/dev/stdout").exists():
         pytest.skip("there is no /dev/stdout")
     arguments = [str(SAMPLE), "--table", "flows", "--format", "csv", "-o", "/dev/stdout"]
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, timeout=TIMEOUT_S, check=False)
+    done = subprocess.run([*COMMAND, "export", *arguments], capture_output=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 0, done.stderr
     assert read_csv(done.stdout) == expected_table(analyze(SAMPLE).flows)
 
@@ -408,7 +403,7 @@ def test_a_failure_in_the_middle_leaves_nothing(kind: str, tmp_path: Path, monke
         raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError, match="in the middle"):
-        export(frames(), str(there / f"out.{kind}"), kind)
+        export(frames(), str(there / f"out.{kind}"), kind, ())
     assert list(there.iterdir()) == list(scratch.iterdir()) == []
 
 
@@ -430,7 +425,7 @@ def test_interrupted(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     with interrupts_on():
         process = subprocess.Popen(
-            [*COMMAND, str(fifo), "--table", "packets", "-o", str(output)],
+            [*COMMAND, "export", str(fifo), "--table", "packets", "-o", str(output)],
             env=os.environ | {"TMPDIR": str(scratch)},
             stderr=subprocess.PIPE,
             text=True,
@@ -453,7 +448,10 @@ def test_csv_begins_before_the_input_ends(long: Path) -> None:
     content = long.read_bytes()
     pieces = 9_000_000 // len(content) + 1  # more than is looked at at once
     process = subprocess.Popen(
-        [*COMMAND, "-", "--table", "packets"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "export", "-", "--table", "packets"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert process.stdin and process.stdout and process.stderr
     more = threading.Event()
@@ -500,7 +498,7 @@ def test_memory_does_not_grow_with_the_capture(kind: str, tmp_path: Path) -> Non
         for _ in range(25):
             file.write(records[24:])
     assert source.stat().st_size > 200_000_000
-    command = [*COMMAND, str(source), "--table", "packets", "-o", str(output)]
+    command = [*COMMAND, "export", str(source), "--table", "packets", "-o", str(output)]
     # Between this process and the command stands a small one: a peak of memory is inherited.
     done = subprocess.run([sys.executable, "-c", PEAK, *command], capture_output=True, text=True, check=True)
     peak = int(done.stdout) * (1 if sys.platform == "darwin" else 1024)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.readme import BLOCK, BLOCKS, README, ROOT, SAMPLE, regenerated
+from tests.house import ENTRANCES, FILES, PACKAGE
+from tests.readme import BLOCK, BLOCKS, README, ROOT, SAMPLE, body_of, regenerated
 
 
 def test_generated_parts_are_current() -> None:
@@ -22,6 +23,14 @@ def test_set_up_is_two_commands_and_ci_runs_the_second() -> None:
     assert install.endswith(f"tcpcap analyze {SAMPLE}")
     assert test.endswith("-m pytest")
     assert test in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_every_room_is_in_the_house_once() -> None:
+    """And says in a line what it does; nothing else is in it."""
+    rows = re.findall(r"^\| `analyzer/(.+?)` \| (.+) \|$", body_of("house", README.read_text()), re.MULTILINE)
+    rooms = {file.relative_to(PACKAGE).parts[0] for file in FILES} - {f"{name}.py" for name in ENTRANCES}
+    assert sorted(name for name, _ in rows) == sorted(room if room.endswith(".py") else f"{room}/" for room in rooms)
+    assert [text for _, text in rows if len(text) > 120 or not text.endswith(".")] == []
 
 
 def test_files_named_in_the_house_exist() -> None:

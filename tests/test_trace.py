@@ -10,21 +10,13 @@ from pathlib import Path
 import pytest
 
 from analyzer import analyze
-from analyzer.cli import main
 from analyzer.errors import UsageError
 from analyzer.report.trace_text import trace_lines
+from tests.command import status_of
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LOSSY = SAMPLES / "loss-ipv4" / "client"
 FRAME = re.compile(r" *([\d,]+)  \d\d:\d\d:\d\d\.\d{6}  +(~?[\d,]+(?: to [\d,]+)?)  \S+ > \S+")
-
-
-def run(*arguments: str | Path) -> int:
-    """The exit status of `tcpcap counters trace` in this process."""
-    with pytest.raises(SystemExit) as ended:
-        main(["counters", "trace", *map(str, arguments)])
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
 
 
 def frames_in(lines: list[str]) -> list[int]:
@@ -80,13 +72,13 @@ def test_what_cannot_be_told_is_an_error(
     arguments: tuple[Path, str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A line on standard error with the next step."""
-    assert run(*arguments) == 2
+    assert status_of("counters", "trace", *arguments) == 2
     assert why in capsys.readouterr().err
 
 
 def test_the_command_prints_the_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """And nothing else."""
-    assert run(LOSSY, "SynRetrans") == 0
+    assert status_of("counters", "trace", LOSSY, "SynRetrans") == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines() == list(trace_lines(analyze(LOSSY), "SynRetrans"))
     assert shown.err == ""

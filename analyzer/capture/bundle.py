@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.errors import CaptureError
+from analyzer.output import Input
 
+CAPTURE_PATTERNS = ("capture*.pcap", "capture*.pcapng", "capture*.pcap.*", "capture*.pcapng.*")
 HOST_FILE, COUNTERS_FILE, SOCKETS_FILE = "host.json", "counters.jsonl", "sockets.jsonl"
+BESIDE = (HOST_FILE, COUNTERS_FILE, SOCKETS_FILE)
 MAX_HOST_BYTES = 16 << 20
 
 
@@ -31,6 +34,32 @@ def part_of(path: str, name: str) -> str | None:
     """The file `name` of the bundle at `path`, if `path` is a folder that has one."""
     file = Path(path, name)
     return str(file) if path != "-" and Path(path).is_dir() and file.is_file() else None
+
+
+def inputs(*paths: str | Path) -> list[Input]:
+    """All that is read where these paths are read, and the bundles that they are part of: nothing may be written over it.
+
+    Of a folder, what a bundle is made of; what else lies in it is not read.
+    """
+    parts = (*CAPTURE_PATTERNS, *BESIDE)
+    found = []
+    for path in map(str, paths):
+        if path == "-":
+            found.append(Input(path))
+        elif Path(path).is_dir():
+            found.append(Input(path, parts))
+        else:
+            found.append(Input(path))
+            folder = str(Path(path).parent)
+            found += [Input(folder, parts)] if _is_bundle(folder) else []
+    return found
+
+
+def _is_bundle(folder: str) -> bool:
+    """Does a capture lie there with something beside it?"""
+    return any(part_of(folder, name) for name in BESIDE) and any(
+        next(Path(folder).glob(pattern), None) is not None for pattern in CAPTURE_PATTERNS
+    )
 
 
 def host_of(path: str) -> Host | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analyzer.capture import pcap, pcapng, snoop
+from analyzer.capture.bundle import CAPTURE_PATTERNS
 from analyzer.capture.file import CaptureFile, unreadable
 from analyzer.capture.merge import merged
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
@@ -18,7 +19,6 @@ BATCH_FRAMES = 1 << 15
 WINDOW_BYTES = 8 << 20  # the headers of a window and their rows fit the cache of one core
 MERGE_BATCH_FRAMES = 1 << 12  # several files are open at once: less of each
 MERGE_WINDOW_BYTES = 2 << 20
-CAPTURE_PATTERNS = ("capture*.pcap", "capture*.pcapng", "capture*.pcap.*", "capture*.pcapng.*")
 NO_TIME = -(2**63)
 
 

@@ -15,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture import Damage, Interfaces, RecordBatch
+from analyzer.capture.bundle import inputs
 from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, capture_file
 from analyzer.capture.source import Source
 from analyzer.checksums.checker import Checker
-from analyzer.checksums.fix_input import Copied, refuse_same, rereadable
-from analyzer.checksums.fix_output import Output, target_file
+from analyzer.checksums.fix_input import Copied, rereadable
+from analyzer.checksums.fix_output import Output
 from analyzer.checksums.passes import Fixer, Survey
 from analyzer.decode import decode
+from analyzer.output import appearing
 from analyzer.schema import Rows
 
 Offloaded = Callable[[Checker], npt.NDArray[np.bool_]]
@@ -84,7 +86,6 @@ def fix_checksums(
     """
     from analyzer.checksums.verdicts import offloaded as by_verdict
 
-    refuse_same(source, target)
     work = Work()
 
     def tell(done: int) -> None:
@@ -92,7 +93,7 @@ def fix_checksums(
             work.done = done
             progress(work)
 
-    with target_file(target) as file, rereadable(source, window_bytes) as open_again:
+    with appearing(target, inputs(source), "a capture") as file, rereadable(source, window_bytes) as open_again:
         survey = Survey()
         with closing(open_again()) as first:
             work.size = None if first.size is None else 2 * first.size

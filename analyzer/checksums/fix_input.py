@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from analyzer.capture.source import Bytes, Source, open_source, source_of
 from analyzer.errors import CaptureError, TcpcapError
-
-
-def refuse_same(source: str, target: str) -> None:
-    """The input is read twice, and stays what it is."""
-    found = [_status(source, sys.stdin), _status(target, sys.stdout)]
-    one, other = found
-    if one is None or other is None or not stat.S_ISREG(one.st_mode):
-        return
-    if os.path.samestat(one, other):
-        raise TcpcapError(target, "is the input itself", "name another file")
-
-
-def _status(path: str, standard: Any) -> os.stat_result | None:
-    """What the system says of the file; None where there is none."""
-    try:
-        return os.fstat(standard.fileno()) if path == "-" else Path(path).stat()
-    except (OSError, AttributeError, ValueError):
-        return None
 
 
 @contextmanager

@@ -1,44 +1,15 @@
-"""Where a mended capture goes: a file that appears when it is complete, or standard output, compressed as the name says."""
+"""A mended capture on its way into a file: compressed as the name of the file says."""
 
 from __future__ import annotations
 
 import bz2
 import lzma
-import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from analyzer.capture.source import Bytes
-from analyzer.errors import TcpcapError
-from analyzer.output import appearing
-
-
-@contextmanager
-def target_file(target: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file that gets its name when all is written."""
-    try:
-        if target == "-":
-            yield _standard_output()
-            return
-        with appearing(Path(target)) as file:
-            yield file
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise TcpcapError(
-            target, f"cannot be written ({error.strerror or error})", "make room, or name another file"
-        ) from None
-
-
-def _standard_output() -> BinaryIO:
-    if sys.stdout is None:
-        raise TcpcapError("standard output", "closed", "name a file")
-    if sys.stdout.isatty():
-        raise TcpcapError("standard output", "a terminal, and a capture is binary", "name a file")
-    return sys.stdout.buffer
 
 
 class Output:

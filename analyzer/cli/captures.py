@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, json_option, snapshots_option, styled, warn
-from analyzer.errors import TcpcapError
 
 if TYPE_CHECKING:
     from analyzer.capture import Damage
@@ -139,20 +138,17 @@ def export(
 
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves.
     """
+    from analyzer.capture.bundle import inputs
     from analyzer.report.export import export as write
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown
     from analyzer.run import table_frames, table_named
 
     name, kind = table_named(table, "--table"), format_of(output, kind)
-    if output == "-" and sys.stdout is None:
-        raise TcpcapError("standard output", "closed", "name a file with -o")
-    if kind == "parquet" and output == "-" and sys.stdout.isatty():
-        raise TcpcapError("standard output", "a terminal, and Parquet is binary", "name a file with -o")
     damages: list[Damage] = []
     with progress_shown() as update:
         frames = table_frames(list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, damages=damages)
-        write(frames, output, kind)
+        write(frames, output, kind, inputs(*trace, *snapshots))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 

@@ -1,1 +1,1 @@
-"""Flow state and packets -> verdicts on frames. So far: the labels that Wireshark gives."""
+"""Packet rows and the state of their flows -> verdicts on frames, a kernel per family; and the labels of Wireshark."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import TcpcapError, UsageError, suggest
-from analyzer.output import appearing
+from analyzer.output import Input, appearing
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,6 +21,9 @@ COPY_OPTIONS = {
     "jsonl": "FORMAT json",
     "parquet": "FORMAT parquet, COMPRESSION zstd",
 }
+
+
+BINARY = {"csv": "", "jsonl": "", "parquet": "Parquet"}
 
 
 def format_of(output: str, chosen: str | None) -> str:
@@ -40,14 +41,16 @@ def format_of(output: str, chosen: str | None) -> str:
     return ending
 
 
-def export(frames: Iterable[pd.DataFrame], output: str, kind: str) -> None:
+def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Sequence[Input]) -> None:
     """Write the frames, all with the same columns, as one table to `output` (`-` is standard output).
+
+    `inputs` is all that is read to make them, which must not happen before they are asked for: they are not written over.
 
     A file appears under its name when it is complete; standard output gets CSV and JSON Lines batch by batch.
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="tcpcap-") as scratch, _target(output) as target:
+    with tempfile.TemporaryDirectory(prefix="tcpcap-") as scratch, appearing(output, inputs, BINARY[kind]) as target:
         connection = duckdb.connect(str(Path(scratch) / "spool.duckdb"))
         # By default DuckDB takes four fifths of the machine before it spills to disk.
         connection.execute("SET memory_limit = '256MB'")
@@ -96,17 +99,3 @@ def _write_parquet(
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-@contextmanager
-def _target(output: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file that gets its name when all is written."""
-    if output == "-":
-        yield sys.stdout.buffer
-        return
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(appearing(Path(output)))
-        except OSError as error:
-            raise TcpcapError(output, f"cannot be written ({error.strerror})", "name another file with -o") from None
-        yield file
