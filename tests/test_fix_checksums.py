@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 import struct
 import subprocess
 import sys
@@ -19,14 +18,13 @@ import pytest
 from analyzer.checksums.fix import fix_checksums
 from analyzer.errors import CaptureError
 from tests import build, test_fuzz
-from tests.fixing import compare, data_of, fragments, nonzero, pcapng_of, random_frame, run, spoilt, tshark
+from tests.fixing import compare, data_of, fragments, nonzero, pcapng_of, random_frame, run, said_of, spoilt
 from tests.helpers import environment_of_kernels
 from tests.naive.checksums import ALL_ONES, ones_complement_sum
 from tests.naive.fix import GRE, ICMP, NOT_READY, TCP, UDP, VERIFIED, Frame, NaiveFixer, odd
+from tests.tshark import needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
-
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -291,8 +289,8 @@ def test_tshark_likes_frame_check_sequences_and_gre(tmp_path: Path) -> None:
     """Both are computed as Wireshark does."""
     wrong = build.ethernet(build.ipv4(build.gre(build.ipv4(partial_tcp()), check=True), GRE))
     run(tmp_path, pcapng_of([Frame(with_fcs(wrong), fcs=4), Frame(with_fcs(vxlan(wrong)), fcs=4)]))
-    said = tshark(tmp_path / "out", "eth.fcs.status", "gre.checksum.status", "tcp.checksum.status")
-    assert [said[0][0], said[1][0].split(",")[0]] == ["1", "1"]
+    said = said_of(tmp_path / "out", "eth.fcs.status", "gre.checksum.status", "tcp.checksum.status")
+    assert [said[0][0], said[1][0].split(";")[0]] == ["1", "1"]
     assert [row[2] for row in said] == ["1", "1"]
     assert {row[1] for row in said} == {"1"}
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,12 +20,12 @@ from tests import build
 from tests.helpers import CAPTURES, FEWER_CAPTURES, plain
 from tests.naive.flows import Packet
 from tests.naive.wireshark import labels_of
+from tests.tshark import fields_of, needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
 SMALL = 200_000
 CORPUS = sorted(path for path in FOLDER.glob("*") if path.suffix != ".md" and path.stat().st_size < SMALL)
-TSHARK = shutil.which("tshark")
 SEEDS = range(16)
 PACKETS_PER_SEED = 2500
 START_NS = 1_763_660_000_123_456_000
@@ -38,7 +36,6 @@ NEEDED = (
     "seq", "ack", "flags", "window", "window_scale", "options", "header_len", "payload_len",
 )  # fmt: skip
 
-needs_tshark = pytest.mark.skipif(TSHARK is None, reason="needs tshark")
 needs_corpus = pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
 
 
@@ -525,29 +522,13 @@ class Said:
 
 def tshark(path: Path) -> Said:
     """Run it."""
-    command = [
-        str(TSHARK),
-        "-n",
-        "-r",
-        str(path),
-        "-Y",
-        "tcp",
-        "-T",
-        "fields",
-        "-e",
-        "frame.number",
-        "-e",
-        "tcp.stream",
-    ]
-    command += [word for name in WIRESHARK for word in ("-e", f"tcp.analysis.{name}")]
-    output = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    fields = ["frame.number", "tcp.stream", *(f"tcp.analysis.{name}" for name in WIRESHARK)]
     said = Said({}, {})
-    for line in output.splitlines():
-        number, stream, *values = line.split("\t")
+    for number, stream, *values in fields_of(path, fields, options=["-Y", "tcp"]):
         words = zip(WIRESHARK, values, strict=True)
         said.labels[int(number)] = frozenset(word for word, value in words if value)
         if stream:
-            said.stream[int(number)] = int(stream.split(",")[0])
+            said.stream[int(number)] = int(stream.split(";")[0])
     return said
 
 
