@@ -114,6 +114,21 @@ def plain_row(rows: Rows, position: int) -> dict[str, Any]:
     return {column.name: plain(column, rows[position]) for column in DECODED_COLUMNS}
 
 
+def packets_of(rows: Rows, names: Iterable[str]) -> list[dict[str, Any]]:
+    """These columns of the rows, as the naive twins want them."""
+    columns = [PACKETS[name] for name in names]
+    return [{column.name: plain(column, row) for column in columns} for row in rows]
+
+
+def rows_with(count: int, **columns: Any) -> Rows:
+    """Packet rows with the given columns, all others 0."""
+    rows = np.zeros(count, PACKETS.dtype)
+    rows["frame"] = 1 + np.arange(count)
+    for name, values in columns.items():
+        rows[name] = values
+    return rows
+
+
 def differences(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Columns that differ: name -> (expected, actual)."""
     return {name: (expected[name], actual[name]) for name in actual if expected[name] != actual[name]}
@@ -141,6 +156,11 @@ class Reading:
     def times(self) -> list[int]:
         """Capture times in ns."""
         return [int(time_ns) for time_ns in self.rows["time_ns"]]
+
+    @property
+    def places(self) -> list[tuple[int, int, int | None]]:
+        """Offset, frame and lost bytes of each damage."""
+        return [(damage.offset, damage.frame, damage.lost) for damage in self.damages]
 
     @property
     def records(self) -> list[tuple[Any, ...]]:
@@ -176,6 +196,13 @@ def read_all(*paths: Path | str, batch_frames: int | None = None, window_bytes: 
     )
 
 
+def read_bytes(folder: Path, *blocks: bytes, **options: int) -> Reading:
+    """The same for the blocks in a file whose name says nothing."""
+    path = folder / "file"
+    path.write_bytes(b"".join(blocks))
+    return read_all(path, **options)
+
+
 def naive_records(capture: NaiveCapture) -> list[tuple[Any, ...]]:
     """The records of the naive twin as plain values, comparable with `Reading.records`."""
     return [
@@ -198,6 +225,18 @@ def same_rows(expected: Rows, actual: Rows) -> bool:
     """Whether two arrays of records are the same in every column but `offset`, which depends on the batch."""
     names = [name for name in expected.dtype.names or () if name != "offset"]
     return len(expected) == len(actual) and all(np.array_equal(expected[name], actual[name]) for name in names)
+
+
+# Texts
+
+
+def fitting(text: str) -> str:
+    """The text, if it is as wide and as harmless as any text for a terminal must be."""
+    assert text.endswith("\n")
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+    assert [char for char in text if char != "\n" and not char.isprintable()] == []
+    return text
 
 
 # Other ways to run the kernels

@@ -17,8 +17,7 @@ from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS, WIRESHARK
 from tests import build
-from tests.helpers import CAPTURES, FEWER_CAPTURES, plain
-from tests.naive.flows import Packet
+from tests.helpers import CAPTURES, FEWER_CAPTURES, packets_of, plain
 from tests.naive.wireshark import labels_of
 from tests.tshark import fields_of, needs_tshark
 
@@ -45,12 +44,6 @@ needs_corpus = pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
 def rows_of(path: Path, batch_frames: int = 1 << 14) -> Rows:
     """All packet rows of a capture, with their labels."""
     return np.concatenate([np.zeros(0, PACKETS.dtype), *table_rows([str(path)], "packets", batch_frames=batch_frames)])
-
-
-def packets_of(rows: Rows) -> list[Packet]:
-    """The rows as the twin wants them."""
-    columns = [PACKETS[name] for name in NEEDED]
-    return [{column.name: plain(column, row) for column in columns} for row in rows]
 
 
 def labels(rows: Rows) -> list[frozenset[str]]:
@@ -268,7 +261,7 @@ def test_the_twin_agrees_on_hostile_traffic(captures: list[Path], seed: int) -> 
     """Every label of every frame."""
     rows = rows_of(captures[seed])
     assert len(rows) >= PACKETS_PER_SEED
-    assert disagreements(labels_of(packets_of(rows)), labels(rows)) == {}
+    assert disagreements(labels_of(packets_of(rows, NEEDED)), labels(rows)) == {}
 
 
 def test_the_hostile_traffic_has_every_label(captures: list[Path]) -> None:
@@ -411,7 +404,7 @@ def test_scenario(name: str, shift: int, tmp_path: Path) -> None:
     frames, expected = SCENARIOS[name]
     rows = rows_of(write(tmp_path / "a.pcap", [*HELLO, *frames], shift))
     assert [" ".join(sorted(words)) for words in labels(rows)] == ["", "", "", *expected]
-    assert labels_of(packets_of(rows)) == labels(rows)
+    assert labels_of(packets_of(rows, NEEDED)) == labels(rows)
 
 
 def test_every_label_has_scenarios() -> None:
@@ -498,12 +491,12 @@ def test_direction(name: str, tmp_path: Path) -> None:
 def test_samples(path: Path) -> None:
     """The twin agrees, and direction 0 is from the client that `flows` names, batch size or not."""
     rows = rows_of(path)
-    assert disagreements(labels_of(packets_of(rows)), labels(rows)) == {}
+    assert disagreements(labels_of(packets_of(rows, NEEDED)), labels(rows)) == {}
     assert np.array_equal(rows_of(path, 7), rows)
     clients = analyze(path).flows[["client", "client_port"]].itertuples(index=False, name=None)
     ends = dict(enumerate(clients))
     for packet, flow, direction in zip(
-        packets_of(rows), rows["flow"].tolist(), rows["direction"].tolist(), strict=True
+        packets_of(rows, NEEDED), rows["flow"].tolist(), rows["direction"].tolist(), strict=True
     ):
         if flow >= 0:
             assert ((packet["src"], packet["src_port"]) == ends[flow]) == (direction == 0)
