@@ -242,13 +242,13 @@ def fitting(text: str) -> str:
 # Other ways to run the kernels
 
 
-def environment_of_kernels(variable: str, factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a process in which numba does not compile (`NUMBA_DISABLE_JIT`), or checks every index.
+def environment_of_kernels(mode: str, factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process whose kernels run in another way: `python`, `checked` or `jit`, as `analyzer.accelerate` names them.
 
-    What was compiled with checks is kept for the other tests of the same run, and for nobody else.
+    What was compiled is kept for the other tests of the same run, and for nobody else.
     """
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    cache = {"NUMBA_CACHE_DIR": str(shared / "kernels"), "PYTHONPATH": str(SAMPLES.parent), "PYTHONHASHSEED": "0"}
-    return environment | cache | {variable: "1"}
+    cache = {"XDG_CACHE_HOME": str(shared / "cache"), "PYTHONPATH": str(SAMPLES.parent), "PYTHONHASHSEED": "0"}
+    return environment | cache | {"TCPCAP_KERNELS": mode}

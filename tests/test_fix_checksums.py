@@ -334,12 +334,12 @@ def digest_of_fixes() -> str:
 HASH_OVERFLOWS = "ignore:overflow encountered:RuntimeWarning:analyzer.checksums.direction_kernel"  # as a hash should
 
 
-@pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
+@pytest.mark.parametrize("mode", ["python", "checked"])
 def test_kernels_without_numba_and_with_checks_give_the_same(
-    tmp_path_factory: pytest.TempPathFactory, variable: str
+    tmp_path_factory: pytest.TempPathFactory, mode: str
 ) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a wrong index is an error."""
-    environment = environment_of_kernels(variable, tmp_path_factory)
+    environment = environment_of_kernels(mode, tmp_path_factory)
     command = [sys.executable, "-W", "error", "-W", HASH_OVERFLOWS, "-m", "tests.test_fix_checksums"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -305,17 +305,17 @@ print(digest.hexdigest(), outcomes.total())
 
 
 @pytest.mark.parametrize(
-    ("variable", "count"),
-    [("NUMBA_BOUNDSCHECK", 700), ("NUMBA_DISABLE_JIT", 280)],
+    ("mode", "count"),
+    [("checked", 700), ("python", 280)],
     ids=["bounds checked", "not compiled"],
 )
 def test_the_kernels_do_as_python_would(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, variable: str, count: int
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, mode: str, count: int
 ) -> None:
     """With every index checked, and as plain Python: no error, and to the byte the same records and packets."""
     digest = hashlib.sha256()
     outcomes = run_cases(3, count, tmp_path / "capture", digest)
-    environment = environment_of_kernels(variable, tmp_path_factory)
+    environment = environment_of_kernels(mode, tmp_path_factory)
     command = [sys.executable, "-W", "error", "-c", SAMPLE, "3", str(count), str(tmp_path / "capture")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -29,7 +29,7 @@ from tests.helpers import CAPTURES, FEWER_CAPTURES, environment_of_kernels, plai
 from tests.naive.events import Event, Verdict
 from tests.naive.events import judge as naive_judge
 from tests.naive.flows import Packet
-from tests.test_jit import digest
+from tests.test_kernels import digest
 from tests.test_wireshark import hostile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -786,15 +786,15 @@ def rows_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
+@pytest.mark.parametrize("mode", ["python", "checked"])
 def test_the_judge_without_numba_and_with_checks_says_the_same(
-    rows_on_disk: Path, tmp_path_factory: pytest.TempPathFactory, variable: str
+    rows_on_disk: Path, tmp_path_factory: pytest.TempPathFactory, mode: str
 ) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a read beyond an array is an error."""
     done = subprocess.run(
         [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_judge", str(rows_on_disk)],
         cwd=ROOT,
-        env=environment_of_kernels(variable, tmp_path_factory),
+        env=environment_of_kernels(mode, tmp_path_factory),
         capture_output=True,
         text=True,
         timeout=300,

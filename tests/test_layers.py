@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.accelerate import sources
+from analyzer.accelerate.sources import sources
 from tests.house import ENTRANCES, FILES, MODULES, PACKAGE, RANKS, ROOT, imported, imports, needed, room_of
 
 

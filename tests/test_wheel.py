@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -11,14 +12,26 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.accelerate.library import LIBRARY, MANIFEST
 from tests.readme import ROOT, SAMPLE
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`pip wheel .`, without the dependencies."""
+    """`pip wheel .`, without the dependencies, and with the tools to build one that are here already."""
     out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(out), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(out),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     (found,) = out.glob("tcpcap-*.whl")
     return found
@@ -30,8 +43,21 @@ def test_wheel_holds_the_package_and_the_rules(wheel: Path) -> None:
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "analyzer").rglob("*.py")}
     rules = {f"analyzer/{path.relative_to(ROOT)}" for path in (ROOT / "rules").rglob("*") if path.is_file()}
     assert "analyzer/rules/README.md" in rules
-    assert modules | rules <= names
+    kernels = {f"analyzer/accelerate/{name}" for name in (LIBRARY, MANIFEST)}
+    assert modules | rules | kernels <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"analyzer", "tcpcap"}
+
+
+def test_wheel_is_of_this_platform_and_of_any_python(wheel: Path) -> None:
+    """The library is machine code, and knows nothing of Python."""
+    python, abi, platform = wheel.stem.split("-")[-3:]
+    assert (python, abi) == ("py3", "none")
+    assert platform == sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    with zipfile.ZipFile(wheel) as content:
+        (about,) = (name for name in content.namelist() if name.endswith(".dist-info/METADATA"))
+        needs = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", content.read(about).decode(), re.MULTILINE)
+    assert "numpy" in needs
+    assert "numba" not in needs
 
 
 def test_wheel_analyzes_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
@@ -54,12 +80,14 @@ def test_wheel_analyzes_outside_the_checkout(wheel: Path, tmp_path: Path) -> Non
     # A plain path entry comes after `site` itself, and brings no import hooks of an editable installation.
     (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     python = tmp_path / "env" / "bin" / "python"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NUMBA"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NUMBA", "TCPCAP"))
+    }
     run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "check": True}
     where = subprocess.run([python, "-c", "import analyzer; print(analyzer.__file__)"], **run).stdout  # type: ignore[call-overload]
     assert Path(where.strip()).is_relative_to(site)
-    # Without counters: to compile what predicts them takes as long as all the rest.
-    command = ["-m", "analyzer", "analyze", str(ROOT / SAMPLE / "capture.pcap")]
+    command = ["-m", "analyzer", "analyze", SAMPLE]
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
     answer = subprocess.run([python, *command], **run).stdout  # type: ignore[call-overload]
     here = subprocess.run([sys.executable, *command], **(run | {"cwd": ROOT})).stdout  # type: ignore[call-overload]
     assert answer == here

@@ -61,7 +61,7 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
             except KernelsError:
                 if _asked() == "library" or not _has_numba():
                     raise
-        jitted: Function = _jit().kernel(function, types)
+        jitted: Function = _jit().kernel(function, types, _flags())
         return jitted
 
     return compiled
@@ -69,12 +69,12 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
 
 def part(function: Function) -> Function:
     """Compile a large helper of kernels on its own. In the library and as Python it is what it looks like."""
-    return function if mode() in ("library", "python") else _jit().part(function)
+    return function if mode() in ("library", "python") else _jit().part(function, _flags())
 
 
 def inline(function: Function) -> Function:
     """Compile a small helper of kernels: they contain it, without a call."""
-    return function if mode() in ("library", "python") else _jit().inline(function)
+    return function if mode() in ("library", "python") else _jit().inline(function, _flags())
 
 
 @cache
@@ -112,6 +112,10 @@ def _library() -> Library:
 @cache
 def _has_numba() -> bool:
     return find_spec("numba") is not None
+
+
+def _flags() -> dict[str, bool]:
+    return {"boundscheck": True} if mode() == "checked" else {}
 
 
 def _jit() -> Any:

@@ -17,11 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
-
+from analyzer.accelerate.guarded import CompileResult, _Cache, dumps, numba
 from analyzer.accelerate.sources import digest, file_of, sources
 
 DIGEST = 32

@@ -20,7 +20,7 @@ FOLDER = Path("analyzer") / "accelerate"
 SYSTEM_LINKERS = ("cc", "gcc", "clang", "ld", "ld.lld")
 
 
-class KernelsHook(BuildHookInterface):
+class KernelsHook(BuildHookInterface[Any]):
     """Makes the library in the checkout, where an editable install finds it, unless the one there is of these sources."""
 
     PLUGIN_NAME = "custom"
@@ -44,7 +44,9 @@ class KernelsHook(BuildHookInterface):
             return
         self.app.display_info(done.stdout.strip())
         if version == "standard":
-            build_data["artifacts"] += [f"/{(FOLDER / name).as_posix()}" for name in done.stdout.splitlines()[-1].split()]
+            build_data["artifacts"] += [
+                f"/{(FOLDER / name).as_posix()}" for name in done.stdout.splitlines()[-1].split()
+            ]
             build_data["pure_python"] = False
             platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["tag"] = f"py3-none-{platform}"

@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from analyzer.accelerate.cache import Cache, folder
+from analyzer.accelerate.guarded import numba, types
 from analyzer.accelerate.types import Type
 
-
-def _import_numba() -> Any:
-    """numba, without the settings that may lie in the current folder: that is somebody's evidence, and they choose a cache of code."""
-    if "numba" in sys.modules:
-        import numba
-
-        return numba
-    yaml = sys.modules.get("yaml")
-    sys.modules["yaml"] = None  # type: ignore[assignment] # its presence makes numba read .numba_config.yaml
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the file is not read
-            import numba
-            from numba.core import config
-    finally:
-        del sys.modules["yaml"]
-        if yaml is not None:
-            sys.modules["yaml"] = yaml
-    config._config_fname = os.devnull  # it is looked for again before each function that is compiled
-    return numba
-
-
-numba = _import_numba()
-from numba.core import types  # noqa: E402 only now
-
-from analyzer.accelerate.cache import Cache, folder  # noqa: E402
+Flags = dict[str, Any]
 
 # Without numba's reference counting: passing an array to a helper would cost two atomic instructions each time (half of
 # the time of decoding a frame). In return no kernel may allocate an array; what it needs is passed to it.
-FLAGS: dict[str, Any] = {"nogil": True, "_nrt": False}
+FLAGS: Flags = {"nogil": True, "_nrt": False}
 # Of what only other kernels call: without the ways in from Python and C, which take as long to compile as the function.
-INTERNAL: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INTERNAL: Flags = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 declared: dict[str, tuple[Any, Mapping[str, Type]]] = {}
 """Every kernel that was imported, by the name of its module and function: the dispatcher, and the types of its arguments."""
@@ -63,9 +38,9 @@ class Part:
         return self.py_func(*arguments)
 
 
-def kernel(function: Callable[..., Any], argument_types: Mapping[str, Type]) -> Any:
+def kernel(function: Callable[..., Any], argument_types: Mapping[str, Type], flags: Flags) -> Any:
     """Compile a function over arrays and numbers when it is first called, and keep the machine code for the next start."""
-    compiled = _kept(_for_any_value(numba.njit(**_flags())(function)))
+    compiled = _kept(function, flags)
     waiting = compiled._compile_for_args
 
     def compile_for(*arguments: Any, **named: Any) -> Any:
@@ -77,20 +52,21 @@ def kernel(function: Callable[..., Any], argument_types: Mapping[str, Type]) -> 
     return compiled
 
 
-def part(function: Callable[..., Any]) -> Any:
+def part(function: Callable[..., Any], flags: Flags) -> Any:
     """Compile a large helper of kernels on its own, and keep its machine code, too."""
-    return Part(_kept(_for_any_value(numba.njit(**INTERNAL, **_flags())(function))))
+    return Part(_kept(function, INTERNAL | flags))
 
 
-def inline(function: Callable[..., Any]) -> Any:
+def inline(function: Callable[..., Any], flags: Flags) -> Any:
     """Compile a small helper of kernels: they contain it, without a call."""
-    return Part(_for_any_value(numba.njit(forceinline=True, **INTERNAL, **_flags())(function)))
+    return Part(_for_any_value(numba.njit(forceinline=True, **FLAGS, **INTERNAL, **flags)(function)))
 
 
-def _kept(compiled: Any) -> Any:
-    """Have the machine code of a function kept, where there is a place for it."""
+def _kept(function: Callable[..., Any], flags: Flags) -> Any:
+    """Compile a function, and keep its machine code where there is a place for it."""
+    compiled = _for_any_value(numba.njit(**FLAGS, **flags)(function))
     if folder() is not None:
-        compiled._cache = Cache(compiled.py_func, str(_flags()), announce)
+        compiled._cache = Cache(function, str(flags), announce)
     return compiled
 
 
@@ -105,12 +81,6 @@ def numba_type(declared_type: Type) -> Any:
     assert isinstance(declared_type, Array)
     element = numba.from_dtype(declared_type.dtype)
     return types.Array(element, declared_type.ndim, "C", readonly=not declared_type.written)
-
-
-def _flags() -> dict[str, Any]:
-    from analyzer.accelerate import mode
-
-    return {**FLAGS, "boundscheck": True} if mode() == "checked" else FLAGS
 
 
 def _for_any_value(compiled: Any) -> Any:

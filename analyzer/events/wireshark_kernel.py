@@ -8,7 +8,10 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel, rows_of
 from analyzer.flows.flow_kernel import low_end
+from analyzer.serial import difference
 from analyzer.tables import PACKETS
+
+difference = inline(difference)
 
 DIRECTION = [
     ("next_seq", "u4"),  # highest sequence number seen, and the byte after it; 0 is unknown
@@ -52,9 +55,15 @@ OUT_OF_ORDER_NS = 3_000_000  # and a segment out of order within 3 ms where no h
 
 
 @inline
+def wire(number: Int) -> Any:
+    """A sequence number as it is written: of 32 bits."""
+    return np.uint32(number & 0xFFFFFFFF)
+
+
+@inline
 def later(a: Int, b: Int) -> Any:
     """Is sequence number `a` after `b`? Serial arithmetic of 32 bits."""
-    return np.int32(np.uint32(b) - np.uint32(a)) < 0
+    return difference(b, a) < 0
 
 
 @kernel(rows=rows_of(PACKETS.dtype), states=rows_of(LABEL_STATE), blank=rows_of(LABEL_STATE))
@@ -129,10 +138,10 @@ def begin(state: Any, seq: Any, ack: Any, flags: Int, fwd: Int) -> Int:
         state["base_seq"][fwd] = seq
     if not state["base_known"][fwd]:
         state["base_known"][fwd] = 1
-        state["base_seq"][fwd] = seq if flags & SYN else np.uint32(seq - np.uint32(1))
+        state["base_seq"][fwd] = seq if flags & SYN else wire(np.int64(seq) - 1)
     if not state["base_known"][rev] and flags & ACK:
         state["base_known"][rev] = 1
-        state["base_seq"][rev] = np.uint32(ack - np.uint32(1))
+        state["base_seq"][rev] = wire(np.int64(ack) - 1)
     return labels
 
 
@@ -156,14 +165,14 @@ def of_window_and_ack(state: Any, seq: Any, ack: Any, length: Int, flags: Int, w
         labels |= ZERO_WINDOW
     if next_seq and later(seq, next_seq) and not flags & RST:
         labels |= LOST
-    if length <= 1 and seq == np.uint32(next_seq - np.uint32(1)) and not special:
+    if length <= 1 and seq == wire(np.int64(next_seq) - 1) and not special:
         labels |= KEEP_ALIVE
     if length > 0 and state["window_scale"][rev] != -1 and not special:
         shift = np.int64(0)
         if not state["window_unscaled"][rev] and state["window_scale"][rev] > 0:
             shift = np.int64(state["window_scale"][rev])
-        edge = np.uint32(state["last_ack"][rev] + np.uint32(state["window"][rev] << shift))
-        if np.uint32(seq + np.uint32(length)) == edge:
+        edge = wire(np.int64(state["last_ack"][rev]) + (np.int64(state["window"][rev]) << np.int64(shift)))
+        if wire(np.int64(seq) + np.int64(length)) == edge:
             labels |= WINDOW_FULL
     if length > 0 or seq != next_seq or ack != state["last_ack"][fwd] or special:
         return labels
@@ -184,18 +193,18 @@ def sent_before(state: Any, seq: Any, length: Int, flags: Int, time_ns: Int, fwd
     """Retransmission, spurious or fast, or out of order, for a segment that takes up sequence space."""
     rev = 1 - fwd
     next_seq = state["next_seq"][fwd]
-    end = np.uint32(seq + np.uint32(length))
+    end = wire(np.int64(seq) + np.int64(length))
     if length > 0 and state["last_ack"][rev] and np.int32(end - state["last_ack"][rev]) <= 0:
         return SPURIOUS | RETRANSMISSION
     if next_seq == 0 or not later(next_seq, seq):
         return 0
-    if length > 1 and np.uint32(next_seq - np.uint32(1)) == seq:  # data after a window probe
+    if length > 1 and wire(np.int64(next_seq) - 1) == seq:  # data after a window probe
         return 0
     since_ack = time_ns - state["last_ack_ns"][rev]
     if state["duplicate_acks"][rev] >= 2 and state["last_ack"][rev] == seq and 0 <= since_ack < FAST_NS:
         return FAST | RETRANSMISSION
     if flags & (SYN | FIN):
-        end = np.uint32(end + np.uint32(1))
+        end = wire(np.int64(end) + 1)
     threshold = state["rtt_ns"] if state["rtt_ns"] else OUT_OF_ORDER_NS
     if 0 <= time_ns - state["next_seq_ns"][fwd] < threshold and next_seq != end:
         return OUT_OF_ORDER
@@ -205,9 +214,9 @@ def sent_before(state: Any, seq: Any, length: Int, flags: Int, time_ns: Int, fwd
 @inline
 def advance(state: Any, seq: Any, length: Int, flags: Int, time_ns: Int, fwd: Int) -> None:
     """Move the highest sequence number, and the highest without a hole before it."""
-    end = np.uint32(seq + np.uint32(length))
+    end = wire(np.int64(seq) + np.int64(length))
     if flags & (SYN | FIN):
-        end = np.uint32(end + np.uint32(1))
+        end = wire(np.int64(end) + 1)
     if later(end, state["next_seq"][fwd]) or not state["next_seq"][fwd]:
         state["next_seq"][fwd] = end
         state["next_seq_ns"][fwd] = time_ns

@@ -1,4 +1,4 @@
-"""Compiled, uncompiled and bounds-checked kernels give the same rows, flows and summary."""
+"""The library, plain Python and numba with bounds checks give the same rows, flows, labels and summary from the same frames."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from analyzer.checksums import Checker, Checksums
 from analyzer.decode import decode
 from analyzer.decode.codes import FRAGMENT
+from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.schema import Rows, Table
 from analyzer.summary import Summary
@@ -95,9 +96,10 @@ def results() -> dict[str, str | int]:
         Checker().check(alone, one, links)
         if not rows["layers"][position] & FRAGMENT:
             assert one["checksum"] == rows["checksum"][position]
-    tracker, summary = FlowTracker(), Summary()
+    tracker, summary, labeller = FlowTracker(), Summary(), WiresharkLabeller()
     for start in range(0, len(rows), 100):
         tracker.add(rows[start : start + 100])
+        labeller.add(rows[start : start + 100])
         summary.add(rows[start : start + 100], len(interfaces))
     return {
         "packets": digest(PACKETS, rows),
@@ -114,15 +116,15 @@ def compiled() -> dict[str, str | int]:
     return results()
 
 
-@pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
-def test_kernels_without_numba_and_with_checks_give_the_same(
-    tmp_path_factory: pytest.TempPathFactory, variable: str
+@pytest.mark.parametrize("mode", ["python", "checked"])
+def test_kernels_as_python_and_with_checks_do_as_the_library(
+    tmp_path_factory: pytest.TempPathFactory, mode: str
 ) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a read beyond the buffer is an error."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_jit"],
+        [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_kernels"],
         cwd=ROOT,
-        env=environment_of_kernels(variable, tmp_path_factory),
+        env=environment_of_kernels(mode, tmp_path_factory),
         capture_output=True,
         text=True,
         timeout=300,
@@ -130,6 +132,30 @@ def test_kernels_without_numba_and_with_checks_give_the_same(
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout) == compiled()
+
+
+def test_calls_are_of_the_declared_types(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What numba finds when it looks at the arguments is what the library was compiled for, but for arrays that happen to be writable."""
+    code = """
+import json
+from tests.test_kernels import results
+results()
+from analyzer.accelerate import jit
+for name, (dispatcher, types) in jit.declared.items():
+    declared = [str(jit.numba_type(each)) for each in types.values()]
+    for found in dispatcher.signatures:
+        print(json.dumps([name, declared, [str(each) for each in found]]))
+"""
+    environment = environment_of_kernels("checked", tmp_path_factory)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    called = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len({name for name, _, _ in called}) == 5
+    for name, declared, found in called:
+        assert [text.replace("readonly ", "") for text in found] == [
+            text.replace("readonly ", "") for text in declared
+        ], name
 
 
 def test_the_frames_have_flows() -> None:

@@ -1,0 +1,373 @@
+"""Compiled kernels: what a call may pass, what is loaded and what is not, and where numba keeps code."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from analyzer.accelerate import BOOL, INT, UINT, group_of, library, rows_of, view_of
+from analyzer.accelerate.library import LIBRARY, MANIFEST, KernelsError, Library
+from analyzer.accelerate.sources import PACKAGE, kernel_modules
+from analyzer.accelerate.types import Type
+
+ROOT = PACKAGE.parent
+PAIR = np.dtype([("left", "u4"), ("right", "u1")], align=True)
+NOBODY = 65534
+COMPILE_ONE = """
+import numpy as np
+from analyzer.accelerate.cache import folder
+from analyzer.capture.merge_kernel import copy_records
+target = np.zeros(4, np.uint8)
+source = np.arange(9, dtype=np.uint8)
+source.flags.writeable = False
+one = np.array([3])
+copy_records(source, one, one, target, np.array([1]))
+print(target.tolist(), folder())
+"""
+
+
+class Both(NamedTuple):
+    """Two arrays."""
+
+    pairs: Any
+    numbers: Any
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A folder with the library that this checkout runs."""
+    if not (library.FOLDER / LIBRARY).exists():
+        pytest.fail("no library of kernels: python -m analyzer.accelerate makes it")
+    yield library.FOLDER
+
+
+@pytest.fixture
+def copied(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    for name in (LIBRARY, MANIFEST):
+        shutil.copy(made / name, tmp_path / name)
+    return tmp_path
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        (INT, 1.0),
+        (INT, 1 << 63),
+        (INT, "1"),
+        (UINT, -1),
+        (UINT, 1 << 64),
+        (BOOL, 2),
+        (rows_of(PAIR), np.zeros(2, np.dtype([("left", "u4"), ("right", "u1")]))),
+        (rows_of(np.int64), np.zeros(2, np.int32)),
+        (rows_of(np.int64), np.zeros(2, ">i8")),
+        (rows_of(np.int64), np.zeros((2, 2), np.int64)),
+        (rows_of(np.int64), np.zeros(4, np.int64)[::2]),
+        (rows_of(np.int64), np.frombuffer(bytes(16), np.int64)),
+        (rows_of(np.int64), np.frombuffer(bytearray(17), np.uint8)[1:].view(np.int64)),
+        (rows_of(np.int64), [1, 2]),
+        (rows_of(np.int64), None),
+        (group_of(Both, (PAIR, np.int64)), (np.zeros(1, PAIR), np.zeros(1, np.int64))),
+        (group_of(Both, (PAIR, np.int64)), Both(np.zeros(1, PAIR), np.zeros(1, np.uint64))),
+    ],
+)
+def test_what_is_not_of_the_declared_type_never_reaches_a_kernel(declared: Type, value: Any) -> None:
+    """A wrong array would be read as something else, or beyond its end."""
+    with pytest.raises(TypeError, match=r"^here: "):
+        declared.put([], value, "here")
+
+
+def test_words_are_those_of_numbas_convention() -> None:
+    """Of an array: owner, parent, size, bytes an element, address, shape, strides."""
+    words: list[int] = []
+    array = np.zeros((3, 5), np.uint16)
+    view_of(np.uint16, 2).put(words, array, "here")
+    assert words == [0, 0, 15, 2, array.ctypes.data, 3, 5, 10, 2]
+    words.clear()
+    UINT.put(words, (1 << 64) - 7, "here")
+    BOOL.put(words, np.True_, "here")
+    INT.put(words, np.int32(-11), "here")
+    assert words == [-7, 1, -11]
+
+
+def test_a_dtype_that_is_an_array_gives_more_dimensions() -> None:
+    """As numpy makes an array of it."""
+    declared = rows_of(np.dtype((np.int32, (16,))))
+    words: list[int] = []
+    declared.put(words, np.zeros(2, np.dtype((np.int32, (16,)))), "here")
+    assert words[5:] == [2, 16, 64, 4]
+
+
+@pytest.mark.parametrize("arguments", [(), (1, 2)])
+def test_too_few_or_too_many_arguments(made: Path, arguments: tuple[int, ...]) -> None:
+    """The library's kernels take as many as they declare."""
+    call, _ = bound(lambda words, results: 0)
+    with pytest.raises(TypeError, match="1 arguments needed"):
+        call(*arguments)
+
+
+def test_a_kernel_that_fails_is_named() -> None:
+    """numba's status of an error, such as a division by zero."""
+    call, name = bound(lambda words, results: 1)
+    with pytest.raises(RuntimeError, match=name):
+        call(5)
+
+
+def test_results_come_back() -> None:
+    """One number is a number, several are a tuple."""
+
+    def double(words: Any, results: Any) -> int:
+        ctypes.cast(results, ctypes.POINTER(ctypes.c_int64))[0] = (
+            2 * ctypes.cast(words, ctypes.POINTER(ctypes.c_int64))[0]
+        )
+        return 0
+
+    call, _ = bound(double)
+    assert call(-21) == -42
+
+
+def bound(body: Callable[[Any, Any], int]) -> tuple[Callable[..., Any], str]:
+    """A kernel of one number whose compiled form is `body`, and its name."""
+
+    def twice(number: int) -> int:
+        raise AssertionError
+
+    twice.__annotations__["return"] = "Int"
+    compiled = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(body)
+    made_of_one = object.__new__(Library)
+    name = f"{twice.__module__}.{twice.__qualname__}"
+    made_of_one.kernels = {name: {"symbol": "twice", "types": "int64 -> 1"}}
+    made_of_one._symbols = {"twice": compiled}  # type: ignore[assignment]
+    return made_of_one.bind(twice, {"number": INT}), "twice"
+
+
+# The library
+
+
+def test_every_kernel_is_in_the_library(made: Path) -> None:
+    """Of every module that has one."""
+    kernels = Library(made).kernels
+    assert {name.rpartition(".")[0] for name in kernels} == set(kernel_modules())
+
+
+def test_an_intact_copy_is_loaded(copied: Path) -> None:
+    """Wherever it lies."""
+    assert Library(copied).kernels == Library().kernels
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"MZ foreign"], ids=["empty", "four bytes", "foreign"])
+def test_another_library_is_not_loaded(copied: Path, content: bytes) -> None:
+    (copied / LIBRARY).write_bytes(content)
+    with pytest.raises(KernelsError, match="cut, changed or of another build"):
+        Library(copied)
+
+
+def test_a_cut_library_is_not_loaded(copied: Path) -> None:
+    """To map what is not there would end the process."""
+    whole = (copied / LIBRARY).read_bytes()
+    (copied / LIBRARY).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(KernelsError, match="cut, changed or of another build"):
+        Library(copied)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
+def test_a_damaged_manifest_is_said(copied: Path, content: bytes) -> None:
+    (copied / MANIFEST).write_bytes(content)
+    with pytest.raises(KernelsError, match="damaged"):
+        Library(copied)
+
+
+@pytest.mark.parametrize("name", [LIBRARY, MANIFEST])
+def test_a_missing_file_is_said(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+    with pytest.raises(KernelsError, match="not there"):
+        Library(copied)
+
+
+@pytest.mark.parametrize("change", ["sources", "files"])
+def test_code_older_than_its_sources_is_not_loaded(copied: Path, change: str) -> None:
+    """The manifest says from which it was made: when one of them changes or goes, the library is old."""
+    manifest = json.loads((copied / MANIFEST).read_text())
+    manifest[change] = "0" * 64 if change == "sources" else [*manifest["files"], "gone_kernel.py"]
+    (copied / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(KernelsError, match="older than the sources"):
+        Library(copied)
+
+
+def test_a_damaged_library_ends_a_command_in_one_line(tmp_path: Path) -> None:
+    """Not in a crash, and not in old code. `tcpcap` with a copy of the package whose library was cut."""
+    shutil.copytree(PACKAGE, tmp_path / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    damaged = tmp_path / PACKAGE.name / "accelerate" / LIBRARY
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    environment = {**os.environ, "TCPCAP_KERNELS": "library", "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "analyzer", "analyze", str(ROOT / "samples" / "reorder-duplicate" / "server")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert str(damaged) in done.stderr
+
+
+def test_an_unknown_way_to_run_kernels_is_refused() -> None:
+    done = run("import analyzer.capture.merge_kernel", TCPCAP_KERNELS="fast")
+    assert "choose from library, jit, checked, python" in done.stderr
+
+
+def test_numba_is_not_imported(made: Path) -> None:
+    """Nor is anything that a command does not use: analysing a bundle needs numpy and click."""
+    code = """
+import sys
+from analyzer.cli import main
+try:
+    main(["analyze", "samples/reorder-duplicate/server"])
+except SystemExit as ended:
+    heavy = {"numba", "llvmlite", "pandas", "duckdb", "rich", "dpkt", "pyshark"}
+    print(sorted(heavy & set(sys.modules)), ended.code, file=sys.stderr)
+"""
+    done = run(code, TCPCAP_KERNELS="library")
+    assert done.stderr.strip() == "[] 0"
+    assert "1 TCP connection" in done.stdout
+
+
+# numba's code
+
+
+def test_settings_in_the_current_folder_are_not_read(tmp_path: Path) -> None:
+    """With PyYAML, numba reads .numba_config.yaml of whatever folder it is in, at its import and before each function it compiles."""
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    (evidence / ".numba_config.yaml").write_text("cache_dir: planted\nboundscheck: 1\n")
+    (tmp_path / "yaml.py").write_text(
+        "def safe_load(file):\n    return {'cache_dir': 'planted', 'cache_locator_classes': 'planted.Locator'}\n"
+    )
+    (tmp_path / "planted.py").write_text("print('planted code runs')\n")
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    done = run(
+        COMPILE_ONE + "from numba.core import config\nprint(repr(config.CACHE_DIR))\nimport yaml\nprint(yaml.__file__)",
+        cwd=evidence,
+        TCPCAP_KERNELS="jit",
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+        PYTHONPATH=path,
+    )
+    assert done.stderr == ""
+    assert "planted" not in done.stdout
+    assert done.stdout.splitlines()[0].startswith("[0, 3, 4, 5] ")
+    assert done.stdout.splitlines()[1:] == ["''", str(tmp_path / "yaml.py")]
+    assert list(evidence.iterdir()) == [evidence / ".numba_config.yaml"]
+
+
+def test_code_is_kept_where_nobody_else_can_write(tmp_path: Path) -> None:
+    """In a folder made for this user alone; another start takes it from there."""
+    first = compile_one(tmp_path)
+    (entry,) = entries(tmp_path)
+    assert stat.S_IMODE((tmp_path / "tcpcap" / "kernels").stat().st_mode) == 0o700
+    before = entry.stat().st_mtime_ns
+    assert compile_one(tmp_path) == first == f"[0, 3, 4, 5] {tmp_path / 'tcpcap' / 'kernels'}"
+    assert entry.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("kind", ["group may write", "all may write", "a link", "a file", "another's"])
+def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, kind: str) -> None:
+    """Whoever writes there decides what runs."""
+    folder = tmp_path / "tcpcap" / "kernels"
+    folder.parent.mkdir()
+    if kind == "a file":
+        folder.write_text("")
+    elif kind == "a link":
+        (tmp_path / "elsewhere").mkdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.mkdir()
+        folder.chmod(0o770 if kind == "group may write" else 0o777 if kind == "all may write" else 0o700)
+    if kind == "another's":
+        if os.geteuid():
+            pytest.skip("needs root to give a folder away")
+        os.chown(folder, NOBODY, NOBODY)
+    assert compile_one(tmp_path) == "[0, 3, 4, 5] None"
+    assert not folder.is_dir() or list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "foreign"])
+def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
+    compile_one(tmp_path)
+    (entry,) = entries(tmp_path)
+    whole = entry.read_bytes()
+    entry.write_bytes({"empty": b"", "cut": whole[:-9], "foreign": b"#!/bin/sh\n" * 99}[damage])
+    assert compile_one(tmp_path).startswith("[0, 3, 4, 5] ")
+    (entry,) = entries(tmp_path)
+    assert len(entry.read_bytes()) == len(whole)
+
+
+def test_two_processes_at_once_do_no_harm(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", COMPILE_ONE]
+    environment = {**os.environ, "TCPCAP_KERNELS": "jit", "XDG_CACHE_HOME": str(tmp_path)}
+    both = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120) for process in both]
+    assert [err for _, err in said] == ["", ""]
+    assert {out.split("] ")[0] for out, _ in said} == {"[0, 3, 4, 5"}
+    assert len(entries(tmp_path)) == 1
+
+
+def test_a_read_only_install_without_a_home_works_for_another_user() -> None:
+    """With the library, and with numba, which then keeps nothing."""
+    if os.geteuid():
+        pytest.skip("needs root to become another user")
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        installed = Path(name) / PACKAGE.name
+        shutil.copytree(PACKAGE, installed, ignore=shutil.ignore_patterns("__pycache__"))
+        sample = shutil.copytree(ROOT / "samples" / "reorder-duplicate" / "server", Path(name) / "evidence")
+        for path in [installed, *installed.rglob("*"), sample, *sample.iterdir()]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        # Python itself may lie where only root can look: this user may read everything, and write nothing.
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        become += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        site = os.pathsep.join([name, *(each for each in sys.path if "site-packages" in each)])
+        environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": site}
+        for mode, command in (
+            ("library", ["-m", "analyzer", "analyze", str(sample)]),
+            ("jit", ["-c", COMPILE_ONE]),
+        ):
+            done = subprocess.run(
+                [*become, sys.executable, *command], cwd=name, env={**environment, "TCPCAP_KERNELS": mode},
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert (done.returncode, done.stderr) == (0, "")
+            assert ("1 TCP connection" if mode == "library" else "[0, 3, 4, 5] None") in done.stdout
+
+
+def compile_one(cache: Path) -> str:
+    """Call a kernel compiled by numba, with this folder for caches; what it did and where code is kept."""
+    done = run(COMPILE_ONE, TCPCAP_KERNELS="jit", XDG_CACHE_HOME=str(cache))
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+def entries(cache: Path) -> list[Path]:
+    """What is kept."""
+    return list((cache / "tcpcap" / "kernels").iterdir())
+
+
+def run(code: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A Python process with these variables."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "TCPCAP_"))}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, check=False
+    )
