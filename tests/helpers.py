@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,13 +244,25 @@ def fitting(text: str) -> str:
 # Other ways to run the kernels
 
 
-def environment_of_kernels(mode: str, factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a process whose kernels run in another way: `python`, `checked` or `jit`, as `analyzer.accelerate` names them.
+def said_in_mode(mode: str, factory: pytest.TempPathFactory, *words: str, overflowing: Sequence[str] = ()) -> str:
+    """What Python prints for these words where kernels run in another way: `python`, `checked` or `jit`, as `analyzer.accelerate` names them.
 
-    What was compiled is kept for the other tests of the same run, and for nobody else.
+    Warnings are errors, but for overflows in the kernels named, which calculate hashes. What was compiled is kept for the other
+    tests of the same run, and for nobody else.
     """
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    cache = {"XDG_CACHE_HOME": str(shared / "cache"), "PYTHONPATH": str(SAMPLES.parent), "PYTHONHASHSEED": "0"}
-    return environment | cache | {"TCPCAP_KERNELS": mode}
+    environment |= {"XDG_CACHE_HOME": str(shared / "cache"), "PYTHONHASHSEED": "0", "TCPCAP_KERNELS": mode}
+    ignored = [f"-Wignore:overflow encountered:RuntimeWarning:analyzer.{module}" for module in overflowing]
+    done = subprocess.run(
+        [sys.executable, "-Werror", *ignored, *words],
+        cwd=SAMPLES.parent,
+        env=environment | {"PYTHONPATH": str(SAMPLES.parent)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
