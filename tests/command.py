@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import pytest
 
@@ -33,19 +33,26 @@ def environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in WITHOUT_COLOUR} | more
 
 
-def run(*arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None, **variables: str) -> Ran:
-    """Run the command to its end, in a process of its own."""
+def run(
+    *arguments: str | Path,
+    stdin: bytes | BinaryIO | None = None,
+    stdout: BinaryIO | None = None,
+    cwd: Path | None = None,
+    **variables: str,
+) -> Ran:
+    """Run the command to its end, in a process of its own; what goes to another file than a pipe is not in `out`."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
+        input=stdin if isinstance(stdin, bytes) else None,
+        stdin=None if isinstance(stdin, bytes) else stdin or subprocess.DEVNULL,
+        stdout=stdout or subprocess.PIPE,
+        stderr=subprocess.PIPE,
         cwd=cwd,
         env=environment(**variables),
         timeout=TIMEOUT_S,
         check=False,
     )
-    return Ran(done.returncode, done.stdout.decode(), COMPILING.sub("", done.stderr.decode()))
+    return Ran(done.returncode, (done.stdout or b"").decode(), COMPILING.sub("", done.stderr.decode()))
 
 
 def status_of(*arguments: str | Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import subprocess
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,6 +37,7 @@ from tests.naive.fix import (
     levels,
     never,
 )
+from tests.tshark import fields_of
 
 # Captures of frames
 
@@ -247,13 +247,14 @@ def given_and_wanted() -> tuple[list[Frame], list[Frame]]:
 
 # What tshark says
 
+CHECKED = (
+    *(f"{name}.check_checksum:TRUE" for name in ("ip", "tcp", "udp")),
+    "eth.check_fcs:TRUE",
+    "tcp.desegment_tcp_streams:FALSE",
+    "tcp.analyze_sequence_numbers:FALSE",
+)
 
-def tshark(path: Path, *fields: str, options: Sequence[str] = ()) -> list[list[str]]:
+
+def said_of(path: Path, *fields: str, options: Sequence[str] = ()) -> list[list[str]]:
     """The fields of each frame, with every checksum verified."""
-    checked = [f"{name}.check_checksum:TRUE" for name in ("ip", "tcp", "udp")]
-    checked += ["eth.check_fcs:TRUE", "tcp.desegment_tcp_streams:FALSE", "tcp.analyze_sequence_numbers:FALSE"]
-    command = ["tshark", "-n", "-r", str(path), "-T", "fields", *options]
-    command += [part for preference in checked for part in ("-o", preference)]
-    command += [part for field in fields for part in ("-e", field)]
-    out = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return [line.split("\t") for line in out.splitlines()]
+    return fields_of(path, fields, preferences=CHECKED, options=options, whole=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +116,21 @@ def plain_row(rows: Rows, position: int) -> dict[str, Any]:
     return {column.name: plain(column, rows[position]) for column in DECODED_COLUMNS}
 
 
+def packets_of(rows: Rows, names: Iterable[str]) -> list[dict[str, Any]]:
+    """These columns of the rows, as the naive twins want them."""
+    columns = [PACKETS[name] for name in names]
+    return [{column.name: plain(column, row) for column in columns} for row in rows]
+
+
+def rows_with(count: int, **columns: Any) -> Rows:
+    """Packet rows with the given columns, all others 0."""
+    rows = np.zeros(count, PACKETS.dtype)
+    rows["frame"] = 1 + np.arange(count)
+    for name, values in columns.items():
+        rows[name] = values
+    return rows
+
+
 def differences(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Columns that differ: name -> (expected, actual)."""
     return {name: (expected[name], actual[name]) for name in actual if expected[name] != actual[name]}
@@ -141,6 +158,11 @@ class Reading:
     def times(self) -> list[int]:
         """Capture times in ns."""
         return [int(time_ns) for time_ns in self.rows["time_ns"]]
+
+    @property
+    def places(self) -> list[tuple[int, int, int | None]]:
+        """Offset, frame and lost bytes of each damage."""
+        return [(damage.offset, damage.frame, damage.lost) for damage in self.damages]
 
     @property
     def records(self) -> list[tuple[Any, ...]]:
@@ -176,6 +198,13 @@ def read_all(*paths: Path | str, batch_frames: int | None = None, window_bytes: 
     )
 
 
+def read_bytes(folder: Path, *blocks: bytes, **options: int) -> Reading:
+    """The same for the blocks in a file whose name says nothing."""
+    path = folder / "file"
+    path.write_bytes(b"".join(blocks))
+    return read_all(path, **options)
+
+
 def naive_records(capture: NaiveCapture) -> list[tuple[Any, ...]]:
     """The records of the naive twin as plain values, comparable with `Reading.records`."""
     return [
@@ -200,16 +229,40 @@ def same_rows(expected: Rows, actual: Rows) -> bool:
     return len(expected) == len(actual) and all(np.array_equal(expected[name], actual[name]) for name in names)
 
 
+# Texts
+
+
+def fitting(text: str) -> str:
+    """The text, if it is as wide and as harmless as any text for a terminal must be."""
+    assert text.endswith("\n")
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+    assert [char for char in text if char != "\n" and not char.isprintable()] == []
+    return text
+
+
 # Other ways to run the kernels
 
 
-def environment_of_kernels(mode: str, factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a process whose kernels run in another way: `python`, `checked` or `jit`, as `analyzer.accelerate` names them.
+def said_in_mode(mode: str, factory: pytest.TempPathFactory, *words: str, overflowing: Sequence[str] = ()) -> str:
+    """What Python prints for these words where kernels run in another way: `python`, `checked` or `jit`, as `analyzer.accelerate` names them.
 
-    What was compiled is kept for the other tests of the same run, and for nobody else.
+    Warnings are errors, but for overflows in the kernels named, which calculate hashes. What was compiled is kept for the other
+    tests of the same run, and for nobody else.
     """
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    cache = {"XDG_CACHE_HOME": str(shared / "cache"), "PYTHONPATH": str(SAMPLES.parent), "PYTHONHASHSEED": "0"}
-    return environment | cache | {"TCPCAP_KERNELS": mode}
+    environment |= {"XDG_CACHE_HOME": str(shared / "cache"), "PYTHONHASHSEED": "0", "TCPCAP_KERNELS": mode}
+    ignored = [f"-Wignore:overflow encountered:RuntimeWarning:analyzer.{module}" for module in overflowing]
+    done = subprocess.run(
+        [sys.executable, "-Werror", *ignored, *words],
+        cwd=SAMPLES.parent,
+        env=environment | {"PYTHONPATH": str(SAMPLES.parent)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout

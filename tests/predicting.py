@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from analyzer.passes import increment_rows
 from analyzer.prediction import PREDICTED, Predictor
+from analyzer.prediction.names import OPENING, VALIDITY
 from analyzer.schema import Rows
 from tests import build, pkt
 
@@ -18,6 +20,18 @@ OPEN = """
 +0.001 > S. 0:0(0) ack 1 win 64240 <mss 1460,nop,nop,sackOK,nop,wscale 7>
 +0.001 < .  1:1(0) ack 1 win 502
 """
+
+
+Range = tuple[int, int, int]  # the best guess, the least, the most
+
+
+def moved(path: Path, host: str) -> dict[str, Range]:
+    """What the frames of a capture add to each counter of a host that they may move, by its name as nstat prints it."""
+    sums = np.zeros((len(PREDICTED), 3), np.int64)
+    for part in increment_rows([str(path)], Predictor([host])):
+        for place, column in enumerate(("amount", "least", "most")):
+            np.add.at(sums[:, place], part["counter"], part[column])
+    return {name: (row[0], row[1], row[2]) for name, row in zip(PREDICTED, sums.tolist(), strict=True) if any(row)}
 
 
 class Prediction:
@@ -69,3 +83,63 @@ def of_frames(
 def _written(path: Path, script: str, six: bool = False) -> Path:
     (scenario,) = pkt.parse(("ipv6\n" if six else "") + OPEN + script, "script")
     return scenario.write(path)
+
+
+# A conversation of a client with port 80 of a server, segment by segment
+
+CLIENT, SERVER = build.SRC4, build.DST4
+MS = 1_000_000
+SYN_OPTIONS = build.mss(1460) + build.SACK_PERMITTED + build.NOP + build.window_scale(0)
+# What these conversations are about: refusals, openings, and what any segment counts.
+MEANT = {f"TcpExt{name}" for name in (*VALIDITY, *OPENING, "TCPToZeroWindowAdv", "TCPSynRetrans")} | {
+    name for name in PREDICTED if re.match("Tcp(?!Ext)", name)
+}
+
+
+def segment(
+    at_ms: float,
+    mine: bool,
+    flags: int,
+    seq: int,
+    ack: int = 0,
+    data: bytes = b"",
+    options: bytes = b"",
+    window: int = 10_000,
+    port: int = 40000,
+) -> build.Record:
+    """A segment from (`mine`) or to the server, at a time of the capture."""
+    ends = (SERVER, CLIENT) if mine else (CLIENT, SERVER)
+    ports = (80, port) if mine else (port, 80)
+    tcp = build.tcp(
+        data,
+        src_port=ports[0],
+        dst_port=ports[1],
+        seq=seq,
+        ack=ack,
+        flags=flags,
+        window=window,
+        options=options,
+        between=ends,
+    )
+    ident = (int(at_ms * 10) + port) % 65536
+    return build.Record(build.ethernet(build.ipv4(tcp, src=ends[0], dst=ends[1], ident=ident)), int(at_ms * MS))
+
+
+def stamp(value: int, echo: int) -> bytes:
+    """Timestamps, as Linux aligns them."""
+    return build.NOP + build.NOP + build.timestamps(value, echo)
+
+
+def of_records(records: Iterable[build.Record], folder: Path, host: str = SERVER) -> dict[str, Range]:
+    """What moves of that which is meant, under its short name."""
+    path = folder / "capture.pcap"
+    path.write_bytes(build.pcap(sorted(records, key=lambda each: each.time_ns), magic=build.NANOSECONDS))
+    return {name.removeprefix("TcpExt"): found for name, found in moved(path, host).items() if name in MEANT}
+
+
+def only(found: dict[str, Range], *names: str) -> dict[str, int]:
+    """The guesses of what moved beside segments and opens; they are certain."""
+    usual = {"TcpPassiveOpens", "TcpActiveOpens", "TcpInSegs", "TcpOutSegs", "TCPOrigDataSent"}
+    for name, (amount, least, most) in found.items():
+        assert name in usual or name in names or amount == least == most, name
+    return {name: amount for name, (amount, _, _) in found.items() if name not in usual}

@@ -12,7 +12,7 @@ import pytest
 from analyzer.capture.pcap import MAX_SNAPLEN
 from analyzer.errors import CaptureError
 from tests import build, strategies
-from tests.helpers import Reading, naive_records, read_all, same_rows
+from tests.helpers import naive_records, read_all, read_bytes, same_rows
 from tests.naive.capture import read_capture
 
 MAGICS = {"micro": build.MICROSECONDS, "nano": build.NANOSECONDS, "modified": build.MODIFIED}
@@ -35,18 +35,6 @@ def records_of(seed: int, count: int, *, start_s: int = START_S) -> list[build.R
             build.Record(captured, time_ns, len(frame), rng.randint(-1, 9), 0x0800, rng.choice((0, 1, 2, 3, 4)))
         )
     return records
-
-
-def read_bytes(tmp_path: Path, content: bytes, **options: int) -> Reading:
-    """Read `content` as a file."""
-    path = tmp_path / "capture.pcap"
-    path.write_bytes(content)
-    return read_all(path, **options)
-
-
-def lines(reading: Reading) -> list[tuple[int, int, int | None]]:
-    """Offset, frame and lost bytes of each damage."""
-    return [(damage.offset, damage.frame, damage.lost) for damage in reading.damages]
 
 
 # Variants
@@ -161,7 +149,7 @@ def test_the_longest_record(tmp_path: Path, snaplen: int, size: int) -> None:
     bad = build.pcap([build.Record(bytes(size + 1))], snaplen=snaplen)
     reading = read_bytes(tmp_path, bad)
     assert len(reading) == 0
-    assert lines(reading) == [(24, 0, len(bad) - 24)]
+    assert reading.places == [(24, 0, len(bad) - 24)]
 
 
 @pytest.mark.parametrize("magic", MAGICS)
@@ -209,7 +197,7 @@ def test_cut_at_every_byte(tmp_path: Path, magic: str, order: str, version: tupl
         whole = sum(end <= size for end in ends) - 1
         assert reading.data == [record.data for record in records[:whole]]
         left = size - ends[whole]
-        assert lines(reading) == ([(ends[whole], whole, left)] if left else [])
+        assert reading.places == ([(ends[whole], whole, left)] if left else [])
         assert reading.files[0].read == size
         assert all("cut short" in damage.what for damage in reading.damages)
 
@@ -261,7 +249,7 @@ def test_records_after_a_damaged_header_are_found_again(
         for window_bytes in WINDOWS[batch_frames == 1 :]:
             reading = read_all(path, batch_frames=batch_frames, window_bytes=window_bytes)
             assert reading.records == expected
-            assert lines(reading) == [(at, position, lost)]
+            assert reading.places == [(at, position, lost)]
             assert "damaged record header" in reading.damages[0].what
 
 
@@ -304,7 +292,7 @@ def test_a_damaged_header_far_from_the_next_record(tmp_path: Path) -> None:
     for window_bytes in (1 << 16, 8 << 20, 32 << 20):
         reading = read_bytes(tmp_path, content, window_bytes=window_bytes)
         assert reading.data == [record.data for record in records]
-        assert lines(reading) == [(at, 25, 16 + len(gap))]
+        assert reading.places == [(at, 25, 16 + len(gap))]
 
 
 def test_nothing_good_after_a_damaged_header(tmp_path: Path) -> None:
@@ -314,7 +302,7 @@ def test_nothing_good_after_a_damaged_header(tmp_path: Path) -> None:
     content = good + b"\xff" * 50_021
     reading = read_bytes(tmp_path, content)
     assert reading.data == [record.data for record in records]
-    assert lines(reading) == [(len(good), 7, 50_021)]
+    assert reading.places == [(len(good), 7, 50_021)]
     assert "no further record was found" in reading.damages[0].what
     assert reading.files[0].read == len(content)
 
@@ -327,7 +315,7 @@ def test_a_damaged_header_and_the_file_cut_short(tmp_path: Path) -> None:
     content[starts[3] + 8 : starts[3] + 12] = b"\xff" * 4
     reading = read_bytes(tmp_path, bytes(content[:-3]))
     assert reading.data == [record.data for position, record in enumerate(records[:10]) if position != 3]
-    assert lines(reading) == [(starts[3], 3, starts[4] - starts[3]), (starts[10], 9, starts[11] - starts[10] - 3)]
+    assert reading.places == [(starts[3], 3, starts[4] - starts[3]), (starts[10], 9, starts[11] - starts[10] - 3)]
 
 
 # snoop
@@ -400,7 +388,7 @@ def test_snoop_cut_at_every_byte(tmp_path: Path, window_bytes: int) -> None:
         whole = sum(end <= size for end in ends) - 1
         assert reading.data == frames[:whole]
         left = size - ends[whole]
-        assert lines(reading) == ([(ends[whole], whole, left)] if left else [])
+        assert reading.places == ([(ends[whole], whole, left)] if left else [])
         assert reading.files[0].read == size
 
 
@@ -414,5 +402,5 @@ def test_snoop_damaged_in_the_middle(tmp_path: Path, lengths: tuple[int, int, in
     for batch_frames in BATCHES:
         reading = read_bytes(tmp_path, bytes(content), batch_frames=batch_frames, window_bytes=256)
         assert reading.data == frames[:7]
-        assert lines(reading) == [(at, 7, len(content) - at)]
+        assert reading.places == [(at, 7, len(content) - at)]
         assert "damaged record header" in reading.damages[0].what

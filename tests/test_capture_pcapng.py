@@ -13,7 +13,7 @@ import pytest
 from analyzer.capture.file import MAX_INTERFACES
 from analyzer.errors import CaptureError
 from tests import build, strategies
-from tests.helpers import Reading, naive_records, read_all
+from tests.helpers import Reading, naive_records, read_all, read_bytes
 from tests.naive.capture import clamp, read_capture
 
 ORDERS = ("<", ">")
@@ -21,18 +21,6 @@ SECOND = 10**9
 DECIMAL = list(range(20))
 BINARY = [0x80 | exponent for exponent in range(64)]
 BEYOND = [20, 21, 40, 99, 127, 0x80 | 64, 0x80 | 65, 0x80 | 95, 0x80 | 96, 0x80 | 97, 0xFF]
-
-
-def read_bytes(tmp_path: Path, *blocks: bytes, **options: int) -> Reading:
-    """Read the blocks as a file."""
-    path = tmp_path / "capture.pcapng"
-    path.write_bytes(b"".join(blocks))
-    return read_all(path, **options)
-
-
-def lines(reading: Reading) -> list[tuple[int, int, int | None]]:
-    """Offset, frame and lost bytes of each damage."""
-    return [(damage.offset, damage.frame, damage.lost) for damage in reading.damages]
 
 
 def assert_like_the_twin(tmp_path: Path, content: bytes, **options: int) -> Reading:
@@ -282,7 +270,7 @@ def test_cut_at_every_byte(tmp_path: Path, order: str, window_bytes: int) -> Non
         whole = sum(end <= size for end in ends)
         assert reading.data == [data for position, data in packets.items() if position < whole]
         left = size - ends[whole - 1]
-        assert lines(reading) == ([(ends[whole - 1], len(reading), left)] if left else [])
+        assert reading.places == ([(ends[whole - 1], len(reading), left)] if left else [])
         assert reading.files[0].read == size
 
 
@@ -332,7 +320,7 @@ def test_a_damaged_block_length(tmp_path: Path, order: str, kind: str, where: st
         for window_bytes in (100, 1 << 16, 8 << 20):
             reading = read_bytes(tmp_path, content, batch_frames=batch_frames, window_bytes=window_bytes)
             assert reading.times == [number * 1000 for number in range(97) if number != 48]
-            assert lines(reading) == [(at, 48, len(packet))]
+            assert reading.places == [(at, 48, len(packet))]
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -345,7 +333,7 @@ def test_a_block_overwritten(tmp_path: Path, order: str, at: int) -> None:
     reading = read_bytes(tmp_path, *blocks)
     if at or order == "<":  # an unknown block type whose lengths agree could not be told from damage
         assert reading.times == [number * 1000 for number in range(31) if number != 9]
-        assert lines(reading) == [(start, 9, len(blocks[11]))]
+        assert reading.places == [(start, 9, len(blocks[11]))]
 
 
 def test_captured_beyond_the_block(tmp_path: Path) -> None:
@@ -355,7 +343,7 @@ def test_captured_beyond_the_block(tmp_path: Path) -> None:
         blocks[7] = blocks[7][:20] + struct.pack("<I", claimed) + blocks[7][24:]
         reading = read_bytes(tmp_path, *blocks)
         assert reading.times == [number * 1000 for number in range(13) if number != 5]
-        assert lines(reading) == [(sum(map(len, blocks[:7])), 5, len(blocks[7]))]
+        assert reading.places == [(sum(map(len, blocks[:7])), 5, len(blocks[7]))]
 
 
 @pytest.mark.parametrize("kind", [2, 3, 6])
@@ -365,7 +353,7 @@ def test_a_packet_block_too_short(tmp_path: Path, kind: int) -> None:
     short = build.block(kind, b"" if kind == 3 else bytes(16))
     reading = read_bytes(tmp_path, content, short, build.epb(b"frame"))
     assert reading.data == [b"frame"]
-    assert lines(reading) == [(len(content), 0, len(short))]
+    assert reading.places == [(len(content), 0, len(short))]
 
 
 @pytest.mark.parametrize("kind", [1, 5])
@@ -377,7 +365,7 @@ def test_a_state_block_of_impossible_length(tmp_path: Path, kind: int, claimed: 
     damaged = block[:4] + struct.pack("<I", claimed) + block[8:]
     reading = read_bytes(tmp_path, content, damaged, build.epb(b"frame"))
     assert reading.data == [b"frame"]
-    assert lines(reading) == [(len(content), 0, len(block))]
+    assert reading.places == [(len(content), 0, len(block))]
 
 
 def test_a_damaged_section_header(tmp_path: Path) -> None:
@@ -388,7 +376,7 @@ def test_a_damaged_section_header(tmp_path: Path) -> None:
     reading = read_bytes(tmp_path, first, bytes(damaged), build.shb(), build.idb(link=113), build.epb(b"third"))
     assert reading.data == [b"first", b"third"]
     assert [interface.link_type for interface in reading.interfaces] == [1, 113]
-    assert lines(reading) == [(len(first), 1, 28)]
+    assert reading.places == [(len(first), 1, 28)]
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -400,7 +388,7 @@ def test_damage_far_from_the_next_block(tmp_path: Path, order: str, window_bytes
     at = sum(map(len, blocks[:13]))
     reading = read_bytes(tmp_path, *blocks[:13], b"\xff" * 12, gap, *blocks[13:], window_bytes=window_bytes)
     assert reading.times == [number * 1000 for number in range(31)]
-    assert lines(reading) == [(at, 11, 12 + len(gap))]
+    assert reading.places == [(at, 11, 12 + len(gap))]
 
 
 @pytest.mark.parametrize("gap", [0, 1 << 20, 3 << 20])
@@ -410,7 +398,7 @@ def test_nothing_good_after_damage(tmp_path: Path, gap: int) -> None:
     rest = struct.pack("<II", 6, 3) + bytes(gap + 4) + struct.pack("<II", 6, 1 << 20) + bytes(1001)
     reading = read_bytes(tmp_path, good, rest)
     assert len(reading) == 5
-    assert lines(reading) == [(len(good), 5, len(rest))]
+    assert reading.places == [(len(good), 5, len(rest))]
     assert "no further block was found" in reading.damages[0].what
     assert reading.files[0].read == len(good) + len(rest)
 
@@ -441,7 +429,7 @@ def test_a_packet_of_no_interface(tmp_path: Path, order: str, stray: int) -> Non
     bad = build.epb(b"stray", interface=stray, order=order)
     reading = read_bytes(tmp_path, head, bad, bad, build.epb(b"after", order=order))
     assert reading.data == [b"before", b"after"]
-    assert lines(reading) == [(len(head), 1, len(bad)), (len(head) + len(bad), 1, len(bad))]
+    assert reading.places == [(len(head), 1, len(bad)), (len(head) + len(bad), 1, len(bad))]
     assert "interface that is not described (1 are)" in reading.damages[0].what
 
 
@@ -454,7 +442,7 @@ def test_a_packet_before_any_interface(tmp_path: Path, packet: bytes) -> None:
     reading = read_bytes(tmp_path, head, packet, build.idb(), packet)
     assert reading.data == [b"data"]
     assert reading.rows["interface"].tolist() == [1]
-    assert lines(reading) == [(len(head), 0, len(packet))]
+    assert reading.places == [(len(head), 0, len(packet))]
 
 
 def test_very_many_damages_are_counted_up_to_a_limit(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ import zstandard
 from analyzer.capture import open_capture
 from analyzer.errors import CaptureError
 from tests import build, strategies
-from tests.helpers import Reading, read_all, same_rows
+from tests.helpers import Reading, read_all, read_bytes, same_rows
 
 START_NS = 1_700_000_000 * 10**9
 SECOND = 10**9
@@ -78,13 +78,6 @@ def expected(plain: bytes, tmp_path_factory: pytest.TempPathFactory) -> Reading:
     reading = read_all(path)
     assert len(reading) == 2091
     return reading
-
-
-def read_bytes(tmp_path: Path, content: bytes, **options: int) -> Reading:
-    """Read `content` as a file whose name says nothing."""
-    path = tmp_path / "file"
-    path.write_bytes(content)
-    return read_all(path, **options)
 
 
 def assert_same(expected: Reading, actual: Reading) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -26,12 +24,12 @@ from tests.test_checksums_naive import SEGMENTS, Frame, framed, in_pieces, known
 from tests.test_corpus import custom_blocks
 from tests.test_decode_tshark import CORPUS as TCP_CORPUS
 from tests.test_decode_tshark import ROOT, Shape, shape_of
+from tests.tshark import TRANSPORTS, fields_of, needs_tshark
 
 SMALLEST, LARGEST = 120, 1 << 20  # bytes of a file, to save time
 ODD = ROOT.parent / "shared" / "corpus" / "odd"
 ALL_FILES = [*TCP_CORPUS, *sorted(path for path in ODD.glob("*") if path.suffix != ".md")]
 CORPUS = [path for path in ALL_FILES if SMALLEST < path.stat().st_size < LARGEST]
-TSHARK = shutil.which("tshark")
 PREFERENCES = (
     "tcp.check_checksum:TRUE",
     "udp.check_checksum:TRUE",
@@ -43,11 +41,10 @@ PREFERENCES = (
     "tcp.analyze_sequence_numbers:FALSE",
     "tcp.desegment_tcp_streams:FALSE",
 )
-TRANSPORTS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6"}
 FIELDS = ("frame.protocols", "ip.checksum.status", *(f"{name}.checksum.status" for name in TRANSPORTS.values()))
 STATUS = {"": "", "0": "bad", "1": "good", "2": "unverified", "3": "none", "4": "illegal"}
 
-pytestmark = pytest.mark.skipif(TSHARK is None, reason="needs tshark")
+pytestmark = needs_tshark
 needs_corpus = pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
 
 Row = dict[str, Any]
@@ -68,15 +65,6 @@ class Checked:
     said_checksum: str
     said_header: str
     shape: Shape
-
-
-def tshark(path: Path) -> list[list[str]]:
-    """One list of FIELDS per frame; fewer frames than there are where it stops early."""
-    command = [str(TSHARK), "-n", "-r", str(path), "-T", "fields", "-E", "separator=/t", "-E", "aggregator=;"]
-    command += [word for name in FIELDS for word in ("-e", name)]
-    command += [word for preference in PREFERENCES for word in ("-o", preference)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 def checked(path: Path) -> Iterator[tuple[bytes, Row]]:
@@ -107,8 +95,9 @@ def of_innermost(shape: Shape, row: Row, said: dict[str, list[str]]) -> tuple[st
 
 def compared(path: Path) -> list[Checked]:
     """The frames whose headers tshark takes for the same ones."""
+    said_of_each = fields_of(path, FIELDS, preferences=PREFERENCES, whole=False)
     frames = []
-    for number, ((data, row), parts) in enumerate(zip(checked(path), tshark(path), strict=False), 1):
+    for number, ((data, row), parts) in enumerate(zip(checked(path), said_of_each, strict=False), 1):
         shape = shape_of(parts[0])
         same_depth = row["tunnel_depth"] + (row["ip_version"] > 0) == len(shape.versions)
         if not same_depth or not shape.versions or shape.versions[-1] != row["ip_version"]:

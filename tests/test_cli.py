@@ -257,16 +257,9 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 def test_no_room_for_the_output(arguments: list[str | Path]) -> None:
     """One line and status 2."""
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    assert done.returncode == 2
-    assert re.fullmatch(r"tcpcap: [^\n]*No space left on device[^\n]*; [^\n]+\n", COMPILING.sub("", done.stderr))
+        ran = run(*arguments, stdout=full)
+    assert ran.status == 2
+    assert re.fullmatch(r"tcpcap: [^\n]*No space left on device[^\n]*; [^\n]+\n", ran.err)
 
 
 @pytest.mark.parametrize(
@@ -478,15 +471,8 @@ def test_output_closed_before_the_beginning(arguments: list[str | Path]) -> None
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "wb") as nobody:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            stdout=nobody,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    assert (done.returncode, COMPILING.sub("", done.stderr)) == (0, "")
+        ran = run(*arguments, stdout=nobody)
+    assert (ran.status, ran.err) == (0, "")
 
 
 def test_output_closed_after_a_line(big: Path) -> None:

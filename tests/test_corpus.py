@@ -6,7 +6,6 @@ import gzip
 import json
 import lzma
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import pytest
 
 from analyzer.capture import open_capture
 from analyzer.errors import CaptureError
+from tests.tshark import needs_tshark
 
 ROOT = Path(__file__).parent.parent
 ODD = ROOT.parent / "shared" / "corpus" / "odd"
@@ -30,7 +30,6 @@ SECONDS = 10
 KIBIBYTES = 500 << 10
 
 needs_corpus = pytest.mark.skipif(not FILES, reason="needs ../shared/corpus")
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 
 
 def frames_of(path: Path) -> tuple[int, int]:

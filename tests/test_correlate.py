@@ -37,6 +37,7 @@ from analyzer.report.counter_text import comparison_lines
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
 from tests import build
+from tests.agreement import compared
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 SECOND = 1_000_000_000
@@ -54,13 +55,6 @@ def copied(tmp_path: Path, sample: str, shift: str = "0") -> Path:
         lines.append(f'{{"time": {found["time"] + Decimal(shift)}, "counters": {json.dumps(found["counters"])}}}\n')
     (folder / "counters.jsonl").write_text("".join(lines))
     return folder
-
-
-def compared(folder: Path) -> Comparison:
-    """The comparison of a bundle."""
-    found = analyze(folder).comparison
-    assert found is not None
-    return found
 
 
 def text_of(comparison: Comparison) -> str:

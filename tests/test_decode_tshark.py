@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,67 +17,29 @@ import pytest
 from analyzer.capture import open_capture
 from analyzer.decode import decode
 from analyzer.tables import PACKETS
+from tests import tshark
 from tests.helpers import FEWER_CAPTURES, is_plain
+from tests.tshark import (
+    AS_THEY_STAND,
+    IPV4_FIELDS,
+    IPV6_FIELDS,
+    TRANSPORT_FIELDS,
+    TUNNEL_FIELDS,
+    fields_of,
+    needs_tshark,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
 CORPUS = sorted(path for path in FOLDER.glob("*") if path.suffix != ".md")
-TSHARK = shutil.which("tshark")
 MOST_FRAMES = None if os.environ.get("TCPCAP_FULL_CORPUS") else 10_000  # of each file, to save time
 
-pytestmark = pytest.mark.skipif(TSHARK is None, reason="needs tshark")
+pytestmark = needs_tshark
 
 Row = dict[str, Any]
 Said = Callable[[str], list[str]]  # a field of tshark -> all its occurrences in the frame, outermost first
 
-IPV4_FIELDS = {
-    "src": "ip.src",
-    "dst": "ip.dst",
-    "tos": "ip.dsfield",
-    "ttl": "ip.ttl",
-    "ip_id": "ip.id",
-    "ip_len": "ip.len",
-    "ip_flags": "ip.flags",
-    "fragment_offset": "ip.frag_offset",
-    "ip_proto": "ip.proto",
-    "ip_checksum": "ip.checksum",
-}
-IPV6_FIELDS = {
-    "src": "ipv6.src",
-    "dst": "ipv6.dst",
-    "tos": "ipv6.tclass",
-    "ttl": "ipv6.hlim",
-    "flow_label": "ipv6.flow",
-    "ip_len": "ipv6.plen",
-    "ip_proto": "ipv6.nxt",
-}
-TRANSPORT_FIELDS = {
-    "tcp": {
-        "src_port": "tcp.srcport",
-        "dst_port": "tcp.dstport",
-        "seq": "tcp.seq_raw",
-        "ack": "tcp.ack_raw",
-        "flags": "tcp.flags",
-        "window": "tcp.window_size_value",
-        "urgent": "tcp.urgent_pointer",
-        "checksum_field": "tcp.checksum",
-        "header_len": "tcp.hdr_len",
-        "payload_len": "tcp.len",
-    },
-    "udp": {
-        "src_port": "udp.srcport",
-        "dst_port": "udp.dstport",
-        "udp_len": "udp.length",
-        "checksum_field": "udp.checksum",
-    },
-    "icmp": {"icmp_type": "icmp.type", "icmp_code": "icmp.code", "checksum_field": "icmp.checksum"},
-    "icmpv6": {"icmp_type": "icmpv6.type", "icmp_code": "icmpv6.code", "checksum_field": "icmpv6.checksum"},
-}
-OPTION_FIELDS = {
-    "mss": "tcp.options.mss_val",
-    "window_scale": "tcp.options.wscale.shift",
-    "tsval": "tcp.options.timestamp.tsval",
-    "tsecr": "tcp.options.timestamp.tsecr",
+OPTION_FIELDS = tshark.OPTION_FIELDS | {
     "sack_count": "tcp.options.sack.count",
     "mptcp_subtype": "tcp.options.mptcp.subtype",
 }
@@ -106,7 +66,6 @@ TYPE_FIELDS = {
     "ieee8021ah": "ieee8021ah.etype",
     "llc": "llc.type",
 }
-TUNNEL_FIELDS = {"vxlan": "vxlan.vni", "geneve": "geneve.vni", "gre": "gre.key", "gtpu": "gtp.teid"}
 FIELDS = [
     *("frame.number", "frame.time_epoch", "frame.len", "frame.cap_len", "frame.packet_flags", "frame.protocols"),
     *dict.fromkeys(TYPE_FIELDS.values()),
@@ -123,14 +82,7 @@ FIELDS = [
     *("tcp.seq", "icmp.mtu", "icmpv6.mtu"),
 ]
 PLACES = {name: place for place, name in enumerate(FIELDS)}
-PREFERENCES = (
-    "ip.defragment:FALSE",
-    "ipv6.defragment:FALSE",
-    "ipv6.tso_support:TRUE",
-    "tcp.relative_sequence_numbers:FALSE",
-    "tcp.analyze_sequence_numbers:FALSE",
-    "tcp.desegment_tcp_streams:FALSE",
-)
+PREFERENCES = (*AS_THEY_STAND, "tcp.analyze_sequence_numbers:FALSE")
 WORDS = {
     (column.name, word): PACKETS.bit(column.name, word)
     for column in PACKETS.columns
@@ -141,15 +93,6 @@ STORED = [stored for column in PACKETS.columns for stored, _ in column.fields]
 
 
 # What the two say
-
-
-def tshark(path: Path) -> list[str]:
-    """One line per frame, with all occurrences of each field."""
-    command = [str(TSHARK), "-n", "-r", str(path), "-T", "fields", "-E", "separator=/t", "-E", "aggregator=;"]
-    command += [] if MOST_FRAMES is None else ["-c", str(MOST_FRAMES)]
-    command += [word for name in FIELDS for word in ("-e", name)]
-    command += [word for preference in PREFERENCES for word in ("-o", preference)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout.splitlines()
 
 
 def decoded(path: Path) -> Iterator[Row]:
@@ -458,12 +401,12 @@ class Outcome:
 @cache
 def outcome(path: Path) -> Outcome:
     """Compare a file frame by frame."""
-    lines = tshark(path)
-    result = Outcome(len(lines), 0, Counter(), [], Counter())
+    limit = [] if MOST_FRAMES is None else ["-c", str(MOST_FRAMES)]
+    frames = fields_of(path, FIELDS, preferences=PREFERENCES, options=limit)
+    result = Outcome(len(frames), 0, Counter(), [], Counter())
     rows = list(islice(decoded(path), MOST_FRAMES))
-    assert len(rows) == len(lines)
-    for row, line in zip(rows, lines, strict=True):
-        parts = line.split("\t")
+    assert len(rows) == len(frames)
+    for row, parts in zip(rows, frames, strict=True):
         said = _reader(parts)
         shape = shape_of(parts[PLACES["frame.protocols"]])
         is_tcp = shape.transport == "tcp"

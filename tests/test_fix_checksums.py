@@ -5,10 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 import struct
-import subprocess
-import sys
 import tempfile
 import zlib
 from pathlib import Path
@@ -19,14 +16,13 @@ import pytest
 from analyzer.checksums.fix import fix_checksums
 from analyzer.errors import CaptureError
 from tests import build, test_fuzz
-from tests.fixing import compare, data_of, fragments, nonzero, pcapng_of, random_frame, run, spoilt, tshark
-from tests.helpers import environment_of_kernels
+from tests.fixing import compare, data_of, fragments, nonzero, pcapng_of, random_frame, run, said_of, spoilt
+from tests.helpers import said_in_mode
 from tests.naive.checksums import ALL_ONES, ones_complement_sum
 from tests.naive.fix import GRE, ICMP, NOT_READY, TCP, UDP, VERIFIED, Frame, NaiveFixer, odd
+from tests.tshark import needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
-
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -291,8 +287,8 @@ def test_tshark_likes_frame_check_sequences_and_gre(tmp_path: Path) -> None:
     """Both are computed as Wireshark does."""
     wrong = build.ethernet(build.ipv4(build.gre(build.ipv4(partial_tcp()), check=True), GRE))
     run(tmp_path, pcapng_of([Frame(with_fcs(wrong), fcs=4), Frame(with_fcs(vxlan(wrong)), fcs=4)]))
-    said = tshark(tmp_path / "out", "eth.fcs.status", "gre.checksum.status", "tcp.checksum.status")
-    assert [said[0][0], said[1][0].split(",")[0]] == ["1", "1"]
+    said = said_of(tmp_path / "out", "eth.fcs.status", "gre.checksum.status", "tcp.checksum.status")
+    assert [said[0][0], said[1][0].split(";")[0]] == ["1", "1"]
     assert [row[2] for row in said] == ["1", "1"]
     assert {row[1] for row in said} == {"1"}
 
@@ -333,19 +329,14 @@ def digest_of_fixes() -> str:
     return found.hexdigest()
 
 
-HASH_OVERFLOWS = "ignore:overflow encountered:RuntimeWarning:analyzer.checksums.direction_kernel"  # as a hash should
-
-
 @pytest.mark.parametrize("mode", ["python", "checked"])
 def test_kernels_without_numba_and_with_checks_give_the_same(
     tmp_path_factory: pytest.TempPathFactory, mode: str
 ) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a wrong index is an error."""
-    environment = environment_of_kernels(mode, tmp_path_factory)
-    command = [sys.executable, "-W", "error", "-W", HASH_OVERFLOWS, "-m", "tests.test_fix_checksums"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.strip() == digest_of_fixes()
+    hashes = ["checksums.direction_kernel"]
+    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_fix_checksums", overflowing=hashes)
+    assert said.strip() == digest_of_fixes()
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ import pytest
 from analyzer.capture import open_capture
 from analyzer.errors import CaptureError
 from tests import build
-from tests.fixing import data_of, run, segment, tshark
+from tests.fixing import data_of, run, said_of, segment
 from tests.helpers import FEWER_CAPTURES
 from tests.naive.fix import FIELD_AT, ICMP, ICMPV6, TCP, UDP, Frame, NaiveFixer, is_piece, levels
+from tests.tshark import needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "corpus"
@@ -28,7 +29,6 @@ CORPUS = sorted(path for path in SHARED.glob("*/*") if path.suffix != ".md")
 FILES = [*FEWER_CAPTURES, *CORPUS]
 MOST_FRAMES = None if os.environ.get("TCPCAP_FULL_CORPUS") else 10_000  # of each file, to save time
 
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 needs_tcprewrite = pytest.mark.skipif(shutil.which("tcprewrite") is None, reason="needs tcprewrite")
 
 STATUSES = ("ip", "tcp", "udp", "icmp", "icmpv6")
@@ -77,8 +77,8 @@ def test_tshark_finds_no_bad_checksum(folder: Path) -> None:
     """In real captures, after everything was made right, but for what cannot be."""
     limit = [] if MOST_FRAMES is None else ["-c", str(MOST_FRAMES)]
     fields = ["frame.number", "frame.protocols", *(f"{name}.checksum.status" for name in STATUSES)]
-    said = tshark(folder / "out", *fields, options=limit)
-    suspects = [row for row in said if any(BAD in status.split(",") for status in row[2:])]
+    said = said_of(folder / "out", *fields, options=limit)
+    suspects = [row for row in said if any(BAD in status.split(";") for status in row[2:])]
     if not suspects:
         return
     with open_capture([str(folder / "out")]) as capture:
@@ -87,7 +87,7 @@ def test_tshark_finds_no_bad_checksum(folder: Path) -> None:
     for row in suspects:
         frame, layers = int(row[0]), row[1].split(":")
         for name, status in zip(STATUSES, row[2:], strict=True):
-            assert BAD not in outside_of_quotes(name, status.split(","), layers) or is_excused(
+            assert BAD not in outside_of_quotes(name, status.split(";"), layers) or is_excused(
                 Frame(contents[frame - 1], link)
             ), (frame, name, row)
 

@@ -22,7 +22,7 @@ from analyzer.flows.tracker import FIRST_CAPACITY
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
-from tests.helpers import CAPTURES, batch_of, differences, is_plain, plain, read_all
+from tests.helpers import CAPTURES, batch_of, differences, is_plain, packets_of, plain, read_all
 from tests.naive.flows import Flow, Packet, flows_of, sender
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -135,12 +135,6 @@ def rows_of(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | 
     return decode(RecordBatch(batch.buffer, rows, 1), interfaces)
 
 
-def packets_of(rows: Rows) -> list[Packet]:
-    """The rows as the twin wants them."""
-    columns = [PACKETS[name] for name in NEEDED]
-    return [{column.name: plain(column, row) for column in columns} for row in rows]
-
-
 def plain_flows(rows: Rows) -> list[Flow]:
     """Rows of FLOWS as plain values."""
     return [{column.name: plain(column, row) for column in FLOWS.columns} for row in rows]
@@ -217,7 +211,7 @@ def flows(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | No
     """The flows of the frames; they must be those of the twin."""
     rows = rows_of(frames, times)
     found = track(rows).rows()
-    packets = packets_of(rows)
+    packets = packets_of(rows, NEEDED)
     expected, left = flows_of(packets)
     assert left == []
     assert unlike(expected, found, packets) == []
@@ -508,7 +502,7 @@ def test_counts_and_times() -> None:
         "server_idle_longest_ns": 260,
     }
     assert {name: flow[name] for name in expected} == expected
-    (row,), _ = flows_of(packets_of(rows_of(Script().frames("c:S"))))
+    (row,), _ = flows_of(packets_of(rows_of(Script().frames("c:S")), NEEDED))
     assert set(row) == set(expected), "the columns of the twin"
 
 
@@ -649,7 +643,7 @@ def interleaved(seed: int, count: int) -> Rows:
 def test_generated_conversations(seed: int) -> None:
     """Every column of every flow, for every batch size."""
     rows = interleaved(seed, 40)
-    packets = packets_of(rows)
+    packets = packets_of(rows, NEEDED)
     expected, left = flows_of(packets)
     assert len(expected) > 20
     assert left == []
@@ -670,7 +664,7 @@ def test_generated_conversations(seed: int) -> None:
 
 def test_the_generator_reaches_everything() -> None:
     """Every state, role, protocol and family, known and unknown handshake times, reused and self-made tuples."""
-    found = [flow for seed in range(30) for flow in flows_of(packets_of(interleaved(seed, 40)))[0]]
+    found = [flow for seed in range(30) for flow in flows_of(packets_of(interleaved(seed, 40), NEEDED))[0]]
     assert {flow["state"] for flow in found} == set(FLOW_STATES)
     assert {flow["roles"] for flow in found} == set(ROLES)
     assert {flow["completeness"] for flow in found} == set(COMPLETENESS)
@@ -754,7 +748,7 @@ def test_ten_thousand_flows(batch: int | None) -> None:
 def test_the_twin_agrees_on_many_flows() -> None:
     """The twin on the same rows, just across the first growth."""
     rows = many_connections(2100)
-    packets = packets_of(rows)
+    packets = packets_of(rows, NEEDED)
     expected, _ = flows_of(packets)
     assert unlike(expected, track(rows, 1000).rows(), packets) == []
     assert len(expected) == 4200
@@ -765,7 +759,7 @@ def test_the_twin_agrees_on_many_flows() -> None:
 def test_room_for_so_many_flows_only(seed: int, max_flows: int) -> None:
     """Who leaves, who stays, and what is kept of both, whatever the batch size."""
     given = interleaved(seed, 40)
-    packets = packets_of(given)
+    packets = packets_of(given, NEEDED)
     expected, left = flows_of(packets, max_flows)
     stay = sorted({flow["flow"] for flow in expected} - set(left))
     for batch in (None, 1, 2, 7, 1000):
@@ -931,7 +925,7 @@ def test_the_samples_are_there() -> None:
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_the_twin_agrees_on_the_samples(path: Path) -> None:
     """Every column, and for small batches read from the file."""
-    packets = packets_of(read_all(path).packets)
+    packets = packets_of(read_all(path).packets, NEEDED)
     expected, _ = flows_of(packets)
     found = analyze(path).flow_tracker.rows()
     assert unlike(expected, found, packets) == []

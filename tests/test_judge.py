@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import json
 import random
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from analyzer.kinds import CAUSES, KINDS, NAMES
 from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, PACKETS
-from tests.helpers import CAPTURES, FEWER_CAPTURES, environment_of_kernels, plain
+from tests.helpers import CAPTURES, FEWER_CAPTURES, plain, said_in_mode
 from tests.naive.events import Event, Verdict
 from tests.naive.events import judge as naive_judge
 from tests.naive.flows import Packet
@@ -41,11 +40,7 @@ FRAMES = 250  # of a simulated conversation at most
 TOP = 2**32
 FIN, SYN, RST, PSH, ACK, ECE, CWR = 1, 2, 4, 8, 16, 64, 128
 MS, SECOND = 10**6, 10**9
-HASH_OVERFLOWS = [  # as a hash should
-    word
-    for module in ("flows.flow_kernel", "events.copies_kernel")
-    for word in ("-W", f"ignore:overflow encountered:RuntimeWarning:analyzer.{module}")
-]
+HASHES = ("flows.flow_kernel", "events.copies_kernel")
 START_NS = 1_763_660_000 * SECOND
 
 
@@ -791,17 +786,8 @@ def test_the_judge_without_numba_and_with_checks_says_the_same(
     rows_on_disk: Path, tmp_path_factory: pytest.TempPathFactory, mode: str
 ) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a read beyond an array is an error."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_judge", str(rows_on_disk)],
-        cwd=ROOT,
-        env=environment_of_kernels(mode, tmp_path_factory),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout) == digests(rows_on_disk)
+    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_judge", str(rows_on_disk), overflowing=HASHES)
+    assert json.loads(said) == digests(rows_on_disk)
 
 
 # What is bounded, and what is not

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -21,16 +19,12 @@ from analyzer.schema import Rows, Table
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUMS, FLOWS, PACKETS
 from tests import build, strategies
-from tests.helpers import batch_of, environment_of_kernels
+from tests.helpers import batch_of, said_in_mode
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1729
 FRAMES = 400
-HASH_OVERFLOWS = [  # as a hash should
-    word
-    for module in ("flows.flow_kernel", "checksums.direction_kernel")
-    for word in ("-W", f"ignore:overflow encountered:RuntimeWarning:analyzer.{module}")
-]
+HASHES = ("flows.flow_kernel", "checksums.direction_kernel")
 
 
 def conversations(rng: random.Random) -> list[strategies.Frame]:
@@ -121,17 +115,8 @@ def test_kernels_as_python_and_with_checks_do_as_the_library(
     tmp_path_factory: pytest.TempPathFactory, mode: str
 ) -> None:
     """As plain Python an overflow gives a warning or another number; with checks a read beyond the buffer is an error."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *HASH_OVERFLOWS, "-m", "tests.test_kernels"],
-        cwd=ROOT,
-        env=environment_of_kernels(mode, tmp_path_factory),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout) == compiled()
+    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_kernels", overflowing=HASHES)
+    assert json.loads(said) == compiled()
 
 
 def test_calls_are_of_the_declared_types(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -146,11 +131,8 @@ for name, (dispatcher, types) in jit.declared.items():
     for found in dispatcher.signatures:
         print(json.dumps([name, declared, [str(each) for each in found]]))
 """
-    environment = environment_of_kernels("checked", tmp_path_factory)
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
-    called = [json.loads(line) for line in done.stdout.splitlines()]
+    said = said_in_mode("checked", tmp_path_factory, "-c", code)
+    called = [json.loads(line) for line in said.splitlines()]
     assert len({name for name, _, _ in called}) == 5
     for name, declared, found in called:
         assert [text.replace("readonly ", "") for text in found] == [

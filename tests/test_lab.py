@@ -39,6 +39,7 @@ from samples.lab.record import parse_statistics
 from samples.lab.rewrite import Change, changed, rewrite, translate
 from samples.lab.scenario import all_scenarios, description
 from samples.lab.tap import HEADER_LEN, PLAIN
+from tests import build
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
@@ -47,16 +48,15 @@ PARTS = ("capture.pcap", "counters.jsonl", "sockets.jsonl", "host.json")
 
 
 def tcp(seq: int = 1, payload: bytes = b"", flags: int = ACK, src_port: int = 40001) -> bytes:
-    return struct.pack("!HHIIHHHH", src_port, 80, seq, 7, 5 << 12 | flags, 512, 0, 0) + payload
+    return build.tcp(payload, src_port=src_port, seq=seq, ack=7, flags=flags, window=512, check=0)
 
 
 def ipv4(packet: bytes, protocol: int = 6) -> bytes:
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(packet), 0, 0, 64, protocol, 0, b"\n\0\0\1", b"\n\0\0\2")
-    return head + packet
+    return build.ipv4(packet, protocol, src="10.0.0.1", dst="10.0.0.2", ident=0, flags=0, check=0)
 
 
 def ethernet(packet: bytes, ether_type: int = 0x0800) -> bytes:
-    return bytes(12) + struct.pack("!H", ether_type) + packet
+    return build.ethernet(packet, ether_type, dst=bytes(6), src=bytes(6))
 
 
 def frame(seq: int = 1, payload: bytes = b"", flags: int = ACK, src_port: int = 40001) -> bytes:

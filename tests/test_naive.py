@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import ipaddress
 import random
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,17 @@ from analyzer.tables import LAYERS, OPTIONS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build, strategies
 from tests.naive.capture import read_capture
 from tests.naive.decode import DECODED_NAMES, LINKS, decode_frame, empty
+from tests.tshark import (
+    AS_THEY_STAND,
+    IPV4_FIELDS,
+    IPV6_FIELDS,
+    OPTION_FIELDS,
+    PROGRAM,
+    TRANSPORT_FIELDS,
+    TRANSPORTS,
+    TUNNEL_FIELDS,
+    fields_of,
+)
 
 Row = dict[str, Any]
 SEEDS = (2, 3, 5, 7, 11)
@@ -294,51 +303,10 @@ def test_dpkt_reads_the_same_pcapng(resolution: int | None, order: str) -> None:
 # Against tshark
 
 IP4_FIELDS = {
-    "src": "ip.src",
-    "dst": "ip.dst",
-    "tos": "ip.dsfield",
-    "ttl": "ip.ttl",
-    "ip_id": "ip.id",
-    "ip_len": "ip.len",
-    "ip_flags": "ip.flags",
-    "ip_checksum": "ip.checksum",
+    name: IPV4_FIELDS[name] for name in ("src", "dst", "tos", "ttl", "ip_id", "ip_len", "ip_flags", "ip_checksum")
 }
-IP6_FIELDS = {
-    "src": "ipv6.src",
-    "dst": "ipv6.dst",
-    "tos": "ipv6.tclass",
-    "ttl": "ipv6.hlim",
-    "flow_label": "ipv6.flow",
-}
-TRANSPORT_FIELDS = {
-    6: {
-        "src_port": "tcp.srcport",
-        "dst_port": "tcp.dstport",
-        "seq": "tcp.seq_raw",
-        "ack": "tcp.ack_raw",
-        "flags": "tcp.flags",
-        "window": "tcp.window_size_value",
-        "urgent": "tcp.urgent_pointer",
-        "checksum_field": "tcp.checksum",
-        "header_len": "tcp.hdr_len",
-        "payload_len": "tcp.len",
-    },
-    17: {
-        "src_port": "udp.srcport",
-        "dst_port": "udp.dstport",
-        "udp_len": "udp.length",
-        "checksum_field": "udp.checksum",
-    },
-    1: {"icmp_type": "icmp.type", "icmp_code": "icmp.code", "checksum_field": "icmp.checksum"},
-    58: {"icmp_type": "icmpv6.type", "icmp_code": "icmpv6.code", "checksum_field": "icmpv6.checksum"},
-}
-OPTION_FIELDS = {
-    "mss": ("mss", "tcp.options.mss_val"),
-    "window_scale": ("window_scale", "tcp.options.wscale.shift"),
-    "tsval": ("timestamps", "tcp.options.timestamp.tsval"),
-    "tsecr": ("timestamps", "tcp.options.timestamp.tsecr"),
-}
-TUNNEL_FIELDS = {"vxlan": "vxlan.vni", "geneve": "geneve.vni", "gre": "gre.key", "gtpu": "gtp.teid"}
+IP6_FIELDS = {name: IPV6_FIELDS[name] for name in ("src", "dst", "tos", "ttl", "flow_label")}
+OPTION_WORDS = {"mss": "mss", "window_scale": "window_scale", "tsval": "timestamps", "tsecr": "timestamps"}
 STATUS_FIELDS = {6: "tcp.checksum.status", 17: "udp.checksum.status"}
 OTHER_FIELDS = [
     "vlan.id",
@@ -350,33 +318,27 @@ OTHER_FIELDS = [
     "tcp.options.sack_re",
 ]
 FRAME_FIELDS = [f"frame.{name}" for name in ("protocols", "time_epoch", "len", "cap_len", "packet_flags", "drop_count")]
-PREFERENCES = (
-    "ip.defragment:FALSE",
-    "ipv6.defragment:FALSE",
-    "ipv6.tso_support:TRUE",
-    "tcp.relative_sequence_numbers:FALSE",
-    "tcp.desegment_tcp_streams:FALSE",
-    "tcp.check_checksum:TRUE",
-    "udp.check_checksum:TRUE",
-)
+FIELDS = [
+    *IP4_FIELDS.values(),
+    *IP6_FIELDS.values(),
+    *TUNNEL_FIELDS.values(),
+    *STATUS_FIELDS.values(),
+    *(field for group in TRANSPORT_FIELDS.values() for field in group.values()),
+    *OPTION_FIELDS.values(),
+    *OTHER_FIELDS,
+    *FRAME_FIELDS,
+]
+PREFERENCES = (*AS_THEY_STAND, "tcp.check_checksum:TRUE", "udp.check_checksum:TRUE")
 
 
 def tshark(path: Path, content: bytes) -> list[dict[str, list[str]]]:
     """What tshark says about every frame of a file: for each field all its occurrences, outermost first."""
-    program = shutil.which("tshark")
-    if program is None:
+    if PROGRAM is None:
         pytest.skip("needs tshark")
     path.write_bytes(content)
-    fields = [*IP4_FIELDS.values(), *IP6_FIELDS.values(), *TUNNEL_FIELDS.values(), *STATUS_FIELDS.values()]
-    fields += [field for group in TRANSPORT_FIELDS.values() for field in group.values()]
-    fields += [field for _, field in OPTION_FIELDS.values()] + OTHER_FIELDS + FRAME_FIELDS
-    command = [program, "-n", "-r", str(path), "-T", "fields", "-E", "separator=|", "-E", "aggregator=;"]
-    command += [word for field in fields for word in ("-e", field)]
-    command += [word for preference in PREFERENCES for word in ("-o", preference)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return [
-        {field: value.split(";") if value else [] for field, value in zip(fields, line.split("|"), strict=True)}
-        for line in done.stdout.splitlines()
+        {field: value.split(";") if value else [] for field, value in zip(FIELDS, values, strict=True)}
+        for values in fields_of(path, FIELDS, preferences=PREFERENCES)
     ]
 
 
@@ -394,7 +356,7 @@ def differences(row: Row, said: dict[str, list[str]]) -> list[str]:
     found = [name for name, field in fields.items() if not same(row[name], said[field][position])]
     if "ip_len" in found and "ip_length_zero" in row["quirks"]:
         found.remove("ip_len")  # tshark shows the length it assumes
-    for name, field in TRANSPORT_FIELDS[row["ip_proto"]].items():
+    for name, field in TRANSPORT_FIELDS[TRANSPORTS[row["ip_proto"]]].items():
         if name == "payload_len" and "fragment" in row["layers"]:
             continue  # tshark gives no length for the first of several fragments
         # The quoted packet may have ports, too. They come last, and UDP around a tunnel first.
@@ -409,8 +371,8 @@ def differences(row: Row, said: dict[str, list[str]]) -> list[str]:
 def option_differences(row: Row, said: dict[str, list[str]]) -> list[str]:
     """The columns of TCP options in which the two differ. Of an option that comes twice, the first counts."""
     found = []
-    for name, (word, field) in OPTION_FIELDS.items():
-        present = word in row["options"]
+    for name, field in OPTION_FIELDS.items():
+        present = OPTION_WORDS[name] in row["options"]
         if present != bool(said[field]) or (present and not same(row[name], said[field][0])):
             found.append(name)
     for edge, field in (("left", "tcp.options.sack_le"), ("right", "tcp.options.sack_re")):

@@ -6,7 +6,6 @@ import ast
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from analyzer.capture.bundle import inputs
 from analyzer.cli import cli
 from analyzer.errors import TcpcapError
 from analyzer.output import appearing
-from tests.command import COMMAND, TIMEOUT_S, Ran, run_here
+from tests.command import Ran, run, run_here
 from tests.house import FILES, PACKAGE
 
 BUNDLE = Path(__file__).parent.parent / "samples" / "handshake" / "client"
@@ -222,11 +221,9 @@ def test_standard_output_is_no_input(how: str, part: str, folder: Path) -> None:
     before = (folder / part).read_bytes() if (folder / part).exists() else b""
     arguments = call(how, "a.pcap" if part == "a.pcap" else "B/capture.pcap", "-")
     with (folder / part).open("ab") as file:
-        done = subprocess.run(
-            [*COMMAND, *arguments], stdout=file, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT_S, check=False
-        )
-    assert done.returncode == 2
-    assert re.fullmatch(r"tcpcap: standard output: is [^\n]+; name another file\n", done.stderr)
+        ran = run(*arguments, stdout=file)
+    assert ran.status == 2
+    assert re.fullmatch(r"tcpcap: standard output: is [^\n]+; name another file\n", ran.err)
     assert (folder / part).read_bytes() == before
 
 
@@ -236,16 +233,8 @@ def test_standard_input_is_not_written_over(how: str, target: str, folder: Path)
     """`tcpcap ... - FILE < FILE`."""
     before = contents(folder)
     with (folder / "a.pcap").open("rb") as file:
-        done = subprocess.run(
-            [*COMMAND, *call(how, "-", target)],
-            stdin=file,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"tcpcap: {target}: is the input itself; name another file\n"
+        ran = run(*call(how, "-", target), stdin=file)
+    assert ran == (2, "", f"tcpcap: {target}: is the input itself; name another file\n")
     assert contents(folder) == before
 
 

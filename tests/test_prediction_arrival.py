@@ -8,20 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyzer.capture import open_capture
-from analyzer.checksums import Checker
-from analyzer.decode import decode
-from analyzer.events.judge import Judge
-from analyzer.flows import FlowTracker
-from analyzer.prediction import NUMBER, Predictor
 from analyzer.prediction.arrival.ranges_kernel import advance, forget, hold
 from analyzer.prediction.arrival.state import ARRIVAL, RANGE
-from analyzer.tables import EVENTS
 from tests import build
 from tests.pkt import parse
+from tests.predicting import Range, moved
 
 SEED = 6298
-Count = Callable[[str], dict[str, tuple[int, int, int]]]
+Count = Callable[[str], dict[str, Range]]
 OPENING = """
 --- An exchange
 +0        < S  0:0(0)       win 64240 <mss 1460,sackOK,wscale 7>
@@ -41,25 +35,9 @@ STAMPED = """
 def counted(tmp_path: Path) -> Count:
     """From an exchange to the counters of the server that it moves: (best guess, least, most)."""
 
-    def count(text: str) -> dict[str, tuple[int, int, int]]:
+    def count(text: str) -> dict[str, Range]:
         path = parse(text, "test")[0].write(tmp_path / "exchange.pcapng")
-        predictor, checker, tracker = Predictor([build.DST4]), Checker(), FlowTracker()
-        judge = Judge(tracker)
-        sums = np.zeros((3, len(NUMBER)), np.int64)
-        with open_capture([str(path)]) as capture:
-            for batch in capture:
-                rows = decode(batch, capture.interfaces)
-                checker.check(batch, rows, capture.interfaces)
-                for part in tracker.follow(rows):
-                    events = np.concatenate([np.zeros(0, EVENTS.dtype), *(each.copy() for each in judge.judge(part))])
-                    for found in predictor.add(part, events):
-                        for row, field in zip(sums, ("amount", "least", "most"), strict=True):
-                            np.add.at(row, found["counter"], found[field])
-        return {
-            name.removeprefix("TcpExt"): (int(sums[0, number]), int(sums[1, number]), int(sums[2, number]))
-            for name, number in NUMBER.items()
-            if name.startswith("TcpExt") and sums[:, number].any()
-        }
+        return {name.removeprefix("TcpExt"): each for name, each in moved(path, build.DST4).items() if "TcpExt" in name}
 
     return count
 

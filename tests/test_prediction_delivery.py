@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from analyzer import analyze
-from analyzer.passes import increment_rows
-from analyzer.prediction import BY_MERGING, MERGED, PREDICTED, Predictor
+from analyzer.prediction import BY_MERGING, MERGED
 from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, queue, sacked
 from analyzer.prediction.delivery.requeue_kernel import again
 from analyzer.prediction.delivery.state import DELIVERY, PIECES
 from analyzer.report.counter_text import comparison_lines
 from tests import build, pkt
+from tests.predicting import Range, moved
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 SUM = "TCPPureAcks+TcpExtTCPHPAcks"
@@ -28,20 +28,12 @@ OPENING = f"""
 NO_SACK = OPENING.replace("nop,nop,sackOK,", "")
 ECN = OPENING.replace("< S  ", "< SEW ").replace("> S. ", "> SE. ")
 
-Range = tuple[int, int, int]
-
 
 def predicted(tmp_path: Path, text: str, host: str = build.SRC4) -> dict[str, Range]:
     """(amount, least, most) of each counter of one host, by its name without the group."""
     (scenario,) = pkt.parse(text, "delivery")
-    path = scenario.write(tmp_path / "capture.pcap")
-    found: dict[str, Range] = {}
-    for part in increment_rows([str(path)], Predictor([host])):
-        for row in part:
-            name = PREDICTED[row["counter"]].removeprefix("TcpExt")
-            before = found.get(name, (0, 0, 0))
-            found[name] = tuple(old + int(row[of]) for old, of in zip(before, ("amount", "least", "most"), strict=True))  # type: ignore[assignment]
-    return found
+    found = moved(scenario.write(tmp_path / "capture.pcap"), host)
+    return {name.removeprefix("TcpExt"): each for name, each in found.items()}
 
 
 def exact(found: dict[str, Range], name: str) -> int:

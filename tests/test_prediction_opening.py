@@ -8,30 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests import build
-from tests.test_prediction_validity import CLIENT, MS, SERVER, SYN_OPTIONS, only, predicted, stamp
+from tests.predicting import CLIENT, SYN_OPTIONS, of_records, only, segment, stamp
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 PLAIN = build.mss(1460)
-
-
-def segment(
-    at_ms: float,
-    mine: bool,
-    flags: int,
-    seq: int,
-    ack: int = 0,
-    data: bytes = b"",
-    options: bytes = b"",
-    port: int = 40000,
-) -> build.Record:
-    """A segment from (`mine`) or to port 80 of the server."""
-    ends = (SERVER, CLIENT) if mine else (CLIENT, SERVER)
-    ports = (80, port) if mine else (port, 80)
-    tcp = build.tcp(
-        data, src_port=ports[0], dst_port=ports[1], seq=seq, ack=ack, flags=flags, options=options, between=ends
-    )
-    frame = build.ethernet(build.ipv4(tcp, src=ends[0], dst=ends[1], ident=(int(at_ms * 10) + port) % 65536))
-    return build.Record(frame, int(at_ms * MS))
 
 
 def half(at_ms: float, port: int, options: bytes = SYN_OPTIONS) -> list[build.Record]:
@@ -58,7 +38,7 @@ def quiet(at_ms: float) -> build.Record:
 
 def test_a_handshake_of_a_request(tmp_path: Path) -> None:
     """The clock of the host goes on from the SYN-ACK."""
-    found = predicted(whole(0, 40000), tmp_path)
+    found = of_records(whole(0, 40000), tmp_path)
     assert only(found) == {}
     assert found["TcpPassiveOpens"] == (1, 1, 1)
 
@@ -67,7 +47,7 @@ def test_a_cookie_with_timestamps(tmp_path: Path) -> None:
     """Its TSval lies behind the clock. An ACK that fits nothing is no cookie then."""
     stray = [segment(50, False, ACK, 7, 7, port=50000), segment(50.1, True, RST, 7, port=50000)]
     frames = [*whole(0, 40000, lag=20), *stray]
-    assert only(predicted(frames, tmp_path)) == {
+    assert only(of_records(frames, tmp_path)) == {
         "SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1, "SyncookiesFailed": 1, "TcpOutRsts": 1,
     }  # fmt: skip
 
@@ -80,40 +60,43 @@ def test_a_cookie_without_timestamps(tmp_path: Path) -> None:
         segment(2, False, ACK, 1001, 5001),
         segment(3, True, ACK | PSH, 5001, 1001, b"hello"),
     ]
-    assert only(predicted(frames, tmp_path)) == {"SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1}
+    assert only(of_records(frames, tmp_path)) == {"SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1}
 
 
 def test_a_flood(tmp_path: Path) -> None:
     """A SYN-ACK that nobody answers is repeated, unless it is a cookie; at the end of a capture that is open."""
     syns = [frame for k in range(3) for frame in half(k, 41000 + k, options=PLAIN)]
     again = segment(1020, True, SYN | ACK, 5000, 1001, options=PLAIN + stamp(1920, 100), port=41000)
-    found = only(predicted([*syns, again, quiet(2000)], tmp_path))
+    found = only(of_records([*syns, again, quiet(2000)], tmp_path))
     assert found["SyncookiesSent"] == found["TCPReqQFullDoCookies"] == 2
-    early = predicted([*syns, quiet(100)], tmp_path)
+    early = of_records([*syns, quiet(100)], tmp_path)
     assert early["SyncookiesSent"] == early["TCPReqQFullDoCookies"] == (0, 0, 2)
 
 
 def test_a_repeated_syn_gets_another_cookie(tmp_path: Path) -> None:
     """Each counts, and none is a repetition by a timer."""
     frames = half(0, 41000, options=PLAIN) + half(1000, 41000, options=PLAIN)
-    assert only(predicted([*frames, quiet(3000)], tmp_path))["SyncookiesSent"] == 2
+    assert only(of_records([*frames, quiet(3000)], tmp_path))["SyncookiesSent"] == 2
 
 
 def test_syns_without_an_answer(tmp_path: Path) -> None:
     """A full accept queue, if the port answers others; a full queue of requests, if handshakes are under way; else nobody knows."""
     lost = [segment(at, False, SYN, 9000, options=PLAIN, port=42000) for at in (100, 1100)]
-    assert only(predicted([*lost, quiet(2000)], tmp_path)) == {}
-    assert only(predicted([*whole(0, 40000), *lost, quiet(2000)], tmp_path)) == {"ListenOverflows": 2, "ListenDrops": 2}
+    assert only(of_records([*lost, quiet(2000)], tmp_path)) == {}
+    assert only(of_records([*whole(0, 40000), *lost, quiet(2000)], tmp_path)) == {
+        "ListenOverflows": 2,
+        "ListenDrops": 2,
+    }
     later = whole(1500, 40000)
-    assert only(predicted([*lost, *later, quiet(2000)], tmp_path)) == {"ListenOverflows": 2, "ListenDrops": 2}
-    found = only(predicted([*half(0, 40000), *lost, quiet(1200)], tmp_path))
+    assert only(of_records([*lost, *later, quiet(2000)], tmp_path)) == {"ListenOverflows": 2, "ListenDrops": 2}
+    found = only(of_records([*half(0, 40000), *lost, quiet(1200)], tmp_path))
     assert found == {"TCPReqQFullDrop": 2, "ListenDrops": 2}
 
 
 def test_a_refused_syn_is_answered(tmp_path: Path) -> None:
     """Another address of the host may have no listener."""
     refused = [segment(100, False, SYN, 9000, port=42000), segment(100.1, True, RST | ACK, 0, 9001, port=42000)]
-    assert only(predicted([*whole(0, 40000), *refused], tmp_path)) == {"TcpOutRsts": 1}
+    assert only(of_records([*whole(0, 40000), *refused], tmp_path)) == {"TcpOutRsts": 1}
 
 
 def test_the_end_of_a_handshake_is_ignored(tmp_path: Path) -> None:
@@ -124,14 +107,14 @@ def test_the_end_of_a_handshake_is_ignored(tmp_path: Path) -> None:
         segment(3, False, ACK | PSH, 1001, 5001, b"x", options=stamp(103, 900)),
         segment(1020, True, SYN | ACK, 5000, 1001, options=SYN_OPTIONS + stamp(1920, 100)),
     ]
-    found = predicted(frames, tmp_path)
+    found = of_records(frames, tmp_path)
     assert found["ListenOverflows"] == found["ListenDrops"] == (2, 2, 2)
     assert "TcpPassiveOpens" not in found
     last = [
         segment(1022, False, ACK, 1001, 5001, options=stamp(1122, 1920)),
         segment(1030, True, ACK, 5001, 1002, options=stamp(1930, 103)),
     ]
-    found = predicted([*frames, *last], tmp_path)
+    found = of_records([*frames, *last], tmp_path)
     assert found["ListenOverflows"] == (2, 2, 2)
     assert found["TcpPassiveOpens"] == (1, 1, 1)
 
@@ -143,10 +126,10 @@ def test_abort_on_overflow(tmp_path: Path) -> None:
         segment(2, False, ACK, 1001, 5001, options=stamp(102, 900)),
         segment(2.1, True, RST, 5001),
     ]
-    assert only(predicted(frames, tmp_path)) == {
+    assert only(of_records(frames, tmp_path)) == {
         "EmbryonicRsts": 1, "ListenOverflows": 1, "ListenDrops": 1, "TcpOutRsts": 1,
     }  # fmt: skip
-    assert "TcpPassiveOpens" not in predicted(frames, tmp_path)
+    assert "TcpPassiveOpens" not in of_records(frames, tmp_path)
 
 
 COOKIE = build.fast_open(b"12345678")
@@ -175,10 +158,10 @@ def test_fast_open(
 ) -> None:
     """At both ends, from the SYN and the SYN-ACK."""
     frames = fast(0, 40000, in_syn, data, in_answer, taken)
-    found = predicted(frames, tmp_path)
+    found = of_records(frames, tmp_path)
     assert only(found) == expected
     assert found["TcpPassiveOpens"] == (1, 1, 1)
-    client = only(predicted(frames, tmp_path, CLIENT))
+    client = only(of_records(frames, tmp_path, CLIENT))
     assert client == ({} if not data else {"TCPFastOpenActive" if taken else "TCPFastOpenActiveFail": 1})
 
 
@@ -196,17 +179,17 @@ def fast(at_ms: float, port: int, in_syn: bytes, data: bytes, in_answer: bytes, 
 def test_too_many_fast_opens(tmp_path: Path) -> None:
     """A port that takes them does not look at the cookie."""
     frames = [*fast(0, 40000, COOKIE, b"x", b"", True), *fast(100, 40001, COOKIE, b"x", b"", False)]
-    assert only(predicted(frames, tmp_path)) == {"TCPFastOpenPassive": 1, "TCPFastOpenListenOverflow": 1}
+    assert only(of_records(frames, tmp_path)) == {"TCPFastOpenPassive": 1, "TCPFastOpenListenOverflow": 1}
 
 
 def test_the_third_timeout_ends_fast_open(tmp_path: Path) -> None:
     """Whatever the SYN-ACK says afterwards."""
     first = segment(0, False, SYN, 1000, data=b"x" * 9, options=PLAIN + COOKIE)
     again = [segment(at, False, SYN, 1000, options=PLAIN) for at in (1000, 2000, 3000)]
-    found = predicted([first, *again], tmp_path, CLIENT)
+    found = of_records([first, *again], tmp_path, CLIENT)
     assert found["TCPFastOpenActiveFail"] == (1, 1, 1)
     assert found["TCPFastOpenBlackhole"] == (0, 0, 1)
-    assert "TCPFastOpenActiveFail" not in predicted([first, *again[:2]], tmp_path, CLIENT)
+    assert "TCPFastOpenActiveFail" not in of_records([first, *again[:2]], tmp_path, CLIENT)
 
 
 def test_data_that_came_again_shows_what_was_ignored(tmp_path: Path) -> None:
@@ -218,10 +201,10 @@ def test_data_that_came_again_shows_what_was_ignored(tmp_path: Path) -> None:
         segment(213, False, ACK | PSH, 1001, 5001, b"x", options=stamp(313, 900)),
     ]
     answer = segment(213.1, True, ACK, 5001, 1002, options=stamp(1113, 313))
-    assert only(predicted([*frames, answer], tmp_path)) == {"ListenOverflows": 2, "ListenDrops": 2}
+    assert only(of_records([*frames, answer], tmp_path)) == {"ListenOverflows": 2, "ListenDrops": 2}
     dsack = build.NOP * 2 + build.sack(1001, 1002)
     answer = segment(213.1, True, ACK, 5001, 1002, options=stamp(1113, 313) + dsack)
-    assert "ListenOverflows" not in predicted([*frames, answer], tmp_path)
+    assert "ListenOverflows" not in of_records([*frames, answer], tmp_path)
 
 
 def test_a_cookie_that_grew_old(tmp_path: Path) -> None:
@@ -232,7 +215,7 @@ def test_a_cookie_that_grew_old(tmp_path: Path) -> None:
         segment(119_900, False, ACK | PSH, 1001, 5001, b"x", options=stamp(120_000, 900)),
         segment(119_900.1, True, RST, 5001),
     ]
-    assert only(predicted(frames, tmp_path)) == {
+    assert only(of_records(frames, tmp_path)) == {
         "SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1, "SyncookiesFailed": 1, "ListenOverflows": 1,
         "ListenDrops": 1, "TcpOutRsts": 1,
     }  # fmt: skip

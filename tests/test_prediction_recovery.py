@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from analyzer.capture import open_capture
-from analyzer.checksums import Checker
-from analyzer.decode import decode
-from analyzer.events.judge import Judge
-from analyzer.flows import FlowTracker
-from analyzer.prediction import INFERRED, PREDICTED, Predictor, world
+from analyzer.prediction import INFERRED, PREDICTED, world
 from analyzer.prediction.names import RECOVERY
-from analyzer.tables import EVENTS
 from tests import build, pkt
+from tests.predicting import moved
 
 OPENING = """
 +0        < S  0:0(0) win 64240 <mss 1460,nop,nop,sackOK,TS val 100 ecr 0,nop,wscale 7>
@@ -57,18 +50,10 @@ def counted(text: str, folder: Path, host: str = build.DST4, label: bytes = b"")
     if label:
         last = scenario.lines[-1]
         scenario.lines[-1] = replace(last, frame=last.frame[: 18 - len(label)] + label + last.frame[18:])
-    checker, tracker, found = Checker(), FlowTracker(), Counter[str]()
-    judge, predicted = Judge(tracker), Predictor([host])
-    with open_capture([str(scenario.write(folder / "capture.pcapng"))]) as capture:
-        for batch in capture:
-            rows = decode(batch, capture.interfaces)
-            checker.check(batch, rows, capture.interfaces)
-            for part in tracker.follow(rows):
-                said = np.concatenate([np.zeros(0, EVENTS.dtype), *(each.copy() for each in judge.judge(part))])
-                for increments in predicted.add(part, said):
-                    for row in increments:
-                        found[PREDICTED[row["counter"]]] += int(row["amount"])
-    return {name.removeprefix("TcpExt"): amount for name, amount in found.items() if name in MODELLED and amount}
+    found = moved(scenario.write(folder / "capture.pcapng"), host)
+    return {
+        name.removeprefix("TcpExt"): amount for name, (amount, _, _) in found.items() if name in MODELLED and amount
+    }
 
 
 def test_all_of_it_is_inferred() -> None:

@@ -2,93 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
-from analyzer.capture import open_capture
-from analyzer.checksums import Checker
-from analyzer.decode import decode
-from analyzer.events.judge import Judge
-from analyzer.flows import FlowTracker
-from analyzer.prediction import PREDICTED, Predictor
-from analyzer.prediction.names import OPENING, VALIDITY
-from analyzer.tables import EVENTS
 from tests import build
+from tests.predicting import CLIENT, MS, SERVER, SYN_OPTIONS, of_records, only, segment, stamp
 
-CLIENT, SERVER = build.SRC4, build.DST4
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
-MS = 1_000_000
-# What these tests are about: refusals, openings, and what any segment counts.
-MEANT = {f"TcpExt{name}" for name in (*VALIDITY, *OPENING, "TCPToZeroWindowAdv", "TCPSynRetrans")} | {
-    name for name in PREDICTED if re.match("Tcp(?!Ext)", name)
-}
 Frame = tuple[float, bool, int, int, int, bytes, bytes]
-SYN_OPTIONS = build.mss(1460) + build.SACK_PERMITTED + build.NOP + build.window_scale(0)
-
-
-def segment(
-    at_ms: float,
-    mine: bool,
-    flags: int,
-    seq: int,
-    ack: int = 0,
-    data: bytes = b"",
-    options: bytes = b"",
-    window: int = 10_000,
-) -> build.Record:
-    """A segment from (`mine`) or to the server, at a time of the capture."""
-    ends = (SERVER, CLIENT) if mine else (CLIENT, SERVER)
-    ports = (80, 40000) if mine else (40000, 80)
-    tcp = build.tcp(
-        data,
-        src_port=ports[0],
-        dst_port=ports[1],
-        seq=seq,
-        ack=ack,
-        flags=flags,
-        window=window,
-        options=options,
-        between=ends,
-    )
-    frame = build.ethernet(build.ipv4(tcp, src=ends[0], dst=ends[1], ident=int(at_ms * 10) + 1))
-    return build.Record(frame, int(at_ms * MS))
-
-
-def stamp(value: int, echo: int) -> bytes:
-    """Timestamps, as Linux aligns them."""
-    return build.NOP + build.NOP + build.timestamps(value, echo)
-
-
-def predicted(records: Iterable[build.Record], folder: Path, host: str = SERVER) -> dict[str, tuple[int, int, int]]:
-    """What moves, under its short name: best guess, least and most."""
-    path = folder / "capture.pcap"
-    path.write_bytes(build.pcap(sorted(records, key=lambda each: each.time_ns), magic=build.NANOSECONDS))
-    predictor, tracker, checker = Predictor([host]), FlowTracker(), Checker()
-    judge = Judge(tracker)
-    sums = np.zeros((3, len(PREDICTED)), np.int64)
-
-    def count(increments: np.ndarray) -> None:
-        for row, name in zip(sums, ("amount", "least", "most"), strict=True):
-            np.add.at(row, increments["counter"], increments[name])
-
-    with open_capture([str(path)]) as capture:
-        for batch in capture:
-            rows = decode(batch, capture.interfaces)
-            checker.check(batch, rows, capture.interfaces)
-            for part in tracker.follow(rows):
-                events = [found.copy() for found in judge.judge(part)]
-                for increments in predictor.add(part, np.concatenate([np.zeros(0, EVENTS.dtype), *events])):
-                    count(increments)
-    for increments in predictor.settle():
-        count(increments)
-    return {
-        name.removeprefix("TcpExt"): (int(sums[0, k]), int(sums[1, k]), int(sums[2, k]))
-        for k, name in enumerate(PREDICTED)
-        if sums[:, k].any() and name in MEANT
-    }
 
 
 def handshake(clock: bool = True) -> list[build.Record]:
@@ -102,18 +22,10 @@ def handshake(clock: bool = True) -> list[build.Record]:
     ]
 
 
-def only(found: dict[str, tuple[int, int, int]], *names: str) -> dict[str, int]:
-    """The guesses of what moved beside segments and opens; they are certain."""
-    usual = {"TcpPassiveOpens", "TcpActiveOpens", "TcpInSegs", "TcpOutSegs", "TCPOrigDataSent"}
-    for name, (amount, least, most) in found.items():
-        assert name in usual or name in names or amount == least == most, name
-    return {name: amount for name, (amount, _, _) in found.items() if name not in usual}
-
-
 def test_a_clean_conversation_refuses_nothing(tmp_path: Path) -> None:
     """With and without timestamps."""
-    assert only(predicted(handshake(), tmp_path)) == {}
-    assert only(predicted(handshake(clock=False), tmp_path)) == {}
+    assert only(of_records(handshake(), tmp_path)) == {}
+    assert only(of_records(handshake(clock=False), tmp_path)) == {}
 
 
 def test_old_timestamps(tmp_path: Path) -> None:
@@ -124,7 +36,7 @@ def test_old_timestamps(tmp_path: Path) -> None:
     answers = [segment(at + 0.1, True, ACK, 5001, 1101, options=stamp(900 + int(at), 103)) for at in (100, 300, 700)]
     data = [segment(300, False, ACK, 1101, 5001, b"y", options=stamp(60, 900))]
     overtaken = [segment(800, False, ACK, 1050, 5001, options=stamp(60, 900))]
-    found = only(predicted([*handshake(), *late, *answers, *data, *overtaken], tmp_path))
+    found = only(of_records([*handshake(), *late, *answers, *data, *overtaken], tmp_path))
     assert found == {"PAWSEstab": 4, "TCPACKSkippedPAWS": 1, "PAWSOldAck": 1}
 
 
@@ -132,17 +44,17 @@ def test_a_repeated_ack_is_excused(tmp_path: Path) -> None:
     """Not too old, it changes nothing: tcp_disordered_ack_check()."""
     first = segment(50, False, ACK, 1101, 5001, options=stamp(150, 903))
     same = segment(100, False, ACK, 1101, 5001, options=stamp(90, 900))
-    assert only(predicted([*handshake(), first, same], tmp_path)) == {}
-    assert only(predicted([*handshake(), same], tmp_path)) == {"PAWSEstab": 1}  # a new number may bring a new window
+    assert only(of_records([*handshake(), first, same], tmp_path)) == {}
+    assert only(of_records([*handshake(), same], tmp_path)) == {"PAWSEstab": 1}  # a new number may bring a new window
     older = [segment(1100, False, ACK, 1101, 5001, options=stamp((1 << 32) - 900, 900))]
-    assert only(predicted([*handshake(), *older], tmp_path)) == {"PAWSEstab": 1}
+    assert only(of_records([*handshake(), *older], tmp_path)) == {"PAWSEstab": 1}
 
 
 def test_beside_the_window(tmp_path: Path) -> None:
     """Below it, and beyond it."""
     below = [segment(at, False, ACK, 900, 5001) for at in (100, 150, 200)]
     beyond = [segment(at, False, ACK | PSH, 1101 + 10_001, 5001, b"z" * 10) for at in (300, 350)]
-    found = only(predicted([*handshake(clock=False), *below, *beyond], tmp_path))
+    found = only(of_records([*handshake(clock=False), *below, *beyond], tmp_path))
     assert found == {"TCPACKSkippedSeq": 2, "BeyondWindow": 2}
 
 
@@ -150,12 +62,12 @@ def test_a_closed_window(tmp_path: Path) -> None:
     """What ends beyond it is refused while the application has something to read, which a SACK leaves open."""
     closed = segment(10, True, ACK, 5001, 1101, window=0)
     probe = segment(300, False, ACK | PSH, 1101, 5001, b"z" * 10)
-    assert only(predicted([*handshake(clock=False), closed, probe], tmp_path)) == {
+    assert only(of_records([*handshake(clock=False), closed, probe], tmp_path)) == {
         "TCPToZeroWindowAdv": 1,
         "BeyondWindow": 1,
     }
     holes = segment(11, True, ACK, 5001, 1101, window=0, options=build.NOP * 2 + build.sack(1201, 1301))
-    assert predicted([*handshake(clock=False), closed, holes, probe], tmp_path)["BeyondWindow"] == (0, 0, 1)
+    assert of_records([*handshake(clock=False), closed, holes, probe], tmp_path)["BeyondWindow"] == (0, 0, 1)
 
 
 def test_challenges(tmp_path: Path) -> None:
@@ -168,14 +80,14 @@ def test_challenges(tmp_path: Path) -> None:
         segment(700.1, True, ACK, 5001, 1101),
         segment(1300, False, ACK, 1101, 1 << 31),
     ]
-    found = only(predicted([*handshake(clock=False), *frames], tmp_path))
+    found = only(of_records([*handshake(clock=False), *frames], tmp_path))
     assert found == {"TcpInErrs": 1, "TCPSYNChallenge": 1, "TCPChallengeACK": 3, "TCPACKSkippedChallenge": 1}
 
 
 def test_the_right_number_resets(tmp_path: Path) -> None:
     """And nothing is challenged any more."""
     frames = [segment(100, False, RST, 1101), segment(200, False, RST, 1200)]
-    assert only(predicted([*handshake(clock=False), *frames], tmp_path)) == {"TcpEstabResets": 1}
+    assert only(of_records([*handshake(clock=False), *frames], tmp_path)) == {"TcpEstabResets": 1}
 
 
 def test_just_at_the_limit_the_answer_decides(tmp_path: Path) -> None:
@@ -183,8 +95,8 @@ def test_just_at_the_limit_the_answer_decides(tmp_path: Path) -> None:
     probes = [segment(100, False, ACK, 900, 5001), segment(598, False, ACK, 900, 5001)]
     answer = segment(598.1, True, ACK, 5001, 1101)
     later = segment(900, False, ACK | PSH, 1101, 5001, b"z")
-    assert only(predicted([*handshake(clock=False), *probes, answer, later], tmp_path)) == {}
-    assert only(predicted([*handshake(clock=False), *probes, later], tmp_path)) == {"TCPACKSkippedSeq": 1}
+    assert only(of_records([*handshake(clock=False), *probes, answer, later], tmp_path)) == {}
+    assert only(of_records([*handshake(clock=False), *probes, later], tmp_path)) == {"TCPACKSkippedSeq": 1}
 
 
 def test_time_wait(tmp_path: Path) -> None:
@@ -198,7 +110,7 @@ def test_time_wait(tmp_path: Path) -> None:
         segment(300, False, FIN | ACK, 1101, 5002, options=stamp(112, 910)),
         segment(400, False, SYN, 900, options=stamp(60, 0)),
     ]
-    found = only(predicted([*handshake(), *end], tmp_path))
+    found = only(of_records([*handshake(), *end], tmp_path))
     assert found == {"PAWSTimewait": 2, "TCPACKSkippedTimeWait": 2}
 
 
@@ -210,7 +122,7 @@ def test_who_closed_last_keeps_nothing(tmp_path: Path) -> None:
         segment(12, False, ACK, 1102, 5002, options=stamp(112, 910)),
         segment(100, False, ACK, 1050, 5002, options=stamp(50, 910)),
     ]
-    assert only(predicted([*handshake(), *end], tmp_path)) == {}
+    assert only(of_records([*handshake(), *end], tmp_path)) == {}
 
 
 def test_an_orphan_may_be_small(tmp_path: Path) -> None:
@@ -220,10 +132,10 @@ def test_an_orphan_may_be_small(tmp_path: Path) -> None:
         segment(12, False, ACK, 1101, 5002, options=stamp(112, 910)),
     ]
     old = [segment(at, False, ACK | PSH, 1101, 5002, b"q", options=stamp(50, 910)) for at in (100, 200)]
-    assert predicted([*handshake(), *end, *old], tmp_path)["PAWSEstab"] == (0, 0, 2)
+    assert of_records([*handshake(), *end, *old], tmp_path)["PAWSEstab"] == (0, 0, 2)
     data = segment(20, False, ACK | PSH, 1101, 5002, b"data", options=stamp(120, 910))
     taken = segment(20.1, True, ACK, 5002, 1105, options=stamp(920, 120))
-    assert predicted([*handshake(), *end, data, taken, *old], tmp_path)["PAWSEstab"] == (2, 2, 2)
+    assert of_records([*handshake(), *end, data, taken, *old], tmp_path)["PAWSEstab"] == (2, 2, 2)
 
 
 def test_a_half_open_connection(tmp_path: Path) -> None:
@@ -240,7 +152,7 @@ def test_a_half_open_connection(tmp_path: Path) -> None:
         segment(70, False, RST, 1001),
         segment(80, False, RST, 1001),
     ]
-    found = only(predicted(frames, tmp_path))
+    found = only(of_records(frames, tmp_path))
     for name in ("TCPSynRetrans", "TcpRetransSegs"):
         assert found.pop(name) == 1
     assert found == {
@@ -252,7 +164,7 @@ def test_a_syn_in_the_window_of_a_half_open_connection(tmp_path: Path) -> None:
     """It resets."""
     frames = [*handshake()[:2], segment(20, False, SYN, 1300, options=SYN_OPTIONS + stamp(120, 0))]
     frames.append(segment(20.1, True, RST | ACK, 5001, 1301))
-    found = only(predicted(frames, tmp_path))
+    found = only(of_records(frames, tmp_path))
     assert found["EmbryonicRsts"] == found["TcpAttemptFails"] == 1
     assert "TCPSYNChallenge" not in found
 
@@ -267,7 +179,7 @@ def test_a_syn_ack_with_a_strange_echo(tmp_path: Path) -> None:
         segment(20.1, False, ACK, 1001, 6001, options=stamp(120, 900)),
         segment(30, True, RST, 6001),
     ]
-    found = only(predicted(frames, tmp_path, CLIENT))
+    found = only(of_records(frames, tmp_path, CLIENT))
     assert found == {"PAWSActive": 1, "TcpOutRsts": 1, "TcpEstabResets": 1}
 
 
@@ -276,7 +188,7 @@ def test_the_middle_of_a_connection(tmp_path: Path) -> None:
     middle = handshake()[3:]
     far = segment(50, False, ACK | PSH, 900_000, 5001, b"z", options=stamp(150, 903))
     old = segment(60, False, ACK | PSH, 1101, 5001, b"z", options=stamp(50, 903))
-    assert only(predicted([*middle, far, old], tmp_path)) == {"PAWSEstab": 1}
+    assert only(of_records([*middle, far, old], tmp_path)) == {"PAWSEstab": 1}
 
 
 def test_errors_about_segments(tmp_path: Path) -> None:
@@ -290,5 +202,5 @@ def test_errors_about_segments(tmp_path: Path) -> None:
         return build.Record(frame, int(at_ms * MS))
 
     frames = [*handshake(clock=False), sent, error(20, 5001), error(30, 5005), error(40, 4900), error(50, 5006)]
-    found = predicted(frames, tmp_path)
+    found = of_records(frames, tmp_path)
     assert found["OutOfWindowIcmps"] == (2, 2, 2)

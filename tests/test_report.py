@@ -33,7 +33,7 @@ from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUM_VERDICTS, FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build
-from tests.helpers import CAPTURES
+from tests.helpers import CAPTURES, fitting, rows_with
 from tests.test_flows import Script, rows_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -95,21 +95,12 @@ def made(
 
 def made_rows(count: int, **columns: object) -> Rows:
     """Rows with the given columns, a microsecond apart."""
-    rows = np.zeros(count, PACKETS.dtype)
-    rows["frame"] = 1 + np.arange(count)
-    rows["time_ns"] = START_NS + 1000 * np.arange(count)
-    for name, values in columns.items():
-        rows[name] = values
-    return rows
+    return rows_with(count, time_ns=START_NS + 1000 * np.arange(count), **columns)
 
 
 def checked(analysis: Analysis, top: int = 10) -> str:
     """The text, if it is as wide and as harmless as any text must be."""
-    text = console_text(analysis, top)
-    assert text.endswith("\n")
-    assert [line for line in text.splitlines() if len(line) > 80] == []
-    assert [line for line in text.splitlines() if line != line.rstrip()] == []
-    assert [char for char in text if char != "\n" and not char.isprintable()] == []
+    text = fitting(console_text(analysis, top))
     assert re.search(r"\de[+-]\d", text.partition("\n\n")[2]) is None, "an exponent"
     return text
 

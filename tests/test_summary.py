@@ -19,7 +19,7 @@ from analyzer.schema import Rows
 from analyzer.summary import ETHERTYPES, IP_PROTOCOLS, Summary
 from analyzer.tables import LAYERS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build, strategies
-from tests.helpers import batch_of, read_all
+from tests.helpers import batch_of, read_all, rows_with
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 CAPTURES = sorted(SAMPLES.glob("*/*/capture.pcap"))
@@ -38,13 +38,9 @@ def random_rows(seed: int, count: int) -> Rows:
     return decode(RecordBatch(batch.buffer, rows, 1), interfaces)
 
 
-def made_rows(*, count: int | None = None, **columns: Any) -> Rows:
-    """Rows with the given columns, all others 0."""
-    rows = np.zeros(len(next(iter(columns.values()))) if count is None else count, PACKETS.dtype)
-    rows["frame"] = 1 + np.arange(len(rows))
-    for name, values in columns.items():
-        rows[name] = values
-    return rows
+def made_rows(**columns: Any) -> Rows:
+    """Rows with the given columns, as many as these have values."""
+    return rows_with(len(next(iter(columns.values()))), **columns)
 
 
 def summarised(rows: Rows, batch: int | None = None, interfaces: int = 1000) -> Summary:

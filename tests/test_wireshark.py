@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,15 +17,14 @@ from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS, WIRESHARK
 from tests import build
-from tests.helpers import CAPTURES, FEWER_CAPTURES, plain
-from tests.naive.flows import Packet
+from tests.helpers import CAPTURES, FEWER_CAPTURES, packets_of, plain
 from tests.naive.wireshark import labels_of
+from tests.tshark import fields_of, needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
 SMALL = 200_000
 CORPUS = sorted(path for path in FOLDER.glob("*") if path.suffix != ".md" and path.stat().st_size < SMALL)
-TSHARK = shutil.which("tshark")
 SEEDS = range(16)
 PACKETS_PER_SEED = 2500
 START_NS = 1_763_660_000_123_456_000
@@ -38,7 +35,6 @@ NEEDED = (
     "seq", "ack", "flags", "window", "window_scale", "options", "header_len", "payload_len",
 )  # fmt: skip
 
-needs_tshark = pytest.mark.skipif(TSHARK is None, reason="needs tshark")
 needs_corpus = pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
 
 
@@ -48,12 +44,6 @@ needs_corpus = pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
 def rows_of(path: Path, batch_frames: int = 1 << 14) -> Rows:
     """All packet rows of a capture, with their labels."""
     return np.concatenate([np.zeros(0, PACKETS.dtype), *table_rows([str(path)], "packets", batch_frames=batch_frames)])
-
-
-def packets_of(rows: Rows) -> list[Packet]:
-    """The rows as the twin wants them."""
-    columns = [PACKETS[name] for name in NEEDED]
-    return [{column.name: plain(column, row) for column in columns} for row in rows]
 
 
 def labels(rows: Rows) -> list[frozenset[str]]:
@@ -271,7 +261,7 @@ def test_the_twin_agrees_on_hostile_traffic(captures: list[Path], seed: int) -> 
     """Every label of every frame."""
     rows = rows_of(captures[seed])
     assert len(rows) >= PACKETS_PER_SEED
-    assert disagreements(labels_of(packets_of(rows)), labels(rows)) == {}
+    assert disagreements(labels_of(packets_of(rows, NEEDED)), labels(rows)) == {}
 
 
 def test_the_hostile_traffic_has_every_label(captures: list[Path]) -> None:
@@ -414,7 +404,7 @@ def test_scenario(name: str, shift: int, tmp_path: Path) -> None:
     frames, expected = SCENARIOS[name]
     rows = rows_of(write(tmp_path / "a.pcap", [*HELLO, *frames], shift))
     assert [" ".join(sorted(words)) for words in labels(rows)] == ["", "", "", *expected]
-    assert labels_of(packets_of(rows)) == labels(rows)
+    assert labels_of(packets_of(rows, NEEDED)) == labels(rows)
 
 
 def test_every_label_has_scenarios() -> None:
@@ -501,12 +491,12 @@ def test_direction(name: str, tmp_path: Path) -> None:
 def test_samples(path: Path) -> None:
     """The twin agrees, and direction 0 is from the client that `flows` names, batch size or not."""
     rows = rows_of(path)
-    assert disagreements(labels_of(packets_of(rows)), labels(rows)) == {}
+    assert disagreements(labels_of(packets_of(rows, NEEDED)), labels(rows)) == {}
     assert np.array_equal(rows_of(path, 7), rows)
     clients = analyze(path).flows[["client", "client_port"]].itertuples(index=False, name=None)
     ends = dict(enumerate(clients))
     for packet, flow, direction in zip(
-        packets_of(rows), rows["flow"].tolist(), rows["direction"].tolist(), strict=True
+        packets_of(rows, NEEDED), rows["flow"].tolist(), rows["direction"].tolist(), strict=True
     ):
         if flow >= 0:
             assert ((packet["src"], packet["src_port"]) == ends[flow]) == (direction == 0)
@@ -525,29 +515,13 @@ class Said:
 
 def tshark(path: Path) -> Said:
     """Run it."""
-    command = [
-        str(TSHARK),
-        "-n",
-        "-r",
-        str(path),
-        "-Y",
-        "tcp",
-        "-T",
-        "fields",
-        "-e",
-        "frame.number",
-        "-e",
-        "tcp.stream",
-    ]
-    command += [word for name in WIRESHARK for word in ("-e", f"tcp.analysis.{name}")]
-    output = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    fields = ["frame.number", "tcp.stream", *(f"tcp.analysis.{name}" for name in WIRESHARK)]
     said = Said({}, {})
-    for line in output.splitlines():
-        number, stream, *values = line.split("\t")
+    for number, stream, *values in fields_of(path, fields, options=["-Y", "tcp"]):
         words = zip(WIRESHARK, values, strict=True)
         said.labels[int(number)] = frozenset(word for word, value in words if value)
         if stream:
-            said.stream[int(number)] = int(stream.split(",")[0])
+            said.stream[int(number)] = int(stream.split(";")[0])
     return said
 
 
