@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -220,6 +222,53 @@ def test_a_damaged_library_ends_a_command_in_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert str(damaged) in done.stderr
+
+
+def test_changed_kernels_never_run_as_they_were(tmp_path: Path) -> None:
+    """A checkout in which one was edited: the library is left alone, and numba compiles what stands there now."""
+    shutil.copytree(PACKAGE, tmp_path / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    edited = tmp_path / PACKAGE.name / "capture" / "merge_kernel.py"
+    before = edited.read_text()
+    edited.write_text(before.replace("= source[offsets[i] + k]", "= source[offsets[i] + k] + 100"))
+    assert edited.read_text() != before
+    code = COMPILE_ONE + "from analyzer.accelerate import mode\nprint(mode())"
+    done = run(code, cwd=tmp_path, PYTHONPATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+    assert done.stderr == ""
+    assert done.stdout.split("\n")[0].startswith("[0, 103, 104, 105] ")
+    assert done.stdout.split("\n")[1] == "jit"
+
+
+def test_without_a_linker_a_wheel_needs_numba_and_says_so(tmp_path: Path) -> None:
+    """The build ends well all the same, with a wheel for any platform."""
+    tree = tmp_path / "tree"
+    shutil.copytree(PACKAGE, tree / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", "kernels-*"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "rules"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tree / name)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "out")]
+    environment = {**os.environ, "PATH": "", "TCPCAP_KERNELS": ""}
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert [path.name.split("-", 2)[2] for path in (tmp_path / "out").iterdir()] == ["py3-none-any.whl"]
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "none of cc, gcc, clang, ld, ld.lld found" in said
+    assert "pip install 'tcpcap[jit]'" in said
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["a terminal", "a file"])
+def test_compiling_is_said_once_where_somebody_looks(monkeypatch: pytest.MonkeyPatch, seen: bool) -> None:
+    """What is done, how long it takes, and where the result is kept."""
+    from analyzer.accelerate import jit
+
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: seen)
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr(jit, "_announced", threading.Event())
+    monkeypatch.setattr(jit, "folder", lambda: Path("/where"))
+    jit.announce()
+    jit.announce()
+    text = "tcpcap: compiling the kernels with numba, for a minute or two (kept in /where for later starts)\n"
+    assert shown.getvalue() == (text if seen else "")
 
 
 def test_an_unknown_way_to_run_kernels_is_refused() -> None:
