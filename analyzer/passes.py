@@ -10,7 +10,7 @@ import numpy as np
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
-from analyzer.decode import decode
+from analyzer.decode import Reassembler, decode
 from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
@@ -96,12 +96,13 @@ def events_of(judge: Judge, part: Rows) -> Rows:
 
 
 def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
-    """The packet rows of each batch, with their checksums verified.
+    """The packet rows of each batch, datagrams put together, with their checksums verified.
 
     The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
     hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
     """
     batches = iter(capture)
+    reassembler = Reassembler() if checker is None else None
 
     def rows_of_next() -> Rows | None:
         batch = next(batches, None)
@@ -110,6 +111,8 @@ def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
         rows = decode(batch, capture.interfaces)
         if checker is not None:
             checker.check(batch, rows, capture.interfaces)
+        if reassembler is not None:
+            reassembler.join(batch, rows, capture.interfaces)
         return rows
 
     if capture.size is None:

@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SRC4, DST4 = "192.0.2.1", "198.51.100.2"
 SRC6, DST6 = "2001:db8::1", "2001:db8:1::2"
@@ -284,6 +284,39 @@ def fragment_header(*, offset: int = 0, more: bool = True, ident: int = 7) -> Ex
 def authentication_header(code: bytes = bytes(12)) -> Extension:
     """AH."""
     return Extension(51, bytes([(12 + len(code)) // 4 - 2]) + bytes(2) + struct.pack(">II", 1, 1) + code)
+
+
+def in_pieces(
+    version: int, protocol: int, segment: bytes, cuts: Iterable[int] = (64,), ident: int = 7, **fields: Any
+) -> list[bytes]:
+    """A datagram in fragments, cut at these offsets: IP packets in order."""
+    ends = [*cuts, len(segment)]
+    return [
+        fragment(version, protocol, segment[start:end], start, end < len(segment), ident, **fields)
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+
+
+def cut_up(packet: bytes, cuts: Iterable[int], ident: int = 7) -> list[bytes]:
+    """An IP packet in fragments, its payload cut at these offsets; the headers of IPv6 are part of what is cut."""
+    if packet[0] >> 4 == 4:
+        size = (packet[0] & 15) * 4
+        between = {"src": str(ipaddress.IPv4Address(packet[12:16])), "dst": str(ipaddress.IPv4Address(packet[16:20]))}
+        fields = {"tos": packet[1], "ttl": packet[8], "options": packet[20:size], **between}
+        return in_pieces(4, packet[9], packet[size:], cuts, ident & 0xFFFF, **fields)
+    between = {"src": str(ipaddress.IPv6Address(packet[8:24])), "dst": str(ipaddress.IPv6Address(packet[24:40]))}
+    return in_pieces(6, packet[6], packet[40:], cuts, ident, hop_limit=packet[7], **between)
+
+
+def fragment(
+    version: int, protocol: int, piece: bytes, offset: int, more: bool, ident: int = 7, **fields: Any
+) -> bytes:
+    """One fragment as an IP packet."""
+    if version == 4:
+        return ipv4(piece, protocol, offset=offset, flags=int(more), ident=ident, **fields)
+    before = fields.pop("extensions", [])
+    header = fragment_header(offset=offset, more=more, ident=ident)
+    return ipv6(piece, protocol, extensions=[*before, header], **fields)
 
 
 # Tunnels

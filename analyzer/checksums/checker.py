@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture import Interfaces, RecordBatch
-from analyzer.checksums.state import DATAGRAM, DIRECTION, DIRECTIONS, FOLLOWED, KEPT_BYTES, SETS, SLOTS, WAYS, WRONG
+from analyzer.checksums.state import DIRECTION, DIRECTIONS, FOLLOWED, KEPT_BYTES, SLOTS, WRONG
+from analyzer.decode import links_of
+from analyzer.decode.fragments import no_fragments
 from analyzer.schema import Rows
 
 
@@ -20,13 +22,12 @@ def words_of(buffer: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint64], int
 class Checker:
     """Verifies the checksums of a capture, batch by batch, and counts per direction: source, destination and protocol.
 
-    Between batches it keeps the sums of fragments and the wrong segments whose fate is not known yet. Memory is bounded:
-    of more than 16,383 directions the later ones are counted together in `others`.
+    Between batches it keeps fragments, since it puts datagrams together, and the wrong segments whose fate is not known
+    yet. Memory is bounded: of more than 16,383 directions the later ones are counted together in `others`.
     """
 
     def __init__(self) -> None:
-        self._datagrams = np.zeros(SETS * WAYS, DATAGRAM)
-        self._begun = np.zeros(1, np.int64)
+        self._fragments = no_fragments()
         self._directions = np.zeros(DIRECTIONS, DIRECTION)
         self._directions["open"][0] = -1
         self._slots = np.zeros(SLOTS, np.int32)
@@ -35,13 +36,16 @@ class Checker:
         self._room = np.array([0, -1, 0, 0], np.int64)
 
     def check(self, batch: RecordBatch, rows: Rows, interfaces: Interfaces) -> None:
-        """Fill `checksum` and `ip_header_checksum` of `rows` (PACKETS.dtype), as decoded from `batch`."""
+        """Fill `checksum` and `ip_header_checksum` of `rows` (PACKETS.dtype), as decoded from `batch`.
+
+        Rows of fragments that complete a datagram describe it then.
+        """
         from analyzer.checksums.tally_kernel import check_frames
 
         words, skip = words_of(batch.buffer)
         check_frames(
-            batch.buffer, words, skip, batch.rows, rows, interfaces.link_types,
-            self._datagrams, self._begun, self._directions, self._slots, self._wrong, self._kept, self._room,
+            batch.buffer, words, skip, batch.rows, rows, links_of(interfaces), interfaces.link_types,
+            self._fragments, self._directions, self._slots, self._wrong, self._kept, self._room,
         )  # fmt: skip
 
     @property

@@ -8,8 +8,8 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of, view_of
 from analyzer.capture.records import RECORDS
-from analyzer.checksums.check_kernel import ALL_ONES, covers, is_piece, piece_state
-from analyzer.checksums.datagram_kernel import place_of
+from analyzer.checksums.check_kernel import ALL_ONES, covers, is_piece
+from analyzer.checksums.datagram_kernel import piece_state, place_of
 from analyzer.checksums.state import DATAGRAM, FOUND, HEAD, NONE, UNVERIFIABLE, VALID
 from analyzer.checksums.sum_kernel import fold, sum_of
 from analyzer.decode.codes import CAPTURED_BEYOND_LENGTH, CUT, FRAGMENT
@@ -31,7 +31,7 @@ def decode_level(buffer: Any, records: Any, i: Int, links: Any, row: Any, scratc
     outer["captured"] = row["captured"]
     outer["quirks"] = row["quirks"] & (CUT | CAPTURED_BEYOND_LENGTH)
     record = records[i]
-    outer["stop"] = decode_frame(buffer, record, links[record["interface"]], outer, level)
+    outer["stop"] = decode_frame(buffer, record, links[record["interface"]], outer, level, False)[0]
 
 
 @kernel(
@@ -78,7 +78,7 @@ def collect(
     datagrams: Any, begun: Any, heads: Any, found: Any, room: Any,
 ) -> None:  # fmt: skip
     """The same for one packet. Only innermost fragments are counted: a frame is counted once."""
-    if not covers(row) or not is_piece(row):
+    if not is_piece(row) or not covers(row, row["captured"], row["ip_len"]):
         return
     base = record["offset"]
     end = base + record["captured"]

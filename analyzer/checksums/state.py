@@ -15,8 +15,6 @@ HEADER_VALID, HEADER_ZERO, HEADER_BAD, HEADER_UNVERIFIABLE = (
 
 WAYS, SETS = 4, 256  # datagrams in pieces at a time: those whose addresses fall into a set push each other out
 RUNS = 8  # of received bytes of a datagram, with gaps between them
-FRAGMENT_TIMEOUT_NS = 30 * 10**9  # net.ipv4.ipfrag_time
-FORGOTTEN_AFTER = 1 << 14  # datagrams begun since: identifiers come again (RFC 4963)
 
 DATAGRAM = np.dtype(
     [

@@ -1,17 +1,19 @@
-"""Records -> packet rows. Knows headers; knows no flows. Stateless: a batch is decoded alike wherever it stands."""
+"""Records -> packet rows. Knows headers and puts fragments together; knows no flows.
+
+`decode` is stateless: a batch is decoded alike wherever it stands. What needs the frames before is a step of its own.
+"""
 
 from __future__ import annotations
-
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from analyzer.capture import Interfaces, RecordBatch
-from analyzer.decode.link import LINK, link_rows
+from analyzer.decode.links import links_of
+from analyzer.decode.reassembly import Reassembler
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
 
-__all__ = ["decode"]
+__all__ = ["Reassembler", "decode", "links_of"]
 
 
 def decode(batch: RecordBatch, interfaces: Interfaces) -> Rows:
@@ -20,20 +22,4 @@ def decode(batch: RecordBatch, interfaces: Interfaces) -> Rows:
 
     rows = np.zeros(len(batch), PACKETS.dtype)
     decode_frames(batch.buffer, batch.rows, links_of(interfaces), batch.first_frame, rows)
-    return rows
-
-
-# Link rows already made, and how many: a file may describe an interface before each of its packets.
-_known: WeakKeyDictionary[Interfaces, tuple[Rows, int]] = WeakKeyDictionary()
-
-
-def links_of(interfaces: Interfaces) -> Rows:
-    """At least one LINK row per interface. Interfaces are only ever added."""
-    rows, have = _known.get(interfaces, (np.zeros(0, LINK), 0))
-    count = len(interfaces)
-    if have < count:
-        if count > len(rows):
-            rows = np.concatenate([rows, np.zeros(count, LINK)])
-        rows[have:count] = link_rows(interfaces.link_types[have:count], interfaces.fcs_lens[have:count])
-        _known[interfaces] = rows, count
     return rows

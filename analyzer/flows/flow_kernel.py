@@ -26,6 +26,7 @@ from analyzer.tables import PACKETS, ROLES
 TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK = 1, 2, 4, 16
 BY_HANDSHAKE, BY_PORTS, BY_FIRST = ROLES.index("handshake"), ROLES.index("ports"), ROLES.index("first_packet")
 LAYER_TCP, LAYER_UDP = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "udp")
+REASSEMBLED = PACKETS.bit("layers", "reassembled")
 WELL_KNOWN = 1024
 
 
@@ -223,7 +224,12 @@ def track(
         state["packets"][end] += 1
         state["bytes"][end] += row["length"]
         state["payload"][end] += row["payload_len"]
-        if row["ip_proto"] == TCP:
+        if layers & REASSEMBLED:
+            state["bytes"][end] += row["more_len"]
+        if layers & REASSEMBLED and row["told"] and state["first_frame"] != row["frame"]:
+            state["packets"][end] -= 1  # its first fragment was counted
+            state["payload"][end] -= min(np.int64(row["told_len"]), state["payload"][end])
+        elif row["ip_proto"] == TCP:
             follow_tcp(state, row, end)
         row["direction"] = end ^ state["client"]
     return len(rows)

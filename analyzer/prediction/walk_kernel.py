@@ -12,7 +12,7 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
-from analyzer.decode.codes import DECODED
+from analyzer.decode.codes import DECODED, FRAGMENT
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
 from analyzer.prediction.network.fragment_kernel import expire
@@ -77,6 +77,7 @@ def predict(
                 around(row, hosts, False, out, used)
             continue
         is_tcp = row["ip_proto"] == 6 and row["stop"] == DECODED and row["place"] >= 0 and (mine or to_me)
+        is_tcp = is_tcp and row["layers"] & FRAGMENT == 0
         segments, joined, delivered = 1, False, True
         if is_tcp:
             talk = states.talks[row["place"]]

@@ -43,7 +43,7 @@ STOP_TEXT = {
     "truncated": "cut off inside a header",
     "no_ip": "not IP",
     "ip_protocol": "IP with another transport",
-    "fragment": "later fragment of a datagram",
+    "fragment": "fragment that completes no datagram",
     "link_type": "link layer not decoded",
     "encrypted": "encrypted 802.11",
     "not_data": "802.11 management or control",

@@ -226,10 +226,22 @@ class Fragments:
         return max((at + len(piece) for at, piece in self.pieces.items()), default=0)
 
 
+def is_piece(row: Row) -> bool:
+    """Is it a fragment that was not put together with the others?"""
+    return (row["fragment_offset"] > 0 or bool(row["ip_flags"] & 1)) and not is_joined(row)
+
+
+def is_joined(row: Row) -> bool:
+    """Does it describe a datagram that was put together, of which the IP header is that of a fragment?"""
+    fragment = row["fragment_offset"] > 0 or bool(row["ip_flags"] & 1)
+    return fragment and "reassembled" in row["layers"] and "fragment" not in row["layers"]
+
+
 @dataclass
 class NaiveChecker:
-    """Frames in the order of the capture enter; fragments are remembered."""
+    """Frames in the order of the capture enter; fragments are remembered, unless they were put together before (`joined`)."""
 
+    joined: bool = False
     fragments: dict[tuple[Any, ...], Fragments] = field(default_factory=dict)
     begun: int = 0
 
@@ -243,11 +255,11 @@ class NaiveChecker:
     def word_by_sum(self, data: bytes, row: Row, time_ns: int) -> str:
         """What the bytes say about the transport checksum."""
         known = row["ip_proto"] in (TCP, UDP, ICMP if row["ip_version"] == 4 else ICMPV6)
-        end = row["l3_at"] + row["ip_len"] if row["ip_len"] else len(data)
+        end = row["l3_at"] + row["ip_len"] if row["ip_len"] and not is_joined(row) else len(data)
         if not known or row["l4_at"] == 0 or row["l4_at"] >= min(end, len(data)):
             return ""
-        if row["fragment_offset"] > 0 or row["ip_flags"] & 1:
-            return self.word_for_fragment(data, row, time_ns)
+        if is_piece(row):
+            return word_of_piece(data, row) if self.joined else self.word_for_fragment(data, row, time_ns)
         datagram = payload_of_ip(data, row, row["l4_at"])
         if row["stop"] != "decoded":
             return verdict(datagram) if is_whole_without_header(datagram) else "unverifiable"
@@ -270,13 +282,18 @@ class NaiveChecker:
         if known.first is not None and not known.spoilt and known.size is not None and known.has(0, known.size):
             del self.fragments[key]
             return verdict_on_fragments(known)
-        is_first = row["fragment_offset"] == 0 and row["stop"] == "decoded"
-        return "none" if is_first and is_none(payload_of_ip(data, row, row["l4_at"])) else "unverifiable"
+        return word_of_piece(data, row)
 
     def is_over(self, known: Fragments, time_ns: int) -> bool:
         """Is it too long ago that its first fragment came?"""
         late = abs(time_ns - known.since_ns) > FRAGMENTS_LIVE_NS
         return late or self.begun - known.number > DATAGRAMS_REMEMBERED
+
+
+def word_of_piece(data: bytes, row: Row) -> str:
+    """The word of a fragment that completes nothing: the first one may say that there is no checksum."""
+    is_first = row["fragment_offset"] == 0 and row["stop"] == "decoded"
+    return "none" if is_first and is_none(payload_of_ip(data, row, row["l4_at"])) else "unverifiable"
 
 
 def word_by_flags(record_flags: int) -> str:
@@ -290,7 +307,7 @@ def word_by_flags(record_flags: int) -> str:
 
 def payload_of_ip(data: bytes, row: Row, begin: int) -> Datagram:
     """What is in an IP packet from `begin` on."""
-    end = row["l3_at"] + row["ip_len"]
+    end = len(data) if is_joined(row) else row["l3_at"] + row["ip_len"]
     if row["ip_len"] == 0 or (row["udp_len"] and "ip_length_beyond_frame" in row["quirks"]):  # as far as there is room
         end = row["l4_at"] + row["header_len"] + row["payload_len"]
     return Datagram(row, final_destination(data, row), data[begin:end], end - begin)

@@ -15,8 +15,9 @@ from typing import Any
 from analyzer.tables import DIRECTIONS, PACKETS, RECEPTIONS
 
 MAX_STEPS = 32
+MOST = 65535  # bytes of an IP packet
 
-LATER = ("reused", "place", "checksum", "ip_header_checksum")  # of later stages
+LATER = ("reused", "place", "checksum", "ip_header_checksum", "first_fragment", "told", "told_len", "more_len")
 NAMES = [column.name for column in PACKETS.columns if column.name not in LATER]
 DECODED_NAMES = ["ifindex", *NAMES[NAMES.index("link_direction") :]]
 INNER_NAMES = NAMES[NAMES.index("ip_version") :]
@@ -40,6 +41,85 @@ class Tunnel:
 
 
 @dataclass
+class Pieces:
+    """The fragments of one datagram."""
+
+    since_ns: int
+    number: int  # how many datagrams in fragments began before it
+    pieces: dict[int, bytes] = field(default_factory=dict)  # by their offset
+    size: int | None = None  # of the datagram, known from its last fragment
+    kind: int = 0  # protocol of what its first fragment begins with
+    spoilt: bool = False
+
+    def has(self, start: int, end: int) -> bool:
+        """Is every byte from `start` to `end` there?"""
+        while start < end:
+            inside = [at for at, piece in self.pieces.items() if at <= start < at + len(piece)]
+            if not inside:
+                return False
+            start = inside[0] + len(self.pieces[inside[0]])
+        return True
+
+    def overlaps(self, start: int, end: int) -> bool:
+        """Is any byte from `start` to `end` there?"""
+        return any(at < end and start < at + len(piece) for at, piece in self.pieces.items())
+
+    def add(self, offset: int, piece: bytes, last: bool, kind: int, most: int) -> None:
+        """RFC 791 3.2, RFC 8200 4.5. What was there before is ignored, any other overlap spoils the datagram (RFC 5722)."""
+        end = offset + len(piece)
+        if self.spoilt or self.has(offset, end):
+            return
+        ends = [at + len(known) for at, known in self.pieces.items()]
+        self.spoilt = (
+            self.overlaps(offset, end)
+            or end > most
+            or (self.size is not None and (last or end > self.size))
+            or (last and max(ends, default=0) > end)
+        )
+        if self.spoilt:
+            return
+        self.pieces[offset] = piece
+        if last:
+            self.size = end
+        if offset == 0:
+            self.kind = kind
+
+    @property
+    def whole(self) -> bytes | None:
+        """The datagram, if it is complete."""
+        if self.spoilt or self.size is None or not self.has(0, self.size):
+            return None
+        return b"".join(piece for _, piece in sorted(self.pieces.items()))
+
+
+@dataclass
+class Joiner:
+    """Datagrams in fragments of a capture whose frames are decoded in their order."""
+
+    time_ns: int = 0  # of the frame that is decoded
+    known: dict[tuple[Any, ...], Pieces] = field(default_factory=dict)
+    begun: int = 0
+
+    def take(self, key: tuple[Any, ...], offset: int, piece: bytes, last: bool, kind: int, most: int) -> Pieces | None:
+        """The fragments of a datagram that this one completes."""
+        found = self.known.get(key)
+        if found is None or self.is_over(found):
+            found = self.known[key] = Pieces(self.time_ns, self.begun)
+            self.begun += 1
+        fresh = not (found.spoilt or found.has(offset, offset + len(piece)))
+        found.add(offset, piece, last, kind, most)
+        if not fresh or found.whole is None:
+            return None
+        del self.known[key]
+        return found
+
+    def is_over(self, found: Pieces) -> bool:
+        """Is it too long ago that its first fragment came, or have too many others begun since?"""
+        late = abs(self.time_ns - found.since_ns) > 30 * 10**9
+        return late or self.begun - found.number > 16384
+
+
+@dataclass
 class Frame:
     """The bytes of a frame, the row being filled, and where the enclosing packet ends on the wire."""
 
@@ -50,6 +130,7 @@ class Frame:
     own_link: bool = True  # still on the frame's own link layer: not in a tunnel, not in a pseudowire
     steps: int = 0
     entering: Tunnel | None = field(default=None)
+    joiner: Joiner | None = None  # without one, fragments are decoded as they stand
 
     @property
     def end(self) -> int:
@@ -101,10 +182,28 @@ def decode_frame(
     record_flags: int = 0,
     ifindex: int = 0,
     pkt_type: int | None = None,
-) -> dict[str, object]:
+    joiner: Joiner | None = None,
+) -> dict[str, Any]:
     """Decode one frame of which `data` was captured and `length` bytes were on the wire."""
+    return decoded(
+        data, length, link, fcs=fcs, record_flags=record_flags, ifindex=ifindex, pkt_type=pkt_type, joiner=joiner
+    ).row
+
+
+def decoded(
+    data: bytes,
+    length: int,
+    link: int,
+    *,
+    fcs: int = 0,
+    record_flags: int = 0,
+    ifindex: int = 0,
+    pkt_type: int | None = None,
+    joiner: Joiner | None = None,
+) -> Frame:
+    """The same frame with its row; its bytes are those of a whole datagram, where it completes one."""
     row = {name: empty(name) for name in DECODED_NAMES}
-    frame = Frame(data, max(length, len(data)), fcs, row)
+    frame = Frame(data, max(length, len(data)), fcs, row, joiner=joiner)
     if len(data) < length:
         frame.quirk("cut")
     if len(data) > length:
@@ -118,7 +217,7 @@ def decode_frame(
     except Stop as stop:
         frame.row["stop"] = str(stop)
     flags_of_record(frame.row, record_flags)
-    return frame.row
+    return frame
 
 
 def empty(name: str) -> Any:
@@ -678,10 +777,53 @@ def ipv4(frame: Frame, at: int) -> None:
         row["layers"] |= {"ip_options"}
     frame.need(at, header, "bad_ip_header")
     at += header
-    if row["fragment_offset"]:
-        row["l4_at"] = at
+    if "fragment" in row["layers"]:
+        fragment(frame, at, total - header, row["ip_proto"], MOST - header, lambda: ipv4_payload(frame, at))
+    ipv4_payload(frame, at)
+
+
+def ipv4_payload(frame: Frame, at: int) -> None:
+    """What an IPv4 header carries."""
+    if "fragment" in frame.row["layers"] and frame.row["fragment_offset"]:
+        frame.row["l4_at"] = at
         stop_with_payload(frame, "fragment", at)
     transport(frame, extension_headers(frame, at, (51,)))
+
+
+def fragment(frame: Frame, at: int, size: int, kind: int, most: int, go_on: Callable[[], None]) -> None:
+    """The payload of a fragment, `size` bytes at `at`: where it completes a datagram, `go_on` with that; else return.
+
+    Of a tunnel in fragments nothing inside it is shown before it is complete.
+    """
+    row = frame.row
+    if frame.joiner is None or size <= 0 or "ip_length_beyond_frame" in row["quirks"] or not frame.has(at, size):
+        return
+    if at > 65536:
+        return
+    version, vlan_id = row["ip_version"], row["vlan"]
+    key = version, row["src"], row["dst"], row["ip_id"], kind if version == 4 else None, vlan_id
+    piece, last = frame.data[at : at + size], not row["ip_flags"] & 1
+    found = frame.joiner.take(key, row["fragment_offset"], piece, last, kind, most)
+    if found is not None:
+        whole = found.whole
+        assert whole is not None
+        frame.data = frame.data[:at] + whole
+        frame.wire_end = len(frame.data)
+        frame.steps = frame.fcs = 0
+        row["layers"] = row["layers"] - {"fragment"} | {"reassembled"}
+        if version == 6:
+            row["ip_proto"] = found.kind
+        go_on()
+    before, depth = dict(row), row["tunnel_depth"]
+    frame.joiner = None
+    try:
+        go_on()
+    except Stop:
+        if frame.row["tunnel_depth"] == depth:
+            raise
+    frame.row = before
+    frame.row.update(l4_at=at, ip_proto=kind)
+    stop_with_payload(frame, "fragment", at)
 
 
 def good_ipv4(frame: Frame, at: int) -> bool:
@@ -779,7 +921,7 @@ def extension_headers(frame: Frame, at: int, kinds: tuple[int, ...]) -> int:
         frame.found("extension", at)
         frame.fill(at, ("ip_proto", 0, 1))
         if kind == 44:
-            fragment_header(frame, at)
+            fragment_header(frame, at, kinds)
             at += 8
             continue
         frame.need(at, 2, "bad_ip_header")
@@ -794,20 +936,31 @@ def extension_size(kind: int, length_byte: int) -> int:
     return (length_byte + 2) * 4 if kind == 51 else (length_byte + 1) * 8
 
 
-def fragment_header(frame: Frame, at: int) -> None:
+def fragment_header(frame: Frame, at: int, kinds: tuple[int, ...]) -> None:
     """IPv6 fragment header: next header 1, reserved 1, offset and more-fragments 2, identification 4."""
     row = frame.row
+    whole = True
     if frame.has(at + 2, 2):
         word = frame.number(at + 2, 2)
         row["fragment_offset"] = word & 0xFFF8
         row["ip_flags"] = word & 1
         if word & 0xFFF9:
             row["layers"] |= {"fragment"}
+            whole = False
     frame.fill(at, ("ip_id", 4, 4))
     frame.need(at, 8, "bad_ip_header")
-    if row["fragment_offset"]:
-        row["l4_at"] = at + 8
-        stop_with_payload(frame, "fragment", at + 8)
+
+    def go_on() -> None:
+        if "fragment" in row["layers"] and row["fragment_offset"]:
+            row["l4_at"] = at + 8
+            stop_with_payload(frame, "fragment", at + 8)
+        transport(frame, extension_headers(frame, at + 8, kinds))
+
+    if not whole:
+        most = MOST + 40 - (at + 8 - row["l3_at"])
+        if frame.number(row["l3_at"] + 4, 2):
+            fragment(frame, at + 8, row["l3_at"] + row["ip_len"] - at - 8, row["ip_proto"], most, go_on)
+        go_on()
 
 
 def stop_with_payload(frame: Frame, reason: str, at: int, end: int | None = None) -> None:
@@ -1023,7 +1176,7 @@ def try_tunnel(frame: Frame, word: str, header: Callable[[Frame, int], None], at
     except Stop as stop:
         if inner.entering:
             return
-        frame.row = inner.row
+        frame.row, frame.data = inner.row, inner.data
         raise Stop(*stop.args) from None
 
 
