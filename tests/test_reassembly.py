@@ -181,7 +181,7 @@ def test_a_connection_through_a_router_that_cuts(tmp_path: Path) -> None:
     """Whole segments are judged and labelled: nothing is missing, and no fragment looks like a segment of its own."""
     script = Script()
     frames = []
-    for word in "c:S s:SA c:A c:PA1000 s:A s:PA1400 c:A c:FA s:FA c:A".split():
+    for word in ["c:S", "s:SA", "c:A", "c:PA1000", "s:A", "s:PA1400", "c:A", "c:FA", "s:FA", "c:A"]:
         (frame,) = script.frames(word)
         big = len(frame) > 600
         frames += [build.ethernet(piece) for piece in build.cut_up(frame[14:], (400, 496), 7)] if big else [frame]
