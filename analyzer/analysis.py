@@ -21,7 +21,7 @@ from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas
 from analyzer.errors import UsageError
 from analyzer.flows import FlowTracker
-from analyzer.passes import increment_rows, table_rows
+from analyzer.passes import increment_rows, judged_rows, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
 from analyzer.summary import Summary
@@ -134,10 +134,9 @@ class Analysis:
         """Read the capture again for a comparison."""
         self._refuse_pipe("counters")
         predictor = predictor_of(self._local, self.paths)
-        tell, max_flows = comparison.add_events, self.flow_tracker.max_flows
-        for increments in increment_rows(self.paths, predictor, max_flows=max_flows, tell_events=tell):
-            comparison.add(increments)
-        comparison.add_late(predictor.finish())
+        for rows, events in judged_rows(self.paths, max_flows=self.flow_tracker.max_flows):
+            comparison.add(rows, events, predictor)
+        comparison.close(predictor)
 
     def need_host(self, what: str) -> None:
         """Raise UsageError where it is not known whose counters these are, or `what` needs snapshots and there are none."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
@@ -17,7 +15,6 @@ from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
-from analyzer.tables import EVENTS
 
 Progress = Callable[[Capture], None]
 EXPORT_BATCH_FRAMES = 1 << 14
@@ -68,31 +65,24 @@ def table_rows(
             damages.extend(capture.damages)
 
 
-def increment_rows(
-    paths: list[str],
-    predictor: Predictor,
-    *,
-    max_flows: int = MAX_FLOWS,
-    tell_events: Callable[[Rows], None] = lambda _: None,
-) -> Iterator[Rows]:
+def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS) -> Iterator[Rows]:
     """What each frame must add to the counters of the predictor's host (INCREMENT), piece by piece.
 
-    What is yielded is overwritten by the next. `tell_events` is called with the events of each piece of the capture.
+    What is yielded is overwritten by the next.
     """
+    for rows, events in judged_rows(paths, max_flows=max_flows):
+        yield from predictor.add(rows, events)
+    yield from predictor.settle()
+
+
+def judged_rows(paths: list[str], *, max_flows: int = MAX_FLOWS) -> Iterator[tuple[Rows, Rows]]:
+    """The packet rows of a capture with verified checksums, piece by piece, and their events."""
     tracker, checker = FlowTracker(max_flows), Checker()
     judge = Judge(tracker)
     with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
-                events = events_of(judge, part)
-                tell_events(events)
-                yield from predictor.add(part, events)
-    yield from predictor.settle()
-
-
-def events_of(judge: Judge, part: Rows) -> Rows:
-    """The events of one part of a batch, all of them."""
-    return np.concatenate([np.zeros(0, EVENTS.dtype), *(events.copy() for events in judge.judge(part))])
+                yield from judge.judged(part)
 
 
 def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:

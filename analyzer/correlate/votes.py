@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.correlate.steps import Arrays, Numbers
+from analyzer.prediction.steps import Arrays, Numbers
 
 MOST_BITS = 8.0  # an agreement of larger numbers is no better evidence
 

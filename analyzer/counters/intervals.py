@@ -173,6 +173,8 @@ def _zero_at_both(name: str, before: Snapshot, after: Snapshot) -> bool:
 
 def _restarted(compared: _Compared, before: Snapshot) -> bool:
     """Did so many counters fall that the host must have started again?"""
+    if not compared.fallen:
+        return False
     moved = sum(1 for name, value in before.values.items() if value > 0 and name not in GAUGES)
     return len(compared.fallen) >= 3 or len(compared.fallen) * 5 >= max(moved, 1)
 
@@ -213,4 +215,5 @@ def _settled(compared: _Compared, before: Snapshot, after: Snapshot) -> _Compare
 
 def _may_wrap(snapshot: Snapshot) -> bool:
     """May the host count in 32 bits? Not where one of its counters is past them."""
-    return all(value < WRAP for name, value in snapshot.values.items() if group_of(name) not in _WIDE_GROUPS)
+    past = (name for name, value in snapshot.values.items() if value >= WRAP)
+    return all(group_of(name) in _WIDE_GROUPS for name in past)

@@ -48,6 +48,11 @@ class Judge:
 
         What is yielded is overwritten by the next.
         """
+        for _, events in self.judged(rows):
+            yield events
+
+    def judged(self, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
+        """The same, piece by piece: rows, and the events of their frames."""
         from analyzer.events.judge_kernel import judge
 
         tracker = self._tracker
@@ -55,6 +60,7 @@ class Judge:
         self._world["free_histograms"] = len(tracker.free_histograms)
         at = 0
         while True:
+            first = at
             at = judge(
                 rows,
                 at,
@@ -71,7 +77,7 @@ class Judge:
                 self._recent,
                 self._sources,
             )
-            yield self._taken()
+            yield rows[first:at], self._taken()
             if at == len(rows):
                 break
         tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]

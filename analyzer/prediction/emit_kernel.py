@@ -8,27 +8,131 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_TIMESTAMPS
+from analyzer.prediction.sink import EARLIEST, LATEST
 from analyzer.prediction.state import DEFAULT_MSS
 
+NO_FLOW = -1
 SMALL_MSS = 536  # TCP_MSS_DEFAULT
 LEAST_MSS = 68 - 20  # of a segment in the smallest IPv4 packet that everybody forwards, as the kernel has it
 
 
-@part
-def add(row: Any, counter: Int, amount: Int, out: Any, used: Any) -> None:
+@inline
+def add(row: Any, counter: Int, amount: Int, out: Any) -> None:
     """One increment."""
-    found = out[used[0]]
-    found["time_ns"], found["frame"], found["flow"] = row["time_ns"], row["frame"], row["flow"]
-    found["counter"], found["amount"] = counter, amount
-    found["least"] = found["most"] = amount
-    used[0] += 1
+    one = np.int64(amount)
+    put(row, np.int64(counter), one, one, one, out)
+
+
+@inline
+def add_range(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """One increment of which only the bounds are certain."""
+    put(row, np.int64(counter), np.int64(amount), np.int64(least), np.int64(most), out)
+
+
+@inline
+def add_then(
+    row: Any, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any
+) -> None:  # fmt: skip
+    """The same at an earlier frame of the flow."""
+    add_of(row["flow"], time_ns, frame, counter, amount, least, most, out)
+
+
+@inline
+def add_of(flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """The same of any flow."""
+    bounds = np.int64(least), np.int64(most)
+    put_at(np.int64(flow), np.int64(time_ns), np.int64(frame), np.int64(counter), np.int64(amount), *bounds, out)
 
 
 @part
-def add_range(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any, used: Any) -> None:
-    """One increment of which only the bounds are certain."""
-    add(row, counter, amount, out, used)
-    out[used[0] - 1]["least"], out[used[0] - 1]["most"] = least, most
+def put(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """Sum an increment if its time is that of the cell at hand, or keep it."""
+    if out["from_ns"] <= row["time_ns"] < out["until_ns"]:
+        sum_up(row["time_ns"], counter, amount, least, most, out)
+    else:
+        keep(row["flow"], row["time_ns"], row["frame"], counter, amount, least, most, out)
+
+
+@part
+def put_at(
+    flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any
+) -> None:  # fmt: skip
+    """The same for one that is not of the frame at hand."""
+    if out["from_ns"] <= time_ns < out["until_ns"]:
+        sum_up(time_ns, counter, amount, least, most, out)
+    else:
+        keep(flow, time_ns, frame, counter, amount, least, most, out)
+
+
+@inline
+def keep(flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """As a row."""
+    found = out["rows"][out["used"]]
+    found["time_ns"], found["frame"], found["flow"] = time_ns, frame, flow
+    found["counter"], found["amount"], found["least"], found["most"] = counter, amount, least, most
+    out["used"] += 1
+
+
+@inline
+def sum_up(time_ns: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """In the column of its counter, which may be a new one; and where it is followed, as a step."""
+    column = np.int64(out["column"][counter])
+    if column < 0:
+        column = out["columns"]
+        out["columns"], out["column"][counter] = column + 1, column
+    found = out["sums"][column]
+    found["amount"] += amount
+    found["least"] += least
+    found["most"] += most
+    found["size"] += abs(amount)
+    out["first_ns"], out["last_ns"] = min(out["first_ns"], time_ns), max(out["last_ns"], time_ns)
+    which = np.int64(out["followed"][counter])
+    if which >= 0:
+        step(which, time_ns, least, most, out)
+
+
+@inline
+def step(which: Int, time_ns: Int, least: Int, most: Int, out: Any) -> None:
+    """A followed counter moves: at the same time as before, or later."""
+    time = time_ns >> out["step_bits"][which] << out["step_bits"][which]
+    count = out["step_count"][which]
+    if count > 0 and out["steps"][which, count - 1]["time_ns"] == time:
+        last = out["steps"][which, count - 1]
+        last["least"] += least
+        last["most"] += most
+        return
+    last = out["steps"][which, count]
+    last["time_ns"], last["least"], last["most"] = time, least, most
+    out["step_count"][which] = count + 1
+    out["most_steps"] = max(out["most_steps"], count + 1)
+
+
+@inline
+def enter(time_ns: Int, cuts: Any, sums: Any, out: Any) -> None:
+    """Go to the cell of a time, after the sums of the one before were added to `sums`."""
+    add_up(sums, out)
+    low, high = 0, len(cuts)
+    while low < high:
+        middle = (low + high) >> 1
+        if cuts[middle] <= time_ns:
+            low = middle + 1
+        else:
+            high = middle
+    out["cell"] = low
+    out["from_ns"] = cuts[low - 1] if low > 0 else EARLIEST
+    out["until_ns"] = cuts[low] if low < len(cuts) else LATEST
+
+
+@inline
+def add_up(sums: Any, out: Any) -> None:
+    """The sums of the cell at hand are added to those of all cells, and begin anew."""
+    for column in range(out["columns"]):
+        here, total = out["sums"][column], sums[out["cell"], column]
+        total["amount"] += here["amount"]
+        total["least"] += here["least"]
+        total["most"] += here["most"]
+        total["size"] += here["size"]
+        here["amount"] = here["least"] = here["most"] = here["size"] = 0
 
 
 @inline

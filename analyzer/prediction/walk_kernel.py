@@ -14,15 +14,17 @@ from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of, vie
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import NUMBER as EVENT
-from analyzer.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
+from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes
 from analyzer.prediction.network.fragment_kernel import expire
 from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
 from analyzer.prediction.network.route_kernel import between_others
-from analyzer.prediction.segment_kernel import ROOM, begin, segment_received, segment_sent
-from analyzer.prediction.state import INCREMENT, STATES, States
+from analyzer.prediction.rest_kernel import bring, has_room
+from analyzer.prediction.segment_kernel import begin, segment_received, segment_sent
+from analyzer.prediction.sink import ROOM, SINK, STEPS, SUM
+from analyzer.prediction.state import CONNECTIONS, Connections
 from analyzer.prediction.tcp_kernel import goes_on, tcp_events
 from analyzer.prediction.validity.quoted_kernel import quoted_received
-from analyzer.prediction.world import WORLD, World
+from analyzer.prediction.world import NO_SLOT, WORLD
 from analyzer.tables import EVENTS, PACKETS
 
 SYN, ACK = 2, 16
@@ -38,80 +40,98 @@ COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
     mtu=INT,
     types4=view_of(np.int32, 2),
     types6=view_of(np.int32, 2),
-    states=group_of(States, STATES),
-    blanks=group_of(States, STATES),
-    world=group_of(World, WORLD),
-    out=rows_of(INCREMENT),
-    used=rows_of(np.int64),
+    kept=group_of(Connections, CONNECTIONS),
+    world_=rows_of(WORLD),
+    out_=rows_of(SINK),
+    cuts=view_of(np.int64),
+    sums=rows_of(SUM, 2),
 )
 def predict(
-    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, states: Any, blanks: Any,
-    world: Any, out: Any, used: Any,
+    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, kept: Any, world_: Any,
+    out_: Any, cuts: Any, sums: Any,
 ) -> tuple[Int, Int]:  # fmt: skip
-    """Add the increments of `rows[at:]` to `out` until it is full: (the row to go on with, the event to go on with).
+    """Add the increments of `rows[at:]` to `out` until some room is used up: (the row to go on with, the event to go on with).
 
-    `events` are those of the rows, in their order; `hosts` (u8, n by 2) the addresses of the host, whose links
-    carry packets of at most `mtu` bytes; `types4` and `types6` (i4, 2
-    by 256) the counter of each ICMP type received and sent, -1 without one; `states` (States) by place, `blanks` one row of each; `world`
-    (World) what is kept of the host; `used` (i8[1]).
+    `events` are those of the rows, in their order; `hosts` (u8, n by 2, see host_table()) the addresses of the host, whose links
+    carry packets of at most `mtu` bytes; `types4` and `types6` (i4, 2 by 256) the counter of each ICMP type received and sent, -1
+    without one; `kept` the connections; `world_` and `out_` one row each. If `out` sums, time is cut at `cuts` (i8), and `sums` (SUM)
+    are those of each cell, by column.
     """
-    while at < len(rows):
-        if used[0] + ROOM > len(out):
-            break
+    world, out = world_[0], out_[0]
+    while at < len(rows) and has_space(rows[at], kept, out, sums):
         row = rows[at]
         first = event_at
         while event_at < len(events) and events[event_at]["frame"] == row["frame"]:
             event_at += 1
         at += 1
+        world["end_ns"] = max(world["end_ns"], row["time_ns"])
         if row["ip_version"] == 0 or row["events"] & COPY_BIT or row["link_direction"] > 2:
             continue
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])
         group = is_group(row)
-        if row["time_ns"] >= world.settings[0]["next_ns"] and world.settings[0]["next_ns"] != 0:
-            expire(row, world, out, used)
+        if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
+            enter(row["time_ns"], cuts, sums, out)
+        if row["time_ns"] >= world["next_ns"] and world["next_ns"] != 0:
+            expire(row, world, out)
         if not (mine or to_me or group):
             if row["tunnel_depth"] == 0:
-                between_others(row, mtu, world, out, used)
+                between_others(row, mtu, world, out)
             else:
-                around(row, hosts, False, out, used)
+                around(row, hosts, False, out)
             continue
         is_tcp = row["ip_proto"] == 6 and row["stop"] == DECODED and row["place"] >= 0 and (mine or to_me)
-        segments, joined, delivered = 1, False, True
+        segments, joined, delivered, slot = 1, False, True, np.int64(NO_SLOT)
         if is_tcp:
-            talk = states.talks[row["place"]]
-            if talk["flow"] != row["flow"]:
-                begin(states, world, blanks, row, out, used)
-                talk["translated"] = mine and is_translated(row, world)
+            here = kept.places[row["place"]]
+            if here["at"] != 0 and here["flow"] == row["flow"]:
+                slot = bring(row["place"], kept, world)
+            else:
+                slot = begin(row, kept, world, out)
+                kept.hot[slot]["talk"]["translated"] = mine and is_translated(row, world)
+            talk = kept.hot[slot]["talk"]
             if talk["translated"]:
-                between_others(row, mtu, world, out, used)
+                between_others(row, mtu, world, out)
                 continue
             segments = in_segments(row, talk)
             joined = mine and goes_on(row, talk, segments)
         if row["tunnel_depth"] > 0:
-            around(row, hosts, joined, out, used)
+            around(row, hosts, joined, out)
         if mine:
-            packet_sent(row, group, joined, hosts, types4, types6, world, out, used)
+            packet_sent(row, group, joined, hosts, types4, types6, world, out)
         if to_me or (group and not mine):
             merged = segments if packet_bytes(row) > mtu else 1
-            delivered = packet_received(row, group, merged, types4, types6, world, out, used)
+            delivered = packet_received(row, group, merged, types4, types6, world, out)
         right = row["checksum"] != BAD and row["checksum"] != ZERO
         if to_me and right and row["quoted_proto"] == 6:
-            quoted_received(row, states, world, out, used)
+            quoted_received(row, kept, world, out)
         if is_tcp:
+            one = kept.hot[slot]
             if to_me and delivered:
-                segment_received(row, right, states, world, events, first, event_at, out, used)
+                segment_received(row, right, one, kept, world, events, first, event_at, out)
             if mine:
-                segment_sent(row, segments, states, world, events, first, event_at, out, used)
+                segment_sent(row, segments, one, kept, world, events, first, event_at, out)
             if mine or (delivered and right):
-                tcp_events(row, states.talks[row["place"]], events, first, event_at, mine, to_me, out, used)
+                tcp_events(row, one["talk"], events, first, event_at, mine, to_me, out)
     return at, event_at
+
+
+@inline
+def has_space(row: Any, kept: Any, out: Any, sums: Any) -> Any:
+    """Is there room for all that a frame can bring?"""
+    return (
+        out["used"] + ROOM <= out["room"]
+        and out["most_steps"] + ROOM <= STEPS
+        and out["columns"] <= sums.shape[1]
+        and row["place"] < len(kept.places)
+        and has_room(kept.chunks)
+    )
 
 
 @inline
 def is_translated(row: Any, world: Any) -> Any:
     """Does a router pass this SYN on for another, under its own address? Its time to live is less than any that hosts begin with."""
-    if world.settings[0]["forwards"][1 if row["ip_version"] == 6 else 0] != 1 or row["flags"] & (SYN | ACK) != SYN:
+    if world["forwards"][1 if row["ip_version"] == 6 else 0] != 1 or row["flags"] & (SYN | ACK) != SYN:
         return False
     ttl = row["ttl"]
     return ttl != 64 and ttl != 128 and ttl != 255

@@ -63,7 +63,7 @@ def agree(row: Any, me: Any, you: Any) -> None:
 
 @part
 def recovery_received(
-    row: Any, talk: Any, ends: Any, before: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any, used: Any
+    row: Any, talk: Any, ends: Any, before: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any
 ) -> None:
     """tcp_rcv_established(), tcp_rcv_synsent_state_process(): a segment to the host."""
     side = 1 - np.int64(row["direction"])
@@ -78,7 +78,7 @@ def recovery_received(
             forget(end, pool)
         return
     if end["known"] and end["reo_ns"] and now > end["reo_ns"] + TICKS_NS:
-        detect_loss(row, end, pool, out, used)
+        detect_loss(row, end, pool, out)
     if not end["known"] or not flags & ACK:
         return
     if before == SYN_SENT and not flags & SYN:
@@ -88,7 +88,7 @@ def recovery_received(
         if flags & SYN:
             return
         past = difference(np.int64(row["seq"]) + size & 0xFFFFFFFF, talk["told"][side]) < 0  # tcp_sequence()
-        received(row, end, size, past, out, used)
+        received(row, end, size, past, out)
         for k in range(first, stop):
             if events[k]["event"] == E_PAWS:
                 return
@@ -99,10 +99,10 @@ def recovery_received(
         end["undo"] = 0  # tcp_try_undo_spurious_syn()
     if before == SYN_RECEIVED:
         handshake_rtt(row, end)
-    acknowledge(row, end, pool, out, used)
+    acknowledge(row, end, pool, out)
     end["heard_ns"] = now
     if before == SYN_SENT and end["first"]:  # tcp_rcv_fastopen_synack(): the data in the SYN was not taken
-        retransmit_simply(row, end, pool, np.int64(0), out, used)
+        retransmit_simply(row, end, pool, np.int64(0), out)
 
 
 @inline
@@ -119,7 +119,7 @@ def handshake_rtt(row: Any, end: Any) -> None:
 
 
 @inline
-def received(row: Any, end: Any, size: Int, past: Any, out: Any, used: Any) -> None:
+def received(row: Any, end: Any, size: Int, past: Any, out: Any) -> None:
     """Data, new or not: tcp_rcv_spurious_retrans() looks at the flow label of what is old.
 
     What lies before the window (`past`) gets there only where a DSACK can answer it (tcp_send_dupack()).
@@ -131,7 +131,7 @@ def received(row: Any, end: Any, size: Int, past: Any, out: Any, used: Any) -> N
     if at + size <= end["expected"]:
         if row["ip_version"] == 6:
             if label != end["label"] and end["state"] != LOSS:
-                add(row, DUPLICATE_REHASH, 1, out, used)
+                add(row, DUPLICATE_REHASH, 1, out)
             end["label"] = label
     elif at <= end["expected"]:
         end["expected"] = at + size
@@ -142,7 +142,6 @@ def received(row: Any, end: Any, size: Int, past: Any, out: Any, used: Any) -> N
 @part
 def recovery_sent(
     row: Any, talk: Any, ends: Any, before: Int, segments: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any,
-    used: Any,
 ) -> None:  # fmt: skip
     """tcp_transmit_skb() and whoever called it: a segment of the host."""
     side = np.int64(row["direction"])
@@ -177,7 +176,7 @@ def recovery_sent(
             end["syn_ns"] = 0
             end["resent"] += 1
             if expired:  # tcp_create_openreq_child()
-                add(row, TIMEOUTS, 1, out, used)
+                add(row, TIMEOUTS, 1, out)
                 end["undo"], end["undo_from"], end["undo_left"] = 1, np.int64(row["seq"]), 0
         return
     if flags & SYN and flags & ACK and not expired:
@@ -192,10 +191,10 @@ def recovery_sent(
         end["mss"] = segment_size(row, talk)
     if at >= end["next"]:
         end["next"] = at + size
-        new_data(row, end, pool, at, at + size, segments, out, used)
+        new_data(row, end, pool, at, at + size, segments, out)
         return
     end["next"] = max(end["next"], at + size)
     if at + size <= end["una"] or end["blind"]:
-        late(row, end, at, segments, expired, cause, out, used)
+        late(row, end, at, segments, expired, cause, out)
         return
-    again(row, end, pool, at, at + size, expired, cause, out, used)
+    again(row, end, pool, at, at + size, expired, cause, out)

@@ -29,7 +29,7 @@ class Steps:
         self._capacity = capacity
         self._parts: list[tuple[Numbers, Numbers, Numbers]] = []
         self._waiting = 0
-        self._bits = 0  # of the width of a bin; 0 keeps times as they are
+        self.bits = 0  # of the width of a bin; 0 keeps times as they are
 
     def add(self, times: Numbers, least: Numbers, most: Numbers) -> None:
         """More steps, roughly in order of time."""
@@ -42,7 +42,7 @@ class Steps:
         """All of them."""
         self._join()
         times, least, most = self._parts[0]
-        return Arrays(times, times + (1 << self._bits) - 1, least, most)
+        return Arrays(times, times + (1 << self.bits) - 1, least, most)
 
     def _join(self) -> None:
         """One part of at most CAPACITY steps."""
@@ -52,11 +52,11 @@ class Steps:
         order = np.argsort(times, kind="stable")
         times, least, most = times[order], least[order], most[order]
         while True:
-            times = times >> self._bits << self._bits
+            times = times >> self.bits << self.bits
             begins = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
             if len(begins) <= self._capacity:
                 break
-            self._bits = max(self._bits + 1, FINEST_BIN)
+            self.bits = max(self.bits + 1, FINEST_BIN)
         if len(begins):
             times, least, most = times[begins], np.add.reduceat(least, begins), np.add.reduceat(most, begins)
         self._parts = [(times, least, most)]
