@@ -110,7 +110,6 @@ class Comparison:
         """What the counters say of the clocks."""
         if self._known_fit is not None:
             return self._known_fit
-        self.tally.finish()
         return fitted(self.tally.steps, self._observed)
 
     @property

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NoReturn, TypeGuard
 
 from analyzer.counters.names import group_of
 from analyzer.counters.stamps import SERIES_NS, Stamp
-from analyzer.counters.values import decimal_of, whole_decimal
-
-SURELY_FITS = 18  # digits and sign of a number of 64 bits
+from analyzer.counters.values import HIGHEST, LOWEST, decimal_of, whole_number
 
 
 @dataclass(slots=True)
@@ -39,9 +38,10 @@ def parse(text: str) -> Parsed | None:
     Raises ValueError where the text is not JSON, TooLargeError where a counter cannot have the value.
     """
     try:
-        body = json.loads(
-            text, parse_float=_number, parse_int=_whole, parse_constant=_refuse, object_pairs_hook=_object
-        )
+        try:
+            body = _loaded(text, int)  # the fastest: no call for each number
+        except ValueError:
+            body = _loaded(text, _number)  # some number is longer than Python reads, or it is no JSON
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(body, _Object):
@@ -52,6 +52,10 @@ def parse(text: str) -> Parsed | None:
         if isinstance(inner, _Object) and (name == "kernel" or "sampling_interval" in name or _counters_in(inner)):
             return _snapshot("json", inner, source=name)
     return _snapshot("json", body) if _counters_in(body) else None
+
+
+def _loaded(text: str, whole: Callable[[str], int | Decimal]) -> Any:
+    return json.loads(text, parse_float=_number, parse_int=whole, parse_constant=_refuse, object_pairs_hook=_object)
 
 
 def _timed(parsed: Parsed, time: object) -> Parsed:
@@ -66,13 +70,14 @@ def _timed(parsed: Parsed, time: object) -> Parsed:
 
 def _snapshot(form: str, counters: _Object, source: str = "") -> Parsed:
     """The counters of an object; what is no whole number is left out, and said."""
-    values, refused = {}, []
-    for name, value in counters.items():
-        number = value if type(value) is int else whole_decimal(value) if isinstance(value, Decimal) else None
-        if number is None:
-            refused.append(name)
-        else:
-            values[sys.intern(name)] = number
+    refused: list[str] = []
+    numbers = counters.values()
+    if set(map(type, numbers)) == {int} and min(numbers) >= LOWEST and max(numbers) <= HIGHEST:
+        values = dict(zip(map(sys.intern, counters), numbers, strict=True))  # as usual, and without a loop
+    else:
+        found = {name: whole_number(value) if _is_number(value) else None for name, value in counters.items()}
+        values = {sys.intern(name): value for name, value in found.items() if value is not None}
+        refused = [name for name, value in found.items() if value is None]
     parsed = Parsed(form, values, source)
     if refused:
         parsed.notes.append(f"values that are no whole numbers, left out: {len(refused)} (first: {_shown(refused[0])})")
@@ -107,11 +112,6 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
     if len(body) < len(pairs):
         body.twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
     return body
-
-
-def _whole(text: str) -> int | Decimal:
-    """A number without fraction: one of Python's, which are fast, if any counter may have it."""
-    return int(text) if len(text) <= SURELY_FITS else _number(text)
 
 
 def _number(text: str) -> Decimal:

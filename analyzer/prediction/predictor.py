@@ -54,9 +54,9 @@ class Predictor:
             yield self._increments.taken()
 
     def count(self, rows: Rows, events: Rows, tally: Tally) -> None:
-        """The same summed, each in its cell of `tally`."""
+        """The same summed, each in its cell of `tally`; some of it waits there until it is drained."""
         for _ in self._walk(rows, events, tally):
-            tally.drain()
+            tally.make_room()
 
     def settle(self) -> Iterator[Rows]:
         """The increments of frames whose answer, or the lack of it, only the end of the capture makes certain.
@@ -67,7 +67,7 @@ class Predictor:
             yield self._increments.taken()
 
     def count_settled(self, tally: Tally) -> None:
-        """The same summed."""
+        """The same summed, and all that waits."""
         for _ in self._settle(tally):
             tally.drain()
 

@@ -23,7 +23,10 @@ class Arrays(NamedTuple):
 
 
 class Steps:
-    """Steps are kept with their times up to CAPACITY of them; beyond it, those of a short time become one."""
+    """Steps are kept with their times up to CAPACITY of them; beyond it, those of a short time become one.
+
+    The result does not depend on when it is looked at how many there are.
+    """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
@@ -35,7 +38,7 @@ class Steps:
         """More steps, roughly in order of time."""
         self._parts.append((times, least, most))
         self._waiting += len(times)
-        if self._waiting > 2 * self._capacity:
+        if self._waiting > self._capacity + self._capacity // 4:
             self._join()
 
     def arrays(self) -> Arrays:
@@ -49,8 +52,9 @@ class Steps:
         empty = np.zeros(0, np.int64)
         columns = zip((empty, empty, empty), *self._parts, strict=True)
         times, least, most = (np.concatenate(each) for each in columns)
-        order = np.argsort(times, kind="stable")
-        times, least, most = times[order], least[order], most[order]
+        if (times[1:] < times[:-1]).any():
+            order = np.argsort(times, kind="stable")
+            times, least, most = times[order], least[order], most[order]
         while True:
             times = times >> self.bits << self.bits
             begins = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))

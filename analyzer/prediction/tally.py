@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.prediction.names import NUMBER, PREDICTED
-from analyzer.prediction.sink import NONE, STEPS, SUM, new_sink
+from analyzer.prediction.sink import NONE, ROOM, STEPS, SUM, new_sink
 from analyzer.prediction.steps import Steps
 from analyzer.schema import Rows
 
@@ -24,7 +24,7 @@ class Tally:
     cuts : times (i8, ascending) at which a cell ends and the next begins
     followed : counters of which it is kept, too, when they moved (`steps`)
 
-    A predictor adds to `sink`, and has it drained.
+    A predictor adds to `sink`, and has it drained when that has no room.
     """
 
     def __init__(self, cuts: Numbers, followed: Sequence[str] = ()) -> None:
@@ -52,8 +52,15 @@ class Tally:
             if len(mine):
                 steps.add(*(increments[name][mine] for name in ("time_ns", "least", "most")))
 
+    def make_room(self) -> None:
+        """Take what waits in the sink, if that is much."""
+        sink = self.sink[0]
+        kept, columns = sink["used"] + ROOM > sink["room"], sink["columns"] > self.sums.shape[1]
+        if kept or columns or sink["most_steps"] + ROOM > STEPS:
+            self.drain()
+
     def drain(self) -> None:
-        """Take what waits in the sink, so that there is room again."""
+        """Take what waits in the sink."""
         sink = self.sink[0]
         self._widen()
         columns = int(sink["columns"])
@@ -62,8 +69,12 @@ class Tally:
         sink["sums"][:columns] = 0
         self.add(sink["rows"][: sink["used"]].copy())
         sink["used"] = 0
-        if sink["most_steps"] > STEPS // 2:
-            self._take_steps()
+        for number, steps in enumerate(self.steps.values()):
+            found = sink["steps"][number, : sink["step_count"][number]].copy()
+            steps.add(found["time_ns"], found["least"], found["most"])
+            sink["step_bits"][number] = steps.bits
+        sink["step_count"] = 0
+        sink["most_steps"] = 0
 
     def of(self, name: str) -> Rows | None:
         """The sums (SUM) of a counter, by cell; None if it did not occur."""
@@ -78,19 +89,6 @@ class Tally:
         """The times of the first and the last increment; zeros without any."""
         first, last = int(self.sink["first_ns"][0]), int(self.sink["last_ns"][0])
         return (first, last) if first <= last else (0, 0)
-
-    def finish(self) -> None:
-        """All increments were added: take the last steps."""
-        self._take_steps()
-
-    def _take_steps(self) -> None:
-        sink = self.sink[0]
-        for number, steps in enumerate(self.steps.values()):
-            found = sink["steps"][number, : sink["step_count"][number]].copy()
-            steps.add(found["time_ns"], found["least"], found["most"])
-            sink["step_bits"][number] = steps.bits
-        sink["step_count"] = 0
-        sink["most_steps"] = 0
 
     def _columns_of(self, counters: npt.NDArray[np.uint16]) -> npt.NDArray[np.int16]:
         """Where each counter is summed; one that had no place gets one."""
