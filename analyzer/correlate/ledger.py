@@ -92,7 +92,7 @@ class Ledger:
         """The intervals in which some packet was counted."""
         if not len(self._edges):
             return np.zeros(0, np.bool_)
-        most = self._by_interval(self.tally.sums["most"])
+        most = self._by_interval(self.tally.every()["most"])
         totals = np.cumsum(np.abs(most).sum(axis=1))
         return np.asarray(totals[self._observed.last] > totals[self._observed.first])
 

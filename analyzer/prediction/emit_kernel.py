@@ -19,14 +19,13 @@ LEAST_MSS = 68 - 20  # of a segment in the smallest IPv4 packet that everybody f
 @inline
 def add(row: Any, counter: Int, amount: Int, out: Any) -> None:
     """One increment."""
-    one = np.int64(amount)
-    put(row, np.int64(counter), one, one, one, out)
+    put(row, np.int64(counter), np.int64(amount), out)
 
 
 @inline
 def add_range(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
     """One increment of which only the bounds are certain."""
-    put(row, np.int64(counter), np.int64(amount), np.int64(least), np.int64(most), out)
+    put_range(row, np.int64(counter), np.int64(amount), np.int64(least), np.int64(most), out)
 
 
 @inline
@@ -45,19 +44,32 @@ def add_of(flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least
 
 
 @part
-def put(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
-    """Sum an increment if its time is that of the cell at hand, or keep it."""
-    if out["from_ns"] <= row["time_ns"] < out["until_ns"]:
+def put_range(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """The same of one that is not certain."""
+    if out["summing"]:
         sum_up(row["time_ns"], counter, amount, least, most, out)
     else:
         keep(row["flow"], row["time_ns"], row["frame"], counter, amount, least, most, out)
 
 
 @part
+def put(row: Any, counter: Int, amount: Int, out: Any) -> None:
+    """Sum an increment, where that is wanted, or keep it. The cell at hand is that of the frame: see enter()."""
+    if amount < 0:
+        put_range(row, counter, amount, amount, amount, out)
+    elif out["summing"]:
+        out["sums"][column_of(counter, out)]["exact"] += amount
+        if out["followed"][counter] >= 0:
+            step(np.int64(out["followed"][counter]), row["time_ns"], amount, amount, out)
+    else:
+        keep(row["flow"], row["time_ns"], row["frame"], counter, amount, amount, amount, out)
+
+
+@part
 def put_at(
     flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any
 ) -> None:  # fmt: skip
-    """The same for one that is not of the frame at hand."""
+    """The same of one at an earlier frame: it is kept, unless that is in the same cell."""
     if out["from_ns"] <= time_ns < out["until_ns"]:
         sum_up(time_ns, counter, amount, least, most, out)
     else:
@@ -75,20 +87,24 @@ def keep(flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least: 
 
 @inline
 def sum_up(time_ns: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
-    """In the column of its counter, which may be a new one; and where it is followed, as a step."""
-    column = np.int64(out["column"][counter])
-    if column < 0:
-        column = out["columns"]
-        out["columns"], out["column"][counter] = column + 1, column
-    found = out["sums"][column]
+    """In the column of its counter, and where that is followed, as a step."""
+    found = out["sums"][column_of(counter, out)]
     found["amount"] += amount
     found["least"] += least
     found["most"] += most
     found["size"] += abs(amount)
-    out["first_ns"], out["last_ns"] = min(out["first_ns"], time_ns), max(out["last_ns"], time_ns)
-    which = np.int64(out["followed"][counter])
-    if which >= 0:
-        step(which, time_ns, least, most, out)
+    if out["followed"][counter] >= 0:
+        step(np.int64(out["followed"][counter]), time_ns, least, most, out)
+
+
+@inline
+def column_of(counter: Int, out: Any) -> Int:
+    """Where a counter is summed; a new column if it occurs for the first time."""
+    column = np.int64(out["column"][counter])
+    if column < 0:
+        column = out["columns"]
+        out["columns"], out["column"][counter] = column + 1, column
+    return column
 
 
 @inline
@@ -111,6 +127,7 @@ def step(which: Int, time_ns: Int, least: Int, most: Int, out: Any) -> None:
 def enter(time_ns: Int, cuts: Any, sums: Any, out: Any) -> None:
     """Go to the cell of a time, after the sums of the one before were added to `sums`."""
     add_up(sums, out)
+    out["first_ns"] = min(out["first_ns"], time_ns)
     low, high = 0, len(cuts)
     while low < high:
         middle = (low + high) >> 1
@@ -128,17 +145,21 @@ def add_up(sums: Any, out: Any) -> None:
     """The sums of the cell at hand are added to those of all cells, and begin anew."""
     for column in range(out["columns"]):
         here, total = out["sums"][column], sums[out["cell"], column]
+        total["exact"] += here["exact"]
         total["amount"] += here["amount"]
         total["least"] += here["least"]
         total["most"] += here["most"]
         total["size"] += here["size"]
-        here["amount"] = here["least"] = here["most"] = here["size"] = 0
+        here["exact"] = here["amount"] = here["least"] = here["most"] = here["size"] = 0
 
 
 @inline
 def is_mine(hosts: Any, high: Any, low: Any) -> Any:
-    """Is this one of the host's addresses?"""
-    for k in range(len(hosts)):  # noqa: SIM110 a generator cannot be compiled
+    """Is this one of the host's addresses? See prediction.hosts."""
+    mixed = high ^ low
+    mixed ^= mixed >> np.uint64(32)
+    first = np.int64((mixed ^ mixed >> np.uint64(16)) & hosts[0, 0]) + 1
+    for k in range(first, first + np.int64(hosts[0, 1])):  # noqa: SIM110 a generator cannot be compiled
         if hosts[k, 1] == low and hosts[k, 0] == high:
             return True
     return False
@@ -196,4 +217,6 @@ def segment_size(row: Any, talk: Any) -> Int:
 def in_segments(row: Any, talk: Any) -> Int:
     """How many segments of the wire the frame is."""
     size = segment_size(row, talk)
-    return max(1, (np.int64(row["payload_len"]) + size - 1) // size)
+    if row["payload_len"] <= size:  # mostly, and a division takes its time
+        return 1
+    return (np.int64(row["payload_len"]) + size - 1) // size

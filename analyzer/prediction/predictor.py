@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from analyzer.prediction.arrival.state import RANGE
 from analyzer.prediction.delivery.state import PIECE, PIECES_EACH
+from analyzer.prediction.hosts import host_table
 from analyzer.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
 from analyzer.prediction.sink import INCREMENT, Kept
 from analyzer.prediction.state import CHUNK, CONNECTION, PLACE, SLOT, SLOTS, Connections
@@ -41,7 +41,7 @@ class Predictor:
         self, addresses: Sequence[str], mtu: int = DEFAULT_MTU, sysctls: Mapping[str, str] | None = None
     ) -> None:
         self._mtu = mtu
-        self._hosts = np.array([_halves(text) for text in addresses], np.uint64).reshape(-1, 2)
+        self._hosts = host_table(addresses)
         self._types4 = _types("Icmp", ICMP_TYPES)
         self._types6 = _types("Icmp6", ICMPV6_TYPES)
         self._kept = _connections()
@@ -163,13 +163,6 @@ def _larger(pool: Rows, size: int, used: int) -> Rows:
     found: Rows = np.zeros(size, pool.dtype)
     found[:used] = pool[:used]
     return found
-
-
-def _halves(text: str) -> tuple[int, int]:
-    """An address as the tables store it."""
-    address = ipaddress.ip_address(text)
-    value = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
-    return value >> 64, value & (1 << 64) - 1
 
 
 def _types(group: str, names: dict[int, str]) -> npt.NDArray[np.int32]:

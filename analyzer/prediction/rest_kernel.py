@@ -21,12 +21,6 @@ MOST_CHUNKS = (BITS + (WORDS + 3) // 4 + WORDS) // CHUNK_WORDS + 1
 FOLDED_AT_ONCE = 4  # more than one frame can bring to rest
 
 
-@inline
-def is_here(place: Int, row: Any, kept: Any) -> Any:
-    """Is this flow, and no other, the one that is kept at its place?"""
-    return kept.places[place]["at"] != 0 and kept.places[place]["flow"] == row["flow"]
-
-
 @part
 def bring(place: Int, kept: Any, world: Any) -> Int:
     """The slot of a place's connection, which is awake from now on; of a new one if there was none."""

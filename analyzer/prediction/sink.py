@@ -26,8 +26,8 @@ INCREMENT = np.dtype(
 ROOM = 256  # more increments than one frame can make
 OUT_CAPACITY = 1 << 15
 
-# Of a counter in a cell. `size` is what the amounts are together without their signs.
-SUM = np.dtype([("amount", "i8"), ("least", "i8"), ("most", "i8"), ("size", "i8")], align=True)
+# Of a counter in a cell: of increments that are certain (and no less than zero), and of others; `size` is what these are together without their signs.
+SUM = np.dtype([("exact", "i8"), ("amount", "i8"), ("least", "i8"), ("most", "i8"), ("size", "i8")], align=True)
 
 # When a followed counter moved; increments of the same time are one.
 STEP = np.dtype([("time_ns", "i8"), ("least", "i8"), ("most", "i8")], align=True)
@@ -47,7 +47,7 @@ SINK = np.dtype(
         ("cell", "i8"),
         ("from_ns", "i8"),
         ("until_ns", "i8"),
-        ("first_ns", "i8"),  # of what was summed
+        ("first_ns", "i8"),  # of frames whose increments were summed
         ("last_ns", "i8"),
         ("columns", "i8"),  # counters that occurred, in the order of their columns
         ("column", "i2", (COUNTERS,)),  # of each counter, NONE until it occurs

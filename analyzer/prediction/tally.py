@@ -77,16 +77,20 @@ class Tally:
         sink["most_steps"] = 0
 
     def of(self, name: str) -> Rows | None:
-        """The sums (SUM) of a counter, by cell; None if it did not occur."""
+        """The sums (SUM) of a counter by cell, `exact` among the others; None if it did not occur."""
         column = int(self.sink["column"][0, NUMBER[name]]) if name in NUMBER else NONE
-        return None if column == NONE else self.sums[:, column]
+        return None if column == NONE else _together(self.sums[:, column])
+
+    def every(self) -> Rows:
+        """The same of all counters, in no order."""
+        return _together(self.sums)
 
     def names(self) -> list[str]:
         """The counters that occur, as they are numbered."""
         return [PREDICTED[number] for number in np.flatnonzero(self.sink["column"][0] != NONE)]
 
     def span(self) -> tuple[int, int]:
-        """The times of the first and the last increment; zeros without any."""
+        """The times of the first and the last frame that moved something; zeros without any."""
         first, last = int(self.sink["first_ns"][0]), int(self.sink["last_ns"][0])
         return (first, last) if first <= last else (0, 0)
 
@@ -107,3 +111,11 @@ class Tally:
         if width > self.sums.shape[1]:
             more = np.zeros((len(self.sums), width - self.sums.shape[1]), SUM)
             self.sums = np.concatenate([self.sums, more], axis=1)
+
+
+def _together(sums: Rows) -> Rows:
+    """With what is certain added to the others."""
+    found = sums.copy()
+    for kind in ("amount", "least", "most", "size"):
+        found[kind] += found["exact"]
+    return found

@@ -52,7 +52,7 @@ def predict(
 ) -> tuple[Int, Int]:  # fmt: skip
     """Add the increments of `rows[at:]` to `out` until some room is used up: (the row to go on with, the event to go on with).
 
-    `events` are those of the rows, in their order; `hosts` (u8, n by 2, see host_table()) the addresses of the host, whose links
+    `events` are those of the rows, in their order; `hosts` (u8, n by 2, see prediction.hosts) the addresses of the host, whose links
     carry packets of at most `mtu` bytes; `types4` and `types6` (i4, 2 by 256) the counter of each ICMP type received and sent, -1
     without one; `kept` the connections; `world_` and `out_` one row each. If `out` sums, time is cut at `cuts` (i8), and `sums` (SUM)
     are those of each cell, by column.
@@ -72,6 +72,7 @@ def predict(
         group = is_group(row)
         if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
             enter(row["time_ns"], cuts, sums, out)
+        out["last_ns"] = max(out["last_ns"], row["time_ns"])
         if row["time_ns"] >= world["next_ns"] and world["next_ns"] != 0:
             expire(row, world, out)
         if not (mine or to_me or group):
@@ -84,7 +85,10 @@ def predict(
         segments, joined, delivered, slot = 1, False, True, np.int64(NO_SLOT)
         if is_tcp:
             here = kept.places[row["place"]]
-            if here["at"] != 0 and here["flow"] == row["flow"]:
+            if here["at"] > 0 and here["flow"] == row["flow"]:  # mostly
+                slot = np.int64(here["at"]) - 1
+                kept.slots[slot]["used"] = 1
+            elif here["at"] != 0 and here["flow"] == row["flow"]:
                 slot = bring(row["place"], kept, world)
             else:
                 slot = begin(row, kept, world, out)

@@ -58,6 +58,8 @@ def length(part: Any) -> Int:
 @inline
 def in_pieces(size: Int, count: Int) -> Int:
     """tcp_set_skb_tso_segs(): how many segments that many bytes are; a FIN alone is one."""
+    if count <= size:
+        return np.int64(1)
     return max(np.int64(1), (count + size - 1) // max(np.int64(1), size))
 
 
