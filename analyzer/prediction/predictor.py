@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from analyzer.prediction.arrival.state import RANGE
-from analyzer.prediction.delivery.state import PIECE, PIECES_EACH
 from analyzer.prediction.hosts import host_table
-from analyzer.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
+from analyzer.prediction.names import NUMBER
 from analyzer.prediction.sink import INCREMENT, Kept
 from analyzer.prediction.state import CHUNK, CONNECTION, PLACE, SLOT, SLOTS, Connections
 from analyzer.prediction.tally import Tally
@@ -40,12 +37,9 @@ class Predictor:
     def __init__(
         self, addresses: Sequence[str], mtu: int = DEFAULT_MTU, sysctls: Mapping[str, str] | None = None
     ) -> None:
-        self._mtu = mtu
         self._hosts = host_table(addresses)
-        self._types4 = _types("Icmp", ICMP_TYPES)
-        self._types6 = _types("Icmp6", ICMPV6_TYPES)
         self._kept = _connections()
-        self._world = world_of(sysctls or {})
+        self._world = world_of(mtu, sysctls or {})
         self._increments = Kept()
 
     def add(self, rows: Rows, events: Rows) -> Iterator[Rows]:
@@ -94,9 +88,6 @@ class Predictor:
                 events,
                 event_at,
                 self._hosts,
-                self._mtu,
-                self._types4,
-                self._types6,
                 self._kept,
                 self._world,
                 into.sink,
@@ -135,9 +126,6 @@ class Predictor:
         if size > len(kept.places):
             # In place: for large arrays the system moves pages instead of copying bytes, and there are never two of them.
             kept.places.resize(size, refcheck=False)
-            ranges = _larger(kept.ranges, size, int(kept.ranges["left"][0]) + 1)
-            pieces = _larger(kept.pieces, PIECES_EACH * size, max(1, int(kept.pieces["count"][0])))
-            self._kept = kept._replace(ranges=ranges, pieces=pieces)
         self._grow_chunks()
 
     def _grow_chunks(self) -> None:
@@ -154,20 +142,4 @@ def _connections() -> Connections:
     """None at first. What nobody writes to takes no memory."""
     hot = np.zeros(SLOTS, CONNECTION)
     places, slots, chunks = np.zeros(FIRST_CAPACITY, PLACE), np.zeros(SLOTS, SLOT), np.zeros(FIRST_CHUNKS, CHUNK)
-    ranges, pieces = np.zeros(FIRST_CAPACITY, RANGE), np.zeros(PIECES_EACH * FIRST_CAPACITY, PIECE)
-    return Connections(places, hot, hot.view(np.uint32).reshape(SLOTS, -1), slots, chunks, ranges, pieces)
-
-
-def _larger(pool: Rows, size: int, used: int) -> Rows:
-    """A pool with more room. Only what was in use is copied, and takes memory."""
-    found: Rows = np.zeros(size, pool.dtype)
-    found[:used] = pool[:used]
-    return found
-
-
-def _types(group: str, names: dict[int, str]) -> npt.NDArray[np.int32]:
-    """The counter of each ICMP type, received and sent; -1 without one."""
-    found = np.full((2, 256), -1, np.int32)
-    for number, name in names.items():
-        found[0, number], found[1, number] = NUMBER[f"{group}In{name}"], NUMBER[f"{group}Out{name}"]
-    return found
+    return Connections(places, hot, hot.view(np.uint32).reshape(SLOTS, -1), slots, chunks)

@@ -28,9 +28,7 @@ from analyzer.prediction.world import NO_SLOT
 
 
 @part
-def segment_received(
-    row: Any, right: Any, one: Any, kept: Any, world: Any, events: Any, first: Int, stop: Int, out: Any
-) -> None:
+def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> None:
     """A segment to the host; those that keep a connection do not see what a wrong checksum dropped."""
     side = 1 - np.int64(row["direction"])
     talk, validity, arrival = one["talk"], one["validity"], one["arrival"]
@@ -41,19 +39,17 @@ def segment_received(
     accepted = validity_received(row, validity, out)
     tcp_received(row, talk, accepted, out)
     opening_received(row, one["opening"], world["ports"], was, validity["state"][side], out)
-    delivery_received(row, one["delivery"], before, kept.pieces, out)
-    found = arrival_received(row, talk, arrival, kept.ranges, before, out)
+    delivery_received(row, one["delivery"], before, world["pieces"], out)
+    found = arrival_received(row, talk, arrival, before, world["ranges"], out)
     answer_due(row, talk, arrival, found, out)
     closing_received(row, talk, one["closing"], before, world, out)
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_received(row, talk, one["mptcp"], before, out)
-    recovery_received(row, talk, one["recovery"], before, events, first, stop, world["segments"], out)
+    recovery_received(row, talk, one["recovery"], before, world, out)
 
 
 @part
-def segment_sent(
-    row: Any, segments: Int, one: Any, kept: Any, world: Any, events: Any, first: Int, stop: Int, out: Any
-) -> None:
+def segment_sent(row: Any, segments: Int, one: Any, world: Any, out: Any) -> None:
     """A segment from the host."""
     side = np.int64(row["direction"])
     talk, validity, arrival = one["talk"], one["validity"], one["arrival"]
@@ -62,15 +58,15 @@ def segment_sent(
     tcp_sent(row, talk, segments, out)
     opening_sent(row, one["opening"], world["ports"], was, validity["irs"][side], out)
     answer_sent(row, talk, arrival, out)
-    arrival_sent(row, talk, arrival, kept.ranges, before, events, first, stop, out)
-    closing_sent(row, talk, one["closing"], before, world, events, first, stop, out)
+    arrival_sent(row, talk, arrival, before, world, out)
+    closing_sent(row, talk, one["closing"], before, world, out)
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_sent(row, one["mptcp"], before, out)
     ends = one["recovery"]
     expiries = np.int64(ends[side]["expiries"])
-    recovery_sent(row, talk, ends, before, segments, events, first, stop, world["segments"], out)
+    recovery_sent(row, talk, ends, before, segments, world, out)
     expired = ends[side]["expiries"] > expiries
-    delivery_sent(row, one["delivery"], before, segments, expired, events, first, stop, kept.pieces, out)
+    delivery_sent(row, one["delivery"], before, segments, expired, world, out)
 
 
 @part
@@ -85,8 +81,8 @@ def begin(row: Any, kept: Any, world: Any, out: Any) -> Int:
         opening_over(row, one["opening"], world["ports"], row["time_ns"], out)
         for side in range(2):
             forget_segments(one["recovery"][side], world["segments"])
-            forget_pieces(kept.pieces, one["delivery"], side)
-            forget_ranges(kept.ranges, one["arrival"], side)
+            forget_pieces(world["pieces"], one["delivery"], side)
+            forget_ranges(world["ranges"], one["arrival"], side)
         clear(slot, kept)
     here["flow"] = row["flow"]
     world["held"] = slot

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analyzer.prediction.arrival.state import ARRIVAL, RANGE
+from analyzer.prediction.arrival.state import ARRIVAL
 from analyzer.prediction.closing.state import CLOSING
-from analyzer.prediction.delivery.state import DELIVERY, PIECE
+from analyzer.prediction.delivery.state import DELIVERY
 from analyzer.prediction.mptcp.state import MPTCP
 from analyzer.prediction.opening.state import OPENING
 from analyzer.prediction.recovery.state import SENDER
@@ -92,7 +92,7 @@ class Connections(NamedTuple):
     """The connections of the host.
 
     `places` (PLACE); `hot` (CONNECTION) those at hand, `words` the same as u4, `slots` (SLOT) whose they are; `chunks` (CHUNK) the
-    others; `ranges` (RANGE) and `pieces` (PIECE) pools that grow with the places.
+    others.
     """
 
     places: Any
@@ -100,8 +100,6 @@ class Connections(NamedTuple):
     words: Any
     slots: Any
     chunks: Any
-    ranges: Any
-    pieces: Any
 
 
-CONNECTIONS = Connections(PLACE, CONNECTION, (np.uint32, (WORDS,)), SLOT, CHUNK, RANGE, PIECE)
+CONNECTIONS = Connections(PLACE, CONNECTION, (np.uint32, (WORDS,)), SLOT, CHUNK)

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of, view_of
+from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.decode.codes import DECODED
+from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes
 from analyzer.prediction.network.fragment_kernel import expire
 from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
-from analyzer.prediction.network.route_kernel import between_others
+from analyzer.prediction.network.route_kernel import between_others, error_sent
 from analyzer.prediction.rest_kernel import bring, has_room
 from analyzer.prediction.segment_kernel import begin, segment_received, segment_sent
 from analyzer.prediction.sink import ROOM, SINK, STEPS, SUM
@@ -28,6 +29,8 @@ from analyzer.prediction.world import NO_SLOT, WORLD
 from analyzer.tables import EVENTS, PACKETS
 
 SYN, ACK = 2, 16
+E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
+E_RENEGING, E_RESET, C_UNREAD = EVENT["sack_reneging"], EVENT["reset"], CAUSE["unread_data"]
 COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
 
 
@@ -37,9 +40,6 @@ COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
     events=view_of(EVENTS.dtype),
     event_at=INT,
     hosts=view_of(np.uint64, 2),
-    mtu=INT,
-    types4=view_of(np.int32, 2),
-    types6=view_of(np.int32, 2),
     kept=group_of(Connections, CONNECTIONS),
     world_=rows_of(WORLD),
     out_=rows_of(SINK),
@@ -47,15 +47,13 @@ COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
     sums=rows_of(SUM, 2),
 )
 def predict(
-    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, kept: Any, world_: Any,
-    out_: Any, cuts: Any, sums: Any,
+    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, kept: Any, world_: Any, out_: Any, cuts: Any, sums: Any
 ) -> tuple[Int, Int]:  # fmt: skip
     """Add the increments of `rows[at:]` to `out` until some room is used up: (the row to go on with, the event to go on with).
 
-    `events` are those of the rows, in their order; `hosts` (u8, n by 2, see prediction.hosts) the addresses of the host, whose links
-    carry packets of at most `mtu` bytes; `types4` and `types6` (i4, 2 by 256) the counter of each ICMP type received and sent, -1
-    without one; `kept` the connections; `world_` and `out_` one row each. If `out` sums, time is cut at `cuts` (i8), and `sums` (SUM)
-    are those of each cell, by column.
+    `events` are those of the rows, in their order; `hosts` (u8, n by 2, see prediction.hosts) the addresses of the host; `kept` the
+    connections; `world_` and `out_` one row each. If `out` sums, time is cut at `cuts` (i8), and `sums` (SUM) are those of each cell,
+    by column.
     """
     world, out = world_[0], out_[0]
     while at < len(rows) and has_space(rows[at], kept, out, sums):
@@ -63,6 +61,8 @@ def predict(
         first = event_at
         while event_at < len(events) and events[event_at]["frame"] == row["frame"]:
             event_at += 1
+        if first < event_at or world["told"]:
+            note_events(events, first, event_at, world)
         at += 1
         world["end_ns"] = max(world["end_ns"], row["time_ns"])
         if row["ip_version"] == 0 or row["events"] & COPY_BIT or row["link_direction"] > 2:
@@ -77,7 +77,7 @@ def predict(
             expire(row, world, out)
         if not (mine or to_me or group):
             if row["tunnel_depth"] == 0:
-                between_others(row, mtu, world, out)
+                between_others(row, world, out)
             else:
                 around(row, hosts, False, out)
             continue
@@ -95,27 +95,27 @@ def predict(
                 kept.hot[slot]["talk"]["translated"] = mine and is_translated(row, world)
             talk = kept.hot[slot]["talk"]
             if talk["translated"]:
-                between_others(row, mtu, world, out)
+                between_others(row, world, out)
                 continue
             segments = in_segments(row, talk)
             joined = mine and goes_on(row, talk, segments)
         if row["tunnel_depth"] > 0:
             around(row, hosts, joined, out)
-        if mine:
-            packet_sent(row, group, joined, hosts, types4, types6, world, out)
+        if mine and packet_sent(row, group, joined, world, out):
+            error_sent(row, hosts, world, out)
         if to_me or (group and not mine):
-            merged = segments if packet_bytes(row) > mtu else 1
-            delivered = packet_received(row, group, merged, types4, types6, world, out)
+            merged = segments if packet_bytes(row) > world["mtu"] else 1
+            delivered = packet_received(row, group, merged, world, out)
         right = row["checksum"] != BAD and row["checksum"] != ZERO
         if to_me and right and row["quoted_proto"] == 6:
             quoted_received(row, kept, world, out)
         if is_tcp:
             one = kept.hot[slot]
             if to_me and delivered:
-                segment_received(row, right, one, kept, world, events, first, event_at, out)
+                segment_received(row, right, one, world, out)
             if mine:
-                segment_sent(row, segments, one, kept, world, events, first, event_at, out)
-            if mine or (delivered and right):
+                segment_sent(row, segments, one, world, out)
+            if first < event_at and (mine or (delivered and right)):
                 tcp_events(row, one["talk"], events, first, event_at, mine, to_me, out)
     return at, event_at
 
@@ -130,6 +130,26 @@ def has_space(row: Any, kept: Any, out: Any, sums: Any) -> Any:
         and row["place"] < len(kept.places)
         and has_room(kept.chunks)
     )
+
+
+@part
+def note_events(events: Any, first: Int, stop: Int, world: Any) -> None:
+    """Keep what the events of a frame say to those that predict a segment."""
+    world["told"] = first < stop
+    world["timeout"] = world["paws"] = world["unread"] = 0
+    world["reneged"] = world["cause"] = 0
+    for k in range(first, stop):
+        event, cause = events[k]["event"], np.int64(events[k]["cause"])
+        if event == E_RETRANSMISSION:
+            world["cause"] = cause
+        elif event == E_TIMEOUT:
+            world["timeout"] = 1
+        elif event == E_PAWS:
+            world["paws"] = 1
+        elif event == E_RENEGING:
+            world["reneged"] += 1
+        elif event == E_RESET and cause == C_UNREAD:
+            world["unread"] = 1
 
 
 @inline

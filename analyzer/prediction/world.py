@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
+from analyzer.prediction.arrival.state import RANGE, RANGES
 from analyzer.prediction.closing.state import WAIT, WAITS
+from analyzer.prediction.delivery.state import PIECE, PIECES
+from analyzer.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
 from analyzer.prediction.opening.state import PORT, PORTS
 from analyzer.prediction.recovery.state import POOL, SEGMENT
 from analyzer.prediction.state import WORDS
@@ -81,6 +85,17 @@ WORLD = np.dtype(
         ("passed_at", "i8"),  # where the next packet is remembered in each ring
         ("refused_at", "i8"),
         ("port", "u2"),  # to which the packet goes whose last fragment came now
+        ("mtu", "i8"),  # of its links: a larger packet was captured merged, or before it was segmented
+        # The counter of each ICMP type received, and sent; -1 without one.
+        ("types4", "i4", (2, 256)),
+        ("types6", "i4", (2, 256)),
+        # Of the frame at hand, what its events say.
+        ("told", "u1"),  # any of the following
+        ("timeout", "u1"),
+        ("paws", "u1"),
+        ("unread", "u1"),  # reset, for data that nobody has read
+        ("reneged", "i8"),  # how often
+        ("cause", "i8"),  # of a retransmission
         ("end_ns", "i8"),  # the latest time of a frame
         # Of the connections at hand.
         ("taken", "i8"),  # slots that are in use
@@ -97,14 +112,21 @@ WORLD = np.dtype(
         ("links", LINK, (LINKS,)),
         ("ports", PORT, (PORTS,)),
         ("segments", SEGMENT, (POOL,)),
+        ("ranges", RANGE, (RANGES,)),
+        ("pieces", PIECE, (PIECES,)),
     ],
     align=True,
 )
 
 
-def world_of(sysctls: Mapping[str, str]) -> Rows:
-    """A host (WORLD, one row) of which nothing was captured yet, with these settings below /proc/sys, as far as they are known."""
+def world_of(mtu: int, sysctls: Mapping[str, str]) -> Rows:
+    """A host (WORLD, one row) of which nothing was captured yet, with these settings below /proc/sys, as far as they are known.
+
+    What nobody writes to takes no memory.
+    """
     world = np.zeros(1, WORLD)
+    world["mtu"] = mtu
+    world["types4"], world["types6"] = _types("Icmp", ICMP_TYPES), _types("Icmp6", ICMPV6_TYPES)
     names = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
     world["forwards"][0] = [_number(sysctls.get(name), -1) for name in names]
     names = ("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time")
@@ -113,6 +135,14 @@ def world_of(sysctls: Mapping[str, str]) -> Rows:
     world["brief"] = _number(sysctls.get("net.ipv4.tcp_fin_timeout"), FIN_TIMEOUT_S) <= BRIEF_S
     world["held"] = NO_SLOT
     return world
+
+
+def _types(group: str, names: dict[int, str]) -> npt.NDArray[np.int32]:
+    """The counter of each ICMP type, received and sent; -1 without one."""
+    found = np.full((2, 256), -1, np.int32)
+    for number, name in names.items():
+        found[0, number], found[1, number] = NUMBER[f"{group}In{name}"], NUMBER[f"{group}Out{name}"]
+    return found
 
 
 def _number(text: str | None, default: int) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.arrival.buffer_kernel import buffered, is_predicted, joined
 from analyzer.prediction.arrival.ranges_kernel import advance, forget, hold
 from analyzer.prediction.arrival.receiver_kernel import (
@@ -41,13 +40,13 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 OFO_QUEUE, OFO_MERGE = NUMBER["TcpExtTCPOFOQueue"], NUMBER["TcpExtTCPOFOMerge"]
 OFO_DROP = NUMBER["TcpExtTCPOFODrop"]
-OFO_PRUNED, E_RENEGING = NUMBER["TcpExtOfoPruned"], EVENT["sack_reneging"]
+OFO_PRUNED = NUMBER["TcpExtOfoPruned"]
 RCVQ_DROP, RCV_PRUNED = NUMBER["TcpExtTCPRcvQDrop"], NUMBER["TcpExtRcvPruned"]
 DELAYED_ACK_LOST, ZERO_WINDOW_DROP = NUMBER["TcpExtDelayedACKLost"], NUMBER["TcpExtTCPZeroWindowDrop"]
 
 
 @part
-def arrival_received(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any) -> Int:
+def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, out: Any) -> Int:
     """A segment to the host, after `talk` knows of it: what became of it."""
     other, flags = np.int64(row["direction"]), np.int64(row["flags"])
     side = 1 - other
@@ -167,16 +166,14 @@ def take_data(
 
 
 @part
-def arrival_sent(
-    row: Any, talk: Any, own: Any, pool: Any, before: Int, events: Any, first: Int, stop: Int, out: Any
-) -> None:
+def arrival_sent(row: Any, talk: Any, own: Any, before: Int, world: Any, out: Any) -> None:
     """A segment of the host: what it acknowledges it has, and how far its window reaches."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
-    for k in range(first, stop):
-        if events[k]["event"] == E_RENEGING:  # tcp_prune_ofo_queue() forgets the SACK blocks
-            add_range(row, OFO_PRUNED, 1, 0, 1, out)
-            forget(pool, own, side)
-            own["short"][side] = 1
+    pool = world["ranges"]
+    for _ in range(world["reneged"]):  # tcp_prune_ofo_queue() forgets the SACK blocks
+        add_range(row, OFO_PRUNED, 1, 0, 1, out)
+        forget(pool, own, side)
+        own["short"][side] = 1
     if flags & SYN and before != ESTABLISHED:
         note_options(row, own, side)
         own["over"][side], own["fin"][side] = 0, 0

@@ -12,7 +12,6 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_MPTCP
-from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.closing.state import AT_ONCE_NS, SAME_TIME_NS, TIME_WAIT_NS, TIMER_NS, WAITS, WOKEN_NS
 from analyzer.prediction.emit_kernel import add, add_range, add_then
@@ -28,7 +27,6 @@ TW, TW_KILLED, TW_RECYCLED = (NUMBER[f"TcpExt{name}"] for name in ("TW", "TWKill
 ON_CLOSE, ON_DATA = NUMBER["TcpExtTCPAbortOnClose"], NUMBER["TcpExtTCPAbortOnData"]
 ON_TIMEOUT, ON_LINGER = NUMBER["TcpExtTCPAbortOnTimeout"], NUMBER["TcpExtTCPAbortOnLinger"]
 ON_MEMORY = NUMBER["TcpExtTCPAbortOnMemory"]
-E_RESET, C_UNREAD = EVENT["reset"], CAUSE["unread_data"]
 AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
 MIX = np.uint64(0x9E3779B97F4A7C15)
 WAIT_MASK = np.uint64(WAITS - 1)
@@ -74,9 +72,7 @@ def closing_received(row: Any, talk: Any, own: Any, before: Int, world: Any, out
 
 
 @part
-def closing_sent(
-    row: Any, talk: Any, own: Any, before: Int, world: Any, events: Any, first: Int, stop: Int, out: Any
-) -> None:
+def closing_sent(row: Any, talk: Any, own: Any, before: Int, world: Any, out: Any) -> None:
     """A segment of the host: tcp_send_fin(), tcp_send_active_reset(), tcp_v4_send_reset(), __inet_check_established()."""
     side, flags = np.int64(row["direction"]), row["flags"]
     other = 1 - side
@@ -89,7 +85,7 @@ def closing_sent(
             if row["options"] & O_MPTCP:
                 pass  # mptcp_do_fastclose(), mptcp_subflow_reset(): not TCP's decision, and counted by MPTCP
             elif flags & ACK:
-                closed(row, talk, own, events, first, stop, out)
+                closed(row, talk, own, world, out)
             else:
                 refused(row, own, world, out)
             own["reset"][side] = 1
@@ -185,12 +181,10 @@ def place_of(row: Any, sent: Any) -> Int:
 
 
 @inline
-def closed(row: Any, talk: Any, own: Any, events: Any, first: Int, stop: Int, out: Any) -> None:
+def closed(row: Any, talk: Any, own: Any, world: Any, out: Any) -> None:
     """tcp_send_active_reset(): which of its callers it was. Unread data, SO_LINGER and timers are in no packet; they leave signs."""
     side = np.int64(row["direction"])
-    unread = False
-    for k in range(first, stop):
-        unread = unread or (events[k]["event"] == E_RESET and events[k]["cause"] == C_UNREAD)
+    unread = world["unread"] != 0
     heard = 1 if own["heard"][side] else 0
     given_up = talk["timeout_frame"][side] != 0  # nothing has come since its timer sent something
     lingers = waits_for_fin(own, side) and not own["late_data"][side]

@@ -49,8 +49,7 @@ from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-E_RETRANSMISSION = EVENT["retransmission"]
-AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
+AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
 
 
@@ -62,25 +61,11 @@ def data_end(row: Any) -> Int:
 
 
 @part
-def delivery_sent(
-    row: Any,
-    own: Any,
-    before: Int,
-    segments: Int,
-    expired: Any,
-    events: Any,
-    first: Int,
-    stop: Int,
-    pool: Any,
-    out: Any,
-) -> None:
+def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, world: Any, out: Any) -> None:
     """A segment of the host: what it waits for, and what it says of the other direction."""
     side, flags = np.int64(row["direction"]), row["flags"]
     repeated = row["events"] & AGAIN_BIT != 0
-    cause: Int = 0
-    for k in range(first, stop):
-        if events[k]["event"] == E_RETRANSMISSION:
-            cause = np.int64(events[k]["cause"])
+    pool = world["pieces"]
     if flags & RST:
         not_taken(row, own, side, False, out)
         if own["fresh"][side] and not flags & ACK:
@@ -102,7 +87,7 @@ def delivery_sent(
             own["offers"][side] |= row["options"]
             own["snd_nxt"][side] = own["begin"][side] = row["seq"]
         own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
-        sends(row, own, side, repeated, cause, expired, segments, pool, out)
+        sends(row, own, side, repeated, world["cause"], expired, segments, pool, out)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
         own["rcv_wnd"][side] = np.int64(row["window"]) << (np.int64(0) if flags & SYN else scale(own, side))

@@ -22,7 +22,6 @@ from analyzer.prediction.network.route_kernel import (
     UDP_NO_PORTS,
     UDP_RCVBUF,
     UNKNOWN_PROTOS,
-    error_sent,
     refuses,
 )
 from analyzer.prediction.world import NO_PORT, NO_PROTOCOL
@@ -85,8 +84,8 @@ def around(row: Any, hosts: Any, joined: Any, out: Any) -> None:
 
 
 @part
-def packet_sent(row: Any, group: Int, joined: Any, hosts: Any, types4: Any, types6: Any, world: Any, out: Any) -> None:
-    """What ip_local_out() and the protocol above count for a packet of the host."""
+def packet_sent(row: Any, group: Int, joined: Any, world: Any, out: Any) -> Any:
+    """What ip_local_out() and the protocol above count for a packet of the host: is it an ICMP message?"""
     six = row["ip_version"] == 6
     size = packet_bytes(row)
     piece = is_fragment(row)
@@ -95,7 +94,7 @@ def packet_sent(row: Any, group: Int, joined: Any, hosts: Any, types4: Any, type
         add_range(row, IP6_OUT_REQUESTS if six else IP_OUT_REQUESTS, 0, 0, 1, out)
         add_range(row, IP6_OUT_TRANSMITS if six else IP_OUT_TRANSMITS, 0, 0, 1, out)
         add_range(row, IP6_OUT_OCTETS if six else IP_OUT_OCTETS, payload, payload, size, out)
-        return
+        return False
     if not piece or row["fragment_offset"] == 0:
         add(row, IP6_OUT_REQUESTS if six else IP_OUT_REQUESTS, 1, out)
     add(row, IP6_OUT_TRANSMITS if six else IP_OUT_TRANSMITS, 1, out)
@@ -111,7 +110,7 @@ def packet_sent(row: Any, group: Int, joined: Any, hosts: Any, types4: Any, type
         add(row, IP_OUT_BCAST, 1, out)
         add(row, IP_OUT_BCAST_OCTETS, size, out)
     if piece and row["fragment_offset"] != 0:
-        return
+        return False
     if row["ip_proto"] == 17 or row["ip_proto"] == UDP_LITE:
         add(row, UDP_OUT + (UDP6 if six else 0) + (LITE if row["ip_proto"] == UDP_LITE else 0), 1, out)
     elif row["ip_proto"] == 1 and not six:
@@ -119,19 +118,20 @@ def packet_sent(row: Any, group: Int, joined: Any, hosts: Any, types4: Any, type
         # icmp_reply() counts its answers to timestamp (14) and extended echo (43) requests as echo replies.
         kind = 0 if row["icmp_type"] == 14 or row["icmp_type"] == 43 else np.int64(row["icmp_type"])
         add(row, ICMP_OUT_TYPE + kind, 1, out)
-        if types4[1, kind] >= 0:
-            add(row, types4[1, kind], 1, out)
+        if world["types4"][1, kind] >= 0:
+            add(row, world["types4"][1, kind], 1, out)
         if row["icmp_type"] == 11 and row["icmp_code"] == 1:
             reassembly_told(row, world, out)
-        error_sent(row, hosts, world, out)
+        return True
     elif row["ip_proto"] == 58 and six:
         add(row, ICMP6_OUT_MSGS, 1, out)
         add(row, ICMP6_OUT_TYPE + np.int64(row["icmp_type"]), 1, out)
-        if types6[1, row["icmp_type"]] >= 0:
-            add(row, types6[1, row["icmp_type"]], 1, out)
+        if world["types6"][1, row["icmp_type"]] >= 0:
+            add(row, world["types6"][1, row["icmp_type"]], 1, out)
         if row["icmp_type"] == 3 and row["icmp_code"] == 1:
             reassembly_told(row, world, out)
-        error_sent(row, hosts, world, out)
+        return True
+    return False
 
 
 @inline
@@ -142,7 +142,7 @@ def has_handler(row: Any) -> Any:
 
 
 @part
-def packet_received(row: Any, group: Int, segments: Int, types4: Any, types6: Any, world: Any, out: Any) -> Any:
+def packet_received(row: Any, group: Int, segments: Int, world: Any, out: Any) -> Any:
     """What ip_rcv(), ipv6_rcv() and the protocol above count for a packet to the host: is it handed to that one?"""
     six = row["ip_version"] == 6
     size = np.int64(row["length"]) - np.int64(row["l3_at"]) if row["tunnel_depth"] == 0 else packet_bytes(row)
@@ -187,8 +187,8 @@ def packet_received(row: Any, group: Int, segments: Int, types4: Any, types6: An
             ):  # an error if the socket it is about is not there any more
                 add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out)
             add(row, ICMP_IN_TYPE + kind, 1, out)
-            if types4[0, kind] >= 0:
-                add(row, types4[0, kind], 1, out)
+            if world["types4"][0, kind] >= 0:
+                add(row, world["types4"][0, kind], 1, out)
     elif row["ip_proto"] == 58 and six:
         add(row, ICMP6_IN_MSGS, 1, out)
         if wrong:
@@ -198,8 +198,8 @@ def packet_received(row: Any, group: Int, segments: Int, types4: Any, types6: An
             if 1 <= kind <= 4:
                 add_range(row, ICMP6_IN_ERRORS, 0, 0, 1, out)
             add(row, ICMP6_IN_TYPE + kind, 1, out)
-            if types6[0, kind] >= 0:
-                add(row, types6[0, kind], 1, out)
+            if world["types6"][0, kind] >= 0:
+                add(row, world["types6"][0, kind], 1, out)
     elif not known:
         refused = refuses(world["refused"], NO_PROTOCOL, row["dst_hi"], row["dst_lo"], np.int64(row["ip_proto"]))
         if refused:

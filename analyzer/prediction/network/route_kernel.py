@@ -42,10 +42,10 @@ LITE = NUMBER["UdpLiteInDatagrams"] - UDP_IN
 
 
 @part
-def between_others(row: Any, mtu: Int, world: Any, out: Any) -> None:
+def between_others(row: Any, world: Any, out: Any) -> None:
     """A packet neither from nor to the host: to be routed, dropped, or only overheard."""
     six = 1 if row["ip_version"] == 6 else 0
-    way = row["link_direction"]
+    way, mtu = row["link_direction"], world["mtu"]
     forwards = world["forwards"][six]
     if row["reception"] == OVERHEARD or (way == OUT and forwards == 0):
         return

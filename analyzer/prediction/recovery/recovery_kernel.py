@@ -8,8 +8,6 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
-from analyzer.kinds import CAUSE
-from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import add, segment_size
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.recovery.ack_kernel import acknowledge
@@ -23,8 +21,6 @@ from analyzer.prediction.state import ESTABLISHED, GONE, SYN_RECEIVED, SYN_SENT
 FIN, SYN, RST, ACK, ECE = 1, 2, 4, 16, 64
 
 DUPLICATE_REHASH = NUMBER["TcpExtTcpDuplicateDataRehash"]
-E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
-NO_CAUSE = CAUSE[""]
 
 
 @inline
@@ -62,12 +58,11 @@ def agree(row: Any, me: Any, you: Any) -> None:
 
 
 @part
-def recovery_received(
-    row: Any, talk: Any, ends: Any, before: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any
-) -> None:
+def recovery_received(row: Any, talk: Any, ends: Any, before: Int, world: Any, out: Any) -> None:
     """tcp_rcv_established(), tcp_rcv_synsent_state_process(): a segment to the host."""
     side = 1 - np.int64(row["direction"])
     end, peer, flags, now = ends[side], ends[1 - side], row["flags"], row["time_ns"]
+    pool = world["segments"]
     if flags & SYN and before < ESTABLISHED:
         agree(row, peer, end)
         end["expected"] = np.int64(row["seq"]) + 1
@@ -89,10 +84,7 @@ def recovery_received(
             return
         past = difference(np.int64(row["seq"]) + size & 0xFFFFFFFF, talk["told"][side]) < 0  # tcp_sequence()
         received(row, end, size, past, out)
-        for k in range(first, stop):
-            if events[k]["event"] == E_PAWS:
-                return
-        if past:
+        if past or world["paws"]:
             return
     opening = before == SYN_SENT or before == SYN_RECEIVED
     if opening and row["options"] & O_TIMESTAMPS and row["tsecr"] == end["stamp"]:
@@ -140,12 +132,11 @@ def received(row: Any, end: Any, size: Int, past: Any, out: Any) -> None:
 
 
 @part
-def recovery_sent(
-    row: Any, talk: Any, ends: Any, before: Int, segments: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any,
-) -> None:  # fmt: skip
+def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, segments: Int, world: Any, out: Any) -> None:
     """tcp_transmit_skb() and whoever called it: a segment of the host."""
     side = np.int64(row["direction"])
     end, flags, now = ends[side], row["flags"], row["time_ns"]
+    pool = world["segments"]
     if flags & RST:
         if talk["gone"][side]:
             forget(end, pool)
@@ -159,12 +150,7 @@ def recovery_sent(
     if row["options"] & O_TIMESTAMPS:
         end["clock"], end["clock_ns"] = row["tsval"], now
     size = space(row)
-    expired = False
-    cause: Int = NO_CAUSE
-    for k in range(first, stop):
-        expired = expired or events[k]["event"] == E_TIMEOUT
-        if events[k]["event"] == E_RETRANSMISSION:
-            cause = np.int64(events[k]["cause"])
+    expired, cause = world["timeout"] != 0, world["cause"]
     if flags & SYN and flags & ACK and not talk["syn"][side]:
         if not end["known"]:
             start(row, talk, end, np.int64(row["seq"]) + 1)
