@@ -105,10 +105,11 @@ class Analysis:
         intervals = [interval for interval in deltas(self.counter_series) if interval.start_ns is not None]
         if not intervals:
             return []
-        names = set().union(*(interval.values for interval in intervals))
+        expected = self.checksum_result.expected_errors()
+        names = [name for name in expected if any(name in interval.values for interval in intervals)]
         moved = {name: sum(interval.values.get(name, 0) for interval in intervals) for name in names}
         start = min(interval.start_ns for interval in intervals if interval.start_ns is not None)
-        return list(fits(self.checksum_result.expected_errors(), moved, start, max(each.end_ns for each in intervals)))
+        return list(fits(expected, moved, start, max(each.end_ns for each in intervals)))
 
     @cached_property
     def comparison(self) -> Comparison | None:

@@ -104,22 +104,22 @@ def column_of(counter: Int, out: Any) -> Int:
     if column < 0:
         column = out["columns"]
         out["columns"], out["column"][counter] = column + 1, column
-    return column
+    return np.uint64(column)  # an index that is not signed need not be looked at for its sign
 
 
 @inline
 def step(which: Int, time_ns: Int, least: Int, most: Int, out: Any) -> None:
     """A followed counter moves: at the same time as before, or later."""
-    time = time_ns >> out["step_bits"][which] << out["step_bits"][which]
-    count = out["step_count"][which]
-    if count > 0 and out["steps"][which, count - 1]["time_ns"] == time:
-        last = out["steps"][which, count - 1]
+    one = out["steps"][np.uint64(which)]
+    time, count = time_ns >> one["bits"] << one["bits"], one["count"]
+    last = one["steps"][np.uint64(count)]
+    if last["time_ns"] == time and count > 0:
         last["least"] += least
         last["most"] += most
         return
-    last = out["steps"][which, count]
-    last["time_ns"], last["least"], last["most"] = time, least, most
-    out["step_count"][which] = count + 1
+    new = one["steps"][np.uint64(count + 1)]
+    new["time_ns"], new["least"], new["most"] = time, least, most
+    one["count"] = count + 1
     out["most_steps"] = max(out["most_steps"], count + 1)
 
 
@@ -159,8 +159,8 @@ def is_mine(hosts: Any, high: Any, low: Any) -> Any:
     mixed = high ^ low
     mixed ^= mixed >> np.uint64(32)
     first = np.int64((mixed ^ mixed >> np.uint64(16)) & hosts[0, 0]) + 1
-    for k in range(first, first + np.int64(hosts[0, 1])):  # noqa: SIM110 a generator cannot be compiled
-        if hosts[k, 1] == low and hosts[k, 0] == high:
+    for k in range(first, first + np.int64(hosts[0, 1])):
+        if hosts[np.uint64(k), 1] == low and hosts[np.uint64(k), 0] == high:
             return True
     return False
 

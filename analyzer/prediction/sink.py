@@ -31,8 +31,16 @@ SUM = np.dtype([("exact", "i8"), ("amount", "i8"), ("least", "i8"), ("most", "i8
 
 # When a followed counter moved; increments of the same time are one.
 STEP = np.dtype([("time_ns", "i8"), ("least", "i8"), ("most", "i8")], align=True)
+STEPS = 1 << 15  # of each counter that wait to be taken
+FOLLOWED = np.dtype(
+    [
+        ("count", "i8"),
+        ("bits", "i8"),  # of times that are not told apart
+        ("steps", STEP, (STEPS,)),  # from the second on
+    ],
+    align=True,
+)
 MOST_FOLLOWED = 16
-STEPS = 1 << 15  # of each that wait to be taken
 
 COUNTERS = len(PREDICTED)
 NONE = -1
@@ -54,9 +62,7 @@ SINK = np.dtype(
         ("followed", "i1", (COUNTERS,)),  # its number among those that are followed, NONE for others
         ("sums", SUM, (COUNTERS,)),  # of this cell, by column
         ("most_steps", "i8"),  # of one counter, that wait
-        ("step_count", "i8", (MOST_FOLLOWED,)),
-        ("step_bits", "i8", (MOST_FOLLOWED,)),  # of times that are not told apart
-        ("steps", STEP, (MOST_FOLLOWED, STEPS)),
+        ("steps", FOLLOWED, (MOST_FOLLOWED,)),
         ("rows", INCREMENT, (OUT_CAPACITY,)),
     ],
     align=True,

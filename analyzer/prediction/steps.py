@@ -55,13 +55,12 @@ class Steps:
         if (times[1:] < times[:-1]).any():
             order = np.argsort(times, kind="stable")
             times, least, most = times[order], least[order], most[order]
-        while True:
-            times = times >> self.bits << self.bits
-            begins = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
-            if len(begins) <= self._capacity:
-                break
+        times = times >> self.bits << self.bits
+        while (later := times[1:] != times[:-1]).sum() >= self._capacity:
             self.bits = max(self.bits + 1, FINEST_BIN)
-        if len(begins):
+            times = times >> self.bits << self.bits
+        if not later.all():
+            begins = np.append(0, np.flatnonzero(later) + 1)
             times, least, most = times[begins], np.add.reduceat(least, begins), np.add.reduceat(most, begins)
         self._parts = [(times, least, most)]
         self._waiting = len(times)

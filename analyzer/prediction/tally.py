@@ -56,7 +56,7 @@ class Tally:
         """Take what waits in the sink, if that is much."""
         sink = self.sink[0]
         kept, columns = sink["used"] + ROOM > sink["room"], sink["columns"] > self.sums.shape[1]
-        if kept or columns or sink["most_steps"] + ROOM > STEPS:
+        if kept or columns or sink["most_steps"] + ROOM >= STEPS:
             self.drain()
 
     def drain(self) -> None:
@@ -70,10 +70,10 @@ class Tally:
         self.add(sink["rows"][: sink["used"]].copy())
         sink["used"] = 0
         for number, steps in enumerate(self.steps.values()):
-            found = sink["steps"][number, : sink["step_count"][number]].copy()
-            steps.add(found["time_ns"], found["least"], found["most"])
-            sink["step_bits"][number] = steps.bits
-        sink["step_count"] = 0
+            waiting = sink["steps"][number]
+            found = waiting["steps"][1 : waiting["count"] + 1]
+            steps.add(*(found[name].copy() for name in ("time_ns", "least", "most")))
+            waiting["count"], waiting["bits"] = 0, steps.bits
         sink["most_steps"] = 0
 
     def of(self, name: str) -> Rows | None:

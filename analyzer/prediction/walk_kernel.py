@@ -125,7 +125,7 @@ def has_space(row: Any, kept: Any, out: Any, sums: Any) -> Any:
     """Is there room for all that a frame can bring?"""
     return (
         out["used"] + ROOM <= out["room"]
-        and out["most_steps"] + ROOM <= STEPS
+        and out["most_steps"] + ROOM < STEPS
         and out["columns"] <= sums.shape[1]
         and row["place"] < len(kept.places)
         and has_room(kept.chunks)

@@ -86,8 +86,8 @@ def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, out:
     found, fast = NOTHING_NEW, False
     # tcp_sequence(): what lies before the last acknowledgment, or beyond the window, is not looked at any further.
     if difference(right, talk["told"][side]) >= 0 and difference(left, own["edge"][side]) <= 0:
-        fast = (before == ESTABLISHED or before == NOTHING) and own["fin"][side] != 2 and not talk["fin"][side]
-        fast = fast and is_predicted(row, talk, own, side)  # by what was known before it
+        fast = row["payload_len"] > 0 and (before == ESTABLISHED or before == NOTHING) and own["fin"][side] != 2
+        fast = fast and not talk["fin"][side] and is_predicted(row, talk, own, side)  # by what was known before it
         note_ack(row, talk, own, side)
         note_window(row, own, side)
     if space > 0:
