@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyzer import analyze
+from analyzer import analyze, passes
+from analyzer.decode import RowRoom
 from analyzer.passes import table_rows
+from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
 from analyzer.tables import TABLES
 from tests import build, strategies
@@ -182,3 +184,24 @@ def test_every_table_of_the_samples(path: Path) -> None:
     expected, actual = told(path, 1_000_000, None), told(path, 1_000_000, 1)
     for name, rows in expected.items():
         assert same_rows(rows, actual[name]), name
+
+
+class Poisoned(RowRoom):
+    """Room in which nothing is left of what was decoded there before."""
+
+    def take(self, count: int) -> Rows:
+        rows = super().take(count)
+        rows.view(np.uint8)[:] = 0xFF
+        return rows
+
+
+def test_nobody_keeps_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that is used for other rows, as soon as it may be: nothing changes."""
+    path = conversations(tmp_path / "capture.pcap", 4, 60)
+    expected, analysis = told(path, 16, 3), analyze(path, batch_frames=3)
+    monkeypatch.setattr(passes, "RowRoom", Poisoned)
+    for name, rows in told(path, 16, 3).items():
+        assert same_rows(expected[name], rows), name
+    poisoned = analyze(path, batch_frames=3)
+    assert "".join(json_pieces(poisoned)) == "".join(json_pieces(analysis))
+    assert poisoned.checksums.equals(analysis.checksums)

@@ -11,16 +11,49 @@ from analyzer.decode.link import LINK, link_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
 
-__all__ = ["decode"]
+__all__ = ["RowRoom", "decode"]
+
+CACHE_LINE = 64  # bytes
 
 
-def decode(batch: RecordBatch, interfaces: Interfaces) -> Rows:
-    """The `packets` rows of a batch: a structured array of `tables.PACKETS.dtype`, as long as the batch."""
-    from analyzer.decode.frame_kernel import decode_frames
+def decode(batch: RecordBatch, interfaces: Interfaces, room: RowRoom | None = None) -> Rows:
+    """The `packets` rows of a batch: a structured array of `tables.PACKETS.dtype`, as long as the batch.
 
-    rows = np.zeros(len(batch), PACKETS.dtype)
-    decode_frames(batch.buffer, batch.rows, links_of(interfaces), batch.first_frame, rows)
+    Without `room` it is a new one; with, it lies there, and holds for as long as RowRoom says.
+    """
+    from analyzer.decode.frame_kernel import ALL_WORDS, decode_frames
+
+    rows = (room or RowRoom(1)).take(len(batch))
+    words = rows.view(np.uint64).reshape(len(rows), ALL_WORDS)
+    decode_frames(batch.buffer, batch.rows, links_of(interfaces), batch.first_frame, rows, words)
     return rows
+
+
+class RowRoom:
+    """Memory for the rows of one batch after the other, used in turns.
+
+    New memory would cost a page fault for every dozen rows, and each row would come from far away. What `take` gave is
+    overwritten after `turns - 1` more calls: whoever keeps rows for longer copies them.
+    """
+
+    def __init__(self, turns: int) -> None:
+        self._rooms = [_rows(0) for _ in range(turns)]
+
+    def take(self, count: int) -> Rows:
+        """`count` rows (PACKETS.dtype) that hold what was decoded into them before, or zeros."""
+        room = self._rooms.pop(0)
+        if len(room) < count:
+            room = _rows(max(count, 2 * len(room)))
+        self._rooms.append(room)
+        return room[:count]
+
+
+def _rows(count: int) -> Rows:
+    """Zeroed rows that begin with a cache line, as their hot parts then do. What nobody writes to takes no memory."""
+    size = count * PACKETS.dtype.itemsize
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    skip = -memory.ctypes.data % CACHE_LINE
+    return memory[skip : skip + size].view(PACKETS.dtype)
 
 
 # Link rows already made, and how many: a file may describe an interface before each of its packets.
