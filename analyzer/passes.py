@@ -10,11 +10,11 @@ import numpy as np
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
-from analyzer.decode import RowRoom, decode
 from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.frames import FrameReader
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
@@ -43,7 +43,7 @@ def table_rows(
     judge, checker = Judge(tracker, keep=table == "events"), Checker() if table in ("packets", "checksums") else None
     recorded = recorded_hosts(paths)
     with open_capture(paths, batch_frames=batch_frames) as capture:
-        for rows in decoded(capture, checker, keep=table == "packets"):
+        for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
                 for events in judge.judge(part):
                     if table == "events" and len(events):
@@ -53,7 +53,7 @@ def table_rows(
                 while tracker.rows_left:
                     yield tracker.rows_left.pop(0)
             if table == "packets":
-                yield rows
+                yield rows.copy()
             if progress is not None:
                 progress(capture)
         for events in judge.finish():
@@ -95,23 +95,19 @@ def events_of(judge: Judge, part: Rows) -> Rows:
     return np.concatenate([np.zeros(0, EVENTS.dtype), *(events.copy() for events in judge.judge(part))])
 
 
-def decoded(capture: Capture, checker: Checker | None, *, keep: bool = False) -> Iterator[Rows]:
-    """The packet rows of each batch, with their checksums verified. Without `keep` they hold until the next are asked for.
+def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
+    """The packet rows of each batch, with their checksums verified. They hold until the next are asked for.
 
     The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
     hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
     """
+    reader = FrameReader(checker)
+    capture.read_with(reader)
     batches = iter(capture)
-    room = None if keep else RowRoom(2)  # the caller works on one batch, the thread on the next
 
     def rows_of_next() -> Rows | None:
         batch = next(batches, None)
-        if batch is None:
-            return None
-        rows = decode(batch, capture.interfaces, room)
-        if checker is not None:
-            checker.check(batch, rows, capture.interfaces)
-        return rows
+        return None if batch is None else reader.rows_of(batch, capture.interfaces)
 
     if capture.size is None:
         while (rows := rows_of_next()) is not None:

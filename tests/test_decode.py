@@ -497,9 +497,13 @@ def test_the_hot_part_tells_whether_the_rest_is_empty() -> None:
 
 
 def test_room_is_given_in_turns() -> None:
-    """What was taken holds until all others were; where more is asked for than there is, it is new."""
+    """What was given out holds until all others were; where more is asked for than there is, it is new."""
     room = RowRoom(2)
-    first, second = room.take(5), room.take(900)
+    first = room.take(5)
+    assert np.shares_memory(room.take(4), first)
+    room.turn()
+    second = room.take(900)
+    room.turn()
     first["frame"], second["frame"] = 1, 2
     third = room.take(3)
     assert np.shares_memory(third, first)

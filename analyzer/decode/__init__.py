@@ -5,13 +5,14 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.capture import Interfaces, RecordBatch
 from analyzer.decode.link import LINK, link_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
 
-__all__ = ["RowRoom", "decode"]
+__all__ = ["RowRoom", "decode", "links_of", "words_of_rows"]
 
 CACHE_LINE = 64  # bytes
 
@@ -21,31 +22,39 @@ def decode(batch: RecordBatch, interfaces: Interfaces, room: RowRoom | None = No
 
     Without `room` it is a new one; with, it lies there, and holds for as long as RowRoom says.
     """
-    from analyzer.decode.frame_kernel import ALL_WORDS, decode_frames
+    from analyzer.decode.frame_kernel import decode_frames
 
-    rows = (room or RowRoom(1)).take(len(batch))
-    words = rows.view(np.uint64).reshape(len(rows), ALL_WORDS)
-    decode_frames(batch.buffer, batch.rows, links_of(interfaces), batch.first_frame, rows, words)
+    room = room or RowRoom(1)
+    rows = room.take(len(batch))
+    decode_frames(batch.buffer, batch.rows, links_of(interfaces), batch.first_frame, rows, words_of_rows(rows))
+    room.turn()
     return rows
+
+
+def words_of_rows(rows: Rows) -> npt.NDArray[np.uint64]:
+    """The memory of packet rows as 64-bit words, a row each."""
+    return rows.view(np.uint64).reshape(len(rows), PACKETS.dtype.itemsize // 8)
 
 
 class RowRoom:
     """Memory for the rows of one batch after the other, used in turns.
 
-    New memory would cost a page fault for every dozen rows, and each row would come from far away. What `take` gave is
-    overwritten after `turns - 1` more calls: whoever keeps rows for longer copies them.
+    New memory would cost a page fault for every dozen rows, and each row would come from far away. Rows that were given
+    out hold until `turns` more batches were: whoever keeps them for longer copies them.
     """
 
     def __init__(self, turns: int) -> None:
         self._rooms = [_rows(0) for _ in range(turns)]
 
     def take(self, count: int) -> Rows:
-        """`count` rows (PACKETS.dtype) that hold what was decoded into them before, or zeros."""
-        room = self._rooms.pop(0)
-        if len(room) < count:
-            room = _rows(max(count, 2 * len(room)))
-        self._rooms.append(room)
-        return room[:count]
+        """`count` rows (PACKETS.dtype) to be filled, of the room whose turn it is. They hold what was there before, or zeros."""
+        if len(self._rooms[0]) < count:
+            self._rooms[0] = _rows(max(count, 2 * len(self._rooms[0])))
+        return self._rooms[0][:count]
+
+    def turn(self) -> None:
+        """The rows that were taken are given out: the next are those of another room."""
+        self._rooms.append(self._rooms.pop(0))
 
 
 def _rows(count: int) -> Rows:

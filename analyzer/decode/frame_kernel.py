@@ -54,30 +54,34 @@ def decode_frames(buffer: Any, records: Any, links: Any, first_frame: Int, rows:
     `links` has one LINK row per interface.
     """
     for i in range(len(records)):
-        record = records[i]
-        row = rows[i]
-        blank(row, words[i])
-        row["frame"] = first_frame + i
-        row["time_ns"] = record["time_ns"]
-        row["interface"] = record["interface"]
-        row["flow"] = -1
-        row["ifindex"] = record["ifindex"]
-        row["length"] = record["length"]
-        row["captured"] = record["captured"]
-        row["record_flags"] = record["flags"]
-        if record["captured"] < record["length"]:
-            row["quirks"] = CUT
-        elif record["captured"] > record["length"]:
-            row["quirks"] = CAPTURED_BEYOND_LENGTH
-        if record["packet_type"] != NO_PACKET_TYPE:
-            linux_packet_type(record["packet_type"], row)
-        row["stop"] = decode_frame(buffer, record, links[record["interface"]], row, MAX_STEPS)
-        flags = record["flags"]
-        if flags:
-            if flags & 3 == 1 or flags & 3 == 2:
-                row["link_direction"] = flags & 3
-            if flags >> 2 & 7 >= 1 and flags >> 2 & 7 <= 4:
-                row["reception"] = flags >> 2 & 7
+        decode_record(buffer, records[i], links, first_frame + i, rows[i], words[i])
+
+
+@inline
+def decode_record(buffer: Any, record: Any, links: Any, frame: Int, row: Any, words: Any) -> None:
+    """The row of one record; the arguments are those of `decode_frames`, of one frame."""
+    blank(row, words)
+    row["frame"] = frame
+    row["time_ns"] = record["time_ns"]
+    row["interface"] = record["interface"]
+    row["flow"] = -1
+    row["ifindex"] = record["ifindex"]
+    row["length"] = record["length"]
+    row["captured"] = record["captured"]
+    row["record_flags"] = record["flags"]
+    if record["captured"] < record["length"]:
+        row["quirks"] = CUT
+    elif record["captured"] > record["length"]:
+        row["quirks"] = CAPTURED_BEYOND_LENGTH
+    if record["packet_type"] != NO_PACKET_TYPE:
+        linux_packet_type(record["packet_type"], row)
+    row["stop"] = decode_frame(buffer, record, links[record["interface"]], row, MAX_STEPS)
+    flags = record["flags"]
+    if flags:
+        if flags & 3 == 1 or flags & 3 == 2:
+            row["link_direction"] = flags & 3
+        if flags >> 2 & 7 >= 1 and flags >> 2 & 7 <= 4:
+            row["reception"] = flags >> 2 & 7
 
 
 @inline
