@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
-from analyzer.decode import decode
 from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.frames import FrameReader
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
 
@@ -50,7 +50,7 @@ def table_rows(
                 while tracker.rows_left:
                     yield tracker.rows_left.pop(0)
             if table == "packets":
-                yield rows
+                yield rows.copy()
             if progress is not None:
                 progress(capture)
         for events in judge.finish():
@@ -86,21 +86,18 @@ def judged_rows(paths: list[str], *, max_flows: int = MAX_FLOWS) -> Iterator[tup
 
 
 def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
-    """The packet rows of each batch, with their checksums verified.
+    """The packet rows of each batch, with their checksums verified. They hold until the next are asked for.
 
     The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
     hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
     """
+    reader = FrameReader(checker)
+    capture.read_with(reader)
     batches = iter(capture)
 
     def rows_of_next() -> Rows | None:
         batch = next(batches, None)
-        if batch is None:
-            return None
-        rows = decode(batch, capture.interfaces)
-        if checker is not None:
-            checker.check(batch, rows, capture.interfaces)
-        return rows
+        return None if batch is None else reader.rows_of(batch, capture.interfaces)
 
     if capture.size is None:
         while (rows := rows_of_next()) is not None:
