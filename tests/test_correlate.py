@@ -29,10 +29,10 @@ from analyzer.correlate import (
     table,
 )
 from analyzer.correlate.observed import observed
-from analyzer.prediction.steps import Steps
 from analyzer.counters import Series, Snapshot
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction import INCREMENT, NUMBER
+from analyzer.prediction.steps import Steps
 from analyzer.report.counter_text import comparison_lines
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
