@@ -214,9 +214,8 @@ def segment_size(row: Any, talk: Any) -> Int:
 
 
 @inline
-def in_segments(row: Any, talk: Any) -> Int:
-    """How many segments of the wire the frame is."""
-    size = segment_size(row, talk)
+def in_segments(row: Any, size: Int) -> Int:
+    """How many segments of the wire the frame is, with so much payload in a full one."""
     if row["payload_len"] <= size:  # mostly, and a division takes its time
         return 1
     return (np.int64(row["payload_len"]) + size - 1) // size

@@ -51,6 +51,7 @@ class Predictor:
         """The same summed, each in its cell of `tally`; some of it waits there until it is drained."""
         for _ in self._walk(rows, events, tally):
             tally.make_room()
+        tally.reach(int(self._world["end_ns"][0]))
 
     def settle(self) -> Iterator[Rows]:
         """The increments of frames whose answer, or the lack of it, only the end of the capture makes certain.

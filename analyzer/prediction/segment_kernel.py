@@ -49,8 +49,8 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> No
 
 
 @part
-def segment_sent(row: Any, segments: Int, one: Any, world: Any, out: Any) -> None:
-    """A segment from the host."""
+def segment_sent(row: Any, size: Int, segments: Int, one: Any, world: Any, out: Any) -> None:
+    """A segment from the host, whose full ones have `size` bytes of payload."""
     side = np.int64(row["direction"])
     talk, validity, arrival = one["talk"], one["validity"], one["arrival"]
     before, was = stage(talk, side), validity["state"][side]
@@ -64,7 +64,7 @@ def segment_sent(row: Any, segments: Int, one: Any, world: Any, out: Any) -> Non
         mptcp_sent(row, one["mptcp"], before, out)
     ends = one["recovery"]
     expiries = np.int64(ends[side]["expiries"])
-    recovery_sent(row, talk, ends, before, segments, world, out)
+    recovery_sent(row, talk, ends, before, size, segments, world, out)
     expired = ends[side]["expiries"] > expiries
     delivery_sent(row, one["delivery"], before, segments, expired, world, out)
 

@@ -59,6 +59,10 @@ class Tally:
         if kept or columns or sink["most_steps"] + ROOM >= STEPS:
             self.drain()
 
+    def reach(self, time_ns: int) -> None:
+        """Frames up to this time were looked at."""
+        self.sink["last_ns"] = max(self.sink["last_ns"][0], time_ns)
+
     def drain(self) -> None:
         """Take what waits in the sink."""
         sink = self.sink[0]

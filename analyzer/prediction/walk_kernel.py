@@ -15,11 +15,11 @@ from analyzer.checksums.state import BAD, ZERO
 from analyzer.decode.codes import DECODED
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
-from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes
+from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
 from analyzer.prediction.network.fragment_kernel import expire
 from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
 from analyzer.prediction.network.route_kernel import between_others, error_sent
-from analyzer.prediction.rest_kernel import bring, has_room
+from analyzer.prediction.rest_kernel import FOLDED_AT_ONCE, bring, has_room
 from analyzer.prediction.segment_kernel import begin, segment_received, segment_sent
 from analyzer.prediction.sink import ROOM, SINK, STEPS, SUM
 from analyzer.prediction.state import CONNECTIONS, Connections
@@ -28,6 +28,7 @@ from analyzer.prediction.validity.quoted_kernel import quoted_received
 from analyzer.prediction.world import NO_SLOT, WORLD
 from analyzer.tables import EVENTS, PACKETS
 
+NO_FRAME = 0  # they are numbered from 1
 SYN, ACK = 2, 16
 E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
 E_RENEGING, E_RESET, C_UNREAD = EVENT["sack_reneging"], EVENT["reset"], CAUSE["unread_data"]
@@ -56,13 +57,17 @@ def predict(
     by column.
     """
     world, out = world_[0], out_[0]
-    while at < len(rows) and has_space(rows[at], kept, out, sums):
+    next_frame: Int = events[event_at]["frame"] if event_at < len(events) else NO_FRAME
+    while at < len(rows) and has_space(rows[at], kept, world, out, sums):
         row = rows[at]
         first = event_at
-        while event_at < len(events) and events[event_at]["frame"] == row["frame"]:
-            event_at += 1
-        if first < event_at or world["told"]:
+        if row["frame"] == next_frame:
+            while event_at < len(events) and events[event_at]["frame"] == row["frame"]:
+                event_at += 1
+            next_frame = events[event_at]["frame"] if event_at < len(events) else NO_FRAME
             note_events(events, first, event_at, world)
+        elif world["told"]:
+            note_events(events, first, first, world)
         at += 1
         world["end_ns"] = max(world["end_ns"], row["time_ns"])
         if row["ip_version"] == 0 or row["events"] & COPY_BIT or row["link_direction"] > 2:
@@ -72,7 +77,6 @@ def predict(
         group = is_group(row)
         if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
             enter(row["time_ns"], cuts, sums, out)
-        out["last_ns"] = max(out["last_ns"], row["time_ns"])
         if row["time_ns"] >= world["next_ns"] and world["next_ns"] != 0:
             expire(row, world, out)
         if not (mine or to_me or group):
@@ -82,7 +86,7 @@ def predict(
                 around(row, hosts, False, out)
             continue
         is_tcp = row["ip_proto"] == 6 and row["stop"] == DECODED and row["place"] >= 0 and (mine or to_me)
-        segments, joined, delivered, slot = 1, False, True, np.int64(NO_SLOT)
+        size, segments, joined, delivered, slot = np.int64(1), 1, False, True, np.int64(NO_SLOT)
         if is_tcp:
             here = kept.places[row["place"]]
             if here["at"] > 0 and here["flow"] == row["flow"]:  # mostly
@@ -97,7 +101,8 @@ def predict(
             if talk["translated"]:
                 between_others(row, world, out)
                 continue
-            segments = in_segments(row, talk)
+            size = segment_size(row, talk)
+            segments = in_segments(row, size)
             joined = mine and goes_on(row, talk, segments)
         if row["tunnel_depth"] > 0:
             around(row, hosts, joined, out)
@@ -114,21 +119,21 @@ def predict(
             if to_me and delivered:
                 segment_received(row, right, one, world, out)
             if mine:
-                segment_sent(row, segments, one, world, out)
+                segment_sent(row, size, segments, one, world, out)
             if first < event_at and (mine or (delivered and right)):
                 tcp_events(row, one["talk"], events, first, event_at, mine, to_me, out)
     return at, event_at
 
 
 @inline
-def has_space(row: Any, kept: Any, out: Any, sums: Any) -> Any:
+def has_space(row: Any, kept: Any, world: Any, out: Any, sums: Any) -> Any:
     """Is there room for all that a frame can bring?"""
     return (
         out["used"] + ROOM <= out["room"]
         and out["most_steps"] + ROOM < STEPS
         and out["columns"] <= sums.shape[1]
         and row["place"] < len(kept.places)
-        and has_room(kept.chunks)
+        and (world["taken"] + FOLDED_AT_ONCE <= len(kept.slots) or has_room(kept.chunks))
     )
 
 

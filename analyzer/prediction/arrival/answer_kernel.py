@@ -92,7 +92,8 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any) -> None:
         own["told"][side] = row["ack"]
         return
     bare = row["payload_len"] == 0 and not flags & FIN
-    compressed(row, own, side, bare, out)
+    if own["held"][side] or own["early"][side] or own["doubted"][side]:
+        compressed(row, own, side, bare, out)
     shift = window_shift(own, side)
     unit = 1 << shift
     window = np.int64(row["window"]) << shift

@@ -132,7 +132,7 @@ def received(row: Any, end: Any, size: Int, past: Any, out: Any) -> None:
 
 
 @part
-def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, segments: Int, world: Any, out: Any) -> None:
+def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, full: Int, segments: Int, world: Any, out: Any) -> None:
     """tcp_transmit_skb() and whoever called it: a segment of the host."""
     side = np.int64(row["direction"])
     end, flags, now = ends[side], row["flags"], row["time_ns"]
@@ -174,7 +174,7 @@ def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, segments: Int, wo
         return
     at = position(row["seq"], end["next"])
     if not flags & SYN and row["payload_len"]:
-        end["mss"] = segment_size(row, talk)
+        end["mss"] = full
     if at >= end["next"]:
         end["next"] = at + size
         new_data(row, end, pool, at, at + size, segments, out)
