@@ -89,6 +89,8 @@ class MappedSource(Source):
     def _fetch(self, end: int) -> None:
         """Have the pages of the window in memory: one call instead of a fault for every few of them."""
         start = self.position // mmap.PAGESIZE * mmap.PAGESIZE
+        if start >= end:
+            return
         with contextlib.suppress(OSError):  # a system that cannot do that: they come when they are touched
             self._map.madvise(MADV_POPULATE_READ, start, end - start)
 
