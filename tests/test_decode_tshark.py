@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from analyzer.capture import open_capture
-from analyzer.decode import Reassembler, decode
+from analyzer.decode import decode
+from analyzer.frames import FrameReader
 from analyzer.tables import PACKETS
 from tests import build, tshark
 from tests.fragments import Captured, random_fragments
@@ -104,12 +105,10 @@ STORED = [stored for column in PACKETS.columns for stored, _ in column.fields]
 
 def decoded(path: Path, together: bool = False) -> Iterator[Row]:
     """The packet rows of a capture, as plain values; datagrams in fragments put together or not."""
-    reassembler = Reassembler()
+    rows_of = FrameReader(None).rows_of if together else decode
     with open_capture([str(path)]) as capture:
         for batch in capture:
-            rows = decode(batch, capture.interfaces)
-            if together:
-                reassembler.join(batch, rows, capture.interfaces)
+            rows = rows_of(batch, capture.interfaces)
             for values in zip(*(rows[name].tolist() for name in STORED), strict=True):
                 yield dict(zip(STORED, values, strict=True))
 

@@ -15,10 +15,10 @@ import pytest
 
 from analyzer import analyze
 from analyzer.capture import RecordBatch
-from analyzer.decode import Reassembler, decode
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import FIRST_CAPACITY
+from analyzer.frames import FrameReader
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
@@ -133,10 +133,7 @@ def rows_of(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | 
     batch, interfaces = batch_of((1, data, length) for data, length in whole)
     rows = batch.rows.copy()
     rows["time_ns"] = START_NS + STEP_NS * np.arange(len(rows)) if times is None else times
-    batch = RecordBatch(batch.buffer, rows, 1)
-    decoded = decode(batch, interfaces)
-    Reassembler().join(batch, decoded, interfaces)
-    return decoded
+    return FrameReader(None).rows_of(RecordBatch(batch.buffer, rows, 1), interfaces)
 
 
 def plain_flows(rows: Rows) -> list[Flow]:

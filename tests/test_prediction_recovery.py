@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from analyzer.prediction import INFERRED, PREDICTED, world
 from analyzer.prediction.names import RECOVERY
+from analyzer.prediction.recovery.state import POOL
+from analyzer.schema import Rows
 from tests import build, pkt
 from tests.predicting import moved
 
@@ -202,6 +205,13 @@ ipv6
 
 def test_a_full_pool_only_makes_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of what is outstanding then, until it is acknowledged; causes of events still count."""
-    monkeypatch.setitem(world.SIZES, "segments", 3)
+
+    def nearly_full(mtu: int, sysctls: Mapping[str, str]) -> Rows:
+        """All segments of the pool but two are in use."""
+        found = world.world_of(mtu, sysctls)
+        found["segments"]["start"][0, 0] = POOL - 3
+        return found
+
+    monkeypatch.setattr("analyzer.prediction.predictor.world_of", nearly_full)
     end = "+0.02 < . 1:1(0) ack 7241 win 502 <nop,nop,TS val 160 ecr 940>\n"
     assert counted(OPENING + HOLE + end, tmp_path) == {"TCPFastRetrans": 1}

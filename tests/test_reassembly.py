@@ -14,7 +14,7 @@ import pytest
 
 from analyzer import analyze
 from analyzer.capture import Interfaces, RecordBatch
-from analyzer.decode import Reassembler, decode
+from analyzer.frames import FrameReader
 from analyzer.schema import Rows, bits_text
 from analyzer.tables import PACKETS
 from tests import build
@@ -36,13 +36,11 @@ def batch_with(frames: Iterable[Captured]) -> tuple[RecordBatch, Interfaces]:
 
 def joined(batch: RecordBatch, interfaces: Interfaces, step: int = 1 << 30) -> Rows:
     """The rows, datagrams put together, the frames handed over in batches of `step`."""
-    reassembler = Reassembler()
+    reader = FrameReader(None)
     parts = [np.zeros(0, PACKETS.dtype)]
     for start in range(0, len(batch), step):
         part = RecordBatch(batch.buffer, batch.rows[start : start + step], start + 1)
-        rows = decode(part, interfaces)
-        reassembler.join(part, rows, interfaces)
-        parts.append(rows)
+        parts.append(reader.rows_of(part, interfaces).copy())
     return np.concatenate(parts)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture import Interfaces, RecordBatch
-from analyzer.checksums.state import DIRECTION, DIRECTIONS, FOLLOWED, KEPT_BYTES, SLOTS, WRONG
+from analyzer.checksums.state import new_memory
 from analyzer.decode import links_of
 from analyzer.decode.fragments import no_fragments
 from analyzer.schema import Rows
@@ -27,13 +27,7 @@ class Checker:
     """
 
     def __init__(self) -> None:
-        self._fragments = no_fragments()
-        self._directions = np.zeros(DIRECTIONS, DIRECTION)
-        self._directions["open"][0] = -1
-        self._slots = np.zeros(SLOTS, np.int32)
-        self._wrong = np.zeros(FOLLOWED, WRONG)
-        self._kept = np.zeros(FOLLOWED * KEPT_BYTES, np.uint8)
-        self._room = np.array([0, -1, 0, 0], np.int64)
+        self.memory, self.fragments = new_memory(), no_fragments()
 
     def check(self, batch: RecordBatch, rows: Rows, interfaces: Interfaces) -> None:
         """Fill `checksum` and `ip_header_checksum` of `rows` (PACKETS.dtype), as decoded from `batch`.
@@ -43,17 +37,19 @@ class Checker:
         from analyzer.checksums.tally_kernel import check_frames
 
         words, skip = words_of(batch.buffer)
+        links = links_of(interfaces)
         check_frames(
-            batch.buffer, words, skip, batch.rows, rows, links_of(interfaces), interfaces.link_types,
-            self._fragments, self._directions, self._slots, self._wrong, self._kept, self._room,
-        )  # fmt: skip
+            batch.buffer, words, skip, batch.rows, rows, links, interfaces.link_types, self.memory, self.fragments
+        )
 
     @property
     def directions(self) -> Rows:
         """The directions (state.DIRECTION), in order of their first frames. `reverse` is an index into this array plus 1."""
-        return self._directions[1 : int(self._room[0]) + 1]
+        found: Rows = self.memory.directions[1 : int(self.memory.room[0]) + 1]
+        return found
 
     @property
     def others(self) -> Rows:
         """One row that counts the frames of directions for which there was no room."""
-        return self._directions[:1]
+        found: Rows = self.memory.directions[:1]
+        return found

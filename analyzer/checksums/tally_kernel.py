@@ -11,7 +11,7 @@ from analyzer.capture.records import RECORDS
 from analyzer.checksums.check_kernel import ALL_ONES, address_sum, check_frame, is_piece
 from analyzer.checksums.direction_kernel import ANY, NOBODY, direction_of, same_way
 from analyzer.checksums.fate_kernel import follow_up
-from analyzer.checksums.state import BAD, DIRECTION, OFFSETS, PARTIAL, VALID, WRONG, ZERO
+from analyzer.checksums.state import BAD, MEMORY, OFFSETS, PARTIAL, VALID, ZERO, Memory
 from analyzer.checksums.sum_kernel import fold, sum32, sum_of
 from analyzer.decode.codes import DECODED, ETHERNET, FRAGMENT, IN, O_MSS, OUT
 from analyzer.decode.fragments import FRAGMENTS, Fragments
@@ -33,75 +33,75 @@ SYN = 2
     rows=rows_of(PACKETS.dtype),
     links=view_of(LINK),
     link_types=view_of(np.uint16),
+    memory=group_of(Memory, MEMORY),
     fragments=group_of(Fragments, FRAGMENTS),
-    directions=rows_of(DIRECTION),
-    slots=rows_of(np.int32),
-    wrong=rows_of(WRONG),
-    kept=rows_of(np.uint8),
-    room=rows_of(np.int64),
 )
 def check_frames(
-    buffer: Any, words: Any, skip: Int, records: Any, rows: Any, links: Any, link_types: Any,
-    fragments: Any, directions: Any, slots: Any, wrong: Any, kept: Any, room: Any,
-) -> None:  # fmt: skip
+    buffer: Any,
+    words: Any,
+    skip: Int,
+    records: Any,
+    rows: Any,
+    links: Any,
+    link_types: Any,
+    memory: Any,
+    fragments: Any,
+) -> None:
     """Check the frames of a batch (`checksum` and `ip_header_checksum` of `rows`) and count them per direction.
 
-    Datagrams in `fragments` are put together first. `links` (LINK) are those of `decode_frames`, `link_types` (u2) the link
-    type of each interface; `directions` (DIRECTION) the counts (row 0 of what finds no room), `slots` (i4, 0 free) the hash
-    table over them; `wrong` (WRONG) and `kept` (u1, KEPT_BYTES each) the segments that are followed; `room` i8[4]:
-    directions used, first free one of `wrong`, those of `wrong` ever used, those followed now.
+    `words` (uint64, read-only) are those of `buffer` (uint8, read-only) from its byte `skip` on; `links` (LINK) are those of
+    `decode_frames`, `link_types` (u2) the link type of each interface; `memory` is a state.Memory. Datagrams in `fragments`
+    (decode.fragments.Fragments) are put together first.
     """
     found: Int = 0
     for i in range(len(rows)):
-        row = rows[i]
-        if row["ip_version"] == 0:
-            continue
-        if row["layers"] & FRAGMENT and put_together(buffer, records, i, links, rows, fragments):
-            found = check_whole(fragments, row, link_types, directions, slots, wrong, kept, room, found)
-        else:
-            found = check_row(
-                buffer, words, skip, records[i], row, link_types, directions, slots, wrong, kept, room, found
-            )
-
-
-@part
-def check_whole(
-    fragments: Any, row: Any, link_types: Any, directions: Any, slots: Any, wrong: Any, kept: Any, room: Any, found: Int
-) -> Int:
-    """The same as `check_row`, for a datagram that was put together."""
-    return check_row(
-        fragments.whole, fragments.words, 0, fragments.record[0], row, link_types, directions, slots, wrong, kept, room, found
-    )  # fmt: skip
+        found = check_record(buffer, words, skip, records[i], i, links, rows, link_types, memory, fragments, found)
 
 
 @inline
-def check_row(
-    buffer: Any, words: Any, skip: Int, record: Any, row: Any, link_types: Any,
-    directions: Any, slots: Any, wrong: Any, kept: Any, room: Any, found: Int,
+def check_record(
+    buffer: Any, words: Any, skip: Int, record: Any, i: Int, links: Any, rows: Any, link_types: Any, memory: Any,
+    fragments: Any, found: Int,
 ) -> Int:  # fmt: skip
-    """Check one frame: its direction, `found` being that of the frame before."""
-    base = record["offset"]
+    """Check frame `i` and count it, or the datagram that it completes; `found` is as in `check_row`."""
+    if rows[i]["layers"] & FRAGMENT and put_together(buffer, record, i, links, rows, fragments):
+        return check_whole(rows[i], link_types, memory, fragments, found)
+    return check_row(buffer, words, skip, record, rows[i], link_types, memory, found)
+
+
+@part
+def check_whole(row: Any, link_types: Any, memory: Any, fragments: Any, found: Int) -> Int:
+    """The same as `check_row`, for a datagram that was put together."""
+    return check_row(fragments.whole, fragments.words, 0, fragments.record[0], row, link_types, memory, found)
+
+
+@inline
+def check_row(buffer: Any, words: Any, skip: Int, record: Any, row: Any, links: Any, memory: Any, found: Int) -> Int:
+    """Check one frame and count it; `found` is the direction of the frame before, and the result that of this one."""
+    directions, room = memory.directions, memory.room
+    if row["ip_version"] == 0:
+        return found
     check_frame(buffer, words, skip, record, row)
     if row["checksum"] == 0 and row["ip_header_checksum"] == 0:
         return found
     if not same_way(directions[found], row):
         found = np.int64(directions[found]["reverse"])
         if found == 0 or not same_way(directions[found], row):
-            found = direction_of(row, directions, slots, room)
+            found = direction_of(row, directions, memory.slots, room)
     d = directions[found]
     count(row, d)
-    if row["layers"] & ETHERNET and row["length"] <= SHORTEST and link_types[row["interface"]] == ETHERNET_LINK:
+    if row["layers"] & ETHERNET and row["length"] <= SHORTEST and links[row["interface"]] == ETHERNET_LINK:
         count_short(row, d)
     state = row["checksum"]
     if state == BAD or state == ZERO:
         if d["wrong_last_ns"] == 0:
             d["wrong_first_ns"] = row["time_ns"]
         d["wrong_last_ns"] = row["time_ns"]
-        look_closer(buffer, words, skip, base, row, d)
+        look_closer(buffer, words, skip, record["offset"], row, d)
     elif state == VALID and d["wrong_last_ns"]:
         d["good_run"] += 1
     if (room[3] or state == BAD or state == ZERO) and row["ip_proto"] == 6 and row["stop"] == DECODED and found != 0:
-        follow_up(buffer, base, row, d, directions, wrong, kept, room)
+        follow_up(buffer, record["offset"], row, d, directions, memory.wrong, memory.kept, room)
     return found
 
 

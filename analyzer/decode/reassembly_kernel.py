@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, group_of, inline, kernel, part, rows_of, view_of
-from analyzer.capture.records import RECORDS
+from analyzer.accelerate import Int, inline, part
 from analyzer.decode.bytes_kernel import be8, be16, be32
 from analyzer.decode.codes import (
     CAPTURED_BEYOND_LENGTH,
@@ -26,20 +25,16 @@ from analyzer.decode.codes import (
 )
 from analyzer.decode.fragments import (
     FORGOTTEN_AFTER,
-    FRAGMENTS,
     MOST,
     ROOM,
     RUNS,
     SETS,
     TIMEOUT_NS,
     WAYS,
-    Fragments,
 )
 from analyzer.decode.frame_kernel import carried, decode_frame, packets
 from analyzer.decode.ip_kernel import GO_ON, extension_size, extensions, is_extension
-from analyzer.decode.link import LINK
 from analyzer.decode.transport_kernel import payload
-from analyzer.tables import PACKETS
 
 NOWHERE = -1
 NOT_YET, CUT_SHORT = -1, -2  # in place of a datagram: its other fragments are missing; this one was not captured whole
@@ -48,31 +43,14 @@ LOW32 = np.uint64(0xFFFFFFFF)
 NO_FRAGMENT = 0xFFFFFFFF ^ FRAGMENT
 
 
-@kernel(
-    buffer=view_of(np.uint8),
-    records=view_of(RECORDS.dtype),
-    links=view_of(LINK),
-    rows=rows_of(PACKETS.dtype),
-    fragments=group_of(Fragments, FRAGMENTS),
-)
-def join_fragments(buffer: Any, records: Any, links: Any, rows: Any, fragments: Any) -> None:
-    """Put together what the frames of a batch complete: their rows (PACKETS.dtype) describe the datagram then.
-
-    `buffer`, `records` (RECORDS.dtype) and `links` (LINK) are those of `decode_frames`.
-    """
-    for i in range(len(rows)):
-        if rows[i]["layers"] & FRAGMENT:
-            put_together(buffer, records, i, links, rows, fragments)
-
-
 @part
-def put_together(buffer: Any, records: Any, i: Int, links: Any, rows: Any, fragments: Any) -> Any:
-    """Take the fragment in frame `i`, whose row says that there is one: does it complete a datagram?
+def put_together(buffer: Any, record: Any, i: Int, links: Any, rows: Any, fragments: Any) -> Any:
+    """Take the fragment in a frame, whose row `i` says that there is one: does it complete a datagram?
 
     Then the row describes that, and `fragments.whole` is the frame, its bytes as `fragments.record` says, with the whole
     datagram in place of the fragment.
     """
-    record, row, outer = records[i], rows[i], fragments.scratch[0]
+    row, outer = rows[i], fragments.scratch[0]
     base = record["offset"]
     fragments.scratch[0] = fragments.blank[0]
     decode_frame(buffer, record, links[record["interface"]], outer, MAX_STEPS, True)

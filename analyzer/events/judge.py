@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analyzer.flows import FlowTracker
 from analyzer.flows.rows import final_states
-from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD
+from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
 from analyzer.kinds import NAMES, NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS
@@ -38,7 +38,7 @@ class Judge:
         self._world = np.zeros(1, WORLD)
         self._segment = np.zeros(1, SEGMENT)
         self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)
-        self._sent = np.zeros(SENT_CAPACITY, SENT)
+        self._sent = Sent(*(np.zeros(SENT_CAPACITY, part) for part in SENT))
         self._boards = np.zeros(BOARDS, BOARD)
         self._recent = np.zeros(RECENT_CAPACITY, RECENT)
         self._sources = np.zeros(SOURCES, SOURCE)
@@ -48,6 +48,11 @@ class Judge:
 
         What is yielded is overwritten by the next.
         """
+        for _, events in self.judged(rows):
+            yield events
+
+    def judged(self, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
+        """The same, piece by piece: rows, and the events of their frames."""
         from analyzer.events.judge_kernel import judge
 
         tracker = self._tracker
@@ -55,6 +60,7 @@ class Judge:
         self._world["free_histograms"] = len(tracker.free_histograms)
         at = 0
         while True:
+            first = at
             at = judge(
                 rows,
                 at,
@@ -71,7 +77,7 @@ class Judge:
                 self._recent,
                 self._sources,
             )
-            yield self._taken()
+            yield rows[first:at], self._taken()
             if at == len(rows):
                 break
         tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]
