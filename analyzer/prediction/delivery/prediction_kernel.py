@@ -30,9 +30,7 @@ def is_predicted(row: Any, own: Any, side: Int) -> Any:
     """Is the segment the one that pred_flags expects?"""
     if not own["predicts"][side] or own["fin"][side] or own["fin_received"][side]:
         return False
-    if row["flags"] & ALL_BUT_PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> scale(
-        own, 1 - side
-    ):
+    if row["flags"] & ALL_BUT_PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> scale(own, 1 - side):
         return False
     timestamps = agreed(own, O_TIMESTAMPS)
     if row["seq"] != own["rcv_nxt"][side] or row["header_len"] != (32 if timestamps else 20):
