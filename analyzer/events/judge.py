@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analyzer.flows import FlowTracker
 from analyzer.flows.rows import final_states
-from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
+from analyzer.flows.state import AT_A_TIME, BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
 from analyzer.kinds import NAMES, NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS
@@ -42,6 +42,7 @@ class Judge:
         self._boards = np.zeros(BOARDS, BOARD)
         self._recent = np.zeros(RECENT_CAPACITY, RECENT)
         self._sources = np.zeros(SOURCES, SOURCE)
+        self._identities = np.zeros(AT_A_TIME, np.uint64)
 
     def judge(self, rows: Rows) -> Iterator[Rows]:
         """The `events` rows of the frames of one part of a batch; `events` is filled in `rows`.
@@ -76,6 +77,7 @@ class Judge:
                 tracker.free_histograms,
                 self._recent,
                 self._sources,
+                self._identities,
             )
             yield rows[first:at], self._taken()
             if at == len(rows):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
+from analyzer.accelerate.prefetch import prefetch
 from analyzer.events.ack_kernel import acknowledging, repeating
 from analyzer.events.clock_kernel import (
     SOURCE,
@@ -19,14 +20,31 @@ from analyzer.events.clock_kernel import (
 )
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, RECENT, copy_of
+from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, RECENT, copy_of, first_place, identity_of
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import opening
 from analyzer.events.loss_kernel import sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
-from analyzer.flows.state import ACKED, BOARD, END_STATE, FLOW_STATE, KEEP_ALIVE, OPEN, SEGMENT, SENT, TCP, WORLD, Sent
+from analyzer.flows.sent_kernel import RING
+from analyzer.flows.state import (
+    ACKED,
+    BOARD,
+    CACHE_LINE,
+    EMPTY,
+    END_LINES,
+    END_STATE,
+    FLOW_STATE,
+    KEEP_ALIVE,
+    OPEN,
+    SEGMENT,
+    SENT,
+    STATE_LINES,
+    TCP,
+    WORLD,
+    Sent,
+)
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
@@ -59,6 +77,7 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     free=rows_of(np.int32),
     recent=rows_of(RECENT),
     sources=rows_of(SOURCE),
+    identities=rows_of(np.uint64),
 )
 def judge(
     rows: Any,
@@ -75,17 +94,24 @@ def judge(
     free: Any,
     recent: Any,
     sources: Any,
+    identities: Any,
 ) -> Int:
     """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
 
     `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
     which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
-    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE).
+    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE). `identities`
+    (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     world, seg = world_[0], seg_[0]
+    begun: Int = first
+    upto: Int = first
     for i in range(first, len(rows)):
         if world["out"] + ROOM > len(out):
             return i
+        if i == upto:
+            begun, upto = i, min(i + len(identities), len(rows))
+            look_up(rows, begun, upto, states, ends, sent, recent, identities)
         row = rows[i]
         time_ns = row["time_ns"]
         seg["frame"], seg["time_ns"], seg["flow"] = row["frame"], time_ns, row["flow"]
@@ -102,7 +128,7 @@ def judge(
             place = np.int64(row["place"])
             me, you = ends[2 * place + end], ends[2 * place + 1 - end]
             seg["end_of"], seg["is_client"] = end, row["direction"] == 0
-            kind, copied, since = copy_of(row, seg, you, recent, world)
+            kind, copied, since = copy_of(row, seg, you, identities[i - begun], recent, world)
             if kind:
                 event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
                 emit(seg, state, world, out, counts, event, 0, copied, since)
@@ -123,6 +149,30 @@ def judge(
                     me["ip_id"] = seg["ip_id"]
         row["events"] = seg["events"]
     return len(rows)
+
+
+@inline
+def look_up(rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any, recent: Any, identities: Any) -> None:
+    """Fill `identities` of some rows, and have fetched what judging them will ask for."""
+    before = np.int64(EMPTY)
+    for i in range(first, stop):
+        row = rows[i]
+        if row["flow"] < 0 or row["ip_proto"] != TCP:
+            continue
+        identities[i - first] = identity_of(row)
+        prefetch(recent, first_place(identities[i - first]), 0)
+        place = np.int64(row["place"])
+        if place != before:
+            for line in range(STATE_LINES):
+                prefetch(states, place, CACHE_LINE * line)
+            for line in range(END_LINES):
+                prefetch(ends, 2 * place, CACHE_LINE * line)
+                prefetch(ends, 2 * place + 1, CACHE_LINE * line)
+        before = place
+    for i in range(first, stop):
+        row = rows[i]
+        if row["flow"] >= 0 and row["ip_proto"] == TCP and row["flags"] & ACK:
+            prefetch(sent.chain, ends[2 * np.int64(row["place"]) + 1 - low_end(row)]["oldest"] & RING, 0)
 
 
 @inline

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, UINT, Int, inline, kernel, rows_of
+from analyzer.accelerate.prefetch import prefetch
 from analyzer.flows.state import (
     ACKED,
+    CACHE_LINE,
     EMPTY,
     END_STATE,
     FIN,
     FLOW_STATE,
     RST,
+    STATE_LINES,
     SUCCEEDED,
     SYN,
     SYN_ACK,
@@ -107,7 +110,7 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["events"] = 0
     state["judged"] = 0
     state["closer"] = 0
-    state["letters"] = 0
+    state["letters"] = state["said"] = 0
     for i in range(2):
         state["packets"][i] = state["bytes"][i] = state["payload"][i] = 0
         state["base_known"][i] = 0
@@ -154,6 +157,31 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
         state["seen"] |= RST << end
 
 
+@inline
+def has_flow(row: Any) -> Any:
+    """Does the frame belong to a conversation: is it of TCP or UDP, with a whole header?"""
+    if row["ip_proto"] == TCP:
+        return row["layers"] & LAYER_TCP != 0 and row["header_len"] >= 20
+    return row["ip_proto"] == UDP and row["layers"] & LAYER_UDP != 0 and row["header_len"] == 8
+
+
+@inline
+def look_up(rows: Any, first: Int, stop: Int, states: Any, table: Any, seed: Any, hashes: Any) -> None:
+    """Fill `hashes` of some rows, and have fetched what following them will ask for."""
+    mask = np.uint64(len(table) - 1)
+    for i in range(first, stop):
+        row = rows[i]
+        if has_flow(row):
+            hashes[i - first] = hash_of(row, seed)
+            prefetch(table, np.int64(hashes[i - first] & mask), 0)
+    for i in range(first, stop):
+        if has_flow(rows[i]):
+            place = np.int64(table[hashes[i - first] & mask])
+            if place != EMPTY:
+                for line in range(STATE_LINES):
+                    prefetch(states, place, CACHE_LINE * line)
+
+
 @kernel(
     rows=rows_of(PACKETS.dtype),
     first=INT,
@@ -164,27 +192,30 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
     free=rows_of(np.int32),
     table=rows_of(np.int32),
     seed=UINT,
+    hashes=rows_of(np.uint64),
 )
 def track(
-    rows: Any, first: Int, states: Any, ends: Any, blank: Any, room: Any, free: Any, table: Any, seed: Any
+    rows: Any, first: Int, states: Any, ends: Any, blank: Any, room: Any, free: Any, table: Any, seed: Any, hashes: Any
 ) -> Int:
     """Give rows from `first` on their `flow`, `direction` and `place`. Returns the row where it stopped.
 
     `states` (FLOW_STATE) and `ends` (END_STATE, two for each) have room[1] places that were ever used, of which the last
     room[2] in `free` (int32) are free again; room[0] is the number of the next flow. `table` (int32, a power of two, EMPTY
-    where free) finds places. It stops before the end where a new flow finds no room: the caller makes some.
+    where free) finds places. It stops before the end where a new flow finds no room: the caller makes some. `hashes` (uint64)
+    is scratch: for so many rows at a time memory is looked up together.
     """
     mask = np.uint64(len(table) - 1)
+    begun: Int = first
+    upto: Int = first
     for i in range(first, len(rows)):
+        if i == upto:
+            begun, upto = i, min(i + len(hashes), len(rows))
+            look_up(rows, begun, upto, states, table, seed, hashes)
         row = rows[i]
-        layers = row["layers"]
-        if row["ip_proto"] == TCP:
-            if not layers & LAYER_TCP or row["header_len"] < 20:
-                continue
-        elif row["ip_proto"] != UDP or not layers & LAYER_UDP or row["header_len"] != 8:
+        if not has_flow(row):
             continue
         end = low_end(row)
-        slot = hash_of(row, seed) & mask
+        slot = hashes[i - begun] & mask
         found = np.int64(EMPTY)
         while table[slot] != EMPTY:
             if same_flow(states[table[slot]], row, end):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
     ACKED,
+    AT_A_TIME,
     BINS,
     EMPTY,
     END_STATE,
@@ -59,6 +60,7 @@ class FlowTracker:
         self._blank["window_min"] = NO_WINDOW
         self._room = np.zeros(3, np.int64)  # number of the next flow, places ever used, places free again
         self._free = np.zeros(0, np.int32)
+        self._hashes = np.zeros(AT_A_TIME, np.uint64)
         # A secret seed: nobody can prepare a capture whose flows all fall into one place of the table.
         self._seed = np.uint64(secrets.randbits(64))
         self._table = self._new_table()
@@ -84,7 +86,18 @@ class FlowTracker:
 
         at = 0
         while True:
-            stop = track(rows, at, self.states, self.ends, self._blank, self._room, self._free, self._table, self._seed)
+            stop = track(
+                rows,
+                at,
+                self.states,
+                self.ends,
+                self._blank,
+                self._room,
+                self._free,
+                self._table,
+                self._seed,
+                self._hashes,
+            )
             yield rows[at:stop]
             at = stop
             if at == len(rows):
