@@ -28,7 +28,7 @@ TW, TW_KILLED, TW_RECYCLED = (NUMBER[f"TcpExt{name}"] for name in ("TW", "TWKill
 ON_CLOSE, ON_DATA = NUMBER["TcpExtTCPAbortOnClose"], NUMBER["TcpExtTCPAbortOnData"]
 ON_TIMEOUT, ON_LINGER = NUMBER["TcpExtTCPAbortOnTimeout"], NUMBER["TcpExtTCPAbortOnLinger"]
 ON_MEMORY = NUMBER["TcpExtTCPAbortOnMemory"]
-E_RESET, C_UNREAD = EVENT["reset"], CAUSE["unread_data"]
+E_RESET, E_CLOSING_RESET, C_UNREAD = EVENT["reset"], EVENT["closing_reset"], CAUSE["unread_data"]
 AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
 MIX = np.uint64(0x9E3779B97F4A7C15)
 WAIT_MASK = np.uint64(WAITS - 1)
@@ -190,7 +190,8 @@ def closed(row: Any, talk: Any, own: Any, events: Any, first: Int, stop: Int, ou
     side = np.int64(row["direction"])
     unread = False
     for k in range(first, stop):
-        unread = unread or (events[k]["event"] == E_RESET and events[k]["cause"] == C_UNREAD)
+        is_reset = events[k]["event"] == E_RESET or events[k]["event"] == E_CLOSING_RESET
+        unread = unread or (is_reset and events[k]["cause"] == C_UNREAD)
     heard = 1 if own["heard"][side] else 0
     given_up = talk["timeout_frame"][side] != 0  # nothing has come since its timer sent something
     lingers = waits_for_fin(own, side) and not own["late_data"][side]
