@@ -31,6 +31,16 @@ CHECKSUM_STATES = ("", "valid", "partial", "zero", "bad", "unverifiable", "none"
 HEADER_CHECKSUM_STATES = ("", "valid", "zero", "bad", "unverifiable")
 RECEPTIONS = ("", "unicast", "multicast", "broadcast", "promiscuous")
 
+# Columns of a packet that reading, following and judging touch in every ordinary frame: three cache lines.
+HOT = (
+    "frame", "time_ns", "flow", "events", "src", "dst", "interface", "ifindex", "length", "captured", "record_flags",
+    "layers", "ip_id", "fragment_offset", "ip_len", "flow_label", "seq", "ack", "payload_len", "payload_captured", "tsval",
+    "tsecr", "sack_left_1", "sack_right_1", "place", "l3_at", "l4_at", "wireshark", "quirks", "ethertype", "vlan", "tunnels",
+    "ip_checksum", "src_port", "dst_port", "flags", "window", "urgent", "checksum_field", "udp_len", "options", "direction",
+    "link_direction", "reception", "stop", "vlan_depth", "tunnel_depth", "ip_version", "ttl", "tos", "ip_proto", "ip_flags",
+    "ip_header_checksum", "checksum", "header_len", "sack_count", "reused",
+)  # fmt: skip
+
 PACKETS = Table(
     "packets",
     "One row per captured frame, in capture order. Address, port and header columns are those of the innermost IP "
@@ -118,6 +128,7 @@ PACKETS = Table(
         Column("l3_at", "u4", "Where the innermost IP header starts in the frame.", unit="bytes", public=False),
         Column("l4_at", "u4", "Where the transport header (or the payload of IP) starts in the frame.", unit="bytes", public=False),
     ),
+    hot=HOT,
 )  # fmt: skip
 
 FLOW_PROTOCOLS = ("tcp", "udp")

@@ -40,7 +40,9 @@ def place_of(row: Any) -> Any:
     """Where the packet was captured: two copies from different places are one packet on its way."""
     h = np.uint64(row["interface"]) << np.uint64(40) ^ np.uint64(row["ifindex"]) << np.uint64(8) ^ np.uint64(row["ttl"])
     h = h * A + (np.uint64(row["link_direction"]) << np.uint64(48) ^ np.uint64(row["vlan"]) << np.uint64(32))
-    tunnel = np.uint64(row["tunnel_id"]) ^ np.uint64(row["tunnel_depth"]) << np.uint64(40)
+    tunnel = np.uint64(row["tunnel_depth"]) << np.uint64(40)
+    if tunnel:
+        tunnel ^= np.uint64(row["tunnel_id"])
     return (h ^ np.uint64(row["vlan_depth"]) << np.uint64(60)) * B + tunnel
 
 

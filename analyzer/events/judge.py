@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analyzer.events.late import late_events
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD
+from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
 from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
@@ -38,7 +38,7 @@ class Judge:
         self._world = np.zeros(1, WORLD)
         self._segment = np.zeros(1, SEGMENT)
         self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)
-        self._sent = np.zeros(SENT_CAPACITY, SENT)
+        self._sent = Sent(*(np.zeros(SENT_CAPACITY, part) for part in SENT))
         self._boards = np.zeros(BOARDS, BOARD)
         self._recent = np.zeros(RECENT_CAPACITY, RECENT)
         self._sources = np.zeros(SOURCES, SOURCE)
@@ -49,6 +49,11 @@ class Judge:
 
         What is yielded is overwritten by the next.
         """
+        for _, events in self.judged(rows):
+            yield events
+
+    def judged(self, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
+        """The same, piece by piece: rows, and the events of their frames."""
         from analyzer.events.judge_kernel import judge
 
         tracker = self._tracker
@@ -56,6 +61,7 @@ class Judge:
         self._world["free_histograms"] = len(tracker.free_histograms)
         at = 0
         while True:
+            first = at
             at = judge(
                 rows,
                 at,
@@ -73,7 +79,7 @@ class Judge:
                 self._sources,
                 self._servers,
             )
-            yield self._taken()
+            yield rows[first:at], self._taken()
             if at == len(rows):
                 break
         tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, inline, kernel, rows_of
+from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
 from analyzer.events.ack_kernel import acknowledging, repeating
 from analyzer.events.clock_kernel import (
     SOURCE,
@@ -26,7 +26,7 @@ from analyzer.events.loss_kernel import sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
-from analyzer.flows.state import ACKED, BOARD, END_STATE, FLOW_STATE, KEEP_ALIVE, OPEN, SEGMENT, SENT, TCP, WORLD
+from analyzer.flows.state import ACKED, BOARD, END_STATE, FLOW_STATE, KEEP_ALIVE, OPEN, SEGMENT, SENT, TCP, WORLD, Sent
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
@@ -53,7 +53,7 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     seg_=rows_of(SEGMENT),
     out=rows_of(EVENTS.dtype),
     counts=rows_of(np.int64),
-    sent=rows_of(SENT),
+    sent=group_of(Sent, SENT),
     boards=rows_of(BOARD),
     histograms=rows_of(np.uint32, 2),
     free=rows_of(np.int32),
@@ -81,7 +81,7 @@ def judge(
     """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
 
     `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
-    which world["out"] are in use), `counts` (int64 a kind), `sent` (SENT, a ring), `boards` (BOARD), `histograms` (uint32,
+    which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
     BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64).
     """
     world, seg = world_[0], seg_[0]

@@ -76,7 +76,7 @@ def reporting(
             seg["sacked"] += new
             if new and you["phase"] == LOSS and you["doubted"]:
                 number = find_sent(you, left, sent, world)
-                if number and sent[number & RING]["times"] == 1 and right <= you["recovery_end"]:
+                if number and sent.chain[number & RING]["times"] == 1 and right <= you["recovery_end"]:
                     you["phase"] = OPEN  # the first transmissions arrive: the timeout was too early
             you["sacked_high"] = max(you["sacked_high"], right)
     if seg["sacked"] > 0:
@@ -103,9 +103,9 @@ def doubled(
     if not you["probe"]:  # a keep-alive, or a byte into a closed window, is answered so: nothing came twice by accident
         me["dsacks"] += 1
     number = find_again(you, left, right, sent, world)
-    frame = sent[number & RING]["last_frame"] if number else np.int64(0)
+    frame = sent.again[number & RING]["frame"] if number else np.int64(0)
     emit(seg, state, world, out, counts, DSACK, cause, frame, right - left)
-    if number and not sent[number & RING]["needless"]:
-        sent[number & RING]["needless"] = 1
+    if number and not sent.chain[number & RING]["needless"]:
+        sent.chain[number & RING]["needless"] = 1
         emit(seg, state, world, out, counts, SPURIOUS, C_DSACK, frame, right - left)
         you["spurious"] += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 HISTORY = 20
@@ -165,25 +167,40 @@ PROBE, KEEP_ALIVE = 1, 2
 IN_VAIN = 3  # so many `void_probes` are no accident
 ECN_ASKED, ECN_AGREED = 1, 2
 
-# One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture.
-SENT = np.dtype(
+# One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture. It has three parts: what
+# an acknowledgment looks through, so small that the open segments of many connections fit the processor's cache; what of
+# those acknowledged only the newest is asked for; and what there is to say only of one that was sent again.
+CHAIN = np.dtype(
     [
-        ("start", "i8"),
         ("end", "i8"),
-        ("next", "i8"),  # number of the next record of the same end
-        ("again", "i8"),  # number of the record that was retransmitted before this one
-        ("time_ns", "i8"),
-        ("last_ns", "i8"),  # of the latest transmission
-        ("frame", "i8"),
-        ("last_frame", "i8"),
-        ("tsval", "u4"),
-        ("last_tsval", "u4"),
-        ("again_end", "i8"),  # how far it was retransmitted
+        ("ahead", "u4"),  # how many records further the next of the same end is; 0 without one
         ("times", "u2"),
         ("needless", "u1"),
     ],
     align=True,
 )
+FIRST = np.dtype([("start", "i8"), ("time_ns", "i8"), ("frame", "i8"), ("tsval", "u4")], align=True)
+AGAIN = np.dtype(  # holds nothing where `times` is 1
+    [
+        ("before", "i8"),  # number of the record that was retransmitted before this one
+        ("time_ns", "i8"),  # of the latest transmission
+        ("frame", "i8"),
+        ("end", "i8"),  # how far it was retransmitted
+        ("tsval", "u4"),
+    ],
+    align=True,
+)
+
+
+class Sent(NamedTuple):
+    """The ring; a row of each part is a record."""
+
+    chain: Any
+    first: Any
+    again: Any
+
+
+SENT = (CHAIN, FIRST, AGAIN)  # dtypes of its members
 SENT_CAPACITY = 1 << 18
 WALK = 512  # how many records are looked at to find one
 
