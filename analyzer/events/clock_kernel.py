@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import inline
+from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN, emit
 from analyzer.flows.flow_kernel import mix
 from analyzer.kinds import CAUSE, NUMBER

@@ -75,9 +75,7 @@ def _cookies(tracker: FlowTracker, places: Places, servers: npt.NDArray[np.uint6
     granting = servers[(server & np.uint64(len(servers) - 1)).astype(np.intp)] == server
     cookies, end = refused[granting], end[granting]
     at = 2 * cookies + end
-    return _event(
-        tracker, cookies, end, "syn_cookie", frame=ends["syn_frame"][at], time_ns=ends["syn_ns"][at]
-    )
+    return _event(tracker, cookies, end, "syn_cookie", frame=ends["syn_frame"][at], time_ns=ends["syn_ns"][at])
 
 
 def _fins(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, Places]:

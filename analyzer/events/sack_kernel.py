@@ -67,7 +67,9 @@ def reporting(
                 seg["is_dsack"] = 1
                 doubled(seg, me, you, left, right, C_OUT_OF_ORDER if inside else C_OLD, state, world, out, counts, sent)
                 continue
-        if left >= right or (right > max(you["next"], me["edge"]) and you["heard"] and me["windows"] and me["scale_known"]):
+        if left >= right or (
+            right > max(you["next"], me["edge"]) and you["heard"] and me["windows"] and me["scale_known"]
+        ):
             emit(seg, state, world, out, counts, INVALID, 0, 0, right - left)
             continue
         if right > you["una"] and seg["ack"] >= you["una"]:

@@ -20,9 +20,7 @@ WINDOW_PROBE, PROBE_ANSWER, UNANSWERED = (
 SHRUNK, KIND_KEEP_ALIVE, KEEP_ALIVE_ANSWER = (
     NUMBER[name] for name in ("window_shrunk", "keep_alive", "keep_alive_answer")
 )
-LIMITED, INVALID, BEYOND = (
-    NUMBER[name] for name in ("window_limited", "window_probe_invalid", "sent_beyond_window")
-)
+LIMITED, INVALID, BEYOND = (NUMBER[name] for name in ("window_limited", "window_probe_invalid", "sent_beyond_window"))
 ONE_BYTE, EMPTY = CAUSE["one_byte"], CAUSE["empty"]
 NO_PROBE = 0
 OF_SYN, SCALED = 1, 2
@@ -111,9 +109,7 @@ def sent_of(you: Any) -> Int:
 
 
 @inline
-def shutting(
-    seg: Any, me: Any, you: Any, finished: Any, state: Any, world: Any, out: Any, counts: Any
-) -> None:
+def shutting(seg: Any, me: Any, you: Any, finished: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """A window that closes, and one that opens again. A FIN opens it where nothing was waiting for that."""
     fin = seg["flags"] & FIN
     if seg["window"] == 0 and not finished:
@@ -151,12 +147,7 @@ def offering(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
         if moved > 0 and scaled and seg["length"] == 0 and seg["ack"] == seg["una"] and not flags & (SYN | FIN):
             emit(seg, state, world, out, counts, UPDATE, 0, 0, moved)
         # A window is rounded down to its scale: that is no step back (RFC 7323 section 2.4).
-        if (
-            me["scale_known"]
-            and moved <= -(np.int64(1) << np.int64(me["scale"]))
-            and not flags & SYN
-            and not finished
-        ):
+        if me["scale_known"] and moved <= -(np.int64(1) << np.int64(me["scale"])) and not flags & SYN and not finished:
             beyond = sent_of(you) - edge
             if me["windows"] == SCALED or window == 0 or beyond > 0:
                 emit(seg, state, world, out, counts, SHRUNK, 0, 0, -moved)

@@ -20,9 +20,7 @@ UNPROBED, PROBED, UNANSWERED, INVALID_PROBES = (
 )
 
 
-def still_opening(
-    states: Rows, places: npt.NDArray[np.intp], latest_ns: int, peers: Rows
-) -> npt.NDArray[np.bool_]:
+def still_opening(states: Rows, places: npt.NDArray[np.intp], latest_ns: int, peers: Rows) -> npt.NDArray[np.bool_]:
     """Of the flows at `places`, those of whose handshake so little was captured that nobody can tell how it went on.
 
     Where only the server was captured, and it did not repeat its SYN-ACK, it may well have been answered.
@@ -38,7 +36,8 @@ def still_opening(
     timer = np.where(peer["pair"] == pair, known, FIRST_TIMER_NS)
     client = states["client"][places].astype(np.intp)
     unheard = (states["packets"][places, client] == 0) & (seen & SYN_AGAIN == 0)
-    return waits & (unheard | (_since(states["waits_ns"][places], latest_ns) < timer))
+    early: npt.NDArray[np.bool_] = waits & (unheard | (_since(states["waits_ns"][places], latest_ns) < timer))
+    return early
 
 
 def closed_for_ns(states: Rows, me: Rows, latest_ns: int) -> npt.NDArray[np.int64]:
@@ -61,5 +60,5 @@ def closed_how(me: Rows, other: Rows) -> Any:
 
 def _since(then_ns: npt.NDArray[np.int64], now_ns: int) -> npt.NDArray[np.int64]:
     """From then to now, which is not before; what int64 cannot hold is the most it can."""
-    elapsed = np.uint64(now_ns % (1 << 64)) - then_ns.astype(np.uint64)
+    elapsed: npt.NDArray[np.uint64] = np.uint64(now_ns % (1 << 64)) - then_ns.astype(np.uint64)
     return np.minimum(elapsed, LONG).astype(np.int64)

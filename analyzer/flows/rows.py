@@ -114,9 +114,7 @@ def _describe(
     flows[f"{side}_state"] = _tcp_state(states, mine, other, end)
 
 
-def final_states(
-    states: Rows, places: npt.NDArray[np.intp], opening: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
+def final_states(states: Rows, places: npt.NDArray[np.intp], opening: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """The word of `flows.state` for the flows at `places`, as its number; `opening` as `edge.still_opening` gives it."""
     client = states["client"][places].astype(np.intp)
     seen = states["seen"][places].astype(np.int64)

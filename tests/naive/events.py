@@ -708,10 +708,10 @@ def judge_who_answered(segment: Segment, me: End, other: End, connection: Connec
             me.box_hops = hops(me.syn_ttl)
             connection.say(me, "syn_ack_by_middlebox", "ttl", me.syn_frame, me.box_hops)
     is_last = connection.syn and connection.syn_ack and not connection.acknowledged
-    if is_last and segment.end_of == connection.client and me.syn_id == other.syn_id >= COUNTED_IDS:
-        if segment.ip_id not in (0, me.syn_id):
-            other.box_hops = hops(other.syn_ttl)
-            connection.say(me, "syn_ack_by_middlebox", "ip_id", other.syn_frame, other.box_hops)
+    is_last = is_last and segment.end_of == connection.client
+    if is_last and me.syn_id == other.syn_id >= COUNTED_IDS and segment.ip_id not in (0, me.syn_id):
+        other.box_hops = hops(other.syn_ttl)
+        connection.say(me, "syn_ack_by_middlebox", "ip_id", other.syn_frame, other.box_hops)
 
 
 # At the end of the capture
@@ -728,9 +728,7 @@ def known_handshakes(connections: Iterable[Connection]) -> Handshakes:
     return known
 
 
-def say_late(
-    connection: Connection, succeeded: bool, latest_ns: int, handshakes: Handshakes, servers: Servers
-) -> None:
+def say_late(connection: Connection, succeeded: bool, latest_ns: int, handshakes: Handshakes, servers: Servers) -> None:
     """What nothing can change any more."""
     packets, client = connection.packets, connection.client
     opening = is_opening(packets, succeeded, latest_ns, handshakes)
@@ -809,7 +807,9 @@ def judge_ending(segment: Segment, me: End, other: End, connection: Connection) 
     """Does it end something, or was that ending anyway?"""
     theirs, mine = outstanding(other, segment.ack if segment.has(ACK) else 0), outstanding(me, 0)
     cause, was_open = reset_cause(segment, me, other), True
-    is_early = connection.is_open and not connection.acknowledged and segment.time_ns - connection.began_ns < 60 * SECOND
+    is_early = (
+        connection.is_open and not connection.acknowledged and segment.time_ns - connection.began_ns < 60 * SECOND
+    )
     if not me.heard and (is_early or not other.heard):
         cause, was_open = "begun_before", False
     elif cause == "after_fin":
