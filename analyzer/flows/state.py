@@ -121,10 +121,7 @@ END_STATE = np.dtype(
         ("probe_frame", "i8"),
         ("syn_frame", "i8"),  # of its last SYN or SYN-ACK
         ("syn_ns", "i8"),
-        (
-            "offence",
-            "i8",
-        ),  # frame of an unacceptable segment that the other end may challenge; negative: a repeated SYN-ACK
+        ("offence", "i8"),  # frame of a segment that the other end may challenge; negative: of a repeated SYN-ACK
         ("zero_since_ns", "i8"),
         ("zero_frame", "i8"),  # that closed the window, or 0
         ("zero_ns", "i8"),
