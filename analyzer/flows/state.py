@@ -42,6 +42,9 @@ FLOW_STATE = np.dtype(
         ("since_previous_ns", "i8"),
         ("syn_ns", "i8"),
         ("rtt_ns", "i8"),
+        ("waits_ns", "i8"),  # when the first SYN was captured, or the first SYN-ACK
+        ("pair", "u8"),  # hash of the two addresses
+        ("server", "u8"),  # hash of the server's address and port
     ],
     align=True,
 )
@@ -50,6 +53,7 @@ STATE_LINES = 3  # cache lines of a flow that every packet touches
 # Bits of `seen`. FIN and RST are by end: the bit, shifted left by 1 for the high end.
 SYN, SYN_ACK, ACKED, SYN_AGAIN, FIN, RST = 1, 2, 4, 8, 16, 64
 SUCCEEDED = 256  # a later connection took over the tuple
+INFERRED = 512  # ACKED is known by what the server sent later, not by an ACK that was captured
 
 TCP, UDP = 6, 17
 EMPTY = -1
@@ -75,7 +79,17 @@ END_STATE = np.dtype(
         ("cut", "u1"),  # its SYN was captured without all of its options
         ("doubted", "u1"),  # a timeout that may be needless: nothing was sent again after it (F-RTO, RFC 5682)
         ("syn_acked", "u1"),  # has it answered a SYN
+        ("ttl_low", "u1"),  # least and most of its segments, without resets
+        ("ttl_high", "u1"),
+        ("box_hops", "u1"),  # to a box on the way that spoke in its name, or NO_BOX
+        ("limited", "u1"),  # has the other end's window limited this end, by `window_limited`
+        ("syn_ttl", "u1"),  # of its SYN-ACK
+        ("syn_met", "u1"),  # has its first data been compared with that
         ("syns", "u2"),
+        ("syn_id", "u2"),  # IPv4 ID of its SYN
+        ("fins", "u2"),  # FINs it sent, the same or not
+        ("syn_acks_again", "u2"),  # SYN-ACKs that it may have repeated without anything being lost
+        ("void_probes", "u2"),  # segments into a closed window, in a row, that no receiver need answer
         ("offered", "u2"),  # TCP options of the SYN
         ("mss", "u2"),
         ("ip_id", "u2"),
@@ -107,7 +121,7 @@ END_STATE = np.dtype(
         ("sacked_high", "i8"),  # highest that the other end reported by SACK
         ("recovery_end", "i8"),
         ("tail_probe_end", "i8"),
-        ("offence", "i8"),  # frame of an unacceptable segment that the other end may challenge
+        ("offence", "i8"),  # frame of a segment that the other end may challenge; negative: of a repeated SYN-ACK
         ("zero_frame", "i8"),  # that closed the window, or 0
         ("missing_bytes", "i8"),  # acknowledged, but not captured
         ("in_flight_max", "i8"),
@@ -124,10 +138,16 @@ END_STATE = np.dtype(
         ("newest_again", "i8"),  # the newest record that was retransmitted
         ("probe_ns", "i8"),
         ("probe_frame", "i8"),
-        ("syn_frame", "i8"),
+        ("syn_frame", "i8"),  # of its last SYN or SYN-ACK
+        ("syn_ns", "i8"),
         ("zero_since_ns", "i8"),
         ("zero_ns", "i8"),
         ("zero_longest_ns", "i8"),
+        ("full_edge", "i8"),  # right edge of the other end's window when this end's data last filled it; 0 if never
+        ("full_window", "i8"),  # the largest window of the other end that it filled
+        ("void_gap_ns", "i8"),  # how long after the segment before the latest of `void_probes` was sent
+        ("fin_ns", "i8"),  # when its FIN was first sent, and its first reset
+        ("rst_ns", "i8"),
         ("zero_windows", "u4"),
         ("retransmissions", "u4"),
         ("retransmitted_bytes", "i8"),
@@ -145,8 +165,10 @@ END_STATE = np.dtype(
 END_LINES = 5  # cache lines of an end that an ordinary segment touches
 
 NO_WINDOW = 0xFFFFFFFF  # of `window_min`, before a window was offered
+NO_BOX = 255
 OPEN, FAST, LOSS = 0, 1, 2
 PROBE, KEEP_ALIVE = 1, 2
+IN_VAIN = 3  # so many `void_probes` are no accident
 ECN_ASKED, ECN_AGREED = 1, 2
 
 # One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture. It has three parts: what
@@ -207,6 +229,10 @@ BOARD = np.dtype(
 # Bins of an RTT histogram: four to a doubling, from 256 ns.
 BINS, BINS_FROM = 112, 8
 
+# The longest handshake between two addresses, at a place given by the hash of the pair.
+PEER = np.dtype([("pair", "u8"), ("rtt_ns", "i8")])
+PEERS = 1 << 12
+
 # Boards are taken from one that was not touched for long where all are in use; a capture has to have this many ends in
 # trouble at a time before anything is forgotten.
 BOARDS = 1 << 17
@@ -247,6 +273,7 @@ SEGMENT = np.dtype(
 )
 WORLD = np.dtype(
     [
+        ("first_ns", "i8"),
         ("previous_ns", "i8"),
         ("frames", "i8"),
         ("sent", "i8"),  # records of what was sent so far; the first is number 1
