@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -206,10 +206,9 @@ ipv6
 def test_a_full_pool_only_makes_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of what is outstanding then, until it is acknowledged; causes of events still count."""
 
-    def nearly_full(mtu: int, sysctls: Mapping[str, str]) -> Rows:
-        """All segments of the pool but two are in use."""
-        found = world.world_of(mtu, sysctls)
-        found["segments"]["start"][0, 0] = POOL - 3
+    def nearly_full(*settings: Any) -> Rows:
+        found = world.world_of(*settings)
+        found["segments"]["start"][0, 0] = POOL - 3  # of so many one is none, and two are left
         return found
 
     monkeypatch.setattr("analyzer.prediction.predictor.world_of", nearly_full)

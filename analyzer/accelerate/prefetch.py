@@ -7,8 +7,8 @@ from typing import Any
 from analyzer.accelerate import Int, mode
 
 
-def prefetch(buffer: Any, at: Int) -> None:
-    """Have the cache line of `buffer[at]` (uint8) fetched; nothing is read, and nothing waits. In plain Python, nothing."""
+def prefetch(array: Any, at: Int, byte: Int) -> None:
+    """Have the cache line of a byte of `array[at]` fetched: nothing is read, and nothing waits. In plain Python, nothing."""
 
 
 if mode() in ("jit", "checked"):
@@ -20,17 +20,18 @@ if mode() in ("jit", "checked"):
     READ, SECOND_LEVEL, DATA = 0, 2, 1  # what LLVM's `prefetch` is told
 
     @intrinsic
-    def prefetch(typing: Any, buffer: Any, at: Any) -> Any:
+    def prefetch(typing: Any, array: Any, at: Any, byte: Any) -> Any:
         """The same for kernels."""
 
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            array = context.make_array(signature.args[0])(context, builder, arguments[0])
-            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            address, number = ir.IntType(8).as_pointer(), ir.IntType(32)
             function = builder.module.declare_intrinsic(
-                "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+                "llvm.prefetch", [address], ir.FunctionType(ir.VoidType(), [address, number, number, number])
             )
-            where = builder.gep(array.data, [arguments[1]])
+            row = builder.bitcast(builder.gep(data, [arguments[1]]), address)
+            where = builder.gep(row, [arguments[2]])
             builder.call(function, [where, number(READ), number(SECOND_LEVEL), number(DATA)])
             return context.get_dummy_value()
 
-        return types.void(buffer, at), emit
+        return types.void(array, at, byte), emit

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.flows.flow_kernel import mix
+from analyzer.flows.flow_kernel import low_end, mix
 from analyzer.tables import PACKETS
 
 RECENT = np.dtype([("identity", "u8"), ("place", "u8"), ("time_ns", "i8"), ("frame", "i8")])
@@ -25,9 +25,9 @@ NO_COPY, BY_CAPTURE, BY_NETWORK = 0, 1, 2
 
 
 @inline
-def identity_of(row: Any, seg: Any) -> Any:
+def identity_of(row: Any) -> Any:
     """What is the same in two copies of an IP packet with TCP, whatever the routers on its way change: 64 bits of hash."""
-    h = np.uint64(seg["flow"]) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(seg["end_of"])
+    h = np.uint64(row["flow"]) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(low_end(row))
     h = h * A + (np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
     h = (h ^ h >> np.uint64(29)) * B + (np.uint64(row["tsval"]) << np.uint64(32) ^ np.uint64(row["tsecr"]))
     window = np.uint64(row["window"]) << np.uint64(12) ^ np.uint64(row["flags"])
@@ -47,11 +47,17 @@ def place_of(row: Any) -> Any:
 
 
 @inline
-def copy_of(row: Any, seg: Any, you: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
+def first_place(identity: Any) -> Int:
+    """Where in RECENT a packet is looked for."""
+    return np.int64(identity & np.uint64(RECENT_CAPACITY - 1))
+
+
+@inline
+def copy_of(row: Any, seg: Any, you: Any, identity: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
     """(NO_COPY, BY_CAPTURE or BY_NETWORK; frame of the first copy; ns since then)."""
-    identity, place = identity_of(row, seg), place_of(row)
+    place = place_of(row)
     # Two places for each packet: the older of the two that are there gives way.
-    at = np.int64(identity & np.uint64(RECENT_CAPACITY - 1))
+    at = first_place(identity)
     if recent[at]["identity"] != identity and (
         recent[at ^ 1]["identity"] == identity or recent[at ^ 1]["frame"] < recent[at]["frame"]
     ):

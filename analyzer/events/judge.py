@@ -8,15 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.events.late import late_events
 from analyzer.flows import FlowTracker
-from analyzer.flows.rows import final_states
-from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
-from analyzer.kinds import NAMES, NUMBER
+from analyzer.flows.state import AT_A_TIME, BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
+from analyzer.kinds import NAMES
 from analyzer.schema import Rows
-from analyzer.tables import EVENTS, FLOWS
+from analyzer.tables import EVENTS
 
 OUT_CAPACITY = 1 << 14
-UNANSWERED = FLOWS.bit("state", "unanswered")
 
 
 class Judge:
@@ -28,6 +27,7 @@ class Judge:
     def __init__(self, tracker: FlowTracker, *, keep: bool = False) -> None:
         from analyzer.events.clock_kernel import SOURCE, SOURCES
         from analyzer.events.copies_kernel import RECENT, RECENT_CAPACITY
+        from analyzer.events.handshake_kernel import SERVERS
 
         self.counts = np.zeros(len(NAMES), np.int64)
         self._tracker = tracker
@@ -42,6 +42,8 @@ class Judge:
         self._boards = np.zeros(BOARDS, BOARD)
         self._recent = np.zeros(RECENT_CAPACITY, RECENT)
         self._sources = np.zeros(SOURCES, SOURCE)
+        self._servers = np.zeros(SERVERS, np.uint64)
+        self._identities = np.zeros(AT_A_TIME, np.uint64)
 
     def judge(self, rows: Rows) -> Iterator[Rows]:
         """The `events` rows of the frames of one part of a batch; `events` is filled in `rows`.
@@ -76,6 +78,8 @@ class Judge:
                 tracker.free_histograms,
                 self._recent,
                 self._sources,
+                self._servers,
+                self._identities,
             )
             yield rows[first:at], self._taken()
             if at == len(rows):
@@ -91,28 +95,21 @@ class Judge:
         """The events that only the end of the capture, or of a flow, makes certain."""
         yield from self._late
         self._late.clear()
-        places = self._tracker.places()
-        events = self._of_silent(places)
+        events = self._at_end(self._tracker.places())
         if len(events):
             yield events
 
-    def _of_silent(self, places: npt.NDArray[np.intp]) -> Rows:
-        """`syn_unanswered`, of the flows at these places that ended so."""
-        states = self._tracker.states
-        silent = places[final_states(states, places) == UNANSWERED]
-        clients = 2 * silent + states["client"][silent]
-        ends = self._tracker.ends  # field by field: a copy of all would be large
-        events = np.zeros(len(silent), EVENTS.dtype)
-        events["frame"], events["time_ns"] = ends["syn_frame"][clients], ends["sent_ns"][clients]
-        events["flow"] = states["flow"][silent]
-        events["event"] = NUMBER["syn_unanswered"]
-        events["value"] = ends["syns"][clients]
-        states["events"][silent] |= np.uint64(1 << NUMBER["syn_unanswered"])
-        self.counts[NUMBER["syn_unanswered"]] += len(silent)
+    def _at_end(self, places: npt.NDArray[np.intp]) -> Rows:
+        """The late events of the flows at these places, which are counted and remembered with them."""
+        tracker = self._tracker
+        states = tracker.states
+        events, owners = late_events(tracker, places, self._servers)
+        np.bitwise_or.at(states["events"], owners, np.uint64(1) << events["event"].astype(np.uint64))
+        self.counts += np.bincount(events["event"], minlength=len(NAMES))
         return events
 
     def _when_flows_leave(self, places: npt.NDArray[np.intp]) -> None:
-        events = self._of_silent(places)
+        events = self._at_end(places)
         if self._keep:
             self._late.append(events)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
+from analyzer.accelerate.prefetch import prefetch
 from analyzer.events.ack_kernel import acknowledging, repeating
 from analyzer.events.clock_kernel import (
     SOURCE,
@@ -19,14 +20,31 @@ from analyzer.events.clock_kernel import (
 )
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, RECENT, copy_of
+from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, RECENT, copy_of, first_place, identity_of
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
-from analyzer.events.handshake_kernel import opening
+from analyzer.events.handshake_kernel import meeting, opening
 from analyzer.events.loss_kernel import sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
-from analyzer.flows.state import ACKED, BOARD, END_STATE, FLOW_STATE, KEEP_ALIVE, OPEN, SEGMENT, SENT, TCP, WORLD, Sent
+from analyzer.flows.sent_kernel import RING
+from analyzer.flows.state import (
+    ACKED,
+    BOARD,
+    CACHE_LINE,
+    EMPTY,
+    END_LINES,
+    END_STATE,
+    FLOW_STATE,
+    KEEP_ALIVE,
+    OPEN,
+    SEGMENT,
+    SENT,
+    STATE_LINES,
+    TCP,
+    WORLD,
+    Sent,
+)
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
@@ -59,6 +77,8 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     free=rows_of(np.int32),
     recent=rows_of(RECENT),
     sources=rows_of(SOURCE),
+    servers=rows_of(np.uint64),
+    identities=rows_of(np.uint64),
 )
 def judge(
     rows: Any,
@@ -75,24 +95,34 @@ def judge(
     free: Any,
     recent: Any,
     sources: Any,
+    servers: Any,
+    identities: Any,
 ) -> Int:
     """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
 
     `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
     which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
-    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE).
+    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64).
+    `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     world, seg = world_[0], seg_[0]
+    begun: Int = first
+    upto: Int = first
     for i in range(first, len(rows)):
         if world["out"] + ROOM > len(out):
             return i
+        if i == upto:
+            begun, upto = i, min(i + len(identities), len(rows))
+            look_up(rows, begun, upto, states, ends, sent, recent, identities)
         row = rows[i]
         time_ns = row["time_ns"]
         seg["frame"], seg["time_ns"], seg["flow"] = row["frame"], time_ns, row["flow"]
         seg["direction"], seg["events"] = row["direction"], 0
         tcp = row["flow"] >= 0 and row["ip_proto"] == TCP and row["layers"] & LAYER_TCP
         state = states[row["place"] if tcp else 0]
-        if world["frames"] and time_ns < world["previous_ns"]:
+        if not world["frames"]:
+            world["first_ns"] = time_ns
+        elif time_ns < world["previous_ns"]:
             back_to(seg, state, world, out, counts)
         world["previous_ns"] = time_ns
         world["frames"] += 1
@@ -102,7 +132,7 @@ def judge(
             place = np.int64(row["place"])
             me, you = ends[2 * place + end], ends[2 * place + 1 - end]
             seg["end_of"], seg["is_client"] = end, row["direction"] == 0
-            kind, copied, since = copy_of(row, seg, you, recent, world)
+            kind, copied, since = copy_of(row, seg, you, identities[i - begun], recent, world)
             if kind:
                 event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
                 emit(seg, state, world, out, counts, event, 0, copied, since)
@@ -113,9 +143,26 @@ def judge(
             elif not from_before(row, seg, me, you, state, world, out, counts):
                 place_in_streams(row, seg, me, you, state)
                 follow(
-                    row, seg, me, you, state, states, ends, world, out, counts, sent, boards, histograms, free, sources
+                    row,
+                    seg,
+                    me,
+                    you,
+                    state,
+                    states,
+                    ends,
+                    world,
+                    out,
+                    counts,
+                    sent,
+                    boards,
+                    histograms,
+                    free,
+                    sources,
+                    servers,
                 )
                 me["heard"] = 1
+                if not row["flags"] & RST:
+                    me["ttl_low"], me["ttl_high"] = min(me["ttl_low"], row["ttl"]), max(me["ttl_high"], row["ttl"])
                 if me["last_ns"]:
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
                 me["last_ns"], me["last_frame"] = time_ns, row["frame"]
@@ -123,6 +170,30 @@ def judge(
                     me["ip_id"] = seg["ip_id"]
         row["events"] = seg["events"]
     return len(rows)
+
+
+@inline
+def look_up(rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any, recent: Any, identities: Any) -> None:
+    """Fill `identities` of some rows, and have fetched what judging them will ask for."""
+    before = np.int64(EMPTY)
+    for i in range(first, stop):
+        row = rows[i]
+        if row["flow"] < 0 or row["ip_proto"] != TCP:
+            continue
+        identities[i - first] = identity_of(row)
+        prefetch(recent, first_place(identities[i - first]), 0)
+        place = np.int64(row["place"])
+        if place != before:
+            for line in range(STATE_LINES):
+                prefetch(states, place, CACHE_LINE * line)
+            for line in range(END_LINES):
+                prefetch(ends, 2 * place, CACHE_LINE * line)
+                prefetch(ends, 2 * place + 1, CACHE_LINE * line)
+        before = place
+    for i in range(first, stop):
+        row = rows[i]
+        if row["flow"] >= 0 and row["ip_proto"] == TCP and row["flags"] & ACK:
+            prefetch(sent.chain, ends[2 * np.int64(row["place"]) + 1 - low_end(row)]["oldest"] & RING, 0)
 
 
 @inline
@@ -148,6 +219,7 @@ def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
     seg["gap"] = seg["advanced"] = seg["sacked"] = seg["filled"] = 0
     if flags & RST and not me["known"]:  # its number need not be one of the connection's
         seg["start"] = seg["end"] = me["next"]
+        seg["ack"] = 0
         return
     if not me["known"] or (flags & SYN and me["syns"] == 0 and not state["judged"] & ACKED):
         me["known"] = 1
@@ -180,6 +252,13 @@ def forget(me: Any) -> None:
 
 
 @inline
+def shows_handshake(seg: Any, state: Any) -> Any:
+    """Does the server send, behind its SYN-ACK, what it sends in an open connection only?"""
+    more = seg["length"] or seg["flags"] & FIN or seg["advanced"]
+    return state["judged"] & SAW_SYN_ACK and seg["start"] > 0 and more
+
+
+@inline
 def follow(
     row: Any,
     seg: Any,
@@ -196,6 +275,7 @@ def follow(
     histograms: Any,
     free: Any,
     sources: Any,
+    servers: Any,
 ) -> None:
     """Everything that one segment means; the states of both ends move on."""
     flags = seg["flags"]
@@ -204,15 +284,15 @@ def follow(
         letter(seg, state, I)
         return
     if flags & RST:
-        resetting(seg, me, you, state, world, out, counts)
+        resetting(row, seg, me, you, state, world, out, counts)
         return
     if offending(seg, me, you, state):
         return
     if flags & SYN:
         letter(seg, state, H if flags & ACK else S)
-        opening(row, seg, me, you, state, world, out, counts)
+        opening(row, seg, me, you, state, world, out, counts, servers)
         if not flags & ACK:
-            recycling(row, seg, state, world, out, counts, sources)
+            recycling(row, seg, me, state, world, out, counts, sources)
     elif seg["end"] == seg["start"] and seg["has_ack"]:
         letter(seg, state, A)
     if seg["length"]:
@@ -224,7 +304,7 @@ def follow(
         if not probe:
             me["probe"] = 0
         closing(seg, me, you, state, world, out, counts)
-        filling(seg, you, state, world, out, counts)
+        filling(seg, me, you, state, world, out, counts)
         owner = 2 * seg["flow"] + seg["end_of"]
         sending(seg, me, you, probe, state, world, out, counts, sent, boards, owner)
     elif not probe and (seg["start"] < me["next"] or was_sent_before(seg, me)):
@@ -243,13 +323,17 @@ def follow(
     timestamps(seg, me, you, state, world, out, counts)
     remember_timestamps(seg, me, you)
     congestion(row, seg, me, you, state, world, out, counts)
-    if flags & FIN and not me["fin"] and seg["end"] >= me["next"]:
-        me["fin"] = seg["end"] - 1
-        if not you["fin"]:
-            state["closer"] = 1 + seg["end_of"]
+    if (me["syn_ttl"] and not me["syn_met"]) or state["judged"] == SAW_SYN | SAW_SYN_ACK:
+        meeting(row, seg, me, you, state, world, out, counts)
+    if flags & FIN:
+        me["fins"] = min(np.int64(me["fins"]) + 1, 0xFFFF)
+        if not me["fin"] and seg["end"] >= me["next"]:
+            me["fin"], me["fin_ns"] = seg["end"] - 1, seg["time_ns"]
+            if not you["fin"]:
+                state["closer"] = 1 + seg["end_of"]
     if flags & (SYN | ACK) == SYN | ACK:
         me["syn_acked"] = 1
     if flags & SYN:
         state["judged"] |= SAW_SYN_ACK if flags & ACK else SAW_SYN
-    elif state["judged"] and seg["is_client"] and seg["has_ack"]:
+    elif state["judged"] and seg["has_ack"] and (seg["is_client"] or shows_handshake(seg, state)):
         state["judged"] |= ACKED

@@ -67,7 +67,9 @@ def reporting(
                 seg["is_dsack"] = 1
                 doubled(seg, me, you, left, right, C_OUT_OF_ORDER if inside else C_OLD, state, world, out, counts, sent)
                 continue
-        if left >= right or (right > you["next"] and you["heard"] and not you["missing_bytes"]):
+        if left >= right or (
+            right > max(you["next"], me["edge"]) and you["heard"] and me["windows"] and me["scale_known"]
+        ):
             emit(seg, state, world, out, counts, INVALID, 0, 0, right - left)
             continue
         if right > you["una"] and seg["ack"] >= you["una"]:
@@ -100,7 +102,8 @@ def doubled(
     sent: Any,
 ) -> None:
     """A DSACK, and the retransmission that it says was not needed."""
-    me["dsacks"] += 1
+    if not you["probe"]:  # a keep-alive, or a byte into a closed window, is answered so: nothing came twice by accident
+        me["dsacks"] += 1
     number = find_again(you, left, right, sent, world)
     frame = sent.again[number & RING]["frame"] if number else np.int64(0)
     emit(seg, state, world, out, counts, DSACK, cause, frame, right - left)

@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, UINT, Int, inline, kernel, rows_of
+from analyzer.accelerate.prefetch import prefetch
 from analyzer.flows.state import (
     ACKED,
+    CACHE_LINE,
     EMPTY,
     END_STATE,
     FIN,
     FLOW_STATE,
+    INFERRED,
+    PEER,
+    PEERS,
     RST,
+    STATE_LINES,
     SUCCEEDED,
     SYN,
     SYN_ACK,
@@ -28,6 +34,7 @@ BY_HANDSHAKE, BY_PORTS, BY_FIRST = ROLES.index("handshake"), ROLES.index("ports"
 LAYER_TCP, LAYER_UDP = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "udp")
 REASSEMBLED = PACKETS.bit("layers", "reassembled")
 WELL_KNOWN = 1024
+FAR = np.uint32(1 << 30)  # no window is as wide
 
 
 @inline
@@ -46,6 +53,22 @@ def hash_of(row: Any, seed: Any) -> Any:
     src = mix(row["src_hi"] ^ mix(row["src_lo"] ^ seed) ^ np.uint64(row["src_port"]))
     dst = mix(row["dst_hi"] ^ mix(row["dst_lo"] ^ seed) ^ np.uint64(row["dst_port"]))
     return mix(src + dst + np.uint64(row["ip_proto"]))
+
+
+@inline
+def pair_of(row: Any) -> Any:
+    """The same for both directions between two addresses; never 0."""
+    src = mix(row["src_hi"] ^ mix(row["src_lo"]))
+    return mix(src + mix(row["dst_hi"] ^ mix(row["dst_lo"])) + np.uint64(row["ip_version"])) | np.uint64(1)
+
+
+@inline
+def server_of(row: Any) -> Any:
+    """The same for all SYNs to an address and port, and the SYN-ACKs from there; never 0."""
+    port = np.uint64(row["ip_version"]) << np.uint64(16)
+    if row["flags"] & TCP_ACK:
+        return mix(row["src_hi"] ^ mix(row["src_lo"] ^ mix(port | np.uint64(row["src_port"])))) | np.uint64(1)
+    return mix(row["dst_hi"] ^ mix(row["dst_lo"] ^ mix(port | np.uint64(row["dst_port"])))) | np.uint64(1)
 
 
 @inline
@@ -103,12 +126,13 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["seen"] = 0
     state["start_ns"] = state["end_ns"] = row["time_ns"]
     state["first_frame"] = row["frame"]
-    state["syn_ns"] = 0
+    state["syn_ns"] = state["waits_ns"] = 0
     state["rtt_ns"] = -1
+    state["pair"] = state["server"] = 0
     state["events"] = 0
     state["judged"] = 0
     state["closer"] = 0
-    state["letters"] = 0
+    state["letters"] = state["said"] = 0
     for i in range(2):
         state["packets"][i] = state["bytes"][i] = state["payload"][i] = 0
         state["base_known"][i] = 0
@@ -116,7 +140,31 @@ def begin(state: Any, row: Any, end: Int) -> None:
 
 
 @inline
-def follow_tcp(state: Any, row: Any, end: Int) -> None:
+def shows_handshake(state: Any, row: Any, end: Int) -> Any:
+    """Does the server send, behind its SYN-ACK, what it sends in an open connection only?
+
+    Data, a FIN, or the acknowledgment of more than the SYN: then the client's ACK reached it, captured or not.
+    """
+    if np.uint32(row["seq"] - state["base_seq"][end]) >= FAR:
+        return False  # of another connection
+    if row["payload_len"] > 0 or row["flags"] & TCP_FIN:
+        return True
+    beyond = np.uint32(row["ack"] - state["base_seq"][1 - end])
+    return state["base_known"][1 - end] and 1 < beyond < FAR
+
+
+@inline
+def remember_peer(state: Any, peers: Any) -> None:
+    """The time that a handshake takes between these two addresses, at most."""
+    peer = peers[state["pair"] & np.uint64(PEERS - 1)]
+    if peer["pair"] != state["pair"]:
+        peer["pair"], peer["rtt_ns"] = state["pair"], state["rtt_ns"]
+    else:
+        peer["rtt_ns"] = max(peer["rtt_ns"], state["rtt_ns"])
+
+
+@inline
+def follow_tcp(state: Any, row: Any, end: Int, peers: Any) -> None:
     """Handshake, its round-trip time, and how the connection ends."""
     flags, time_ns = row["flags"], row["time_ns"]
     if flags & TCP_SYN or not state["base_known"][end]:
@@ -129,6 +177,8 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
         seen = SYN_ACK if flags & TCP_ACK else SYN
         if state["seen"] & seen:
             state["seen"] |= SYN_AGAIN
+        else:
+            state["waits_ns"], state["pair"], state["server"] = time_ns, pair_of(row), server_of(row)
         state["seen"] |= seen
         if state["roles"] != BY_HANDSHAKE:  # in a simultaneous open, who was first
             state["roles"] = BY_HANDSHAKE
@@ -139,20 +189,48 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
             state["seen"] &= 0xFFFF ^ (RST | RST << 1)  # of a reset before that, the connection did not die
     elif (
         state["seen"] & (SYN | SYN_ACK)
-        and not state["seen"] & ACKED
-        and end == state["client"]
+        and state["seen"] & (ACKED | INFERRED) != ACKED
         and flags & (TCP_ACK | TCP_RST) == TCP_ACK
-    ):  # the client acknowledges: it has got a SYN-ACK, whether that was captured or not
-        state["seen"] |= ACKED
-        once = state["seen"] & (SYN | SYN_ACK | SYN_AGAIN) == SYN | SYN_ACK
-        answered = state["base_known"][1 - end] and row["ack"] == np.uint32(state["base_seq"][1 - end] + 1)
-        if once and answered and time_ns >= state["syn_ns"]:
-            state["rtt_ns"] = max(time_ns - state["syn_ns"], -1)  # a difference beyond int64 is none
+    ):
+        if end == state["client"]:  # it acknowledges: it has got a SYN-ACK, whether that was captured or not
+            state["seen"] = (state["seen"] | ACKED) & (0xFFFF ^ INFERRED)
+            once = state["seen"] & (SYN | SYN_ACK | SYN_AGAIN) == SYN | SYN_ACK
+            answered = state["base_known"][1 - end] and row["ack"] == np.uint32(state["base_seq"][1 - end] + 1)
+            if once and answered and time_ns >= state["syn_ns"]:
+                state["rtt_ns"] = max(time_ns - state["syn_ns"], -1)  # a difference beyond int64 is none
+                remember_peer(state, peers)
+        elif state["seen"] & (SYN_ACK | ACKED) == SYN_ACK and shows_handshake(state, row, end):
+            state["seen"] |= ACKED | INFERRED
     if flags & TCP_FIN:
         state["seen"] |= FIN << end
     both = FIN | FIN << 1
     if flags & TCP_RST and state["seen"] & both != both and not state["seen"] & (RST | RST << 1):
         state["seen"] |= RST << end
+
+
+@inline
+def has_flow(row: Any) -> Any:
+    """Does the frame belong to a conversation: is it of TCP or UDP, with a whole header?"""
+    if row["ip_proto"] == TCP:
+        return row["layers"] & LAYER_TCP != 0 and row["header_len"] >= 20
+    return row["ip_proto"] == UDP and row["layers"] & LAYER_UDP != 0 and row["header_len"] == 8
+
+
+@inline
+def look_up(rows: Any, first: Int, stop: Int, states: Any, table: Any, seed: Any, hashes: Any) -> None:
+    """Fill `hashes` of some rows, and have fetched what following them will ask for."""
+    mask = np.uint64(len(table) - 1)
+    for i in range(first, stop):
+        row = rows[i]
+        if has_flow(row):
+            hashes[i - first] = hash_of(row, seed)
+            prefetch(table, np.int64(hashes[i - first] & mask), 0)
+    for i in range(first, stop):
+        if has_flow(rows[i]):
+            place = np.int64(table[hashes[i - first] & mask])
+            if place != EMPTY:
+                for line in range(STATE_LINES):
+                    prefetch(states, place, CACHE_LINE * line)
 
 
 @kernel(
@@ -164,28 +242,44 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
     room=rows_of(np.int64),
     free=rows_of(np.int32),
     table=rows_of(np.int32),
+    peers=rows_of(PEER),
     seed=UINT,
+    hashes=rows_of(np.uint64),
 )
 def track(
-    rows: Any, first: Int, states: Any, ends: Any, blank: Any, room: Any, free: Any, table: Any, seed: Any
+    rows: Any,
+    first: Int,
+    states: Any,
+    ends: Any,
+    blank: Any,
+    room: Any,
+    free: Any,
+    table: Any,
+    peers: Any,
+    seed: Any,
+    hashes: Any,
 ) -> Int:
     """Give rows from `first` on their `flow`, `direction` and `place`. Returns the row where it stopped.
 
     `states` (FLOW_STATE) and `ends` (END_STATE, two for each) have room[1] places that were ever used, of which the last
-    room[2] in `free` (int32) are free again; room[0] is the number of the next flow. `table` (int32, a power of two, EMPTY
-    where free) finds places. It stops before the end where a new flow finds no room: the caller makes some.
+    room[2] in `free` (int32) are free again; room[0] is the number of the next flow, room[3] the latest time so far. `table`
+    (int32, a power of two, EMPTY where free) finds places; `peers` (PEER, PEERS) has the handshakes of pairs of addresses.
+    It stops before the end where a new flow finds no room: the caller makes some.
+    `hashes` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     mask = np.uint64(len(table) - 1)
+    begun: Int = first
+    upto: Int = first
     for i in range(first, len(rows)):
+        if i == upto:
+            begun, upto = i, min(i + len(hashes), len(rows))
+            look_up(rows, begun, upto, states, table, seed, hashes)
         row = rows[i]
-        layers = row["layers"]
-        if row["ip_proto"] == TCP:
-            if not layers & LAYER_TCP or row["header_len"] < 20:
-                continue
-        elif row["ip_proto"] != UDP or not layers & LAYER_UDP or row["header_len"] != 8:
+        room[3] = max(room[3], row["time_ns"])
+        if not has_flow(row):
             continue
         end = low_end(row)
-        slot = hash_of(row, seed) & mask
+        slot = hashes[i - begun] & mask
         found = np.int64(EMPTY)
         while table[slot] != EMPTY:
             if same_flow(states[table[slot]], row, end):
@@ -224,13 +318,13 @@ def track(
         state["packets"][end] += 1
         state["bytes"][end] += row["length"]
         state["payload"][end] += row["payload_len"]
-        if layers & REASSEMBLED:
+        if row["layers"] & REASSEMBLED:
             state["bytes"][end] += row["more_len"]
-        if layers & REASSEMBLED and row["told"] and state["first_frame"] != row["frame"]:
+        if row["layers"] & REASSEMBLED and row["told"] and state["first_frame"] != row["frame"]:
             state["packets"][end] -= 1  # its first fragment was counted
             state["payload"][end] -= min(np.int64(row["told_len"]), state["payload"][end])
         elif row["ip_proto"] == TCP:
-            follow_tcp(state, row, end)
+            follow_tcp(state, row, end, peers)
         row["direction"] = end ^ state["client"]
     return len(rows)
 

@@ -74,7 +74,7 @@ def read_frames(
             at = record["offset"] + np.int64(record["captured"])
         if checking:  # otherwise most bytes are not needed
             while fetched < min(at + AHEAD, len(buffer)):
-                prefetch(buffer, fetched)
+                prefetch(buffer, fetched, 0)
                 fetched += CACHE_LINE
         decode_record(buffer, record, links, first_frame + n, row, row_words[n])
         if checking:

@@ -31,7 +31,8 @@ from analyzer.tables import EVENTS, PACKETS
 NO_FRAME = 0  # they are numbered from 1
 SYN, ACK = 2, 16
 E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
-E_RENEGING, E_RESET, C_UNREAD = EVENT["sack_reneging"], EVENT["reset"], CAUSE["unread_data"]
+E_RENEGING, E_RESET, E_CLOSING_RESET = (EVENT[name] for name in ("sack_reneging", "reset", "closing_reset"))
+C_UNREAD = CAUSE["unread_data"]
 COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
 
 
@@ -154,7 +155,7 @@ def note_events(events: Any, first: Int, stop: Int, world: Any) -> None:
             world["paws"] = 1
         elif event == E_RENEGING:
             world["reneged"] += 1
-        elif event == E_RESET and cause == C_UNREAD:
+        elif (event == E_RESET or event == E_CLOSING_RESET) and cause == C_UNREAD:
             world["unread"] = 1
 
 

@@ -147,12 +147,14 @@ class NaiveFixer:
         return b"".join(piece for offset, piece in sorted(datagram.pieces.items()) if offset)
 
     def directions(self) -> set[tuple[Any, ...]]:
-        """Those that a Checker knows: it looks at the innermost packets."""
-        checker = NaiveChecker()
+        """Those that a Checker knows: it looks at the innermost packets, of whole datagrams."""
+        checker, joiner = NaiveChecker(joined=True), naive_decode.Joiner()
         found = set()
-        for position, (frame, rows) in enumerate(zip(self.frames, self.rows, strict=True)):
-            if rows and any(checker.check(frame.data, rows[-1], position * MILLISECOND)):
-                found.add(way(rows[-1]))
+        for position, frame in enumerate(self.frames):
+            joiner.time_ns = position * MILLISECOND
+            whole = naive_decode.decoded(frame.data, frame.length, frame.link, fcs=frame.fcs, joiner=joiner)
+            if whole.row["ip_version"] and any(checker.check(whole.data, whole.row, joiner.time_ns)):
+                found.add(way(whole.row))
         return found
 
     def fixed(self) -> list[bytes]:

@@ -15,7 +15,8 @@ from analyzer.prediction.names import NUMBER
 from analyzer.serial import difference
 
 difference = inline(difference)
-FIN, SYN, RST, PSH, ACK, ECE, CWR, ALL_FLAGS = 1, 2, 4, 8, 16, 64, 128, 0x1FF
+FIN, SYN, ACK = 1, 2, 16
+ALL_BUT_PSH = 0x1F7
 AT_ONCE_NS = 1_000_000  # what an ACK lets go is sent within that
 IDLE_NS = 100_000_000  # more than pacing delays a segment
 EARLY_NS = 5_000_000
@@ -29,9 +30,7 @@ def is_predicted(row: Any, own: Any, side: Int) -> Any:
     """Is the segment the one that pred_flags expects?"""
     if not own["predicts"][side] or own["fin"][side] or own["fin_received"][side]:
         return False
-    if row["flags"] & ALL_FLAGS & ~PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> scale(
-        own, 1 - side
-    ):
+    if row["flags"] & ALL_BUT_PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> scale(own, 1 - side):
         return False
     timestamps = agreed(own, O_TIMESTAMPS)
     if row["seq"] != own["rcv_nxt"][side] or row["header_len"] != (32 if timestamps else 20):
