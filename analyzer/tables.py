@@ -72,6 +72,8 @@ PACKETS = Table(
         Column("outer_version", "u1", "IP version of the outermost header of a tunnel, else 0."),
         Column("outer_src", "", "Source address of the outermost IP header of a tunnel.", kind="address", version="outer_version"),
         Column("outer_dst", "", "Destination address of the outermost IP header of a tunnel.", kind="address", version="outer_version"),
+        Column("outer_ip_header_checksum", "u1", "Are the IPv4 header checksums of the tunnel right, as `ip_header_checksum` says it of the innermost one; of several the worst.", kind="enum", words=HEADER_CHECKSUM_STATES),
+        Column("outer_checksum", "u1", "Are the UDP and GRE checksums of the tunnel right, as `checksum` says it of the innermost one: `partial`, `zero` and `bad` if they would be wrong even with right checksums inside them, as which Linux computes them; of several the worst.", kind="enum", words=CHECKSUM_STATES),
         Column("outer_l3_at", "u4", "Where the outermost IP header of a tunnel starts in the frame.", unit="bytes", public=False),
         Column("tunnel_id", "u4", "Identifier of the innermost tunnel that has one: VXLAN or GENEVE network, GTP-U TEID, GRE key, L2TP tunnel and session (16 bits each)."),
         Column("ip_version", "u1", "4 or 6."),
@@ -242,20 +244,22 @@ EVENTS = Table(
     appendix=kinds_markdown(),
 )  # fmt: skip
 
-CHECKED_PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6"}
+CHECKED_PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6", 47: "gre"}
 CHECKSUM_VERDICTS = (
-    "", "valid", "offload", "virtual", "merged", "stale", "corruption", "middlebox", "wrong", "unverifiable", "none",
+    "", "valid", "offload", "virtual", "merged", "stale", "corruption", "middlebox", "tunnel", "wrong",
+    "unverifiable", "none",
 )  # fmt: skip
 
 CHECKSUMS = Table(
     "checksums",
-    "One row per direction: a source, a destination and a protocol of the innermost IP packet, with what its checksums mean. `tcpcap checksums` gives the evidence in words.",
+    "One row per direction: a source, a destination and a protocol of the innermost IP packet, or of one of a tunnel around it, with what its checksums mean. `tcpcap checksums` gives the evidence in words.",
     (
         Column("ip_version", "u1", "4 or 6."),
         Column("src", "", "Source address.", kind="address", version="ip_version"),
         Column("dst", "", "Destination address.", kind="address", version="ip_version"),
         Column("protocol", "u1", "Protocol whose checksum was verified; empty for others, of which only the IPv4 header was.", kind="enum", words=("", *CHECKED_PROTOCOLS.values())),
-        Column("verdict", "u1", "`valid` all are right; `offload` the sender's card finishes them; `virtual` nobody does, on a virtual link or within one host; `merged` merged on arrival (GRO, LRO); `stale` the field holds anything, and the receiver got it right; `corruption` changed on the way, or by the sender; `middlebox` a field was rewritten without updating the checksum; `wrong` wrong, and nothing tells why; `unverifiable` too little was captured; `none` UDP without checksums.", kind="enum", words=CHECKSUM_VERDICTS),
+        Column("verdict", "u1", "`valid` all are right; `offload` the sender's card finishes them; `virtual` nobody does, on a virtual link or within one host; `merged` merged on arrival (GRO, LRO); `stale` the field holds anything, and the receiver got it right; `corruption` changed on the way, or by the sender; `middlebox` a field was rewritten without updating the checksum; `tunnel` nobody computed those of the outer headers of a tunnel, and the receiver drops them; `wrong` wrong, and nothing tells why; `unverifiable` too little was captured; `none` UDP without checksums.", kind="enum", words=CHECKSUM_VERDICTS),
+        Column("outer", "u1", "1 if these are the headers of a tunnel, around another packet: its UDP or GRE checksums, and those of its IPv4 headers."),
         Column("frames", "i8", "Frames of this direction."),
         *(
             Column(word, "i8", f"Frames whose `checksum` is `{word}`.")

@@ -112,7 +112,7 @@ def fix_frames(
         )  # fmt: skip
         stop = np.int64(row["l3_at"]) + np.int64(row["ip_len"])
         for level in range(depth - 1, -1, -1):
-            decode_level(plain, records, i, links, row, scratch, blank, level)
+            decode_level(plain, record, links, row, scratch, blank, level)
             done |= fix_packet(
                 buffer, words, skip, base, end, scratch[0], level, True, done & WROTE != 0, False,
                 directions, slots, full, marked, everything, found,
@@ -142,7 +142,7 @@ def fix_packet(
         minus_zero = everything and state == HEADER_VALID and be16(buffer, at + 10) == ALL_ONES
         if state == HEADER_UNVERIFIABLE:
             done |= why_not(row)
-        elif state == HEADER_BAD and not (everything or marked[direction_of(row, directions, slots, full)]):
+        elif state == HEADER_BAD and not (everything or marked[direction_of(row, outer, directions, slots, full)]):
             done |= LEFT_CORRUPT
         elif state == HEADER_BAD or state == HEADER_ZERO or minus_zero:
             changed = write(buffer, words, skip, at + 10, at, at + (be8(buffer, at) & 15) * 4, 0)
@@ -187,7 +187,7 @@ def fix_packet(
     if state != BAD and state != ZERO and state != PARTIAL:
         return done
     stale = inside or known or everything
-    if state == BAD and not (stale or marked[direction_of(row, directions, slots, full)]):
+    if state == BAD and not (stale or marked[direction_of(row, outer, directions, slots, full)]):
         return done | LEFT_CORRUPT
     wrote, field = WROTE_UDP, at + 6
     if protocol == 6:

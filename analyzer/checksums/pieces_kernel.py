@@ -21,16 +21,16 @@ LEVELS = 64  # more than a frame has tunnels: frame * LEVELS + level is the key 
 
 
 @part
-def decode_level(buffer: Any, records: Any, i: Int, links: Any, row: Any, scratch: Any, blank: Any, level: Int) -> None:
-    """Decode the frame `i`, whose row is known, into `scratch`, but through no more than `level` tunnels."""
+def decode_level(buffer: Any, record: Any, links: Any, row: Any, scratch: Any, blank: Any, level: Int) -> None:
+    """Decode the frame of `record`, whose row is known, into `scratch`, but through no more than `level` tunnels."""
     scratch[0] = blank[0]
     outer = scratch[0]
     outer["frame"] = row["frame"]
     outer["time_ns"] = row["time_ns"]
     outer["length"] = row["length"]
     outer["captured"] = row["captured"]
+    outer["link_direction"] = row["link_direction"]
     outer["quirks"] = row["quirks"] & (CUT | CAPTURED_BEYOND_LENGTH)
-    record = records[i]
     outer["stop"] = decode_frame(buffer, record, links[record["interface"]], outer, level, False)[0]
 
 
@@ -66,7 +66,7 @@ def collect_datagrams(
         depth = np.int64(row["tunnel_depth"])
         for level in range(depth, -1, -1):
             if level < depth:
-                decode_level(buffer, records, i, links, row, scratch, blank, level)
+                decode_level(buffer, records[i], links, row, scratch, blank, level)
                 collect(buffer, words, skip, records[i], scratch[0], level, False, datagrams, begun, heads, found, room)
             else:
                 collect(buffer, words, skip, records[i], row, level, True, datagrams, begun, heads, found, room)

@@ -48,7 +48,8 @@ KEPT_BYTES = 2048  # of the payload of each, to be compared with a retransmissio
 DIRECTION = np.dtype(
     [
         ("src_hi", "u8"), ("src_lo", "u8"), ("dst_hi", "u8"), ("dst_lo", "u8"), ("version", "u1"), ("proto", "u1"),
-        ("ttl_min", "u1"), ("ttl_max", "u1"), ("reverse", "i4"),
+        ("outer", "u1"),  # 1: headers of a tunnel, around another packet
+        ("ttl_min", "u1"), ("ttl_max", "u1"), ("reverse", "i2"),  # an index, 0 without one
         ("frames", "i8"), ("bytes", "i8"), ("last_ns", "i8"),
         ("states", "i8", 7),  # frames by state of the checksum
         ("wrong_last_ns", "i8"),  # capture time of the last that is bad or zero

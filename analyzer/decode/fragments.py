@@ -44,8 +44,8 @@ class Fragments(NamedTuple):
     whole: Any  # u1: the frame up to the end of the IP header of its fragment, then the whole datagram
     words: Any  # u8: the same memory
     record: Any  # RECORDS[1]: that frame
-    joined: Any  # i8[2]: through how many tunnels the datagram put together last was, and how many in this frame
-    scratch: Any  # PACKETS[2]
+    joined: Any  # i8[3]: through how many tunnels the first and the last datagram were that this frame completed, where that begins
+    scratch: Any  # PACKETS[3]: the last is what is said of the headers before that datagram
     blank: Any  # PACKETS[1], zeros
 
 
@@ -63,7 +63,7 @@ def no_fragments() -> Fragments:
         words.view(np.uint8),
         words,
         np.zeros(1, RECORDS.dtype),
-        np.zeros(2, np.int64),
-        np.zeros(2, PACKETS.dtype),
+        np.zeros(3, np.int64),
+        np.zeros(3, PACKETS.dtype),
         np.zeros(1, PACKETS.dtype),
     )

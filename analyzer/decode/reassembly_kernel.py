@@ -64,7 +64,7 @@ def put_together(buffer: Any, record: Any, i: Int, links: Any, rows: Any, fragme
         rows[i] = outer
     if taken < 0:
         return False
-    fragments.joined[1] = 0
+    fragments.joined[0] = level
     for k in range(start - base):
         fragments.whole[k] = buffer[np.uintp(base + k)]
     datagrams(taken, start - base, fragments)
@@ -81,14 +81,17 @@ def datagrams(taken: Int, start: Int, fragments: Any) -> None:
     outer = fragments.scratch[0]
     while True:
         end = join(taken, start, fragments)
-        reason, at, readable, wire, steps = go_on(fragments.whole, start, end, outer)
+        fragments.scratch[2] = outer
+        reason, at, readable, wire, steps = go_on(fragments.whole, start, end, outer, MAX_STEPS, True)
         if outer["layers"] & FRAGMENT:
             taken, start, stop, kind = take_fragment(fragments.whole, 0, end, False, 0, fragments)
             if taken >= 0:
                 continue
             if reason == GO_ON:
                 fragments.scratch[1] = outer
-                reason, at, readable, wire, steps = inside(fragments.whole, at, readable, wire, outer, steps, False)
+                reason, at, readable, wire, steps = inside(
+                    fragments.whole, at, readable, wire, outer, steps, MAX_STEPS, False
+                )
                 if taken == NOT_YET and outer["tunnel_depth"] > fragments.scratch[1]["tunnel_depth"]:
                     fragments.scratch[0] = fragments.scratch[1]
                     hide(outer, start, stop - start, kind)
@@ -97,9 +100,18 @@ def datagrams(taken: Int, start: Int, fragments: Any) -> None:
         return
 
 
+@part
+def whole_level(fragments: Any, level: Int) -> None:
+    """Decode the datagram put together last into the first row of `scratch`, but through no more than `level` tunnels in all."""
+    fragments.scratch[0] = fragments.scratch[2]
+    outer = fragments.scratch[0]
+    end = np.int64(fragments.record[0]["captured"])
+    outer["stop"] = go_on(fragments.whole, fragments.joined[2], end, outer, level, False)[0]
+
+
 @inline
-def go_on(whole: Any, at: Int, end: Int, outer: Any) -> tuple[Int, Int, Int, Int, Int]:
-    """Decode a datagram that begins at `at`; the result is that of `decode_frame` that pauses."""
+def go_on(whole: Any, at: Int, end: Int, outer: Any, depth: Int, pause: bool) -> tuple[Int, Int, Int, Int, Int]:
+    """Decode a datagram that begins at `at`; the result, `depth` and `pause` are those of `decode_frame`."""
     reason, readable, wire, steps = GO_ON, end, end, 0
     six = outer["ip_version"] == 6
     if six or outer["ip_proto"] == 51:
@@ -109,18 +121,18 @@ def go_on(whole: Any, at: Int, end: Int, outer: Any) -> tuple[Int, Int, Int, Int
             outer["l4_at"] = at
             payload(at, readable, wire, outer)
         return reason, at, readable, wire, steps
-    return inside(whole, at, readable, wire, outer, steps, True)
+    return inside(whole, at, readable, wire, outer, steps, depth, pause)
 
 
 @inline
 def inside(
-    whole: Any, at: Int, readable: Int, wire: Int, outer: Any, steps: Int, pause: bool
+    whole: Any, at: Int, readable: Int, wire: Int, outer: Any, steps: Int, depth: Int, pause: bool
 ) -> tuple[Int, Int, Int, Int, Int]:
     """Decode what stands behind the headers of an IP packet."""
-    reason, here, at, readable, wire, steps = carried(whole, 0, at, readable, wire, outer, steps, MAX_STEPS)
+    reason, here, at, readable, wire, steps = carried(whole, 0, at, readable, wire, outer, steps, depth)
     if reason != GO_ON:
         return reason, at, readable, wire, steps
-    return packets(whole, 0, at, readable, wire, 0, here, outer, steps, MAX_STEPS, pause)
+    return packets(whole, 0, at, readable, wire, 0, here, outer, steps, depth, pause)
 
 
 @inline
@@ -197,8 +209,7 @@ def join(taken: Int, start: Int, fragments: Any) -> Int:
     record = fragments.record[0]
     record["offset"] = 0
     record["captured"] = record["length"] = start + total
-    fragments.joined[0] = outer["tunnel_depth"]
-    fragments.joined[1] += 1
+    fragments.joined[1], fragments.joined[2] = outer["tunnel_depth"], start
     outer["layers"] = (outer["layers"] & NO_FRAGMENT) | REASSEMBLED
     outer["ip_proto"] = datagram["next"]
     outer["payload_len"] = outer["payload_captured"] = 0  # those of the fragment

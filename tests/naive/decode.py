@@ -8,9 +8,11 @@ which replaces the original only if it reaches a good IP header.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest import mock
 
 from analyzer.tables import DIRECTIONS, PACKETS, RECEPTIONS
 
@@ -1344,3 +1346,16 @@ UDP_TUNNELS: dict[int, tuple[str, Callable[[Frame, int], None]]] = {
     2152: ("gtpu", gtpu),
     1701: ("l2tp", l2tp),
 }
+
+
+@contextmanager
+def no_deeper(depth: int) -> Iterator[None]:
+    """The decoder enters at most `depth` tunnels."""
+    really = try_tunnel
+
+    def limited(frame: Frame, *rest: Any) -> None:
+        if frame.row["tunnel_depth"] < depth:
+            really(frame, *rest)
+
+    with mock.patch(f"{__name__}.try_tunnel", limited):
+        yield
