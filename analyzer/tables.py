@@ -14,7 +14,7 @@ STOPS = (
     "bad_link_header", "bad_ip_version", "bad_ip_header", "bad_tcp_header", "bad_udp_header", "bad_icmp_header",
     "too_deep",
 )  # fmt: skip
-TUNNELS = ("ipip", "6in4", "gre", "vxlan", "geneve", "gtpu", "l2tp", "erspan")
+TUNNELS = ("ipip", "6in4", "gre", "vxlan", "geneve", "gtpu", "l2tp", "erspan", "teredo", "capwap", "tzsp")
 OPTIONS = (
     "mss", "window_scale", "sack_permitted", "sack", "timestamps", "fast_open", "md5", "mptcp", "ao", "other",
 )  # fmt: skip

@@ -131,7 +131,7 @@ def test_a_link_type_has_a_name() -> None:
     numbers = [link.number for link in LINK_TYPES]
     assert len(set(numbers)) == len(numbers)
     assert (link_name(113), is_decoded(113)) == ("LINUX_SLL", True)
-    assert (link_name(129), is_decoded(129)) == ("ARCNET_LINUX", False)
+    assert (link_name(189), is_decoded(189)) == ("USB_LINUX", False)
     assert (link_name(65000), is_decoded(65000)) == ("link type 65000", False)
 
 

@@ -7,9 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, json_option, snapshots_option, styled, warn
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    UNREADABLE,
+    cli,
+    colour,
+    hosts_option,
+    json_option,
+    snapshots_option,
+    styled,
+    warn,
+)
 
 if TYPE_CHECKING:
+    from analyzer.analysis import Analysis
     from analyzer.capture import Damage
 
 
@@ -60,7 +72,7 @@ def analyze(
         from analyzer.report.console import console_text
 
         click.echo(console_text(analysis, top, styled), nl=False, color=colour())
-    sys.exit(DAMAGED if analysis.damages else OK)
+    sys.exit(_status(analysis))
 
 
 @cli.command()
@@ -84,7 +96,14 @@ def checksums(
     else:
         click.echo(checksum_text(analysis, top, styled), nl=False, color=colour())
         warn(analysis.damages)
-    sys.exit(DAMAGED if analysis.damages else OK)
+    sys.exit(_status(analysis))
+
+
+def _status(analysis: Analysis) -> int:
+    """The exit status that an analysis deserves."""
+    if analysis.account.is_opaque:
+        return UNREADABLE
+    return DAMAGED if analysis.damages else OK
 
 
 @cli.command(name="fix-checksums")

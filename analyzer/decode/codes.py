@@ -41,6 +41,7 @@ T_VXLAN, T_GENEVE, T_GTPU = (
     PACKETS.bit("tunnels", "gtpu"),
 )
 T_L2TP, T_ERSPAN = PACKETS.bit("tunnels", "l2tp"), PACKETS.bit("tunnels", "erspan")
+T_TEREDO, T_CAPWAP, T_TZSP = (PACKETS.bit("tunnels", word) for word in ("teredo", "capwap", "tzsp"))
 
 O_MSS, O_WINDOW_SCALE = PACKETS.bit("options", "mss"), PACKETS.bit("options", "window_scale")
 O_SACK_PERMITTED, O_SACK = PACKETS.bit("options", "sack_permitted"), PACKETS.bit("options", "sack")

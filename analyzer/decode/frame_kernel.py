@@ -112,8 +112,10 @@ def decode_frame(
     row["layers"] = layers
     if here == STOPPED:
         return reason, at, end, wire, 0
-    here, at, reason, layers, steps = walk(buffer, at, end, here, value, row, True, layers, 0)
+    here, at, reason, layers, steps, bound = walk(buffer, at, end, here, value, row, True, layers, 0)
     row["layers"] = layers
+    if bound < wire:
+        end, wire, fcs = min(end, bound), bound, 0
     if here == STOPPED:
         return reason, at, end, wire, steps
     return packets(buffer, base, at, end, wire, fcs, here, row, steps, depth, pause)
@@ -179,7 +181,8 @@ def carried(
         here, at, value, tunnel, identifier = carried_by_ip(buffer, at, end, protocol)
     if here == STOPPED or row["tunnel_depth"] == depth:
         return reason, here, at, end, wire, steps
-    here, at, _, layers, steps = walk(buffer, at, end, here, value, row, False, row["layers"], steps)
+    here, at, _, layers, steps, bound = walk(buffer, at, end, here, value, row, False, row["layers"], steps)
+    end, wire = min(end, bound), min(wire, bound)
     if here == STOPPED or not is_good_ip(buffer, at, end, 4 if here == IPV4_HERE else 6):
         return reason, here, at, end, wire, steps
     steps += 1

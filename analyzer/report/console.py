@@ -87,8 +87,18 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
 
 def _answer(analysis: Analysis) -> str:
     """What a reader wants to know first, in a sentence or two."""
-    parts = [_verdict(analysis), _corrupt(analysis), _overview(analysis)]
+    parts = [_opaque(analysis) or _verdict(analysis), _corrupt(analysis), _overview(analysis)]
     return " ".join(part for part in parts if part)
+
+
+def _opaque(analysis: Analysis) -> str:
+    """That nothing can be said, and why."""
+    if not analysis.account.is_opaque:
+        return ""
+    names = sorted({link_name(interface.link_type) for interface in analysis.interfaces})
+    return (
+        f"No frame of this capture can be decoded: its link layer ({', '.join(names)}) carries no IP that tcpcap reads."
+    )
 
 
 def _corrupt(analysis: Analysis) -> str:

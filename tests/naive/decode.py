@@ -385,6 +385,9 @@ def pppoe(frame: Frame, at: int) -> None:
     """PPPoE session: version and type 1, code 1, session 2, length 2; then PPP without address and control."""
     frame.found("pppoe", at)
     frame.need(at, 6)
+    end = at + 6 + frame.number(at + 4, 2)
+    if end < frame.wire_end:
+        frame.wire_end, frame.fcs = end, 0
     ppp_protocol(frame, at + 6)
 
 
@@ -494,11 +497,13 @@ def behind_monitor_header(frame: Frame, at: int, size: int) -> None:
     wlan(frame, at + size)
 
 
-def wlan(frame: Frame, at: int, padded: bool = False) -> None:
+def wlan(frame: Frame, at: int, padded: bool = False, exchanged: bool = False) -> None:
     """802.11: frame control 2, duration 2, three or four addresses, sequence 2, QoS 2, HT control 4."""
     frame.need(at, 2)
     frame.row["layers"] |= {"wlan"}
     kind, flags = frame.number(at, 1), frame.number(at + 1, 1)
+    if exchanged:
+        kind, flags = flags, kind
     subtype = kind >> 4
     if kind & 0b11:
         raise Stop("bad_link_header")
@@ -600,10 +605,155 @@ def prepended_tag(frame: Frame, at: int) -> None:
     ethernet(frame, at + 4)
 
 
+def of_type(frame: Frame, at: int, number: int) -> None:
+    """A frame of a link type that another header names."""
+    kinds = {
+        0: null,
+        1: ethernet,
+        9: ppp,
+        12: raw,
+        14: raw,
+        50: ppp,
+        101: raw,
+        104: cisco_hdlc,
+        105: wlan,
+        107: frame_relay,
+    }
+    {**kinds, 108: null}.get(number, unknown_link)(frame, at)
+
+
+def little(frame: Frame, at: int, size: int) -> int:
+    """A number, least significant byte first."""
+    return int.from_bytes(frame.data[at : at + size], "little")
+
+
+def ppi(frame: Frame, at: int) -> None:
+    """Per-packet information: version 1, flags 1, length 2, link type 4, fields; all least significant byte first."""
+    frame.need(at, 8)
+    size = little(frame, at + 2, 2)
+    if size < 8:
+        raise Stop("bad_link_header")
+    frame.need(at, size)
+    place, fcs = 8, 0
+    while place + 4 <= size:
+        kind, length = little(frame, at + place, 2), little(frame, at + place + 2, 2)
+        if kind == 2 and length >= 10 and place + 14 <= size:  # of 802.11: time 8, flags 2
+            flags = little(frame, at + place + 12, 2)
+            fcs = 4 if flags & 1 else 0
+        place += 4 + length
+        if frame.number(at + 1, 1) & 1:
+            place = (place + 3) // 4 * 4
+    frame.fcs = max(frame.fcs, fcs)
+    of_type(frame, at + size, little(frame, at + 4, 4))
+
+
+def pktap(frame: Frame, at: int) -> None:
+    """Apple's pktap: length 4, type of record 4, link type 4, ... flags 4 at 36."""
+    frame.need(at, 12)
+    size, kind = little(frame, at, 4), little(frame, at + 4, 4)
+    if size < 108 or kind > 1:
+        raise Stop("bad_link_header")
+    frame.need(at, size)
+    direction = little(frame, at + 36, 4) & 3
+    if direction in (1, 2):
+        frame.row["link_direction"] = DIRECTIONS[direction]
+    if kind == 0:
+        raise Stop("no_ip")
+    of_type(frame, at + size, little(frame, at + 8, 4))
+
+
+def user_2(frame: Frame, at: int) -> None:
+    """What macOS wrote before pktap had its number; else somebody's own link type."""
+    frame.need(at, 12)
+    if little(frame, at, 4) < 108 or little(frame, at + 4, 4) > 1:
+        raise Stop("link_type")
+    pktap(frame, at)
+
+
+def juniper(number: int) -> Callable[[Frame, int], None]:
+    """Juniper's header before a frame of a link type: "MGC" 3, flags 1, perhaps the length of extensions 2 and they."""
+
+    def decode(frame: Frame, at: int) -> None:
+        frame.need(at, 4)
+        if frame.number(at, 3) != 0x4D4743:
+            raise Stop("bad_link_header")
+        flags = frame.number(at + 3, 1)
+        frame.row["link_direction"] = "in" if flags & 1 else "out"
+        behind = at + 4
+        if flags & 0x80:
+            frame.need(at, 6)
+            behind = at + 6 + frame.number(at + 4, 2)
+            frame.need(at, behind - at)
+        if not flags & 2:
+            of_type(frame, behind, number)
+        frame.need(behind, 4)
+        protocol = little(frame, behind, 4)
+        {2: ipv4, 5: mpls, 6: ipv6}.get(protocol, no_ip)(frame, behind + 4)
+
+    return decode
+
+
+def no_ip(frame: Frame, at: int) -> None:
+    """Something else."""
+    raise Stop("no_ip")
+
+
+def erf(frame: Frame, at: int) -> None:
+    """A record of Endace's: time 8, type 1, flags 1, lengths 6; extension headers of 8 bytes while the highest bit is set."""
+    frame.need(at, 16)
+    kind = frame.number(at + 8, 1)
+    at += 16
+    more = kind & 0x80
+    while more:
+        frame.need(at, 8)
+        more = frame.number(at, 1) & 0x80
+        at += 8
+    kind &= 0x7F
+    if kind in (2, 11, 16, 20):
+        frame.need(at, 2)
+        ethernet(frame, at + 2)
+    if kind in (1, 10, 15, 19):
+        frame.need(at, 4)
+        if frame.number(at, 2) == 0xFF03:
+            ppp(frame, at)
+        if frame.number(at, 2) in (0x0F00, 0x8F00):
+            cisco_hdlc(frame, at)
+    if kind == 22:
+        ipv4(frame, at)
+    if kind == 23:
+        ipv6(frame, at)
+    raise Stop("no_ip")
+
+
+def arcnet(frame: Frame, at: int, size: int = 3) -> None:
+    """ARCNET: source 1, destination 1, perhaps an offset 2, protocol 1; in RFC 1201 split flag 1 and sequence 2."""
+    frame.need(at, size)
+    at += size
+    kind = frame.number(at - 1, 1)
+    if kind == 240:
+        ipv4(frame, at)
+    if kind not in (196, 212):
+        raise Stop("no_ip")
+    frame.need(at, 3)
+    if frame.number(at, 1) == 0xFF:
+        at += 3
+        frame.need(at, 3)
+    split = frame.number(at, 1)
+    if split and split % 2 == 0:
+        raise Stop("no_ip")
+    (ipv4 if kind == 212 else ipv6)(frame, at + 3)
+
+
+def arcnet_linux(frame: Frame, at: int) -> None:
+    """With the offset."""
+    arcnet(frame, at, 5)
+
+
 LINKS: dict[int, Callable[[Frame, int], None]] = {
     0: null,
     1: ethernet,
     6: token_ring,
+    7: arcnet,
     9: ppp,
     10: fddi,
     12: raw,
@@ -620,8 +770,16 @@ LINKS: dict[int, Callable[[Frame, int], None]] = {
     117: pflog,
     119: prism,
     127: radiotap,
+    129: arcnet_linux,
+    149: user_2,
     163: avs,
     166: ppp_pppd,
+    178: juniper(1),
+    179: juniper(9),
+    180: juniper(107),
+    181: juniper(104),
+    192: ppi,
+    197: erf,
     204: ppp_with_direction,
     205: cisco_hdlc_with_direction,
     226: ipnet,
@@ -629,6 +787,7 @@ LINKS: dict[int, Callable[[Frame, int], None]] = {
     229: only_ipv6,
     239: nflog,
     242: ipoib,
+    258: pktap,
     274: mpacket,
     276: sll2,
     281: dsa,
@@ -669,6 +828,11 @@ def ether_type(frame: Frame, value: int, at: int, *, like_ethernet: bool) -> Non
         frame.found("arp", at)
     if value == 0x8864:
         pppoe(frame, at)
+    if value == 0x2452:
+        frame.own_link = False
+        wlan(frame, at)
+    if value == 0x894F:
+        nsh(frame, at)
     if value in (0x8847, 0x8848):
         mpls(frame, at)
     raise Stop("no_ip")
@@ -721,6 +885,18 @@ def mpls(frame: Frame, at: int) -> None:
         frame.need(at, 4)
         at += 4
     ethernet(frame, at)
+
+
+def nsh(frame: Frame, at: int) -> None:
+    """RFC 8300: a length in 4 bytes in the low 6 bits of the first 2, metadata type 1, next protocol 1, the rest."""
+    frame.own_link = False
+    frame.step()
+    frame.need(at, 8)
+    size = (frame.number(at, 2) & 0x3F) * 4
+    if size < 8:
+        raise Stop("bad_link_header")
+    frame.need(at, size)
+    {1: ipv4, 2: ipv6, 3: ethernet, 5: mpls}.get(frame.number(at + 3, 1), no_ip)(frame, at + size)
 
 
 def llc(frame: Frame, at: int) -> None:
@@ -1099,6 +1275,9 @@ def udp(frame: Frame, at: int) -> None:
             word, header = UDP_TUNNELS[port]
             try_tunnel(frame, word, header, at + 8, end)
             break
+    else:
+        if certainly_gtpu(frame.data[at + 8 : min(end, len(frame.data))]):
+            try_tunnel(frame, "gtpu", gtpu, at + 8, end)
     stop_with_payload(frame, "decoded", at + 8, end)
 
 
@@ -1241,6 +1420,8 @@ def gre_plain(frame: Frame, at: int) -> None:
         ethernet(frame, at)
     if carried == 0x88BE:
         erspan(frame, at + 8 if numbered else at)
+    if carried >> 8 == 0x82:  # Aruba
+        wlan(frame, at)
     if carried == 0x22EB:
         check(frame, at, 12)
         erspan(frame, at + 20 if frame.number(at + 11, 1) & 1 else at + 12)
@@ -1314,6 +1495,75 @@ def gtpu(frame: Frame, at: int) -> None:
     ip_by_version(frame, at, 4, 6)
 
 
+def certainly_gtpu(payload: bytes) -> bool:
+    """Is it GTP-U, on whatever port: do its length and that of the IP packet in it both end where the datagram does?"""
+    if len(payload) < 28 or payload[0] >> 3 != 6 or payload[1] != 0xFF:
+        return False
+    if int.from_bytes(payload[2:4], "big") != len(payload) - 8:
+        return False
+    at = 8
+    if payload[0] & 7:
+        following = payload[11] if payload[0] & 4 else 0
+        at = 12
+        while following:
+            if at >= len(payload) or payload[at] == 0 or at + payload[at] * 4 > len(payload):
+                return False
+            at += payload[at] * 4
+            following = payload[at - 1]
+    packet = payload[at:]
+    if len(packet) < 20:
+        return False
+    if packet[0] >> 4 == 4:
+        return bool(packet[0] & 15 >= 5) and int.from_bytes(packet[2:4], "big") == len(packet)
+    return packet[0] >> 4 == 6 and int.from_bytes(packet[4:6], "big") + 40 == len(packet)
+
+
+def teredo(frame: Frame, at: int) -> None:
+    """RFC 4380: IPv6, perhaps behind an authentication (type 2, lengths 1 and 1, both, nonce 8, confirmation 1) and an origin 8."""
+    if frame.has(at, 4) and frame.number(at, 2) == 1:
+        at += 13 + frame.number(at + 2, 1) + frame.number(at + 3, 1)
+    if frame.has(at, 2) and frame.number(at, 2) == 0:
+        at += 8
+    ipv6(frame, at)
+
+
+def capwap(frame: Frame, at: int) -> None:
+    """RFC 5415 section 4.3: preamble 1, then 24 bits: length 5, radio 5, binding 5, T, F, L, W, M, K and 3 more."""
+    check(frame, at, 8)
+    if frame.number(at, 1):
+        raise NotATunnel
+    bits = frame.number(at + 1, 3)
+    size, binding, native = (bits >> 19) * 4, bits >> 9 & 31, bits & 0x100
+    if bits & 0x88 or size < 8:
+        raise NotATunnel
+    check(frame, at + size, 2)
+    if not native:
+        ethernet(frame, at + size)
+    if binding != 1:
+        raise NotATunnel
+    wlan(frame, at + size, exchanged=bool(frame.number(at + size, 1) & 3))
+
+
+def tzsp(frame: Frame, at: int) -> None:
+    """TZSP: version 1, type 1, what is carried 2, tags until one of type 1."""
+    check(frame, at, 4)
+    if frame.number(at, 1) != 1 or frame.number(at + 1, 1) > 1:
+        raise NotATunnel
+    kind = frame.number(at + 2, 2)
+    at += 4
+    while frame.has(at, 1) and frame.number(at, 1) != 1:
+        if frame.number(at, 1) == 0:
+            at += 1
+            continue
+        check(frame, at, 2)
+        at += 2 + frame.number(at + 1, 1)
+    if kind == 1:
+        ethernet(frame, at + 1)
+    if kind == 18:
+        wlan(frame, at + 1)
+    raise NotATunnel
+
+
 def l2tp(frame: Frame, at: int) -> None:
     """L2TP version 2, data message: flags 2, length 2, tunnel 2, session 2, sequence numbers 4, offset; then PPP."""
     check(frame, at, 2)
@@ -1345,6 +1595,9 @@ UDP_TUNNELS: dict[int, tuple[str, Callable[[Frame, int], None]]] = {
     6081: ("geneve", geneve),
     2152: ("gtpu", gtpu),
     1701: ("l2tp", l2tp),
+    3544: ("teredo", teredo),
+    5247: ("capwap", capwap),
+    37008: ("tzsp", tzsp),
 }
 
 
