@@ -387,10 +387,10 @@ EXCLUSIONS = (
         lambda row, said, shape: has(row, "stop", "truncated"),
     ),
     Exclusion(
-        "802.11 in GRE",
-        "what an Aruba access point mirrors is no tunnel of the network, and is not followed",
+        "frames behind the first of an aggregate",
+        "of an 802.11 A-MSDU the table shows the first frame, tshark all of them",
         frozenset({"tunnel_depth"}),
-        lambda row, said, shape: "gre:wlan" in ":".join(shape.protocols) and row["ip_proto"] == 47,
+        lambda row, said, shape: ":".join(shape.protocols).partition("wlan")[2].count("llc") > 1,
     ),
 )
 OF_FRAGMENTS = (
