@@ -189,7 +189,9 @@ FLOWS = Table(
         Column("last_frame", "i8", "Number of the last frame."),
         Column("previous", "i8", "The flow that used the same addresses and ports before, -1 where there is none."),
         Column("since_previous_ns", "i8", "Time from the last frame of that flow to the first of this one; 0 without one.", unit="ns"),
-        Column("client_packets", "i8", "Packets from the client."),
+        Column("leg_of", "i8", "The flow that has the same packets on the other side of a NAT, and came first: their SYN has the same ports, ISN, timestamp and IPv4 ID, and one other address. What happens on both is said there, and each packet is counted there. -1 without one."),
+        Column("leg", "i8", "Of that flow, the latest that is another leg of it; else -1."),
+        Column("client_packets", "i8", "Packets from the client; what the capture holds again (events `capture_duplicate`) is not counted, here and in the columns that follow."),
         Column("server_packets", "i8", "Packets from the server."),
         Column("client_bytes", "i8", "Bytes of the client's frames on the wire.", unit="bytes"),
         Column("server_bytes", "i8", "Bytes of the server's frames on the wire.", unit="bytes"),
@@ -218,6 +220,7 @@ EVENTS = Table(
         Column("cause", "u1", "Why, or of which sort it is.", kind="enum", words=CAUSES),
         Column("related_frame", "i8", "The frame it refers to, such as the first transmission of what is sent again; 0 without one, or where that is not known any more (it was acknowledged, or not captured)."),
         Column("value", "i8", "How much; what it counts depends on the event."),
+        Column("late", "u1", "Was it said at a later frame.", public=False),
     ),
     appendix=kinds_markdown(),
 )  # fmt: skip

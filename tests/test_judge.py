@@ -19,7 +19,7 @@ from analyzer.capture import open_capture
 from analyzer.decode import decode
 from analyzer.events.judge import OUT_CAPACITY, Judge
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import BLOCKS, HOLES, SENT_CAPACITY
+from analyzer.flows.state import BLOCKS, DOUBTS, HOLES, SENT_CAPACITY
 from analyzer.kinds import CAUSES, KINDS, NAMES
 from analyzer.passes import table_rows
 from analyzer.schema import Rows
@@ -688,7 +688,7 @@ def assert_twin_agrees(rows: Rows, name: str) -> tuple[Verdict, Judged]:
 
 def fits(twin: Verdict) -> bool:
     """Had the engine room for all that the twin remembers?"""
-    return twin.most_holes <= HOLES and twin.most_blocks <= BLOCKS
+    return twin.most_holes <= HOLES and twin.most_blocks <= BLOCKS and twin.most_doubts <= DOUBTS
 
 
 @pytest.mark.parametrize("first", range(0, len(SEEDS), AT_ONCE))

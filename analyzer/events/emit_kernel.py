@@ -10,7 +10,7 @@ from analyzer.accelerate import Int, inline
 from analyzer.flows.state import HISTORY
 
 FIN, SYN, RST, ACK, ECE, CWR = 1, 2, 4, 16, 64, 128
-ROOM = 32  # more than the events that one frame can have
+ROOM = 64  # more than the events that one frame can have
 
 
 @inline
@@ -21,7 +21,7 @@ def emit(
     row = out[world["out"]]
     row["frame"], row["time_ns"] = seg["frame"], seg["time_ns"]
     row["flow"], row["direction"] = seg["flow"], seg["direction"]
-    row["event"], row["cause"] = kind, cause
+    row["event"], row["cause"], row["late"] = kind, cause, 0
     row["related_frame"], row["value"] = related, value
     world["out"] += 1
     counts[kind] += 1
@@ -31,10 +31,15 @@ def emit(
 
 
 @inline
-def letter(seg: Any, state: Any, lower: Int, of_other: bool = False) -> None:
-    """Add a letter to the history, once an end, which is bit 7 of the code. `of_other`: it tells of the other end."""
-    end = np.int64(seg["end_of"])
-    code = lower | (1 - end if of_other else end) << 7
+def letter(seg: Any, state: Any, lower: Int) -> None:
+    """Add a letter to the history for the end that sent the segment at hand."""
+    add_letter(lower, np.int64(seg["end_of"]), state)
+
+
+@inline
+def add_letter(lower: Int, end: Int, state: Any) -> None:
+    """Add a letter to the history, once an end, which is bit 7 of the code."""
+    code = lower | end << 7
     count = state["letters"]
     for i in range(count):
         if state["history"][i] == code:

@@ -76,6 +76,10 @@ class Judge:
                 break
         tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]
 
+    def seen(self, name: str) -> int:
+        """What it has seen of the capture as a whole: a field of WORLD."""
+        return int(self._world[name][0])
+
     def add(self, rows: Rows) -> None:
         """Judge, where nobody asks for the events."""
         for _ in self.judge(rows):
@@ -86,14 +90,27 @@ class Judge:
         yield from self._late
         self._late.clear()
         places = self._tracker.places()
+        yield from self._settled(places)
         events = self._of_silent(places)
         if len(events):
             yield events
 
+    def _settled(self, places: npt.NDArray[np.intp]) -> Iterator[Rows]:
+        """The events of flows at these places that waited for what came; it will not come any more."""
+        from analyzer.events.judge_kernel import settle_all
+
+        tracker = self._tracker
+        waiting = (tracker.ends["doubts"].reshape(-1, 2)[places] > 0).any(axis=1)
+        some = np.ascontiguousarray(places[waiting], np.int64)
+        at = 0
+        while at < len(some):
+            at = settle_all(some, at, tracker.states, tracker.ends, self._world, self._out, self.counts, self._boards)
+            yield self._taken().copy()
+
     def _of_silent(self, places: npt.NDArray[np.intp]) -> Rows:
         """`syn_unanswered`, of the flows at these places that ended so."""
         states = self._tracker.states
-        silent = places[final_states(states, places) == UNANSWERED]
+        silent = places[(final_states(states, places) == UNANSWERED) & (states["leg_of"][places] < 0)]
         clients = 2 * silent + states["client"][silent]
         ends = self._tracker.ends  # field by field: a copy of all would be large
         events = np.zeros(len(silent), EVENTS.dtype)
@@ -106,9 +123,9 @@ class Judge:
         return events
 
     def _when_flows_leave(self, places: npt.NDArray[np.intp]) -> None:
-        events = self._of_silent(places)
-        if self._keep:
-            self._late.append(events)
+        for events in (*self._settled(places), self._of_silent(places)):
+            if self._keep and len(events):
+                self._late.append(events)
 
     def _taken(self) -> Rows:
         taken = self._out[: int(self._world["out"][0])]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, rows_of
-from analyzer.events.ack_kernel import acknowledging, repeating
+from analyzer.events.ack_kernel import acknowledging, answering_copy, repeating
 from analyzer.events.clock_kernel import (
     SOURCE,
     id_behind,
@@ -19,14 +19,31 @@ from analyzer.events.clock_kernel import (
 )
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, RECENT, copy_of
+from analyzer.events.copies_kernel import BY_ANYONE, BY_CAPTURE, BY_NETWORK, NO_COPY, RECENT, copy_of, piece_of
+from analyzer.events.doubt_kernel import count_copy, doubt, doubts_of, outdated, settle
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import opening
 from analyzer.events.loss_kernel import sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
-from analyzer.flows.state import ACKED, BOARD, END_STATE, FLOW_STATE, KEEP_ALIVE, OPEN, SEGMENT, SENT, TCP, WORLD
+from analyzer.flows.sent_kernel import RING
+from analyzer.flows.state import (
+    ACKED,
+    BOARD,
+    COPY,
+    END_STATE,
+    FLOW_STATE,
+    IDS_SAME,
+    IDS_VARY,
+    JOINED_NS,
+    KEEP_ALIVE,
+    OPEN,
+    SEGMENT,
+    SENT,
+    TCP,
+    WORLD,
+)
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
@@ -87,52 +104,106 @@ def judge(
         if world["out"] + ROOM > len(out):
             return i
         row = rows[i]
-        time_ns = row["time_ns"]
+        time_ns, interface = row["time_ns"], np.int64(row["interface"])
         seg["frame"], seg["time_ns"], seg["flow"] = row["frame"], time_ns, row["flow"]
         seg["direction"], seg["events"] = row["direction"], 0
         tcp = row["flow"] >= 0 and row["ip_proto"] == TCP and row["layers"] & LAYER_TCP
-        state = states[row["place"] if tcp else 0]
-        if world["frames"] and time_ns < world["previous_ns"]:
+        place = np.int64(row["place"]) if tcp else np.int64(0)
+        state = states[place]
+        if world["frames"] and time_ns < world["previous_ns"] and interface == world["previous_interface"]:
             back_to(seg, state, world, out, counts)
-        world["previous_ns"] = time_ns
+        world["previous_ns"], world["previous_interface"] = time_ns, interface
         world["frames"] += 1
         stop = row["stop"]
         if tcp and not row["layers"] & LAYER_FRAGMENT and (stop == DECODED or stop == TRUNCATED):
             end = low_end(row)
-            place = np.int64(row["place"])
+            if state["leg_of"] >= 0 and states[state["leg_place"]]["flow"] == state["leg_of"]:
+                # The other side of a NAT: all that passes there belongs to the connection that was seen first.
+                end ^= np.int64(state["client"]) ^ np.int64(states[state["leg_place"]]["client"])
+                place = np.int64(state["leg_place"])
+                count_on(row, state, states[place], end)
+                state = states[place]
+                seg["flow"] = state["flow"]
             me, you = ends[2 * place + end], ends[2 * place + 1 - end]
             seg["end_of"], seg["is_client"] = end, row["direction"] == 0
-            kind, copied, since = copy_of(row, seg, you, recent, world)
+            seg["interface"], seg["size"] = interface, row["length"]
+            owner = 2 * seg["flow"] + end
+            if me["doubts"]:
+                outdated(seg, me, owner, state, world, out, counts, boards)
+            if you["doubts"]:
+                outdated(seg, you, owner ^ 1, state, world, out, counts, boards)
+            kind, copied, since = copy_of(row, seg, me, you, recent, world)
+            if kind == NO_COPY and me["heard"] and seg["place"] != me["place"]:
+                place_in_streams(row, seg, me, you, state)
+                number = piece_of(seg, me, sent, world)
+                if number:
+                    kind, copied = BY_CAPTURE, sent[number & RING]["frame"]
+                    since = time_ns - sent[number & RING]["time_ns"]
             if kind:
-                event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
-                emit(seg, state, world, out, counts, event, 0, copied, since)
                 me["copies"] += 1
-                if kind == BY_NETWORK and me["heard"] and me["timestamps"]:  # its receiver looks at it again
+                if kind == BY_CAPTURE:
+                    emit(seg, state, world, out, counts, CAPTURE_DUPLICATE, 0, copied, since)
+                    count_copy(state, end, row["length"], row["payload_len"], world)
+                elif kind == BY_ANYONE:
                     place_in_streams(row, seg, me, you, state)
-                    paws(seg, me, you, state, world, out, counts)
+                    at = doubt(seg, me, owner, COPY, seg["start"], seg["end"], state, world, out, counts, boards)
+                    board = boards[doubts_of(me, owner, boards)]
+                    board["doubt_related"][at], board["doubt_value"][at] = copied, since
+                else:
+                    emit(seg, state, world, out, counts, NETWORK_DUPLICATE, 0, copied, since)
+                    if me["heard"] and me["timestamps"]:  # its receiver looks at it again
+                        place_in_streams(row, seg, me, you, state)
+                        paws(seg, me, you, state, world, out, counts)
             elif not from_before(row, seg, me, you, state, world, out, counts):
                 place_in_streams(row, seg, me, you, state)
                 follow(
                     row, seg, me, you, state, states, ends, world, out, counts, sent, boards, histograms, free, sources
                 )
-                me["heard"] = 1
+                if me["heard"] == 0:
+                    me["heard"] = 1
+                    me["place"] = seg["place"]
                 if me["last_ns"]:
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
                 me["last_ns"], me["last_frame"] = time_ns, row["frame"]
-                if seg["ip_id"] and not id_behind(seg, me):
-                    me["ip_id"] = seg["ip_id"]
+                note_id(seg, me)
         row["events"] = seg["events"]
     return len(rows)
 
 
 @inline
 def back_to(seg: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
-    """The clock of the capture went back. It says nothing of the flow."""
-    events, flow, direction = state["events"], seg["flow"], seg["direction"]
+    """The clock of the capture went back, unless another capture begins here. It says nothing of the flow."""
     back = world["previous_ns"] - seg["time_ns"]
+    if back > JOINED_NS:
+        return
+    events, flow, direction = state["events"], seg["flow"], seg["direction"]
     seg["flow"], seg["direction"] = -1, 0
     emit(seg, state, world, out, counts, CLOCK, 0, 0, max(back, 0))
     state["events"], seg["flow"], seg["direction"] = events, flow, direction
+
+
+@inline
+def count_on(row: Any, leg: Any, root: Any, end: Int) -> None:
+    """A packet that was counted on one leg of a connection counts on the other. `end` is that of the latter."""
+    own = end ^ np.int64(leg["client"]) ^ np.int64(root["client"])
+    leg["packets"][own] -= 1
+    leg["bytes"][own] -= row["length"]
+    leg["payload"][own] -= row["payload_len"]
+    root["packets"][end] += 1
+    root["bytes"][end] += row["length"]
+    root["payload"][end] += row["payload_len"]
+
+
+@inline
+def note_id(seg: Any, me: Any) -> None:
+    """The highest IPv4 ID of the end, and whether its packets have one each."""
+    if seg["ip_id"]:
+        if seg["ip_id"] == me["ip_id"]:
+            me["ids"] = IDS_SAME
+        elif me["ip_id"]:
+            me["ids"] = IDS_VARY
+        if not id_behind(seg, me):
+            me["ip_id"] = seg["ip_id"]
 
 
 @inline
@@ -145,7 +216,7 @@ def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
     seg["tsval"], seg["tsecr"] = row["tsval"], row["tsecr"]
     seg["ip_id"] = row["ip_id"] if row["layers"] & IPV4 else 0
     seg["late"] = seg["is_dsack"] = 0
-    seg["gap"] = seg["advanced"] = seg["sacked"] = seg["filled"] = 0
+    seg["advanced"] = seg["sacked"] = seg["filled"] = 0
     if flags & RST and not me["known"]:  # its number need not be one of the connection's
         seg["start"] = seg["end"] = me["next"]
         return
@@ -175,6 +246,7 @@ def forget(me: Any) -> None:
     """A stream that begins anew: nothing that was remembered in the numbers of before holds."""
     me["board"] = -1
     me["phase"] = OPEN
+    me["doubts"] = me["lagging"] = me["captured"] = 0
     me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
     me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["told_ns"] = 0
 
@@ -215,8 +287,10 @@ def follow(
             recycling(row, seg, state, world, out, counts, sources)
     elif seg["end"] == seg["start"] and seg["has_ack"]:
         letter(seg, state, A)
+        world["pure_acks"] += 1
     if seg["length"]:
         letter(seg, state, D)
+        world["data"] += 1
     if flags & FIN:
         letter(seg, state, F)
     probe = probing(seg, me, you, state, world, out, counts)
@@ -237,9 +311,13 @@ def follow(
         answered = answering(seg, me, you, state, world, out, counts)
         challenging(seg, me, you, state, world, out, counts)
         repeating(seg, me, you, answered, state, world, out, counts)
+        if you["doubts"]:
+            answering_copy(row, seg, me, you, answered, state, world, out, counts, boards, owner)
         offering(seg, me, you, state, world, out, counts)
     if not over(me, you):
         paws(seg, me, you, state, world, out, counts)
+    if world["pure_acks"] == 0 and echoes_unseen(seg, you):
+        world["unseen_acks"] += 1
     timestamps(seg, me, you, state, world, out, counts)
     remember_timestamps(seg, me, you)
     congestion(row, seg, me, you, state, world, out, counts)
@@ -251,5 +329,43 @@ def follow(
         me["syn_acked"] = 1
     if flags & SYN:
         state["judged"] |= SAW_SYN_ACK if flags & ACK else SAW_SYN
+        if not flags & ACK:
+            state["syn_ns"] = seg["time_ns"]
     elif state["judged"] and seg["is_client"] and seg["has_ack"]:
+        once = state["judged"] == SAW_SYN | SAW_SYN_ACK and me["syns"] == 1 and you["syns"] == 1
+        if once and seg["ack"] == 1:
+            state["rtt_ns"] = max(seg["time_ns"] - state["syn_ns"], -1)  # a difference beyond int64 is none
         state["judged"] |= ACKED
+
+
+@inline
+def echoes_unseen(seg: Any, you: Any) -> Any:
+    """Does it echo a timestamp that came with an ACK which was not captured?"""
+    told = seg["has_tsval"] and seg["has_ack"] and you["timestamps"] and not you["missing_bytes"]
+    return told and difference(seg["tsecr"], you["tsval"]) > 0
+
+
+@kernel(
+    places=rows_of(np.int64),
+    first=INT,
+    states=rows_of(FLOW_STATE),
+    ends=rows_of(END_STATE),
+    world_=rows_of(WORLD),
+    out=rows_of(EVENTS.dtype),
+    counts=rows_of(np.int64),
+    boards=rows_of(BOARD),
+)
+def settle_all(
+    places: Any, first: Int, states: Any, ends: Any, world_: Any, out: Any, counts: Any, boards: Any
+) -> Int:
+    """Settle what the flows at `places` (int64) from the `first` on still wait for. Returns the place where `out` was full."""
+    world = world_[0]
+    for i in range(first, len(places)):
+        if world["out"] + ROOM > len(out):
+            return i
+        for end in range(2):
+            whose = ends[2 * places[i] + end]
+            board = doubts_of(whose, 2 * states[places[i]]["flow"] + end, boards)
+            while board >= 0 and whose["doubts"]:
+                settle(np.int64(0), whose, boards[board], end, states[places[i]], world, out, counts)
+    return len(places)

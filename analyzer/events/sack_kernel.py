@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
+from analyzer.events.doubt_kernel import came_twice
 from analyzer.events.emit_kernel import emit
 from analyzer.flows.sent_kernel import RING, add_block, find_again, find_sent, need_board
 from analyzer.flows.state import LOSS, OPEN
@@ -65,7 +66,8 @@ def reporting(
                 inside = position(you, edge(row, 2)) <= left and right <= position(you, edge(row, 3))
             if (left < seg["ack"] and right <= seg["ack"]) or inside:
                 seg["is_dsack"] = 1
-                doubled(seg, me, you, left, right, C_OUT_OF_ORDER if inside else C_OLD, state, world, out, counts, sent)
+                cause = C_OUT_OF_ORDER if inside else C_OLD
+                doubled(seg, me, you, left, right, cause, state, world, out, counts, sent, boards, owner)
                 continue
         if left >= right or (right > you["next"] and you["heard"] and not you["missing_bytes"]):
             emit(seg, state, world, out, counts, INVALID, 0, 0, right - left)
@@ -98,8 +100,10 @@ def doubled(
     out: Any,
     counts: Any,
     sent: Any,
+    boards: Any,
+    owner: Int,
 ) -> None:
-    """A DSACK, and the retransmission that it says was not needed."""
+    """A DSACK, and the retransmission that it says was not needed, or the packet that the network has doubled."""
     me["dsacks"] += 1
     number = find_again(you, left, right, sent, world)
     frame = sent[number & RING]["last_frame"] if number else np.int64(0)
@@ -108,3 +112,7 @@ def doubled(
         sent[number & RING]["needless"] = 1
         emit(seg, state, world, out, counts, SPURIOUS, C_DSACK, frame, right - left)
         you["spurious"] += 1
+    elif not number and you["heard"]:
+        seen = you["doubts"] and came_twice(seg, you, owner, left, right, state, world, out, counts, boards)
+        if not seen and not you["missing_bytes"]:
+            world["proved"] += 1  # behind the place of the capture

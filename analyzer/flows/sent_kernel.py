@@ -33,6 +33,7 @@ def remember(me: Any, seg: Any, sent: Any, world: Any, times: Int) -> None:
     record["tsval"] = record["last_tsval"] = seg["tsval"]
     record["times"] = times
     record["again_end"] = seg["end"] if times > 1 else seg["start"]
+    record["ip_id"] = seg["ip_id"]
     record["needless"] = 0
     if alive(me["newest"], world):
         sent[me["newest"] & RING]["next"] = number

@@ -33,19 +33,29 @@ FLOW_STATE = np.dtype(
         ("closer", "u1"),  # 1 + the end whose stream ended first, or 0
         ("letters", "u1"),  # how many letters the history has
         ("history", "u1", (HISTORY,)),
-        ("syn_ns", "i8"),
+        ("syn_ns", "i8"),  # of the last SYN that is no copy
         ("rtt_ns", "i8"),
         ("base_seq", "u4", (2,)),  # sequence number before the first byte: the SYN's, where it was seen
+        ("leg_of", "i8"),  # the flow that has the same packets on the other side of a NAT, and came first; or -1
+        ("leg_place", "i4"),  # where that flow's state is
+        ("leg", "i8"),  # of that flow, the latest that is another leg of it; or -1
     ],
     align=True,
 )
 
 # Bits of `seen`. FIN and RST are by end: the bit, shifted left by 1 for the high end.
-SYN, SYN_ACK, ACKED, SYN_AGAIN, FIN, RST = 1, 2, 4, 8, 16, 64
+SYN, SYN_ACK, ACKED, FIN, RST = 1, 2, 4, 16, 64
 SUCCEEDED = 256  # a later connection took over the tuple
 
 TCP, UDP = 6, 17
 EMPTY = -1
+JOINED_NS = 3600 * 1_000_000_000  # a capture clock does not go back by an hour: then another capture begins
+
+# SYNs that came a moment ago, by what NAT leaves as it is.
+LEG = np.dtype(
+    [("key", "u8"), ("flow", "i8"), ("time_ns", "i8"), ("ip_id", "u4"), ("place", "i4"), ("ttl", "u1")], align=True
+)
+LEGS = 1 << 10
 
 
 # What is kept of each end of a TCP connection. Positions are sequence numbers without wrap, from the end's own ISN: the SYN
@@ -70,6 +80,9 @@ END_STATE = np.dtype(
             "u1",
         ),  # a timeout that may yet turn out needless: nothing was sent again after it (F-RTO, RFC 5682)
         ("syn_acked", "u1"),  # has it answered a SYN
+        ("ids", "u1"),  # of its last two packets with an IPv4 ID: IDS_VARY or IDS_SAME
+        ("doubts", "u1"),  # how many verdicts on its data wait for what comes, on its board
+        ("lagging", "u1"),  # the capture has written its frames late
         ("syns", "u2"),
         ("offered", "u2"),  # TCP options of the SYN
         ("mss", "u2"),
@@ -130,6 +143,8 @@ END_STATE = np.dtype(
         ("rtt_max_ns", "i8"),
         ("srtt_ns", "i8"),
         ("rtt_first", "f4", (8,)),
+        ("place", "u8"),  # where its first packet was captured, as a hash
+        ("captured", "i8"),  # after the highest that was captured
         ("board", "i4"),  # place of the scoreboard, or -1
         ("oldest", "i8"),  # of the records of what was sent: the oldest not acknowledged, 0 none
         ("newest", "i8"),
@@ -142,6 +157,7 @@ NO_WINDOW = 0xFFFFFFFF  # of `window_min`, before a window was offered
 OPEN, FAST, LOSS = 0, 1, 2
 PROBE, KEEP_ALIVE = 1, 2
 ECN_ASKED, ECN_AGREED = 1, 2
+IDS_VARY, IDS_SAME = 1, 2
 
 # One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture.
 SENT = np.dtype(
@@ -158,6 +174,7 @@ SENT = np.dtype(
         ("last_tsval", "u4"),
         ("again_end", "i8"),  # how far it was retransmitted
         ("times", "u2"),
+        ("ip_id", "u2"),
         ("needless", "u1"),
     ],
     align=True,
@@ -165,8 +182,9 @@ SENT = np.dtype(
 SENT_CAPACITY = 1 << 18
 WALK = 512  # how many records are looked at to find one
 
-# What is missing and what was reported by SACK; only ends that ever needed it have one.
-HOLES, BLOCKS = 16, 8
+# What is missing, what was reported by SACK, and verdicts that wait for what comes; only ends that ever needed it have one.
+HOLES, BLOCKS, DOUBTS = 16, 8, 8
+GAP, COPY = 1, 2  # kinds of doubts: was it not captured, or late; did the capture double it, or the network
 BOARD = np.dtype(
     [
         ("owner", "i8"),
@@ -179,6 +197,20 @@ BOARD = np.dtype(
         ("hole_ip_id", "u4", (HOLES,)),
         ("block_start", "i8", (BLOCKS,)),
         ("block_end", "i8", (BLOCKS,)),
+        ("doubt_start", "i8", (DOUBTS,)),  # of the data, in positions
+        ("doubt_end", "i8", (DOUBTS,)),
+        ("doubt_until", "i8", (DOUBTS,)),  # the time at which it is settled without an answer
+        ("doubt_ns", "i8", (DOUBTS,)),  # time and number of the frame that is judged
+        ("doubt_frame", "i8", (DOUBTS,)),
+        ("doubt_related", "i8", (DOUBTS,)),  # COPY: the first copy, and ns since then
+        ("doubt_value", "i8", (DOUBTS,)),
+        ("doubt_size", "u4", (DOUBTS,)),  # COPY: bytes of the frame, and of its payload
+        ("doubt_payload", "u4", (DOUBTS,)),
+        ("doubt_tsecr", "u4", (DOUBTS,)),  # GAP: what the acknowledgment echoes
+        ("doubt_echoes", "u1", (DOUBTS,)),  # GAP: does it echo anything
+        ("doubt_interface", "i4", (DOUBTS,)),
+        ("doubt_kind", "u1", (DOUBTS,)),
+        ("doubt_direction", "u1", (DOUBTS,)),
     ],
     align=True,
 )
@@ -216,10 +248,12 @@ SEGMENT = np.dtype(
         ("hole_ns", "i8"),
         ("hole_tsval", "i8"),
         ("hole_ip_id", "i8"),
-        ("gap", "i8"),  # bytes that it acknowledges and nobody captured
         ("advanced", "i8"),  # bytes that it newly acknowledges
         ("sacked", "i8"),  # bytes that it newly reports by SACK
         ("is_dsack", "u1"),
+        ("place", "u8"),  # where it was captured, as a hash
+        ("interface", "i8"),
+        ("size", "i8"),  # bytes of the frame
         ("events", "u8"),
     ],
     align=True,
@@ -232,8 +266,19 @@ WORLD = np.dtype(
         ("boards", "i8"),
         ("histograms", "i8"),
         ("free_histograms", "i8"),
+        ("previous_interface", "i8"),
         ("originals", "i8"),
-        ("copies", "i8"),
+        ("copies", "i8"),  # at the same place
+        ("proved", "i8"),  # how often a receiver said that the network had doubled a packet
+        ("twice", "i8"),  # frames that the capture holds again, and their bytes
+        ("twice_bytes", "i8"),
+        ("late", "i8"),  # frames that the capture wrote after the ACK that covers them
+        ("late_apart", "i8"),  # and of these, such that came from another interface than the ACK
+        ("late_ns", "i8"),  # by how much, at most
+        ("first_late", "i8"),
+        ("data", "i8"),  # segments with payload
+        ("pure_acks", "i8"),
+        ("unseen_acks", "i8"),  # signs that there were pure ACKs which were not captured
         ("out", "i8"),  # events that wait to be taken
     ],
     align=True,

@@ -17,6 +17,8 @@ from analyzer.flows.state import (
     END_STATE,
     FIN,
     FLOW_STATE,
+    LEG,
+    LEGS,
     NO_WINDOW,
     RST,
     SUCCEEDED,
@@ -30,6 +32,7 @@ from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
 
 MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
+NO_TIME = -(2**63)
 FIRST_HISTOGRAMS = 1 << 12
 WORST_LEFT = 100
 PIECE = 1 << 14
@@ -50,6 +53,7 @@ class FlowTracker:
         self.ends = np.zeros(2 * len(self.states), END_STATE)
         self.left: Counter[str] = Counter()
         self.rows_left: list[Rows] = []
+        self._left_legs: Counter[str] = Counter()
         self._left_troubled = 0
         self._worst_left = np.zeros(0, FLOWS.dtype)  # and how bad they were
         self._worst_trouble = np.zeros(0)
@@ -57,7 +61,9 @@ class FlowTracker:
         self._blank = np.zeros(1, END_STATE)
         self._blank["histogram"] = self._blank["board"] = -1
         self._blank["window_min"] = NO_WINDOW
-        self._room = np.zeros(3, np.int64)  # number of the next flow, places ever used, places free again
+        self._room = np.zeros(7, np.int64)  # as flow_kernel names it
+        self._room[3:6] = NO_TIME, -1, -1
+        self._legs = np.zeros(LEGS, LEG)
         self._free = np.zeros(0, np.int32)
         # A secret seed: nobody can prepare a capture whose flows all fall into one place of the table.
         self._seed = np.uint64(secrets.randbits(64))
@@ -84,7 +90,9 @@ class FlowTracker:
 
         at = 0
         while True:
-            stop = track(rows, at, self.states, self.ends, self._blank, self._room, self._free, self._table, self._seed)
+            stop = track(
+                rows, at, self.states, self.ends, self._blank, self._room, self._free, self._table, self._legs, self._seed
+            )
             yield rows[at:stop]
             at = stop
             if at == len(rows):
@@ -144,11 +152,11 @@ class FlowTracker:
         return rows[np.argsort(-both, kind="stable")[:count]], some + self._left_troubled
 
     def state_counts(self) -> dict[str, int]:
-        """TCP connections per word of `flows.state`, those that left included."""
+        """TCP connections per word of `flows.state`, those that left included; the two legs of a NAT are one."""
         places = self.places()
-        tcp = self.states["protocol"][places] == TCP
+        tcp = (self.states["protocol"][places] == TCP) & (self.states["leg_of"][places] < 0)
         counts = np.bincount(final_states(self.states, places)[tcp], minlength=len(FLOW_STATES))
-        found = {word: int(counts[i]) + self.left[word] for i, word in enumerate(FLOW_STATES) if word}
+        found = {word: int(counts[i]) + self.left[word] - self._left_legs[word] for i, word in enumerate(FLOW_STATES) if word}
         return {word: count for word, count in found.items() if count}
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
@@ -181,6 +189,8 @@ class FlowTracker:
             on_leave(leaving)
         numbers = np.bincount(final_states(states, leaving), minlength=len(FLOW_STATES))
         self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
+        legs = leaving[states["leg_of"][leaving] >= 0]
+        self._left_legs.update(FLOW_STATES[word] for word in final_states(states, legs))
         self._remember_worst(leaving)
         if self._keep_left:
             self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]

@@ -39,4 +39,5 @@ def troubles(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.NDAr
     total += SECOND_SHUT / 1e9 * ends["zero_ns"][places].sum(axis=1, dtype=np.float64)
     failed = np.isin(final_states(states, places), [FLOWS.bit("state", word) for word in FAILED])
     total += np.where(failed, 8.0, 0.0)
-    return np.where(states["protocol"][places] == TCP, total, 0.0)
+    # What happens on the other side of a NAT happens to the same connection.
+    return np.where((states["protocol"][places] == TCP) & (states["leg_of"][places] < 0), total, 0.0)

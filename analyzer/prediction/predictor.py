@@ -45,6 +45,7 @@ class Predictor:
         """The increments (INCREMENT) of a part; what is yielded is overwritten by the next."""
         from analyzer.prediction.walk_kernel import predict
 
+        events = events[events["late"] == 0]  # what was said of earlier frames is no news of these
         self._grow(int(rows["place"].max(initial=-1)) + 1)
         self._end_ns = max(self._end_ns, int(rows["time_ns"].max(initial=0)))
         at = event_at = 0
