@@ -15,6 +15,7 @@ from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.ordering import FileOrder, TimeOrder
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
@@ -41,19 +42,20 @@ def table_rows(
     """
     tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
     judge, checker = Judge(tracker, keep=table == "events"), Checker() if table in ("packets", "checksums") else None
-    recorded = recorded_hosts(paths)
+    recorded, as_filed = recorded_hosts(paths), FileOrder()
     with open_capture(paths, batch_frames=batch_frames) as capture:
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
                 for events in judge.judge(part):
                     if table == "events" and len(events):
                         yield events.copy()
-                if table == "packets":
-                    labeller.add(part)
                 while tracker.rows_left:
                     yield tracker.rows_left.pop(0)
             if table == "packets":
-                yield rows
+                rows = as_filed.put(rows)
+                labeller.add(rows)
+                if len(rows):
+                    yield rows
             if progress is not None:
                 progress(capture)
         for events in judge.finish():
@@ -95,8 +97,19 @@ def events_of(judge: Judge, part: Rows) -> Rows:
     return np.concatenate([np.zeros(0, EVENTS.dtype), *(events.copy() for events in judge.judge(part))])
 
 
-def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
-    """The packet rows of each batch, with their checksums verified.
+def decoded(capture: Capture, checker: Checker | None, order: TimeOrder | None = None) -> Iterator[Rows]:
+    """The packet rows of a capture in order of time, batch by batch, with their checksums verified.
+
+    `order` (a new one if not given) puts them in order, and tells what it did.
+    """
+    order = order or TimeOrder(capture)
+    for rows in _as_filed(capture, checker):
+        yield from order.put(rows)
+    yield from order.rest()
+
+
+def _as_filed(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
+    """The packet rows of each batch in the order of the file.
 
     The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
     hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.

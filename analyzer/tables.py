@@ -257,6 +257,21 @@ CHECKSUMS = Table(
     ),
 )  # fmt: skip
 
+FACTS = (
+    "one_way", "filtered", "out_of_order", "different_clocks", "copies", "cut", "middle", "joined",
+)  # fmt: skip
+
+CAPTURE_FACTS = Table(
+    "capture_facts",
+    "One row per fact of the capture that decides how all else can be read; none where there is nothing to know. `one_way`: of connections only one direction was captured. `filtered`: by a filter that the file names, or no pure ACKs, or only one port. `out_of_order`: frames of several interfaces that were put in order of time (by up to 1 s, past 32,768 frames at least), that came too late for it, or that were written after the ACK that covers them. `different_clocks`: those of its interfaces. `copies`: frames that the capture holds again. `cut`: frames whose payload was not captured, or not all. `middle`: connections without their handshake. `joined`: several captures in one file (a step back of more than an hour, or several sections).",
+    (
+        Column("fact", "", f"What it is: {', '.join(f'`{word}`' for word in FACTS)}.", kind="text"),
+        Column("frames", "i8", "How many frames it is about."),
+        Column("share", "f8", "Their share of all frames, from 0 to 1."),
+        Column("text", "", "The fact in a sentence.", kind="text"),
+    ),
+)  # fmt: skip
+
 RELATIONS = ("exact", "bounded", "inferred", "unobservable")
 COUNTER_VERDICTS = ("agree", "under", "over", "not_comparable")
 
@@ -294,4 +309,6 @@ INCREMENTS = Table(
     ),
 )  # fmt: skip
 
-TABLES: dict[str, Table] = {table.name: table for table in (PACKETS, FLOWS, EVENTS, CHECKSUMS, COUNTERS, INCREMENTS)}
+TABLES: dict[str, Table] = {
+    table.name: table for table in (CAPTURE_FACTS, PACKETS, FLOWS, EVENTS, CHECKSUMS, COUNTERS, INCREMENTS)
+}

@@ -587,6 +587,35 @@ def greet(row: dict[str, int], special: str, rng: random.Random) -> None:
         row["options"], row["tsval"], row["tsecr"] = BITS["mss"], 0, 0
 
 
+def captured_oddly(
+    frames: list[tuple[int, dict[str, int]]], place: int, rng: random.Random
+) -> list[tuple[int, dict[str, int]]]:
+    """A conversation as some captures have it: one side late, frames of one side twice, or both sides of a NAT."""
+    how = rng.choice(("", "", "", "late", "twice", "nat", "past nat"))
+    side = rng.choice((0x0A000100, 0x0A000000 + place % 2))  # the server's address, the client's
+    found: list[tuple[int, dict[str, int]]] = []
+    late_ns, share = rng.choice((300_000, 3 * MS, 30 * MS)), rng.choice((0.1, 0.3, 1.0))
+    for time_ns, row in frames:
+        from_server = row["src_lo"] & 0xFFFFFFFF == 0x0A000100
+        of_side = row["src_lo"] & 0xFFFFFFFF == side
+        found.append((time_ns + late_ns if how == "late" and of_side else time_ns, row))
+        if how == "twice" and of_side and rng.random() < share:
+            found.append((time_ns + rng.choice((500, 5000, 50_000, 500_000)), row))
+        elif how in ("nat", "past nat"):
+            leg = row | {"src_lo" if from_server else "dst_lo": row["src_lo" if from_server else "dst_lo"] + 0x1000}
+            leg["ttl"] -= 1
+            if how == "past nat" and from_server:
+                found.pop()
+                found.append((time_ns, leg))
+                if row["flags"] & SYN:
+                    reset = leg | {"src_lo": row["dst_lo"], "dst_lo": leg["src_lo"], "flags": RST, "payload_len": 0}
+                    ports = {"src_port": row["dst_port"], "dst_port": row["src_port"], "ack": 0, "options": 0}
+                    found.append((time_ns + 60_000, reset | ports | {"seq": row.get("ack", 0), "ip_id": 0}))
+            else:
+                found.append((time_ns - 50_000 if from_server else time_ns + 50_000, leg))
+    return found
+
+
 def spoil(row: dict[str, int], rng: random.Random) -> dict[str, int]:
     """Change a segment so that it does what it should not."""
     row = dict(row)
@@ -639,13 +668,15 @@ def simulated(seed: int) -> Rows:
             first = rng.choice((0, 0, 0, 3, 10))  # the capture begins later
             alone = rng.choice((None, None, None, None, 0, 1))  # only one direction is captured
             last = begun
+            found = []
             for time_ns, packet, ttl in captured[first:]:
                 if packet.side != alone:
                     row = row_of(packet, net, place) | {"ttl": ttl}
                     if packet.flags & SYN:
                         greet(row, special, rng)
-                    frames.append((begun + time_ns, row))
+                    found.append((begun + time_ns, row))
                     last = max(last, begun + time_ns)
+            frames += captured_oddly(found, place, random.Random(7919 * seed + place))
             begun = max(last + rng.choice((-50 * MS, MS, SECOND)), 0)
     frames.sort(key=lambda frame: frame[0])
     rows = np.zeros(len(frames), PACKETS.dtype)

@@ -30,7 +30,9 @@ SPURIOUS, DUPLICATE_ACK, RENEGING = (
 )
 C_EIFEL = CAUSE["eifel"]
 SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
-DELAYED_NS = 500_000_000  # an ACK is delayed by less, and comes for every second full segment (RFC 9293 section 3.8.6.3)
+DELAYED_NS = (
+    500_000_000  # an ACK is delayed by less, and comes for every second full segment (RFC 9293 section 3.8.6.3)
+)
 FAR = 1 << 30  # an acknowledgment this far ahead is no acknowledgment of what the capture missed
 
 
@@ -75,7 +77,7 @@ def acknowledging(
             filled = min(right, ack) - left
             you["hole_bytes"] = max(you["hole_bytes"] - filled, 0)
             missed(seg, you, owner, left, left + filled, state, world, out, counts, boards)
-    if ack > next_ and you["heard"]:  # else only one direction was captured
+    if ack > next_:
         missed(seg, you, owner, next_, ack, state, world, out, counts, boards)
     if ack <= you["una"]:
         return

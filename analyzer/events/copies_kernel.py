@@ -16,14 +16,16 @@ from analyzer.tables import PACKETS
 RECENT = np.dtype([("identity", "u8"), ("place", "u8"), ("time_ns", "i8"), ("frame", "i8")])
 RECENT_CAPACITY = 1 << 12  # the latest packets, at a place given by their hash
 COPY_NS = 1_000_000_000  # a packet does not stay in the network for longer and come twice
-BLIND_NS = 10_000_000  # the same for packets that have no ID and may be a retransmission; no capture copies later than this
+BLIND_NS = (
+    10_000_000  # the same for packets that have no ID and may be a retransmission; no capture copies later than this
+)
 TIMER_NS = 180_000_000  # who sends again waits that long; and may give all packets the same ID
 SHARE = 3  # a capture in which every third packet comes twice is one that duplicates
 MANY = 8  # of fewer packets, nobody can say how many come twice
 NEXT_NS = 100_000  # then a copy that follows so soon is one of the capture
 AROUND = 24  # bytes around a frame on the wire: preamble, check sequence, pause
 BYTE_NS = 8  # at 1 Gbit/s: on one link, two frames do not begin nearer to each other than the first is long
-PIECE_NS = 1_000_000
+SOON_NS = 1_000_000  # nobody's timer is shorter than this
 IPV4 = PACKETS.bit("layers", "ipv4")
 
 A, B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)  # odd numbers without a pattern
@@ -91,12 +93,16 @@ def same_place(row: Any, me: Any, you: Any, first: Int, since: Int, has_id: Any,
     if has_id:
         if duplicating or near:
             return BY_CAPTURE
-        if since <= BLIND_NS:
+        answers = row["payload_len"] > 0  # of its receiver, if it gets two
+        if since <= NEXT_NS or (since <= BLIND_NS and (answers or world["unproved"])):
             return BY_ANYONE
         # The only packet of this end so far: perhaps all have this ID.
         return BY_NETWORK if me["ids"] or since < TIMER_NS else NO_COPY
-    # Without an ID: a mirror puts copies next to each other, and an ACK that is repeated may be just that.
-    if first > you["last_frame"] and (duplicating or (near and row["payload_len"] > 0)):
+    # Without an ID: a SYN is sent again by a timer only, and data for what the other end says or by a timer. A mirror puts
+    # copies next to each other, and an ACK that is repeated may be just that.
+    beside = first > you["last_frame"]
+    soon = row["payload_len"] > 0 and (near or (beside and since <= NEXT_NS))
+    if soon or (row["flags"] & SYN and since <= SOON_NS) or (beside and duplicating):
         return BY_CAPTURE
     return NO_COPY
 
@@ -117,7 +123,7 @@ def piece_of(seg: Any, me: Any, sent: Any, world: Any) -> Int:
     if since < 0 or since > BLIND_NS or seg["tsval"] != record["tsval"]:
         return 0
     if seg["ip_id"] == 0:
-        return number if since <= PIECE_NS else 0
+        return number if since <= SOON_NS else 0
     pieces = (record["end"] - record["start"] + seg["length"] - 1) // seg["length"]
     ahead = seg["ip_id"] - np.int64(record["ip_id"]) & 0xFFFF
     return number if ahead < pieces else 0

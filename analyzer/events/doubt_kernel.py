@@ -78,14 +78,19 @@ def settle(at: Int, whose: Any, board: Any, end_of: Int, state: Any, world: Any,
     """Nothing came that would have changed it: data was not captured; and what nobody had twice, only the capture has."""
     if board["doubt_kind"][at] == COPY:
         by_network = board["doubt_payload"][at] == 0 and world["proved"] > 0
+        world["unproved"] += board["doubt_payload"][at] > 0
         decide_copy(at, whose, board, end_of, by_network, state, world, out, counts)
+        return
+    if not board["doubt_value"][at]:
+        remove_doubt(at, whose, board)
         return
     # All that one acknowledgment covers is one gap.
     frame, missing = board["doubt_frame"][at], np.int64(0)
     event = out[world["out"]]
     announce(at, board, GAP, state, world, out, counts)
     while at < whose["doubts"]:
-        if board["doubt_kind"][at] == GAP_DOUBT and board["doubt_frame"][at] == frame:
+        same = board["doubt_kind"][at] == GAP_DOUBT and board["doubt_frame"][at] == frame
+        if same and board["doubt_value"][at]:
             missing += board["doubt_end"][at] - board["doubt_start"][at]
             remove_doubt(at, whose, board)
         else:
@@ -115,11 +120,11 @@ def came_twice(
         return False
     board = boards[place]
     for at in range(np.int64(whose["doubts"])):
-        if board["doubt_kind"][at] == COPY and board["doubt_payload"][at]:
-            if board["doubt_start"][at] < end and start < board["doubt_end"][at] <= end:
-                world["proved"] += 1
-                decide_copy(np.int64(at), whose, board, owner & 1, True, state, world, out, counts)
-                return True
+        overlaps = board["doubt_start"][at] < end and start < board["doubt_end"][at] <= end
+        if overlaps and board["doubt_kind"][at] == COPY and board["doubt_payload"][at]:
+            world["proved"] += 1
+            decide_copy(np.int64(at), whose, board, owner & 1, True, state, world, out, counts)
+            return True
     return False
 
 
@@ -151,7 +156,10 @@ def remove_doubt(at: Int, whose: Any, board: Any) -> None:
     """The others move up; they stay in order."""
     whose["doubts"] -= 1
     for i in range(at, np.int64(whose["doubts"])):
-        board["doubt_kind"][i], board["doubt_direction"][i] = board["doubt_kind"][i + 1], board["doubt_direction"][i + 1]
+        board["doubt_kind"][i], board["doubt_direction"][i] = (
+            board["doubt_kind"][i + 1],
+            board["doubt_direction"][i + 1],
+        )
         board["doubt_start"][i], board["doubt_end"][i] = board["doubt_start"][i + 1], board["doubt_end"][i + 1]
         board["doubt_ns"][i], board["doubt_until"][i] = board["doubt_ns"][i + 1], board["doubt_until"][i + 1]
         board["doubt_frame"][i], board["doubt_related"][i] = board["doubt_frame"][i + 1], board["doubt_related"][i + 1]

@@ -76,9 +76,10 @@ class Judge:
                 break
         tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]
 
-    def seen(self, name: str) -> int:
-        """What it has seen of the capture as a whole: a field of WORLD."""
-        return int(self._world[name][0])
+    @property
+    def seen(self) -> dict[str, int]:
+        """What it has seen of the capture as a whole: the fields of WORLD."""
+        return {name: int(self._world[name][0]) for name in WORLD.names or ()}
 
     def add(self, rows: Rows) -> None:
         """Judge, where nobody asks for the events."""

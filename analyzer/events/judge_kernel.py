@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, rows_of
+from analyzer.capture.records import JOINED_NS
 from analyzer.events.ack_kernel import acknowledging, answering_copy, repeating
 from analyzer.events.clock_kernel import (
     SOURCE,
@@ -23,6 +24,7 @@ from analyzer.events.copies_kernel import BY_ANYONE, BY_CAPTURE, BY_NETWORK, NO_
 from analyzer.events.doubt_kernel import count_copy, doubt, doubts_of, outdated, settle
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import opening
+from analyzer.events.late_kernel import is_awaited
 from analyzer.events.loss_kernel import sending
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
@@ -36,7 +38,6 @@ from analyzer.flows.state import (
     FLOW_STATE,
     IDS_SAME,
     IDS_VARY,
-    JOINED_NS,
     KEEP_ALIVE,
     OPEN,
     SEGMENT,
@@ -53,7 +54,7 @@ from analyzer.tables import EVENTS, PACKETS
 difference = inline(difference_python)
 
 CAPTURE_DUPLICATE, NETWORK_DUPLICATE = NUMBER["capture_duplicate"], NUMBER["network_duplicate"]
-CLOCK, STRAY = NUMBER["clock_regression"], NUMBER["stray"]
+CLOCK, STRAY, PAST_NAT = NUMBER["clock_regression"], NUMBER["stray"], NUMBER["answered_past_nat"]
 LAYER_TCP, LAYER_FRAGMENT = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "fragment")
 DECODED, TRUNCATED = PACKETS.bit("stop", "decoded"), PACKETS.bit("stop", "truncated")
 TIMESTAMPS = PACKETS.bit("options", "timestamps")
@@ -117,7 +118,8 @@ def judge(
         stop = row["stop"]
         if tcp and not row["layers"] & LAYER_FRAGMENT and (stop == DECODED or stop == TRUNCATED):
             end = low_end(row)
-            if state["leg_of"] >= 0 and states[state["leg_place"]]["flow"] == state["leg_of"]:
+            across = is_across(state, states)
+            if across:
                 # The other side of a NAT: all that passes there belongs to the connection that was seen first.
                 end ^= np.int64(state["client"]) ^ np.int64(states[state["leg_place"]]["client"])
                 place = np.int64(state["leg_place"])
@@ -132,30 +134,14 @@ def judge(
                 outdated(seg, me, owner, state, world, out, counts, boards)
             if you["doubts"]:
                 outdated(seg, you, owner ^ 1, state, world, out, counts, boards)
-            kind, copied, since = copy_of(row, seg, me, you, recent, world)
-            if kind == NO_COPY and me["heard"] and seg["place"] != me["place"]:
-                place_in_streams(row, seg, me, you, state)
-                number = piece_of(seg, me, sent, world)
-                if number:
-                    kind, copied = BY_CAPTURE, sent[number & RING]["frame"]
-                    since = time_ns - sent[number & RING]["time_ns"]
-            if kind:
+            if not across:
+                me["direct"] = 1
+            if again(row, seg, me, you, owner, state, world, out, counts, sent, boards, recent):
                 me["copies"] += 1
-                if kind == BY_CAPTURE:
-                    emit(seg, state, world, out, counts, CAPTURE_DUPLICATE, 0, copied, since)
-                    count_copy(state, end, row["length"], row["payload_len"], world)
-                elif kind == BY_ANYONE:
-                    place_in_streams(row, seg, me, you, state)
-                    at = doubt(seg, me, owner, COPY, seg["start"], seg["end"], state, world, out, counts, boards)
-                    board = boards[doubts_of(me, owner, boards)]
-                    board["doubt_related"][at], board["doubt_value"][at] = copied, since
-                else:
-                    emit(seg, state, world, out, counts, NETWORK_DUPLICATE, 0, copied, since)
-                    if me["heard"] and me["timestamps"]:  # its receiver looks at it again
-                        place_in_streams(row, seg, me, you, state)
-                        paws(seg, me, you, state, world, out, counts)
             elif not from_before(row, seg, me, you, state, world, out, counts):
                 place_in_streams(row, seg, me, you, state)
+                if across and row["flags"] & RST:
+                    past_nat(seg, you, state, world, out, counts)
                 follow(
                     row, seg, me, you, state, states, ends, world, out, counts, sent, boards, histograms, free, sources
                 )
@@ -174,12 +160,60 @@ def judge(
 def back_to(seg: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """The clock of the capture went back, unless another capture begins here. It says nothing of the flow."""
     back = world["previous_ns"] - seg["time_ns"]
-    if back > JOINED_NS:
+    if back > JOINED_NS or back < 0:  # < 0: beyond int64
         return
     events, flow, direction = state["events"], seg["flow"], seg["direction"]
     seg["flow"], seg["direction"] = -1, 0
-    emit(seg, state, world, out, counts, CLOCK, 0, 0, max(back, 0))
+    emit(seg, state, world, out, counts, CLOCK, 0, 0, back)
     state["events"], seg["flow"], seg["direction"] = events, flow, direction
+
+
+@inline
+def is_across(state: Any, states: Any) -> Any:
+    """Is it the flow on the other side of a NAT, of one that is still followed?"""
+    return state["leg_of"] >= 0 and states[state["leg_place"]]["flow"] == state["leg_of"]
+
+
+@inline
+def again(
+    row: Any, seg: Any, me: Any, you: Any, owner: Int, state: Any, world: Any, out: Any, counts: Any, sent: Any, boards: Any,
+    recent: Any,
+) -> Any:  # fmt: skip
+    """Is it a packet that was captured before? Then that is all that is said of it, or what the network does with it."""
+    kind, copied, since = copy_of(row, seg, me, you, recent, world)
+    if kind == NO_COPY and me["heard"] and seg["place"] != me["place"]:
+        place_in_streams(row, seg, me, you, state)
+        number = piece_of(seg, me, sent, world)
+        if number:
+            record = sent[number & RING]
+            kind, copied, since = BY_CAPTURE, record["frame"], seg["time_ns"] - record["time_ns"]
+    if kind == BY_CAPTURE:
+        emit(seg, state, world, out, counts, CAPTURE_DUPLICATE, 0, copied, since)
+        count_copy(state, np.int64(seg["end_of"]), row["length"], row["payload_len"], world)
+        if row["flags"] & SYN:
+            state["syn_copied"] = 1
+    elif kind == BY_ANYONE:
+        place_in_streams(row, seg, me, you, state)
+        at = doubt(seg, me, owner, COPY, seg["start"], seg["end"], state, world, out, counts, boards)
+        board = boards[doubts_of(me, owner, boards)]
+        board["doubt_related"][at], board["doubt_value"][at] = copied, since
+        if row["flags"] & SYN:
+            state["syn_copied"] = 1
+    elif kind == BY_NETWORK:
+        emit(seg, state, world, out, counts, NETWORK_DUPLICATE, 0, copied, since)
+        if me["heard"] and me["timestamps"]:  # its receiver looks at it again
+            place_in_streams(row, seg, me, you, state)
+            paws(seg, me, you, state, world, out, counts)
+    return kind != NO_COPY
+
+
+@inline
+def past_nat(seg: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """A reset on the far side of a NAT: does the client refuse what did not come back through it?"""
+    opening_ = state["judged"] & (SAW_SYN | SAW_SYN_ACK | ACKED) == SAW_SYN | SAW_SYN_ACK
+    if opening_ and seg["is_client"] and not you["direct"]:
+        since = seg["time_ns"] - state["first_syn_ns"]
+        emit(seg, state, world, out, counts, PAST_NAT, 0, you["last_frame"], since)
 
 
 @inline
@@ -293,7 +327,9 @@ def follow(
         world["data"] += 1
     if flags & FIN:
         letter(seg, state, F)
-    probe = probing(seg, me, you, state, world, out, counts)
+    probe = 0
+    if not (me["doubts"] and is_awaited(seg, me, 2 * seg["flow"] + seg["end_of"], boards)):
+        probe = probing(seg, me, you, state, world, out, counts)
     if seg["end"] > seg["start"] and probe != KEEP_ALIVE:
         if not probe:
             me["probe"] = 0
@@ -330,11 +366,11 @@ def follow(
     if flags & SYN:
         state["judged"] |= SAW_SYN_ACK if flags & ACK else SAW_SYN
         if not flags & ACK:
-            state["syn_ns"] = seg["time_ns"]
+            state["first_syn_ns"] = seg["time_ns"]
     elif state["judged"] and seg["is_client"] and seg["has_ack"]:
         once = state["judged"] == SAW_SYN | SAW_SYN_ACK and me["syns"] == 1 and you["syns"] == 1
-        if once and seg["ack"] == 1:
-            state["rtt_ns"] = max(seg["time_ns"] - state["syn_ns"], -1)  # a difference beyond int64 is none
+        if state["syn_copied"] and once and seg["ack"] == 1:
+            state["rtt_ns"] = max(seg["time_ns"] - state["first_syn_ns"], -1)  # a difference beyond int64 is none
         state["judged"] |= ACKED
 
 
@@ -355,9 +391,7 @@ def echoes_unseen(seg: Any, you: Any) -> Any:
     counts=rows_of(np.int64),
     boards=rows_of(BOARD),
 )
-def settle_all(
-    places: Any, first: Int, states: Any, ends: Any, world_: Any, out: Any, counts: Any, boards: Any
-) -> Int:
+def settle_all(places: Any, first: Int, states: Any, ends: Any, world_: Any, out: Any, counts: Any, boards: Any) -> Int:
     """Settle what the flows at `places` (int64) from the `first` on still wait for. Returns the place where `out` was full."""
     world = world_[0]
     for i in range(first, len(places)):

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, UINT, Int, inline, kernel, rows_of
+from analyzer.capture.records import JOINED_NS
 from analyzer.flows.state import (
     ACKED,
     EMPTY,
     END_STATE,
     FIN,
     FLOW_STATE,
-    JOINED_NS,
     LEG,
     RST,
     SUCCEEDED,
     SYN,
     SYN_ACK,
+    SYN_AGAIN,
     TCP,
     UDP,
 )
@@ -114,6 +115,7 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["judged"] = 0
     state["closer"] = 0
     state["letters"] = 0
+    state["syn_copied"] = 0
     state["leg_of"] = state["leg"] = state["leg_place"] = -1
     for i in range(2):
         state["packets"][i] = state["bytes"][i] = state["payload"][i] = 0
@@ -123,8 +125,8 @@ def begin(state: Any, row: Any, end: Int) -> None:
 
 @inline
 def follow_tcp(state: Any, row: Any, end: Int) -> None:
-    """Handshake, and how the connection ends."""
-    flags = row["flags"]
+    """Handshake, its round-trip time, and how the connection ends."""
+    flags, time_ns = row["flags"], row["time_ns"]
     if flags & TCP_SYN or not state["base_known"][end]:
         state["base_known"][end] = 1
         state["base_seq"][end] = row["seq"] if flags & TCP_SYN else np.uint32(row["seq"] - 1)
@@ -132,11 +134,16 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
         state["base_known"][1 - end] = 1
         state["base_seq"][1 - end] = np.uint32(row["ack"] - 1)
     if flags & TCP_SYN:
-        state["seen"] |= SYN_ACK if flags & TCP_ACK else SYN
+        seen = SYN_ACK if flags & TCP_ACK else SYN
+        if state["seen"] & seen:
+            state["seen"] |= SYN_AGAIN
+        state["seen"] |= seen
         if state["roles"] != BY_HANDSHAKE:  # in a simultaneous open, who was first
             state["roles"] = BY_HANDSHAKE
             state["client"] = 1 - end if flags & TCP_ACK else end
-        if flags & TCP_ACK:
+        if seen == SYN:
+            state["syn_ns"] = time_ns
+        else:
             state["seen"] &= 0xFFFF ^ (RST | RST << 1)  # of a reset before that, the connection did not die
     elif (
         state["seen"] & (SYN | SYN_ACK)
@@ -145,6 +152,10 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
         and flags & (TCP_ACK | TCP_RST) == TCP_ACK
     ):  # the client acknowledges: it has got a SYN-ACK, whether that was captured or not
         state["seen"] |= ACKED
+        once = state["seen"] & (SYN | SYN_ACK | SYN_AGAIN) == SYN | SYN_ACK
+        answered = state["base_known"][1 - end] and row["ack"] == np.uint32(state["base_seq"][1 - end] + 1)
+        if once and answered and time_ns >= state["syn_ns"]:
+            state["rtt_ns"] = max(time_ns - state["syn_ns"], -1)  # a difference beyond int64 is none
     if flags & TCP_FIN:
         state["seen"] |= FIN << end
     both = FIN | FIN << 1

@@ -33,9 +33,11 @@ FLOW_STATE = np.dtype(
         ("closer", "u1"),  # 1 + the end whose stream ended first, or 0
         ("letters", "u1"),  # how many letters the history has
         ("history", "u1", (HISTORY,)),
-        ("syn_ns", "i8"),  # of the last SYN that is no copy
+        ("syn_ns", "i8"),
         ("rtt_ns", "i8"),
         ("base_seq", "u4", (2,)),  # sequence number before the first byte: the SYN's, where it was seen
+        ("syn_copied", "u1"),  # are there copies of the SYN or SYN-ACK: then the handshake is timed without them
+        ("first_syn_ns", "i8"),  # of the last SYN that is no copy
         ("leg_of", "i8"),  # the flow that has the same packets on the other side of a NAT, and came first; or -1
         ("leg_place", "i4"),  # where that flow's state is
         ("leg", "i8"),  # of that flow, the latest that is another leg of it; or -1
@@ -44,12 +46,11 @@ FLOW_STATE = np.dtype(
 )
 
 # Bits of `seen`. FIN and RST are by end: the bit, shifted left by 1 for the high end.
-SYN, SYN_ACK, ACKED, FIN, RST = 1, 2, 4, 16, 64
+SYN, SYN_ACK, ACKED, SYN_AGAIN, FIN, RST = 1, 2, 4, 8, 16, 64
 SUCCEEDED = 256  # a later connection took over the tuple
 
 TCP, UDP = 6, 17
 EMPTY = -1
-JOINED_NS = 3600 * 1_000_000_000  # a capture clock does not go back by an hour: then another capture begins
 
 # SYNs that came a moment ago, by what NAT leaves as it is.
 LEG = np.dtype(
@@ -143,6 +144,7 @@ END_STATE = np.dtype(
         ("rtt_max_ns", "i8"),
         ("srtt_ns", "i8"),
         ("rtt_first", "f4", (8,)),
+        ("direct", "u1"),  # was it heard on this side of the NAT, where there is one
         ("place", "u8"),  # where its first packet was captured, as a hash
         ("captured", "i8"),  # after the highest that was captured
         ("board", "i4"),  # place of the scoreboard, or -1
@@ -202,8 +204,8 @@ BOARD = np.dtype(
         ("doubt_until", "i8", (DOUBTS,)),  # the time at which it is settled without an answer
         ("doubt_ns", "i8", (DOUBTS,)),  # time and number of the frame that is judged
         ("doubt_frame", "i8", (DOUBTS,)),
-        ("doubt_related", "i8", (DOUBTS,)),  # COPY: the first copy, and ns since then
-        ("doubt_value", "i8", (DOUBTS,)),
+        ("doubt_related", "i8", (DOUBTS,)),  # COPY: the first copy
+        ("doubt_value", "i8", (DOUBTS,)),  # COPY: ns since then; GAP: is it one, unless what is missing comes
         ("doubt_size", "u4", (DOUBTS,)),  # COPY: bytes of the frame, and of its payload
         ("doubt_payload", "u4", (DOUBTS,)),
         ("doubt_tsecr", "u4", (DOUBTS,)),  # GAP: what the acknowledgment echoes
@@ -270,6 +272,7 @@ WORLD = np.dtype(
         ("originals", "i8"),
         ("copies", "i8"),  # at the same place
         ("proved", "i8"),  # how often a receiver said that the network had doubled a packet
+        ("unproved", "i8"),  # how often none said so of data that came twice
         ("twice", "i8"),  # frames that the capture holds again, and their bytes
         ("twice_bytes", "i8"),
         ("late", "i8"),  # frames that the capture wrote after the ACK that covers them

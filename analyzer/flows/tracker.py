@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.flows.coverage import Coverage, coverage_of
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
     ACKED,
@@ -54,6 +55,7 @@ class FlowTracker:
         self.left: Counter[str] = Counter()
         self.rows_left: list[Rows] = []
         self._left_legs: Counter[str] = Counter()
+        self._left_coverage = Coverage()
         self._left_troubled = 0
         self._worst_left = np.zeros(0, FLOWS.dtype)  # and how bad they were
         self._worst_trouble = np.zeros(0)
@@ -91,7 +93,16 @@ class FlowTracker:
         at = 0
         while True:
             stop = track(
-                rows, at, self.states, self.ends, self._blank, self._room, self._free, self._table, self._legs, self._seed
+                rows,
+                at,
+                self.states,
+                self.ends,
+                self._blank,
+                self._room,
+                self._free,
+                self._table,
+                self._legs,
+                self._seed,
             )
             yield rows[at:stop]
             at = stop
@@ -151,12 +162,23 @@ class FlowTracker:
         both = np.concatenate([self._worst_trouble, trouble[order]])
         return rows[np.argsort(-both, kind="stable")[:count]], some + self._left_troubled
 
+    def coverage(self) -> Coverage:
+        """What of the conversations was captured, those that left included."""
+        return self._left_coverage + coverage_of(self.states, self.ends.reshape(-1, 2), self.places())
+
+    @property
+    def legs(self) -> int:
+        """Flows that are the other side of a NAT of another, those that left included."""
+        return self._left_legs.total() + int(np.count_nonzero(self.states["leg_of"][self.places()] >= 0))
+
     def state_counts(self) -> dict[str, int]:
         """TCP connections per word of `flows.state`, those that left included; the two legs of a NAT are one."""
         places = self.places()
         tcp = (self.states["protocol"][places] == TCP) & (self.states["leg_of"][places] < 0)
         counts = np.bincount(final_states(self.states, places)[tcp], minlength=len(FLOW_STATES))
-        found = {word: int(counts[i]) + self.left[word] - self._left_legs[word] for i, word in enumerate(FLOW_STATES) if word}
+        found = {
+            word: int(counts[i]) + self.left[word] - self._left_legs[word] for i, word in enumerate(FLOW_STATES) if word
+        }
         return {word: count for word, count in found.items() if count}
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
@@ -191,6 +213,7 @@ class FlowTracker:
         self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
         legs = leaving[states["leg_of"][leaving] >= 0]
         self._left_legs.update(FLOW_STATES[word] for word in final_states(states, legs))
+        self._left_coverage += coverage_of(states, self.ends.reshape(-1, 2), leaving)
         self._remember_worst(leaving)
         if self._keep_left:
             self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]

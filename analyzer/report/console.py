@@ -65,7 +65,8 @@ QUIRK_TEXT = {
 
 def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> str:
     """The whole answer, at most 80 columns wide. `style(text, role)` may colour `title`, `warning` and `answer`."""
-    lines = [style(line, "answer") for line in wrapped(_answer(analysis), "")]
+    lines = [style(line, "warning") for fact in analysis.facts for line in wrapped(printable(fact.text), "* ")]
+    lines += [style(line, "answer") for line in wrapped(_answer(analysis), "")]
     lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in wrapped(text, "! ")]
     for title, body in (
         (*_trouble(analysis, top),),
@@ -130,7 +131,7 @@ def _overview(analysis: Analysis) -> str:
     if frames > 1:
         text += f" in {duration_text(duration)}"
     text += f", {plural(tcp, 'TCP connection')}{detail}"
-    udp = analysis.flow_tracker.total - tcp
+    udp = analysis.flow_tracker.total - tcp - analysis.flow_tracker.legs
     return text + (f", {plural(udp, 'UDP conversation')}" if udp else "")
 
 

@@ -96,7 +96,9 @@ class Doubt:
     until_ns: int
     tsecr: int | None  # of the ACK before a gap
     related_frame: int = 0
-    value: int = 0
+    value: int = (
+        0  # of a copy: ns since the first; of a gap: is it one, or may it be that only one direction was captured
+    )
 
 
 class Hole(NamedTuple):
@@ -143,6 +145,7 @@ class End:
 
     isn: int | None = None
     heard: bool = False
+    is_direct: bool = False  # was it heard on the near side of the NAT
     next: int = 0  # after the highest that it sent
     una: int = 0  # the highest that was acknowledged
     fin: int = 0  # where its FIN is; 0 without one
@@ -288,7 +291,9 @@ class End:
 
     def remember(self, segment: Segment, times: int) -> Sent:
         """A segment that it sent."""
-        sent = Sent(segment.start, segment.end, segment.frame, segment.time_ns, segment.tsval or 0, segment.ip_id, times)
+        sent = Sent(
+            segment.start, segment.end, segment.frame, segment.time_ns, segment.tsval or 0, segment.ip_id, times
+        )
         self.unacknowledged.append(sent)
         if times > 1:
             self.sent_again.append(sent)
@@ -365,7 +370,8 @@ class Connection:
     client: int = 0
     root: Connection | None = None  # the one that has the same packets on the other side of a NAT
     syn_ns: int = 0
-    handshake_rtt_ns: int = -1
+    handshake_rtt_ns: int = -1  # where copies are not counted
+    has_syn_twice: bool = False
     syn: bool = False
     syn_ack: bool = False
     acknowledged: bool = False
@@ -398,9 +404,9 @@ class Connection:
             self.syn_ack |= segment.has(ACK)
             self.syn_ns = self.syn_ns if segment.has(ACK) else segment.time_ns
         elif segment.has(ACK) and segment.end_of == self.client:
-            if self.syn and self.syn_ack and not self.acknowledged and segment.ack == 1:
-                if all(end.syns == 1 for end in self.ends):  # else nobody can tell which was answered (Karn)
-                    self.handshake_rtt_ns = max(segment.time_ns - self.syn_ns, -1)
+            once = all(end.syns == 1 for end in self.ends)  # else nobody can tell which was answered (Karn)
+            if once and self.has_syn_twice and self.syn and self.syn_ack and not self.acknowledged and segment.ack == 1:
+                self.handshake_rtt_ns = max(segment.time_ns - self.syn_ns, -1)
             self.acknowledged |= self.syn or self.syn_ack
 
     @property
@@ -422,10 +428,9 @@ def judge(packets: Iterable[Packet]) -> Verdict:
     copies, sources, legs = Copies(), Sources(), Legs()
     previous: Packet | None = None
     for packet in packets:
-        if previous is not None and packet["interface"] == previous["interface"]:
-            if 0 < previous["time_ns"] - packet["time_ns"] <= HOUR:
-                back = previous["time_ns"] - packet["time_ns"]
-                events.append(Event(packet["frame"], "clock_regression", value=back))
+        back = previous["time_ns"] - packet["time_ns"] if previous else 0
+        if previous and packet["interface"] == previous["interface"] and 0 < back <= HOUR:
+            events.append(Event(packet["frame"], "clock_regression", value=back))
         previous = packet
         if packet["flow"] < 0 or packet["ip_proto"] != 6:
             continue
@@ -440,11 +445,12 @@ def judge(packets: Iterable[Packet]) -> Verdict:
             latest[tuple_].root = None if root is None else connections[root]
         connection = connections[packet["flow"]]
         connection.follow(packet)
+        is_direct = connection.root is None
         if connection.root is not None:
             connection, packet = connection.root, untranslated(packet, connection.root)
             connection.follow(packet)
         if packet["stop"] in ("decoded", "truncated") and "fragment" not in packet["layers"]:
-            observe(packet, connection, copies, sources)
+            observe(packet, connection, copies, sources, is_direct)
     for connection in connections.values():
         for end in connection.ends:
             while end.doubts:
@@ -468,10 +474,11 @@ def untranslated(packet: Packet, root: Connection) -> Packet:
     return {**packet, "src": src, "src_port": src_port, "dst": dst, "dst_port": dst_port}
 
 
-def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sources) -> None:
-    """One packet: a copy of another, or something new."""
+def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sources, is_direct: bool) -> None:
+    """One packet: a copy of another, or something new. `is_direct` unless it passed on the far side of a NAT."""
     end_of = sender(packet)
     me, other = connection.ends[end_of], connection.ends[1 - end_of]
+    me.is_direct |= is_direct
     for end in (me, other):
         for doubt in [doubt for doubt in end.doubts if packet["time_ns"] > doubt.until_ns]:
             if doubt in end.doubts:  # it may have gone with one before it
@@ -484,6 +491,7 @@ def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sou
     if first is not None:
         me.copies += 1
         since = packet["time_ns"] - first["time_ns"]
+        connection.has_syn_twice |= bool(packet["flags"] & SYN) and kind != "network_duplicate"
         if kind == "doubtful":
             segment = placed(packet, end_of, me, other, connection)
             wait_for(me, "copy", segment, (segment.start, segment.end), connection, copies)
@@ -498,6 +506,7 @@ def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sou
     if answers_from_before(packet, me, other, connection):
         return
     segment = placed(packet, end_of, me, other, connection)
+    judge_past_nat(segment, other, connection, is_direct)
     understand(segment, me, other, connection, sources, copies)
     if not me.heard:
         me.heard, me.tap = True, place_of(packet)
@@ -539,9 +548,7 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
     return segment
 
 
-def understand(
-    segment: Segment, me: End, other: End, connection: Connection, sources: Sources, copies: Copies
-) -> None:
+def understand(segment: Segment, me: End, other: End, connection: Connection, sources: Sources, copies: Copies) -> None:
     """Everything that a segment means, in order: whose it is, what it carries, what it acknowledges, what it offers."""
     if is_stray(segment, me, connection):
         connection.say(me, "stray")
@@ -566,7 +573,8 @@ def understand(
         connection.write("d", segment.end_of)
     if segment.has(FIN):
         connection.write("f", segment.end_of)
-    probe = judge_probe(segment, me, other, connection)
+    is_awaited = any(gap.kind == "gap" and gap.start <= segment.start < gap.end for gap in me.doubts)
+    probe = "" if is_awaited else judge_probe(segment, me, other, connection)
     if segment.takes_up_numbers and probe != "keep-alive":
         me.probe = probe
         judge_after_close(segment, me, other, connection)
@@ -610,10 +618,15 @@ def wait_for(
 def settle(doubt: Doubt, whose: End, connection: Connection, copies: Copies) -> None:
     """Nothing came that would have changed it."""
     if doubt.kind == "copy":
+        copies.unproved += doubt.packet["payload_len"] > 0
         decide_copy(doubt, whose, connection, doubt.packet["payload_len"] == 0 and copies.proved > 0)
         return
+    if not doubt.value:
+        whose.doubts.remove(doubt)
+        return
     # All that one acknowledgment covers is one gap.
-    same = [each for each in whose.doubts if each.kind == "gap" and each.packet is doubt.packet]
+    gaps = [each for each in whose.doubts if each.kind == "gap" and each.value]
+    same = [each for each in gaps if each.packet is doubt.packet]
     connection.say_of(doubt.packet, "capture_gap", value=sum(each.end - each.start for each in same))
     connection.write("g", connection.ends.index(whose))
     whose.doubts = [each for each in whose.doubts if each not in same]
@@ -640,25 +653,29 @@ def came_twice(whose: End, start: int, end: int, connection: Connection, copies:
 
 
 def miss(segment: Segment, other: End, start: int, end: int, connection: Connection, copies: Copies) -> None:
-    """The segment acknowledges bytes that were not captured, or not yet."""
-    other.missing += end - start
+    """The segment acknowledges bytes that were not captured, or not yet; perhaps the other direction was not captured at all."""
+    if other.heard:
+        other.missing += end - start
     last = other.doubts[-1] if other.doubts else None
-    if last and (other.lags or len(other.doubts) == DOUBTS) and last.kind == "gap" and last.end == start:
+    goes_on = last and last.kind == "gap" and last.end == start and last.value == other.heard
+    if last and goes_on and (other.lags or len(other.doubts) == DOUBTS or not other.heard):
         last.end, last.tsecr = end, segment.tsecr if segment.tsval is not None else None
         return
     wait_for(other, "gap", segment, (start, end), connection, copies)
+    other.doubts[-1].value = int(other.heard)
 
 
 def judge_late(segment: Segment, me: End, other: End, connection: Connection, again: int) -> bool:
     """Did the capture write it after the ACK that covers it? All of `again` bytes must have been missing."""
     gaps = [gap for gap in me.doubts if gap.kind == "gap" and gap.start < segment.end and segment.start < gap.end]
-    covered = sum(min(gap.end, segment.end) - max(gap.start, segment.start) for gap in gaps)
+    sizes = [min(gap.end, segment.end) - max(gap.start, segment.start) for gap in gaps]
+    covered, counted = sum(sizes), sum(size for gap, size in zip(gaps, sizes, strict=True) if gap.value)
     cause = late_capture_cause(segment, me, other, gaps[0]) if gaps and covered >= again else ""
     if not cause:
         return False
     first = gaps[0].packet
     connection.say(me, "captured_late", cause, first["frame"], segment.time_ns - first["time_ns"])
-    me.missing -= covered
+    me.missing -= counted
     me.lags = True
     for gap in gaps:
         if segment.start <= gap.start and gap.end <= segment.end:
@@ -676,11 +693,12 @@ def late_capture_cause(segment: Segment, me: End, other: End, gap: Doubt) -> str
     """How one knows that it was sent before the ACK."""
     if segment.tsval is not None and gap.tsecr is not None and ahead(segment.tsval, gap.tsecr) <= 0:
         return "tsval"
-    if me.ids == "vary" and has_lower_id(segment, me):
+    is_newer = segment.tsval is not None and me.tsval is not None and ahead(segment.tsval, me.tsval) > 0
+    if me.ids == "vary" and has_lower_id(segment, me) and not is_newer:
         return "ip_id"
     if segment.start < me.captured:
         return ""  # it was first sent before what follows it in its stream
-    if me.ids == "vary" and segment.ip_id and id_steps(segment.ip_id, me.ip_id) == 1:
+    if me.ids != "same" and segment.ip_id and me.ip_id and id_steps(segment.ip_id, me.ip_id) == 1:
         return "ip_id"
     if me.lags and segment.start == me.captured:
         return "too_soon"
@@ -688,8 +706,12 @@ def late_capture_cause(segment: Segment, me: End, other: End, gap: Doubt) -> str
     rtt = me.shortest_rtt_ns + other.shortest_rtt_ns
     soon = min(max(2 * rtt, 2 * MILLISECOND), TIMER_NS) if probes else TIMER_NS
     asked = me.repeats >= DUPLICATES or me.sacked_high > segment.end
+    if segment.time_ns - gap.packet["time_ns"] <= MILLISECOND:
+        return "too_soon"
     before_ns = (me.last_ns or 0) if other.data_ns <= me.sent_ns else me.sent_ns
-    return "too_soon" if me.heard and not asked and 0 <= segment.time_ns - before_ns < soon else ""
+    if not me.heard:
+        before_ns = gap.packet["time_ns"]
+    return "too_soon" if not asked and 0 <= segment.time_ns - before_ns < soon else ""
 
 
 # Copies
@@ -732,6 +754,7 @@ class Copies:
         self.first: dict[tuple[object, ...], Packet] = {}
         self.originals = 0
         self.copies = 0
+        self.unproved = 0  # so many times it said nothing when data came twice
         self.proved = 0  # so many times a receiver said that the network had made two of a packet
 
     def look(self, packet: Packet, flow: int, me: End, last_of_other: int) -> tuple[str, Packet | None]:
@@ -763,10 +786,13 @@ class Copies:
         is_near = since <= 8 * (packet["length"] + 24)  # ns at 1 Gbit/s
         if not has_id:
             beside = first["frame"] > last_of_other
-            return "capture_duplicate" if beside and (by_capture or (is_near and packet["payload_len"])) else ""
+            is_timed = packet["flags"] & SYN and since <= MILLISECOND
+            soon = packet["payload_len"] and (is_near or (beside and since <= self.NEXT_NS))
+            return "capture_duplicate" if is_timed or soon or (beside and by_capture) else ""
         if by_capture or is_near:
             return "capture_duplicate"
-        if since <= self.WITHOUT_ID_NS:
+        with_answer = packet["payload_len"] or self.unproved  # a receiver that gets data twice says so
+        if since <= (self.WITHOUT_ID_NS if with_answer else self.NEXT_NS):
             return "doubtful"
         return "network_duplicate" if me.ids or since < TIMER_NS else ""
 
@@ -852,6 +878,15 @@ def reset_cause(segment: Segment, me: End, other: End) -> str:
     if not me.una <= segment.start <= me.next:
         return "out_of_window"
     return "unread_data" if segment.has(ACK) and other.data_ns > me.data_ns else "in_window"
+
+
+def judge_past_nat(segment: Segment, other: End, connection: Connection, is_direct: bool) -> None:
+    """The client resets what came to it past the NAT."""
+    is_opening = connection.syn and connection.syn_ack and not connection.acknowledged
+    by_client = segment.has(RST) and segment.end_of == connection.client
+    if is_opening and by_client and not is_direct and not other.is_direct:
+        since = segment.time_ns - connection.syn_ns
+        connection.say(connection.ends[segment.end_of], "answered_past_nat", "", other.last_frame, since)
 
 
 def is_stray(segment: Segment, me: End, connection: Connection) -> bool:
@@ -1088,7 +1123,7 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
         for hole in [hole for hole in other.holes if hole.start < segment.ack]:
             other.fill(hole.start, min(hole.end, segment.ack))
             miss(segment, other, hole.start, min(hole.end, segment.ack), connection, copies)
-    if segment.ack > before and other.heard:  # else only one direction was captured
+    if segment.ack > before:
         miss(segment, other, before, segment.ack, connection, copies)
     if segment.ack <= other.una:
         return
@@ -1421,7 +1456,9 @@ def columns_of(connection: Connection) -> dict[str, int | str]:
     """Columns of `FLOWS` by name."""
     client, last_ns = connection.client, max(packet["time_ns"] for packet in connection.packets)
     letters = [letter.upper() if end == client else letter for letter, end in connection.letters]
-    columns: dict[str, int | str] = {"history": "".join(letters[:20]), "handshake_rtt_ns": connection.handshake_rtt_ns}
+    columns: dict[str, int | str] = {"history": "".join(letters[:20])}
+    if connection.has_syn_twice and connection.handshake_rtt_ns >= 0:  # else the tracker says how long it took
+        columns["handshake_rtt_ns"] = connection.handshake_rtt_ns
     columns["leg_of"] = -1 if connection.root is None else connection.root.number
     for side, me, other in (
         ("client", connection.ends[client], connection.ends[1 - client]),
