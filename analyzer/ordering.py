@@ -98,7 +98,7 @@ class TimeOrder:
             self._held, self._sorted = [(rows[right], keys[right])], True
         left = []
         for rows, keys in self._held:
-            count = int(np.searchsorted(keys, floor, side="right"))  # type: ignore[call-overload]
+            count = int(np.searchsorted(keys, floor, side="right"))
             if count:
                 yield rows[:count]
             if count < len(rows):

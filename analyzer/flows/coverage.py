@@ -75,4 +75,6 @@ def _is_silent(
     answered = (states["client"][places] != end) & (seen & (SYN | SYN_ACK | ACKED) == SYN | ACKED)
     lasted = states["end_ns"][places] - states["start_ns"][places] > LONG_NS
     many = (states["packets"][places, 1 - end] >= MANY_PACKETS) & (states["payload"][places, 1 - end] > 0)
-    return (heard == 0) & (other_heard > 0) & ((una > 1) | answered | (lasted & many & (again == 0)))
+    shown = (una > 1) | answered | (lasted & many & (again == 0))
+    silent: npt.NDArray[np.bool_] = (heard == 0) & (other_heard > 0) & shown
+    return silent
