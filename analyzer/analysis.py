@@ -22,7 +22,7 @@ from analyzer.counters import Series, deltas
 from analyzer.errors import UsageError
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
-from analyzer.passes import increment_rows, table_rows
+from analyzer.passes import increment_rows, judged_rows, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
 from analyzer.summary import Summary
@@ -113,10 +113,11 @@ class Analysis:
         intervals = [interval for interval in deltas(self.counter_series) if interval.start_ns is not None]
         if not intervals:
             return []
-        names = set().union(*(interval.values for interval in intervals))
+        expected = self.checksum_result.expected_errors()
+        names = [name for name in expected if any(name in interval.values for interval in intervals)]
         moved = {name: sum(interval.values.get(name, 0) for interval in intervals) for name in names}
         start = min(interval.start_ns for interval in intervals if interval.start_ns is not None)
-        return list(fits(self.checksum_result.expected_errors(), moved, start, max(each.end_ns for each in intervals)))
+        return list(fits(expected, moved, start, max(each.end_ns for each in intervals)))
 
     @cached_property
     def comparison(self) -> Comparison | None:
@@ -142,10 +143,9 @@ class Analysis:
         """Read the capture again for a comparison."""
         self._refuse_pipe("counters")
         predictor = predictor_of(self._local, self.paths)
-        tell, max_flows = comparison.add_events, self.flow_tracker.max_flows
-        for increments in increment_rows(self.paths, predictor, max_flows=max_flows, tell_events=tell):
-            comparison.add(increments)
-        comparison.add_late(predictor.finish())
+        for rows, events in judged_rows(self.paths, max_flows=self.flow_tracker.max_flows):
+            comparison.add(rows, events, predictor)
+        comparison.close(predictor)
 
     def need_host(self, what: str) -> None:
         """Raise UsageError where it is not known whose counters these are, or `what` needs snapshots and there are none."""

@@ -27,7 +27,7 @@ TCP = PACKETS.bit("layers", "tcp")
 class TimeOrder:
     """Takes the packet rows of a capture in the order of the file, and gives them out in order of time.
 
-    What it gives are parts of what it takes: whoever uses the memory of rows again must give it copies.
+    What it gives holds until the next are asked for, as what it takes does; of what it holds back it makes copies.
     """
 
     def __init__(self, capture: Capture) -> None:
@@ -65,9 +65,11 @@ class TimeOrder:
                 self._asked = int(rows["frame"][first])
         if self._asked is not None:
             if self._now("frames") < self._asked + LOOK_AHEAD:
+                self._keep(rows)
                 return
             self._decide()
         yield from self._up_to(self._now("floor"))
+        self._keep(rows)
 
     def rest(self) -> Iterator[Rows]:
         """Give what is left."""
@@ -104,6 +106,12 @@ class TimeOrder:
             if count < len(rows):
                 left.append((rows[count:], keys[count:]))
         self._held = left
+
+    def _keep(self, given: Rows) -> None:
+        """Copy what is held back of the rows that were given last: their memory is used again."""
+        if self._held and np.may_share_memory(self._held[-1][0], given):
+            rows, keys = self._held[-1]
+            self._held[-1] = rows.copy(), keys
 
     def _all(self) -> tuple[Rows, npt.NDArray[np.int64]]:
         """The rows that are held, and their keys."""
@@ -162,5 +170,5 @@ class FileOrder:
             rows = rows[np.argsort(frames)]
         count = int(np.count_nonzero(rows["frame"] == expected))
         self._next += count
-        self._held = rows[count:]
+        self._held = rows[count:].copy()
         return rows[:count]

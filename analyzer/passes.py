@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
-from analyzer.decode import decode
 from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.frames import FrameReader
 from analyzer.ordering import FileOrder, TimeOrder
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
-from analyzer.tables import EVENTS
 
 Progress = Callable[[Capture], None]
 EXPORT_BATCH_FRAMES = 1 << 14
@@ -55,7 +52,7 @@ def table_rows(
                 rows = as_filed.put(rows)
                 labeller.add(rows)
                 if len(rows):
-                    yield rows
+                    yield rows.copy()
             if progress is not None:
                 progress(capture)
         for events in judge.finish():
@@ -70,37 +67,30 @@ def table_rows(
             damages.extend(capture.damages)
 
 
-def increment_rows(
-    paths: list[str],
-    predictor: Predictor,
-    *,
-    max_flows: int = MAX_FLOWS,
-    tell_events: Callable[[Rows], None] = lambda _: None,
-) -> Iterator[Rows]:
+def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS) -> Iterator[Rows]:
     """What each frame must add to the counters of the predictor's host (INCREMENT), piece by piece.
 
-    What is yielded is overwritten by the next. `tell_events` is called with the events of each piece of the capture.
+    What is yielded is overwritten by the next.
     """
+    for rows, events in judged_rows(paths, max_flows=max_flows):
+        yield from predictor.add(rows, events)
+    yield from predictor.settle()
+
+
+def judged_rows(paths: list[str], *, max_flows: int = MAX_FLOWS) -> Iterator[tuple[Rows, Rows]]:
+    """The packet rows of a capture with verified checksums, piece by piece, and their events."""
     tracker, checker = FlowTracker(max_flows), Checker()
     judge = Judge(tracker)
     with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
-                events = events_of(judge, part)
-                tell_events(events)
-                yield from predictor.add(part, events)
-    yield from predictor.settle()
-
-
-def events_of(judge: Judge, part: Rows) -> Rows:
-    """The events of one part of a batch, all of them."""
-    return np.concatenate([np.zeros(0, EVENTS.dtype), *(events.copy() for events in judge.judge(part))])
+                yield from judge.judged(part)
 
 
 def decoded(capture: Capture, checker: Checker | None, order: TimeOrder | None = None) -> Iterator[Rows]:
     """The packet rows of a capture in order of time, batch by batch, with their checksums verified.
 
-    `order` (a new one if not given) puts them in order, and tells what it did.
+    They hold until the next are asked for. `order` (a new one if not given) puts them in order, and tells what it did.
     """
     order = order or TimeOrder(capture)
     for rows in _as_filed(capture, checker):
@@ -109,21 +99,18 @@ def decoded(capture: Capture, checker: Checker | None, order: TimeOrder | None =
 
 
 def _as_filed(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
-    """The packet rows of each batch in the order of the file.
+    """The packet rows of each batch in the order of the file. They hold until the next are asked for.
 
     The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
     hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
     """
+    reader = FrameReader(checker)
+    capture.read_with(reader)
     batches = iter(capture)
 
     def rows_of_next() -> Rows | None:
         batch = next(batches, None)
-        if batch is None:
-            return None
-        rows = decode(batch, capture.interfaces)
-        if checker is not None:
-            checker.check(batch, rows, capture.interfaces)
-        return rows
+        return None if batch is None else reader.rows_of(batch, capture.interfaces)
 
     if capture.size is None:
         while (rows := rows_of_next()) is not None:

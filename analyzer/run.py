@@ -20,10 +20,8 @@ from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
-from analyzer.passes import TIMED_FLOWS, Progress, decoded, events_of, recorded_hosts, table_rows
-from analyzer.prediction import Predictor
+from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
-from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, TABLES
 
@@ -75,15 +73,14 @@ def analyze(
                 if counted is None:
                     judge.add(part)
                 else:
-                    _count(events_of(judge, part), part, predictor, counted)
+                    for piece, events in judge.judged(part):
+                        counted.add(piece, events, predictor)
             if progress is not None:
                 progress(capture)
     for _ in judge.finish():
         pass
     if counted is not None:
-        for increments in predictor.settle():
-            counted.add(increments)
-        counted.add_late(predictor.finish())
+        counted.close(predictor)
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
     result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
     return Analysis(
@@ -101,13 +98,6 @@ def analyze(
         counted,
         console_text,
     )
-
-
-def _count(events: Rows, part: Rows, predictor: Predictor, comparison: Comparison) -> None:
-    """What one part of a batch adds to the counters."""
-    comparison.add_events(events)
-    for increments in predictor.add(part, events):
-        comparison.add(increments)
 
 
 def addresses(hosts: Sequence[str]) -> list[str]:

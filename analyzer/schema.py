@@ -54,18 +54,31 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A named list of columns. `dtype` is the packed storage of a row, in declaration order."""
+    """A named list of columns. `dtype` is the packed storage of a row, in declaration order.
+
+    Where kernels touch some columns of every row and others seldom, `hot` names the former: they are stored first, in
+    `hot_bytes` bytes, and of both groups the widest before the narrower, so that a row takes few cache lines. The order in
+    which columns are shown does not change.
+    """
 
     name: str
     doc: str
     columns: tuple[Column, ...]
     appendix: str = ""  # what `markdown` adds behind the columns
+    hot: tuple[str, ...] = ()
+    hot_bytes: int = field(init=False)
     dtype: np.dtype[np.void] = field(init=False)
     _bits: dict[tuple[str, ...], int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        layout = [stored for column in self.columns if column.kind != "text" for stored in column.fields]
-        object.__setattr__(self, "dtype", np.dtype(layout, align=True))
+        hot = [self[name] for name in self.hot]
+        cold = [column for column in self.columns if column.kind != "text" and column not in hot]
+        first, rest = ([stored for column in group for stored in column.fields] for group in (hot, cold))
+        if hot:
+            for fields in (first, rest):
+                fields.sort(key=lambda stored: -np.dtype(stored[1]).itemsize)
+        object.__setattr__(self, "dtype", np.dtype(first + rest, align=True))
+        object.__setattr__(self, "hot_bytes", np.dtype(first, align=True).itemsize)
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:

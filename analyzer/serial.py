@@ -12,8 +12,7 @@ import numpy as np
 
 def difference(a: Any, b: Any) -> Any:
     """How far `a` is ahead of `b`: from -2**31 to 2**31 - 1."""
-    raw = (np.int64(a) - np.int64(b)) & 0xFFFFFFFF
-    return raw - ((raw & 0x80000000) << 1)
+    return (np.int64(a) - np.int64(b)) << 32 >> 32  # the low half, with its sign
 
 
 def unwrap(wire: Any, near: Any) -> Any:

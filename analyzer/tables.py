@@ -31,6 +31,16 @@ CHECKSUM_STATES = ("", "valid", "partial", "zero", "bad", "unverifiable", "none"
 HEADER_CHECKSUM_STATES = ("", "valid", "zero", "bad", "unverifiable")
 RECEPTIONS = ("", "unicast", "multicast", "broadcast", "promiscuous")
 
+# Columns of a packet that reading, following and judging touch in every ordinary frame: three cache lines.
+HOT = (
+    "frame", "time_ns", "flow", "events", "src", "dst", "interface", "ifindex", "length", "captured", "record_flags",
+    "layers", "ip_id", "fragment_offset", "ip_len", "flow_label", "seq", "ack", "payload_len", "payload_captured", "tsval",
+    "tsecr", "sack_left_1", "sack_right_1", "place", "l3_at", "l4_at", "wireshark", "quirks", "ethertype", "vlan", "tunnels",
+    "ip_checksum", "src_port", "dst_port", "flags", "window", "urgent", "checksum_field", "udp_len", "options", "direction",
+    "link_direction", "reception", "stop", "vlan_depth", "tunnel_depth", "ip_version", "ttl", "tos", "ip_proto", "ip_flags",
+    "ip_header_checksum", "checksum", "header_len", "sack_count", "reused",
+)  # fmt: skip
+
 PACKETS = Table(
     "packets",
     "One row per captured frame, in capture order. Address, port and header columns are those of the innermost IP "
@@ -118,13 +128,16 @@ PACKETS = Table(
         Column("l3_at", "u4", "Where the innermost IP header starts in the frame.", unit="bytes", public=False),
         Column("l4_at", "u4", "Where the transport header (or the payload of IP) starts in the frame.", unit="bytes", public=False),
     ),
+    hot=HOT,
 )  # fmt: skip
 
 FLOW_PROTOCOLS = ("tcp", "udp")
 ROLES = ("handshake", "ports", "first_packet")
 FLOW_STATES = (
     "", "open", "closed", "half_closed", "reset_by_client", "reset_by_server", "refused", "unanswered", "half_open",
+    "opening", "reset_by_middlebox",
 )  # fmt: skip
+WINDOW_CLOSED = ("", "unprobed", "probed", "unanswered", "invalid_probes")
 
 TCP_STATES = (
     "", "CLOSED", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "TIME-WAIT",
@@ -148,7 +161,7 @@ def _per_side(side: str, other: str) -> tuple[Column, ...]:
         Column(f"{side}_out_of_order", "u4", f"Segments of the {side} that the network delivered late (events `reordering`)."),
         Column(f"{side}_duplicate_acks", "u4", f"Events `duplicate_ack` sent by the {side}."),
         Column(f"{side}_sack_blocks", "u4", f"SACK blocks sent by the {side}."),
-        Column(f"{side}_dsacks", "u4", f"Events `dsack` sent by the {side}: it received something twice."),
+        Column(f"{side}_dsacks", "u4", f"Events `dsack` sent by the {side}, but for those that answer a keep-alive or a probe: it received something twice."),
         Column(f"{side}_copies", "u4", f"Frames of the {side} that were captured twice, or repeated by the network."),
         Column(f"{side}_offered", "u2", f"TCP options in the {side}'s SYN.", kind="bits", words=OPTIONS),
         Column(f"{side}_mss", "u2", f"Maximum segment size that the {side} accepts (option of its SYN); 0 without one.", unit="bytes"),
@@ -157,8 +170,11 @@ def _per_side(side: str, other: str) -> tuple[Column, ...]:
         Column(f"{side}_window_min", "i8", f"Smallest window that the {side} offered after its SYN, scaled; -1 without one.", unit="bytes"),
         Column(f"{side}_window_max", "i8", f"Largest window that the {side} offered after its SYN, scaled; -1 without one.", unit="bytes"),
         Column(f"{side}_zero_windows", "u4", f"How often the {side} closed its window (events `zero_window`)."),
-        Column(f"{side}_zero_window_ns", "i8", "How long it was closed in all.", unit="ns"),
+        Column(f"{side}_zero_window_ns", "i8", "How long it was closed in all: one that never reopened, until the capture ended or the connection was over.", unit="ns"),
         Column(f"{side}_zero_window_longest_ns", "i8", "The longest of these times.", unit="ns"),
+        Column(f"{side}_window_closed", "u1", f"Was it still closed then, and what did the {other} do about it: `unprobed` nothing; `probed` it sent into it and was answered; `unanswered` it was not answered; `invalid_probes` it sent only such probes as no receiver answers. Empty where the window was open.", kind="enum", words=WINDOW_CLOSED),
+        Column(f"{side}_window_closed_ns", "i8", "For how long it had been closed then.", unit="ns"),
+        Column(f"{side}_middlebox_hops", "i2", f"How many hops from the place of the capture a box sent a reset or a SYN-ACK in the {side}'s name (events `reset_by_middlebox`, `syn_ack_by_middlebox`), by its TTL; -1 where none did."),
         Column(f"{side}_idle_longest_ns", "i8", f"Longest time between two frames of the {side}.", unit="ns"),
         Column(f"{side}_largest_segment", "u4", f"Most payload in a segment of the {side}.", unit="bytes"),
         Column(f"{side}_super_segments", "u4", f"Segments of the {side} with more payload than the {other} accepts in one: captured before segmentation (GSO, TSO) or after merging (GRO, LRO)."),
@@ -198,7 +214,7 @@ FLOWS = Table(
         Column("client_payload", "i8", "Payload bytes from the client, sent again or not.", unit="bytes"),
         Column("server_payload", "i8", "Payload bytes from the server, sent again or not.", unit="bytes"),
         Column("handshake_rtt_ns", "i8", "Time from SYN to the ACK that ends the handshake; -1 where it was not captured, or where SYN or SYN-ACK were sent more than once and nobody can tell which was answered (Karn).", unit="ns"),
-        Column("state", "u1", "How the TCP connection stood at the end of the capture: `closed` by FIN both ways, `half_closed` one way; `refused` SYN answered by RST; `unanswered` SYN without an answer; `half_open` no ACK after SYN-ACK. Empty for UDP.", kind="enum", words=FLOW_STATES),
+        Column("state", "u1", "How the TCP connection stood at the end of the capture: `closed` by FIN both ways, `half_closed` one way; `refused` SYN answered by RST; `unanswered` SYN without an answer; `half_open` no ACK after SYN-ACK; `opening` the same, but the capture ended before that could have come, or has nothing of the client and no second SYN-ACK; `reset_by_middlebox` by a box on the way, in the name of one side. Empty for UDP.", kind="enum", words=FLOW_STATES),
         Column("completeness", "u1", "How much of the connection the capture holds: `complete` handshake and end (FIN both ways, or RST); `no_end`; `no_beginning`; `middle` neither; `no_handshake` it was never established. Empty for UDP.", kind="enum", words=COMPLETENESS),
         Column("history", "S20", "What happened, in order, each letter once a side, as in Zeek: s SYN, h SYN-ACK, a ACK, d data, f FIN, r RST, t retransmission, w zero window, g gap in the capture, i inconsistent; upper case by the client.", kind="ascii"),
         Column("agreed", "u2", "TCP options in both SYNs (window scale, SACK, timestamps and MPTCP work only then).", kind="bits", words=OPTIONS),

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from analyzer import analyze
+from analyzer.capture import open_capture
+from analyzer.checksums import Checker
+from analyzer.decode import RowRoom, decode
+from analyzer.frames import reader
 from analyzer.passes import table_rows
+from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
 from analyzer.tables import TABLES
 from tests import build, strategies
@@ -182,3 +187,47 @@ def test_every_table_of_the_samples(path: Path) -> None:
     expected, actual = told(path, 1_000_000, None), told(path, 1_000_000, 1)
     for name, rows in expected.items():
         assert same_rows(rows, actual[name]), name
+
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng"])
+def test_rows_hold_until_the_batch_after_the_next(tmp_path: Path, kind: str) -> None:
+    """Read in one pass, also between interfaces that are described: the same as decoded afterwards, while the next is read."""
+    path = tmp_path / f"capture.{kind}"
+    path.write_bytes(mixed_capture(6, 400, kind))
+    checker, found = Checker(), []
+    with open_capture([path], batch_frames=9) as capture:
+        read = reader.FrameReader(checker)
+        capture.read_with(read)
+        for batch in capture:
+            found.append((batch.packets, read.rows_of(batch, capture.interfaces).copy()))
+            for rows, copy in found[-2:]:
+                assert same_rows(rows, copy)
+    assert len(found) >= 400 / 9
+    apart, later = Checker(), []
+    with open_capture([path]) as capture:
+        for batch in capture:
+            later.append(decode(batch, capture.interfaces))
+            apart.check(batch, later[-1], capture.interfaces)
+    assert same_rows(np.concatenate(later), np.concatenate([rows for _, rows in found]))
+    assert same_rows(apart.directions, checker.directions)
+
+
+class Poisoned(RowRoom):
+    """Room in which nothing is left of what was decoded there before."""
+
+    def take(self, count: int) -> Rows:
+        rows = super().take(count)
+        rows.view(np.uint8)[:] = 0xFF
+        return rows
+
+
+def test_nobody_keeps_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that is used for other rows, as soon as it may be: nothing changes."""
+    path = conversations(tmp_path / "capture.pcap", 4, 60)
+    expected, analysis = told(path, 16, 3), analyze(path, batch_frames=3)
+    monkeypatch.setattr(reader, "RowRoom", Poisoned)
+    for name, rows in told(path, 16, 3).items():
+        assert same_rows(expected[name], rows), name
+    poisoned = analyze(path, batch_frames=3)
+    assert "".join(json_pieces(poisoned)) == "".join(json_pieces(analysis))
+    assert poisoned.checksums.equals(analysis.checksums)

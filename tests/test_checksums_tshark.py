@@ -21,10 +21,9 @@ from tests import build
 from tests.helpers import PLAIN_CAPTURES, plain_row
 from tests.naive.checksums import is_partial, payload_of_ip
 from tests.test_checksums_naive import SEGMENTS, Frame, framed, in_pieces, known_frames, number_at
-from tests.test_corpus import custom_blocks
 from tests.test_decode_tshark import CORPUS as TCP_CORPUS
 from tests.test_decode_tshark import ROOT, Shape, shape_of
-from tests.tshark import TRANSPORTS, fields_of, needs_tshark
+from tests.tshark import TRANSPORTS, Captures, custom_blocks, fields_of, needs_tshark
 
 SMALLEST, LARGEST = 120, 1 << 20  # bytes of a file, to save time
 ODD = ROOT.parent / "shared" / "corpus" / "odd"
@@ -93,9 +92,8 @@ def of_innermost(shape: Shape, row: Row, said: dict[str, list[str]]) -> tuple[st
     return STATUS[transport], STATUS[header]
 
 
-def compared(path: Path) -> list[Checked]:
-    """The frames whose headers tshark takes for the same ones."""
-    said_of_each = fields_of(path, FIELDS, preferences=PREFERENCES, whole=False)
+def compared(path: Path, said_of_each: list[list[str]]) -> list[Checked]:
+    """The frames whose headers tshark takes for the same ones, given what it says of each."""
     frames = []
     for number, ((data, row), parts) in enumerate(zip(checked(path), said_of_each, strict=False), 1):
         shape = shape_of(parts[0])
@@ -233,12 +231,14 @@ def proven_partial(frame: Checked) -> bool:
 
 # Files
 
+SAID = Captures([*PLAIN_CAPTURES, *CORPUS], FIELDS, preferences=PREFERENCES, whole=False)
+
 
 @cache
 def outcome(path: Path) -> list[Checked]:
     """The frames of a file that can be compared; none where tshark counts other frames."""
     try:
-        return [] if custom_blocks(path) else compared(path)
+        return [] if custom_blocks(path) else compared(path, SAID[path])
     except CaptureError:
         return []
 
@@ -282,6 +282,11 @@ def test_the_corpus_holds_what_is_compared() -> None:
 # Frames made for it
 
 
+def compared_alone(path: Path) -> list[Checked]:
+    """The same for one file."""
+    return compared(path, fields_of(path, FIELDS, preferences=PREFERENCES, whole=False))
+
+
 def written(path: Path, frames: list[Frame]) -> Path:
     """A capture file of these frames."""
     links = sorted({frame.link for frame in frames})
@@ -295,7 +300,7 @@ def written(path: Path, frames: list[Frame]) -> Path:
 def test_made_frames_as_tshark(seed: int, tmp_path: Path) -> None:
     """Right and wrong checksums behind every route, link layer and tunnel, as far as tshark knows the way there."""
     known = list(known_frames(seed, 1500))
-    frames = compared(written(tmp_path / "known.pcapng", [frame for frame, _ in known]))
+    frames = compared_alone(written(tmp_path / "known.pcapng", [frame for frame, _ in known]))
     assert len(frames) > 1000
     found, used = unexplained(frames, EXCLUSIONS + ODD_EXCLUSIONS)
     assert found == []
@@ -307,7 +312,7 @@ def test_ffff_for_zero(tmp_path: Path) -> None:
     """As a translator of addresses left it, once in 41,000 segments of a capture in the corpus."""
     bare = build.tcp(urgent=0, check=0)
     right = build.tcp(urgent=number_at(build.tcp(), 16), check=0xFFFF)  # the checksum of the rest is 0 then
-    frames = compared(written(tmp_path / "zero.pcapng", framed([build.ipv4(right), build.ipv4(bare)])))
+    frames = compared_alone(written(tmp_path / "zero.pcapng", framed([build.ipv4(right), build.ipv4(bare)])))
     assert [frame.checksum for frame in frames] == ["valid", "zero"]
     assert unexplained(frames, ODD_EXCLUSIONS) == ([], Counter({"FFFF for 0": 1}))
 
@@ -330,7 +335,7 @@ def test_fragments_as_tshark(seed: int, tmp_path: Path) -> None:
         order = sorted(range(len(together)), key=lambda place: place + rng.randint(0, 4))
         packets += [together[place] for place in order]
     frames = [replace(frame, time_ns=10**18 + number) for number, frame in enumerate(framed(packets))]
-    result = compared(written(tmp_path / "fragments.pcapng", frames))
+    result = compared_alone(written(tmp_path / "fragments.pcapng", frames))
     assert len(result) == len(frames)
     words = Counter((frame.checksum, frame.said_checksum) for frame in result)
     assert set(words) == {("unverifiable", ""), ("valid", "good"), ("bad", "bad")}

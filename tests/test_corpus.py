@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import lzma
 import os
-import struct
 import subprocess
 import sys
 import tempfile
@@ -19,7 +16,7 @@ import pytest
 
 from analyzer.capture import open_capture
 from analyzer.errors import CaptureError
-from tests.tshark import needs_tshark
+from tests.tshark import custom_blocks, needs_tshark
 
 ROOT = Path(__file__).parent.parent
 ODD = ROOT.parent / "shared" / "corpus" / "odd"
@@ -40,25 +37,6 @@ def frames_of(path: Path) -> tuple[int, int]:
             return frames, len(capture.damages)
     except CaptureError:
         return 0, 1
-
-
-def custom_blocks(path: Path) -> int:
-    """How many custom blocks a pcapng file has: tshark numbers them as frames."""
-    content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
-    elif content[:4] == b"\xfd7zX":
-        content = lzma.decompress(content)
-    if content[:4] != b"\x0a\x0d\x0d\x0a":
-        return 0
-    found, at, order = 0, 0, "<"
-    while at + 12 <= len(content):
-        if content[at : at + 4] == b"\x0a\x0d\x0d\x0a":
-            order = "<" if content[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
-        kind, size = struct.unpack(f"{order}II", content[at : at + 8])
-        found += kind in (0xBAD, 0x40000BAD)
-        at += max(size, 12)
-    return found
 
 
 @needs_corpus

@@ -29,10 +29,10 @@ from analyzer.correlate import (
     table,
 )
 from analyzer.correlate.observed import observed
-from analyzer.correlate.steps import Steps
 from analyzer.counters import Series, Snapshot
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction import INCREMENT, NUMBER
+from analyzer.prediction.steps import Steps
 from analyzer.report.counter_text import comparison_lines
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
@@ -121,7 +121,7 @@ def counted(rows: Rows, at: npt.ArrayLike, *names: str) -> dict[str, npt.NDArray
 def filled(found: Comparison, *parts: Rows) -> Comparison:
     """With the increments added; once more where the clocks differ."""
     for part in parts:
-        found.add(part)
+        found.tally.add(part)
     again = found.realigned()
     return filled(again, *parts) if again else found
 
@@ -357,7 +357,7 @@ class TestCoincidences:
         at = START + np.arange(size + 1) * SECOND
         values = {name: np.concatenate([[0], np.cumsum(moved)]) for name, moved in counters.items()}
         found = Comparison(series(at, values))
-        found.add(increments(at[:-1] + SECOND // 2, "IpInReceives"))
+        found.tally.add(increments(at[:-1] + SECOND // 2, "IpInReceives"))
         for (flow, event), mask in events.items():
             rows = np.zeros(int(mask.sum()), EVENTS.dtype)
             rows["time_ns"], rows["flow"], rows["event"] = at[:-1][mask] + SECOND // 3, flow, EVENT[event]
@@ -454,7 +454,7 @@ def test_an_hour_of_snapshots_every_half_second() -> None:
     rows = increments(START + np.sort(random.integers(0, 3600 * SECOND, 40_000)), *names)
     others = {f"TcpExtUnheardOf{number}": np.cumsum(random.integers(0, 2, 7201)) for number in range(77)}
     found = Comparison(series(at, {**counted(rows, at, *names), **others}))
-    found.add(rows)
+    found.tally.add(rows)
     assert found.offset is not None
     assert found.offset.ns == 0
     begin = time.perf_counter()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from analyzer.capture import RecordBatch
-from analyzer.decode import decode
+from analyzer.decode import RowRoom, decode
 from analyzer.decode.link import LINK_TYPES, is_decoded, link_name
 from analyzer.schema import Rows, address_text, bits_text
 from analyzer.tables import PACKETS
@@ -467,3 +467,49 @@ def test_literal_frames(name: str) -> None:
     row = plain_row(decode(batch, interfaces), 0)
     assert {column: row[column] for column in expected} == expected
     assert disagreements([(1, data, length)], decode(batch, interfaces)) == []
+
+
+# Memory that is used again
+
+
+def test_rows_in_used_memory_are_as_in_new() -> None:
+    """Whatever was decoded there before: nothing of it is left."""
+    room = RowRoom(2)
+    for seed in SEEDS[:6]:
+        batch, interfaces = batch_of(random_frames(seed, 1500))
+        plain, links = batch_of([(1, make_frame(1, random.Random(seed)), 1500)] * 900)
+        for each, known in ((batch, interfaces), (plain, links)):
+            assert same_rows(decode(each, known, room), decode(each, known))
+
+
+def test_the_hot_part_tells_whether_the_rest_is_empty() -> None:
+    """Otherwise it would not be cleared for the next frame."""
+    from analyzer.decode.frame_kernel import COLD_LAYERS, COLD_OPTIONS
+
+    batch, interfaces = batch_of([frame for seed in SEEDS[:6] for frame in random_frames(seed, 1500)])
+    rows = decode(batch, interfaces)
+    cold = rows["layers"] & COLD_LAYERS | rows["options"] & COLD_OPTIONS | (rows["sack_count"] > 1)
+    assert 100 < np.count_nonzero(cold) < len(rows) - 100
+    hot = {name for column in PACKETS.hot for name, _ in PACKETS[column].fields}
+    used = [name for name in PACKETS.dtype.names or () if name not in hot and rows[name].any()]
+    assert len(used) > 20
+    assert [name for name in used if rows[name][cold == 0].any()] == []
+
+
+def test_room_is_given_in_turns() -> None:
+    """What was given out holds until all others were; where more is asked for than there is, it is new."""
+    room = RowRoom(2)
+    first = room.take(5)
+    assert np.shares_memory(room.take(4), first)
+    room.turn()
+    second = room.take(900)
+    room.turn()
+    first["frame"], second["frame"] = 1, 2
+    third = room.take(3)
+    assert np.shares_memory(third, first)
+    assert third["frame"].tolist() == [1, 1, 1]
+    fourth = room.take(2000)
+    assert not np.shares_memory(fourth, first)
+    assert not np.shares_memory(fourth, second)
+    assert not fourth["frame"].any()
+    assert [rows.ctypes.data % 64 for rows in (first, second, fourth)] == [0, 0, 0]

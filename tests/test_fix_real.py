@@ -18,10 +18,10 @@ import pytest
 from analyzer.capture import open_capture
 from analyzer.errors import CaptureError
 from tests import build
-from tests.fixing import data_of, run, said_of, segment
+from tests.fixing import CHECKED, data_of, run, segment
 from tests.helpers import FEWER_CAPTURES
 from tests.naive.fix import FIELD_AT, ICMP, ICMPV6, TCP, UDP, Frame, NaiveFixer, is_piece, levels
-from tests.tshark import needs_tshark
+from tests.tshark import Captures, needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "corpus"
@@ -32,6 +32,7 @@ MOST_FRAMES = None if os.environ.get("TCPCAP_FULL_CORPUS") else 10_000  # of eac
 needs_tcprewrite = pytest.mark.skipif(shutil.which("tcprewrite") is None, reason="needs tcprewrite")
 
 STATUSES = ("ip", "tcp", "udp", "icmp", "icmpv6")
+FIELDS = ["frame.number", "frame.protocols", *(f"{name}.checksum.status" for name in STATUSES)]
 BAD = "0"
 
 
@@ -61,29 +62,43 @@ READABLE = [path for path in FILES if not is_refused(path)]
 """The captures among the files."""
 
 
-@pytest.fixture(scope="module", params=named(READABLE))
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where a real capture is `in`, and the same with everything made right `out`."""
-    folder = tmp_path_factory.mktemp("fixed")
-    content = uncompressed(request.param)
-    out, _ = run(folder, content, everything=True)
-    assert len(out) == len(content)
-    yield folder
-    shutil.rmtree(folder)
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Path]]:
+    """For each real capture a folder where it is `in`, and the same with everything made right `out`."""
+    base = tmp_path_factory.mktemp("fixed")
+    folders = {path: base / str(number) for number, path in enumerate(READABLE)}
+    for path, folder in folders.items():
+        folder.mkdir()
+        run(folder, uncompressed(path), everything=True)
+    yield folders
+    shutil.rmtree(base)
+
+
+@pytest.fixture(scope="module")
+def said(fixed: dict[Path, Path]) -> Captures:
+    """What tshark says of the fixed ones."""
+    outs = [folder / "out" for folder in fixed.values()]
+    return Captures(outs, FIELDS, preferences=CHECKED, most=MOST_FRAMES, whole=False)
+
+
+@pytest.mark.parametrize("path", named(READABLE))
+def test_the_length_stays(path: Path, fixed: dict[Path, Path]) -> None:
+    """To the byte."""
+    sizes = {name: (fixed[path] / name).stat().st_size for name in ("in", "out")}
+    assert sizes["out"] == sizes["in"] > 0
 
 
 @needs_tshark
-def test_tshark_finds_no_bad_checksum(folder: Path) -> None:
+@pytest.mark.parametrize("path", named(READABLE))
+def test_tshark_finds_no_bad_checksum(path: Path, fixed: dict[Path, Path], said: Captures) -> None:
     """In real captures, after everything was made right, but for what cannot be."""
-    limit = [] if MOST_FRAMES is None else ["-c", str(MOST_FRAMES)]
-    fields = ["frame.number", "frame.protocols", *(f"{name}.checksum.status" for name in STATUSES)]
-    said = said_of(folder / "out", *fields, options=limit)
-    suspects = [row for row in said if any(BAD in status.split(";") for status in row[2:])]
+    out = fixed[path] / "out"
+    suspects = [row for row in said[out] if any(BAD in status.split(";") for status in row[2:])]
     if not suspects:
         return
-    with open_capture([str(folder / "out")]) as capture:
+    with open_capture([str(out)]) as capture:
         link = capture.interfaces[0].link_type
-    contents = data_of(folder / "out")
+    contents = data_of(out)
     for row in suspects:
         frame, layers = int(row[0]), row[1].split(":")
         for name, status in zip(STATUSES, row[2:], strict=True):
@@ -164,9 +179,10 @@ def against_tcprewrite(folder: Path) -> Counter[str]:
 
 
 @needs_tcprewrite
-def test_the_same_as_tcprewrite(folder: Path) -> None:
+@pytest.mark.parametrize("path", named(READABLE))
+def test_the_same_as_tcprewrite(path: Path, fixed: dict[Path, Path]) -> None:
     """Frame by frame the same bytes on Ethernet and raw IP, but for what the table explains."""
-    against_tcprewrite(folder)
+    against_tcprewrite(fixed[path])
 
 
 @needs_tcprewrite

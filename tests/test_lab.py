@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import struct
 import subprocess
@@ -40,6 +39,7 @@ from samples.lab.rewrite import Change, changed, rewrite, translate
 from samples.lab.scenario import all_scenarios, description
 from samples.lab.tap import HEADER_LEN, PLAIN
 from tests import build
+from tests.tshark import Captures, needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
@@ -512,7 +512,14 @@ def test_checksums_are_as_the_lab_left_them(folder: Path) -> None:
             assert (states["received_partial"] > 0) == (link_of(expected)[mine].get("merged", 0) > 0)
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
+SAID = Captures(
+    [path for folder in CHECKSUMS for path in folder.glob("*/capture.pcap")],
+    [f"{protocol}.checksum.status" for protocol in ("ip", "tcp", "udp", "icmp")],
+    preferences=[f"{protocol}.check_checksum:TRUE" for protocol in ("ip", "tcp", "udp")],
+)
+
+
+@needs_tshark
 @pytest.mark.parametrize("folder", CHECKSUMS, ids=lambda folder: folder.name)
 def test_tshark_finds_the_same_checksums(folder: Path) -> None:
     """It calls partial ones wrong."""
@@ -525,13 +532,7 @@ def test_tshark_finds_the_same_checksums(folder: Path) -> None:
 
 def tshark_checksums(capture: Path) -> Counter[str]:
     """How many frames tshark finds with a wrong (0) or right (1) checksum; all headers of IPv4 must be right."""
-    command = ["tshark", "-n", "-r", str(capture), "-T", "fields", "-E", "separator=,", "-e", "ip.checksum.status"]
-    for protocol in ("ip", "tcp", "udp"):
-        command += ["-o", f"{protocol}.check_checksum:TRUE"]
-    for protocol in ("tcp", "udp", "icmp"):
-        command += ["-e", f"{protocol}.checksum.status"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    rows = [line.split(",") for line in ran.stdout.splitlines()]
+    rows = SAID[capture]
     assert {row[0] for row in rows} <= {"1", ""}
     return Counter("".join(row[1:]) for row in rows)
 

@@ -27,7 +27,9 @@ from tests.tshark import (
     TRANSPORT_FIELDS,
     TRANSPORTS,
     TUNNEL_FIELDS,
+    Captures,
     fields_of,
+    needs_tshark,
 )
 
 Row = dict[str, Any]
@@ -336,9 +338,14 @@ def tshark(path: Path, content: bytes) -> list[dict[str, list[str]]]:
     if PROGRAM is None:
         pytest.skip("needs tshark")
     path.write_bytes(content)
+    return split(fields_of(path, FIELDS, preferences=PREFERENCES))
+
+
+def split(rows: list[list[str]]) -> list[dict[str, list[str]]]:
+    """The fields of each frame by name, each occurrence by itself."""
     return [
         {field: value.split(";") if value else [] for field, value in zip(FIELDS, values, strict=True)}
-        for values in fields_of(path, FIELDS, preferences=PREFERENCES)
+        for values in rows
     ]
 
 
@@ -546,15 +553,19 @@ def every_builder() -> dict[str, tuple[int, bytes]]:
     }
 
 
+@needs_tshark
 def test_tshark_understands_every_builder(tmp_path: Path) -> None:
     """One capture per link type; innermost headers, tags, tunnel identifiers and checksums are as the twin says."""
     by_link: dict[int, dict[str, bytes]] = {}
     for name, (link, frame) in every_builder().items():
         by_link.setdefault(link, {})[name] = frame
+    paths = {link: tmp_path / f"{link}.pcap" for link in by_link}
+    for link, frames in by_link.items():
+        paths[link].write_bytes(build.pcap([build.Record(frame) for frame in frames.values()], link=link))
+    captures = Captures(paths.values(), FIELDS, preferences=PREFERENCES)
     disagree = {}
     for link, frames in by_link.items():
-        content = build.pcap([build.Record(frame) for frame in frames.values()], link=link)
-        for (name, frame), said in zip(frames.items(), tshark(tmp_path / f"{link}.pcap", content), strict=True):
+        for (name, frame), said in zip(frames.items(), split(captures[paths[link]]), strict=True):
             row = decode(link, frame)
             problems = (
                 [row["stop"]] if row["stop"] != "decoded" else differences(row, said) + outer_differences(row, said)

@@ -24,7 +24,8 @@ from analyzer.correlate import (
     Compared,
 )
 from analyzer.passes import increment_rows
-from analyzer.prediction import INFERRED, OUT_CAPACITY, PREDICTED, Predictor
+from analyzer.prediction import INFERRED, PREDICTED, Predictor
+from analyzer.prediction.sink import OUT_CAPACITY
 from analyzer.report.counter_text import comparison_lines
 from tests import build
 from tests.agreement import HOSTS, SAMPLES, agreement, compared, right
@@ -195,7 +196,7 @@ def test_increments_do_not_depend_on_batches(name: str, monkeypatch: pytest.Monk
     whole = all_of()
     for frames, room in ((1, OUT_CAPACITY), (7, 260), (1000, 400)):
         monkeypatch.setattr("analyzer.passes.EXPORT_BATCH_FRAMES", frames)
-        monkeypatch.setattr("analyzer.prediction.predictor.OUT_CAPACITY", room)
+        monkeypatch.setattr("analyzer.prediction.sink.OUT_CAPACITY", room)
         assert np.array_equal(all_of(), whole)
     lines = (folder / "counters.jsonl").read_text().splitlines()
     moved = json.loads(lines[-1])["counters"]["IpInReceives"] - json.loads(lines[0])["counters"]["IpInReceives"]

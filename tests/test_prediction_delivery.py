@@ -12,7 +12,7 @@ from analyzer import analyze
 from analyzer.prediction import BY_MERGING, MERGED
 from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, queue, sacked
 from analyzer.prediction.delivery.requeue_kernel import again
-from analyzer.prediction.delivery.state import DELIVERY, PIECES
+from analyzer.prediction.delivery.state import DELIVERY, PIECE
 from analyzer.report.counter_text import comparison_lines
 from tests import build, pkt
 from tests.predicting import Range, moved
@@ -241,7 +241,7 @@ class Plain:
 def test_the_queue_counts_as_a_list_of_segments_does(seed: int) -> None:
     """Segments of many sizes, cut, acknowledged and reported at their edges; nothing of the pool is lost in the end."""
     random = Random(seed)
-    pool = np.zeros(64, PIECES)
+    pool = np.zeros(1024, PIECE)
     own, plain = np.zeros(1, DELIVERY)[0], Plain()
     base = 0xFFFFFFFF - random.randrange(3000)
     edges, una = [0], 0
@@ -268,18 +268,18 @@ def test_the_queue_counts_as_a_list_of_segments_does(seed: int) -> None:
                 fresh = sacked(pool, own, 0, base + left & 0xFFFFFFFF, base + right & 0xFFFFFFFF)
                 assert fresh == plain.sacked(edges, left, right)
         assert own["packets_out"][0] == len(plain.segments)
-    used = int(pool[0, 0]["count"])
+    used = int(pool[0]["count"])
     forget(pool, own, 0)
     assert own["pieces"][0] == own["packets_out"][0] == 0
-    free, at = 0, int(pool[0, 0]["next"])
+    free, at = 0, int(pool[0]["next"])
     while at:
-        free, at = free + 1, int(pool[at >> 4, at & 15]["next"])
+        free, at = free + 1, int(pool[at]["next"])
     assert free == max(0, used - 1)
 
 
 def test_a_pool_without_room_counts_on() -> None:
     """What does not fit becomes part of the last piece."""
-    pool, own = np.zeros(1, PIECES), np.zeros(1, DELIVERY)[0]
+    pool, own = np.zeros(16, PIECE), np.zeros(1, DELIVERY)[0]
     for number in range(100):
         size = 10 + number % 7
         start = int(own["snd_nxt"][0])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analyzer.prediction import INFERRED, PREDICTED, world
 from analyzer.prediction.names import RECOVERY
+from analyzer.prediction.recovery.state import POOL
+from analyzer.schema import Rows
 from tests import build, pkt
 from tests.predicting import moved
 
@@ -202,6 +205,12 @@ ipv6
 
 def test_a_full_pool_only_makes_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of what is outstanding then, until it is acknowledged; causes of events still count."""
-    monkeypatch.setitem(world.SIZES, "segments", 3)
+
+    def nearly_full(*settings: Any) -> Rows:
+        found = world.world_of(*settings)
+        found["segments"]["start"][0, 0] = POOL - 3  # of so many one is none, and two are left
+        return found
+
+    monkeypatch.setattr("analyzer.prediction.predictor.world_of", nearly_full)
     end = "+0.02 < . 1:1(0) ack 7241 win 502 <nop,nop,TS val 160 ecr 940>\n"
     assert counted(OPENING + HOLE + end, tmp_path) == {"TCPFastRetrans": 1}

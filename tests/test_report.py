@@ -34,7 +34,7 @@ from analyzer.summary import Summary
 from analyzer.tables import CHECKSUM_VERDICTS, FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build
 from tests.helpers import CAPTURES, fitting, rows_with
-from tests.test_flows import Script, rows_of
+from tests.test_flows import SOMETHING_ELSE, STEP_NS, Script, rows_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 BUNDLES = [path.parent for path in CAPTURES]
@@ -96,6 +96,12 @@ def made(
 def made_rows(count: int, **columns: object) -> Rows:
     """Rows with the given columns, a microsecond apart."""
     return rows_with(count, time_ns=START_NS + 1000 * np.arange(count), **columns)
+
+
+def rows_later(frames: Sequence[bytes]) -> Rows:
+    """Rows of the frames, a millisecond apart, and of another that shows that the capture goes on for two seconds."""
+    times = [START_NS + STEP_NS * number for number in range(len(frames))]
+    return rows_of([*frames, SOMETHING_ELSE], [*times, times[-1] + 2 * SECOND])
 
 
 def checked(analysis: Analysis, top: int = 10) -> str:
@@ -231,13 +237,15 @@ def test_trouble_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         40003: "c:S",
     }
     frames = [frame for port, words in scripts.items() for frame in Script((build.SRC4, port)).frames(words)]
-    pcap_of(Path("trouble.pcap"), frames)
+    records = [build.Record(frame, START_NS + 1_000_000 * number) for number, frame in enumerate(frames)]
+    records.append(build.Record(SOMETHING_ELSE, START_NS + 2 * SECOND))
+    Path("trouble.pcap").write_bytes(build.pcap(records, magic=build.NANOSECONDS))
     blocks = checked(analyze("trouble.pcap", checksums=False)).split("\n\n")
     assert (
         blocks[0]
         == """\
 Trouble in 3 of 4 TCP connections: syn unanswered (1), refused (1),
-retransmission (1). trouble.pcap: 17 frames in 16 ms, 4 TCP connections (1 still
+retransmission (1). trouble.pcap: 18 frames in 2 s, 4 TCP connections (1 still
 open, 1 closed, 1 refused, 1 unanswered)"""
     )
     assert (
@@ -270,7 +278,7 @@ connections in trouble (3 of 3)
 )
 def test_the_verdict_comes_first(words: str, verdict: str) -> None:
     """None, or how many connections and which sorts; nothing where there is no TCP."""
-    text = checked(made(rows_of(Script().frames(words))))
+    text = checked(made(rows_later(Script().frames(words))))
     assert joined(text).startswith(verdict)
     assert ("connections in trouble (1 of 1)\n" in text) == ("Trouble" in verdict)
 
@@ -299,7 +307,7 @@ def test_as_many_in_trouble_as_asked_for(top: int) -> None:
     """The worst; how many there are in all stands in the title."""
     words = ["c:S s:RA", "c:S c:S!", "c:S s:SA c:A c:PA9 c:PA9! s:A", "c:S s:SA c:A"]
     frames = [frame for port, each in enumerate(words) for frame in Script((build.SRC4, 40000 + port)).frames(each)]
-    text = checked(made(rows_of(frames)), top)
+    text = checked(made(rows_later(frames)), top)
     assert joined(text).startswith("Trouble in 3 of 4 TCP connections: ")
     if top == 0:
         assert "in trouble" not in text
@@ -315,8 +323,7 @@ TROUBLES = {
     "reset in the handshake": "c:S s:SA s:R",
     "the client gives up": "c:S c:R",
     "a reset with data unread": "c:S s:SA c:A c:PA10 s:RA",
-    "a reset after both FINs": "c:S s:SA c:A c:FA s:FA c:R",
-    "a reset after one FIN": "c:S s:SA c:A c:FA s:A s:R",
+    "a reset after a FIN, and data thrown away": "c:S s:SA c:A s:FA c:PA1000 s:R",
     "again and again": "c:S s:SA c:A c:PA9 c:PA9! c:PA9! s:A",
 }
 
@@ -324,7 +331,7 @@ TROUBLES = {
 @pytest.mark.parametrize("name", TROUBLES)
 def test_every_connection_in_trouble_has_a_story(name: str) -> None:
     """Not an empty line, and the verdict names something too."""
-    analysis = made(rows_of(Script().frames(TROUBLES[name])))
+    analysis = made(rows_later(Script().frames(TROUBLES[name])))
     text = checked(analysis)
     assert analysis.troubled == 1
     assert re.match(r"Trouble in 1 of 1 TCP connection: [a-z ]+ \(\d+\)", joined(text))
@@ -401,13 +408,69 @@ STORIES: dict[str, tuple[Rows, str]] = {
         ),
         "the server closed its window 2 times for 5 s (longest 1 s)",
     ),
+    "a window that never reopened": (
+        flow_row(
+            "open",
+            ["zero_window", "window_never_reopened"],
+            **SHUT,
+            server_window_closed=FLOWS.bit("server_window_closed", "unprobed"),
+            server_window_closed_ns=5 * SECOND,
+        ),
+        "the server closed its window 1 time for 5 s, still closed at the end; the client sent no probe",
+    ),
+    "a window that was closed just before the end": (
+        flow_row(
+            "open",
+            ["zero_window"],
+            server_zero_windows=1,
+            server_zero_window_ns=5_000_000,
+            server_window_closed=FLOWS.bit("server_window_closed", "unprobed"),
+            server_window_closed_ns=5_000_000,
+        ),
+        "the server closed its window 1 time for 5 ms, still closed at the end",
+    ),
+    "probes that nobody need answer": (
+        flow_row(
+            "open",
+            ["zero_window", "window_never_reopened", "window_probe_invalid"],
+            **SHUT,
+            server_window_closed=FLOWS.bit("server_window_closed", "invalid_probes"),
+            server_window_closed_ns=5 * SECOND,
+        ),
+        "the server closed its window 1 time for 5 s, still closed at the end; the client sent only probes that no "
+        "receiver need answer; a closed window was probed with segments that no receiver need answer",
+    ),
+    "reset by a middlebox": (
+        flow_row("reset_by_middlebox", ["reset_by_middlebox"], client_middlebox_hops=-1, server_middlebox_hops=11),
+        "a box on the way, 11 hops from here, reset it in the name of the server",
+    ),
+    "somebody else answers, who knows no options": (
+        flow_row(
+            "closed",
+            ["syn_ack_by_middlebox", "options_refused", "stray"],
+            client_middlebox_hops=-1,
+            server_middlebox_hops=1,
+        ),
+        "a box on the way, 1 hop from here, answered the SYN in the name of the server; the server, or a box before it, "
+        "grants no window scaling, SACK or timestamps; also seen: stray",
+    ),
+    "a server that waits for data": (
+        flow_row("open", ["syn_ack_again", "syn_ack_again_answer", "stray"]),
+        "the SYN-ACK was repeated although the ACK of it was captured: the server waits for data (TCP_DEFER_ACCEPT), or "
+        "the ACK was late or lost behind the capture; also seen: stray",
+    ),
+    "a FIN for nobody": (
+        flow_row("half_closed", ["fin_unanswered"]),
+        "nothing came back after a FIN, sent again and again: that end, or the way to it, is gone",
+    ),
+    "an ordinary reset": (flow_row("reset_by_client", ["closing_reset"]), "the client reset it"),
     "not captured": (
         flow_row("closed", ["capture_gap"], server_missing_bytes=1460),
         "1.46 kB of the server were not captured",
     ),
     "other sorts": (
-        flow_row("closed", ["ce", "sack_reneging", "window_shrunk", "window_update"]),
-        "seen: sack reneging, window shrunk, ce",
+        flow_row("closed", ["ce", "sack_reneging", "stray", "window_shrunk", "window_update"]),
+        "seen: sack reneging, ce, stray",
     ),
     "everything, worst first": (
         flow_row(
@@ -438,6 +501,7 @@ COUNTED_BY_SIDE = {
     "reordering": "client_out_of_order",
     "dsack": "client_dsacks",
     "zero_window": "client_zero_windows",
+    "window_never_reopened": "client_zero_windows",
 }
 
 
@@ -550,7 +614,7 @@ def test_no_frames(tmp_path: Path) -> None:
 def test_one_frame(tmp_path: Path) -> None:
     """Singular, without a duration or a rate."""
     text = checked(analyze(pcap_of(tmp_path / "one.pcap", [segment(flags=2)])))
-    assert "one.pcap: 1 frame, 1 TCP connection (1 unanswered)" in joined(text)
+    assert "one.pcap: 1 frame, 1 TCP connection (1 still opening)" in joined(text)
     assert "  frames      1 frame, 54 B on the wire\n" in text
 
 
@@ -700,6 +764,8 @@ ENDS = {
     "refused": [(True, 2), (False, 20)],
     "unanswered": [(True, 2)],
     "half_open": [(True, 2), (False, 18)],
+    "opening": [(True, 2)],
+    "reset_by_middlebox": [(True, 2), (False, 18), (True, 16), (False, 4)],
 }
 
 
@@ -707,7 +773,8 @@ def connection(number: int, state: str) -> Rows:
     """The packets of a connection that ends in this state."""
     packets = ENDS[state]
     rows = made_rows(len(packets), ip_version=4, ip_proto=6, header_len=20, layers=PACKETS.bit("layers", "tcp"))
-    rows["time_ns"] = START_NS
+    rows["time_ns"] = START_NS + (2 * SECOND if state == "opening" else 0)
+    rows["ttl"] = [61 if flags == 4 else 50 for _, flags in packets]
     for row, (from_client, flags) in zip(rows, packets, strict=True):
         row["flags"] = flags
         row["src_port"], row["dst_port"] = (5000 + number, 80) if from_client else (80, 5000 + number)
@@ -721,8 +788,9 @@ def test_the_answer_counts_the_ends_of_connections() -> None:
     rows["frame"] = 1 + np.arange(len(rows))
     text = joined(checked(made(rows)))
     assert (
-        f"made.pcap: {len(rows)} frames in 0 ns, 8 TCP connections (1 still open, 1 closed, 1 half closed, "
-        "1 reset by client, 1 reset by server, 1 refused, 1 unanswered, 1 half open)"
+        f"made.pcap: {len(rows)} frames in 2 s, 10 TCP connections (1 still open, 1 closed, 1 half closed, "
+        "1 reset by client, 1 reset by server, 1 refused, 1 unanswered, 1 half open, 1 still opening, "
+        "1 reset by a middlebox)"
     ) in text
 
 
@@ -779,9 +847,7 @@ def test_html_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     pcap_of(Path("<b>&'\".pcap"), [segment(flags=2)])
     shown = analyze("<b>&'\".pcap")._repr_html_()
-    assert shown.startswith(
-        "<pre>Trouble in 1 of 1 TCP connection: syn unanswered (1). &lt;b&gt;&amp;&#x27;&quot;.pcap: 1 frame"
-    )
+    assert shown.startswith("<pre>No trouble in 1 TCP connection. &lt;b&gt;&amp;&#x27;&quot;.pcap: 1 frame")
     assert shown.endswith("</pre>")
     assert re.findall(r"<[^>]*>", shown) == ["<pre>", "</pre>"]
     assert "192.0.2.1:40000 &gt; 198.51.100.2:80" in shown

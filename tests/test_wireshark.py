@@ -19,7 +19,7 @@ from analyzer.tables import PACKETS, WIRESHARK
 from tests import build
 from tests.helpers import CAPTURES, FEWER_CAPTURES, packets_of, plain
 from tests.naive.wireshark import labels_of
-from tests.tshark import fields_of, needs_tshark
+from tests.tshark import Captures, needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
@@ -504,6 +504,9 @@ def test_samples(path: Path) -> None:
 
 # Against tshark
 
+FIELDS = ["frame.number", "tcp.stream", *(f"tcp.analysis.{name}" for name in WIRESHARK)]
+SAID = Captures([*FEWER_CAPTURES, *CORPUS], FIELDS)
+
 
 @dataclass(frozen=True)
 class Said:
@@ -513,11 +516,10 @@ class Said:
     stream: dict[int, int]
 
 
-def tshark(path: Path) -> Said:
-    """Run it."""
-    fields = ["frame.number", "tcp.stream", *(f"tcp.analysis.{name}" for name in WIRESHARK)]
+def tshark(path: Path, captures: Captures) -> Said:
+    """One of the captures."""
     said = Said({}, {})
-    for number, stream, *values in fields_of(path, fields, options=["-Y", "tcp"]):
+    for number, stream, *values in captures[path]:
         words = zip(WIRESHARK, values, strict=True)
         said.labels[int(number)] = frozenset(word for word, value in words if value)
         if stream:
@@ -525,9 +527,9 @@ def tshark(path: Path) -> Said:
     return said
 
 
-def against_tshark(path: Path) -> tuple[dict[int, tuple[list[str], list[str]]], Rows, Said]:
+def against_tshark(path: Path, captures: Captures = SAID) -> tuple[dict[int, tuple[list[str], list[str]]], Rows, Said]:
     """Frames whose labels differ (tshark's, ours), our rows, and what tshark said."""
-    rows, said = rows_of(path), tshark(path)
+    rows, said = rows_of(path), tshark(path, captures)
     expected = [said.labels.get(frame, frozenset()) for frame in rows["frame"].tolist()]
     return disagreements(expected, labels(rows)), rows, said
 
@@ -547,13 +549,27 @@ def frames_grouped_alike(rows: Rows, stream: dict[int, int]) -> tuple[int, int]:
     return sum(best[one] == flow and back[flow] == one for one, flow in pairs), len(pairs)
 
 
+@pytest.fixture(scope="module")
+def tame(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Captures of traffic that is `tame`, see `hostile`, by their seeds."""
+    folder = tmp_path_factory.mktemp("tame")
+    paths = {seed: folder / f"{seed}.pcap" for seed in SEEDS}
+    for seed, path in paths.items():
+        path.write_bytes(hostile(seed, tame=True))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def said_of_tame(tame: dict[int, Path]) -> Captures:
+    """What tshark says of them."""
+    return Captures(tame.values(), FIELDS)
+
+
 @needs_tshark
 @pytest.mark.parametrize("seed", SEEDS)
-def test_tshark_agrees_on_hostile_traffic(tmp_path: Path, seed: int) -> None:
-    """Every label of every frame, and the connections; on traffic that is `tame`, see `hostile`."""
-    path = tmp_path / "a.pcap"
-    path.write_bytes(hostile(seed, tame=True))
-    different, rows, said = against_tshark(path)
+def test_tshark_agrees_on_hostile_traffic(tame: dict[int, Path], said_of_tame: Captures, seed: int) -> None:
+    """Every label of every frame, and the connections."""
+    different, rows, said = against_tshark(tame[seed], said_of_tame)
     assert different == {}
     assert frames_grouped_alike(rows, said.stream) == (len(rows), len(rows))
 
@@ -569,7 +585,7 @@ def test_tshark_agrees_on_the_scenarios(tmp_path: Path) -> None:
             records.append(build.Record(written(sent, (build.SRC4, 40000 + place), (build.DST4, 5201)), now))
     path = tmp_path / "a.pcap"
     path.write_bytes(build.pcap(records, magic=build.NANOSECONDS))
-    different, rows, said = against_tshark(path)
+    different, rows, said = against_tshark(path, Captures([path], FIELDS))
     assert different == {}
     assert frames_grouped_alike(rows, said.stream) == (len(rows), len(rows))
 

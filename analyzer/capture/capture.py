@@ -9,7 +9,7 @@ import numpy as np
 
 from analyzer.capture import pcap, pcapng, snoop
 from analyzer.capture.bundle import CAPTURE_PATTERNS
-from analyzer.capture.file import CaptureFile, unreadable
+from analyzer.capture.file import CaptureFile, Reader, unreadable
 from analyzer.capture.merge import merged
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
 from analyzer.capture.source import HEAD, Source, open_source
@@ -55,6 +55,11 @@ class Capture:
             self.interfaces = Interfaces()
         else:
             self.interfaces = self._file(0).interfaces
+
+    def read_with(self, reader: Reader) -> None:
+        """Have `reader` make packet rows as records are found; where there are several files, records are merged first."""
+        if len(self.paths) == 1:
+            self._file(0).reader = reader
 
     def __enter__(self) -> Capture:
         return self

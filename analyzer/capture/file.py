@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
-from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.capture.records import RECORDS, Damage, FileInfo, Interface, Interfaces, RecordBatch
 from analyzer.capture.source import Bytes, Source
 from analyzer.errors import CaptureError
 from analyzer.schema import Rows
@@ -12,6 +16,27 @@ from analyzer.schema import Rows
 MAX_INTERFACES = 100_000
 MAX_DAMAGES = 1000
 MAX_NOTES = 100
+
+
+class Reader(Protocol):
+    """Makes packet rows of records as they are found: their bytes are near then, and come from memory only once."""
+
+    def scan(
+        self,
+        window: Bytes,
+        layout: Rows,
+        local: Rows,
+        drops: npt.NDArray[np.int64],
+        known: Interfaces,
+        first_frame: int,
+        most: int,
+    ) -> tuple[RecordBatch, int, int, int]:
+        """A batch of at most `most` of the records at the start of `window`, with its packets; the rest as the kernel `scan`.
+
+        `layout` (LAYOUT), `local` (INTERFACE) and `drops` say how they are laid out, `known` are the interfaces that the
+        records name.
+        """
+        ...
 
 
 class CaptureFile:
@@ -28,6 +53,7 @@ class CaptureFile:
         self.index = index
         self.interfaces = interfaces
         self.batch_frames = batch_frames
+        self.reader: Reader | None = None
         self.frames = 0
         self.info = FileInfo(source.path, compression=source.compression, size=source.size)
         self._damages = damages
@@ -44,12 +70,28 @@ class CaptureFile:
         """Register an interface of this file with the capture and return its index there."""
         return self.interfaces.add(interface)
 
-    def batch(self, window: Bytes, rows: Rows) -> RecordBatch:
-        """A batch of the next records of this file."""
-        first = self.frames + 1
-        self.frames += len(rows)
+    def scan(self, layout: Rows, local: Rows, drops: npt.NDArray[np.int64]) -> tuple[RecordBatch | None, int, int, int]:
+        """A batch of the next records in the window, or None; bytes passed, why it ends there, and bytes needed.
+
+        The arguments are those of the kernel `scan`.
+        """
+        from analyzer.capture.scan_kernel import scan
+
+        window, first = self.source.window, self.frames + 1
+        if self.reader is None:
+            rows = np.empty(self.batch_frames, RECORDS.dtype)
+            count, passed, why, need = scan(window, layout, local, drops, rows)
+            batch = RecordBatch(window, rows[:count], first)
+        else:
+            most = self.batch_frames
+            batch, passed, why, need = self.reader.scan(window, layout, local, drops, self.interfaces, first, most)
+        self.count(len(batch))
+        return batch if len(batch) else None, passed, why, need
+
+    def count(self, frames: int) -> None:
+        """So many frames more were read."""
+        self.frames += frames
         self.info.frames = self.frames
-        return RecordBatch(window, rows, first)
 
     def note(self, text: str) -> None:
         """Note a peculiarity of the file, once; of very many the first ones are kept."""

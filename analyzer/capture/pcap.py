@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzer.capture.file import CaptureFile
-from analyzer.capture.records import RECORDS, Interface, RecordBatch
+from analyzer.capture.layout import BAD, INTERFACE, LAYOUT, NEED, PCAP
+from analyzer.capture.records import Interface, RecordBatch
 from analyzer.errors import CaptureError
 
 HEADER_LEN = 24
 MAX_SNAPLEN = 262144  # libpcap's MAXIMUM_SNAPLEN: a longer record means that its header is damaged
 MAX_DECLARED_SNAPLEN = 128 << 20  # what libpcap grants to D-Bus; a file that declares more is not believed
 RESYNC_WINDOW = 8 << 20
-MIN_PREFETCH = 1 << 20
 CHAIN = 4 * (MAX_SNAPLEN + 24)
 
 
@@ -69,7 +69,7 @@ class PcapFile(CaptureFile):
         if network & 0x03FF0000:
             self.note(f"reserved bits set in the link type field 0x{network:08x}, ignored")
         self._limit = max(MAX_SNAPLEN, snaplen if snaplen <= MAX_DECLARED_SNAPLEN else 0)
-        self._interface = self.add_interface(
+        interface = self.add_interface(
             Interface(
                 self.index,
                 network & 0xFFFF,
@@ -78,28 +78,26 @@ class PcapFile(CaptureFile):
                 ticks_per_second="10^9" if self._variant.unit_ns == 1 else "10^6",
             )
         )
+        self._layout = np.zeros(1, LAYOUT)
+        self._layout[0] = (
+            PCAP,
+            self._big,
+            self._order,
+            self._variant.header,
+            self._variant.unit_ns,
+            self._limit,
+            interface,
+        )
         self.source.advance(HEADER_LEN)
         self._last_s = -1
 
     def batches(self) -> Iterator[RecordBatch]:
-        from analyzer.capture.pcap_kernel import BAD, CHAINS, NEED, prefetch, scan
-
-        header = self._variant.header
-        fetched = 0
-        chains = np.zeros((2, CHAINS), np.int64)
+        local, drops = np.zeros(0, INTERFACE), np.zeros(0, np.int64)
         while True:
-            rows = np.empty(self.batch_frames, RECORDS.dtype)
-            window = self.source.window
-            if self.source.position + len(window) >= fetched + MIN_PREFETCH:
-                prefetch(window, self._big, self._order, header, self._variant.unit_ns, MAX_SNAPLEN, *chains)
-                fetched = self.source.position + len(window)
-            count, passed, why = scan(
-                window, self._big, self._order, header, self._variant.unit_ns, self._limit, self._interface, rows
-            )
-            if count:
-                rows = rows[:count]
-                self._last_s = int(rows["time_ns"][-1]) // 1_000_000_000
-                yield self.batch(window, rows)
+            batch, passed, why, _ = self.scan(self._layout, local, drops)
+            if batch is not None:
+                self._last_s = int(batch.rows["time_ns"][-1]) // 1_000_000_000
+                yield batch
             self.source.advance(passed)
             if why == NEED and not self._next_record():
                 return

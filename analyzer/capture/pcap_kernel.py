@@ -1,4 +1,4 @@
-"""Compiled scan of classic pcap: a window of bytes -> rows of RECORDS, and the search for the next good record."""
+"""Compiled: a record of classic pcap -> a row of RECORDS, and the search for the next good record."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, Int, inline, kernel, rows_of, view_of
-from analyzer.capture.records import RECORDS
-
-# Why a scan stopped.
-FULL, NEED, BAD = 0, 1, 2
+from analyzer.accelerate import BOOL, INT, Int, inline, kernel, view_of
+from analyzer.capture.layout import BAD, FOUND, NEED
+from analyzer.capture.records import NO_PACKET_TYPE
 
 
 @inline
@@ -41,48 +39,31 @@ def lengths(buffer: Any, at: Int, big: bool, order: Int) -> tuple[Int, Int]:
     return captured, length
 
 
-@kernel(
-    buffer=view_of(np.uint8),
-    big=BOOL,
-    order=INT,
-    header=INT,
-    unit_ns=INT,
-    limit=INT,
-    interface=INT,
-    rows=rows_of(RECORDS.dtype),
-)
-def scan(
-    buffer: Any, big: bool, order: Int, header: Int, unit_ns: Int, limit: Int, interface: Int, rows: Any
-) -> tuple[Int, Int, Int]:
-    """Fill `rows` from the records that start at the window's beginning.
-
-    Returns (rows filled, bytes passed, why): FULL no room in `rows`, NEED the next record is not all in the window,
-    BAD the next record claims to hold more than `limit` bytes.
-    """
-    at, n, end = 0, 0, len(buffer)
-    while n < len(rows):
-        if at + header > end:
-            return n, at, NEED
-        captured, length = lengths(buffer, at, big, order)
-        if captured > limit:
-            return n, at, BAD
-        if at + header + captured > end:
-            return n, at, NEED
-        row = rows[n]
-        row["offset"] = at + header
-        row["captured"] = captured
-        row["length"] = length
-        row["time_ns"] = word32(buffer, at, big) * 1_000_000_000 + word32(buffer, at + 4, big) * unit_ns
-        row["interface"] = interface
-        row["flags"] = 0
-        row["ifindex"] = 0
-        row["packet_type"] = 255
-        if header == 24:  # Kuznetzov: int ifindex, u16 protocol, u8 packet type, u8 padding
-            row["ifindex"] = word32(buffer, at + 16, big)
-            row["packet_type"] = buffer[at + 22]
-        n += 1
-        at += header + captured
-    return n, at, FULL
+@inline
+def pcap_record(
+    buffer: Any, at: Int, big: Any, order: Int, header: Int, unit_ns: Int, limit: Int, interface: Int, row: Any
+) -> tuple[Int, Int]:
+    """Fill `row` (RECORDS) from the record that starts at `at`: (where the next one starts, FOUND, NEED or BAD)."""
+    if at + header > len(buffer):
+        return at, NEED
+    captured, length = lengths(buffer, at, big, order)
+    if captured > limit:
+        return at, BAD
+    behind = at + header + captured
+    if behind > len(buffer):
+        return at, NEED
+    row["offset"] = at + header
+    row["captured"] = captured
+    row["length"] = length
+    row["time_ns"] = word32(buffer, at, big) * 1_000_000_000 + word32(buffer, at + 4, big) * unit_ns
+    row["interface"] = interface
+    row["flags"] = 0
+    row["ifindex"] = 0
+    row["packet_type"] = NO_PACKET_TYPE
+    if header == 24:  # Kuznetzov: int ifindex, u16 protocol, u8 packet type, u8 padding
+        row["ifindex"] = word32(buffer, at + 16, big)
+        row["packet_type"] = buffer[at + 22]
+    return behind, FOUND
 
 
 @inline
@@ -124,48 +105,3 @@ def resync(
         if good >= 4 or (ended and good >= 1 and at == end) or (ended and good >= 2 and at > end):
             return start
     return -1
-
-
-CHAINS = 8
-GUESS_BYTES = 8192
-TOUCH = 96  # a record header and the first headers of its frame: two cache lines, seldom three
-
-
-@kernel(
-    buffer=view_of(np.uint8),
-    big=BOOL,
-    order=INT,
-    header=INT,
-    unit_ns=INT,
-    limit=INT,
-    at=rows_of(np.int64),
-    stop=rows_of(np.int64),
-)
-def prefetch(buffer: Any, big: bool, order: Int, header: Int, unit_ns: Int, limit: Int, at: Any, stop: Any) -> Int:
-    """Bring the headers of a window's records into the processor's cache, several chains of records at once.
-
-    A scan alone waits for memory at every record, because only a record says where the next one is. Here eight chains,
-    begun at guessed records, wait together. Nothing depends on the result: a wrong guess only fetches bytes in vain.
-    `at` and `stop` (int64, CHAINS) are room for the chains.
-    """
-    at[0] = 0
-    part = len(buffer) // CHAINS
-    for chain in range(1, CHAINS):
-        start = chain * part
-        found = resync(
-            buffer[start : start + GUESS_BYTES * 4], big, order, header, unit_ns, limit, -1, GUESS_BYTES, False
-        )
-        at[chain] = start + found if found > 0 else len(buffer)
-    for chain in range(CHAINS):
-        stop[chain] = min((chain + 1) * part, len(buffer) - TOUCH)
-    touched, going = np.int64(0), True
-    while going:
-        going = False
-        for chain in range(CHAINS):
-            here = at[chain]
-            if here < stop[chain]:
-                captured, _ = lengths(buffer, here, big, order)
-                touched += buffer[here + TOUCH - 16]
-                at[chain] = here + header + captured if captured <= limit else len(buffer)
-                going = True
-    return touched

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from analyzer.capture.file import MAX_INTERFACES, CaptureFile
-from analyzer.capture.records import RECORDS, Interface, RecordBatch
+from analyzer.capture.layout import BAD, BLOCK, INTERFACE, LAYOUT, NEED, NO_INTERFACE, PCAPNG
+from analyzer.capture.records import Interface, RecordBatch
 from analyzer.errors import CaptureError
 
 MAGIC = b"\x0a\x0d\x0d\x0a"
@@ -28,6 +29,8 @@ class PcapngFile(CaptureFile):
         self._section = 0
         self._text_left = MAX_TEXTS
         self._order = "<"
+        self._layout = np.zeros(1, LAYOUT)
+        self._layout["format"] = PCAPNG
         self._clear_interfaces()
         self.info.format = "pcapng"
         if not self._section_header():
@@ -37,19 +40,12 @@ class PcapngFile(CaptureFile):
             )
 
     def batches(self) -> Iterator[RecordBatch]:
-        from analyzer.capture.pcapng_kernel import BAD, BLOCK, NEED, NO_INTERFACE, scan
-
         going = True
         while going:
-            rows = np.empty(self.batch_frames, RECORDS.dtype)
-            window = self.source.window
             known = len(self._local)
-            count, passed, why, need = scan(
-                window, self._order == ">", self._scanned[:known], rows, self._drops[:known]
-            )
-            if count:
-                rows = rows[:count]
-                yield self.batch(window, rows)
+            batch, passed, why, need = self.scan(self._layout, self._scanned[:known], self._drops[:known])
+            if batch is not None:
+                yield batch
             self.source.advance(passed)
             if why == NEED:
                 going = self._more(need)
@@ -67,8 +63,6 @@ class PcapngFile(CaptureFile):
         self.info.format = f"pcapng, {'big' if self._order == '>' else 'little'}-endian{sections}"
 
     def _clear_interfaces(self) -> None:
-        from analyzer.capture.pcapng_kernel import INTERFACE
-
         self._local: list[int] = []
         self._scanned = np.zeros(8, INTERFACE)
         self._drops = np.zeros(8, np.int64)
@@ -130,6 +124,7 @@ class PcapngFile(CaptureFile):
         self._give_drops()
         self._clear_interfaces()
         self._order = order
+        self._layout["big"] = order == ">"
         self._section += 1
         if major != 1 or minor not in (0, 2):
             self.note(f"section {self._section} has the unknown pcapng version {major}.{minor}, read as 1.0")

@@ -1,4 +1,4 @@
-"""Compiled scan of pcapng blocks: runs of packet blocks in a window of bytes -> rows of RECORDS."""
+"""Compiled: a packet block of pcapng -> a row of RECORDS, and the search for the next good block."""
 
 from __future__ import annotations
 
@@ -6,24 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, Int, inline, kernel, rows_of, view_of
+from analyzer.accelerate import BOOL, INT, Int, inline, kernel, view_of
+from analyzer.capture.layout import BAD, BLOCK, FOUND, NEED, NO_INTERFACE
 from analyzer.capture.pcap_kernel import word16, word32
-from analyzer.capture.records import RECORDS
+from analyzer.capture.records import NO_PACKET_TYPE
 
 # Block types (draft-ietf-opsawg-pcapng section 4).
 SHB, IDB, PB, SPB, NRB, ISB, EPB, DSB = 0x0A0D0D0A, 1, 2, 3, 4, 5, 6, 10
-
-# Why a scan stopped.
-FULL, NEED, BLOCK, BAD, NO_INTERFACE = 0, 1, 2, 3, 4
 
 MAX_BLOCK = 64 << 20
 MAX_DROPS_HIGH = 1 << 16  # a greater count of dropped packets is damage
 MAX_DROPS = 1 << 62  # and so is a greater sum
 NO_DROPS = 0xFFFF  # a packet block whose drop count is not known
-
-INTERFACE = np.dtype(
-    [("index", "i8"), ("snaplen", "i8"), ("base2", "u1"), ("exponent", "i8"), ("offset_s", "i8")], align=True
-)
 
 MAX_NS = 2**63 - 1
 MIN_NS = -(2**63)
@@ -113,87 +107,75 @@ def packet_options(buffer: Any, at: Int, end: Int, big: bool) -> tuple[Int, Int]
     return flags, drops
 
 
-@kernel(
-    buffer=view_of(np.uint8),
-    big=BOOL,
-    interfaces=rows_of(INTERFACE),
-    rows=rows_of(RECORDS.dtype),
-    drops=rows_of(np.int64),
-)
-def scan(buffer: Any, big: bool, interfaces: Any, rows: Any, drops: Any) -> tuple[Int, Int, Int, Int]:
-    """Fill `rows` from the packet blocks that start at the window's beginning; other blocks of no interest are passed.
+@inline
+def pcapng_record(buffer: Any, at: Int, big: Any, interfaces: Any, drops: Any, row: Any) -> tuple[Int, Int, Int]:
+    """Fill `row` (RECORDS) from the next packet block from `at` on; other blocks of no interest are passed.
 
     `interfaces` has the dtype INTERFACE, `drops` (int64) sums drop counts per entry of it.
-    Returns (rows filled, bytes passed, why, bytes needed), `why` being FULL, NEED (a block is not all in the window),
-    BLOCK (one that changes the reader's state), BAD (impossible lengths) or NO_INTERFACE (a packet of an interface that
-    was not described).
+    Returns (where the next block starts, why, bytes needed), `why` being FOUND, NEED, BLOCK, BAD or NO_INTERFACE.
     """
-    at, n, end = 0, 0, len(buffer)
-    while n < len(rows):
+    end = len(buffer)
+    while True:
         if at + 12 > end:
-            return n, at, NEED, 12
+            return at, NEED, 12
         kind = word32(buffer, at, big)
         if kind == SHB or kind == IDB or kind == ISB:
-            return n, at, BLOCK, 0
+            return at, BLOCK, 0
         size = word32(buffer, at + 4, big)
         if size < 12 or size & 3 or size > MAX_BLOCK:
-            return n, at, BAD, 0
+            return at, BAD, 0
         if at + size > end:
-            return n, at, NEED, size
+            return at, NEED, size
         if word32(buffer, at + size - 4, big) != size:
-            return n, at, BAD, 0
-        if kind != EPB and kind != PB and kind != SPB:
-            at += size
-            continue
-        smallest = 16 if kind == SPB else 32
-        if size < smallest:
-            return n, at, BAD, 0
-        local, dropped, flags, captured = 0, 0, 0, 0
-        if kind == EPB:
-            local = word32(buffer, at + 8, big)
-        elif kind == PB:
-            local = word16(buffer, at + 8, big)
-            dropped = word16(buffer, at + 10, big)
-            if dropped == NO_DROPS:
-                dropped = 0
-        if local >= len(interfaces):
-            return n, at, NO_INTERFACE, 0
-        interface = interfaces[local]
-        row = rows[n]
-        if kind == SPB:
-            length = word32(buffer, at + 8, big)
-            captured = min(length, size - 16)
-            if interface["snaplen"] > 0:
-                captured = min(captured, interface["snaplen"])
-            data = at + 12
-            row["time_ns"] = 0
-        else:
-            captured = word32(buffer, at + 20, big)
-            length = word32(buffer, at + 24, big)
-            data = at + 28
-            if captured > size - 32:
-                return n, at, BAD, 0
-            options, more = packet_options(buffer, data + ((captured + 3) & ~3), at + size - 4, big)
-            flags = options
-            dropped += more
-            row["time_ns"] = time_ns(
-                word32(buffer, at + 12, big),
-                word32(buffer, at + 16, big),
-                interface["base2"],
-                interface["exponent"],
-                interface["offset_s"],
-            )
-        row["offset"] = data
-        row["captured"] = captured
-        row["length"] = length
-        row["interface"] = interface["index"]
-        row["flags"] = flags
-        row["ifindex"] = 0
-        row["packet_type"] = 255
-        drops[local] = min(drops[local] + dropped, MAX_DROPS)
-        n += 1
+            return at, BAD, 0
+        if kind == EPB or kind == PB or kind == SPB:
+            break
         at += size
-    return n, at, FULL, 0
+    smallest = 16 if kind == SPB else 32
+    if size < smallest:
+        return at, BAD, 0
+    local, dropped, flags, captured = 0, 0, 0, 0
+    if kind == EPB:
+        local = word32(buffer, at + 8, big)
+    elif kind == PB:
+        local = word16(buffer, at + 8, big)
+        dropped = word16(buffer, at + 10, big)
+        if dropped == NO_DROPS:
+            dropped = 0
+    if local >= len(interfaces):
+        return at, NO_INTERFACE, 0
+    interface = interfaces[local]
+    if kind == SPB:
+        length = word32(buffer, at + 8, big)
+        captured = min(length, size - 16)
+        if interface["snaplen"] > 0:
+            captured = min(captured, interface["snaplen"])
+        data = at + 12
+        row["time_ns"] = 0
+    else:
+        captured = word32(buffer, at + 20, big)
+        length = word32(buffer, at + 24, big)
+        data = at + 28
+        if captured > size - 32:
+            return at, BAD, 0
+        flags, more = packet_options(buffer, data + ((captured + 3) & ~3), at + size - 4, big)
+        dropped += more
+        row["time_ns"] = time_ns(
+            word32(buffer, at + 12, big),
+            word32(buffer, at + 16, big),
+            interface["base2"],
+            interface["exponent"],
+            interface["offset_s"],
+        )
+    row["offset"] = data
+    row["captured"] = captured
+    row["length"] = length
+    row["interface"] = interface["index"]
+    row["flags"] = flags
+    row["ifindex"] = 0
+    row["packet_type"] = NO_PACKET_TYPE
+    drops[local] = min(drops[local] + dropped, MAX_DROPS)
+    return at + size, FOUND, 0
 
 
 @kernel(buffer=view_of(np.uint8), big=BOOL, first=INT, ended=BOOL)

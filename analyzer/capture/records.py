@@ -35,12 +35,14 @@ class RecordBatch:
 
     `buffer` is uint8 and read-only to its users; `rows` has RECORDS.dtype, and every row's
     `offset .. offset + captured` lies inside `buffer`: whoever reads within it needs no further check.
-    `first_frame` is the frame number (from 1) of the first row.
+    `first_frame` is the frame number (from 1) of the first row. `packets` are the packet rows, where a Reader made them
+    along the way; then `rows` and `packets` hold only until the next batch is asked for, or as the Reader says.
     """
 
     buffer: npt.NDArray[np.uint8]
     rows: Rows
     first_frame: int
+    packets: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

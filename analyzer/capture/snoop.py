@@ -43,7 +43,9 @@ class SnoopFile(CaptureFile):
             window = self.source.window
             rows, passed = self._scan(window.data)
             if len(rows):
-                yield self.batch(window, rows)
+                first = self.frames + 1
+                self.count(len(rows))
+                yield RecordBatch(window, rows, first)
             self.source.advance(passed)
             going = len(rows) > 0 or self._next_record()
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture import Interfaces, RecordBatch
-from analyzer.checksums.state import DATAGRAM, DIRECTION, DIRECTIONS, FOLLOWED, KEPT_BYTES, SETS, SLOTS, WAYS, WRONG
+from analyzer.checksums.state import new_memory
 from analyzer.schema import Rows
 
 
@@ -25,31 +25,23 @@ class Checker:
     """
 
     def __init__(self) -> None:
-        self._datagrams = np.zeros(SETS * WAYS, DATAGRAM)
-        self._begun = np.zeros(1, np.int64)
-        self._directions = np.zeros(DIRECTIONS, DIRECTION)
-        self._directions["open"][0] = -1
-        self._slots = np.zeros(SLOTS, np.int32)
-        self._wrong = np.zeros(FOLLOWED, WRONG)
-        self._kept = np.zeros(FOLLOWED * KEPT_BYTES, np.uint8)
-        self._room = np.array([0, -1, 0, 0], np.int64)
+        self.memory = new_memory()
 
     def check(self, batch: RecordBatch, rows: Rows, interfaces: Interfaces) -> None:
         """Fill `checksum` and `ip_header_checksum` of `rows` (PACKETS.dtype), as decoded from `batch`."""
         from analyzer.checksums.tally_kernel import check_frames
 
         words, skip = words_of(batch.buffer)
-        check_frames(
-            batch.buffer, words, skip, batch.rows, rows, interfaces.link_types,
-            self._datagrams, self._begun, self._directions, self._slots, self._wrong, self._kept, self._room,
-        )  # fmt: skip
+        check_frames(batch.buffer, words, skip, batch.rows, rows, interfaces.link_types, self.memory)
 
     @property
     def directions(self) -> Rows:
         """The directions (state.DIRECTION), in order of their first frames. `reverse` is an index into this array plus 1."""
-        return self._directions[1 : int(self._room[0]) + 1]
+        found: Rows = self.memory.directions[1 : int(self.memory.room[0]) + 1]
+        return found
 
     @property
     def others(self) -> Rows:
         """One row that counts the frames of directions for which there was no room."""
-        return self._directions[:1]
+        found: Rows = self.memory.directions[:1]
+        return found

@@ -82,7 +82,7 @@ class Fixer:
         words, skip = words_of(buffer)
         fix_frames(
             batch.buffer, buffer, words, skip, batch.rows, rows, links_of(interfaces), survey.scratch, survey.blank,
-            survey.datagrams, survey.begun, checker._directions, checker._slots, self._full, self._marked,
+            survey.datagrams, survey.begun, checker.memory.directions, checker.memory.slots, self._full, self._marked,
             self._everything, self._found, self._table, self.counts,
         )  # fmt: skip
         return buffer

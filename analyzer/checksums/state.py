@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from analyzer.tables import PACKETS
@@ -44,20 +46,23 @@ OPEN = 16  # wrong segments of a direction whose fate is watched at a time
 FOLLOWED = 1 << 12
 KEPT_BYTES = 2048  # of the payload of each, to be compared with a retransmission
 
+# What every frame touches comes first, in three cache lines.
 DIRECTION = np.dtype(
     [
         ("src_hi", "u8"), ("src_lo", "u8"), ("dst_hi", "u8"), ("dst_lo", "u8"), ("version", "u1"), ("proto", "u1"),
-        ("ttl_min", "u1"), ("ttl_max", "u1"),
-        ("frames", "i8"), ("bytes", "i8"),
-        ("states", "i8", 7), ("first", "i8", 7),  # by state of the checksum: frames, and the first of them
-        ("headers", "i8", 5), ("first_header", "i8", 5),  # the same of the IPv4 header
-        ("first_ns", "i8"), ("last_ns", "i8"),
-        ("out", "i8"), ("into", "i8"),  # frames that left, or reached, the capturing host
-        ("short", "i8"), ("padded", "i8"),  # Ethernet frames below the least size, and those filled up to it
+        ("ttl_min", "u1"), ("ttl_max", "u1"), ("reverse", "i4"),
+        ("frames", "i8"), ("bytes", "i8"), ("last_ns", "i8"),
+        ("states", "i8", 7),  # frames by state of the checksum
+        ("wrong_last_ns", "i8"),  # capture time of the last that is bad or zero
+        ("headers", "i8", 5),  # frames by state of the checksum of the IPv4 header
         ("valid_largest", "i8"),  # the largest IP packet that is valid
-        ("bare_partial", "i8"), ("bare_valid", "i8"),  # frames that nobody merged: not TCP, or TCP without data
+        ("bare_valid", "i8"),  # frames that nobody merged: not TCP, or TCP without data
+        ("out", "i8"), ("into", "i8"),  # frames that left, or reached, the capturing host
+        ("first", "i8", 7), ("first_header", "i8", 5),  # the first of each state
+        ("first_ns", "i8"), ("wrong_first_ns", "i8"),
+        ("short", "i8"), ("padded", "i8"),  # Ethernet frames below the least size, and those filled up to it
+        ("bare_partial", "i8"),
         ("partial_least", "i8"), ("partial_most", "i8"),  # the smallest and the largest IP packet that is partial
-        ("wrong_first_ns", "i8"), ("wrong_last_ns", "i8"),  # capture times of what is bad or zero
         ("offsets", "i4", OFFSETS), ("offset_frames", "i8", OFFSETS), ("other_offsets", "i8"),
         ("bad_syn", "i8"), ("bad_same_field", "i8"), ("last_field", "i4"),
         ("bad_super", "i8"),  # wrong, larger than an ordinary MTU and than every valid packet of the direction so far
@@ -67,7 +72,7 @@ DIRECTION = np.dtype(
         ("followed", "i8"), ("repaired", "i8"), ("acknowledged", "i8"),
         ("bits", "i8"), ("compared", "i8"),  # bits that differ between wrong segments and their retransmissions, and how many
         ("example", "i8"), ("example_again", "i8"), ("example_at", "i8"), ("example_bits", "u1"),
-        ("open", "i4"), ("open_count", "i4"), ("reverse", "i4"),
+        ("open", "i4"), ("open_count", "i4"),
     ],
     align=True,
 )  # fmt: skip
@@ -89,3 +94,33 @@ HEAD = np.dtype(  # of a fragmented datagram: what stands in the fragment with t
 FOUND = np.dtype(
     [("key", "i8"), ("rest", "i8"), ("length", "i8")]
 )  # of a complete one: frame, sum of the others, bytes
+
+
+class Memory(NamedTuple):
+    """All of it. `directions` has in row 0 what finds no room; `slots` is the hash table over them, 0 where free."""
+
+    datagrams: Any  # DATAGRAM: those of which not all fragments were seen yet
+    begun: Any  # i8[1]: how many datagrams in pieces began
+    directions: Any  # DIRECTION
+    slots: Any  # i4
+    wrong: Any  # WRONG: the segments that are followed
+    kept: Any  # u1, KEPT_BYTES of each
+    room: Any  # i8[4]: directions used, first free one of `wrong`, those of `wrong` ever used, those followed now
+
+
+MEMORY = (DATAGRAM, np.int64, DIRECTION, np.int32, WRONG, np.uint8, np.int64)  # dtypes of its members
+
+
+def new_memory() -> Memory:
+    """Nothing seen yet."""
+    memory = Memory(
+        np.zeros(SETS * WAYS, DATAGRAM),
+        np.zeros(1, np.int64),
+        np.zeros(DIRECTIONS, DIRECTION),
+        np.zeros(SLOTS, np.int32),
+        np.zeros(FOLLOWED, WRONG),
+        np.zeros(FOLLOWED * KEPT_BYTES, np.uint8),
+        np.array([0, -1, 0, 0], np.int64),
+    )
+    memory.directions["open"][0] = -1
+    return memory

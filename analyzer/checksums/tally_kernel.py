@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, inline, kernel, rows_of, view_of
+from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of, view_of
 from analyzer.capture.records import RECORDS
 from analyzer.checksums.check_kernel import ALL_ONES, address_sum, check_frame, is_piece
 from analyzer.checksums.direction_kernel import ANY, NOBODY, direction_of, same_way
 from analyzer.checksums.fate_kernel import follow_up
-from analyzer.checksums.state import BAD, DATAGRAM, DIRECTION, OFFSETS, PARTIAL, VALID, WRONG, ZERO
+from analyzer.checksums.state import BAD, MEMORY, OFFSETS, PARTIAL, VALID, ZERO, Memory
 from analyzer.checksums.sum_kernel import fold, sum32, sum_of
 from analyzer.decode.codes import DECODED, ETHERNET, IN, O_MSS, OUT
 from analyzer.tables import PACKETS
@@ -29,56 +29,47 @@ SYN = 2
     records=view_of(RECORDS.dtype),
     rows=rows_of(PACKETS.dtype),
     links=view_of(np.uint16),
-    datagrams=rows_of(DATAGRAM),
-    begun=rows_of(np.int64),
-    directions=rows_of(DIRECTION),
-    slots=rows_of(np.int32),
-    wrong=rows_of(WRONG),
-    kept=rows_of(np.uint8),
-    room=rows_of(np.int64),
+    memory=group_of(Memory, MEMORY),
 )
-def check_frames(
-    buffer: Any, words: Any, skip: Int, records: Any, rows: Any, links: Any,
-    datagrams: Any, begun: Any, directions: Any, slots: Any, wrong: Any, kept: Any, room: Any,
-) -> None:  # fmt: skip
+def check_frames(buffer: Any, words: Any, skip: Int, records: Any, rows: Any, links: Any, memory: Any) -> None:
     """Check the frames of a batch (`checksum` and `ip_header_checksum` of `rows`) and count them per direction.
 
-    `links` (u2) holds the link type of each interface; `datagrams` (DATAGRAM) those of which not all fragments were seen
-    yet, `begun` (i8[1]) how many began; `directions` (DIRECTION) the counts (row 0 of what finds no room), `slots` (i4,
-    0 free) the hash table over them; `wrong` (WRONG) and `kept` (u1, KEPT_BYTES each) the segments that are followed;
-    `room` i8[4]: directions used, first free one of `wrong`, those of `wrong` ever used, those followed now.
+    `words` (uint64, read-only) are those of `buffer` (uint8, read-only) from its byte `skip` on; `links` (u2) holds the link
+    type of each interface; `memory` is a state.Memory.
     """
     found: Int = 0
     for i in range(len(rows)):
-        row = rows[i]
-        if row["ip_version"] == 0:
-            continue
-        check_frame(buffer, words, skip, records[i], datagrams, begun, row)
-        if row["checksum"] == 0 and row["ip_header_checksum"] == 0:
-            continue
-        if not same_way(directions[found], row):
-            found = np.int64(directions[found]["reverse"])
-            if found == 0 or not same_way(directions[found], row):
-                found = direction_of(row, directions, slots, room)
-        d = directions[found]
-        count(row, d)
-        if row["layers"] & ETHERNET and row["length"] <= SHORTEST and links[row["interface"]] == ETHERNET_LINK:
-            count_short(row, d)
-        state = row["checksum"]
-        if state == BAD or state == ZERO:
-            if d["wrong_last_ns"] == 0:
-                d["wrong_first_ns"] = row["time_ns"]
-            d["wrong_last_ns"] = row["time_ns"]
-            look_closer(buffer, words, skip, records[i]["offset"], row, d)
-        elif state == VALID and d["wrong_last_ns"]:
-            d["good_run"] += 1
-        if (
-            (room[3] or state == BAD or state == ZERO)
-            and row["ip_proto"] == 6
-            and row["stop"] == DECODED
-            and found != 0
-        ):
-            follow_up(buffer, records[i]["offset"], row, d, directions, wrong, kept, room)
+        found = check_row(buffer, words, skip, records[i], rows[i], links, memory, found)
+
+
+@inline
+def check_row(buffer: Any, words: Any, skip: Int, record: Any, row: Any, links: Any, memory: Any, found: Int) -> Int:
+    """Check one frame and count it; `found` is the direction of the frame before, and the result that of this one."""
+    directions, room = memory.directions, memory.room
+    if row["ip_version"] == 0:
+        return found
+    check_frame(buffer, words, skip, record, memory.datagrams, memory.begun, row)
+    if row["checksum"] == 0 and row["ip_header_checksum"] == 0:
+        return found
+    if not same_way(directions[found], row):
+        found = np.int64(directions[found]["reverse"])
+        if found == 0 or not same_way(directions[found], row):
+            found = direction_of(row, directions, memory.slots, room)
+    d = directions[found]
+    count(row, d)
+    if row["layers"] & ETHERNET and row["length"] <= SHORTEST and links[row["interface"]] == ETHERNET_LINK:
+        count_short(row, d)
+    state = row["checksum"]
+    if state == BAD or state == ZERO:
+        if d["wrong_last_ns"] == 0:
+            d["wrong_first_ns"] = row["time_ns"]
+        d["wrong_last_ns"] = row["time_ns"]
+        look_closer(buffer, words, skip, record["offset"], row, d)
+    elif state == VALID and d["wrong_last_ns"]:
+        d["good_run"] += 1
+    if (room[3] or state == BAD or state == ZERO) and row["ip_proto"] == 6 and row["stop"] == DECODED and found != 0:
+        follow_up(buffer, record["offset"], row, d, directions, memory.wrong, memory.kept, room)
+    return found
 
 
 @inline

@@ -14,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.correlate.observed import UNKNOWN, Observed
-from analyzer.correlate.steps import Numbers, Steps
 from analyzer.correlate.votes import Curve, Votes, Windows, between, votes_at, votes_on_grid
-from analyzer.prediction import NUMBER
-from analyzer.schema import Rows
+from analyzer.prediction.steps import Numbers, Steps
 
 WITHIN_NS = 50_000_000  # an offset known less closely than this is not known
 CELLS = 1 << 16  # in which the offset is looked for first
@@ -79,41 +77,24 @@ class Fit:
         return self.offset.ns if self.offset else sum(self.range_ns) // 2
 
 
-class Clock:
-    """Follows the counters that vote while increments stream in; then looks for the offset."""
-
-    def __init__(self) -> None:
-        self._steps = {name: Steps() for name in VOTERS}
-        self._of = np.full(len(NUMBER), -1, np.int8)
-        for voter, name in enumerate(VOTERS):
-            self._of[NUMBER[name]] = voter
-
-    def add(self, increments: Rows) -> None:
-        """The increments of a part of the capture."""
-        voters = self._of[increments["counter"]]
-        for voter, steps in enumerate(self._steps.values()):
-            mine = np.flatnonzero(voters == voter)
-            if len(mine):
-                steps.add(*(increments[name][mine] for name in ("time_ns", "least", "most")))
-
-    def fit(self, observed: Observed) -> Fit:
-        """The offset at which the counters agree with the packets."""
-        curves = {name: Curve(steps.arrays(), observed.edge_ns) for name, steps in self._steps.items()}
-        captured = {name: curve for name, curve in curves.items() if len(curve.first)}
-        if not captured or not len(observed):
-            return Fit()
-        hull = (min(each.begin for each in captured.values()), max(each.end for each in captured.values()))
-        if max(map(abs, (*hull, int(observed.starts.min()), int(observed.ends.max())))) > FARTHEST_NS:
-            return Fit()
-        single = {name: found for name in VOTERS if (found := _intervals(observed, name)) is not None}
-        electorate = {
-            name: _Voter(curves[name], _runs(each), each)
-            for name, each in single.items()
-            if name in captured or each.moved.any()
-        }
-        if not electorate:
-            return Fit()
-        return _Election(electorate, hull, observed.edge_ns).result()
+def fitted(steps: Mapping[str, Steps], observed: Observed) -> Fit:
+    """The offset at which the counters agree with the packets; `steps` are those of the VOTERS."""
+    curves = {name: Curve(each.arrays(), observed.edge_ns) for name, each in steps.items()}
+    captured = {name: curve for name, curve in curves.items() if len(curve.first)}
+    if not captured or not len(observed):
+        return Fit()
+    hull = (min(each.begin for each in captured.values()), max(each.end for each in captured.values()))
+    if max(map(abs, (*hull, int(observed.starts.min()), int(observed.ends.max())))) > FARTHEST_NS:
+        return Fit()
+    single = {name: found for name in VOTERS if (found := _intervals(observed, name)) is not None}
+    electorate = {
+        name: _Voter(curves[name], _runs(each), each)
+        for name, each in single.items()
+        if name in captured or each.moved.any()
+    }
+    if not electorate:
+        return Fit()
+    return _Election(electorate, hull, observed.edge_ns).result()
 
 
 class _Voter(NamedTuple):

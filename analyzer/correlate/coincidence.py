@@ -86,26 +86,24 @@ class Activity:
         self._interval = np.full(len(observed.edges) + 1, -1, np.int64)  # of what lies between two edges
         for number, (first, last) in enumerate(zip(observed.first.tolist(), observed.last.tolist(), strict=True)):
             self._interval[first + 1 : last + 1] = number
-        self._codes: list[Numbers] = []
+        self._codes = np.zeros(0, np.int64)
+        self._events: list[tuple[Numbers, Numbers, Numbers]] = []
         self._waiting = 0
 
     def add(self, events: Rows) -> None:
         """The events of a part of the capture."""
         if not len(events):
             return
-        where = self._interval[np.searchsorted(self._edges, events["time_ns"], side="right")]
-        mine = np.flatnonzero((where >= 0) & (events["flow"] >= 0))
-        if len(mine):
-            keys = events["flow"][mine] * len(NAMES) + events["event"][mine]
-            self._codes.append(np.unique(keys * len(self._interval) + where[mine]))
-            self._waiting += len(self._codes[-1])
-            if self._waiting > 2 * MOST_ENTRIES:
-                self._join()
+        times, flows, kinds = (events[name].astype(np.int64) for name in ("time_ns", "flow", "event"))
+        self._events.append((times, flows, kinds))
+        self._waiting += len(events)
+        if self._waiting > MOST_ENTRIES:
+            self._join()
 
     def patterns(self, comparable: Mask) -> Patterns:
         """For each flow and kind of event the intervals that have it, numbered within the comparable ones."""
         self._join()
-        keys, intervals = np.divmod(self._codes[0], len(self._interval))
+        keys, intervals = np.divmod(self._codes, len(self._interval))
         keep = comparable[intervals]
         keys, intervals = keys[keep], (np.cumsum(comparable) - 1)[intervals[keep]]
         flows, kinds = np.divmod(keys, len(NAMES))
@@ -117,10 +115,15 @@ class Activity:
         return Patterns(flows[begins], kinds[begins], begins, intervals)
 
     def _join(self) -> None:
-        codes = np.unique(np.concatenate([np.zeros(0, np.int64), *self._codes]))[
-            :MOST_ENTRIES
-        ]  # older flows come first
-        self._codes, self._waiting = [codes], len(codes)
+        """What waits becomes codes of flow, kind and interval; those of older flows come first, and there are MOST_ENTRIES at most."""
+        if not self._events:
+            return
+        times, flows, kinds = (np.concatenate(each) for each in zip(*self._events, strict=True))
+        where = self._interval[np.searchsorted(self._edges, times, side="right")]
+        mine = (where >= 0) & (flows >= 0)
+        codes = ((flows * len(NAMES) + kinds) * len(self._interval) + where)[mine]
+        self._codes = np.unique(np.concatenate([self._codes, codes]))[:MOST_ENTRIES]
+        self._events, self._waiting = [], 0
 
 
 def coincidences(increments: Mapping[str, Numbers], activity: Activity, comparable: Mask) -> list[Coincidence]:

@@ -1,4 +1,4 @@
-"""Comparison: increments and events stream in, then counters are judged, over the whole time and by interval."""
+"""Comparison: packets and events stream in, then counters are judged, over the whole time and by interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.correlate.clock import Clock, Fit, Offset
+from analyzer.correlate.clock import VOTERS, Fit, Offset, fitted
 from analyzer.correlate.coincidence import Activity, Coincidence, coincidences
 from analyzer.correlate.compared import (
     AGREE,
@@ -37,7 +37,7 @@ from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
 from analyzer.counters import Series, deltas
-from analyzer.prediction import BY_MERGING, INFERRED, MERGED, NUMBER
+from analyzer.prediction import BY_MERGING, INFERRED, MERGED, NUMBER, Predictor, Tally
 from analyzer.schema import Rows
 
 REASONS = {
@@ -60,15 +60,14 @@ class Comparison:
     facts : what is known of the capture beside its packets
     fit : how the clocks of snapshots and capture hang together, where that is known already
 
-    `add` all increments, then see `realigned`: only where the clocks differ they are to be added once more, to another.
+    `add` the whole capture and `close`, then see `realigned`: only where the clocks differ it is to be added once more, to another.
     """
 
     def __init__(self, series: Series, facts: Facts | None = None, fit: Fit | None = None) -> None:
         self.series = series
         self._known_fit = fit
         self._observed = Observed(deltas(series), fit.shift_ns if fit else 0, EDGE_NS, LONGEST_EDGE_NS)
-        self._ledger = Ledger(self._observed)
-        self._clock = Clock() if fit is None else None
+        self._ledger = Ledger(self._observed, VOTERS if fit is None else ())
         self._activity = Activity(self._observed)
         self._given_facts = facts
 
@@ -77,19 +76,19 @@ class Comparison:
         """From which time to which time, on the capture's clock."""
         return list(zip(self._observed.starts.tolist(), self._observed.ends.tolist(), strict=True))
 
-    def add(self, increments: Rows) -> None:
-        """Count the increments of a part of the capture."""
-        self._ledger.add(increments)
-        if self._clock is not None:
-            self._clock.add(increments)
+    def add(self, rows: Rows, events: Rows, predictor: Predictor) -> None:
+        """A part of the capture, and its events: what they add to the counters by that predictor."""
+        self.add_events(events)
+        predictor.count(rows, events, self.tally)
 
     def add_events(self, events: Rows) -> None:
         """Take note of the events of a part of the capture."""
         self._activity.add(events)
 
-    def add_late(self, increments: Rows) -> None:
-        """Count what may have happened at any time after its frame, or not at all."""
-        self._ledger.add_late(increments)
+    def close(self, predictor: Predictor) -> None:
+        """The capture is over: what that adds, and what may have happened after the last frames."""
+        predictor.count_settled(self.tally)
+        self._ledger.add_late(predictor.finish())
 
     def know(self, facts: Facts) -> None:
         """Be told of the capture what is known only at its end, before anything is judged."""
@@ -97,12 +96,21 @@ class Comparison:
 
     def realigned(self) -> Comparison | None:
         """A comparison with the times of the snapshots corrected, to be filled anew; None where they need not be."""
-        return Comparison(self.series, self._given_facts, self.fit) if self.fit.shift_ns and self._clock else None
+        return (
+            Comparison(self.series, self._given_facts, self.fit) if self.fit.shift_ns and not self._known_fit else None
+        )
+
+    @property
+    def tally(self) -> Tally:
+        """Where all increments are added."""
+        return self._ledger.tally
 
     @cached_property
     def fit(self) -> Fit:
         """What the counters say of the clocks."""
-        return self._clock.fit(self._observed) if self._clock is not None else self._known_fit or Fit()
+        if self._known_fit is not None:
+            return self._known_fit
+        return fitted(self.tally.steps, self._observed)
 
     @property
     def offset(self) -> Offset | None:
@@ -140,7 +148,7 @@ class Comparison:
     @cached_property
     def _facts(self) -> Facts:
         """What was told, or else what the increments tell."""
-        return self._given_facts or Facts(self._ledger.first_ns, self._ledger.last_ns)
+        return self._given_facts or Facts(*self.tally.span())
 
     @cached_property
     def _covered(self) -> Mask:

@@ -8,15 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.correlate.observed import Observed
-from analyzer.prediction import NUMBER, PREDICTED
+from analyzer.prediction import NUMBER, PREDICTED, Tally
 from analyzer.schema import Rows
 
 EDGE_NS = 5_000_000  # a snapshot takes as long: what was captured nearer to it may be counted before or after
 LONGEST_EDGE_NS = 2_000_000_000  # times that are written in seconds; what is further off is another clock
-AMOUNT, LEAST, MOST, BEFORE, AFTER, LATE = range(6)
-FIRST_COLUMNS = 64
 
 Numbers = npt.NDArray[np.int64]
+_BOUNDS = np.iinfo(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,92 +33,78 @@ class Sums:
 
 
 class Ledger:
-    """Sums of the increments of one host between the edges of its snapshots. Only counters that occur take room."""
+    """Sums of the increments of one host between the edges of its snapshots, out of those of the `tally`'s cells."""
 
-    def __init__(self, observed: Observed) -> None:
+    def __init__(self, observed: Observed, followed: tuple[str, ...] = ()) -> None:
         self._observed = observed
         self._edges = observed.edges
-        self._column = np.full(len(PREDICTED), -1, np.intp)
-        self._used = 0
-        # Before the first edge, between two, after the last; near edges, just before and just after each.
-        self._sums = np.zeros((6, len(self._edges) + 1, FIRST_COLUMNS), np.int64)
-        self.first_ns = self.last_ns = 0  # of what was added
-
-    def add(self, increments: Rows) -> None:
-        """Count the increments of a part of the capture."""
-        if not len(increments):
-            return
-        times = np.ascontiguousarray(increments["time_ns"])
-        earliest, latest = int(times.min()), int(times.max())
-        self.first_ns = min(self.first_ns or earliest, earliest)
-        self.last_ns = max(self.last_ns, latest)
-        if not len(self._edges):
-            return
-        columns = self._columns_of(increments["counter"])
-        where = np.searchsorted(self._edges, times, side="right")
-        for kind, name in ((AMOUNT, "amount"), (LEAST, "least"), (MOST, "most")):
-            self._count(kind, where, columns, increments[name])
-        for kind, nearest in ((BEFORE, where), (AFTER, where - 1)):
-            inside = (nearest >= 0) & (nearest < len(self._edges))
-            distance = np.abs(times - self._edges[np.where(inside, nearest, 0)])
-            close = np.flatnonzero(inside & (distance <= self._observed.edge_ns))
-            self._count(kind, nearest[close], columns[close], np.abs(increments["amount"][close]))
+        begins = _cuts(self._edges, observed.edge_ns)
+        self.tally = Tally(begins, followed)
+        # Of each cell, by any time in it: how many edges come before, and which of the edges around it are close.
+        times = np.concatenate([begins[:1] - 1, begins]) if len(begins) else np.zeros(1, np.int64)
+        self._where = np.searchsorted(self._edges, times, side="right")
+        last = len(self._edges) - 1
+        if last >= 0:
+            self._before = self._edges[np.minimum(self._where, last)] - times <= observed.edge_ns
+            self._before &= self._where <= last
+            self._after = times - self._edges[np.maximum(self._where - 1, 0)] <= observed.edge_ns
+            self._after &= self._where > 0
+        self._late: dict[int, Numbers] = {}
 
     def add_late(self, increments: Rows) -> None:
         """Count what may have happened at any time after its frame, or not at all."""
         where = np.searchsorted(self._edges, increments["time_ns"], side="right")
-        columns = self._columns_of(increments["counter"])
-        for at, column, most in zip(where, columns, increments["most"], strict=True):
-            self._sums[LATE, at:, column] += most
+        for number in np.unique(increments["counter"]).tolist():
+            mine = increments["counter"] == number
+            late = self._late.setdefault(number, np.zeros(len(self._edges) + 1, np.int64))
+            np.add.at(late, where[mine], increments["most"][mine])
 
     def over(self, name: str) -> Sums | None:
         """The sums of a counter; None where no packet moves it."""
-        column = int(self._column[NUMBER[name]]) if name in NUMBER else -1
-        if column < 0:
+        cells, late = self.tally.of(name), self._late.get(NUMBER.get(name, -1))
+        if cells is None and late is None:
             return None
         first, last = self._observed.first, self._observed.last
-        sums = self._sums[:, :, column]
-        amount, least, most = (np.cumsum(sums[kind]) for kind in (AMOUNT, LEAST, MOST))
+        none = np.zeros(len(self._edges) + 1, np.int64)
+        amount = least = most = before = after = none
+        if cells is not None and len(self._edges):
+            amount, least, most = (np.cumsum(self._by_interval(cells[kind])) for kind in ("amount", "least", "most"))
+            before, after = none.copy(), none.copy()
+            np.add.at(before, self._where[self._before], cells["size"][self._before])
+            np.add.at(after, self._where[self._after] - 1, cells["size"][self._after])
         return Sums(
             amount[last] - amount[first],
             least[last] - least[first],
             most[last] - most[first],
-            sums[LATE, last],
-            sums[BEFORE, first],
-            sums[AFTER, first],
-            sums[BEFORE, last],
-            sums[AFTER, last],
+            (none if late is None else np.cumsum(late))[last],
+            before[first],
+            after[first],
+            before[last],
+            after[last],
         )
 
     def names(self) -> list[str]:
         """The counters that occur, as they are numbered."""
-        return [PREDICTED[number] for number in np.flatnonzero(self._column >= 0)]
+        found = {NUMBER[name] for name in self.tally.names()} if len(self._edges) else set()
+        return [PREDICTED[number] for number in sorted(found | set(self._late))]
 
     def busy(self) -> npt.NDArray[np.bool_]:
         """The intervals in which some packet was counted."""
         if not len(self._edges):
             return np.zeros(0, np.bool_)
-        totals = np.cumsum(np.abs(self._sums[MOST, :, : self._used]).sum(axis=1))
+        most = self._by_interval(self.tally.every()["most"])
+        totals = np.cumsum(np.abs(most).sum(axis=1))
         return np.asarray(totals[self._observed.last] > totals[self._observed.first])
 
-    def _columns_of(self, counters: npt.NDArray[np.uint16]) -> npt.NDArray[np.intp]:
-        """Where each counter is summed; one that had no place gets one."""
-        columns = self._column[counters]
-        if (columns < 0).any():
-            fresh = np.unique(counters[columns < 0])
-            self._column[fresh] = np.arange(self._used, self._used + len(fresh))
-            self._used += len(fresh)
-            while self._used > self._sums.shape[2]:
-                self._sums = np.concatenate([self._sums, np.zeros_like(self._sums)], axis=2)
-            columns = self._column[counters]
-        return columns
+    def _by_interval(self, values: Numbers) -> Numbers:
+        """The sums of cells between edges: before the first, between two, after the last."""
+        found = np.zeros((len(self._edges) + 1, *values.shape[1:]), np.int64)
+        np.add.at(found, self._where, values)
+        return found
 
-    def _count(self, kind: int, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], values: Numbers) -> None:
-        """Add values to their cells. The rows of a part are few, and next to each other."""
-        if not len(rows):
-            return
-        low, high = int(rows.min()), int(rows.max()) + 1
-        width = self._sums.shape[2]
-        # Sums of a part are far below 2**53: floats hold them exactly.
-        found = np.bincount((rows - low) * width + columns, weights=values, minlength=(high - low) * width)
-        self._sums[kind, low:high] += np.rint(found).astype(np.int64).reshape(high - low, width)
+
+def _cuts(edges: Numbers, edge_ns: int) -> Numbers:
+    """Where increments begin to count otherwise: at the edges, and where those close to them begin and are over."""
+    early = np.maximum(edges, _BOUNDS.min + edge_ns + 1) - edge_ns
+    over = np.minimum(edges, _BOUNDS.max - edge_ns - 1) + edge_ns + 1
+    return np.unique(np.concatenate([edges, early, over]))

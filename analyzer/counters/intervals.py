@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import sub
 
 from analyzer.counters.drafts import SnapshotError
 from analyzer.counters.names import GAUGES, group_of, listed_once_moved, rank_of
@@ -173,12 +174,20 @@ def _zero_at_both(name: str, before: Snapshot, after: Snapshot) -> bool:
 
 def _restarted(compared: _Compared, before: Snapshot) -> bool:
     """Did so many counters fall that the host must have started again?"""
+    if not compared.fallen:
+        return False
     moved = sum(1 for name, value in before.values.items() if value > 0 and name not in GAUGES)
     return len(compared.fallen) >= 3 or len(compared.fallen) * 5 >= max(moved, 1)
 
 
 def _compare(before: Snapshot, after: Snapshot) -> _Compared:
     """Every counter of the later snapshot against the earlier one."""
+    if list(before.values) == list(after.values):  # mostly, and that nothing fell: without a loop
+        values = dict(zip(after.values, map(sub, after.values.values(), before.values.values()), strict=True))
+        for name in GAUGES & values.keys():
+            del values[name]
+        if min(values.values(), default=0) >= 0:
+            return _Compared(values)
     compared = _Compared()
     narrow = _may_wrap(before) and _may_wrap(after)
     for name, new in after.values.items():
@@ -213,4 +222,5 @@ def _settled(compared: _Compared, before: Snapshot, after: Snapshot) -> _Compare
 
 def _may_wrap(snapshot: Snapshot) -> bool:
     """May the host count in 32 bits? Not where one of its counters is past them."""
-    return all(value < WRAP for name, value in snapshot.values.items() if group_of(name) not in _WIDE_GROUPS)
+    past = (name for name, value in snapshot.values.items() if value >= WRAP)
+    return all(group_of(name) in _WIDE_GROUPS for name in past)

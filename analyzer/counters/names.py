@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 GROUPS = (
     "Ip", "Icmp", "IcmpMsg", "Tcp", "Udp", "UdpLite", "TcpExt", "IpExt", "MPTcpExt",
@@ -18,10 +19,13 @@ NSTAT_OMITS = frozenset(
 GAUGES = NSTAT_OMITS | {"MPTcpExtMPCurrEstab", "SctpCurrEstab"}
 """Names whose value goes up and down, or is a setting. Their difference says nothing."""
 
+KNOWN_NAMES = 1 << 12  # that are asked about again, snapshot by snapshot
+
 _GROUP = re.compile(rf"({'|'.join(sorted(GROUPS, key=len, reverse=True))})(?=[A-Z])")
 _ONCE_MOVED = re.compile(r"(IcmpMsg|Icmp6)(?:In|Out)Type\d+")
 
 
+@lru_cache(KNOWN_NAMES)
 def group_of(name: str) -> str:
     """The group of a counter (`TcpExt` for TcpExtTCPTimeouts), empty where it is of none that is known."""
     found = _GROUP.match(name)
@@ -34,6 +38,7 @@ def rank_of(name: str) -> int:
     return GROUPS.index(group) if group else len(GROUPS)
 
 
+@lru_cache(KNOWN_NAMES)
 def listed_once_moved(name: str) -> str:
     """For counters that the kernel lists only when they are not zero (ICMP types): one that it lists beside them."""
     found = _ONCE_MOVED.fullmatch(name)

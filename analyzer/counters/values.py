@@ -36,6 +36,12 @@ def whole_decimal(value: Decimal) -> int | None:
     return int(value)
 
 
+def whole_number(value: int | Decimal) -> int | None:
+    """The same of any number."""
+    fits = isinstance(value, int) and LOWEST <= value <= HIGHEST
+    return int(value) if fits else whole_decimal(Decimal(value))
+
+
 def decimal_of(text: str) -> Decimal | None:
     """A number with or without exponent (6.02937418e+08), exactly; None for what is none."""
     try:

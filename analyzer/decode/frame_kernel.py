@@ -12,9 +12,16 @@ from analyzer.decode.codes import (
     CAPTURED_BEYOND_LENGTH,
     CUT,
     DECODED,
+    ICMP,
+    ICMPV6,
     IP_PROTOCOL,
     LATER_FRAGMENT,
     MAX_STEPS,
+    MPLS,
+    O_FAST_OPEN,
+    O_MPTCP,
+    O_MSS,
+    O_WINDOW_SCALE,
     TUNNEL,
 )
 from analyzer.decode.ip_kernel import GO_ON, ipv4, ipv6, is_good_ip
@@ -26,6 +33,10 @@ from analyzer.decode.walk_kernel import IPV4_HERE, STOPPED, walk
 from analyzer.tables import PACKETS
 
 NO_PACKET_TYPE = 255
+HOT_WORDS, ALL_WORDS = PACKETS.hot_bytes // 8, PACKETS.dtype.itemsize // 8
+# Headers and options of which a column stands outside of the hot part of a row.
+COLD_LAYERS, COLD_OPTIONS = MPLS | TUNNEL | ICMP | ICMPV6, O_MSS | O_WINDOW_SCALE | O_FAST_OPEN | O_MPTCP
+NOTHING = np.uint64(0)
 
 
 @kernel(
@@ -34,36 +45,53 @@ NO_PACKET_TYPE = 255
     links=view_of(LINK),
     first_frame=INT,
     rows=rows_of(PACKETS.dtype),
+    words=rows_of(np.uint64, 2),
 )
-def decode_frames(buffer: Any, records: Any, links: Any, first_frame: Int, rows: Any) -> None:
-    """Fill `rows` (PACKETS.dtype, zeroed) from `records` (RECORDS.dtype), whose bytes lie inside `buffer`.
+def decode_frames(buffer: Any, records: Any, links: Any, first_frame: Int, rows: Any, words: Any) -> None:
+    """Fill `rows` (PACKETS.dtype) from `records` (RECORDS.dtype), whose bytes lie inside `buffer`.
 
+    `rows` are zeroed, or hold what was decoded into them before; `words` (uint64, rows x ALL_WORDS) is the same memory.
     `links` has one LINK row per interface.
     """
     for i in range(len(records)):
-        record = records[i]
-        row = rows[i]
-        row["frame"] = first_frame + i
-        row["time_ns"] = record["time_ns"]
-        row["interface"] = record["interface"]
-        row["flow"] = -1
-        row["ifindex"] = record["ifindex"]
-        row["length"] = record["length"]
-        row["captured"] = record["captured"]
-        row["record_flags"] = record["flags"]
-        if record["captured"] < record["length"]:
-            row["quirks"] = CUT
-        elif record["captured"] > record["length"]:
-            row["quirks"] = CAPTURED_BEYOND_LENGTH
-        if record["packet_type"] != NO_PACKET_TYPE:
-            linux_packet_type(record["packet_type"], row)
-        row["stop"] = decode_frame(buffer, record, links[record["interface"]], row, MAX_STEPS)
-        flags = record["flags"]
-        if flags:
-            if flags & 3 == 1 or flags & 3 == 2:
-                row["link_direction"] = flags & 3
-            if flags >> 2 & 7 >= 1 and flags >> 2 & 7 <= 4:
-                row["reception"] = flags >> 2 & 7
+        decode_record(buffer, records[i], links, first_frame + i, rows[i], words[i])
+
+
+@inline
+def decode_record(buffer: Any, record: Any, links: Any, frame: Int, row: Any, words: Any) -> None:
+    """The row of one record; the arguments are those of `decode_frames`, of one frame."""
+    blank(row, words)
+    row["frame"] = frame
+    row["time_ns"] = record["time_ns"]
+    row["interface"] = record["interface"]
+    row["flow"] = -1
+    row["ifindex"] = record["ifindex"]
+    row["length"] = record["length"]
+    row["captured"] = record["captured"]
+    row["record_flags"] = record["flags"]
+    if record["captured"] < record["length"]:
+        row["quirks"] = CUT
+    elif record["captured"] > record["length"]:
+        row["quirks"] = CAPTURED_BEYOND_LENGTH
+    if record["packet_type"] != NO_PACKET_TYPE:
+        linux_packet_type(record["packet_type"], row)
+    row["stop"] = decode_frame(buffer, record, links[record["interface"]], row, MAX_STEPS)
+    flags = record["flags"]
+    if flags:
+        if flags & 3 == 1 or flags & 3 == 2:
+            row["link_direction"] = flags & 3
+        if flags >> 2 & 7 >= 1 and flags >> 2 & 7 <= 4:
+            row["reception"] = flags >> 2 & 7
+
+
+@inline
+def blank(row: Any, words: Any) -> None:
+    """Clear a row. What is beyond the hot part is touched only where the frame before has left something there."""
+    if row["layers"] & COLD_LAYERS or row["options"] & COLD_OPTIONS or row["sack_count"] > 1:
+        for k in range(HOT_WORDS, ALL_WORDS):
+            words[k] = NOTHING
+    for k in range(HOT_WORDS):
+        words[k] = NOTHING
 
 
 @inline

@@ -16,6 +16,8 @@ from analyzer.flows.sent_kernel import (
     alive,
     board_of,
     drop_blocks,
+    following,
+    last_sent,
     remove_hole,
 )
 from analyzer.flows.state import LOSS, OPEN
@@ -91,34 +93,27 @@ def acknowledging(
     newest = np.int64(0)
     first, repaired, records = True, False, 0
     while alive(number, world):
-        record = sent[number & RING]
+        record = sent.chain[number & RING]
         if record["end"] > ack:
             break
         newest = number
         records += 1
-        repaired |= record["times"] > 1
-        again = record["times"] > 1 and record["last_ns"] > record["time_ns"] and seg["has_tsval"]
-        if again and first:
-            # The first ACK of a retransmission tells by its TSecr which transmission it answers (RFC 3522).
-            if difference(seg["tsecr"], record["last_tsval"]) < 0 and not record["needless"]:
-                record["needless"] = 1
-                size = record["end"] - record["start"]
-                emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, record["last_frame"], size)
-                you["spurious"] += 1
-                if you["phase"] == LOSS:
-                    you["phase"] = OPEN
-            first = False
-        number = record["next"]
+        if record["times"] > 1:
+            repaired = True
+            if first and seg["has_tsval"] and last_sent(number, sent)[0] > sent.first[number & RING]["time_ns"]:
+                needless(seg, you, number, state, world, out, counts, sent)
+                first = False
+        number = following(number, sent)
     if newest:
-        record = sent[newest & RING]
+        original, (last_ns, last_tsval) = sent.first[newest & RING], last_sent(newest, sent)
         # Of what was sent more than once only the TSecr can tell which transmission was answered (Karn).
-        named = record["last_ns"] > record["time_ns"] and seg["has_tsval"]
-        rtt_ns = seg["time_ns"] - record["last_ns"]
-        if named and seg["tsecr"] != record["last_tsval"]:
-            named = seg["tsecr"] == record["tsval"]
-            rtt_ns = seg["time_ns"] - record["time_ns"]
+        named = last_ns > original["time_ns"] and seg["has_tsval"]
+        rtt_ns = seg["time_ns"] - last_ns
+        if named and seg["tsecr"] != last_tsval:
+            named = seg["tsecr"] == original["tsval"]
+            rtt_ns = seg["time_ns"] - original["time_ns"]
         # And what waited behind a hole was acknowledged when that was filled, not when it arrived.
-        waited = repaired or you["told_ns"] or record["end"] <= you["sacked_high"]
+        waited = repaired or you["told_ns"] or sent.chain[newest & RING]["end"] <= you["sacked_high"]
         if seg["length"] and world["pure_acks"] == 0:
             many = records > 2 and seg["advanced"] > 2 * np.int64(you["largest"])
             if many or (you["rtt_count"] and rtt_ns - you["rtt_min_ns"] > DELAYED_NS):
@@ -138,6 +133,18 @@ def acknowledging(
         you["tail_probe_end"] = 0
     if ack >= you["recovery_end"]:
         you["phase"] = OPEN
+
+
+@inline
+def needless(seg: Any, you: Any, number: Int, state: Any, world: Any, out: Any, counts: Any, sent: Any) -> None:
+    """The first ACK of a retransmission tells by its TSecr which transmission it answers (RFC 3522)."""
+    chain, first, again = sent.chain[number & RING], sent.first[number & RING], sent.again[number & RING]
+    if difference(seg["tsecr"], again["tsval"]) < 0 and not chain["needless"]:
+        chain["needless"] = 1
+        emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, again["frame"], chain["end"] - first["start"])
+        you["spurious"] += 1
+        if you["phase"] == LOSS:
+            you["phase"] = OPEN
 
 
 @inline

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import inline
+from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN, emit
-from analyzer.flows.flow_kernel import mix
+from analyzer.flows.hash_kernel import mix
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 
@@ -23,10 +23,14 @@ PAWS_WINDOW = 1  # ticks that Linux forgives (TCP_PAWS_WINDOW)
 TICK_NS = 1_000_000  # a millisecond: the tick of Linux and of most
 EXCUSED_NS = 240_000_000  # 1.2 times the shortest retransmission timer, but for the RTT (tcp_disordered_ack_check())
 PAWS_NS = 24 * 24 * 3600 * 1_000_000_000  # after which a timestamp may have wrapped (RFC 7323 section 5.5)
+FASTEST_TICK_NS = 1000  # microseconds, as Linux counts with tcp_usec_ts; RFC 7323 allows a millisecond
+SLACK_TICKS = 1000  # a capture's stamps may be late by that
+SYN_TICKS = 130_000  # an earlier SYN, from before the capture, may have been sent so many milliseconds before
 RECYCLE_NS = 60_000_000_000  # TCP_PAWS_MSL of Linux 4.11
 
 CLOCKS = 8  # more clocks behind one address are not told apart
 SAME_CLOCK = 1000  # ticks: two SYNs whose offsets from time differ by less have one clock
+NO_CLOCK = -1
 SOURCES = 1 << 12
 SOURCE = np.dtype(
     [
@@ -35,6 +39,8 @@ SOURCE = np.dtype(
         ("tsval", "u4"),
         ("count", "u4"),
         ("clock", "i8", (CLOCKS,)),
+        ("connections", "u1", (CLOCKS,)),  # how many showed this clock, up to 2
+        ("last", "i4"),  # the clock of the last SYN
     ],
     align=True,
 )
@@ -83,8 +89,13 @@ def timestamps(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, co
             emit(seg, state, world, out, counts, REGRESSION, 0, 0, back)
     if seg["has_ack"] and you["timestamps"] and seg["tsecr"] and not you["missing_bytes"]:
         ahead = difference(seg["tsecr"], you["tsval"])
-        before = you["syns"] > 0 and difference(seg["tsecr"], you["tsval_first"]) < 0
-        if ahead > 0 or before:
+        before = difference(you["tsval_first"], seg["tsecr"])
+        if ahead > 0:
+            # An ACK that was not captured may have had it, if the clock could come so far.
+            never = ahead > max(seg["time_ns"] - you["last_ns"], 0) // FASTEST_TICK_NS + SLACK_TICKS
+        else:
+            never = you["syns"] > 0 and before > SYN_TICKS
+        if never:
             emit(seg, state, world, out, counts, NEVER_SENT, 0, 0, ahead)
 
 
@@ -105,32 +116,60 @@ def remember_timestamps(seg: Any, me: Any, you: Any) -> None:
 
 
 @inline
-def recycling(row: Any, seg: Any, state: Any, world: Any, out: Any, counts: Any, sources: Any) -> None:
+def recycling(row: Any, seg: Any, me: Any, state: Any, world: Any, out: Any, counts: Any, sources: Any) -> None:
     """A SYN against the last one of the same source address to the same destination."""
     if not seg["has_tsval"]:
         return
     identity = mix(row["src_hi"] ^ mix(row["src_lo"] ^ mix(row["dst_hi"] ^ mix(row["dst_lo"]))))
     source = sources[identity & np.uint64(SOURCES - 1)]
     clock = difference(seg["tsval"], seg["time_ns"] // 1_000_000 & 0xFFFFFFFF)
+    before = NO_CLOCK
     if source["identity"] != identity:
         source["identity"] = identity
         source["count"] = 0
-    elif seg["tsval"] != source["tsval"] or seg["time_ns"] != source["time_ns"]:
+    else:
+        before = source["last"]
+    same = before >= 0 and seg["tsval"] == source["tsval"] and seg["time_ns"] == source["time_ns"]
+    at = find_clock(source, clock)
+    # A repeated SYN shows the clock of its connection again, which may be one for that connection only.
+    if me["syns"] == 1 and at >= 0:
+        source["connections"][at] = min(source["connections"][at] + 1, 2)
+    two = before >= 0 and at >= 0 and before != at and not same
+    if two and shared(source, before) and shared(source, at):
         back = difference(source["tsval"], seg["tsval"])
         since = seg["time_ns"] - source["time_ns"]
-        note_clock(source, clock)
         if back > PAWS_WINDOW and 0 <= since < RECYCLE_NS:
-            emit(seg, state, world, out, counts, RECYCLE, 0, 0, np.int64(source["count"]))
-    note_clock(source, clock)
-    source["tsval"], source["time_ns"] = seg["tsval"], seg["time_ns"]
+            clocks = 0
+            for i in range(source["count"]):
+                clocks += shared(source, i)
+            emit(seg, state, world, out, counts, RECYCLE, 0, 0, clocks)
+    source["tsval"], source["time_ns"], source["last"] = seg["tsval"], seg["time_ns"], at
 
 
 @inline
-def note_clock(source: Any, clock: Any) -> None:
-    """Another clock behind the address, where the offset from time is a new one."""
-    known = False
+def shared(source: Any, at: Any) -> Int:
+    """1 if several connections showed this clock: it is that of a host, and not of one connection."""
+    return 1 if source["connections"][at] > 1 else 0
+
+
+@inline
+def find_clock(source: Any, clock: Any) -> Int:
+    """The place of the clock, by its offset from time; a new one takes that of one that only one connection showed.
+
+    NO_CLOCK where hosts have all places.
+    """
+    free = np.int64(NO_CLOCK)
     for i in range(source["count"]):
-        known |= abs(difference(clock & 0xFFFFFFFF, source["clock"][i] & 0xFFFFFFFF)) < SAME_CLOCK
-    if not known and source["count"] < CLOCKS:
-        source["clock"][source["count"]] = clock
+        if abs(difference(clock & 0xFFFFFFFF, source["clock"][i] & 0xFFFFFFFF)) < SAME_CLOCK:
+            return np.int64(i)
+    if source["count"] < CLOCKS:
+        free = np.int64(source["count"])
         source["count"] += 1
+    else:
+        for i in range(CLOCKS):
+            if source["connections"][i] < 2:
+                free = np.int64(i)
+        if free < 0:
+            return free
+    source["clock"][free], source["connections"][free] = clock, 0
+    return free

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import RST, SYN
-from analyzer.flows.flow_kernel import mix
+from analyzer.flows.hash_kernel import mix
 from analyzer.flows.sent_kernel import RING, find_sent
 from analyzer.flows.state import IDS_SAME
 from analyzer.tables import PACKETS
@@ -34,9 +34,9 @@ NO_COPY, BY_CAPTURE, BY_NETWORK, BY_ANYONE = 0, 1, 2, 3
 
 
 @inline
-def identity_of(row: Any, seg: Any) -> Any:
+def identity_of(row: Any, flow: Int, end: Int) -> Any:
     """What is the same in two copies of an IP packet with TCP, whatever the routers on its way change: 64 bits of hash."""
-    h = np.uint64(seg["flow"]) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(seg["end_of"])
+    h = np.uint64(flow) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(end)
     h = h * A + (np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
     h = (h ^ h >> np.uint64(29)) * B + (np.uint64(row["tsval"]) << np.uint64(32) ^ np.uint64(row["tsecr"]))
     window = np.uint64(row["window"]) << np.uint64(12) ^ np.uint64(row["flags"])
@@ -49,17 +49,25 @@ def place_of(row: Any) -> Any:
     """Where the packet was captured: two copies from different places are one packet on its way. The legs of a NAT are two."""
     h = np.uint64(row["interface"]) << np.uint64(40) ^ np.uint64(row["ifindex"]) << np.uint64(8) ^ np.uint64(row["ttl"])
     h = h * A + (np.uint64(row["link_direction"]) << np.uint64(48) ^ np.uint64(row["vlan"]) << np.uint64(32))
-    tunnel = np.uint64(row["tunnel_id"]) ^ np.uint64(row["tunnel_depth"]) << np.uint64(40)
+    tunnel = np.uint64(row["tunnel_depth"]) << np.uint64(40)
+    if tunnel:
+        tunnel ^= np.uint64(row["tunnel_id"])
     return (h ^ np.uint64(row["vlan_depth"]) << np.uint64(60) ^ np.uint64(row["flow"])) * B + tunnel
 
 
 @inline
-def copy_of(row: Any, seg: Any, me: Any, you: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
+def first_place(identity: Any) -> Int:
+    """Where in RECENT a packet is looked for."""
+    return np.int64(identity & np.uint64(RECENT_CAPACITY - 1))
+
+
+@inline
+def copy_of(row: Any, seg: Any, me: Any, you: Any, identity: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
     """(NO_COPY, BY_CAPTURE, BY_NETWORK, or BY_ANYONE where that must show; frame of the first copy; ns since then)."""
-    identity, place = identity_of(row, seg), place_of(row)
-    seg["place"] = place
+    place = place_of(row)
+    seg["place"] = place >> np.uint64(32)
     # Two places for each packet: the older of the two that are there gives way.
-    at = np.int64(identity & np.uint64(RECENT_CAPACITY - 1))
+    at = first_place(identity)
     if recent[at]["identity"] != identity and (
         recent[at ^ 1]["identity"] == identity or recent[at ^ 1]["frame"] < recent[at]["frame"]
     ):
@@ -118,12 +126,12 @@ def piece_of(seg: Any, me: Any, sent: Any, world: Any) -> Int:
     number = find_sent(me, seg["start"], sent, world)
     if number == 0:
         return 0
-    record = sent[number & RING]
+    record = sent.first[number & RING]
     since = seg["time_ns"] - record["time_ns"]
     if since < 0 or since > BLIND_NS or seg["tsval"] != record["tsval"]:
         return 0
     if seg["ip_id"] == 0:
         return number if since <= SOON_NS else 0
-    pieces = (record["end"] - record["start"] + seg["length"] - 1) // seg["length"]
+    pieces = (sent.chain[number & RING]["end"] - record["start"] + seg["length"] - 1) // seg["length"]
     ahead = seg["ip_id"] - np.int64(record["ip_id"]) & 0xFFFF
     return number if ahead < pieces else 0

@@ -10,6 +10,7 @@ from analyzer.accelerate import Int, inline
 from analyzer.flows.state import HISTORY
 
 FIN, SYN, RST, ACK, ECE, CWR = 1, 2, 4, 16, 64, 128
+FIRST_LETTER, LETTERS = ord("a"), 32
 ROOM = 64  # more than the events that one frame can have
 
 
@@ -39,11 +40,11 @@ def letter(seg: Any, state: Any, lower: Int) -> None:
 @inline
 def add_letter(lower: Int, end: Int, state: Any) -> None:
     """Add a letter to the history, once an end, which is bit 7 of the code."""
-    code = lower | end << 7
+    bit = np.uint64(1) << np.uint64(lower - FIRST_LETTER + LETTERS * end)
+    if state["said"] & bit:
+        return
+    state["said"] |= bit
     count = state["letters"]
-    for i in range(count):
-        if state["history"][i] == code:
-            return
     if count < HISTORY:
-        state["history"][count] = code
+        state["history"][count] = lower | end << 7
         state["letters"] = count + 1

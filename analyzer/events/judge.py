@@ -8,15 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.events.late import late_events
 from analyzer.flows import FlowTracker
-from analyzer.flows.rows import final_states
-from analyzer.flows.state import BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD
-from analyzer.kinds import NAMES, NUMBER
+from analyzer.flows.state import AT_A_TIME, BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
+from analyzer.kinds import NAMES
 from analyzer.schema import Rows
-from analyzer.tables import EVENTS, FLOWS
+from analyzer.tables import EVENTS
 
 OUT_CAPACITY = 1 << 14
-UNANSWERED = FLOWS.bit("state", "unanswered")
 
 
 class Judge:
@@ -28,6 +27,7 @@ class Judge:
     def __init__(self, tracker: FlowTracker, *, keep: bool = False) -> None:
         from analyzer.events.clock_kernel import SOURCE, SOURCES
         from analyzer.events.copies_kernel import RECENT, RECENT_CAPACITY
+        from analyzer.events.handshake_kernel import SERVERS
 
         self.counts = np.zeros(len(NAMES), np.int64)
         self._tracker = tracker
@@ -38,16 +38,23 @@ class Judge:
         self._world = np.zeros(1, WORLD)
         self._segment = np.zeros(1, SEGMENT)
         self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)
-        self._sent = np.zeros(SENT_CAPACITY, SENT)
+        self._sent = Sent(*(np.zeros(SENT_CAPACITY, part) for part in SENT))
         self._boards = np.zeros(BOARDS, BOARD)
         self._recent = np.zeros(RECENT_CAPACITY, RECENT)
         self._sources = np.zeros(SOURCES, SOURCE)
+        self._servers = np.zeros(SERVERS, np.uint64)
+        self._identities = np.zeros(AT_A_TIME, np.uint64)
 
     def judge(self, rows: Rows) -> Iterator[Rows]:
         """The `events` rows of the frames of one part of a batch; `events` is filled in `rows`.
 
         What is yielded is overwritten by the next.
         """
+        for _, events in self.judged(rows):
+            yield events
+
+    def judged(self, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
+        """The same, piece by piece: rows, and the events of their frames."""
         from analyzer.events.judge_kernel import judge
 
         tracker = self._tracker
@@ -55,6 +62,7 @@ class Judge:
         self._world["free_histograms"] = len(tracker.free_histograms)
         at = 0
         while True:
+            first = at
             at = judge(
                 rows,
                 at,
@@ -70,8 +78,10 @@ class Judge:
                 tracker.free_histograms,
                 self._recent,
                 self._sources,
+                self._servers,
+                self._identities,
             )
-            yield self._taken()
+            yield rows[first:at], self._taken()
             if at == len(rows):
                 break
         tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]
@@ -92,7 +102,7 @@ class Judge:
         self._late.clear()
         places = self._tracker.places()
         yield from self._settled(places)
-        events = self._of_silent(places)
+        events = self._at_end(places)
         if len(events):
             yield events
 
@@ -108,23 +118,17 @@ class Judge:
             at = settle_all(some, at, tracker.states, tracker.ends, self._world, self._out, self.counts, self._boards)
             yield self._taken().copy()
 
-    def _of_silent(self, places: npt.NDArray[np.intp]) -> Rows:
-        """`syn_unanswered`, of the flows at these places that ended so."""
-        states = self._tracker.states
-        silent = places[(final_states(states, places) == UNANSWERED) & (states["leg_of"][places] < 0)]
-        clients = 2 * silent + states["client"][silent]
-        ends = self._tracker.ends  # field by field: a copy of all would be large
-        events = np.zeros(len(silent), EVENTS.dtype)
-        events["frame"], events["time_ns"] = ends["syn_frame"][clients], ends["sent_ns"][clients]
-        events["flow"] = states["flow"][silent]
-        events["event"] = NUMBER["syn_unanswered"]
-        events["value"] = ends["syns"][clients]
-        states["events"][silent] |= np.uint64(1 << NUMBER["syn_unanswered"])
-        self.counts[NUMBER["syn_unanswered"]] += len(silent)
+    def _at_end(self, places: npt.NDArray[np.intp]) -> Rows:
+        """The late events of the flows at these places, which are counted and remembered with them."""
+        tracker = self._tracker
+        states = tracker.states
+        events, owners = late_events(tracker, places, self._servers)
+        np.bitwise_or.at(states["events"], owners, np.uint64(1) << events["event"].astype(np.uint64))
+        self.counts += np.bincount(events["event"], minlength=len(NAMES))
         return events
 
     def _when_flows_leave(self, places: npt.NDArray[np.intp]) -> None:
-        for events in (*self._settled(places), self._of_silent(places)):
+        for events in (*self._settled(places), self._at_end(places)):
             if self._keep and len(events):
                 self._late.append(events)
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, inline, kernel, rows_of
+from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
+from analyzer.accelerate.prefetch import prefetch
 from analyzer.capture.records import JOINED_NS
 from analyzer.events.ack_kernel import acknowledging, answering_copy, repeating
+from analyzer.events.again_kernel import again
 from analyzer.events.clock_kernel import (
     SOURCE,
-    id_behind,
     paws,
     recycling,
     remember_timestamps,
@@ -20,30 +21,33 @@ from analyzer.events.clock_kernel import (
 )
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import BY_ANYONE, BY_CAPTURE, BY_NETWORK, NO_COPY, RECENT, copy_of, piece_of
-from analyzer.events.doubt_kernel import count_copy, doubt, doubts_of, outdated, settle
+from analyzer.events.copies_kernel import RECENT, first_place, identity_of
+from analyzer.events.doubt_kernel import doubts_of, outdated, settle
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
-from analyzer.events.handshake_kernel import opening
+from analyzer.events.handshake_kernel import meeting, opening
 from analyzer.events.late_kernel import is_awaited
 from analyzer.events.loss_kernel import sending
+from analyzer.events.nat_kernel import count_on, is_across, past_nat
 from analyzer.events.sack_kernel import reporting
+from analyzer.events.stream_kernel import note_id, place_in_streams
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
 from analyzer.flows.sent_kernel import RING
 from analyzer.flows.state import (
     ACKED,
     BOARD,
-    COPY,
+    CACHE_LINE,
+    EMPTY,
+    END_LINES,
     END_STATE,
     FLOW_STATE,
-    IDS_SAME,
-    IDS_VARY,
     KEEP_ALIVE,
-    OPEN,
     SEGMENT,
     SENT,
+    STATE_LINES,
     TCP,
     WORLD,
+    Sent,
 )
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
@@ -53,8 +57,7 @@ from analyzer.tables import EVENTS, PACKETS
 
 difference = inline(difference_python)
 
-CAPTURE_DUPLICATE, NETWORK_DUPLICATE = NUMBER["capture_duplicate"], NUMBER["network_duplicate"]
-CLOCK, STRAY, PAST_NAT = NUMBER["clock_regression"], NUMBER["stray"], NUMBER["answered_past_nat"]
+CLOCK, STRAY = NUMBER["clock_regression"], NUMBER["stray"]
 LAYER_TCP, LAYER_FRAGMENT = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "fragment")
 DECODED, TRUNCATED = PACKETS.bit("stop", "decoded"), PACKETS.bit("stop", "truncated")
 TIMESTAMPS = PACKETS.bit("options", "timestamps")
@@ -71,12 +74,14 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     seg_=rows_of(SEGMENT),
     out=rows_of(EVENTS.dtype),
     counts=rows_of(np.int64),
-    sent=rows_of(SENT),
+    sent=group_of(Sent, SENT),
     boards=rows_of(BOARD),
     histograms=rows_of(np.uint32, 2),
     free=rows_of(np.int32),
     recent=rows_of(RECENT),
     sources=rows_of(SOURCE),
+    servers=rows_of(np.uint64),
+    identities=rows_of(np.uint64),
 )
 def judge(
     rows: Any,
@@ -93,17 +98,25 @@ def judge(
     free: Any,
     recent: Any,
     sources: Any,
+    servers: Any,
+    identities: Any,
 ) -> Int:
     """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
 
     `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
-    which world["out"] are in use), `counts` (int64 a kind), `sent` (SENT, a ring), `boards` (BOARD), `histograms` (uint32,
-    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE).
+    which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
+    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64).
+    `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     world, seg = world_[0], seg_[0]
+    begun: Int = first
+    upto: Int = first
     for i in range(first, len(rows)):
         if world["out"] + ROOM > len(out):
             return i
+        if i == upto:
+            begun, upto = i, min(i + len(identities), len(rows))
+            look_up(rows, begun, upto, states, ends, sent, recent, identities)
         row = rows[i]
         time_ns, interface = row["time_ns"], np.int64(row["interface"])
         seg["frame"], seg["time_ns"], seg["flow"] = row["frame"], time_ns, row["flow"]
@@ -111,7 +124,9 @@ def judge(
         tcp = row["flow"] >= 0 and row["ip_proto"] == TCP and row["layers"] & LAYER_TCP
         place = np.int64(row["place"]) if tcp else np.int64(0)
         state = states[place]
-        if world["frames"] and time_ns < world["previous_ns"] and interface == world["previous_interface"]:
+        if not world["frames"]:
+            world["first_ns"] = time_ns
+        elif time_ns < world["previous_ns"] and interface == world["previous_interface"]:
             back_to(seg, state, world, out, counts)
         world["previous_ns"], world["previous_interface"] = time_ns, interface
         world["frames"] += 1
@@ -134,26 +149,70 @@ def judge(
                 outdated(seg, me, owner, state, world, out, counts, boards)
             if you["doubts"]:
                 outdated(seg, you, owner ^ 1, state, world, out, counts, boards)
-            if not across:
+            identity = identities[i - begun]
+            if across:
+                identity = identity_of(row, seg["flow"], end)
+            else:
                 me["direct"] = 1
-            if again(row, seg, me, you, owner, state, world, out, counts, sent, boards, recent):
+            if again(row, seg, me, you, owner, identity, state, world, out, counts, sent, boards, recent):
                 me["copies"] += 1
             elif not from_before(row, seg, me, you, state, world, out, counts):
                 place_in_streams(row, seg, me, you, state)
                 if across and row["flags"] & RST:
                     past_nat(seg, you, state, world, out, counts)
                 follow(
-                    row, seg, me, you, state, states, ends, world, out, counts, sent, boards, histograms, free, sources
+                    row,
+                    seg,
+                    me,
+                    you,
+                    state,
+                    states,
+                    ends,
+                    world,
+                    out,
+                    counts,
+                    sent,
+                    boards,
+                    histograms,
+                    free,
+                    sources,
+                    servers,
                 )
                 if me["heard"] == 0:
                     me["heard"] = 1
                     me["place"] = seg["place"]
+                if not row["flags"] & RST:
+                    me["ttl_low"], me["ttl_high"] = min(me["ttl_low"], row["ttl"]), max(me["ttl_high"], row["ttl"])
                 if me["last_ns"]:
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
                 me["last_ns"], me["last_frame"] = time_ns, row["frame"]
                 note_id(seg, me)
         row["events"] = seg["events"]
     return len(rows)
+
+
+@inline
+def look_up(rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any, recent: Any, identities: Any) -> None:
+    """Fill `identities` of some rows, and have fetched what judging them will ask for."""
+    before = np.int64(EMPTY)
+    for i in range(first, stop):
+        row = rows[i]
+        if row["flow"] < 0 or row["ip_proto"] != TCP:
+            continue
+        identities[i - first] = identity_of(row, row["flow"], low_end(row))
+        prefetch(recent, first_place(identities[i - first]), 0)
+        place = np.int64(row["place"])
+        if place != before:
+            for line in range(STATE_LINES):
+                prefetch(states, place, CACHE_LINE * line)
+            for line in range(END_LINES):
+                prefetch(ends, 2 * place, CACHE_LINE * line)
+                prefetch(ends, 2 * place + 1, CACHE_LINE * line)
+        before = place
+    for i in range(first, stop):
+        row = rows[i]
+        if row["flow"] >= 0 and row["ip_proto"] == TCP and row["flags"] & ACK:
+            prefetch(sent.chain, ends[2 * np.int64(row["place"]) + 1 - low_end(row)]["oldest"] & RING, 0)
 
 
 @inline
@@ -169,120 +228,10 @@ def back_to(seg: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
 
 
 @inline
-def is_across(state: Any, states: Any) -> Any:
-    """Is it the flow on the other side of a NAT, of one that is still followed?"""
-    return state["leg_of"] >= 0 and states[state["leg_place"]]["flow"] == state["leg_of"]
-
-
-@inline
-def again(
-    row: Any, seg: Any, me: Any, you: Any, owner: Int, state: Any, world: Any, out: Any, counts: Any, sent: Any, boards: Any,
-    recent: Any,
-) -> Any:  # fmt: skip
-    """Is it a packet that was captured before? Then that is all that is said of it, or what the network does with it."""
-    kind, copied, since = copy_of(row, seg, me, you, recent, world)
-    if kind == NO_COPY and me["heard"] and seg["place"] != me["place"]:
-        place_in_streams(row, seg, me, you, state)
-        number = piece_of(seg, me, sent, world)
-        if number:
-            record = sent[number & RING]
-            kind, copied, since = BY_CAPTURE, record["frame"], seg["time_ns"] - record["time_ns"]
-    if kind == BY_CAPTURE:
-        emit(seg, state, world, out, counts, CAPTURE_DUPLICATE, 0, copied, since)
-        count_copy(state, np.int64(seg["end_of"]), row["length"], row["payload_len"], world)
-        if row["flags"] & SYN:
-            state["syn_copied"] = 1
-    elif kind == BY_ANYONE:
-        place_in_streams(row, seg, me, you, state)
-        at = doubt(seg, me, owner, COPY, seg["start"], seg["end"], state, world, out, counts, boards)
-        board = boards[doubts_of(me, owner, boards)]
-        board["doubt_related"][at], board["doubt_value"][at] = copied, since
-        if row["flags"] & SYN:
-            state["syn_copied"] = 1
-    elif kind == BY_NETWORK:
-        emit(seg, state, world, out, counts, NETWORK_DUPLICATE, 0, copied, since)
-        if me["heard"] and me["timestamps"]:  # its receiver looks at it again
-            place_in_streams(row, seg, me, you, state)
-            paws(seg, me, you, state, world, out, counts)
-    return kind != NO_COPY
-
-
-@inline
-def past_nat(seg: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
-    """A reset on the far side of a NAT: does the client refuse what did not come back through it?"""
-    opening_ = state["judged"] & (SAW_SYN | SAW_SYN_ACK | ACKED) == SAW_SYN | SAW_SYN_ACK
-    if opening_ and seg["is_client"] and not you["direct"]:
-        since = seg["time_ns"] - state["first_syn_ns"]
-        emit(seg, state, world, out, counts, PAST_NAT, 0, you["last_frame"], since)
-
-
-@inline
-def count_on(row: Any, leg: Any, root: Any, end: Int) -> None:
-    """A packet that was counted on one leg of a connection counts on the other. `end` is that of the latter."""
-    own = end ^ np.int64(leg["client"]) ^ np.int64(root["client"])
-    leg["packets"][own] -= 1
-    leg["bytes"][own] -= row["length"]
-    leg["payload"][own] -= row["payload_len"]
-    root["packets"][end] += 1
-    root["bytes"][end] += row["length"]
-    root["payload"][end] += row["payload_len"]
-
-
-@inline
-def note_id(seg: Any, me: Any) -> None:
-    """The highest IPv4 ID of the end, and whether its packets have one each."""
-    if seg["ip_id"]:
-        if seg["ip_id"] == me["ip_id"]:
-            me["ids"] = IDS_SAME
-        elif me["ip_id"]:
-            me["ids"] = IDS_VARY
-        if not id_behind(seg, me):
-            me["ip_id"] = seg["ip_id"]
-
-
-@inline
-def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
-    """The segment's numbers as positions in the two streams, which may begin here."""
-    flags, seq, ack = np.int64(row["flags"]), np.int64(row["seq"]), np.int64(row["ack"])
-    seg["flags"], seg["length"] = flags, row["payload_len"]
-    seg["has_ack"] = 1 if flags & ACK else 0
-    seg["has_tsval"] = 1 if row["options"] & TIMESTAMPS else 0
-    seg["tsval"], seg["tsecr"] = row["tsval"], row["tsecr"]
-    seg["ip_id"] = row["ip_id"] if row["layers"] & IPV4 else 0
-    seg["late"] = seg["is_dsack"] = 0
-    seg["advanced"] = seg["sacked"] = seg["filled"] = 0
-    if flags & RST and not me["known"]:  # its number need not be one of the connection's
-        seg["start"] = seg["end"] = me["next"]
-        return
-    if not me["known"] or (flags & SYN and me["syns"] == 0 and not state["judged"] & ACKED):
-        me["known"] = 1
-        me["isn"] = seq if flags & SYN else seq - 1 & 0xFFFFFFFF
-        me["next"] = me["una"] = 0 if flags & SYN else 1
-        forget(me)
-    next_ = me["next"]
-    seg["start"] = next_ + difference(seq, np.int64(me["isn"]) + next_ & 0xFFFFFFFF)
-    seg["end"] = seg["start"] + seg["length"] + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)
-    window = np.int64(row["window"])
-    seg["window"] = window << np.int64(me["scale"]) if me["scale_known"] and not flags & SYN else window
-    seg["ack"] = 0
-    if flags & ACK:
-        if not you["known"]:
-            you["known"] = 1
-            you["isn"] = ack - 1 & 0xFFFFFFFF
-            you["next"] = you["una"] = 1
-        next_ = you["next"]
-        seg["ack"] = next_ + difference(ack, np.int64(you["isn"]) + next_ & 0xFFFFFFFF)
-    seg["una"] = you["una"]
-
-
-@inline
-def forget(me: Any) -> None:
-    """A stream that begins anew: nothing that was remembered in the numbers of before holds."""
-    me["board"] = -1
-    me["phase"] = OPEN
-    me["doubts"] = me["lagging"] = me["captured"] = 0
-    me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
-    me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["told_ns"] = 0
+def shows_handshake(seg: Any, state: Any) -> Any:
+    """Does the server send, behind its SYN-ACK, what it sends in an open connection only?"""
+    more = seg["length"] or seg["flags"] & FIN or seg["advanced"]
+    return state["judged"] & SAW_SYN_ACK and seg["start"] > 0 and more
 
 
 @inline
@@ -302,6 +251,7 @@ def follow(
     histograms: Any,
     free: Any,
     sources: Any,
+    servers: Any,
 ) -> None:
     """Everything that one segment means; the states of both ends move on."""
     flags = seg["flags"]
@@ -310,15 +260,15 @@ def follow(
         letter(seg, state, I)
         return
     if flags & RST:
-        resetting(seg, me, you, state, world, out, counts)
+        resetting(row, seg, me, you, state, world, out, counts)
         return
     if offending(seg, me, you, state):
         return
     if flags & SYN:
         letter(seg, state, H if flags & ACK else S)
-        opening(row, seg, me, you, state, world, out, counts)
+        opening(row, seg, me, you, state, world, out, counts, servers)
         if not flags & ACK:
-            recycling(row, seg, state, world, out, counts, sources)
+            recycling(row, seg, me, state, world, out, counts, sources)
     elif seg["end"] == seg["start"] and seg["has_ack"]:
         letter(seg, state, A)
         world["pure_acks"] += 1
@@ -334,7 +284,7 @@ def follow(
         if not probe:
             me["probe"] = 0
         closing(seg, me, you, state, world, out, counts)
-        filling(seg, you, state, world, out, counts)
+        filling(seg, me, you, state, world, out, counts)
         owner = 2 * seg["flow"] + seg["end_of"]
         sending(seg, me, you, probe, state, world, out, counts, sent, boards, owner)
     elif not probe and (seg["start"] < me["next"] or was_sent_before(seg, me)):
@@ -357,21 +307,32 @@ def follow(
     timestamps(seg, me, you, state, world, out, counts)
     remember_timestamps(seg, me, you)
     congestion(row, seg, me, you, state, world, out, counts)
-    if flags & FIN and not me["fin"] and seg["end"] >= me["next"]:
-        me["fin"] = seg["end"] - 1
-        if not you["fin"]:
-            state["closer"] = 1 + seg["end_of"]
+    if (me["syn_ttl"] and not me["syn_met"]) or state["judged"] == SAW_SYN | SAW_SYN_ACK:
+        meeting(row, seg, me, you, state, world, out, counts)
+    if flags & FIN:
+        me["fins"] = min(np.int64(me["fins"]) + 1, 0xFFFF)
+        if not me["fin"] and seg["end"] >= me["next"]:
+            me["fin"], me["fin_ns"] = seg["end"] - 1, seg["time_ns"]
+            if not you["fin"]:
+                state["closer"] = 1 + seg["end_of"]
     if flags & (SYN | ACK) == SYN | ACK:
         me["syn_acked"] = 1
     if flags & SYN:
         state["judged"] |= SAW_SYN_ACK if flags & ACK else SAW_SYN
         if not flags & ACK:
             state["first_syn_ns"] = seg["time_ns"]
-    elif state["judged"] and seg["is_client"] and seg["has_ack"]:
-        once = state["judged"] == SAW_SYN | SAW_SYN_ACK and me["syns"] == 1 and you["syns"] == 1
-        if state["syn_copied"] and once and seg["ack"] == 1:
-            state["rtt_ns"] = max(seg["time_ns"] - state["first_syn_ns"], -1)  # a difference beyond int64 is none
+    elif state["judged"] and seg["has_ack"] and (seg["is_client"] or shows_handshake(seg, state)):
+        if seg["is_client"]:
+            time_handshake(seg, me, you, state)
         state["judged"] |= ACKED
+
+
+@inline
+def time_handshake(seg: Any, me: Any, you: Any, state: Any) -> None:
+    """How long it took, where there are copies of its packets: from the first SYN that is none to the client's ACK."""
+    once = state["judged"] == SAW_SYN | SAW_SYN_ACK and me["syns"] == 1 and you["syns"] == 1
+    if state["syn_copied"] and once and seg["ack"] == 1:
+        state["rtt_ns"] = max(seg["time_ns"] - state["first_syn_ns"], -1)  # a difference beyond int64 is none
 
 
 @inline

@@ -16,6 +16,7 @@ from analyzer.flows.sent_kernel import (
     board_of,
     fill,
     find_sent,
+    last_sent,
     mark_again,
     need_board,
     remember,
@@ -171,7 +172,7 @@ def was_overtaken(seg: Any, me: Any, state: Any, world: Any, out: Any, counts: A
     if seg["flags"] & SYN:
         return False
     if seg["has_tsval"]:
-        if difference(seg["tsval"], sent[number & RING]["tsval"] if number else me["tsval"]) >= 0:
+        if difference(seg["tsval"], sent.first[number & RING]["tsval"] if number else me["tsval"]) >= 0:
             return False
         cause = C_TSVAL
     elif id_behind(seg, me):
@@ -180,7 +181,8 @@ def was_overtaken(seg: Any, me: Any, state: Any, world: Any, out: Any, counts: A
         return False
     related, since = np.int64(0), np.int64(0)
     if number:
-        related, since = sent[number & RING]["frame"], seg["time_ns"] - sent[number & RING]["time_ns"]
+        first = sent.first[number & RING]
+        related, since = first["frame"], seg["time_ns"] - first["time_ns"]
     emit(seg, state, world, out, counts, REORDERING, cause, related, since)
     me["reordered"] += 1
     return True
@@ -204,10 +206,10 @@ def repeated(
     number = find_sent(me, start, sent, world)
     before, first, probed, last_ns = False, np.int64(0), False, np.int64(0)
     if number:
-        record = sent[number & RING]
-        before, first = record["times"] > 1 and start < record["again_end"], record["frame"]
-        last_ns = record["last_ns"]
-        probed = size == 1 and seg["length"] > 1 and record["end"] - record["start"] == 1
+        chain, original = sent.chain[number & RING], sent.first[number & RING]
+        before, first = chain["times"] > 1 and start < sent.again[number & RING]["end"], original["frame"]
+        last_ns, _ = last_sent(number, sent)
+        probed = size == 1 and seg["length"] > 1 and chain["end"] - original["start"] == 1
     quiet = now - max(me["sent_ns"], me["news_ns"])
     rtt = me["rtt_min_ns"] + you["rtt_min_ns"]  # from here to the receiver and back, and to the sender and back
     # The timer runs from what was sent last, or from the last progress; what an ACK asks for leaves with it, or a fraction
@@ -225,7 +227,7 @@ def repeated(
         # A SYN-ACK may answer another SYN; and after a reset, or in an open connection, no timer waits for an answer.
         expired = now - max(me["sent_ns"], you["sent_ns"]) >= TIMER_NS and not you["rst"]
         expired = expired and not state["judged"] & ACKED
-    elif number and start > 0 and not before and sent[number & RING]["start"] == 0:
+    elif number and start > 0 and not before and sent.first[number & RING]["start"] == 0:
         cause = C_FAST  # data of a SYN that the SYN-ACK did not acknowledge (RFC 7413 section 4.2.2)
     elif probe or probed or (you["windows"] and you["window"] == 0 and start >= you["last_edge"]):
         cause = C_WINDOW_PROBE
@@ -281,4 +283,4 @@ def repeated(
     if seg["end"] <= me["una"] and not seg["flags"] & SYN:
         emit(seg, state, world, out, counts, SPURIOUS, C_ACKED, seg["frame"], size)
         me["spurious"] += 1
-        sent[(number if number else world["sent"]) & RING]["needless"] = 1
+        sent.chain[(number if number else world["sent"]) & RING]["needless"] = 1

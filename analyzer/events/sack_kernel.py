@@ -69,7 +69,9 @@ def reporting(
                 cause = C_OUT_OF_ORDER if inside else C_OLD
                 doubled(seg, me, you, left, right, cause, state, world, out, counts, sent, boards, owner)
                 continue
-        if left >= right or (right > you["next"] and you["heard"] and not you["missing_bytes"]):
+        if left >= right or (
+            right > max(you["next"], me["edge"]) and you["heard"] and me["windows"] and me["scale_known"]
+        ):
             emit(seg, state, world, out, counts, INVALID, 0, 0, right - left)
             continue
         if right > you["una"] and seg["ack"] >= you["una"]:
@@ -78,7 +80,7 @@ def reporting(
             seg["sacked"] += new
             if new and you["phase"] == LOSS and you["doubted"]:
                 number = find_sent(you, left, sent, world)
-                if number and sent[number & RING]["times"] == 1 and right <= you["recovery_end"]:
+                if number and sent.chain[number & RING]["times"] == 1 and right <= you["recovery_end"]:
                     you["phase"] = OPEN  # the first transmissions arrive: the timeout was too early
             you["sacked_high"] = max(you["sacked_high"], right)
     if seg["sacked"] > 0:
@@ -104,12 +106,13 @@ def doubled(
     owner: Int,
 ) -> None:
     """A DSACK, and the retransmission that it says was not needed, or the packet that the network has doubled."""
-    me["dsacks"] += 1
+    if not you["probe"]:  # a keep-alive, or a byte into a closed window, is answered so: nothing came twice by accident
+        me["dsacks"] += 1
     number = find_again(you, left, right, sent, world)
-    frame = sent[number & RING]["last_frame"] if number else np.int64(0)
+    frame = sent.again[number & RING]["frame"] if number else np.int64(0)
     emit(seg, state, world, out, counts, DSACK, cause, frame, right - left)
-    if number and not sent[number & RING]["needless"]:
-        sent[number & RING]["needless"] = 1
+    if number and not sent.chain[number & RING]["needless"]:
+        sent.chain[number & RING]["needless"] = 1
         emit(seg, state, world, out, counts, SPURIOUS, C_DSACK, frame, right - left)
         you["spurious"] += 1
     elif not number and you["heard"]:

@@ -7,15 +7,23 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, UINT, Int, inline, kernel, rows_of
+from analyzer.accelerate.prefetch import prefetch
 from analyzer.capture.records import JOINED_NS
+from analyzer.flows.hash_kernel import hash_of, pair_of, server_of
+from analyzer.flows.leg_kernel import find_leg
 from analyzer.flows.state import (
     ACKED,
+    CACHE_LINE,
     EMPTY,
     END_STATE,
     FIN,
     FLOW_STATE,
+    INFERRED,
     LEG,
+    PEER,
+    PEERS,
     RST,
+    STATE_LINES,
     SUCCEEDED,
     SYN,
     SYN_ACK,
@@ -29,29 +37,10 @@ TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK = 1, 2, 4, 16
 BY_HANDSHAKE, BY_PORTS, BY_FIRST = ROLES.index("handshake"), ROLES.index("ports"), ROLES.index("first_packet")
 LAYER_TCP, LAYER_UDP = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "udp")
 WELL_KNOWN = 1024
-LEG_NS = 10_000_000  # a NAT does not keep a packet for longer
-LEG_HOPS = 8
-# What the kernel keeps in `room`: the number of the next flow, places ever used and free again; of the frame before its time
-# and interface, the highest interface so far, and the first frame of the capture that is read.
-NEXT, USED, FREE, PREVIOUS_NS, PREVIOUS_INTERFACE, INTERFACES, BEGUN = range(7)
-
-
-@inline
-def mix(value: Any) -> Any:
-    """A 64-bit finaliser: every input bit changes about half of the output bits."""
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xFF51AFD7ED558CCD)
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ value >> np.uint64(33)
-
-
-@inline
-def hash_of(row: Any, seed: Any) -> Any:
-    """The same for both directions of a conversation: a sum over the two ends."""
-    src = mix(row["src_hi"] ^ mix(row["src_lo"] ^ seed) ^ np.uint64(row["src_port"]))
-    dst = mix(row["dst_hi"] ^ mix(row["dst_lo"] ^ seed) ^ np.uint64(row["dst_port"]))
-    return mix(src + dst + np.uint64(row["ip_proto"]))
+FAR = np.uint32(1 << 30)  # no window is as wide
+# What the kernel keeps in `room`: the number of the next flow, places ever used and free again; the latest time; of the frame
+# before its time and interface, the highest interface so far, and the first frame of the capture that is read.
+NEXT, USED, FREE, LATEST, PREVIOUS_NS, PREVIOUS_INTERFACE, INTERFACES, BEGUN = range(8)
 
 
 @inline
@@ -109,12 +98,13 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["seen"] = 0
     state["start_ns"] = state["end_ns"] = row["time_ns"]
     state["first_frame"] = row["frame"]
-    state["syn_ns"] = 0
+    state["syn_ns"] = state["waits_ns"] = 0
     state["rtt_ns"] = -1
+    state["pair"] = state["server"] = 0
     state["events"] = 0
     state["judged"] = 0
     state["closer"] = 0
-    state["letters"] = 0
+    state["letters"] = state["said"] = 0
     state["syn_copied"] = 0
     state["leg_of"] = state["leg"] = state["leg_place"] = -1
     for i in range(2):
@@ -124,7 +114,31 @@ def begin(state: Any, row: Any, end: Int) -> None:
 
 
 @inline
-def follow_tcp(state: Any, row: Any, end: Int) -> None:
+def shows_handshake(state: Any, row: Any, end: Int) -> Any:
+    """Does the server send, behind its SYN-ACK, what it sends in an open connection only?
+
+    Data, a FIN, or the acknowledgment of more than the SYN: then the client's ACK reached it, captured or not.
+    """
+    if np.uint32(row["seq"] - state["base_seq"][end]) >= FAR:
+        return False  # of another connection
+    if row["payload_len"] > 0 or row["flags"] & TCP_FIN:
+        return True
+    beyond = np.uint32(row["ack"] - state["base_seq"][1 - end])
+    return state["base_known"][1 - end] and 1 < beyond < FAR
+
+
+@inline
+def remember_peer(state: Any, peers: Any) -> None:
+    """The time that a handshake takes between these two addresses, at most."""
+    peer = peers[state["pair"] & np.uint64(PEERS - 1)]
+    if peer["pair"] != state["pair"]:
+        peer["pair"], peer["rtt_ns"] = state["pair"], state["rtt_ns"]
+    else:
+        peer["rtt_ns"] = max(peer["rtt_ns"], state["rtt_ns"])
+
+
+@inline
+def follow_tcp(state: Any, row: Any, end: Int, peers: Any) -> None:
     """Handshake, its round-trip time, and how the connection ends."""
     flags, time_ns = row["flags"], row["time_ns"]
     if flags & TCP_SYN or not state["base_known"][end]:
@@ -137,6 +151,8 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
         seen = SYN_ACK if flags & TCP_ACK else SYN
         if state["seen"] & seen:
             state["seen"] |= SYN_AGAIN
+        else:
+            state["waits_ns"], state["pair"], state["server"] = time_ns, pair_of(row), server_of(row)
         state["seen"] |= seen
         if state["roles"] != BY_HANDSHAKE:  # in a simultaneous open, who was first
             state["roles"] = BY_HANDSHAKE
@@ -147,20 +163,48 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
             state["seen"] &= 0xFFFF ^ (RST | RST << 1)  # of a reset before that, the connection did not die
     elif (
         state["seen"] & (SYN | SYN_ACK)
-        and not state["seen"] & ACKED
-        and end == state["client"]
+        and state["seen"] & (ACKED | INFERRED) != ACKED
         and flags & (TCP_ACK | TCP_RST) == TCP_ACK
-    ):  # the client acknowledges: it has got a SYN-ACK, whether that was captured or not
-        state["seen"] |= ACKED
-        once = state["seen"] & (SYN | SYN_ACK | SYN_AGAIN) == SYN | SYN_ACK
-        answered = state["base_known"][1 - end] and row["ack"] == np.uint32(state["base_seq"][1 - end] + 1)
-        if once and answered and time_ns >= state["syn_ns"]:
-            state["rtt_ns"] = max(time_ns - state["syn_ns"], -1)  # a difference beyond int64 is none
+    ):
+        if end == state["client"]:  # it acknowledges: it has got a SYN-ACK, whether that was captured or not
+            state["seen"] = (state["seen"] | ACKED) & (0xFFFF ^ INFERRED)
+            once = state["seen"] & (SYN | SYN_ACK | SYN_AGAIN) == SYN | SYN_ACK
+            answered = state["base_known"][1 - end] and row["ack"] == np.uint32(state["base_seq"][1 - end] + 1)
+            if once and answered and time_ns >= state["syn_ns"]:
+                state["rtt_ns"] = max(time_ns - state["syn_ns"], -1)  # a difference beyond int64 is none
+                remember_peer(state, peers)
+        elif state["seen"] & (SYN_ACK | ACKED) == SYN_ACK and shows_handshake(state, row, end):
+            state["seen"] |= ACKED | INFERRED
     if flags & TCP_FIN:
         state["seen"] |= FIN << end
     both = FIN | FIN << 1
     if flags & TCP_RST and state["seen"] & both != both and not state["seen"] & (RST | RST << 1):
         state["seen"] |= RST << end
+
+
+@inline
+def has_flow(row: Any) -> Any:
+    """Does the frame belong to a conversation: is it of TCP or UDP, with a whole header?"""
+    if row["ip_proto"] == TCP:
+        return row["layers"] & LAYER_TCP != 0 and row["header_len"] >= 20
+    return row["ip_proto"] == UDP and row["layers"] & LAYER_UDP != 0 and row["header_len"] == 8
+
+
+@inline
+def look_up(rows: Any, first: Int, stop: Int, states: Any, table: Any, seed: Any, hashes: Any) -> None:
+    """Fill `hashes` of some rows, and have fetched what following them will ask for."""
+    mask = np.uint64(len(table) - 1)
+    for i in range(first, stop):
+        row = rows[i]
+        if has_flow(row):
+            hashes[i - first] = hash_of(row, seed)
+            prefetch(table, np.int64(hashes[i - first] & mask), 0)
+    for i in range(first, stop):
+        if has_flow(rows[i]):
+            place = np.int64(table[hashes[i - first] & mask])
+            if place != EMPTY:
+                for line in range(STATE_LINES):
+                    prefetch(states, place, CACHE_LINE * line)
 
 
 @kernel(
@@ -173,81 +217,103 @@ def follow_tcp(state: Any, row: Any, end: Int) -> None:
     free=rows_of(np.int32),
     table=rows_of(np.int32),
     legs=rows_of(LEG),
+    peers=rows_of(PEER),
     seed=UINT,
+    hashes=rows_of(np.uint64),
 )
 def track(
-    rows: Any, first: Int, states: Any, ends: Any, blank: Any, room: Any, free: Any, table: Any, legs: Any, seed: Any
+    rows: Any,
+    first: Int,
+    states: Any,
+    ends: Any,
+    blank: Any,
+    room: Any,
+    free: Any,
+    table: Any,
+    legs: Any,
+    peers: Any,
+    seed: Any,
+    hashes: Any,
 ) -> Int:
     """Give rows from `first` on their `flow`, `direction` and `place`. Returns the row where it stopped.
 
     `states` (FLOW_STATE) and `ends` (END_STATE, two for each) have room[USED] places that were ever used, of which the last
-    room[FREE] in `free` (int32) are free again; room[NEXT] is the number of the next flow. `table` (int32, a power of two,
-    EMPTY where free) finds places, `legs` (LEG, a power of two) the other side of a NAT. It stops before the end where a new
-    flow finds no room: the caller makes some.
+    room[FREE] in `free` (int32) are free again; room[NEXT] is the number of the next flow, room[LATEST] the latest time so far.
+    `table` (int32, a power of two, EMPTY where free) finds places; `legs` (LEG, a power of two) the other side of a NAT; `peers`
+    (PEER, PEERS) has the handshakes of pairs of addresses. It stops before the end where a new flow finds no room: the caller
+    makes some. `hashes` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     mask = np.uint64(len(table) - 1)
-    previous_ns, previous_interface, highest = room[PREVIOUS_NS], room[PREVIOUS_INTERFACE], room[INTERFACES]
+    latest, previous_ns = room[LATEST], room[PREVIOUS_NS]
+    previous_interface, highest = room[PREVIOUS_INTERFACE], room[INTERFACES]
+    begun: Int = first
+    upto: Int = first
     stopped = np.int64(len(rows))
     for i in range(first, len(rows)):
+        if i == upto:
+            begun, upto = i, min(i + len(hashes), len(rows))
+            look_up(rows, begun, upto, states, table, seed, hashes)
         row = rows[i]
         time_ns, interface = row["time_ns"], np.int64(row["interface"])
         if time_ns < previous_ns and is_joined(previous_ns - time_ns, interface, previous_interface, highest):
             room[BEGUN] = row["frame"]
-        layers = row["layers"]
-        is_tcp = row["ip_proto"] == TCP and layers & LAYER_TCP and row["header_len"] >= 20
-        is_udp = row["ip_proto"] == UDP and layers & LAYER_UDP and row["header_len"] == 8
-        if is_tcp or is_udp:
-            end = low_end(row)
-            slot = hash_of(row, seed) & mask
-            found = np.int64(EMPTY)
-            while table[slot] != EMPTY:
-                if same_flow(states[table[slot]], row, end):
-                    found = np.int64(table[slot])
-                    break
-                slot = (slot + np.uint64(1)) & mask
-            if found == EMPTY or begins_anew(states[found], row, end, room):
-                if room[FREE] > 0:
-                    room[FREE] -= 1
-                    place = np.int64(free[room[FREE]])
-                elif room[USED] < len(states):
-                    place = room[USED]
-                    room[USED] += 1
-                else:
-                    stopped = np.int64(i)
-                    break
-                state = states[place]
-                begin(state, row, end)
-                state["flow"] = room[NEXT]
-                state["previous"], state["previous_place"], state["since_previous_ns"] = -1, found, 0
-                if found != EMPTY:
-                    state["previous"] = states[found]["flow"]
-                    state["since_previous_ns"] = time_ns - states[found]["end_ns"]
-                    states[found]["seen"] |= SUCCEEDED
-                ends[2 * place] = blank[0]
-                ends[2 * place + 1] = blank[0]
-                room[NEXT] += 1
-                found = place
-                table[slot] = found
-                if is_tcp and row["flags"] & (TCP_SYN | TCP_ACK) == TCP_SYN:
-                    find_leg(row, state, place, end, states, legs)
-            state = states[found]
-            row["flow"] = state["flow"]
-            row["place"] = found
-            row["reused"] = state["previous"] >= 0
-            state["packets"][end] += 1
-            state["bytes"][end] += row["length"]
-            state["payload"][end] += row["payload_len"]
-            passing(state, row)
-            if is_tcp:
-                follow_tcp(state, row, end)
-                if state["leg_of"] >= 0:
-                    root = states[state["leg_place"]]
-                    if root["flow"] == state["leg_of"]:
-                        follow_tcp(root, row, end ^ state["client"] ^ root["client"])
-                        passing(root, row)
-            row["direction"] = end ^ state["client"]
         previous_ns, previous_interface, highest = time_ns, interface, max(highest, interface)
-    room[PREVIOUS_NS], room[PREVIOUS_INTERFACE], room[INTERFACES] = previous_ns, previous_interface, highest
+        latest = max(latest, time_ns)
+        if not has_flow(row):
+            continue
+        end = low_end(row)
+        slot = hashes[i - begun] & mask
+        found = np.int64(EMPTY)
+        while table[slot] != EMPTY:
+            if same_flow(states[table[slot]], row, end):
+                found = np.int64(table[slot])
+                break
+            slot = (slot + np.uint64(1)) & mask
+        if found == EMPTY or begins_anew(states[found], row, end, room):
+            if room[FREE] > 0:
+                room[FREE] -= 1
+                place = np.int64(free[room[FREE]])
+            elif room[USED] < len(states):
+                place = room[USED]
+                room[USED] += 1
+            else:
+                stopped = np.int64(i)
+                break
+            state = states[place]
+            begin(state, row, end)
+            state["flow"] = room[NEXT]
+            state["previous"], state["previous_place"], state["since_previous_ns"] = -1, found, 0
+            if found != EMPTY:
+                state["previous"] = states[found]["flow"]
+                state["since_previous_ns"] = time_ns - states[found]["end_ns"]
+                states[found]["seen"] |= SUCCEEDED
+            ends[2 * place] = blank[0]
+            ends[2 * place + 1] = blank[0]
+            room[NEXT] += 1
+            found = place
+            table[slot] = found
+            if row["ip_proto"] == TCP and row["flags"] & (TCP_SYN | TCP_ACK) == TCP_SYN:
+                find_leg(row, state, place, end, states, legs)
+        state = states[found]
+        row["flow"] = state["flow"]
+        row["place"] = found
+        row["reused"] = state["previous"] >= 0
+        state["packets"][end] += 1
+        state["bytes"][end] += row["length"]
+        state["payload"][end] += row["payload_len"]
+        passing(state, row)
+        if row["ip_proto"] == TCP:
+            follow_tcp(state, row, end, peers)
+            if state["leg_of"] >= 0:
+                root = states[state["leg_place"]]
+                if root["flow"] == state["leg_of"]:
+                    pair, server = root["pair"], root["server"]  # which are those of its own side
+                    follow_tcp(root, row, end ^ state["client"] ^ root["client"], peers)
+                    root["pair"], root["server"] = pair, server
+                    passing(root, row)
+        row["direction"] = end ^ state["client"]
+    room[LATEST], room[PREVIOUS_NS] = latest, previous_ns
+    room[PREVIOUS_INTERFACE], room[INTERFACES] = previous_interface, highest
     return stopped
 
 
@@ -271,40 +337,6 @@ def begins_anew(state: Any, row: Any, end: Int, room: Any) -> Any:
     if row["ip_proto"] == TCP and is_reuse(state, row, end):
         return True
     return state["last_frame"] < room[BEGUN] and row["time_ns"] < state["end_ns"] - JOINED_NS
-
-
-@inline
-def find_leg(row: Any, state: Any, place: Int, end: Int, states: Any, legs: Any) -> None:
-    """The SYN of a new flow: is it that of another one, after (or before) a NAT has changed one of its addresses?
-
-    The ports, the ISN and the timestamp are the same, and the IPv4 ID; without timestamps it must have lost some of its TTL,
-    since tools that probe many hosts send them all the same.
-    """
-    key = np.uint64(row["src_port"]) << np.uint64(48) ^ np.uint64(row["dst_port"]) << np.uint64(32)
-    key = mix(key ^ np.uint64(row["seq"]) ^ mix(np.uint64(row["tsval"]) << np.uint64(16) ^ np.uint64(row["window"])))
-    leg = legs[key & np.uint64(len(legs) - 1)]
-    hops = np.int64(leg["ttl"]) - np.int64(row["ttl"])
-    same = leg["key"] == key and row["seq"] != 0 and leg["ip_id"] == row["ip_id"]
-    sure = row["tsval"] != 0 or (row["ip_version"] == 4 and row["ip_id"] != 0 and 0 < hops <= LEG_HOPS)
-    if same and sure and 0 <= row["time_ns"] - leg["time_ns"] <= LEG_NS:
-        other = states[leg["place"]]
-        mine, yours = np.int64(end), np.int64(other["client"])
-        source = (
-            state["address_lo"][mine] == other["address_lo"][yours]
-            and state["address_hi"][mine] == other["address_hi"][yours]
-        )
-        target = (
-            state["address_lo"][1 - mine] == other["address_lo"][1 - yours]
-            and state["address_hi"][1 - mine] == other["address_hi"][1 - yours]
-        )
-        if other["flow"] == leg["flow"] and other["ip_version"] == state["ip_version"] and source != target:
-            is_root = other["leg_of"] < 0
-            state["leg_of"] = other["flow"] if is_root else other["leg_of"]
-            state["leg_place"] = leg["place"] if is_root else other["leg_place"]
-            if states[state["leg_place"]]["flow"] == state["leg_of"]:
-                states[state["leg_place"]]["leg"] = state["flow"]
-    leg["key"], leg["flow"], leg["time_ns"] = key, state["flow"], row["time_ns"]
-    leg["ip_id"], leg["place"], leg["ttl"] = row["ip_id"], place, row["ttl"]
 
 
 @kernel(states=rows_of(FLOW_STATE), used=INT, table=rows_of(np.int32), seed=UINT, probe=rows_of(PACKETS.dtype))

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.state import ACKED, BINS, BINS_FROM, FIN, HISTORY, NO_WINDOW, RST, SYN, SYN_ACK, TCP
+from analyzer.flows.edge import closed_for_ns, closed_how
+from analyzer.flows.state import ACKED, BINS, BINS_FROM, FIN, HISTORY, NO_BOX, NO_WINDOW, RST, SYN, SYN_ACK, TCP
+from analyzer.kinds import NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import FLOWS, PACKETS
 
 SCALE = PACKETS.bit("options", "window_scale")
+BY_MIDDLEBOX = np.uint64(1 << NUMBER["reset_by_middlebox"])
 SAME = (
     "flow",
     "ip_version",
@@ -47,14 +50,19 @@ ALIKE = {  # column of a side: field of its end
 }
 
 
-def flow_rows(states: Rows, ends: Rows, histograms: npt.NDArray[np.uint32]) -> Rows:
-    """One row a flow. `ends` has a column for the low and one for the high end."""
+def flow_rows(
+    states: Rows, ends: Rows, histograms: npt.NDArray[np.uint32], final: npt.NDArray[np.int64], latest_ns: int
+) -> Rows:
+    """One row a flow. `ends` has a column for the low and one for the high end; `final` as `final_states` gives it.
+
+    `latest_ns` is the latest time in the capture.
+    """
     flows = np.zeros(len(states), FLOWS.dtype)
     flows["protocol"] = np.where(states["protocol"] == TCP, 0, 1)
     for name in SAME:
         flows[name] = states[name]
     flows["handshake_rtt_ns"] = states["rtt_ns"]
-    flows["state"] = final_states(states)
+    flows["state"] = final
     flows["completeness"] = _completeness(states)
     flows["history"] = _history(states)
     client = states["client"].astype(np.intp)
@@ -67,7 +75,7 @@ def flow_rows(states: Rows, ends: Rows, histograms: npt.NDArray[np.uint32]) -> R
         flows[f"{side}_port"] = states["port"][every, end]
         for counted in ("packets", "bytes", "payload"):
             flows[f"{side}_{counted}"] = states[counted][every, end]
-        _describe(flows, side, states, ends[every, end], ends[every, 1 - end], tcp, end, histograms)
+        _describe(flows, side, states, ends[every, end], ends[every, 1 - end], tcp, end, histograms, latest_ns)
     both = ends["offered"][:, 0] & ends["offered"][:, 1]
     flows["agreed"] = np.where((ends["syns"] > 0).all(axis=1), both, 0)
     flows["events"] = states["events"]
@@ -83,6 +91,7 @@ def _describe(
     tcp: npt.NDArray[np.bool_],
     end: npt.NDArray[np.intp],
     histograms: npt.NDArray[np.uint32],
+    latest_ns: int,
 ) -> None:
     """Fill the columns of one side."""
     for column, stored in ALIKE.items():
@@ -93,9 +102,12 @@ def _describe(
     offered = mine["window_min"] != NO_WINDOW
     flows[f"{side}_window_min"] = np.where(offered & tcp, mine["window_min"].astype(np.int64), -1)
     flows[f"{side}_window_max"] = np.where(offered & tcp, mine["window_max"].astype(np.int64), -1)
-    shut = np.where(mine["zero_frame"] > 0, np.maximum(states["end_ns"] - mine["zero_since_ns"], 0), 0)
+    shut = closed_for_ns(states, mine, latest_ns)
+    flows[f"{side}_window_closed"] = closed_how(mine, other)
+    flows[f"{side}_window_closed_ns"] = shut
     flows[f"{side}_zero_window_ns"] = mine["zero_ns"] + shut
     flows[f"{side}_zero_window_longest_ns"] = np.maximum(mine["zero_longest_ns"], shut)
+    flows[f"{side}_middlebox_hops"] = np.where(mine["box_hops"] != NO_BOX, mine["box_hops"].astype(np.int16), -1)
     sampled = mine["rtt_count"] > 0
     flows[f"{side}_rtt_min_ns"] = np.where(sampled, mine["rtt_min_ns"], -1)
     flows[f"{side}_rtt_max_ns"] = np.where(sampled, mine["rtt_max_ns"], -1)
@@ -104,8 +116,8 @@ def _describe(
     flows[f"{side}_state"] = _tcp_state(states, mine, other, end)
 
 
-def final_states(states: Rows, places: slice | npt.NDArray[np.intp] = slice(None)) -> npt.NDArray[np.int64]:
-    """The word of `flows.state` for the flows at `places`, as its number."""
+def final_states(states: Rows, places: npt.NDArray[np.intp], opening: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The word of `flows.state` for the flows at `places`, as its number; `opening` as `edge.still_opening` gives it."""
     client = states["client"][places].astype(np.intp)
     seen = states["seen"][places].astype(np.int64)
     both_fins = FIN | FIN << 1
@@ -114,11 +126,13 @@ def final_states(states: Rows, places: slice | npt.NDArray[np.intp] = slice(None
     handshake = seen & (SYN | SYN_ACK | ACKED)
     conditions = [
         (states["protocol"][places] != TCP, ""),
+        (reset & (states["events"][places] & BY_MIDDLEBOX != 0), "reset_by_middlebox"),
         (reset & (handshake == SYN) & ~reset_by_client, "refused"),
         (reset_by_client, "reset_by_client"),
         (reset, "reset_by_server"),
         ((seen & both_fins) == both_fins, "closed"),
         ((seen & both_fins) != 0, "half_closed"),
+        (opening, "opening"),
         (handshake == SYN, "unanswered"),
         ((handshake & (SYN_ACK | ACKED)) == SYN_ACK, "half_open"),
     ]

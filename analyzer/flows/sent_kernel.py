@@ -21,45 +21,74 @@ def alive(number: Int, world: Any) -> Any:
 
 
 @inline
+def following(number: Int, sent: Any) -> Int:
+    """The number of the next record of the same end, or 0."""
+    ahead = np.int64(sent.chain[number & RING]["ahead"])
+    return number + ahead if ahead else np.int64(0)
+
+
+@inline
+def last_sent(number: Int, sent: Any) -> tuple[Int, Int]:
+    """Time and TSval of the latest transmission."""
+    first, again = sent.first[number & RING], sent.again[number & RING]
+    if sent.chain[number & RING]["times"] == 1:
+        return first["time_ns"], np.int64(first["tsval"])
+    return again["time_ns"], np.int64(again["tsval"])
+
+
+@inline
 def remember(me: Any, seg: Any, sent: Any, world: Any, times: Int) -> None:
     """A record of the segment, at the end of the chain of its end."""
     world["sent"] += 1
     number = world["sent"]
-    record = sent[number & RING]
-    record["start"], record["end"] = seg["start"], seg["end"]
-    record["next"] = record["again"] = 0
-    record["time_ns"] = record["last_ns"] = seg["time_ns"]
-    record["frame"] = record["last_frame"] = seg["frame"]
-    record["tsval"] = record["last_tsval"] = seg["tsval"]
-    record["times"] = times
-    record["again_end"] = seg["end"] if times > 1 else seg["start"]
-    record["ip_id"] = seg["ip_id"]
-    record["needless"] = 0
+    chain, first = sent.chain[number & RING], sent.first[number & RING]
+    chain["end"], chain["ahead"], chain["times"], chain["needless"] = seg["end"], 0, times, 0
+    first["start"], first["time_ns"], first["frame"], first["tsval"], first["ip_id"] = (
+        seg["start"],
+        seg["time_ns"],
+        seg["frame"],
+        seg["tsval"],
+        seg["ip_id"],
+    )
     if alive(me["newest"], world):
-        sent[me["newest"] & RING]["next"] = number
+        sent.chain[me["newest"] & RING]["ahead"] = number - me["newest"]
     if not alive(me["oldest"], world):
         me["oldest"] = number
     me["newest"] = number
     if times > 1:
-        record["again"] = me["newest_again"]
+        sent_again(me, number, seg, seg["end"], sent)
+        sent.again[number & RING]["before"] = me["newest_again"]
         me["newest_again"] = number
+
+
+@inline
+def sent_again(me: Any, number: Int, seg: Any, end: Int, sent: Any) -> None:
+    """The segment is the latest transmission of a record, up to `end`."""
+    again = sent.again[number & RING]
+    again["time_ns"], again["tsval"], again["frame"] = seg["time_ns"], seg["tsval"], seg["frame"]
+    again["end"] = end
 
 
 @inline
 def find_sent(me: Any, start: Int, sent: Any, world: Any) -> Int:
     """The number of the record that holds position `start`, or 0."""
     newest = me["newest"]
-    if alive(newest, world) and sent[newest & RING]["start"] <= start < sent[newest & RING]["end"]:
+    if alive(newest, world) and holds(newest, start, sent):
         return newest
     number = me["oldest"]
     for _ in range(WALK):
         if not alive(number, world):
             return 0
-        record = sent[number & RING]
-        if record["start"] <= start < record["end"]:
+        if holds(number, start, sent):
             return number
-        number = record["next"]
+        number = following(number, sent)
     return 0
+
+
+@inline
+def holds(number: Int, start: Int, sent: Any) -> Any:
+    """Is position `start` in this record?"""
+    return start < sent.chain[number & RING]["end"] and sent.first[number & RING]["start"] <= start
 
 
 @inline
@@ -68,19 +97,20 @@ def mark_again(me: Any, number: Int, seg: Any, sent: Any, world: Any) -> None:
     for _ in range(WALK):
         if not alive(number, world):
             return
-        record = sent[number & RING]
-        if record["start"] >= seg["end"]:
+        chain, again, start = sent.chain[number & RING], sent.again[number & RING], sent.first[number & RING]["start"]
+        if start >= seg["end"]:
             return
-        if record["end"] > seg["start"]:
-            if record["times"] == 1:
-                record["again"] = me["newest_again"]
+        if chain["end"] > seg["start"]:
+            end = min(seg["end"], chain["end"])
+            if chain["times"] == 1:
+                again["before"] = me["newest_again"]
                 me["newest_again"] = number
-            record["times"] = min(np.int64(record["times"]) + 1, 0xFFFF)
-            record["again_end"] = max(record["again_end"], min(seg["end"], record["end"]))
-            record["last_ns"], record["last_tsval"] = seg["time_ns"], seg["tsval"]
-            record["last_frame"] = seg["frame"]
-            record["needless"] = 0
-        number = record["next"]
+            else:
+                end = max(end, again["end"])
+            sent_again(me, number, seg, end, sent)
+            chain["times"] = min(np.int64(chain["times"]) + 1, 0xFFFF)
+            chain["needless"] = 0
+        number = following(number, sent)
 
 
 @inline
@@ -90,10 +120,9 @@ def find_again(me: Any, start: Int, end: Int, sent: Any, world: Any) -> Int:
     for _ in range(WALK):
         if not alive(number, world):
             return 0
-        record = sent[number & RING]
-        if record["start"] < end and start < record["end"]:
+        if sent.first[number & RING]["start"] < end and start < sent.chain[number & RING]["end"]:
             return number
-        number = record["again"]
+        number = sent.again[number & RING]["before"]
     return 0
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 HISTORY = 20
+CACHE_LINE = 64  # bytes
+AT_A_TIME = 32  # frames for which memory is looked up together, so that they wait for it together
 
+# What every packet touches comes first.
 FLOW_STATE = np.dtype(
     [
         ("flow", "i8"),  # its number, or -1 in a place that is free
@@ -16,38 +21,44 @@ FLOW_STATE = np.dtype(
         ("ip_version", "u1"),
         ("client", "u1"),  # which end: 0 low, 1 high
         ("roles", "u1"),
-        ("seen", "u2"),
+        ("base_seq", "u4", (2,)),  # sequence number before the first byte: the SYN's, where it was seen
         ("base_known", "u1", (2,)),
-        ("start_ns", "i8"),
+        ("seen", "u2"),
+        ("previous_place", "i4"),  # where the state of the flow was that used the same tuple before
         ("end_ns", "i8"),
-        ("first_frame", "i8"),
+        ("start_ns", "i8"),
         ("last_frame", "i8"),
         ("packets", "i8", (2,)),
         ("bytes", "i8", (2,)),
         ("payload", "i8", (2,)),
         ("previous", "i8"),  # the flow that used the same tuple before, or -1
-        ("previous_place", "i4"),  # where its state was
-        ("since_previous_ns", "i8"),
-        ("events", "u8"),  # kinds of events that happened, as bits
+        ("leg_of", "i8"),  # the flow that has the same packets on the other side of a NAT, and came first; or -1
+        ("said", "u8"),  # which letters the history has, as bits
         ("judged", "u2"),  # SYN, SYN_ACK and ACKED as `seen`, but up to the frame that is judged: tracking runs ahead
         ("closer", "u1"),  # 1 + the end whose stream ended first, or 0
         ("letters", "u1"),  # how many letters the history has
+        ("leg_place", "i4"),  # where the state of the flow `leg_of` is
+        ("events", "u8"),  # kinds of events that happened, as bits
         ("history", "u1", (HISTORY,)),
+        ("first_frame", "i8"),
+        ("since_previous_ns", "i8"),
         ("syn_ns", "i8"),
         ("rtt_ns", "i8"),
-        ("base_seq", "u4", (2,)),  # sequence number before the first byte: the SYN's, where it was seen
+        ("waits_ns", "i8"),  # when the first SYN was captured, or the first SYN-ACK
+        ("pair", "u8"),  # hash of the two addresses
+        ("server", "u8"),  # hash of the server's address and port
         ("syn_copied", "u1"),  # are there copies of the SYN or SYN-ACK: then the handshake is timed without them
         ("first_syn_ns", "i8"),  # of the last SYN that is no copy
-        ("leg_of", "i8"),  # the flow that has the same packets on the other side of a NAT, and came first; or -1
-        ("leg_place", "i4"),  # where that flow's state is
-        ("leg", "i8"),  # of that flow, the latest that is another leg of it; or -1
+        ("leg", "i8"),  # of the flow that has these packets first, the latest that is another leg of it; or -1
     ],
     align=True,
 )
+STATE_LINES = 3  # cache lines of a flow that every packet touches
 
 # Bits of `seen`. FIN and RST are by end: the bit, shifted left by 1 for the high end.
 SYN, SYN_ACK, ACKED, SYN_AGAIN, FIN, RST = 1, 2, 4, 8, 16, 64
 SUCCEEDED = 256  # a later connection took over the tuple
+INFERRED = 512  # ACKED is known by what the server sent later, not by an ACK that was captured
 
 TCP, UDP = 6, 17
 EMPTY = -1
@@ -60,7 +71,8 @@ LEGS = 1 << 10
 
 
 # What is kept of each end of a TCP connection. Positions are sequence numbers without wrap, from the end's own ISN: the SYN
-# is 0, the first byte of data 1. "This end" is the one whose data, window or timestamps a field describes.
+# is 0, the first byte of data 1. "This end" is the one whose data, window or timestamps a field describes. What an ordinary
+# segment touches comes first, in END_LINES cache lines.
 END_STATE = np.dtype(
     [
         ("known", "u1"),  # is `isn` known, by a segment of this end or an acknowledgment for it
@@ -76,20 +88,34 @@ END_STATE = np.dtype(
         ("ecn", "u1"),
         ("rst", "u1"),
         ("cut", "u1"),  # its SYN was captured without all of its options
-        (
-            "doubted",
-            "u1",
-        ),  # a timeout that may yet turn out needless: nothing was sent again after it (F-RTO, RFC 5682)
+        ("doubted", "u1"),  # a timeout that may be needless: nothing was sent again after it (F-RTO, RFC 5682)
         ("syn_acked", "u1"),  # has it answered a SYN
         ("ids", "u1"),  # of its last two packets with an IPv4 ID: IDS_VARY or IDS_SAME
         ("doubts", "u1"),  # how many verdicts on its data wait for what comes, on its board
         ("lagging", "u1"),  # the capture has written its frames late
+        ("direct", "u1"),  # was it heard on this side of the NAT, where there is one
+        ("ttl_low", "u1"),  # least and most of its segments, without resets
+        ("ttl_high", "u1"),
+        ("box_hops", "u1"),  # to a box on the way that spoke in its name, or NO_BOX
+        ("limited", "u1"),  # has the other end's window limited this end, by `window_limited`
+        ("syn_ttl", "u1"),  # of its SYN-ACK
+        ("syn_met", "u1"),  # has its first data been compared with that
         ("syns", "u2"),
+        ("syn_id", "u2"),  # IPv4 ID of its SYN
+        ("fins", "u2"),  # FINs it sent, the same or not
+        ("syn_acks_again", "u2"),  # SYN-ACKs that it may have repeated without anything being lost
+        ("void_probes", "u2"),  # segments into a closed window, in a row, that no receiver need answer
         ("offered", "u2"),  # TCP options of the SYN
         ("mss", "u2"),
         ("ip_id", "u2"),
+        ("place", "u4"),  # where its first packet was captured, as a hash
         ("isn", "u4"),
+        ("tsval", "u4"),  # highest sent
+        ("tsval_first", "u4"),
+        ("recent", "u4"),  # TS.Recent of this end, as a receiver
+        ("recent_ns", "i8"),
         ("next", "i8"),  # after the highest that was sent
+        ("captured", "i8"),  # after the highest that was captured
         ("una", "i8"),  # the highest that was acknowledged
         ("fin", "i8"),  # where the FIN is; 0 without one
         ("window", "i8"),  # last offered, scaled
@@ -97,32 +123,48 @@ END_STATE = np.dtype(
         ("last_edge", "i8"),
         ("window_min", "u4"),
         ("window_max", "u4"),
-        ("tsval", "u4"),  # highest sent
-        ("undo_tsval", "u4"),  # of the first retransmission since all was well
-        ("tsval_first", "u4"),
-        ("recent", "u4"),  # TS.Recent of this end, as a receiver
-        ("recent_ns", "i8"),
         ("repeats", "u4"),  # duplicate ACKs in a row for this end's data
-        ("sacked_high", "i8"),  # highest that the other end reported by SACK
-        ("news_ns", "i8"),  # when an acknowledgment last told this end something new
-        ("advance_ns", "i8"),  # when one last moved `una`
-        ("loss_ns", "i8"),  # when its timer last ran out
-        ("told_ns", "i8"),  # when one first told it of the present hole
+        ("board", "i4"),  # place of the scoreboard, or -1
+        ("oldest", "i8"),  # of the records of what was sent: the oldest not acknowledged, 0 none
+        ("newest", "i8"),
         ("sent_ns", "i8"),  # when it last sent something that takes sequence space
         ("data_ns", "i8"),  # when it last sent payload
         ("last_ns", "i8"),
         ("last_frame", "i8"),
         ("idle_ns", "i8"),  # longest silence
+        ("news_ns", "i8"),  # when an acknowledgment last told this end something new
+        ("advance_ns", "i8"),  # when one last moved `una`
+        ("told_ns", "i8"),  # when one first told it of the present hole
+        ("sacked_high", "i8"),  # highest that the other end reported by SACK
         ("recovery_end", "i8"),
         ("tail_probe_end", "i8"),
+        ("offence", "i8"),  # frame of a segment that the other end may challenge; negative: of a repeated SYN-ACK
+        ("zero_frame", "i8"),  # that closed the window, or 0
+        ("missing_bytes", "i8"),  # acknowledged, but not captured
+        ("in_flight_max", "i8"),
+        ("largest", "u4"),
+        ("super_segments", "u4"),
+        ("rtt_count", "u4"),
+        ("histogram", "i4"),  # place of the RTT histogram, or -1
+        ("rtt_min_ns", "i8"),
+        ("rtt_max_ns", "i8"),
+        ("srtt_ns", "i8"),
+        ("undo_tsval", "u4"),  # of the first retransmission since all was well
+        ("rtt_first", "f4", (8,)),
+        ("loss_ns", "i8"),  # when its timer last ran out
+        ("newest_again", "i8"),  # the newest record that was retransmitted
         ("probe_ns", "i8"),
         ("probe_frame", "i8"),
-        ("syn_frame", "i8"),
-        ("offence", "i8"),  # frame of an unacceptable segment that the other end may challenge
+        ("syn_frame", "i8"),  # of its last SYN or SYN-ACK
+        ("syn_ns", "i8"),
         ("zero_since_ns", "i8"),
-        ("zero_frame", "i8"),  # that closed the window, or 0
         ("zero_ns", "i8"),
         ("zero_longest_ns", "i8"),
+        ("full_edge", "i8"),  # right edge of the other end's window when this end's data last filled it; 0 if never
+        ("full_window", "i8"),  # the largest window of the other end that it filled
+        ("void_gap_ns", "i8"),  # how long after the segment before the latest of `void_probes` was sent
+        ("fin_ns", "i8"),  # when its FIN was first sent, and its first reset
+        ("rst_ns", "i8"),
         ("zero_windows", "u4"),
         ("retransmissions", "u4"),
         ("retransmitted_bytes", "i8"),
@@ -133,54 +175,54 @@ END_STATE = np.dtype(
         ("sack_blocks", "u4"),
         ("dsacks", "u4"),
         ("copies", "u4"),
-        ("missing_bytes", "i8"),  # acknowledged, but not captured
         ("hole_bytes", "i8"),  # not captured, not acknowledged
-        ("in_flight_max", "i8"),
-        ("largest", "u4"),
-        ("super_segments", "u4"),
-        ("rtt_count", "u4"),
-        ("histogram", "i4"),  # place of the RTT histogram, or -1
-        ("rtt_min_ns", "i8"),
-        ("rtt_max_ns", "i8"),
-        ("srtt_ns", "i8"),
-        ("rtt_first", "f4", (8,)),
-        ("direct", "u1"),  # was it heard on this side of the NAT, where there is one
-        ("place", "u8"),  # where its first packet was captured, as a hash
-        ("captured", "i8"),  # after the highest that was captured
-        ("board", "i4"),  # place of the scoreboard, or -1
-        ("oldest", "i8"),  # of the records of what was sent: the oldest not acknowledged, 0 none
-        ("newest", "i8"),
-        ("newest_again", "i8"),  # the newest that was retransmitted
     ],
     align=True,
 )
+END_LINES = 5  # cache lines of an end that an ordinary segment touches
 
 NO_WINDOW = 0xFFFFFFFF  # of `window_min`, before a window was offered
+NO_BOX = 255
 OPEN, FAST, LOSS = 0, 1, 2
 PROBE, KEEP_ALIVE = 1, 2
+IN_VAIN = 3  # so many `void_probes` are no accident
 ECN_ASKED, ECN_AGREED = 1, 2
 IDS_VARY, IDS_SAME = 1, 2
 
-# One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture.
-SENT = np.dtype(
+# One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture. It has three parts: what
+# an acknowledgment looks through, so small that the open segments of many connections fit the processor's cache; what of
+# those acknowledged only the newest is asked for; and what there is to say only of one that was sent again.
+CHAIN = np.dtype(
     [
-        ("start", "i8"),
         ("end", "i8"),
-        ("next", "i8"),  # number of the next record of the same end
-        ("again", "i8"),  # number of the record that was retransmitted before this one
-        ("time_ns", "i8"),
-        ("last_ns", "i8"),  # of the latest transmission
-        ("frame", "i8"),
-        ("last_frame", "i8"),
-        ("tsval", "u4"),
-        ("last_tsval", "u4"),
-        ("again_end", "i8"),  # how far it was retransmitted
+        ("ahead", "u4"),  # how many records further the next of the same end is; 0 without one
         ("times", "u2"),
-        ("ip_id", "u2"),
         ("needless", "u1"),
     ],
     align=True,
 )
+FIRST = np.dtype([("start", "i8"), ("time_ns", "i8"), ("frame", "i8"), ("tsval", "u4"), ("ip_id", "u2")], align=True)
+AGAIN = np.dtype(  # holds nothing where `times` is 1
+    [
+        ("before", "i8"),  # number of the record that was retransmitted before this one
+        ("time_ns", "i8"),  # of the latest transmission
+        ("frame", "i8"),
+        ("end", "i8"),  # how far it was retransmitted
+        ("tsval", "u4"),
+    ],
+    align=True,
+)
+
+
+class Sent(NamedTuple):
+    """The ring; a row of each part is a record."""
+
+    chain: Any
+    first: Any
+    again: Any
+
+
+SENT = (CHAIN, FIRST, AGAIN)  # dtypes of its members
 SENT_CAPACITY = 1 << 18
 WALK = 512  # how many records are looked at to find one
 
@@ -220,6 +262,10 @@ BOARD = np.dtype(
 # Bins of an RTT histogram: four to a doubling, from 256 ns.
 BINS, BINS_FROM = 112, 8
 
+# The longest handshake between two addresses, at a place given by the hash of the pair.
+PEER = np.dtype([("pair", "u8"), ("rtt_ns", "i8")])
+PEERS = 1 << 12
+
 # Boards are taken from one that was not touched for long where all are in use; a capture has to have this many ends in
 # trouble at a time before anything is forgotten.
 BOARDS = 1 << 17
@@ -253,7 +299,7 @@ SEGMENT = np.dtype(
         ("advanced", "i8"),  # bytes that it newly acknowledges
         ("sacked", "i8"),  # bytes that it newly reports by SACK
         ("is_dsack", "u1"),
-        ("place", "u8"),  # where it was captured, as a hash
+        ("place", "u4"),  # where it was captured, as a hash
         ("interface", "i8"),
         ("size", "i8"),  # bytes of the frame
         ("events", "u8"),
@@ -262,6 +308,7 @@ SEGMENT = np.dtype(
 )
 WORLD = np.dtype(
     [
+        ("first_ns", "i8"),
         ("previous_ns", "i8"),
         ("frames", "i8"),
         ("sent", "i8"),  # records of what was sent so far; the first is number 1

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.flows.coverage import Coverage, coverage_of
+from analyzer.flows.edge import still_opening
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
     ACKED,
+    AT_A_TIME,
     BINS,
     EMPTY,
     END_STATE,
@@ -20,7 +22,10 @@ from analyzer.flows.state import (
     FLOW_STATE,
     LEG,
     LEGS,
+    NO_BOX,
     NO_WINDOW,
+    PEER,
+    PEERS,
     RST,
     SUCCEEDED,
     SYN,
@@ -33,10 +38,10 @@ from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
 
 MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
-NO_TIME = -(2**63)
 FIRST_HISTOGRAMS = 1 << 12
 WORST_LEFT = 100
 PIECE = 1 << 14
+EARLIEST = np.iinfo(np.int64).min
 LEAVING = 4  # every fourth flow leaves when there is no room: so that making room is rare
 
 
@@ -63,10 +68,12 @@ class FlowTracker:
         self._blank = np.zeros(1, END_STATE)
         self._blank["histogram"] = self._blank["board"] = -1
         self._blank["window_min"] = NO_WINDOW
-        self._room = np.zeros(7, np.int64)  # as flow_kernel names it
-        self._room[3:6] = NO_TIME, -1, -1
+        self._blank["ttl_low"], self._blank["box_hops"] = 255, NO_BOX
+        self._room = np.array([0, 0, 0, EARLIEST, EARLIEST, -1, -1, 0], np.int64)  # as flow_kernel names it
         self._legs = np.zeros(LEGS, LEG)
+        self._peers = np.zeros(PEERS, PEER)
         self._free = np.zeros(0, np.int32)
+        self._hashes = np.zeros(AT_A_TIME, np.uint64)
         # A secret seed: nobody can prepare a capture whose flows all fall into one place of the table.
         self._seed = np.uint64(secrets.randbits(64))
         self._table = self._new_table()
@@ -82,6 +89,11 @@ class FlowTracker:
     def total(self) -> int:
         """Flows there ever were."""
         return int(self._room[0])
+
+    @property
+    def latest_ns(self) -> int:
+        """The latest time in the capture so far, of any frame."""
+        return int(self._room[3])
 
     def follow(self, rows: Rows) -> Iterator[Rows]:
         """Give the packet rows of the next batch their flows, and yield them part by part.
@@ -102,7 +114,9 @@ class FlowTracker:
                 self._free,
                 self._table,
                 self._legs,
+                self._peers,
                 self._seed,
+                self._hashes,
             )
             yield rows[at:stop]
             at = stop
@@ -175,18 +189,23 @@ class FlowTracker:
         """TCP connections per word of `flows.state`, those that left included; the two legs of a NAT are one."""
         places = self.places()
         tcp = (self.states["protocol"][places] == TCP) & (self.states["leg_of"][places] < 0)
-        counts = np.bincount(final_states(self.states, places)[tcp], minlength=len(FLOW_STATES))
+        counts = np.bincount(self.final_states(places)[tcp], minlength=len(FLOW_STATES))
         found = {
             word: int(counts[i]) + self.left[word] - self._left_legs[word] for i, word in enumerate(FLOW_STATES) if word
         }
         return {word: count for word, count in found.items() if count}
 
+    def final_states(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+        """The word of `flows.state` for the flows at these places, as its number: how they stand now."""
+        return final_states(self.states, places, still_opening(self.states, places, self.latest_ns, self._peers))
+
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """How much trouble the flows at these places had."""
-        return troubles(self.states, self.ends.reshape(-1, 2), places)
+        return troubles(self.states, self.ends.reshape(-1, 2), places, self.final_states(places), self.latest_ns)
 
     def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
-        return flow_rows(self.states[places], self.ends.reshape(-1, 2)[places], self.histograms)
+        ends = self.ends.reshape(-1, 2)[places]
+        return flow_rows(self.states[places], ends, self.histograms, self.final_states(places), self.latest_ns)
 
     def _grow(self) -> None:
         # In place: for large arrays the system moves pages instead of copying bytes, and there are never two of them.
@@ -209,10 +228,10 @@ class FlowTracker:
         on_leave = self.on_leave and self.on_leave()
         if on_leave:
             on_leave(leaving)
-        numbers = np.bincount(final_states(states, leaving), minlength=len(FLOW_STATES))
+        numbers = np.bincount(self.final_states(leaving), minlength=len(FLOW_STATES))
         self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
         legs = leaving[states["leg_of"][leaving] >= 0]
-        self._left_legs.update(FLOW_STATES[word] for word in final_states(states, legs))
+        self._left_legs.update(FLOW_STATES[word] for word in self.final_states(legs))
         self._left_coverage += coverage_of(states, self.ends.reshape(-1, 2), leaving)
         self._remember_worst(leaving)
         if self._keep_left:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.rows import final_states
+from analyzer.flows.edge import closed_for_ns
 from analyzer.flows.state import TCP
 from analyzer.kinds import KINDS
 from analyzer.schema import Rows
@@ -20,24 +20,37 @@ COUNTED = {
     "dsack": "dsacks",
     "zero_window": "zero_windows",
 }
+# A SYN-ACK that may have been repeated without anything being lost is none, nor that it was needless and came twice.
+OF_SYN_ACKS = ("retransmission", "spurious_retransmission", "dsack")
 SECOND_SHUT = 10.0  # a second of closed window weighs as a timeout does
 FAILED = ("refused", "unanswered", "half_open")
 
 
-def troubles(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+def troubles(
+    states: Rows, ends: Rows, places: npt.NDArray[np.intp], final: npt.NDArray[np.int64], latest_ns: int
+) -> npt.NDArray[np.float64]:
     """The trouble of the flows at `places`; `ends` has a column for the low and one for the high end. 0 is none.
 
-    Field by field: a copy of whole states would cost more than all the rest.
+    `final` are the states in which these flows end, `latest_ns` is the latest time in the capture. Field by field: a copy
+    of whole states would cost more than all the rest.
     """
     total = np.zeros(len(places))
     events = states["events"][places]
     for number, kind in enumerate(KINDS):
         if kind.name in COUNTED:
-            total += kind.trouble * ends[COUNTED[kind.name]][places].sum(axis=1, dtype=np.float64)
+            count = ends[COUNTED[kind.name]][places].astype(np.float64)
+            if kind.name in OF_SYN_ACKS:
+                again = ends["syn_acks_again"][places]
+                count -= np.minimum(count, again[:, ::-1] if kind.name == "dsack" else again)
+            total += kind.trouble * count.sum(axis=1)
         elif kind.trouble:
             total += np.where(events & np.uint64(1 << number), float(kind.trouble), 0.0)
     total += SECOND_SHUT / 1e9 * ends["zero_ns"][places].sum(axis=1, dtype=np.float64)
-    failed = np.isin(final_states(states, places), [FLOWS.bit("state", word) for word in FAILED])
+    still = np.flatnonzero((ends["zero_frame"][places] > 0).any(axis=1))
+    for end in (0, 1) if len(still) else ():
+        shut = closed_for_ns(states[places[still]], ends[places[still], end], latest_ns)
+        total[still] += SECOND_SHUT / 1e9 * shut
+    failed = np.isin(final, [FLOWS.bit("state", word) for word in FAILED])
     total += np.where(failed, 8.0, 0.0)
     # What happens on the other side of a NAT happens to the same connection.
     return np.where((states["protocol"][places] == TCP) & (states["leg_of"][places] < 0), total, 0.0)

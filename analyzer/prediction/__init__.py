@@ -5,7 +5,8 @@ from __future__ import annotations
 from analyzer.prediction.names import BY_MERGING, INFERRED, MERGED, NUMBER, PREDICTED
 from analyzer.prediction.predictor import DEFAULT_MTU, Predictor
 from analyzer.prediction.rows import increment_table, increment_texts
-from analyzer.prediction.state import INCREMENT, OUT_CAPACITY
+from analyzer.prediction.sink import INCREMENT
+from analyzer.prediction.tally import Tally
 
 __all__ = [
     "BY_MERGING",
@@ -14,9 +15,9 @@ __all__ = [
     "INFERRED",
     "MERGED",
     "NUMBER",
-    "OUT_CAPACITY",
     "PREDICTED",
     "Predictor",
+    "Tally",
     "increment_table",
     "increment_texts",
 ]

@@ -8,34 +8,159 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_TIMESTAMPS
+from analyzer.prediction.sink import EARLIEST, LATEST
 from analyzer.prediction.state import DEFAULT_MSS
 
+NO_FLOW = -1
 SMALL_MSS = 536  # TCP_MSS_DEFAULT
 LEAST_MSS = 68 - 20  # of a segment in the smallest IPv4 packet that everybody forwards, as the kernel has it
 
 
-@part
-def add(row: Any, counter: Int, amount: Int, out: Any, used: Any) -> None:
+@inline
+def add(row: Any, counter: Int, amount: Int, out: Any) -> None:
     """One increment."""
-    found = out[used[0]]
-    found["time_ns"], found["frame"], found["flow"] = row["time_ns"], row["frame"], row["flow"]
-    found["counter"], found["amount"] = counter, amount
-    found["least"] = found["most"] = amount
-    used[0] += 1
+    put(row, np.int64(counter), np.int64(amount), out)
+
+
+@inline
+def add_range(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """One increment of which only the bounds are certain."""
+    put_range(row, np.int64(counter), np.int64(amount), np.int64(least), np.int64(most), out)
+
+
+@inline
+def add_then(
+    row: Any, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any
+) -> None:  # fmt: skip
+    """The same at an earlier frame of the flow."""
+    add_of(row["flow"], time_ns, frame, counter, amount, least, most, out)
+
+
+@inline
+def add_of(flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """The same of any flow."""
+    bounds = np.int64(least), np.int64(most)
+    put_at(np.int64(flow), np.int64(time_ns), np.int64(frame), np.int64(counter), np.int64(amount), *bounds, out)
 
 
 @part
-def add_range(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any, used: Any) -> None:
-    """One increment of which only the bounds are certain."""
-    add(row, counter, amount, out, used)
-    out[used[0] - 1]["least"], out[used[0] - 1]["most"] = least, most
+def put_range(row: Any, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """The same of one that is not certain."""
+    if out["summing"]:
+        sum_up(row["time_ns"], counter, amount, least, most, out)
+    else:
+        keep(row["flow"], row["time_ns"], row["frame"], counter, amount, least, most, out)
+
+
+@part
+def put(row: Any, counter: Int, amount: Int, out: Any) -> None:
+    """Sum an increment, where that is wanted, or keep it. The cell at hand is that of the frame: see enter()."""
+    if amount < 0:
+        put_range(row, counter, amount, amount, amount, out)
+    elif out["summing"]:
+        out["sums"][column_of(counter, out)]["exact"] += amount
+        if out["followed"][counter] >= 0:
+            step(np.int64(out["followed"][counter]), row["time_ns"], amount, amount, out)
+    else:
+        keep(row["flow"], row["time_ns"], row["frame"], counter, amount, amount, amount, out)
+
+
+@part
+def put_at(
+    flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any
+) -> None:  # fmt: skip
+    """The same of one at an earlier frame: it is kept, unless that is in the same cell."""
+    if out["from_ns"] <= time_ns < out["until_ns"]:
+        sum_up(time_ns, counter, amount, least, most, out)
+    else:
+        keep(flow, time_ns, frame, counter, amount, least, most, out)
+
+
+@inline
+def keep(flow: Int, time_ns: Int, frame: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """As a row."""
+    found = out["rows"][out["used"]]
+    found["time_ns"], found["frame"], found["flow"] = time_ns, frame, flow
+    found["counter"], found["amount"], found["least"], found["most"] = counter, amount, least, most
+    out["used"] += 1
+
+
+@inline
+def sum_up(time_ns: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any) -> None:
+    """In the column of its counter, and where that is followed, as a step."""
+    found = out["sums"][column_of(counter, out)]
+    found["amount"] += amount
+    found["least"] += least
+    found["most"] += most
+    found["size"] += abs(amount)
+    if out["followed"][counter] >= 0:
+        step(np.int64(out["followed"][counter]), time_ns, least, most, out)
+
+
+@inline
+def column_of(counter: Int, out: Any) -> Int:
+    """Where a counter is summed; a new column if it occurs for the first time."""
+    column = np.int64(out["column"][counter])
+    if column < 0:
+        column = out["columns"]
+        out["columns"], out["column"][counter] = column + 1, column
+    return np.uint64(column)  # an index that is not signed need not be looked at for its sign
+
+
+@inline
+def step(which: Int, time_ns: Int, least: Int, most: Int, out: Any) -> None:
+    """A followed counter moves: at the same time as before, or later."""
+    one = out["steps"][np.uint64(which)]
+    time, count = time_ns >> one["bits"] << one["bits"], one["count"]
+    last = one["steps"][np.uint64(count)]
+    if last["time_ns"] == time and count > 0:
+        last["least"] += least
+        last["most"] += most
+        return
+    new = one["steps"][np.uint64(count + 1)]
+    new["time_ns"], new["least"], new["most"] = time, least, most
+    one["count"] = count + 1
+    out["most_steps"] = max(out["most_steps"], count + 1)
+
+
+@inline
+def enter(time_ns: Int, cuts: Any, sums: Any, out: Any) -> None:
+    """Go to the cell of a time, after the sums of the one before were added to `sums`."""
+    add_up(sums, out)
+    out["first_ns"] = min(out["first_ns"], time_ns)
+    low, high = 0, len(cuts)
+    while low < high:
+        middle = (low + high) >> 1
+        if cuts[middle] <= time_ns:
+            low = middle + 1
+        else:
+            high = middle
+    out["cell"] = low
+    out["from_ns"] = cuts[low - 1] if low > 0 else EARLIEST
+    out["until_ns"] = cuts[low] if low < len(cuts) else LATEST
+
+
+@inline
+def add_up(sums: Any, out: Any) -> None:
+    """The sums of the cell at hand are added to those of all cells, and begin anew."""
+    for column in range(out["columns"]):
+        here, total = out["sums"][column], sums[out["cell"], column]
+        total["exact"] += here["exact"]
+        total["amount"] += here["amount"]
+        total["least"] += here["least"]
+        total["most"] += here["most"]
+        total["size"] += here["size"]
+        here["exact"] = here["amount"] = here["least"] = here["most"] = here["size"] = 0
 
 
 @inline
 def is_mine(hosts: Any, high: Any, low: Any) -> Any:
-    """Is this one of the host's addresses?"""
-    for k in range(len(hosts)):  # noqa: SIM110 a generator cannot be compiled
-        if hosts[k, 1] == low and hosts[k, 0] == high:
+    """Is this one of the host's addresses? See prediction.hosts."""
+    mixed = high ^ low
+    mixed ^= mixed >> np.uint64(32)
+    first = np.int64((mixed ^ mixed >> np.uint64(16)) & hosts[0, 0]) + 1
+    for k in range(first, first + np.int64(hosts[0, 1])):
+        if hosts[np.uint64(k), 1] == low and hosts[np.uint64(k), 0] == high:
             return True
     return False
 
@@ -89,7 +214,8 @@ def segment_size(row: Any, talk: Any) -> Int:
 
 
 @inline
-def in_segments(row: Any, talk: Any) -> Int:
-    """How many segments of the wire the frame is."""
-    size = segment_size(row, talk)
-    return max(1, (np.int64(row["payload_len"]) + size - 1) // size)
+def in_segments(row: Any, size: Int) -> Int:
+    """How many segments of the wire the frame is, with so much payload in a full one."""
+    if row["payload_len"] <= size:  # mostly, and a division takes its time
+        return 1
+    return (np.int64(row["payload_len"]) + size - 1) // size

@@ -1,4 +1,4 @@
-"""What the prediction keeps of a connection and of the whole host, and the rows that it makes."""
+"""What the prediction keeps of each connection of the host, and of the host itself."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analyzer.prediction.arrival.state import ARRIVAL, RANGE
+from analyzer.prediction.arrival.state import ARRIVAL
 from analyzer.prediction.closing.state import CLOSING
-from analyzer.prediction.delivery.state import DELIVERY, PIECES
+from analyzer.prediction.delivery.state import DELIVERY
 from analyzer.prediction.mptcp.state import MPTCP
 from analyzer.prediction.opening.state import OPENING
-from analyzer.prediction.recovery.state import RECOVERY_STATE
+from analyzer.prediction.recovery.state import SENDER
 from analyzer.prediction.validity.state import VALIDITY
 
 # Of each end of a connection, 0 client and 1 server, as in `packets.direction`.
 TALK = np.dtype(
     [
-        ("flow", "i8"),  # whose state this is: a place is used again
         ("syn", "u1", (2,)),  # it has sent a SYN without ACK
         ("syn_ack", "u1", (2,)),
         ("iss", "u4", (2,)),
@@ -33,7 +32,6 @@ TALK = np.dtype(
         ("shift", "u1", (2,)),  # likewise the window scale
         ("scaled", "u1", (2,)),  # and whether it has that option
         ("widest", "i8", (2,)),  # the largest window it has offered
-        ("timestamps", "u1", (2,)),
         ("timeout_frame", "i8", (2,)),  # sent by its timer, and nothing came since; else 0
         ("timeout_ns", "i8", (2,)),
         ("run_end", "u4", (2,)),  # where the last segment ended that the stack may have sent in one piece with the next
@@ -45,41 +43,63 @@ TALK = np.dtype(
     ],
     align=True,
 )
-
-INCREMENT = np.dtype(
-    [
-        ("time_ns", "i8"),
-        ("frame", "i8"),
-        ("flow", "i8"),
-        ("counter", "u2"),
-        ("amount", "i8"),
-        ("least", "i8"),
-        ("most", "i8"),
-    ],
-    align=True,
-)
 RUN_BYTES = 65536  # the largest piece that the stack sends (GSO_LEGACY_MAX_SIZE)
 RUN_NS = 1_000_000  # pieces of one super-segment are captured one right after the other
-OUT_CAPACITY = 1 << 15
 DEFAULT_MSS = 1460
 
 # How far the connection is at one end.
 NOTHING, SYN_SENT, SYN_RECEIVED, ESTABLISHED, GONE = range(5)
 
+# What each family keeps of a connection. All zeros before its first frame.
+CONNECTION = np.dtype(
+    [
+        ("talk", TALK),
+        ("validity", VALIDITY),
+        ("opening", OPENING),
+        ("delivery", DELIVERY),
+        ("arrival", ARRIVAL),
+        ("closing", CLOSING),
+        ("mptcp", MPTCP),
+        ("recovery", SENDER, (2,)),
+    ],
+    align=True,
+)
+WORDS = CONNECTION.itemsize // 4
+SLOTS = 1 << 14  # connections that are at hand; the others rest, folded
 
-class States(NamedTuple):
-    """What each family keeps of a connection, by its place: arrays with one row per place."""
+# Of each place that the tracker gives to flows.
+PLACE = np.dtype(
+    [
+        ("flow", "i8"),  # that is here: a place is used again
+        ("at", "i4"),  # 1 + its slot, or -1 times the first chunk of its rest; 0 for a flow that is not the host's
+        ("open", "u1"),  # of one that rests, what only the end of the capture makes certain (OPEN_...)
+    ],
+    align=True,
+)
+OPEN_SYN, OPEN_TIMER, OPEN_ORPHAN = 1, 2, 4
 
-    talks: Any
-    closings: Any
-    mptcps: Any
-    recovery: Any
-    arrivals: Any
-    ranges: Any  # a pool for all; it grows with the places
-    validity: Any
-    delivery: Any
-    pieces: Any  # likewise
-    opening: Any
+SLOT = np.dtype(
+    [("place", "i8"), ("used", "u1")], align=True
+)  # whose connection it holds, and whether it was used of late
+
+# A part of a connection that rests. Chunk 0 is none of them: its `next` begins the list of those that are free again, its
+# first words say how many were ever taken, and how many of them are free.
+CHUNK_WORDS = 31
+CHUNK = np.dtype([("words", "u4", (CHUNK_WORDS,)), ("next", "i4")], align=True)
 
 
-STATES = States(TALK, CLOSING, MPTCP, RECOVERY_STATE, ARRIVAL, RANGE, VALIDITY, DELIVERY, PIECES, OPENING)
+class Connections(NamedTuple):
+    """The connections of the host.
+
+    `places` (PLACE); `hot` (CONNECTION) those at hand, `words` the same as u4, `slots` (SLOT) whose they are; `chunks` (CHUNK) the
+    others.
+    """
+
+    places: Any
+    hot: Any
+    words: Any
+    slots: Any
+    chunks: Any
+
+
+CONNECTIONS = Connections(PLACE, CONNECTION, (np.uint32, (WORDS,)), SLOT, CHUNK)

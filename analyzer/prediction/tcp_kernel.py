@@ -76,45 +76,45 @@ def goes_on(row: Any, talk: Any, segments: Int) -> Any:
 
 
 @part
-def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
+def tcp_sent(row: Any, talk: Any, segments: Int, out: Any) -> None:
     """__tcp_transmit_skb(), tcp_make_synack(), tcp_v4_send_reset(): a segment of the host."""
     side, flags = np.int64(row["direction"]), row["flags"]
     again = row["events"] & AGAIN_BIT != 0
     if flags & SYN:
         note_offer(row, talk, side)
         if again:
-            add(row, RETRANS_SEGS, 1, out, used)
-            add(row, SYN_RETRANS, 1, out, used)
+            add(row, RETRANS_SEGS, 1, out)
+            add(row, SYN_RETRANS, 1, out)
         if flags & ACK:
-            add(row, OUT_SEGS, 1, out, used)
+            add(row, OUT_SEGS, 1, out)
             if talk["syn_ack"][side] and not talk["spoken"][side]:
                 talk["established"][side] = 0  # the end of the handshake was ignored
             talk["syn_ack"][side] = 1
         elif not again:
-            add(row, OUT_SEGS, 1, out, used)
-            add(row, ACTIVE_OPENS, 1, out, used)
+            add(row, OUT_SEGS, 1, out)
+            add(row, ACTIVE_OPENS, 1, out)
             if row["payload_len"] > 0:
-                add(row, ORIG_DATA_SENT, 1, out, used)  # tcp_send_syn_data()
+                add(row, ORIG_DATA_SENT, 1, out)  # tcp_send_syn_data()
             talk["syn"][side] = 1
         talk["iss"][side] = row["seq"]
     elif flags & RST:
-        add(row, OUT_SEGS, 1, out, used)
-        add(row, OUT_RSTS, 1, out, used)
+        add(row, OUT_SEGS, 1, out)
+        add(row, OUT_RSTS, 1, out)
         if talk["established"][side] and not talk["gone"][side] and not talk["fin"][side]:
             # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more), or never
             # made one: the accept queue was full, and tcp_abort_on_overflow is set.
             never = talk["syn_ack"][side] and not talk["spoken"][side]
             sure = 1 if flags & ACK else 0
-            add_range(row, ESTAB_RESETS, sure, sure, 0 if never and not sure else 1, out, used)
+            add_range(row, ESTAB_RESETS, sure, sure, 0 if never and not sure else 1, out)
         # Without ACK it answers what a socket that connects did not take.
         if flags & ACK or stage(talk, side) != SYN_SENT:
             talk["gone"][side] = 1
     elif again:
-        add(row, RETRANS_SEGS, segments, out, used)
+        add(row, RETRANS_SEGS, segments, out)
     else:
-        add(row, OUT_SEGS, segments, out, used)
+        add(row, OUT_SEGS, segments, out)
         if row["payload_len"] > 0 or flags & FIN:
-            add(row, ORIG_DATA_SENT, segments, out, used)
+            add(row, ORIG_DATA_SENT, segments, out)
     note_end(row, talk, side)
     if not flags & (SYN | RST):
         talk["spoken"][side] = 1
@@ -124,14 +124,14 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any, used: Any) -> None:
 
 
 @part
-def tcp_received(row: Any, talk: Any, accepted: Any, out: Any, used: Any) -> None:
+def tcp_received(row: Any, talk: Any, accepted: Any, out: Any) -> None:
     """tcp_v4_rcv() and what follows: a segment to the host; `accepted` unless its socket refuses it."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
-    add(row, IN_SEGS, 1, out, used)
+    add(row, IN_SEGS, 1, out)
     if row["checksum"] == BAD or row["checksum"] == ZERO:
-        add(row, IN_ERRS, 1, out, used)
-        add(row, TCP_CSUM, 1, out, used)
+        add(row, IN_ERRS, 1, out)
+        add(row, TCP_CSUM, 1, out)
         return
     talk["timeout_frame"][side] = 0
     if flags & SYN:
@@ -141,11 +141,11 @@ def tcp_received(row: Any, talk: Any, accepted: Any, out: Any, used: Any) -> Non
             if not talk["gone"][side] and not talk["fin"][side]:
                 # Behind data that is not acknowledged a FIN may wait, by which the connection has left these states.
                 waits = difference(talk["high"][side], talk["told"][other]) > 0
-                add_range(row, ESTAB_RESETS, 1, 0 if waits else 1, 1, out, used)
+                add_range(row, ESTAB_RESETS, 1, 0 if waits else 1, 1, out)
             talk["gone"][side] = 1
         elif talk["syn"][side] or talk["syn_ack"][side]:
             if not talk["gone"][side]:
-                add(row, ATTEMPT_FAILS, 1, out, used)
+                add(row, ATTEMPT_FAILS, 1, out)
             talk["gone"][side] = 1
     elif flags & ACK and accepted and not talk["established"][side] and not talk["gone"][side]:
         after_syn = difference(row["ack"], talk["iss"][side]) >= 1
@@ -199,9 +199,7 @@ def stage(talk: Any, side: Int) -> Int:
 
 
 @part
-def tcp_events(
-    row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any, used: Any
-) -> None:
+def tcp_events(row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any) -> None:
     """What the events on a frame say of the counters of its sender or its receiver."""
     for k in range(first, stop):
         event, cause = events[k]["event"], events[k]["cause"]
@@ -210,18 +208,18 @@ def tcp_events(
                 talk["timeout_ns"][np.int64(row["direction"])] = row["time_ns"]
                 talk["timeout_frame"][np.int64(row["direction"])] = row["frame"]
             if event == E_DSACK:
-                add(row, DSACK_OLD_SENT if cause == C_OLD else DSACK_OFO_SENT, 1, out, used)
+                add(row, DSACK_OLD_SENT if cause == C_OLD else DSACK_OFO_SENT, 1, out)
             elif event == E_ZERO:
-                add(row, TO_ZERO_WINDOW, 1, out, used)
+                add(row, TO_ZERO_WINDOW, 1, out)
             elif event == E_ZERO_END:
-                add(row, FROM_ZERO_WINDOW, 1, out, used)
+                add(row, FROM_ZERO_WINDOW, 1, out)
             elif event == E_PROBE and cause == C_EMPTY:
-                add(row, WIN_PROBE, 1, out, used)
+                add(row, WIN_PROBE, 1, out)
             elif event == E_KEEP_ALIVE:
-                add(row, KEEP_ALIVE, 1, out, used)
+                add(row, KEEP_ALIVE, 1, out)
         if to_me:
             alive = not talk["gone"][1 - np.int64(row["direction"])]
             if event == E_DSACK and alive:
-                add(row, DSACK_RECV if cause == C_OLD else DSACK_OFO_RECV, 1, out, used)
+                add(row, DSACK_RECV if cause == C_OLD else DSACK_OFO_RECV, 1, out)
             elif event == E_RENEGING:
-                add(row, SACK_RENEGING, 1, out, used)
+                add(row, SACK_RENEGING, 1, out)

@@ -10,22 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of, view_of
+from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.decode.codes import DECODED
+from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
-from analyzer.prediction.emit_kernel import in_segments, is_group, is_mine, packet_bytes
+from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
 from analyzer.prediction.network.fragment_kernel import expire
 from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
-from analyzer.prediction.network.route_kernel import between_others
-from analyzer.prediction.segment_kernel import ROOM, begin, segment_received, segment_sent
-from analyzer.prediction.state import INCREMENT, STATES, States
+from analyzer.prediction.network.route_kernel import between_others, error_sent
+from analyzer.prediction.rest_kernel import FOLDED_AT_ONCE, bring, has_room
+from analyzer.prediction.segment_kernel import begin, segment_received, segment_sent
+from analyzer.prediction.sink import ROOM, SINK, STEPS, SUM
+from analyzer.prediction.state import CONNECTIONS, Connections
 from analyzer.prediction.tcp_kernel import goes_on, tcp_events
 from analyzer.prediction.validity.quoted_kernel import quoted_received
-from analyzer.prediction.world import WORLD, World
+from analyzer.prediction.world import NO_SLOT, WORLD
 from analyzer.tables import EVENTS, PACKETS
 
+NO_FRAME = 0  # they are numbered from 1
 SYN, ACK = 2, 16
+E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
+E_RENEGING, E_RESET, E_CLOSING_RESET = (EVENT[name] for name in ("sack_reneging", "reset", "closing_reset"))
+C_UNREAD = CAUSE["unread_data"]
 COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
 
 
@@ -35,83 +42,126 @@ COPY_BIT = np.uint64(1 << EVENT["capture_duplicate"])
     events=view_of(EVENTS.dtype),
     event_at=INT,
     hosts=view_of(np.uint64, 2),
-    mtu=INT,
-    types4=view_of(np.int32, 2),
-    types6=view_of(np.int32, 2),
-    states=group_of(States, STATES),
-    blanks=group_of(States, STATES),
-    world=group_of(World, WORLD),
-    out=rows_of(INCREMENT),
-    used=rows_of(np.int64),
+    kept=group_of(Connections, CONNECTIONS),
+    world_=rows_of(WORLD),
+    out_=rows_of(SINK),
+    cuts=view_of(np.int64),
+    sums=rows_of(SUM, 2),
 )
 def predict(
-    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, mtu: Int, types4: Any, types6: Any, states: Any, blanks: Any,
-    world: Any, out: Any, used: Any,
+    rows: Any, at: Int, events: Any, event_at: Int, hosts: Any, kept: Any, world_: Any, out_: Any, cuts: Any, sums: Any
 ) -> tuple[Int, Int]:  # fmt: skip
-    """Add the increments of `rows[at:]` to `out` until it is full: (the row to go on with, the event to go on with).
+    """Add the increments of `rows[at:]` to `out` until some room is used up: (the row to go on with, the event to go on with).
 
-    `events` are those of the rows, in their order; `hosts` (u8, n by 2) the addresses of the host, whose links
-    carry packets of at most `mtu` bytes; `types4` and `types6` (i4, 2
-    by 256) the counter of each ICMP type received and sent, -1 without one; `states` (States) by place, `blanks` one row of each; `world`
-    (World) what is kept of the host; `used` (i8[1]).
+    `events` are those of the rows, in their order; `hosts` (u8, n by 2, see prediction.hosts) the addresses of the host; `kept` the
+    connections; `world_` and `out_` one row each. If `out` sums, time is cut at `cuts` (i8), and `sums` (SUM) are those of each cell,
+    by column.
     """
-    while at < len(rows):
-        if used[0] + ROOM > len(out):
-            break
+    world, out = world_[0], out_[0]
+    next_frame: Int = events[event_at]["frame"] if event_at < len(events) else NO_FRAME
+    while at < len(rows) and has_space(rows[at], kept, world, out, sums):
         row = rows[at]
         first = event_at
-        while event_at < len(events) and events[event_at]["frame"] == row["frame"]:
-            event_at += 1
+        if row["frame"] == next_frame:
+            while event_at < len(events) and events[event_at]["frame"] == row["frame"]:
+                event_at += 1
+            next_frame = events[event_at]["frame"] if event_at < len(events) else NO_FRAME
+            note_events(events, first, event_at, world)
+        elif world["told"]:
+            note_events(events, first, first, world)
         at += 1
+        world["end_ns"] = max(world["end_ns"], row["time_ns"])
         if row["ip_version"] == 0 or row["events"] & COPY_BIT or row["link_direction"] > 2:
             continue
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])
         group = is_group(row)
-        if row["time_ns"] >= world.settings[0]["next_ns"] and world.settings[0]["next_ns"] != 0:
-            expire(row, world, out, used)
+        if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
+            enter(row["time_ns"], cuts, sums, out)
+        if row["time_ns"] >= world["next_ns"] and world["next_ns"] != 0:
+            expire(row, world, out)
         if not (mine or to_me or group):
             if row["tunnel_depth"] == 0:
-                between_others(row, mtu, world, out, used)
+                between_others(row, world, out)
             else:
-                around(row, hosts, False, out, used)
+                around(row, hosts, False, out)
             continue
         is_tcp = row["ip_proto"] == 6 and row["stop"] == DECODED and row["place"] >= 0 and (mine or to_me)
-        segments, joined, delivered = 1, False, True
+        size, segments, joined, delivered, slot = np.int64(1), 1, False, True, np.int64(NO_SLOT)
         if is_tcp:
-            talk = states.talks[row["place"]]
-            if talk["flow"] != row["flow"]:
-                begin(states, world, blanks, row, out, used)
-                talk["translated"] = mine and is_translated(row, world)
+            here = kept.places[row["place"]]
+            if here["at"] > 0 and here["flow"] == row["flow"]:  # mostly
+                slot = np.int64(here["at"]) - 1
+                kept.slots[slot]["used"] = 1
+            elif here["at"] != 0 and here["flow"] == row["flow"]:
+                slot = bring(row["place"], kept, world)
+            else:
+                slot = begin(row, kept, world, out)
+                kept.hot[slot]["talk"]["translated"] = mine and is_translated(row, world)
+            talk = kept.hot[slot]["talk"]
             if talk["translated"]:
-                between_others(row, mtu, world, out, used)
+                between_others(row, world, out)
                 continue
-            segments = in_segments(row, talk)
+            size = segment_size(row, talk)
+            segments = in_segments(row, size)
             joined = mine and goes_on(row, talk, segments)
         if row["tunnel_depth"] > 0:
-            around(row, hosts, joined, out, used)
-        if mine:
-            packet_sent(row, group, joined, hosts, types4, types6, world, out, used)
+            around(row, hosts, joined, out)
+        if mine and packet_sent(row, group, joined, world, out):
+            error_sent(row, hosts, world, out)
         if to_me or (group and not mine):
-            merged = segments if packet_bytes(row) > mtu else 1
-            delivered = packet_received(row, group, merged, types4, types6, world, out, used)
+            merged = segments if packet_bytes(row) > world["mtu"] else 1
+            delivered = packet_received(row, group, merged, world, out)
         right = row["checksum"] != BAD and row["checksum"] != ZERO
         if to_me and right and row["quoted_proto"] == 6:
-            quoted_received(row, states, world, out, used)
+            quoted_received(row, kept, world, out)
         if is_tcp:
+            one = kept.hot[slot]
             if to_me and delivered:
-                segment_received(row, right, states, world, events, first, event_at, out, used)
+                segment_received(row, right, one, world, out)
             if mine:
-                segment_sent(row, segments, states, world, events, first, event_at, out, used)
-            if mine or (delivered and right):
-                tcp_events(row, states.talks[row["place"]], events, first, event_at, mine, to_me, out, used)
+                segment_sent(row, size, segments, one, world, out)
+            if first < event_at and (mine or (delivered and right)):
+                tcp_events(row, one["talk"], events, first, event_at, mine, to_me, out)
     return at, event_at
+
+
+@inline
+def has_space(row: Any, kept: Any, world: Any, out: Any, sums: Any) -> Any:
+    """Is there room for all that a frame can bring?"""
+    return (
+        out["used"] + ROOM <= out["room"]
+        and out["most_steps"] + ROOM < STEPS
+        and out["columns"] <= sums.shape[1]
+        and row["place"] < len(kept.places)
+        and (world["taken"] + FOLDED_AT_ONCE <= len(kept.slots) or has_room(kept.chunks))
+    )
+
+
+@part
+def note_events(events: Any, first: Int, stop: Int, world: Any) -> None:
+    """Keep what the events of a frame say to those that predict a segment."""
+    world["told"] = first < stop
+    world["timeout"] = world["paws"] = world["unread"] = 0
+    world["reneged"] = world["cause"] = 0
+    for k in range(first, stop):
+        event, cause = events[k]["event"], np.int64(events[k]["cause"])
+        if event == E_RETRANSMISSION:
+            world["cause"] = cause
+        elif event == E_TIMEOUT:
+            world["timeout"] = 1
+        elif event == E_PAWS:
+            world["paws"] = 1
+        elif event == E_RENEGING:
+            world["reneged"] += 1
+        elif (event == E_RESET or event == E_CLOSING_RESET) and cause == C_UNREAD:
+            world["unread"] = 1
 
 
 @inline
 def is_translated(row: Any, world: Any) -> Any:
     """Does a router pass this SYN on for another, under its own address? Its time to live is less than any that hosts begin with."""
-    if world.settings[0]["forwards"][1 if row["ip_version"] == 6 else 0] != 1 or row["flags"] & (SYN | ACK) != SYN:
+    if world["forwards"][1 if row["ip_version"] == 6 else 0] != 1 or row["flags"] & (SYN | ACK) != SYN:
         return False
     ttl = row["ttl"]
     return ttl != 64 and ttl != 128 and ttl != 255

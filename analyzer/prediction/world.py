@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from analyzer.prediction.arrival.state import RANGE, RANGES
 from analyzer.prediction.closing.state import WAIT, WAITS
+from analyzer.prediction.delivery.state import PIECE, PIECES
+from analyzer.prediction.names import ICMP_TYPES, ICMPV6_TYPES, NUMBER
 from analyzer.prediction.opening.state import PORT, PORTS
 from analyzer.prediction.recovery.state import POOL, SEGMENT
+from analyzer.prediction.state import WORDS
 from analyzer.prediction.validity.state import LINK, LINKS
-
-SETTINGS = np.dtype(
-    [
-        # Of IPv4 and IPv6.
-        ("forwards", "i1", (2,)),  # 1 it is a router, 0 it is none, -1 nobody knows
-        ("reassembly_ns", "i8", (2,)),  # how long it waits for the fragments of a packet
-        ("brief", "u1"),  # an orphan in FIN_WAIT_2 lives for 4 s at most, which another counter is for
-        ("next_ns", "i8"),  # when the next of these times ends, 0 with none running
-        ("passed_at", "i8"),  # where the next packet is remembered in each ring
-        ("refused_at", "i8"),
-        ("port", "u2"),  # to which the packet goes whose last fragment came now
-    ],
-    align=True,
-)
+from analyzer.schema import Rows
 
 # A packet that the host passed on: an ICMP error may take it back.
 PASSED = np.dtype(
@@ -53,6 +44,7 @@ REFUSED = np.dtype(
     align=True,
 )
 NO_ROUTE, NO_PORT, NO_PROTOCOL, DIED = 1, 2, 3, 4
+NO_SLOT = -1
 
 # A packet whose fragments the host collects.
 FRAGMENTS = np.dtype(
@@ -76,39 +68,81 @@ FRAGMENTS = np.dtype(
     ],
     align=True,
 )
-SIZES = {"waits": WAITS, "passed": 64, "refused": 64, "fragments": 64, "segments": POOL, "links": LINKS, "ports": PORTS}
+BITS = -(-WORDS // 32)
 REASSEMBLY_S = {4: 30, 6: 60}  # IP_FRAG_TIME, IPV6_FRAG_TIMEOUT
 
 FIN_TIMEOUT_S, BRIEF_S = 60, 4
 
 
-class World(NamedTuple):
-    """The state of the host: `settings` is one row, the others are pools."""
+# All of it is one row. The pools are of a fixed size.
+WORLD = np.dtype(
+    [
+        # Of IPv4 and IPv6.
+        ("forwards", "i1", (2,)),  # 1 it is a router, 0 it is none, -1 nobody knows
+        ("reassembly_ns", "i8", (2,)),  # how long it waits for the fragments of a packet
+        ("brief", "u1"),  # an orphan in FIN_WAIT_2 lives for 4 s at most, which another counter is for
+        ("next_ns", "i8"),  # when the next of these times ends, 0 with none running
+        ("passed_at", "i8"),  # where the next packet is remembered in each ring
+        ("refused_at", "i8"),
+        ("port", "u2"),  # to which the packet goes whose last fragment came now
+        ("mtu", "i8"),  # of its links: a larger packet was captured merged, or before it was segmented
+        # The counter of each ICMP type received, and sent; -1 without one.
+        ("types4", "i4", (2, 256)),
+        ("types6", "i4", (2, 256)),
+        # Of the frame at hand, what its events say.
+        ("told", "u1"),  # any of the following
+        ("timeout", "u1"),
+        ("paws", "u1"),
+        ("unread", "u1"),  # reset, for data that nobody has read
+        ("reneged", "i8"),  # how often
+        ("cause", "i8"),  # of a retransmission
+        ("end_ns", "i8"),  # the latest time of a frame
+        # Of the connections at hand.
+        ("taken", "i8"),  # slots that are in use
+        ("hand", "i8"),  # the one looked at last for one that may rest
+        ("held", "i8"),  # one that may not rest now
+        ("bits", "u4", (BITS,)),  # of the connection that is being folded: see rest_kernel
+        ("tokens", "u1", (WORDS + 3,)),
+        ("literals", "u4", (WORDS,)),
+        ("known", "u1", (256,)),
+        ("waits", WAIT, (WAITS,)),
+        ("passed", PASSED, (64,)),
+        ("refused", REFUSED, (64,)),
+        ("fragments", FRAGMENTS, (64,)),
+        ("links", LINK, (LINKS,)),
+        ("ports", PORT, (PORTS,)),
+        ("segments", SEGMENT, (POOL,)),
+        ("ranges", RANGE, (RANGES,)),
+        ("pieces", PIECE, (PIECES,)),
+    ],
+    align=True,
+)
 
-    settings: Any
-    waits: Any
-    passed: Any
-    refused: Any
-    fragments: Any
-    segments: Any
-    links: Any
-    ports: Any
 
+def world_of(mtu: int, sysctls: Mapping[str, str]) -> Rows:
+    """A host (WORLD, one row) of which nothing was captured yet, with these settings below /proc/sys, as far as they are known.
 
-WORLD = World(SETTINGS, WAIT, PASSED, REFUSED, FRAGMENTS, SEGMENT, LINK, PORT)
-
-
-def world_of(sysctls: Mapping[str, str]) -> World:
-    """A host of which nothing was captured yet, with these settings below /proc/sys, as far as they are known."""
-    settings = np.zeros(1, SETTINGS)
+    What nobody writes to takes no memory.
+    """
+    world = np.zeros(1, WORLD)
+    world["mtu"] = mtu
+    world["types4"], world["types6"] = _types("Icmp", ICMP_TYPES), _types("Icmp6", ICMPV6_TYPES)
     names = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
-    settings["forwards"][0] = [_number(sysctls.get(name), -1) for name in names]
+    world["forwards"][0] = [_number(sysctls.get(name), -1) for name in names]
     names = ("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time")
     times = zip(names, REASSEMBLY_S.values(), strict=True)
-    settings["reassembly_ns"][0] = [_number(sysctls.get(name), default) * 1_000_000_000 for name, default in times]
-    settings["brief"] = _number(sysctls.get("net.ipv4.tcp_fin_timeout"), FIN_TIMEOUT_S) <= BRIEF_S
-    pools = WORLD._asdict()
-    return World(settings, **{name: np.zeros(size, pools[name]) for name, size in SIZES.items()})
+    world["reassembly_ns"][0] = [_number(sysctls.get(name), default) * 1_000_000_000 for name, default in times]
+    world["brief"] = _number(sysctls.get("net.ipv4.tcp_fin_timeout"), FIN_TIMEOUT_S) <= BRIEF_S
+    world["held"] = NO_SLOT
+    return world
+
+
+def _types(group: str, names: dict[int, str]) -> npt.NDArray[np.int32]:
+    """The counter of each ICMP type, received and sent; -1 without one."""
+    found = np.full((2, 256), -1, np.int32)
+    for number, name in names.items():
+        found[0, number], found[1, number] = NUMBER[f"{group}In{name}"], NUMBER[f"{group}Out{name}"]
+    return found
 
 
 def _number(text: str | None, default: int) -> int:

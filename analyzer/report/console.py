@@ -38,6 +38,8 @@ ENDED = {
     "refused": "refused",
     "unanswered": "unanswered",
     "half_open": "half open",
+    "opening": "still opening",
+    "reset_by_middlebox": "reset by a middlebox",
 }
 STOP_TEXT = {
     "truncated": "cut off inside a header",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analyzer.flows.edge import LONG_CLOSED_NS
 from analyzer.kinds import KINDS
 from analyzer.report.text import duration_text, plural, size_text
 from analyzer.schema import Rows
-from analyzer.tables import FLOW_STATES
+from analyzer.tables import FLOW_STATES, WINDOW_CLOSED
 
 FAILED = {
     "refused": "refused: the server answered the SYN with a reset",
@@ -15,7 +16,32 @@ FAILED = {
     "half_open": "the handshake was never completed",
 }
 # What the phrases of a side tell.
-OF_SIDES = {"retransmission", "retransmission_timeout", "spurious_retransmission", "reordering", "dsack", "zero_window"}
+OF_SIDES = {
+    "retransmission",
+    "retransmission_timeout",
+    "spurious_retransmission",
+    "reordering",
+    "dsack",
+    "zero_window",
+    "window_never_reopened",
+    "syn_ack_by_middlebox",
+}
+# What needs more words than its name; the last three are no trouble, but worth knowing where there is some.
+PHRASES = {
+    "fin_unanswered": "nothing came back after a FIN, sent again and again: that end, or the way to it, is gone",
+    "sent_beyond_window": "a window was taken back from under data in flight",
+    "window_limited": "the receiver's window limits the sender",
+    "window_probe_invalid": "a closed window was probed with segments that no receiver need answer",
+    "options_refused": "the server, or a box before it, grants no window scaling, SACK or timestamps",
+    "syn_ack_again": "the SYN-ACK was repeated although the ACK of it was captured: the server waits for data "
+    "(TCP_DEFER_ACCEPT), or the ACK was late or lost behind the capture",
+}
+LEFT_CLOSED = {
+    "unprobed": "the {other} sent no probe",
+    "probed": "the {other} probed it and was answered",
+    "unanswered": "the last probe of the {other} was not answered",
+    "invalid_probes": "the {other} sent only probes that no receiver need answer",
+}
 
 
 def story(flow: Rows) -> str:
@@ -24,8 +50,9 @@ def story(flow: Rows) -> str:
     end, told = _end(flow, happened)
     phrases = [end] if end else []
     for side, other in (("client", "server"), ("server", "client")):
-        phrases += _of_side(flow, side, other)
-    rest = [kind.name for kind in KINDS if kind.trouble and kind.name in happened - told - OF_SIDES]
+        phrases += _of_side(flow, side, other, happened)
+    phrases += [phrase for name, phrase in PHRASES.items() if name in happened]
+    rest = [kind.name for kind in KINDS if kind.trouble and kind.name in happened - told - OF_SIDES - set(PHRASES)]
     if rest:
         phrases.append(("also seen: " if phrases else "seen: ") + ", ".join(name.replace("_", " ") for name in rest))
     return "; ".join(phrases)
@@ -36,6 +63,10 @@ def _end(flow: Rows, happened: set[str]) -> tuple[str, set[str]]:
     state = FLOW_STATES[int(flow["state"])]
     if state in FAILED:
         return FAILED[state].format(syns=plural(int(flow["client_packets"]), "SYN")), {"refused", "syn_unanswered"}
+    if state == "reset_by_middlebox":
+        side = "server" if flow["server_middlebox_hops"] >= 0 else "client"
+        hops = plural(int(flow[f"{side}_middlebox_hops"]), "hop")
+        return f"a box on the way, {hops} from here, reset it in the name of the {side}", {"reset_by_middlebox"}
     if state not in ("reset_by_client", "reset_by_server"):
         return "", set()
     side, other = ("client", "server") if state == "reset_by_client" else ("server", "client")
@@ -50,7 +81,10 @@ def _end(flow: Rows, happened: set[str]) -> tuple[str, set[str]]:
     return f"the {side} reset it" + (f" after {size_text(left)} from the {other}" if left else ""), {"reset"}
 
 
-def _of_side(flow: Rows, side: str, other: str) -> Iterator[str]:
+def _of_side(flow: Rows, side: str, other: str, happened: set[str]) -> Iterator[str]:
+    hops = int(flow[f"{side}_middlebox_hops"])
+    if hops >= 0 and "syn_ack_by_middlebox" in happened:
+        yield f"a box on the way, {plural(hops, 'hop')} from here, answered the SYN in the name of the {side}"
     again = int(flow[f"{side}_retransmissions"])
     if again:
         size = int(flow[f"{side}_retransmitted_bytes"])
@@ -69,7 +103,13 @@ def _of_side(flow: Rows, side: str, other: str) -> Iterator[str]:
     if shut:
         text = f"the {side} closed its window {plural(shut, 'time')}"
         total, longest = int(flow[f"{side}_zero_window_ns"]), int(flow[f"{side}_zero_window_longest_ns"])
-        yield f"{text} for {duration_text(total)}" + (f" (longest {duration_text(longest)})" if shut > 1 else "")
+        text = f"{text} for {duration_text(total)}" + (f" (longest {duration_text(longest)})" if shut > 1 else "")
+        closed = WINDOW_CLOSED[int(flow[f"{side}_window_closed"])]
+        if closed:
+            text += ", still closed at the end"
+            if int(flow[f"{side}_window_closed_ns"]) >= LONG_CLOSED_NS:
+                text += f"; {LEFT_CLOSED[closed].format(other=other)}"
+        yield text
     missing = int(flow[f"{side}_missing_bytes"])
     if missing:
         yield f"{size_text(missing)} of the {side} were not captured"

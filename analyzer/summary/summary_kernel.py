@@ -32,6 +32,19 @@ TOTALS = np.dtype(
 )
 
 
+@inline
+def count_bits(layers: Int, quirks: Int, tunnels: Int, frames: Int, bits: Any) -> None:
+    """Add frames that have these bits."""
+    for kind in range(3):
+        mask: Int = layers if kind == 0 else (quirks if kind == 1 else tunnels)
+        bit = 0
+        while mask:
+            if mask & 1:
+                bits[kind, bit] += frames
+            mask >>= 1
+            bit += 1
+
+
 @kernel(
     rows=rows_of(PACKETS.dtype),
     totals=rows_of(TOTALS),
@@ -49,6 +62,9 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
     `stops` (int64, frames per stop reason) and `interfaces` (int64, frames per interface).
     """
     total = totals[0]
+    # Frames in a row that are alike are counted together.
+    layers, quirks, tunnels = np.int64(0), np.int64(0), np.int64(0)
+    alike: Int = 0
     for i in range(len(rows)):
         row = rows[i]
         time_ns, length = row["time_ns"], row["length"]
@@ -72,16 +88,14 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
         else:
             ethertypes[row["ethertype"], 0] += 1
             ethertypes[row["ethertype"], 1] += length
-        for kind in range(3):
-            mask = np.int64(row["layers"]) if kind == 0 else np.int64(row["quirks"] if kind == 1 else row["tunnels"])
-            bit = 0
-            while mask:
-                if mask & 1:
-                    bits[kind, bit] += 1
-                mask >>= 1
-                bit += 1
+        if row["layers"] != layers or row["quirks"] != quirks or row["tunnels"] != tunnels:
+            count_bits(layers, quirks, tunnels, alike, bits)
+            layers, quirks, tunnels = np.int64(row["layers"]), np.int64(row["quirks"]), np.int64(row["tunnels"])
+            alike = 0
+        alike += 1
         stops[row["stop"]] += 1
         interfaces[row["interface"]] += 1
+    count_bits(layers, quirks, tunnels, alike, bits)
 
 
 @inline

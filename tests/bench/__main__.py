@@ -50,7 +50,7 @@ def main() -> int:
 
     core = pin()
     get("ten")
-    once(TOOLS[0].on(made["ten"].path), 300)  # compiles the kernels, if they are not compiled yet
+    once(TOOLS[0].on(made["ten"].path), 300)  # in a checkout whose kernels changed, this compiles them
     measured = measure_tools(options, get)
     bars = [
         bar for name in chosen(options.only, list(BARS), default=True) for bar in BARS[name](get, options.runs, log)

@@ -85,9 +85,9 @@ class Measured:
         return statistics.median(good) if good else None
 
 
-def once(command: list[str], timeout_s: float, fed: Path | None = None, extra: dict[str, str] | None = None) -> Run:
+def once(command: list[str], timeout_s: float, fed: Path | None = None) -> Run:
     """Run a command to its end; `fed` is a file that comes through a pipe, whose writer is not counted as CPU time."""
-    environment = {**os.environ, **ENVIRONMENT, **(extra or {})}
+    environment = {**os.environ, **ENVIRONMENT}
     late = threading.Event()
     with tempfile.TemporaryFile() as complaints:
         started = time.perf_counter()

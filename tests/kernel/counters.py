@@ -84,7 +84,8 @@ def established_reset(view: View) -> Bounds:
     An end that has closed, but has data to send before its FIN, is in neither state, and nothing shows it; nor does
     anything show that an end gives up.
     """
-    resets = view.events[view.events["event"].isin(["reset", "half_open"]) & (view.events["cause"] != "out_of_window")]
+    kinds = ["reset", "half_open", "closing_reset", "reset_by_middlebox"]
+    resets = view.events[view.events["event"].isin(kinds) & (view.events["cause"] != "out_of_window")]
     open_ = [row for row in resets.drop_duplicates("frame").itertuples() if not view.closed_before(row.flow, row.frame)]
     unsure = sum(row.cause == "after_fin" and row.value > 0 and not row.mine for row in open_)
     return len(open_) - unsure, len(open_) + _left_unanswered(view)
@@ -170,7 +171,7 @@ COUNTERS: dict[str, Count] = {
     "TcpOutRsts": resets_sent,
     "TcpEstabResets": established_reset,
     "TcpAttemptFails": failed_attempts,
-    "TcpExtTCPChallengeACK": _said("challenge_ack"),
+    "TcpExtTCPChallengeACK": lambda view: view.count("challenge_ack") + view.count("syn_ack_again_answer"),
     "TcpExtPAWSEstab": paws,
     "TcpExtPAWSOldAck": _said("paws", "old_ack", mine=False),
 }

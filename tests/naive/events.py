@@ -12,7 +12,21 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import NamedTuple
 
-from tests.naive.flows import ACK, FIN, RST, SYN, Legs, Packet, sender, state_of, what_was_seen
+from tests.naive.flows import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    Handshakes,
+    Legs,
+    Packet,
+    ends,
+    handshake_rtt_ns,
+    is_opening,
+    sender,
+    state_of,
+    what_was_seen,
+)
 
 ECE, CWR = 64, 128
 ROUND = 2**32
@@ -28,6 +42,13 @@ LONG_NS = 10 * MILLISECOND  # the longest tick of a timestamp clock in use
 ANSWER_NS = 20 * MILLISECOND  # jitter, and the time that a host takes
 DUPLICATES = 3
 NEAR_IDS = 4096
+FEW_HOPS = 2  # two packets from one place differ by no more
+COUNTED_IDS = 256  # two that count their packets from the start have lower ones
+FASTEST_TICK_NS = 1000
+IN_VAIN = 3  # probes that nobody need answer, before they are called so
+FINS = 3  # as many FINs are sent in vain before that is said
+CLOSING_BYTES = 256
+OPTIONS = frozenset({"window_scale", "sack_permitted", "timestamps"})
 
 
 class Event(NamedTuple):
@@ -160,6 +181,12 @@ class End:
     # The handshake
     syns: int = 0
     syn_frame: int = 0
+    syn_ns: int = 0
+    syn_id: int = 0
+    syn_ttl: int = 0  # of its SYN-ACK
+    was_compared: bool = False  # its first data with that
+    box_hops: int = -1  # to somebody who spoke in its name
+    ttls: list[int] = field(default_factory=list)
     syn_was_cut: bool = False
     answered_syn: bool = False
     options: frozenset[str] = frozenset()
@@ -202,6 +229,16 @@ class End:
     lags: bool = False  # the capture wrote its packets late
     captured: int = 0  # after the highest that was captured
     offence: int = 0  # frame of an unacceptable segment
+    offence_repeats: bool = False  # it was the SYN-ACK of the handshake once more
+    vain_probes: int = 0
+    vain_gap_ns: int = 0
+    filled_edge: int = 0  # of the other end's window
+    filled_window: int = 0
+    is_limited: bool = False
+    fins: int = 0
+    fin_ns: int = 0
+    reset_ns: int = 0
+    dsacks: int = 0  # without those that answer a probe
     # What is counted
     rtts: list[int] = field(default_factory=list)
     smoothed_rtt_ns: int = 0  # RFC 6298 section 2
@@ -372,6 +409,7 @@ class Connection:
     syn_ns: int = 0
     handshake_rtt_ns: int = -1  # where copies are not counted
     has_syn_twice: bool = False
+    began_ns: int = 0  # the capture
     syn: bool = False
     syn_ack: bool = False
     acknowledged: bool = False
@@ -408,6 +446,8 @@ class Connection:
             if once and self.has_syn_twice and self.syn and self.syn_ack and not self.acknowledged and segment.ack == 1:
                 self.handshake_rtt_ns = max(segment.time_ns - self.syn_ns, -1)
             self.acknowledged |= self.syn or self.syn_ack
+        elif segment.has(ACK) and segment.start > 0 and (segment.size or segment.has(FIN) or segment.advanced):
+            self.acknowledged |= self.syn_ack  # the server goes on: the client's ACK has reached it
 
     @property
     def only_syn(self) -> bool:
@@ -425,9 +465,12 @@ def judge(packets: Iterable[Packet]) -> Verdict:
     events: list[Event] = []
     connections: dict[int, Connection] = {}
     latest: dict[tuple[object, ...], Connection] = {}
-    copies, sources, legs = Copies(), Sources(), Legs()
+    copies, sources, servers, legs = Copies(), Sources(), Servers(), Legs()
     previous: Packet | None = None
+    began_ns = latest_ns = 0
     for packet in packets:
+        began_ns = packet["time_ns"] if previous is None else began_ns
+        latest_ns = packet["time_ns"] if previous is None else max(latest_ns, packet["time_ns"])
         back = previous["time_ns"] - packet["time_ns"] if previous else 0
         if previous and packet["interface"] == previous["interface"] and 0 < back <= HOUR:
             events.append(Event(packet["frame"], "clock_regression", value=back))
@@ -441,6 +484,7 @@ def judge(packets: Iterable[Packet]) -> Verdict:
         if packet["flow"] not in connections:
             latest[tuple_] = Connection(packet["flow"], latest.get(tuple_), events)
             connections[packet["flow"]] = latest[tuple_]
+            latest[tuple_].began_ns = began_ns
             root = legs.look(packet)
             latest[tuple_].root = None if root is None else connections[root]
         connection = connections[packet["flow"]]
@@ -450,15 +494,19 @@ def judge(packets: Iterable[Packet]) -> Verdict:
             connection, packet = connection.root, untranslated(packet, connection.root)
             connection.follow(packet)
         if packet["stop"] in ("decoded", "truncated") and "fragment" not in packet["layers"]:
-            observe(packet, connection, copies, sources, is_direct)
+            observe(packet, connection, copies, sources, servers, is_direct)
     for connection in connections.values():
         for end in connection.ends:
             while end.doubts:
                 settle(end.doubts[0], end, connection, copies)
+    succeeded = {connection.before.number for connection in connections.values() if connection.before}
+    handshakes = known_handshakes(connections.values())
     for connection in connections.values():
-        if connection.root is None:
-            say_unanswered(connection)
-    flows = {number: columns_of(connection) for number, connection in connections.items()}
+        is_over = connection.number in succeeded
+        say_late(connection, is_over, latest_ns, handshakes, servers)
+    flows = {
+        number: columns_of(connection, number in succeeded, latest_ns) for number, connection in connections.items()
+    }
     ends = [end for connection in connections.values() for end in connection.ends]
     most_holes = max([end.most_holes for end in ends], default=0)
     most_blocks = max([end.most_blocks for end in ends], default=0)
@@ -474,7 +522,9 @@ def untranslated(packet: Packet, root: Connection) -> Packet:
     return {**packet, "src": src, "src_port": src_port, "dst": dst, "dst_port": dst_port}
 
 
-def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sources, is_direct: bool) -> None:
+def observe(
+    packet: Packet, connection: Connection, copies: Copies, sources: Sources, servers: Servers, is_direct: bool
+) -> None:
     """One packet: a copy of another, or something new. `is_direct` unless it passed on the far side of a NAT."""
     end_of = sender(packet)
     me, other = connection.ends[end_of], connection.ends[1 - end_of]
@@ -507,9 +557,11 @@ def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sou
         return
     segment = placed(packet, end_of, me, other, connection)
     judge_past_nat(segment, other, connection, is_direct)
-    understand(segment, me, other, connection, sources, copies)
+    understand(segment, me, other, connection, sources, servers, copies)
     if not me.heard:
         me.heard, me.tap = True, place_of(packet)
+    if not segment.has(RST):
+        me.ttls.append(packet["ttl"])
     if me.last_ns is not None:
         me.idle_ns = max(me.idle_ns, segment.time_ns - me.last_ns)
     me.last_ns, me.last_frame = segment.time_ns, segment.frame
@@ -548,7 +600,15 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
     return segment
 
 
-def understand(segment: Segment, me: End, other: End, connection: Connection, sources: Sources, copies: Copies) -> None:
+def understand(
+    segment: Segment,
+    me: End,
+    other: End,
+    connection: Connection,
+    sources: Sources,
+    servers: Servers,
+    copies: Copies,
+) -> None:
     """Everything that a segment means, in order: whose it is, what it carries, what it acknowledges, what it offers."""
     if is_stray(segment, me, connection):
         connection.say(me, "stray")
@@ -558,13 +618,13 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
         judge_reset(segment, me, other, connection)
         return
     if is_wild(segment, me, other):
-        me.offence = segment.frame
+        me.offence, me.offence_repeats = segment.frame, False
         return
     if is_offence(segment, me, other, connection):
-        me.offence = segment.frame
+        me.offence, me.offence_repeats = segment.frame, False
     if segment.has(SYN):
         connection.write("h" if segment.has(ACK) else "s", segment.end_of)
-        judge_syn(segment, me, other, connection)
+        judge_syn(segment, me, other, connection, servers)
         if not segment.has(ACK):
             judge_source(segment, me, connection, sources)
     elif segment.has(ACK) and not segment.takes_up_numbers:
@@ -595,8 +655,11 @@ def understand(segment: Segment, me: End, other: End, connection: Connection, so
     judge_timestamps(segment, me, other, connection)
     remember_timestamps(segment, me, other)
     judge_congestion(segment, me, other, connection)
+    judge_who_answered(segment, me, other, connection)
+    if segment.has(FIN):
+        me.fins += 1
     if segment.has(FIN) and not me.fin and segment.end >= me.next:
-        me.fin = segment.end - 1
+        me.fin, me.fin_ns = segment.end - 1, segment.time_ns
     me.answered_syn |= segment.has(SYN) and segment.has(ACK)
     connection.handshake(segment)
 
@@ -800,7 +863,10 @@ class Copies:
 # The handshake
 
 
-def judge_syn(segment: Segment, me: End, other: End, connection: Connection) -> None:
+Servers = dict[tuple[str, int, int], bool]  # address, port and TTL of those that granted options
+
+
+def judge_syn(segment: Segment, me: End, other: End, connection: Connection, servers: Servers) -> None:
     """What the two ends offer and agree on."""
     packet, options = segment.packet, segment.packet["options"]
     if me.syns == 0 or not segment.has(ACK):
@@ -818,10 +884,11 @@ def judge_syn(segment: Segment, me: End, other: End, connection: Connection) -> 
             connection.say(me, "fast_open", "used", value=segment.size)
     elif not me.syns and not other.syns and congestion == ECE:  # it agrees on what was not captured
         me.ecn = other.ecn = "agreed"
+    elif me.syns and segment.start == 0 and connection.acknowledged:
+        judge_repeated_syn_ack(segment, me, other, connection)
     elif not me.syns and other.syns:
-        had_all = {"window_scale", "sack_permitted"} <= other.options
-        if had_all and not options & {"window_scale", "sack_permitted", "timestamps"}:
-            connection.say(me, "syn_cookie")
+        if packet["stop"] != "truncated" and not other.syn_was_cut:
+            judge_grants(segment, me, other, connection, servers)
         if other.ecn == "asked" and congestion == ECE:
             me.ecn = other.ecn = "agreed"
             connection.say(me, "ecn_negotiated")
@@ -830,7 +897,9 @@ def judge_syn(segment: Segment, me: End, other: End, connection: Connection) -> 
         if "fast_open" in other.options and other.next > 1:
             connection.say(me, "fast_open", "accepted" if segment.ack > 1 else "refused", value=other.next - 1)
     me.syns += 1
-    me.syn_frame = segment.frame
+    me.syn_frame, me.syn_ns, me.syn_id = segment.frame, segment.time_ns, segment.ip_id
+    if segment.has(ACK):
+        me.syn_ttl = packet["ttl"]
     me.syn_was_cut |= packet["stop"] == "truncated"
     if other.syns and not me.syn_was_cut and not other.syn_was_cut:
         me.scale_known = other.scale_known = True
@@ -838,11 +907,112 @@ def judge_syn(segment: Segment, me: End, other: End, connection: Connection) -> 
             me.scale = other.scale = 0
 
 
-def say_unanswered(connection: Connection) -> None:
-    """At the end of the capture: nobody answered."""
-    if state_of(what_was_seen(connection.packets, connection.client), connection.client) == "unanswered":
-        client = connection.ends[connection.client]
-        connection.events.append(Event(client.syn_frame, "syn_unanswered", value=client.syns))
+def judge_grants(segment: Segment, me: End, other: End, connection: Connection, servers: Servers) -> None:
+    """Which options of the SYN the answer grants."""
+    server = server_of(segment.packet)
+    if segment.packet["options"] & OPTIONS:
+        servers[server] = True
+    elif {"window_scale", "sack_permitted"} <= other.options:
+        if server in servers:
+            connection.say(me, "syn_cookie")
+        else:
+            connection.say(me, "options_refused", "stack" if "timestamps" in other.options else "stack_or_cookie")
+
+
+def server_of(packet: Packet) -> tuple[str, int, int]:
+    """Who sends the SYN-ACK: from another distance it is another."""
+    return packet["src"], packet["src_port"], packet["ttl"]
+
+
+def judge_repeated_syn_ack(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """Its ACK had been captured."""
+    since = segment.time_ns - me.progress_ns
+    cause = "ack_lost" if other.next > 1 else "deferred"
+    if other.rtts and since < other.shortest_rtt_ns:
+        cause = "crossed"
+    connection.say(me, "syn_ack_again", cause, me.syn_frame, since)
+    me.offence, me.offence_repeats = segment.frame, True
+
+
+def hops(ttl: int) -> int:
+    """Routers passed, if it began at the next of the usual values."""
+    return min(start for start in (32, 64, 128, 255) if start >= ttl) - ttl
+
+
+def are_apart(ttl: int, other: int) -> bool:
+    """Whatever they began at: do they come from places that far from each other?"""
+    return abs(ttl - other) > FEW_HOPS and abs(hops(ttl) - hops(other)) > FEW_HOPS
+
+
+def judge_who_answered(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """Somebody else than the server, by what comes behind the handshake."""
+    packet = segment.packet
+    if segment.has(SYN | RST):
+        return
+    if me.syn_ttl and segment.size and not me.was_compared:
+        me.was_compared = True
+        if are_apart(me.syn_ttl, packet["ttl"]):
+            me.box_hops = hops(me.syn_ttl)
+            connection.say(me, "syn_ack_by_middlebox", "ttl", me.syn_frame, me.box_hops)
+    is_last = connection.syn and connection.syn_ack and not connection.acknowledged
+    is_last = is_last and segment.end_of == connection.client
+    if is_last and me.syn_id == other.syn_id >= COUNTED_IDS and segment.ip_id not in (0, me.syn_id):
+        other.box_hops = hops(other.syn_ttl)
+        connection.say(me, "syn_ack_by_middlebox", "ip_id", other.syn_frame, other.box_hops)
+
+
+# At the end of the capture
+
+
+def known_handshakes(connections: Iterable[Connection]) -> Handshakes:
+    """The longest between each two addresses."""
+    known: Handshakes = {}
+    for connection in connections:
+        pair = frozenset((connection.packets[0]["src"], connection.packets[0]["dst"]))
+        rtt = handshake_rtt_ns(connection.packets, connection.client)
+        if rtt >= 0:
+            known[pair] = max(known.get(pair, 0), rtt)
+    return known
+
+
+def say_late(connection: Connection, succeeded: bool, latest_ns: int, handshakes: Handshakes, servers: Servers) -> None:
+    """What nothing can change any more."""
+    packets, client = connection.packets, connection.client
+    opening = is_opening(packets, succeeded, latest_ns, handshakes)
+    me = connection.ends[client]
+    is_unanswered = state_of(what_was_seen(packets, client), client, opening) == "unanswered"
+    if is_unanswered and connection.root is None:
+        connection.events.append(Event(me.syn_frame, "syn_unanswered", value=me.syns))
+    server = connection.ends[1 - client]
+    if any(end.counts.get("options_refused") for end in connection.ends):
+        end = ends(packets[0])[1 - client]
+        if (*end, server.syn_ttl) in servers:
+            connection.events.append(Event(server.syn_frame, "syn_cookie"))
+    for me, other in (connection.ends, connection.ends[::-1]):
+        is_silent = not other.heard or (other.last_ns or 0) < me.fin_ns
+        if me.fins >= FINS and me.una <= me.fin and is_silent and not (me.reset or other.reset):
+            connection.events.append(Event(me.last_frame, "fin_unanswered", value=me.fins))
+    for me, other in (connection.ends, connection.ends[::-1]):
+        closed_ns = still_closed_ns(me, connection, succeeded, latest_ns)
+        if closed_ns >= SECOND:
+            how = what_was_done(me, other)
+            connection.events.append(Event(me.shut_frame, "window_never_reopened", how, 0, closed_ns))
+
+
+def still_closed_ns(me: End, connection: Connection, succeeded: bool, latest_ns: int) -> int:
+    """For how long its window has been closed when the capture ends, or the connection is over."""
+    seen = what_was_seen(connection.packets, connection.client)
+    if len(seen.fins) == 2 or seen.reset_by is not None or succeeded:
+        latest_ns = max(packet["time_ns"] for packet in connection.packets)
+    return max(latest_ns - me.shut_ns, 0) if me.shut_frame else 0
+
+
+def what_was_done(me: End, other: End) -> str:
+    """By the other end, about a window that is still closed."""
+    last_ns = max(other.sent_ns, other.probe_ns)
+    if last_ns > me.shut_ns + me.shortest_rtt_ns + other.shortest_rtt_ns:
+        return "unanswered" if (me.last_ns or 0) < last_ns else "probed"
+    return "invalid_probes" if other.vain_probes >= IN_VAIN else "unprobed"
 
 
 # Resets, strangers and the end
@@ -857,13 +1027,56 @@ def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -
     elif not connection.is_open:
         connection.say(me, "reset_in_handshake")
     elif not (me.reset or other.reset or both_closed(me, other)):
-        answers = other.last_frame > me.last_frame and segment.start == me.una
-        if answers and not segment.has(ACK) and not me.fin:
-            connection.say(me, "half_open")
-        connection.say(me, "reset", reset_cause(segment, me, other), value=max(other.next - other.una, 0))
+        if is_of_middlebox(segment, me):
+            me.box_hops = hops(segment.packet["ttl"])
+            connection.say(me, "reset_by_middlebox", "", me.last_frame, me.box_hops)
+        else:
+            judge_ending(segment, me, other, connection)
     if segment.start != me.next and me.una < segment.start <= other.highest_edge:
-        me.offence = segment.frame
-    me.reset = True
+        me.offence, me.offence_repeats = segment.frame, False
+    if not me.reset:
+        me.reset, me.reset_ns = True, segment.time_ns
+
+
+def is_of_middlebox(segment: Segment, me: End) -> bool:
+    """Was it sent nearer than all else of its end, and does it not know what that end knows?"""
+    ttl = segment.packet["ttl"]
+    low, high = min(me.ttls, default=0), max(me.ttls, default=0)
+    if not me.ttls or low <= ttl <= high or not (are_apart(ttl, low) and are_apart(ttl, high)):
+        return False
+    if hops(ttl) >= min(hops(low), hops(high)):
+        return False
+    other_count = segment.ip_id and me.ip_id and abs(id_steps(segment.ip_id, me.ip_id)) >= NEAR_IDS
+    other_window = segment.packet["window"] and segment.window != me.window
+    return bool(other_count or other_window or segment.start != me.next)
+
+
+def judge_ending(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """Does it end something, or was that ending anyway?"""
+    theirs, mine = outstanding(other, segment.ack if segment.has(ACK) else 0), outstanding(me, 0)
+    cause, was_open = reset_cause(segment, me, other), True
+    is_early = (
+        connection.is_open and not connection.acknowledged and segment.time_ns - connection.began_ns < 60 * SECOND
+    )
+    if not me.heard and (is_early or not other.heard):
+        cause, was_open = "begun_before", False
+    elif cause == "after_fin":
+        was_open = max(theirs, mine) > CLOSING_BYTES
+    elif cause != "out_of_window" and other.fin and not theirs and not mine:
+        cause, was_open = "unread_data" if cause == "unread_data" else "after_fin_of_other", False
+    if not was_open:
+        connection.say(me, "closing_reset", cause, value=theirs)
+        return
+    answers = other.last_frame > me.last_frame and segment.start == me.una
+    is_silent = me.last_ns is None or segment.time_ns - me.last_ns >= SECOND
+    if answers and is_silent and not segment.has(ACK) and not me.fin:
+        connection.say(me, "half_open")
+    connection.say(me, "reset", cause, value=max(other.next - other.una, 0))
+
+
+def outstanding(me: End, ack: int) -> int:
+    """Bytes of data that nobody has acknowledged, this segment included."""
+    return max(min(me.next, me.fin or me.next) - max(me.una, ack), 0)
 
 
 def both_closed(me: End, other: End) -> bool:
@@ -930,7 +1143,8 @@ def judge_challenge(segment: Segment, me: End, other: End, connection: Connectio
     """An ACK without news right behind such a segment."""
     related, other.offence = other.offence, 0
     if related and segment.is_empty and segment.ack == segment.una and segment.start == me.next:
-        connection.say(me, "challenge_ack", "", related)
+        kind = "syn_ack_again_answer" if other.offence_repeats else "challenge_ack"
+        connection.say(me, kind, "", related)
 
 
 def judge_after_close(segment: Segment, me: End, other: End, connection: Connection) -> None:
@@ -938,7 +1152,8 @@ def judge_after_close(segment: Segment, me: End, other: End, connection: Connect
     if segment.size == 0 or segment.end <= me.next:
         return
     beyond_fin = me.fin and segment.end > me.fin + 1
-    if beyond_fin or (other.fin and other.reset):
+    crossing_ns = 200 * MILLISECOND + me.shortest_rtt_ns + other.shortest_rtt_ns
+    if beyond_fin or (other.fin and other.reset and segment.time_ns > other.reset_ns + crossing_ns):
         connection.say(me, "data_after_close", value=segment.size)
 
 
@@ -1202,7 +1417,8 @@ def judge_sack(segment: Segment, me: End, other: End, connection: Connection, co
                 cause = "out_of_order" if inside else "old"
                 judge_dsack(segment, me, other, connection, (left, right), cause, copies)
                 continue
-        if left >= right or (right > other.next and other.heard and other.missing == 0):
+        is_bounded = other.heard and me.window_from and me.scale_known
+        if left >= right or (right > max(other.next, me.highest_edge) and is_bounded):
             connection.say(me, "invalid_sack", value=right - left)
         elif right > other.una and segment.ack >= other.una:
             new = other.sacked.add(max(left, other.una), right)
@@ -1230,6 +1446,7 @@ def judge_dsack(
     """Something arrived twice: then a retransmission of it was not needed, or the network has made two of it."""
     sent = other.find_again(*block)
     size = block[1] - block[0]
+    me.dsacks += not other.probe
     connection.say(me, "dsack", cause, sent.last_frame if sent else 0, size)
     if sent and not sent.needless:
         sent.needless = True
@@ -1279,6 +1496,8 @@ def judge_probe(segment: Segment, me: End, other: End, connection: Connection) -
         elif segment.size == 0 and segment.start == me.una - 1:
             cause = "empty"
         else:
+            if segment.size == 0:
+                judge_vain_probe(segment, me, other, connection)
             return ""
         if me.probe == "probe":
             since = segment.time_ns - me.probe_ns
@@ -1292,6 +1511,23 @@ def judge_probe(segment: Segment, me: End, other: End, connection: Connection) -
         return ""
     me.probe_frame, me.probe_ns = segment.frame, segment.time_ns
     return me.probe
+
+
+def judge_vain_probe(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """Nothing that a receiver need answer, at growing intervals."""
+    nothing_new = segment.start == me.next == me.una and segment.ack == other.una and segment.window == me.window
+    if not segment.has(ACK) or not nothing_new:
+        return
+    gap = segment.time_ns - max(me.last_ns or 0, other.last_ns or 0)
+    if other.last_frame > me.last_frame:
+        me.vain_probes = int(gap >= 100 * MILLISECOND)
+    else:
+        grows = gap > me.vain_gap_ns + me.vain_gap_ns // 2
+        is_steady = me.vain_probes >= IN_VAIN and gap >= me.vain_gap_ns - me.vain_gap_ns // 8
+        me.vain_probes = me.vain_probes + 1 if grows or is_steady else 1
+    me.vain_gap_ns = gap
+    if me.vain_probes >= IN_VAIN:
+        connection.say(me, "window_probe_invalid", "", me.last_frame, gap)
 
 
 def judge_answer(segment: Segment, me: End, other: End, connection: Connection) -> bool:
@@ -1311,14 +1547,21 @@ def judge_full(segment: Segment, me: End, other: End, connection: Connection) ->
     """Nothing is left of an open window."""
     if segment.size and other.scale_known and other.window > 0 and segment.end >= other.highest_edge:
         connection.say(me, "window_full", value=other.window)
+        again = me.filled_window >= other.window and other.highest_edge > me.filled_edge
+        if again and not me.is_limited:
+            me.is_limited = True
+            connection.say(me, "window_limited", value=other.window)
+        me.filled_edge, me.filled_window = other.highest_edge, max(me.filled_window, other.window)
 
 
 def judge_window(segment: Segment, me: End, other: End, connection: Connection) -> None:
     """The window that it offers, against the one before."""
     if segment.has(RST) or segment.ack < segment.una or segment.late:
         return
-    if not segment.has(SYN | FIN):
-        judge_shut(segment, me, connection)
+    sent = min(other.next, other.fin or other.next)
+    has_all = bool(other.fin) and segment.ack >= other.fin  # that will ever come
+    if not segment.has(SYN):
+        judge_shut(segment, me, other, connection, sent, has_all)
     moved = segment.ack + segment.window - me.edge
     if moved > 0:
         other.news_ns = segment.time_ns
@@ -1327,8 +1570,12 @@ def judge_window(segment: Segment, me: End, other: End, connection: Connection) 
         if moved > 0 and pure and (me.window_from == "segment" or not me.syns):
             connection.say(me, "window_update", value=moved)
         step = 2**me.scale  # a window is rounded down to it
-        if moved <= -step and me.scale_known and me.window_from == "segment" and not segment.has(SYN):
-            connection.say(me, "window_shrunk", value=-moved)
+        if moved <= -step and me.scale_known and not segment.has(SYN) and not has_all:
+            beyond = sent - segment.ack - segment.window
+            if me.window_from == "segment" or segment.window == 0 or beyond > 0:
+                connection.say(me, "window_shrunk", value=-moved)
+            if beyond > 0 and segment.ack + segment.window < me.highest_edge:
+                connection.say(me, "sent_beyond_window", value=beyond)
     me.window_from = "SYN" if segment.has(SYN) else "segment"
     me.window, me.edge = segment.window, segment.ack + segment.window
     me.highest_edge = max(me.highest_edge, me.edge)
@@ -1336,16 +1583,19 @@ def judge_window(segment: Segment, me: End, other: End, connection: Connection) 
         me.windows.append(segment.window)
 
 
-def judge_shut(segment: Segment, me: End, connection: Connection) -> None:
-    """It shuts, or opens again."""
-    if segment.window == 0 and not me.shut_frame:
-        connection.say(me, "zero_window")
-        connection.write("w", segment.end_of)
-        me.shut_frame, me.shut_ns = segment.frame, segment.time_ns
-        me.zero_windows += 1
-    elif segment.window and me.shut_frame:
+def judge_shut(segment: Segment, me: End, other: End, connection: Connection, sent: int, has_all: bool) -> None:
+    """It shuts, or opens again. A FIN shuts nothing, and opens it only where nothing waits outside."""
+    if segment.window == 0 and not has_all:
+        if not me.shut_frame and not segment.has(FIN):
+            connection.say(me, "zero_window")
+            connection.write("w", segment.end_of)
+            me.shut_frame, me.shut_ns = segment.frame, segment.time_ns
+            me.zero_windows += 1
+            other.vain_probes = 0
+    elif me.shut_frame and (not segment.has(FIN) or sent <= segment.ack):
         me.shuts.append(max(segment.time_ns - me.shut_ns, 0))
-        connection.say(me, "zero_window_end", "", me.shut_frame, me.shuts[-1])
+        if segment.window:
+            connection.say(me, "zero_window_end", "", me.shut_frame, me.shuts[-1])
         me.shut_frame = 0
 
 
@@ -1392,7 +1642,8 @@ def judge_timestamps(segment: Segment, me: End, other: End, connection: Connecti
             connection.say(me, "tsval_regression", value=back)
     if segment.has(ACK) and other.tsval is not None and segment.tsecr and other.missing == 0:
         beyond = ahead(segment.tsecr, other.tsval)
-        if beyond > 0 or (other.syns and ahead(segment.tsecr, other.first_tsval) < 0):
+        possible = max(segment.time_ns - (other.last_ns or 0), 0) // FASTEST_TICK_NS + 1000  # in an ACK not captured
+        if beyond > possible or (beyond <= 0 and other.syns and ahead(other.first_tsval, segment.tsecr) > 130_000):
             connection.say(me, "tsecr_never_sent", value=beyond)
 
 
@@ -1413,7 +1664,8 @@ class Source(NamedTuple):
 
     tsval: int
     time_ns: int
-    clocks: tuple[int, ...]  # offsets between timestamps and time that were seen
+    place: int | None  # of its clock, which is the offset between timestamp and time
+    clocks: list[tuple[int, int]]  # those that were seen, and how many connections showed each, up to 2
 
 
 Sources = dict[tuple[str, str], Source]
@@ -1426,12 +1678,30 @@ def judge_source(segment: Segment, me: End, connection: Connection, sources: Sou
     key = (segment.packet["src"], segment.packet["dst"])
     last = sources.get(key)
     clock = ahead(segment.tsval, segment.time_ns // MILLISECOND)
-    clocks = last.clocks if last else ()
-    if len(clocks) < 8 and all(abs(ahead(clock, known)) >= 1000 for known in clocks):
-        clocks = (*clocks, clock)
-    if last and ahead(last.tsval, segment.tsval) > 1 and 0 <= segment.time_ns - last.time_ns < 60 * SECOND:
-        connection.say(me, "tw_recycle", value=len(clocks))
-    sources[key] = Source(segment.tsval, segment.time_ns, clocks)
+    clocks = last.clocks if last else []
+    place = place_of_clock(clock, clocks)
+    if place is not None and me.syns == 1:
+        clocks[place] = (clocks[place][0], min(clocks[place][1] + 1, 2))
+    if last and place is not None and last.place is not None and place != last.place:
+        is_lower = ahead(last.tsval, segment.tsval) > 1 and 0 <= segment.time_ns - last.time_ns < 60 * SECOND
+        if is_lower and clocks[place][1] == clocks[last.place][1] == 2:
+            connection.say(me, "tw_recycle", value=sum(count == 2 for _, count in clocks))
+    sources[key] = Source(segment.tsval, segment.time_ns, place, clocks)
+
+
+def place_of_clock(clock: int, clocks: list[tuple[int, int]]) -> int | None:
+    """Where it stands among those that were seen; a new one takes a place that belongs to one connection only."""
+    for place, (known, _) in enumerate(clocks):
+        if abs(ahead(clock, known)) < 1000:
+            return place
+    if len(clocks) < 8:
+        clocks.append((clock, 0))
+        return len(clocks) - 1
+    free = [place for place, (_, count) in enumerate(clocks) if count < 2]
+    if not free:
+        return None
+    clocks[free[-1]] = (clock, 0)
+    return free[-1]
 
 
 # Congestion
@@ -1452,9 +1722,9 @@ def judge_congestion(segment: Segment, me: End, other: End, connection: Connecti
 # Columns of the flow
 
 
-def columns_of(connection: Connection) -> dict[str, int | str]:
+def columns_of(connection: Connection, succeeded: bool, latest_ns: int) -> dict[str, int | str]:
     """Columns of `FLOWS` by name."""
-    client, last_ns = connection.client, max(packet["time_ns"] for packet in connection.packets)
+    client = connection.client
     letters = [letter.upper() if end == client else letter for letter, end in connection.letters]
     columns: dict[str, int | str] = {"history": "".join(letters[:20])}
     if connection.has_syn_twice and connection.handshake_rtt_ns >= 0:  # else the tracker says how long it took
@@ -1464,7 +1734,9 @@ def columns_of(connection: Connection) -> dict[str, int | str]:
         ("client", connection.ends[client], connection.ends[1 - client]),
         ("server", connection.ends[1 - client], connection.ends[client]),
     ):
-        columns |= {f"{side}_{name}": value for name, value in columns_of_end(me, other, last_ns).items()}
+        closed_ns = still_closed_ns(me, connection, succeeded, latest_ns)
+        columns |= {f"{side}_{name}": value for name, value in columns_of_end(me, other, closed_ns).items()}
+        columns[f"{side}_window_closed"] = what_was_done(me, other) if me.shut_frame else ""
         counted = [
             packet
             for packet in connection.packets
@@ -1478,10 +1750,10 @@ def columns_of(connection: Connection) -> dict[str, int | str]:
     return columns
 
 
-def columns_of_end(me: End, other: End, last_ns: int) -> dict[str, int]:
+def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int]:
     """Columns of one side, without its name."""
     has_sent_fin = 0 < me.fin < me.next
-    shuts = [*me.shuts, *([max(last_ns - me.shut_ns, 0)] if me.shut_frame else [])]
+    shuts = [*me.shuts, *([closed_ns] if me.shut_frame else [])]
     return {
         "unique_bytes": max(max(me.next - 1, 0) - has_sent_fin - me.hole_bytes, 0),
         "missing_bytes": me.missing,
@@ -1492,7 +1764,7 @@ def columns_of_end(me: End, other: End, last_ns: int) -> dict[str, int]:
         "out_of_order": me.counts.get("reordering", 0),
         "duplicate_acks": me.counts.get("duplicate_ack", 0),
         "sack_blocks": me.sack_blocks,
-        "dsacks": me.counts.get("dsack", 0),
+        "dsacks": me.dsacks,
         "copies": me.copies,
         "in_flight_max": max([0, *me.in_flight]),
         "window_min": min(me.windows, default=-1),
@@ -1500,6 +1772,8 @@ def columns_of_end(me: End, other: End, last_ns: int) -> dict[str, int]:
         "zero_windows": me.zero_windows,
         "zero_window_ns": sum(shuts),
         "zero_window_longest_ns": max([0, *shuts]),
+        "window_closed_ns": closed_ns,
+        "middlebox_hops": me.box_hops,
         "idle_longest_ns": me.idle_ns,
         "largest_segment": max(me.payloads, default=0),
         "super_segments": me.supers,

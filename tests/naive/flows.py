@@ -12,6 +12,9 @@ from itertools import pairwise
 from typing import Any
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIRST_TIMER_NS = 10**9  # of a SYN, before anything is known of the way
+SHORTEST_TIMER_NS = 2 * 10**8
+FAR = 2**30
 
 Packet = dict[str, Any]
 Flow = dict[str, Any]
@@ -25,6 +28,8 @@ class Conversation:
     previous: int = -1
     since_previous_ns: int = 0
     succeeded: bool = False  # another one took over its addresses and ports
+    timed: bool = False  # its handshake is over
+    opening: bool = False  # too little was captured to tell how its handshake went on
     packets: list[Packet] = field(default_factory=list)
 
     @property
@@ -40,8 +45,11 @@ def flows_of(packets: Iterable[Packet], max_flows: int | None = None) -> tuple[l
     """
     every: list[Conversation] = []
     left: list[int] = []
+    latest_ns: int | None = None
+    handshakes: Handshakes = {}
     there: dict[tuple[object, ...], list[Conversation]] = {}  # those that are followed, by addresses and ports
     for packet in packets:
+        latest_ns = packet["time_ns"] if latest_ns is None else max(latest_ns, packet["time_ns"])
         packet["flow"], packet["direction"] = -1, 0
         if not is_followed(packet):
             continue
@@ -50,6 +58,7 @@ def flows_of(packets: Iterable[Packet], max_flows: int | None = None) -> tuple[l
             followed = [each for known in there.values() for each in known]
             for gone in sorted(followed, key=worth)[: max(1, max_flows // 4)]:
                 there[key_of(gone.packets[0])].remove(gone)
+                gone.opening = is_opening(gone.packets, gone.succeeded, latest_ns, handshakes)
                 left.append(gone.number)
         known = there.setdefault(key, [])
         if begins(packet, known):
@@ -64,6 +73,10 @@ def flows_of(packets: Iterable[Packet], max_flows: int | None = None) -> tuple[l
         conversation.packets.append(packet)
         client, _ = client_and_roles(conversation.packets)
         packet["flow"], packet["direction"] = conversation.number, int(sender(packet) != client)
+        note_handshake(conversation, handshakes)
+    for conversation in every:
+        if conversation.number not in left:
+            conversation.opening = is_opening(conversation.packets, conversation.succeeded, latest_ns or 0, handshakes)
     return [flow_row(conversation) for conversation in every], left
 
 
@@ -201,7 +214,7 @@ def flow_row(conversation: Conversation) -> Flow:
         "previous": conversation.previous,
         "since_previous_ns": conversation.since_previous_ns,
         "handshake_rtt_ns": handshake_rtt_ns(packets, client) if is_tcp else -1,
-        "state": state_of(seen, client) if is_tcp else "",
+        "state": state_of(seen, client, conversation.opening) if is_tcp else "",
         "completeness": completeness_of(seen) if is_tcp else "",
         "history": history_of(packets, client) if is_tcp else "",
     }
@@ -288,13 +301,15 @@ class Seen:
 def what_was_seen(packets: list[Packet], client: int) -> Seen:
     """Handshake and end of a connection."""
     seen = Seen()
-    for packet in packets:
+    for number, packet in enumerate(packets):
         if is_syn_ack(packet):  # the server goes on, whatever was reset before
             seen.syn_ack, seen.reset_by = True, None
         elif is_syn(packet):
             seen.syn = True
         elif seen.syn or seen.syn_ack:
             seen.acknowledged = seen.acknowledged or acknowledges(packet, client)
+            if seen.syn_ack and not seen.acknowledged and sender(packet) != client:
+                seen.acknowledged = shows_handshake(packet, packets[:number])
         if packet["flags"] & FIN and sender(packet) not in seen.fins:
             seen.fins.append(sender(packet))
         if packet["flags"] & RST and len(seen.fins) < 2 and seen.reset_by is None:
@@ -302,8 +317,49 @@ def what_was_seen(packets: list[Packet], client: int) -> Seen:
     return seen
 
 
-def state_of(seen: Seen, client: int) -> str:
-    """How the connection stands."""
+def shows_handshake(packet: Packet, before: list[Packet]) -> bool:
+    """Does the server, behind its SYN-ACK, send what it sends to a client whose ACK it has got?"""
+    server = sender(packet)
+    base, other = base_sequence(server, before), base_sequence(1 - server, before)
+    if packet["flags"] & (RST | ACK) != ACK or base is None or (packet["seq"] - base) % 2**32 >= FAR:
+        return False
+    beyond = other is not None and 1 < (packet["ack"] - other) % 2**32 < FAR
+    return bool(packet["payload_len"] or packet["flags"] & FIN or beyond)
+
+
+Handshakes = dict[frozenset[str], int]  # the longest between two addresses, in ns
+
+
+def note_handshake(conversation: Conversation, handshakes: Handshakes) -> None:
+    """If its last packet is the first behind a SYN with which the client acknowledges: how long the handshake took."""
+    *before, packet = conversation.packets
+    client, _ = client_and_roles(conversation.packets)
+    if conversation.timed or packet["ip_proto"] != 6 or not acknowledges(packet, client):
+        return
+    conversation.timed = any(earlier["flags"] & SYN for earlier in before)
+    rtt = handshake_rtt_ns(conversation.packets, client)
+    if rtt >= 0:
+        pair = frozenset((packet["src"], packet["dst"]))
+        handshakes[pair] = max(handshakes.get(pair, 0), rtt)
+
+
+def is_opening(packets: list[Packet], succeeded: bool, latest_ns: int, handshakes: Handshakes) -> bool:
+    """Has too little been captured, up to now, to tell how its handshake went on?"""
+    client, _ = client_and_roles(packets)
+    seen = what_was_seen(packets, client)
+    if packets[0]["ip_proto"] != 6 or not seen.opening or seen.fins or seen.reset_by is not None or succeeded:
+        return False
+    syns = [[packet for packet in packets if kind(packet)] for kind in (is_syn, is_syn_ack)]
+    if len(syns[1]) == 1 and all(sender(packet) != client for packet in packets):
+        return True  # only the server was captured, which asks again if it is not answered
+    waits_since = max((sent[0] for sent in syns if sent), key=lambda packet: packets.index(packet))
+    rtt = handshakes.get(frozenset((packets[0]["src"], packets[0]["dst"])))
+    timer = FIRST_TIMER_NS if rtt is None else max(rtt + SHORTEST_TIMER_NS, 3 * rtt)
+    return bool(latest_ns - waits_since["time_ns"] < timer)
+
+
+def state_of(seen: Seen, client: int, opening: bool) -> str:
+    """How the connection stands; `opening`: nobody can tell how its handshake went on."""
     if seen.reset_by == client:
         return "reset_by_client"
     if seen.reset_by is not None:
@@ -311,7 +367,7 @@ def state_of(seen: Seen, client: int) -> str:
     if seen.fins:
         return "closed" if len(seen.fins) == 2 else "half_closed"
     if seen.opening:
-        return "half_open" if seen.syn_ack else "unanswered"
+        return "opening" if opening else "half_open" if seen.syn_ack else "unanswered"
     return "open"
 
 

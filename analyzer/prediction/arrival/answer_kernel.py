@@ -35,7 +35,7 @@ WANT_ZERO_WINDOW = NUMBER["TcpExtTCPWantZeroWindowAdv"]
 
 
 @part
-def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -> None:
+def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any) -> None:
     """tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was."""
     side = 1 - np.int64(row["direction"])
     own["bare_ns"][side] = 0
@@ -58,11 +58,11 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any, used: Any) -
         ]:  # the next hole: this segment is the first of those answered at once, or comes before them
             own["counted_at"][side], own["counted"][side] = own["next"][side], 1
     elif found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
-        hold_back(row, own, side, out, used)
+        hold_back(row, own, side, out)
 
 
 @inline
-def hold_back(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+def hold_back(row: Any, own: Any, side: Int, out: Any) -> None:
     """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
     if own["joins"][side] == 2:
         own["counted"][side] = DUPLICATES  # how many were answered at once is not certain any more
@@ -73,7 +73,7 @@ def hold_back(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
     space = np.int64(row["payload_len"]) + (row["flags"] & FIN)
     block = note_block(own, side, left, left + space & 0xFFFFFFFF)
     if block >= BLOCKS_EXPECTED and own["held"][side] > 0:
-        saved(row, own, side, np.int64(own["held"][side]) - 1, out, used)  # what was held back goes out first
+        saved(row, own, side, np.int64(own["held"][side]) - 1, out)  # what was held back goes out first
         own["early"][side] = 1
     elif own["counted"][side] < DUPLICATES:
         own["counted"][side] += 1
@@ -84,7 +84,7 @@ def hold_back(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
 
 
 @part
-def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
+def answer_sent(row: Any, talk: Any, own: Any, out: Any) -> None:
     """tcp_event_ack_sent(), tcp_delack_timer_handler(), tcp_select_window(): a segment of the host; called before arrival_sent()."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
@@ -92,7 +92,8 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
         own["told"][side] = row["ack"]
         return
     bare = row["payload_len"] == 0 and not flags & FIN
-    compressed(row, own, side, bare, out, used)
+    if own["held"][side] or own["early"][side] or own["doubted"][side]:
+        compressed(row, own, side, bare, out)
     shift = window_shift(own, side)
     unit = 1 << shift
     window = np.int64(row["window"]) << shift
@@ -103,12 +104,12 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any, used: Any) -> None:
         and difference(row["ack"], own["told"][side]) > 0
         and by_timer(row, own, side, moved < unit)
     ):
-        add(row, DELAYED_ACKS, 1, out, used)
+        add(row, DELAYED_ACKS, 1, out)
     own["due_ns"][side] = 0
     own["widest"][side] = max(np.int64(own["widest"][side]), window)
     known = own["scales"][0] and own["scales"][1] and own["mss"][side] > 0  # only what was received takes room
     if known and 0 <= moved < unit and wants_zero(row, own, side):
-        add(row, WANT_ZERO_WINDOW, 1, out, used)  # the right edge stays: what was offered is not taken back
+        add(row, WANT_ZERO_WINDOW, 1, out)  # the right edge stays: what was offered is not taken back
     own["told"][side] = row["ack"]
 
 
@@ -139,7 +140,7 @@ def wants_zero(row: Any, own: Any, side: Int) -> Any:
 
 
 @inline
-def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any, used: Any) -> None:
+def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any) -> None:
     """ACKs that data out of order was owed and that this segment saves; one that answers nothing else is one of them."""
     if own["early"][side] and bare:
         own["early"][side] = 0
@@ -147,14 +148,14 @@ def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any, used: Any) ->
     held = np.int64(own["held"][side])
     if own["bare_ns"][side] and not bare and row["time_ns"] - own["bare_ns"][side] < AT_ONCE_NS:
         held -= 1  # that ACK made room for this data, which went out first
-    saved(row, own, side, held - 1 if bare and not own["direct"][side] else held, out, used)
+    saved(row, own, side, held - 1 if bare and not own["direct"][side] else held, out)
     own["early"][side] = 0
 
 
 @inline
-def saved(row: Any, own: Any, side: Int, many: Int, out: Any, used: Any) -> None:
+def saved(row: Any, own: Any, side: Int, many: Int, out: Any) -> None:
     """So many ACKs were saved, unless segments joined in the backlog."""
     if many > 0:
         least = max(0, many - np.int64(own["doubted"][side]))
-        add_range(row, ACK_COMPRESSED, many, least, many, out, used)
+        add_range(row, ACK_COMPRESSED, many, least, many, out)
     own["held"][side] = own["doubted"][side] = 0

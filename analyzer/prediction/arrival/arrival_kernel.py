@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.arrival.buffer_kernel import buffered, is_predicted, joined
 from analyzer.prediction.arrival.ranges_kernel import advance, forget, hold
 from analyzer.prediction.arrival.receiver_kernel import (
@@ -41,13 +40,13 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 OFO_QUEUE, OFO_MERGE = NUMBER["TcpExtTCPOFOQueue"], NUMBER["TcpExtTCPOFOMerge"]
 OFO_DROP = NUMBER["TcpExtTCPOFODrop"]
-OFO_PRUNED, E_RENEGING = NUMBER["TcpExtOfoPruned"], EVENT["sack_reneging"]
+OFO_PRUNED = NUMBER["TcpExtOfoPruned"]
 RCVQ_DROP, RCV_PRUNED = NUMBER["TcpExtTCPRcvQDrop"], NUMBER["TcpExtRcvPruned"]
 DELAYED_ACK_LOST, ZERO_WINDOW_DROP = NUMBER["TcpExtDelayedACKLost"], NUMBER["TcpExtTCPZeroWindowDrop"]
 
 
 @part
-def arrival_received(row: Any, talk: Any, own: Any, pool: Any, before: Int, out: Any, used: Any) -> Int:
+def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, out: Any) -> Int:
     """A segment to the host, after `talk` knows of it: what became of it."""
     other, flags = np.int64(row["direction"]), np.int64(row["flags"])
     side = 1 - other
@@ -66,7 +65,7 @@ def arrival_received(row: Any, talk: Any, own: Any, pool: Any, before: Int, out:
             and talk["syn"][side]
             and difference(talk["told"][side], row["seq"]) == 1
         ):
-            add(row, DELAYED_ACK_LOST, 1, out, used)  # both ends opened: the SYN comes again, with the ACK
+            add(row, DELAYED_ACK_LOST, 1, out)  # both ends opened: the SYN comes again, with the ACK
         return REFUSED
     if flags & RST:
         if talk["gone"][side] and before != GONE:
@@ -80,20 +79,20 @@ def arrival_received(row: Any, talk: Any, own: Any, pool: Any, before: Int, out:
     right = left + space & 0xFFFFFFFF
     if is_too_old(row, own, side):
         if space > 0 and difference(left, own["next"][side]) < 0:
-            add(row, DELAYED_ACK_LOST, 1, out, used)  # tcp_send_dupack()
+            add(row, DELAYED_ACK_LOST, 1, out)  # tcp_send_dupack()
         return REFUSED
     if difference(row["ack"], talk["high"][side]) > 0:  # acknowledges what was not sent yet
         return REFUSED
     found, fast = NOTHING_NEW, False
     # tcp_sequence(): what lies before the last acknowledgment, or beyond the window, is not looked at any further.
     if difference(right, talk["told"][side]) >= 0 and difference(left, own["edge"][side]) <= 0:
-        fast = (before == ESTABLISHED or before == NOTHING) and own["fin"][side] != 2 and not talk["fin"][side]
-        fast = fast and is_predicted(row, talk, own, side)  # by what was known before it
+        fast = row["payload_len"] > 0 and (before == ESTABLISHED or before == NOTHING) and own["fin"][side] != 2
+        fast = fast and not talk["fin"][side] and is_predicted(row, talk, own, side)  # by what was known before it
         note_ack(row, talk, own, side)
         note_window(row, own, side)
     if space > 0:
         own["joins"][side] = may_join(row, own, side)
-        found = take_data(row, talk, own, pool, side, left, right, fast, out, used)
+        found = take_data(row, talk, own, pool, side, left, right, fast, out)
         own["kind"][side], own["end"][side] = found, right
         own["tsval"][side], own["tsecr"][side] = row["tsval"], row["tsecr"]
     if own["fin"][side] == 2 and talk["fin_acked"][side]:
@@ -112,7 +111,6 @@ def take_data(
     right: Int,
     fast: Any,
     out: Any,
-    used: Any,
 ) -> Int:
     """tcp_data_queue(): what becomes of data or a FIN.
 
@@ -124,20 +122,20 @@ def take_data(
     if difference(right, awaited) <= 0:
         unsure = (own["joins"][side] and own["kind"][side] == OLD) or talk["fin_acked"][side]
         unsure = unsure or own["short"][side] or not settled(talk, side)
-        add_range(row, DELAYED_ACK_LOST, 1 if settled(talk, side) else 0, 0 if unsure else 1, 1, out, used)
+        add_range(row, DELAYED_ACK_LOST, 1 if settled(talk, side) else 0, 0 if unsure else 1, 1, out)
         return OLD
     if difference(left, awaited) <= 0:
         if room == 0 and row["payload_len"] > 0:
             # Data that waits to be read makes the kernel drop it earlier, for going beyond the window.
-            add_range(row, ZERO_WINDOW_DROP, 1 if own["queue"][side] else 0, 0, 1, out, used)
+            add_range(row, ZERO_WINDOW_DROP, 1 if own["queue"][side] else 0, 0, 1, out)
             return REFUSED
         if row["flags"] & FIN:
             own["fin"][side], own["fin_end"][side] = 1, right
         own["taken"][side] = min(MANY, np.int64(own["taken"][side]) + 1)
         own["beyond"][side] = difference(right, awaited) > room
-        one = buffered(row, own, side, fast, out, used)
+        one = buffered(row, own, side, fast, out)
         taken, fitting = advance(pool, own, side, right)
-        joined(row, one + fitting, taken + np.int64(own["some"][side]), out, used)
+        joined(row, one + fitting, taken + np.int64(own["some"][side]), out)
         own["some"][side] = 1
         if own["queue"][side] == 0 and room > 0:
             own["predicts"][side] = 1
@@ -152,32 +150,30 @@ def take_data(
     again = own["kind"][side] == OUT_OF_ORDER and left == own["end"][side]
     joins = np.int64(own["joins"][side]) if again else 0
     sure = difference(right, awaited) <= room and joins == 0 and not talk["fin"][side] and not own["short"][side]
-    add_range(row, OFO_QUEUE, 0 if joins == 2 else 1, 1 if sure else 0, 1, out, used)
+    add_range(row, OFO_QUEUE, 0 if joins == 2 else 1, 1 if sure else 0, 1, out)
     if own["short"][side]:
-        add_range(row, OFO_DROP, 0, 0, 1, out, used)
-        add_range(row, RCV_PRUNED, 0, 0, 1, out, used)
+        add_range(row, OFO_DROP, 0, 0, 1, out)
+        add_range(row, RCV_PRUNED, 0, 0, 1, out)
     if row["flags"] & FIN:
         own["fin"][side], own["fin_end"][side] = 1, right
     own["predicts"][side] = 0
     dropped, least, most = hold(pool, own, side, left, right)
     if dropped < 0:
-        joined(row, 1, 1, out, used)
+        joined(row, 1, 1, out)
     elif most:
-        add_range(row, OFO_MERGE, dropped, 0 if again else least, most, out, used)
+        add_range(row, OFO_MERGE, dropped, 0 if again else least, most, out)
     return OUT_OF_ORDER
 
 
 @part
-def arrival_sent(
-    row: Any, talk: Any, own: Any, pool: Any, before: Int, events: Any, first: Int, stop: Int, out: Any, used: Any
-) -> None:
+def arrival_sent(row: Any, talk: Any, own: Any, before: Int, world: Any, out: Any) -> None:
     """A segment of the host: what it acknowledges it has, and how far its window reaches."""
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
-    for k in range(first, stop):
-        if events[k]["event"] == E_RENEGING:  # tcp_prune_ofo_queue() forgets the SACK blocks
-            add_range(row, OFO_PRUNED, 1, 0, 1, out, used)
-            forget(pool, own, side)
-            own["short"][side] = 1
+    pool = world["ranges"]
+    for _ in range(world["reneged"]):  # tcp_prune_ofo_queue() forgets the SACK blocks
+        add_range(row, OFO_PRUNED, 1, 0, 1, out)
+        forget(pool, own, side)
+        own["short"][side] = 1
     if flags & SYN and before != ESTABLISHED:
         note_options(row, own, side)
         own["over"][side], own["fin"][side] = 0, 0
@@ -198,7 +194,7 @@ def arrival_sent(
     elif difference(row["ack"], own["next"][side]) > 0:
         advance(pool, own, side, np.int64(row["ack"]))
     elif difference(row["ack"], own["next"][side]) < 0:
-        not_taken(row, own, pool, side, out, used)
+        not_taken(row, own, pool, side, out)
     own["taken"][side] = 0
     own["kind"][side] = NOTHING_NEW
     if row["window"] == 0:
@@ -208,7 +204,7 @@ def arrival_sent(
 
 
 @inline
-def not_taken(row: Any, own: Any, pool: Any, side: Int, out: Any, used: Any) -> None:
+def not_taken(row: Any, own: Any, pool: Any, side: Int, out: Any) -> None:
     """An ACK that does not cover all data in order: was some refused, or is it only not looked at yet?"""
     ack = np.int64(row["ack"])
     taken_back = row["window"] == 0 and difference(own["edge"][side], ack) > 0
@@ -218,8 +214,8 @@ def not_taken(row: Any, own: Any, pool: Any, side: Int, out: Any, used: Any) -> 
     hole = hole and difference(left, ack) > 0 and difference(left, own["next"][side]) < 0
     if taken_back and own["taken"][side] > 0:  # there was no memory for it
         many = np.int64(own["taken"][side])
-        add_range(row, RCVQ_DROP, 1, 0, many, out, used)
-        add_range(row, RCV_PRUNED, 1, 0, many, out, used)
+        add_range(row, RCVQ_DROP, 1, 0, many, out)
+        add_range(row, RCV_PRUNED, 1, 0, many, out)
         own["short"][side] = 1
     if taken_back or hole or waited > SEEN_NS or own["beyond"][side]:
         forget(pool, own, side)

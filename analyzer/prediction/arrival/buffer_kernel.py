@@ -20,7 +20,7 @@ HP_HITS, RCV_COALESCE = NUMBER["TcpExtTCPHPHits"], NUMBER["TcpExtTCPRcvCoalesce"
 
 
 @part
-def buffered(row: Any, own: Any, side: Int, fast: Any, out: Any, used: Any) -> Int:
+def buffered(row: Any, own: Any, side: Int, fast: Any, out: Any) -> Int:
     """tcp_queue_rcv(): data in order, before it is taken: whether it probably becomes a part of the buffer before it.
 
     Only the application knows when it reads; where segments follow closely it probably did not.
@@ -31,7 +31,7 @@ def buffered(row: Any, own: Any, side: Int, fast: Any, out: Any, used: Any) -> I
         own["in_hand"][side] = 0
     in_hand = np.int64(own["in_hand"][side])
     if fast:
-        add_range(row, HP_HITS, 1 if size <= in_hand else 0, 0, 1, out, used)
+        add_range(row, HP_HITS, 1 if size <= in_hand else 0, 0, 1, out)
     if size > in_hand:
         in_hand += (size - in_hand + PAGE - 1) // PAGE * PAGE
     fits = unread and own["tail"][side] < JOINED
@@ -64,7 +64,7 @@ def is_predicted(row: Any, talk: Any, own: Any, side: Int) -> Any:
 
 
 @inline
-def joined(row: Any, amount: Int, most: Int, out: Any, used: Any) -> None:
+def joined(row: Any, amount: Int, most: Int, out: Any) -> None:
     """tcp_try_coalesce(): segments that may have become a part of the buffer before them."""
     if most > 0:
-        add_range(row, RCV_COALESCE, amount, 0, most, out, used)
+        add_range(row, RCV_COALESCE, amount, 0, most, out)

@@ -80,4 +80,5 @@ AWAKE_NS, COPY_NS = 1_000_000, 20  # how long a reader that data woke up may kee
 
 # A range of bytes that were received out of order. All connections share the rows; row 0 keeps the rest: `next` is
 # the first free row that was used before, `left` how many have been in use.
+RANGES = 1 << 20
 RANGE = np.dtype([("left", "u4"), ("right", "u4"), ("pieces", "i4"), ("size", "u4"), ("next", "i4")], align=True)

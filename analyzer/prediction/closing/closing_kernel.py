@@ -12,10 +12,9 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_MPTCP
-from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.closing.state import AT_ONCE_NS, SAME_TIME_NS, TIME_WAIT_NS, TIMER_NS, WAITS, WOKEN_NS
-from analyzer.prediction.emit_kernel import add, add_range
+from analyzer.prediction.emit_kernel import add, add_range, add_then
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.state import ESTABLISHED
 from analyzer.serial import difference
@@ -28,23 +27,22 @@ TW, TW_KILLED, TW_RECYCLED = (NUMBER[f"TcpExt{name}"] for name in ("TW", "TWKill
 ON_CLOSE, ON_DATA = NUMBER["TcpExtTCPAbortOnClose"], NUMBER["TcpExtTCPAbortOnData"]
 ON_TIMEOUT, ON_LINGER = NUMBER["TcpExtTCPAbortOnTimeout"], NUMBER["TcpExtTCPAbortOnLinger"]
 ON_MEMORY = NUMBER["TcpExtTCPAbortOnMemory"]
-E_RESET, C_UNREAD = EVENT["reset"], CAUSE["unread_data"]
 AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
 MIX = np.uint64(0x9E3779B97F4A7C15)
 WAIT_MASK = np.uint64(WAITS - 1)
 
 
 @part
-def closing_received(row: Any, talk: Any, own: Any, before: Int, world: Any, out: Any, used: Any) -> None:
+def closing_received(row: Any, talk: Any, own: Any, before: Int, world: Any, out: Any) -> None:
     """A segment to the host, after it was applied to `talk`: tcp_fin(), tcp_rcv_state_process(), tcp_timewait_state_process()."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
     if flags & RST:
         if before == ESTABLISHED and talk["gone"][side] and waits_for_fin(own, side) and not own["counted"][side]:
             # Nobody can tell whether the application had closed it, which makes a timewait socket of it.
-            add_range_then(row, own["acked_ns"][side], TW, 1, 0, 1, out, used)
+            add_then(row, own["acked_ns"][side], row["frame"], TW, 1, 0, 1, out)
         if own["counted"][side]:
-            world.waits[place_of(row, False)]["until_ns"] = 0
+            world["waits"][place_of(row, False)]["until_ns"] = 0
         own["reset"][side] |= talk["gone"][side]
         return
     if own["reset"][side] or not talk["established"][side]:
@@ -70,18 +68,16 @@ def closing_received(row: Any, talk: Any, own: Any, before: Int, world: Any, out
         own["acked_frame"][side], own["acked_ns"][side] = row["frame"], row["time_ns"]
         own["acked_by_data"][side] = own["last_data"][side]
         if own["taken"][side]:  # CLOSING, or LAST_ACK, after which nothing is left
-            begin_time_wait(row, own, side, False, world, out, used)
+            begin_time_wait(row, own, side, False, world, out)
 
 
 @part
-def closing_sent(
-    row: Any, talk: Any, own: Any, before: Int, world: Any, events: Any, first: Int, stop: Int, out: Any, used: Any
-) -> None:
+def closing_sent(row: Any, talk: Any, own: Any, before: Int, world: Any, out: Any) -> None:
     """A segment of the host: tcp_send_fin(), tcp_send_active_reset(), tcp_v4_send_reset(), __inet_check_established()."""
     side, flags = np.int64(row["direction"]), row["flags"]
     other = 1 - side
     if flags & (SYN | ACK | RST) == SYN and not row["events"] & AGAIN_BIT:
-        recycled(row, world.waits, out, used)
+        recycled(row, world["waits"], out)
     if own["reset"][side] or not talk["established"][side]:
         return
     if flags & RST:
@@ -89,9 +85,9 @@ def closing_sent(
             if row["options"] & O_MPTCP:
                 pass  # mptcp_do_fastclose(), mptcp_subflow_reset(): not TCP's decision, and counted by MPTCP
             elif flags & ACK:
-                closed(row, talk, own, events, first, stop, out, used)
+                closed(row, talk, own, world, out)
             else:
-                refused(row, own, world, out, used)
+                refused(row, own, world, out)
             own["reset"][side] = 1
         return
     takes = flags & ACK and own["fin"][other] and difference(row["ack"], own["fin_end"][other]) >= 0
@@ -103,7 +99,7 @@ def closing_sent(
     if takes and not own["taken"][side]:
         own["taken"][side] = 1
         if own["acked_frame"][side]:
-            begin_time_wait(row, own, side, True, world, out, used)
+            begin_time_wait(row, own, side, True, world, out)
 
 
 @inline
@@ -113,7 +109,7 @@ def waits_for_fin(own: Any, side: Int) -> Any:
 
 
 @inline
-def begin_time_wait(row: Any, own: Any, side: Int, sent: Any, world: Any, out: Any, used: Any) -> None:
+def begin_time_wait(row: Any, own: Any, side: Int, sent: Any, world: Any, out: Any) -> None:
     """Both ends have closed and know it: TIME_WAIT, if this end was the first.
 
     For an application that had closed the socket it was counted as FIN_WAIT_2 began. In IPv4 the answer to the FIN tells: a
@@ -124,18 +120,18 @@ def begin_time_wait(row: Any, own: Any, side: Int, sent: Any, world: Any, out: A
     own["counted"][side] = 1
     began = np.int64(own["acked_ns"][side])
     if not own["first"][side]:
-        add_range(row, TW, 0, 0, 1, out, used)
-    elif own["late_data"][side] or (row["time_ns"] - began < SAME_TIME_NS and not world.settings[0]["brief"]):
-        add(row, TW, 1, out, used)
+        add_range(row, TW, 0, 0, 1, out)
+    elif own["late_data"][side] or (row["time_ns"] - began < SAME_TIME_NS and not world["brief"]):
+        add(row, TW, 1, out)
     elif row["ip_version"] == 4 and row["ip_flags"] & DO_NOT_FRAGMENT:
         if row["ip_id"] == 0:
-            orphaned(row, own, side, world, 1, out, used)
+            orphaned(row, own, side, world, 1, out)
         else:
-            add(row, TW, 1, out, used)
+            add(row, TW, 1, out)
     else:
-        orphaned(row, own, side, world, 0, out, used)
-        add_range(row, TW, 0, 0, 1, out, used)
-    wait = world.waits[place_of(row, sent)]
+        orphaned(row, own, side, world, 0, out)
+        add_range(row, TW, 0, 0, 1, out)
+    wait = world["waits"][place_of(row, sent)]
     wait["until_ns"] = row["time_ns"] + TIME_WAIT_NS
     wait["my_hi"], wait["my_lo"] = (row["src_hi"], row["src_lo"]) if sent else (row["dst_hi"], row["dst_lo"])
     wait["your_hi"], wait["your_lo"] = (row["dst_hi"], row["dst_lo"]) if sent else (row["src_hi"], row["src_lo"])
@@ -144,18 +140,18 @@ def begin_time_wait(row: Any, own: Any, side: Int, sent: Any, world: Any, out: A
 
 
 @inline
-def orphaned(row: Any, own: Any, side: Int, world: Any, sure: Int, out: Any, used: Any) -> None:
+def orphaned(row: Any, own: Any, side: Int, world: Any, sure: Int, out: Any) -> None:
     """A timewait socket was made as FIN_WAIT_2 began: surely, or perhaps. Its life is that setting, or longer for a slow peer."""
     began = np.int64(own["acked_ns"][side])
-    if world.settings[0]["brief"]:
-        add_range_then(row, began, TW_KILLED, 1, 0, 1, out, used)
-        add_range_then(row, began, TW, 0, 0, 1, out, used)
+    if world["brief"]:
+        add_then(row, began, row["frame"], TW_KILLED, 1, 0, 1, out)
+        add_then(row, began, row["frame"], TW, 0, 0, 1, out)
     else:
-        add_range_then(row, began, TW, 1, sure, 1, out, used)
+        add_then(row, began, row["frame"], TW, 1, sure, 1, out)
 
 
 @inline
-def recycled(row: Any, waits: Any, out: Any, used: Any) -> None:
+def recycled(row: Any, waits: Any, out: Any) -> None:
     """A first SYN from addresses and ports that are in TIME_WAIT here takes their place."""
     wait = waits[place_of(row, True)]
     if (
@@ -170,7 +166,7 @@ def recycled(row: Any, waits: Any, out: Any, used: Any) -> None:
         late = np.int64(row["time_ns"]) - wait["until_ns"]
         if late < TIMER_NS:
             sure = 1 if late < 0 else 0
-            add_range(row, TW_RECYCLED, sure, sure, 1, out, used)
+            add_range(row, TW_RECYCLED, sure, sure, 1, out)
         wait["until_ns"] = 0
 
 
@@ -185,12 +181,10 @@ def place_of(row: Any, sent: Any) -> Int:
 
 
 @inline
-def closed(row: Any, talk: Any, own: Any, events: Any, first: Int, stop: Int, out: Any, used: Any) -> None:
+def closed(row: Any, talk: Any, own: Any, world: Any, out: Any) -> None:
     """tcp_send_active_reset(): which of its callers it was. Unread data, SO_LINGER and timers are in no packet; they leave signs."""
     side = np.int64(row["direction"])
-    unread = False
-    for k in range(first, stop):
-        unread = unread or (events[k]["event"] == E_RESET and events[k]["cause"] == C_UNREAD)
+    unread = world["unread"] != 0
     heard = 1 if own["heard"][side] else 0
     given_up = talk["timeout_frame"][side] != 0  # nothing has come since its timer sent something
     lingers = waits_for_fin(own, side) and not own["late_data"][side]
@@ -205,19 +199,19 @@ def closed(row: Any, talk: Any, own: Any, events: Any, first: Int, stop: Int, ou
     by_memory = 1 if may_be_memory and at_once and not (by_timeout or by_linger or by_close) else 0
     by_data = 1 if not (by_timeout or by_linger or by_close or by_memory) else 0
     if given_up:
-        add_range(row, ON_TIMEOUT, by_timeout, 0, 1, out, used)
+        add_range(row, ON_TIMEOUT, by_timeout, 0, 1, out)
     if lingers:
-        add_range(row, ON_LINGER, by_linger, 0, 1, out, used)
+        add_range(row, ON_LINGER, by_linger, 0, 1, out)
     if heard:
-        add_range(row, ON_CLOSE, by_close, 0, 1, out, used)
+        add_range(row, ON_CLOSE, by_close, 0, 1, out)
     if may_be_memory:
-        add_range(row, ON_MEMORY, by_memory, 0, 1, out, used)
+        add_range(row, ON_MEMORY, by_memory, 0, 1, out)
     sure = 1 if not (given_up or lingers or heard or may_be_memory) else 0
-    add_range(row, ON_DATA, by_data, sure, 1, out, used)
+    add_range(row, ON_DATA, by_data, sure, 1, out)
 
 
 @inline
-def refused(row: Any, own: Any, world: Any, out: Any, used: Any) -> None:
+def refused(row: Any, own: Any, world: Any, out: Any) -> None:
     """A reset in answer to a segment for a connection that seemed to live.
 
     To an orphan in FIN_WAIT_1 data came that nobody can read: it is aborted. In FIN_WAIT_2 an orphan is a timewait socket, which
@@ -226,19 +220,10 @@ def refused(row: Any, own: Any, world: Any, out: Any, used: Any) -> None:
     side = np.int64(row["direction"])
     if waits_for_fin(own, side) and not own["acked_by_data"][side]:
         if not own["counted"][side]:
-            orphaned(row, own, side, world, 1, out, used)
+            orphaned(row, own, side, world, 1, out)
     elif own["fin"][side]:
         sure = 1 if own["last_data"][side] and not own["taken"][side] else 0
-        add_range(row, ON_DATA, sure, sure, 1, out, used)
+        add_range(row, ON_DATA, sure, sure, 1, out)
     else:
-        add_range(row, ON_DATA, 1 if own["last_data"][side] else 0, 0, 1, out, used)
-        add_range(row, ON_TIMEOUT, 0, 0, 1, out, used)
-
-
-@inline
-def add_range_then(
-    row: Any, time_ns: Int, counter: Int, amount: Int, least: Int, most: Int, out: Any, used: Any
-) -> None:
-    """An increment that happened at a frame before this one."""
-    add_range(row, counter, amount, least, most, out, used)
-    out[used[0] - 1]["time_ns"] = time_ns
+        add_range(row, ON_DATA, 1 if own["last_data"][side] else 0, 0, 1, out)
+        add_range(row, ON_TIMEOUT, 0, 0, 1, out)

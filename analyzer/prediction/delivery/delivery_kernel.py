@@ -28,7 +28,7 @@ from analyzer.prediction.delivery.prediction_kernel import (
     updates_window,
     writes,
 )
-from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, piece, queue, renege
+from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, queue, renege
 from analyzer.prediction.delivery.repair_kernel import recovered, repairs, without_sack
 from analyzer.prediction.delivery.requeue_kernel import again
 from analyzer.prediction.delivery.sack_kernel import blocks, dsacked
@@ -49,8 +49,7 @@ from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-E_RETRANSMISSION = EVENT["retransmission"]
-AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
+AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
 
 
@@ -62,36 +61,21 @@ def data_end(row: Any) -> Int:
 
 
 @part
-def delivery_sent(
-    row: Any,
-    own: Any,
-    before: Int,
-    segments: Int,
-    expired: Any,
-    events: Any,
-    first: Int,
-    stop: Int,
-    pool: Any,
-    out: Any,
-    used: Any,
-) -> None:
+def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, world: Any, out: Any) -> None:
     """A segment of the host: what it waits for, and what it says of the other direction."""
     side, flags = np.int64(row["direction"]), row["flags"]
     repeated = row["events"] & AGAIN_BIT != 0
-    cause: Int = 0
-    for k in range(first, stop):
-        if events[k]["event"] == E_RETRANSMISSION:
-            cause = np.int64(events[k]["cause"])
+    pool = world["pieces"]
     if flags & RST:
-        not_taken(row, own, side, False, out, used)
+        not_taken(row, own, side, False, out)
         if own["fresh"][side] and not flags & ACK:
-            add(row, DELIVERED, -1, out, used)  # given up before the SYN-ACK came
+            add(row, DELIVERED, -1, out)  # given up before the SYN-ACK came
         forget(pool, own, side)
         own["known"][side] = LOST
         return
     if flags & SYN:
         if repeated and flags & ACK and own["known"][side] == OPENED:
-            not_taken(row, own, side, True, out, used)
+            not_taken(row, own, side, True, out)
             own["known"][side] = OPENING
         opens(row, own, side, repeated, pool)
     elif before == GONE or own["known"][side] == LOST:
@@ -103,7 +87,7 @@ def delivery_sent(
             own["offers"][side] |= row["options"]
             own["snd_nxt"][side] = own["begin"][side] = row["seq"]
         own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
-        sends(row, own, side, repeated, cause, expired, segments, pool, out, used)
+        sends(row, own, side, repeated, world["cause"], expired, segments, pool, out)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
         own["rcv_wnd"][side] = np.int64(row["window"]) << (np.int64(0) if flags & SYN else scale(own, side))
@@ -155,13 +139,12 @@ def sends(
     segments: Int,
     pool: Any,
     out: Any,
-    used: Any,
 ) -> None:
     """tcp_write_xmit(), __tcp_retransmit_skb(): data or FIN, for the first time or again."""
     start, end = np.int64(row["seq"]), data_end(row)
     fin = 1 if row["flags"] & FIN else 0
     if fin and not own["fin"][side]:
-        closes(row, own, side, out, used)
+        closes(row, own, side, out)
         own["fin"][side] = 1
     if end == start:
         return
@@ -169,7 +152,7 @@ def sends(
     if repeated:
         own["total_retrans"][side] += segments
         head = np.int64(own["head"][side])
-        if head and piece(pool, head)["flags"] & P_SACKED and difference(start, own["snd_una"][side]) <= 0:
+        if head and pool[head]["flags"] & P_SACKED and difference(start, own["snd_una"][side]) <= 0:
             renege(pool, own, side)
         last = end if difference(end, own["snd_nxt"][side]) <= 0 else np.int64(own["snd_nxt"][side])
         if difference(last, start) > 0:
@@ -185,7 +168,7 @@ def sends(
 
 
 @part
-def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any, used: Any) -> None:
+def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any) -> None:
     """tcp_v4_do_rcv(): a segment to the host, with a right checksum."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
@@ -194,7 +177,7 @@ def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any, used
         forget(pool, own, side)
         return
     if flags & SYN:
-        synchronizes(row, own, side, known, pool, out, used)
+        synchronizes(row, own, side, known, pool, out)
         return
     if flags & RST:
         if known == FOUND_OPEN or row["seq"] == own["rcv_nxt"][side] or row["seq"] == own["rcv_wup"][side]:
@@ -205,7 +188,7 @@ def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any, used
         return
     if known == NEVER or known == FOUND_OPEN:
         if known == FOUND_OPEN or not own["asks"][other]:
-            midway(row, own, side, pool, out, used)
+            midway(row, own, side, pool, out)
         return
     if not in_window(row, own, side):
         return
@@ -215,8 +198,8 @@ def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any, used
         if before != SYN_RECEIVED and own["head"][side]:
             return  # it waits for a SYN
         accepts(row, own, side)
-    acks(row, own, side, known == OPENING, pool, out, used)
-    after_segment(row, own, side, data_end(row), out, used)
+    acks(row, own, side, known == OPENING, pool, out)
+    after_segment(row, own, side, data_end(row), out)
 
 
 @inline
@@ -241,7 +224,7 @@ def accepts(row: Any, own: Any, side: Int) -> None:
 
 
 @inline
-def synchronizes(row: Any, own: Any, side: Int, known: Int, pool: Any, out: Any, used: Any) -> None:
+def synchronizes(row: Any, own: Any, side: Int, known: Int, pool: Any, out: Any) -> None:
     """tcp_rcv_synsent_state_process(), tcp_conn_request(): a SYN."""
     if known == OPENED or known == FOUND_OPEN:
         return
@@ -259,14 +242,14 @@ def synchronizes(row: Any, own: Any, side: Int, known: Int, pool: Any, out: Any,
     if answers:
         own["known"][side], own["fresh"][side] = OPENED, 1
         own["snd_wl1"][side] = row["seq"]
-        acks(row, own, side, False, pool, out, used)
+        acks(row, own, side, False, pool, out)
         own["snd_wnd"][side] = row["window"]
         own["max_window"][side] = max(np.int64(own["max_window"][side]), np.int64(row["window"]))
         own["predicts"][side] = 1 if scale(own, 1 - side) == 0 else 0
 
 
 @inline
-def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, used: Any) -> None:
+def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any) -> None:
     """tcp_ack(): an acknowledgment that may be of use."""
     ack, una = np.int64(row["ack"]), np.int64(own["snd_una"][side])
     ahead = difference(ack, una)
@@ -275,15 +258,15 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
         if -ahead > furthest:
             return
         if row["sack_count"] > 0 and agreed(own, O_SACK_PERMITTED):
-            segments = dsacked(row, own, side, out, used)
+            segments = dsacked(row, own, side, out)
             if -ahead <= own["max_window"][side] and own["packets_out"][side] > 0:
-                blocks(row, own, side, segments > 0, pool, out, used)
+                blocks(row, own, side, segments > 0, pool, out)
         return
     if difference(ack, own["snd_nxt"][side]) > 0:
         return
     waiting = np.int64(own["packets_out"][side])
     fast = not handshake and is_predicted(row, own, side)
-    count_ack(row, own, side, fast, ahead > 0, out, used)
+    count_ack(row, own, side, fast, ahead > 0, out)
     moved = False
     if not fast or ahead == 0:
         moved = updates_window(row, own, side, ahead > 0)
@@ -293,30 +276,30 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any, use
     fresh: Int = 0
     with_sack = agreed(own, O_SACK_PERMITTED)
     if row["sack_count"] > 0 and with_sack and not fast:
-        repeats = dsacked(row, own, side, out, used)
+        repeats = dsacked(row, own, side, out)
         if waiting > 0:
-            fresh = blocks(row, own, side, repeats > 0, pool, out, used)
+            fresh = blocks(row, own, side, repeats > 0, pool, out)
     if waiting == 0:
-        delivers(row, own, repeats, out, used)
+        delivers(row, own, repeats, out)
         return
     total, unreported = acknowledge(pool, own, side, ack)
     if with_sack:
         recovered(own, side)
-        delivers(row, own, repeats + fresh + unreported, out, used)
+        delivers(row, own, repeats + fresh + unreported, out)
     else:
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
         arrived = without_sack(row, pool, own, side, total, again_ack, ahead > 0, marked(row, own) == MARKED)
-        delivers(row, own, arrived, out, used)
+        delivers(row, own, arrived, out)
 
 
 @inline
-def delivers(row: Any, own: Any, count: Int, out: Any, used: Any) -> None:
+def delivers(row: Any, own: Any, count: Int, out: Any) -> None:
     """tcp_newly_delivered()."""
     if count == 0:
         return
-    add(row, DELIVERED, count, out, used)
+    add(row, DELIVERED, count, out)
     echo = marked(row, own)
     if echo == MARKED:
-        add(row, DELIVERED_CE, count, out, used)
+        add(row, DELIVERED_CE, count, out)
     elif echo == MAYBE_MARKED:
-        add_range(row, DELIVERED_CE, 0, 0, count, out, used)
+        add_range(row, DELIVERED_CE, 0, 0, count, out)

@@ -25,7 +25,7 @@ TOGETHER = NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
 
 
 @inline
-def midway(row: Any, own: Any, side: Int, pool: Any, out: Any, used: Any) -> None:
+def midway(row: Any, own: Any, side: Int, pool: Any, out: Any) -> None:
     """tcp_ack() on a connection of which only the middle is known, or nothing but this segment."""
     ack = np.int64(row["ack"])
     first = own["bytes_acked"][side] == 0
@@ -40,9 +40,9 @@ def midway(row: Any, own: Any, side: Int, pool: Any, out: Any, used: Any) -> Non
     sure = 1 if own["known"][side] == FOUND_OPEN else 0
     pure = row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
     if pure or ahead > 0 or first:
-        add_range(row, TOGETHER, sure if pure else 0, sure if pure else 0, 1, out, used)
-        add_range(row, HP_ACKS, 0, 0, 1, out, used)
-        add_range(row, PURE_ACKS, sure if pure else 0, 0, 1 if pure else 0, out, used)
+        add_range(row, TOGETHER, sure if pure else 0, sure if pure else 0, 1, out)
+        add_range(row, HP_ACKS, 0, 0, 1, out)
+        add_range(row, PURE_ACKS, sure if pure else 0, 0, 1 if pure else 0, out)
     least, amount, most = np.int64(0), np.int64(0), np.int64(0)
     if first:
         waiting = max(np.int64(0), difference(own["snd_nxt"][side], ack))
@@ -57,16 +57,16 @@ def midway(row: Any, own: Any, side: Int, pool: Any, out: Any, used: Any) -> Non
     if difference(ack, own["snd_nxt"][side]) > 0:
         own["snd_nxt"][side] = ack
     if row["sack_count"] > 0:
-        reported = reports(row, own, side, pool, out, used)
+        reported = reports(row, own, side, pool, out)
         amount, most = amount + reported, most + reported
     if most:
-        add_range(row, DELIVERED, amount, least, most, out, used)
+        add_range(row, DELIVERED, amount, least, most, out)
         if row["flags"] & ECE:
-            add_range(row, DELIVERED_CE, 0, 0, most, out, used)
+            add_range(row, DELIVERED_CE, 0, 0, most, out)
 
 
 @inline
-def reports(row: Any, own: Any, side: Int, pool: Any, out: Any, used: Any) -> Int:
+def reports(row: Any, own: Any, side: Int, pool: Any, out: Any) -> Int:
     """SACK blocks: how many segments they may report."""
     found: Int = 0
     for which in range(min(np.int64(row["sack_count"]), np.int64(4))):
@@ -74,9 +74,9 @@ def reports(row: Any, own: Any, side: Int, pool: Any, out: Any, used: Any) -> In
         if which == 0 and is_dsack(row):
             segments = in_pieces(mss_cache(own, side), max(np.int64(0), difference(right, left)))
             found += segments
-            add_range(row, DSACK_SEGS, segments, 0, segments, out, used)
-            add_range(row, DSACK_DUBIOUS, 0, 0, 1, out, used)
-            add_range(row, SACK_DISCARD, 0, 0, 1, out, used)
+            add_range(row, DSACK_SEGS, segments, 0, segments, out)
+            add_range(row, DSACK_DUBIOUS, 0, 0, 1, out)
+            add_range(row, SACK_DISCARD, 0, 0, 1, out)
         elif difference(left, own["snd_una"][side]) > 0 and difference(right, left) > 0:
             found += sacked(pool, own, side, left, right)
     return found

@@ -10,12 +10,13 @@ from analyzer.accelerate import Int, inline
 from analyzer.decode.codes import O_TIMESTAMPS
 from analyzer.prediction.delivery.offers_kernel import agreed, scale
 from analyzer.prediction.delivery.state import EARLY_TIMES, SPOKEN
-from analyzer.prediction.emit_kernel import add, add_range
+from analyzer.prediction.emit_kernel import add, add_range, add_then
 from analyzer.prediction.names import NUMBER
 from analyzer.serial import difference
 
 difference = inline(difference)
-FIN, SYN, RST, PSH, ACK, ECE, CWR, ALL_FLAGS = 1, 2, 4, 8, 16, 64, 128, 0x1FF
+FIN, SYN, ACK = 1, 2, 16
+ALL_BUT_PSH = 0x1F7
 AT_ONCE_NS = 1_000_000  # what an ACK lets go is sent within that
 IDLE_NS = 100_000_000  # more than pacing delays a segment
 EARLY_NS = 5_000_000
@@ -29,9 +30,7 @@ def is_predicted(row: Any, own: Any, side: Int) -> Any:
     """Is the segment the one that pred_flags expects?"""
     if not own["predicts"][side] or own["fin"][side] or own["fin_received"][side]:
         return False
-    if row["flags"] & ALL_FLAGS & ~PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> scale(
-        own, 1 - side
-    ):
+    if row["flags"] & ALL_BUT_PSH != ACK or np.int64(row["window"]) != own["snd_wnd"][side] >> scale(own, 1 - side):
         return False
     timestamps = agreed(own, O_TIMESTAMPS)
     if row["seq"] != own["rcv_nxt"][side] or row["header_len"] != (32 if timestamps else 20):
@@ -56,7 +55,7 @@ def updates_window(row: Any, own: Any, side: Int, advances: Any) -> Any:
 
 
 @inline
-def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, out: Any, used: Any) -> None:
+def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, out: Any) -> None:
     """What tcp_ack() counts for the segment itself."""
     pure = row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
     if pure:
@@ -64,13 +63,13 @@ def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, out: Any,
             own["handshake_acks"][side] += 1
         if fast and advances:
             note_early(row, own, side)
-            add(row, HP_ACKS, 1, out, used)
+            add(row, HP_ACKS, 1, out)
         else:
-            add(row, PURE_ACKS, 1, out, used)
-        add(row, TOGETHER, 1, out, used)
+            add(row, PURE_ACKS, 1, out)
+        add(row, TOGETHER, 1, out)
     elif fast and advances:
-        add_range(row, HP_ACKS, 1, 0, 1, out, used)
-        add_range(row, TOGETHER, 1, 0, 1, out, used)
+        add_range(row, HP_ACKS, 1, 0, 1, out)
+        add_range(row, TOGETHER, 1, 0, 1, out)
 
 
 @inline
@@ -95,7 +94,7 @@ def note_early(row: Any, own: Any, side: Int) -> None:
 
 
 @inline
-def closes(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+def closes(row: Any, own: Any, side: Int, out: Any) -> None:
     """tcp_close(): FIN_WAIT_1 has no fast path, and begins when the FIN is queued, which may be long before it is sent.
 
     A FIN behind data that was not sent yet goes with the last of it (tcp_send_fin()). One on its own was queued just now, unless
@@ -105,17 +104,16 @@ def closes(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
     waited = own["last_ns"][side] > own["sent_ns"][side] and (own["packets_out"][side] > 0 or own["episodes"][side])
     if row["payload_len"] == 0 and not (at_once and waited):
         return
-    widens(row, own, side, out, used)
+    widens(row, own, side, out)
 
 
 @inline
-def widens(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+def widens(row: Any, own: Any, side: Int, out: Any) -> None:
     """The ACKs that came early may have met a socket that was closed already."""
     for k in range(np.int64(own["early_times"][side])):
         count = np.int64(own["early"][side, k])
         for counter, least, most in ((HP_ACKS, -count, np.int64(0)), (PURE_ACKS, np.int64(0), count)):
-            add_range(row, counter, 0, least, most, out, used)
-            out[used[0] - 1]["time_ns"] = own["early_ns"][side, k]
+            add_then(row, own["early_ns"][side, k], row["frame"], counter, 0, least, most, out)
     own["early_times"][side] = 0
 
 
@@ -127,21 +125,21 @@ def writes(row: Any, own: Any, side: Int) -> None:
 
 
 @inline
-def not_taken(row: Any, own: Any, side: Int, sure: Any, out: Any, used: Any) -> None:
+def not_taken(row: Any, own: Any, side: Int, sure: Any, out: Any) -> None:
     """tcp_check_req(): a full listener drops the ACKs that would end the handshake, or answers them with a reset."""
     count = np.int64(own["handshake_acks"][side])
     if count > 0:
         most = -count if sure else np.int64(0)
-        add_range(row, PURE_ACKS, most, -count, most, out, used)
-        add_range(row, TOGETHER, most, -count, most, out, used)
+        add_range(row, PURE_ACKS, most, -count, most, out)
+        add_range(row, TOGETHER, most, -count, most, out)
     own["handshake_acks"][side] = 0
 
 
 @inline
-def after_segment(row: Any, own: Any, side: Int, end: Int, out: Any, used: Any) -> None:
+def after_segment(row: Any, own: Any, side: Int, end: Int, out: Any) -> None:
     """What the segment leaves for the next: tcp_data_queue(), tcp_replace_ts_recent()."""
     if row["flags"] & FIN and own["packets_out"][side] > 0 and not own["fin"][side]:
-        widens(row, own, side, out, used)  # its own FIN may never get out
+        widens(row, own, side, out)  # its own FIN may never get out
     own["last_ns"][side] = row["time_ns"]
     newer = row["options"] & O_TIMESTAMPS and difference(row["tsval"], own["ts_recent"][side]) > 0
     if newer and difference(row["seq"], own["rcv_wup"][side]) <= 0:

@@ -12,29 +12,22 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.prediction.delivery.state import MOST_PIECES, P_FIN, P_SACKED, PIECES_SHIFT
+from analyzer.prediction.delivery.state import MOST_PIECES, P_FIN, P_SACKED
 from analyzer.serial import difference
 
 difference = inline(difference)
-MASK = (1 << PIECES_SHIFT) - 1
-
-
-@inline
-def piece(pool: Any, at: Int) -> Any:
-    """The piece with this number."""
-    return pool[at >> PIECES_SHIFT, at & MASK]
 
 
 @inline
 def take(pool: Any) -> Int:
     """A piece that is free, 0 without one."""
-    free = pool[0, 0]
+    free = pool[0]
     found: Int = np.int64(free["next"])
     if found:
-        free["next"] = piece(pool, found)["next"]
+        free["next"] = pool[found]["next"]
         return found
     found = max(np.int64(1), np.int64(free["count"]))
-    if found >= len(pool) << PIECES_SHIFT:
+    if found >= len(pool):
         return np.int64(0)
     free["count"] = found + 1
     return found
@@ -43,8 +36,8 @@ def take(pool: Any) -> Int:
 @inline
 def give(pool: Any, first: Int, last: Int) -> None:
     """A chain of pieces is free again."""
-    piece(pool, last)["next"] = pool[0, 0]["next"]
-    pool[0, 0]["next"] = first
+    pool[last]["next"] = pool[0]["next"]
+    pool[0]["next"] = first
 
 
 @part
@@ -65,6 +58,8 @@ def length(part: Any) -> Int:
 @inline
 def in_pieces(size: Int, count: Int) -> Int:
     """tcp_set_skb_tso_segs(): how many segments that many bytes are; a FIN alone is one."""
+    if count <= size:
+        return np.int64(1)
     return max(np.int64(1), (count + size - 1) // max(np.int64(1), size))
 
 
@@ -82,10 +77,10 @@ def insert(pool: Any, own: Any, side: Int, after: Int) -> Int:
     found = take(pool)
     if not found:
         return found
-    new = piece(pool, found)
+    new = pool[found]
     if after:
-        new["next"] = piece(pool, after)["next"]
-        piece(pool, after)["next"] = found
+        new["next"] = pool[after]["next"]
+        pool[after]["next"] = found
     else:
         new["next"] = own["head"][side]
         own["head"][side] = found
@@ -98,9 +93,9 @@ def insert(pool: Any, own: Any, side: Int, after: Int) -> Int:
 @inline
 def remove(pool: Any, own: Any, side: Int, before: Int, at: Int) -> None:
     """A piece leaves the queue; `before` is the one in front of it, 0 at the head."""
-    following = piece(pool, at)["next"]
+    following = pool[at]["next"]
     if before:
-        piece(pool, before)["next"] = following
+        pool[before]["next"] = following
     else:
         own["head"][side] = following
     if following == 0:
@@ -122,7 +117,7 @@ def queue(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, flags
         size = max(np.int64(1), data)
     last = np.int64(own["tail"][side])
     if last:
-        tail = piece(pool, last)
+        tail = pool[last]
         goes_on = tail["flags"] == flags == 0 and tail["end"] == start and is_even(tail)
         if goes_on and (tail["size"] == size or (count == 1 and size < tail["size"])):
             tail["end"] = end
@@ -130,10 +125,10 @@ def queue(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, flags
             return
     found = insert(pool, own, side, last)
     if found:
-        new = piece(pool, found)
+        new = pool[found]
         new["start"], new["end"], new["size"], new["count"], new["flags"] = start, end, size, count, flags
     elif last:
-        tail = piece(pool, last)
+        tail = pool[last]
         tail["end"] = end
         tail["count"] += count
         tail["flags"] |= flags
@@ -146,7 +141,7 @@ def acknowledge(pool: Any, own: Any, side: Int, ack: Int) -> tuple[Int, Int]:
     fresh: Int = 0
     while own["head"][side]:
         at = np.int64(own["head"][side])
-        part = piece(pool, at)
+        part = pool[at]
         whole = difference(part["end"], ack) <= 0
         count: Int = np.int64(part["count"])
         if not whole:
@@ -172,7 +167,7 @@ def cut(pool: Any, own: Any, side: Int, at: Int, count: Int) -> Any:
     found = insert(pool, own, side, at)
     if not found:
         return False
-    part, rest = piece(pool, at), piece(pool, found)
+    part, rest = pool[at], pool[found]
     rest["start"] = np.int64(part["start"]) + count * np.int64(part["size"]) & 0xFFFFFFFF
     rest["end"], rest["size"], rest["flags"] = part["end"], part["size"], part["flags"]
     rest["count"] = part["count"] - count
@@ -188,7 +183,7 @@ def sacked(pool: Any, own: Any, side: Int, left: Int, right: Int) -> Int:
     before: Int = 0
     at: Int = np.int64(own["head"][side])
     while at:
-        part = piece(pool, at)
+        part = pool[at]
         if difference(right, part["start"]) <= 0:
             break
         if (
@@ -206,19 +201,19 @@ def sacked(pool: Any, own: Any, side: Int, left: Int, right: Int) -> Int:
                     count -= skipped
                     skipped = 0
                 if not skipped and (stop >= count or cut(pool, own, side, at, stop)):
-                    part = piece(pool, at)
+                    part = pool[at]
                     part["flags"] |= P_SACKED
                     fresh += np.int64(part["count"])
                     if before and joins(pool, own, side, before, at):
                         at = before
-        before, at = at, np.int64(piece(pool, at)["next"])
+        before, at = at, np.int64(pool[at]["next"])
     return fresh
 
 
 @inline
 def joins(pool: Any, own: Any, side: Int, before: Int, at: Int) -> Any:
     """Make one piece of two that follow each other and are both SACKed, if their segments are of one size."""
-    one, two = piece(pool, before), piece(pool, at)
+    one, two = pool[before], pool[at]
     if not one["flags"] & P_SACKED or one["size"] != two["size"] or one["end"] != two["start"] or not is_even(one):
         return False
     one["end"], one["flags"] = two["end"], two["flags"]
@@ -233,7 +228,7 @@ def below(pool: Any, own: Any, side: Int, seq: Int) -> Int:
     found: Int = 0
     at: Int = np.int64(own["head"][side])
     while at:
-        part = piece(pool, at)
+        part = pool[at]
         ahead = difference(seq, part["start"])
         if ahead <= 0:
             break
@@ -247,6 +242,6 @@ def renege(pool: Any, own: Any, side: Int) -> None:
     """tcp_timeout_mark_lost(): what was reported by SACK counts as never received."""
     at: Int = np.int64(own["head"][side])
     while at:
-        part = piece(pool, at)
+        part = pool[at]
         part["flags"] &= ~np.uint8(P_SACKED)
         at = np.int64(part["next"])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.prediction.delivery.queue_kernel import in_pieces, insert, length, piece, remove
+from analyzer.prediction.delivery.queue_kernel import in_pieces, insert, length, remove
 from analyzer.prediction.delivery.state import P_FIN, P_SACKED
 from analyzer.serial import difference
 
@@ -23,7 +23,7 @@ def again(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, fin: 
     fits = True
     at: Int = np.int64(own["head"][side])
     while at:  # how many segments the queue holds there
-        part = piece(pool, at)
+        part = pool[at]
         if difference(end, part["start"]) <= 0:
             break
         if difference(part["end"], start) > 0:
@@ -50,8 +50,8 @@ def again(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, fin: 
 def trim(pool: Any, own: Any, side: Int, start: Int) -> None:
     """tcp_trim_head(): what is acknowledged of the first segment is not sent again."""
     head = np.int64(own["head"][side])
-    if head and difference(start, own["snd_una"][side]) <= 0 and difference(start, piece(pool, head)["start"]) > 0:
-        piece(pool, head)["start"] = start
+    if head and difference(start, own["snd_una"][side]) <= 0 and difference(start, pool[head]["start"]) > 0:
+        pool[head]["start"] = start
 
 
 @inline
@@ -62,9 +62,9 @@ def replace(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, cou
         return
     place: Int = 0  # the last piece in front of it
     before: Int = new
-    at: Int = np.int64(piece(pool, new)["next"])
+    at: Int = np.int64(pool[new]["next"])
     while at:
-        part = piece(pool, at)
+        part = pool[at]
         following: Int = np.int64(part["next"])
         if difference(part["end"], start) <= 0:
             place = at
@@ -76,8 +76,8 @@ def replace(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, cou
             if in_front > 0 and behind > 0:
                 rest = insert(pool, own, side, at)
                 if rest:
-                    fill(piece(pool, rest), end, np.int64(part["end"]), np.int64(part["size"]), np.int64(part["flags"]))
-                    own["packets_out"][side] += np.int64(piece(pool, rest)["count"])
+                    fill(pool[rest], end, np.int64(part["end"]), np.int64(part["size"]), np.int64(part["flags"]))
+                    own["packets_out"][side] += np.int64(pool[rest]["count"])
                 behind = 0
                 following = 0
             if in_front > 0:
@@ -92,14 +92,14 @@ def replace(pool: Any, own: Any, side: Int, start: Int, end: Int, size: Int, cou
                 remove(pool, own, side, before, at)
                 at = before
         before, at = at, following
-    part = piece(pool, new)
+    part = pool[new]
     part["start"], part["end"], part["size"], part["count"] = start, end, size, count
     part["flags"] = P_FIN if fin else 0
     own["packets_out"][side] += count
     if place:  # from the head to where it belongs
         own["head"][side] = part["next"]
-        part["next"] = piece(pool, place)["next"]
-        piece(pool, place)["next"] = new
+        part["next"] = pool[place]["next"]
+        pool[place]["next"] = new
         if part["next"] == 0:
             own["tail"][side] = new
 

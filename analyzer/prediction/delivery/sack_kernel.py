@@ -41,7 +41,7 @@ def is_dsack(row: Any) -> Any:
 
 
 @inline
-def dsacked(row: Any, own: Any, side: Int, out: Any, used: Any) -> Int:
+def dsacked(row: Any, own: Any, side: Int, out: Any) -> Int:
     """tcp_check_dsack(), tcp_dsack_seen(): how many segments a DSACK reports, if it is believed.
 
     It is not if it reports more than the largest window, or if more was reported than was ever sent again.
@@ -57,14 +57,14 @@ def dsacked(row: Any, own: Any, side: Int, out: Any, used: Any) -> Int:
         if own["dsack_dups"][side] > own["total_retrans"][side]:
             found = np.int64(0)
     if found:
-        add(row, DSACK_SEGS, found, out, used)
+        add(row, DSACK_SEGS, found, out)
     else:
-        add(row, DSACK_DUBIOUS, 1, out, used)
+        add(row, DSACK_DUBIOUS, 1, out)
     return found
 
 
 @inline
-def blocks(row: Any, own: Any, side: Int, believed: Any, pool: Any, out: Any, used: Any) -> Int:
+def blocks(row: Any, own: Any, side: Int, believed: Any, pool: Any, out: Any) -> Int:
     """tcp_sacktag_write_queue(): the SACK blocks of an ACK; how many segments they report for the first time."""
     fresh: Int = 0
     for which in range(min(np.int64(row["sack_count"]), np.int64(4))):
@@ -75,5 +75,5 @@ def blocks(row: Any, own: Any, side: Int, believed: Any, pool: Any, out: Any, us
         elif believed and which == 0:
             continue  # it is of use while there is something to undo, else ignored: the sender's states know (recovery)
         elif row["ack"] == own["snd_una"][side] or difference(right, own["snd_una"][side]) > 0:
-            add(row, SACK_DISCARD, 1, out, used)
+            add(row, SACK_DISCARD, 1, out)
     return fresh

@@ -71,10 +71,9 @@ PIECE = np.dtype(
     ],
     align=True,
 )
-# The pool of pieces is common to all connections and grows with their number. Piece 0 is none: its `next` heads the chain of
+# The pool of pieces is common to all connections. Piece 0 is none: its `next` heads the chain of
 # those that are free again, its `count` is the first that was never used.
-PIECES_SHIFT = 4
-PIECES = np.dtype((PIECE, (1 << PIECES_SHIFT,)))
+PIECES = 1 << 21
 MOST_PIECES = 1024  # of one end: more are counted, but not told apart
 
 P_SACKED, P_FIN = 1, 2

@@ -35,38 +35,38 @@ RESET_TX, RESET_RX = NUMBER["MPTcpExtMPRstTx"], NUMBER["MPTcpExtMPRstRx"]
 
 
 @part
-def mptcp_sent(row: Any, own: Any, before: Int, out: Any, used: Any) -> None:
+def mptcp_sent(row: Any, own: Any, before: Int, out: Any) -> None:
     """mptcp_syn_options(), mptcp_synack_options(), mptcp_established_options(): a segment of the host."""
     side, flags = np.int64(row["direction"]), row["flags"]
     subtype = np.int64(row["mptcp_subtype"]) if row["options"] & O_MPTCP else NONE
     if flags & SYN:
         if not flags & ACK and not row["events"] & AGAIN_BIT:
             if subtype == CAPABLE:
-                add(row, SYN_TX, 1, out, used)
+                add(row, SYN_TX, 1, out)
             elif subtype == JOIN:
-                add(row, JOIN_TX, 1, out, used)
+                add(row, JOIN_TX, 1, out)
         elif (
             flags & ACK and own["opened"][side] == 0
         ):  # a listener that knows no MPTCP leaves it out, and counts nothing
             if subtype == CAPABLE:
-                add(row, SYN_RX, 1, out, used)
+                add(row, SYN_RX, 1, out)
             elif subtype == JOIN:
-                add(row, JOIN_RX, 1, out, used)
+                add(row, JOIN_RX, 1, out)
         own["opened"][side] = 1 + subtype
         return
     if subtype != NONE:  # the window belongs to the whole connection: that of the one subflow may have been closed
-        add_range(row, FROM_ZERO_WINDOW, 0, 0, 1, out, used)
+        add_range(row, FROM_ZERO_WINDOW, 0, 0, 1, out)
     if flags & RST:
         if before == ESTABLISHED and (subtype == FASTCLOSE or subtype == RESET):
             if subtype == FASTCLOSE:
-                add(row, FASTCLOSE_TX, 1, out, used)
-            add_range(row, RESET_TX, 1, 1 if subtype == RESET else 0, 1, out, used)
+                add(row, FASTCLOSE_TX, 1, out)
+            add_range(row, RESET_TX, 1, 1 if subtype == RESET else 0, 1, out)
     elif subtype == ADD_ADDRESS:
-        add(row, ECHO_TX if announced(own, side) else ADD_TX, 1, out, used)
+        add(row, ECHO_TX if announced(own, side) else ADD_TX, 1, out)
 
 
 @part
-def mptcp_received(row: Any, talk: Any, own: Any, before: Int, out: Any, used: Any) -> None:
+def mptcp_received(row: Any, talk: Any, own: Any, before: Int, out: Any) -> None:
     """subflow_syn_recv_sock(), subflow_finish_connect(), mptcp_incoming_options(): a segment to the host, applied to `talk`."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
@@ -75,20 +75,20 @@ def mptcp_received(row: Any, talk: Any, own: Any, before: Int, out: Any, used: A
     if before == ESTABLISHED and flags & RST:
         if subtype == FASTCLOSE or subtype == RESET:
             if subtype == FASTCLOSE:
-                add(row, FASTCLOSE_RX, 1, out, used)
-            add_range(row, RESET_RX, 1, 1 if subtype == RESET else 0, 1, out, used)
+                add(row, FASTCLOSE_RX, 1, out)
+            add_range(row, RESET_RX, 1, 1 if subtype == RESET else 0, 1, out)
     elif before == ESTABLISHED and subtype == ADD_ADDRESS:
-        add(row, ECHO_RX if announced(own, other) else ADD_RX, 1, out, used)
+        add(row, ECHO_RX if announced(own, other) else ADD_RX, 1, out)
     elif before != ESTABLISHED and talk["established"][side] and not talk["gone"][side]:
         if before == SYN_RECEIVED:
             if opened == CAPABLE:
-                add(row, ACK_RX if subtype == CAPABLE else PLAIN_ACK, 1, out, used)
+                add(row, ACK_RX if subtype == CAPABLE else PLAIN_ACK, 1, out)
             elif opened == JOIN and subtype == JOIN:
-                add(row, JOIN_ACK_RX, 1, out, used)
+                add(row, JOIN_ACK_RX, 1, out)
         elif opened == CAPABLE:
-            add(row, SYN_ACK_RX if subtype == CAPABLE else PLAIN_SYN_ACK, 1, out, used)
+            add(row, SYN_ACK_RX if subtype == CAPABLE else PLAIN_SYN_ACK, 1, out)
         elif opened == JOIN and subtype == JOIN:
-            add(row, JOIN_SYN_ACK_RX, 1, out, used)
+            add(row, JOIN_SYN_ACK_RX, 1, out)
 
 
 @part

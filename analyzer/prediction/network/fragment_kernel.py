@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.prediction.emit_kernel import add, add_range, packet_bytes
+from analyzer.prediction.emit_kernel import NO_FLOW, add, add_of, packet_bytes
 from analyzer.prediction.names import NUMBER
 
 REASM_OKS = (NUMBER["IpReasmOKs"], NUMBER["Ip6ReasmOKs"])
@@ -24,10 +24,10 @@ UNIT = 8
 
 
 @part
-def fragment_received(row: Any, world: Any, out: Any, used: Any) -> Int:
+def fragment_received(row: Any, world: Any, out: Any) -> Int:
     """A fragment for the host: the ICMP type of the packet that it completes, 256 for another protocol; else -1."""
     six = 1 if row["ip_version"] == 6 else 0
-    entry = entry_of(row, six, world, out, used)
+    entry = entry_of(row, six, world, out)
     start = np.int64(row["fragment_offset"])
     stop = start + packet_bytes(row) - (np.int64(row["l4_at"]) - np.int64(row["l3_at"]))
     first, after = start // UNIT, (stop + UNIT - 1) // UNIT
@@ -37,7 +37,7 @@ def fragment_received(row: Any, world: Any, out: Any, used: Any) -> Int:
     known = np.int64(entry["end"])
     if (after < entry["top"] and last) or (known >= 0 and (after > known or (last and after != known))):
         entry["until_ns"] = 0
-        add(row, REASM_FAILS[six], 1, out, used)
+        add(row, REASM_FAILS[six], 1, out)
         return -1
     there = 0
     for unit in range(first, after):
@@ -46,9 +46,9 @@ def fragment_received(row: Any, world: Any, out: Any, used: Any) -> Int:
         return -1
     if there:
         entry["until_ns"] = 0
-        add(row, REASM_FAILS[six], 1, out, used)
+        add(row, REASM_FAILS[six], 1, out)
         if not six:
-            add(row, REASM_OVERLAPS, 1, out, used)
+            add(row, REASM_OVERLAPS, 1, out)
         return -1
     for unit in range(first, after):
         entry["units"][unit >> 3] |= 1 << (unit & 7)
@@ -61,15 +61,15 @@ def fragment_received(row: Any, world: Any, out: Any, used: Any) -> Int:
     if entry["held"] != entry["end"]:
         return -1
     entry["until_ns"] = 0
-    world.settings[0]["port"] = entry["port"]
-    add(row, REASM_OKS[six], 1, out, used)
+    world["port"] = entry["port"]
+    add(row, REASM_OKS[six], 1, out)
     return np.int64(entry["icmp_type"]) if row["ip_proto"] == (58 if six else 1) else 256
 
 
 @inline
-def entry_of(row: Any, six: Int, world: Any, out: Any, used: Any) -> Any:
+def entry_of(row: Any, six: Int, world: Any, out: Any) -> Any:
     """The packet that a fragment belongs to; if it is new, in a free place, or in that of the oldest."""
-    pool = world.fragments
+    pool = world["fragments"]
     oldest = 0
     for k in range(len(pool)):
         entry = pool[k]
@@ -88,8 +88,8 @@ def entry_of(row: Any, six: Int, world: Any, out: Any, used: Any) -> Any:
             oldest = k
     entry = pool[oldest]
     if entry["until_ns"] != 0:
-        given_up(row, entry, out, used)
-    settings = world.settings[0]
+        given_up(row, entry, out)
+    settings = world
     entry["until_ns"] = row["time_ns"] + settings["reassembly_ns"][six]
     if settings["next_ns"] == 0 or entry["until_ns"] < settings["next_ns"]:
         settings["next_ns"] = entry["until_ns"]
@@ -106,22 +106,20 @@ def entry_of(row: Any, six: Int, world: Any, out: Any, used: Any) -> Any:
 
 
 @inline
-def given_up(row: Any, entry: Any, out: Any, used: Any) -> None:
+def given_up(row: Any, entry: Any, out: Any) -> None:
     """Its time is over, at the earliest by now; no ICMP error told exactly when."""
     six = np.int64(entry["six"])
     for late in (0, LATE_NS):
         amount = 1 if late == 0 else 0
         for counter in (REASM_FAILS[six], REASM_TIMEOUT[six]):
-            add_range(row, counter, amount, 0, 1, out, used)
-            told = out[used[0] - 1]
-            told["time_ns"], told["frame"], told["flow"] = entry["until_ns"] + late, entry["frame"], -1
+            add_of(NO_FLOW, entry["until_ns"] + late, entry["frame"], counter, amount, 0, 1, out)
     entry["until_ns"] = 0
 
 
 @part
-def expire(row: Any, world: Any, out: Any, used: Any) -> None:
+def expire(row: Any, world: Any, out: Any) -> None:
     """Give up what has waited too long by this frame. Called when the first of these times is over; some at a time."""
-    pool, settings = world.fragments, world.settings[0]
+    pool, settings = world["fragments"], world
     settings["next_ns"] = 0
     done = 0
     for k in range(len(pool)):
@@ -130,16 +128,16 @@ def expire(row: Any, world: Any, out: Any, used: Any) -> None:
         if until == 0:
             continue
         if done < 4 and until + LATE_NS <= row["time_ns"]:
-            given_up(row, entry, out, used)
+            given_up(row, entry, out)
             done += 1
         elif settings["next_ns"] == 0 or until + LATE_NS < settings["next_ns"]:
             settings["next_ns"] = until + LATE_NS
 
 
 @part
-def reassembly_told(row: Any, world: Any, out: Any, used: Any) -> None:
+def reassembly_told(row: Any, world: Any, out: Any) -> None:
     """The host says that the time for a packet is over, and quotes it: the oldest between these addresses."""
-    pool = world.fragments
+    pool = world["fragments"]
     found = -1
     for k in range(len(pool)):
         entry = pool[k]
@@ -155,5 +153,5 @@ def reassembly_told(row: Any, world: Any, out: Any, used: Any) -> None:
     if found >= 0:
         pool[found]["until_ns"] = 0
     six = 1 if row["ip_version"] == 6 else 0
-    add(row, REASM_FAILS[six], 1, out, used)
-    add(row, REASM_TIMEOUT[six], 1, out, used)
+    add(row, REASM_FAILS[six], 1, out)
+    add(row, REASM_TIMEOUT[six], 1, out)

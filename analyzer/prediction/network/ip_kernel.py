@@ -22,7 +22,6 @@ from analyzer.prediction.network.route_kernel import (
     UDP_NO_PORTS,
     UDP_RCVBUF,
     UNKNOWN_PROTOS,
-    error_sent,
     refuses,
 )
 from analyzer.prediction.world import NO_PORT, NO_PROTOCOL
@@ -64,76 +63,75 @@ CSUM6 = NUMBER["Udp6InCsumErrors"] - UDP_CSUM  # from one of these two to its si
 
 
 @part
-def around(row: Any, hosts: Any, joined: Any, out: Any, used: Any) -> None:
+def around(row: Any, hosts: Any, joined: Any, out: Any) -> None:
     """The outermost packet of a tunnel, if it is of or to the host: counted before what it carries."""
     six = row["outer_version"] == 6
     size = np.int64(row["length"]) - np.int64(row["outer_l3_at"])
     in_udp = row["tunnels"] & OVER_UDP != 0
     sister = UDP6 if six else 0
     if is_mine(hosts, row["outer_dst_hi"], row["outer_dst_lo"]):
-        add(row, IP6_IN_RECEIVES if six else IP_IN_RECEIVES, 1, out, used)
-        add(row, IP6_IN_DELIVERS if six else IP_IN_DELIVERS, 1, out, used)
-        add(row, IP6_IN_OCTETS if six else IP_IN_OCTETS, size, out, used)
-        add(row, IP6_IN_ECN if six else IP_IN_ECN, 1, out, used)
+        add(row, IP6_IN_RECEIVES if six else IP_IN_RECEIVES, 1, out)
+        add(row, IP6_IN_DELIVERS if six else IP_IN_DELIVERS, 1, out)
+        add(row, IP6_IN_OCTETS if six else IP_IN_OCTETS, size, out)
+        add(row, IP6_IN_ECN if six else IP_IN_ECN, 1, out)
         if in_udp:
-            add(row, UDP_IN + sister, 1, out, used)
+            add(row, UDP_IN + sister, 1, out)
     if is_mine(hosts, row["outer_src_hi"], row["outer_src_lo"]):
         one, least = (0, np.int64(row["payload_len"])) if joined else (1, size)
-        add_range(row, IP6_OUT_TRANSMITS if six else IP_OUT_TRANSMITS, one, one, 1, out, used)
-        add_range(row, IP6_OUT_REQUESTS if six else IP_OUT_REQUESTS, one, one, 1, out, used)
-        add_range(row, IP6_OUT_OCTETS if six else IP_OUT_OCTETS, least, least, size, out, used)
+        add_range(row, IP6_OUT_TRANSMITS if six else IP_OUT_TRANSMITS, one, one, 1, out)
+        add_range(row, IP6_OUT_REQUESTS if six else IP_OUT_REQUESTS, one, one, 1, out)
+        add_range(row, IP6_OUT_OCTETS if six else IP_OUT_OCTETS, least, least, size, out)
 
 
 @part
-def packet_sent(
-    row: Any, group: Int, joined: Any, hosts: Any, types4: Any, types6: Any, world: Any, out: Any, used: Any
-) -> None:
-    """What ip_local_out() and the protocol above count for a packet of the host."""
+def packet_sent(row: Any, group: Int, joined: Any, world: Any, out: Any) -> Any:
+    """What ip_local_out() and the protocol above count for a packet of the host: is it an ICMP message?"""
     six = row["ip_version"] == 6
     size = packet_bytes(row)
     piece = is_fragment(row)
     if joined:  # cut from one packet with the segment before, it seems: counted together with it
         payload = np.int64(row["payload_len"])
-        add_range(row, IP6_OUT_REQUESTS if six else IP_OUT_REQUESTS, 0, 0, 1, out, used)
-        add_range(row, IP6_OUT_TRANSMITS if six else IP_OUT_TRANSMITS, 0, 0, 1, out, used)
-        add_range(row, IP6_OUT_OCTETS if six else IP_OUT_OCTETS, payload, payload, size, out, used)
-        return
+        add_range(row, IP6_OUT_REQUESTS if six else IP_OUT_REQUESTS, 0, 0, 1, out)
+        add_range(row, IP6_OUT_TRANSMITS if six else IP_OUT_TRANSMITS, 0, 0, 1, out)
+        add_range(row, IP6_OUT_OCTETS if six else IP_OUT_OCTETS, payload, payload, size, out)
+        return False
     if not piece or row["fragment_offset"] == 0:
-        add(row, IP6_OUT_REQUESTS if six else IP_OUT_REQUESTS, 1, out, used)
-    add(row, IP6_OUT_TRANSMITS if six else IP_OUT_TRANSMITS, 1, out, used)
-    add(row, IP6_OUT_OCTETS if six else IP_OUT_OCTETS, size, out, used)
+        add(row, IP6_OUT_REQUESTS if six else IP_OUT_REQUESTS, 1, out)
+    add(row, IP6_OUT_TRANSMITS if six else IP_OUT_TRANSMITS, 1, out)
+    add(row, IP6_OUT_OCTETS if six else IP_OUT_OCTETS, size, out)
     if piece:
-        add(row, IP6_FRAG_CREATES if six else IP_FRAG_CREATES, 1, out, used)
+        add(row, IP6_FRAG_CREATES if six else IP_FRAG_CREATES, 1, out)
         if row["fragment_offset"] == 0:
-            add(row, IP6_FRAG_OKS if six else IP_FRAG_OKS, 1, out, used)
+            add(row, IP6_FRAG_OKS if six else IP_FRAG_OKS, 1, out)
     if group == 1:
-        add(row, IP6_OUT_MCAST if six else IP_OUT_MCAST, 1, out, used)
-        add(row, IP6_OUT_MCAST_OCTETS if six else IP_OUT_MCAST_OCTETS, size, out, used)
+        add(row, IP6_OUT_MCAST if six else IP_OUT_MCAST, 1, out)
+        add(row, IP6_OUT_MCAST_OCTETS if six else IP_OUT_MCAST_OCTETS, size, out)
     elif group == 2:
-        add(row, IP_OUT_BCAST, 1, out, used)
-        add(row, IP_OUT_BCAST_OCTETS, size, out, used)
+        add(row, IP_OUT_BCAST, 1, out)
+        add(row, IP_OUT_BCAST_OCTETS, size, out)
     if piece and row["fragment_offset"] != 0:
-        return
+        return False
     if row["ip_proto"] == 17 or row["ip_proto"] == UDP_LITE:
-        add(row, UDP_OUT + (UDP6 if six else 0) + (LITE if row["ip_proto"] == UDP_LITE else 0), 1, out, used)
+        add(row, UDP_OUT + (UDP6 if six else 0) + (LITE if row["ip_proto"] == UDP_LITE else 0), 1, out)
     elif row["ip_proto"] == 1 and not six:
-        add(row, ICMP_OUT_MSGS, 1, out, used)
+        add(row, ICMP_OUT_MSGS, 1, out)
         # icmp_reply() counts its answers to timestamp (14) and extended echo (43) requests as echo replies.
         kind = 0 if row["icmp_type"] == 14 or row["icmp_type"] == 43 else np.int64(row["icmp_type"])
-        add(row, ICMP_OUT_TYPE + kind, 1, out, used)
-        if types4[1, kind] >= 0:
-            add(row, types4[1, kind], 1, out, used)
+        add(row, ICMP_OUT_TYPE + kind, 1, out)
+        if world["types4"][1, kind] >= 0:
+            add(row, world["types4"][1, kind], 1, out)
         if row["icmp_type"] == 11 and row["icmp_code"] == 1:
-            reassembly_told(row, world, out, used)
-        error_sent(row, hosts, world, out, used)
+            reassembly_told(row, world, out)
+        return True
     elif row["ip_proto"] == 58 and six:
-        add(row, ICMP6_OUT_MSGS, 1, out, used)
-        add(row, ICMP6_OUT_TYPE + np.int64(row["icmp_type"]), 1, out, used)
-        if types6[1, row["icmp_type"]] >= 0:
-            add(row, types6[1, row["icmp_type"]], 1, out, used)
+        add(row, ICMP6_OUT_MSGS, 1, out)
+        add(row, ICMP6_OUT_TYPE + np.int64(row["icmp_type"]), 1, out)
+        if world["types6"][1, row["icmp_type"]] >= 0:
+            add(row, world["types6"][1, row["icmp_type"]], 1, out)
         if row["icmp_type"] == 3 and row["icmp_code"] == 1:
-            reassembly_told(row, world, out, used)
-        error_sent(row, hosts, world, out, used)
+            reassembly_told(row, world, out)
+        return True
+    return False
 
 
 @inline
@@ -144,103 +142,101 @@ def has_handler(row: Any) -> Any:
 
 
 @part
-def packet_received(
-    row: Any, group: Int, segments: Int, types4: Any, types6: Any, world: Any, out: Any, used: Any
-) -> Any:
+def packet_received(row: Any, group: Int, segments: Int, world: Any, out: Any) -> Any:
     """What ip_rcv(), ipv6_rcv() and the protocol above count for a packet to the host: is it handed to that one?"""
     six = row["ip_version"] == 6
     size = np.int64(row["length"]) - np.int64(row["l3_at"]) if row["tunnel_depth"] == 0 else packet_bytes(row)
-    add(row, IP6_IN_RECEIVES if six else IP_IN_RECEIVES, 1, out, used)
-    add(row, IP6_IN_OCTETS if six else IP_IN_OCTETS, size, out, used)
+    add(row, IP6_IN_RECEIVES if six else IP_IN_RECEIVES, 1, out)
+    add(row, IP6_IN_OCTETS if six else IP_IN_OCTETS, size, out)
     # A hypervisor hands super-segments over without saying how many segments they are (virtio): they count once then.
     ecn = (IP6_IN_ECN if six else IP_IN_ECN) + (row["tos"] & 3)
-    add_range(row, ecn, segments, 1, segments, out, used)
+    add_range(row, ecn, segments, 1, segments, out)
     if row["ip_header_checksum"] == HEADER_BAD or row["ip_header_checksum"] == HEADER_ZERO:
-        add(row, IP_IN_HDR_ERRORS, 1, out, used)
-        add(row, IP_IN_CSUM_ERRORS, 1, out, used)
+        add(row, IP_IN_HDR_ERRORS, 1, out)
+        add(row, IP_IN_CSUM_ERRORS, 1, out)
         return False
     if row["quirks"] & IP_LENGTH_BEYOND_FRAME and row["tunnel_depth"] == 0:
-        add(row, IP6_IN_TRUNCATED if six else IP_IN_TRUNCATED, 1, out, used)
+        add(row, IP6_IN_TRUNCATED if six else IP_IN_TRUNCATED, 1, out)
         return False
     if group == 1:
-        add(row, IP6_IN_MCAST if six else IP_IN_MCAST, 1, out, used)
-        add(row, IP6_IN_MCAST_OCTETS if six else IP_IN_MCAST_OCTETS, size, out, used)
+        add(row, IP6_IN_MCAST if six else IP_IN_MCAST, 1, out)
+        add(row, IP6_IN_MCAST_OCTETS if six else IP_IN_MCAST_OCTETS, size, out)
     elif group == 2:
-        add(row, IP_IN_BCAST, 1, out, used)
-        add(row, IP_IN_BCAST_OCTETS, size, out, used)
+        add(row, IP_IN_BCAST, 1, out)
+        add(row, IP_IN_BCAST_OCTETS, size, out)
     kind, port = np.int64(row["icmp_type"]), np.int64(row["dst_port"])
     if is_fragment(row):
-        add(row, IP6_REASM_REQDS if six else IP_REASM_REQDS, 1, out, used)
-        kind = fragment_received(row, world, out, used)
+        add(row, IP6_REASM_REQDS if six else IP_REASM_REQDS, 1, out)
+        kind = fragment_received(row, world, out)
         if kind < 0:
             return False
-        port = np.int64(world.settings[0]["port"])
+        port = np.int64(world["port"])
     known = 1 if has_handler(row) else 0
-    add_range(row, IP6_IN_DELIVERS if six else IP_IN_DELIVERS, known, known, 1, out, used)
+    add_range(row, IP6_IN_DELIVERS if six else IP_IN_DELIVERS, known, known, 1, out)
     wrong = row["checksum"] == BAD or row["checksum"] == ZERO
     if row["ip_proto"] == 17 or row["ip_proto"] == UDP_LITE:
-        datagram_received(row, group, port, wrong, world, out, used)
+        datagram_received(row, group, port, wrong, world, out)
     elif row["ip_proto"] == 1 and not six:
-        add(row, ICMP_IN_MSGS, 1, out, used)
+        add(row, ICMP_IN_MSGS, 1, out)
         if wrong:
-            add(row, ICMP_IN_ERRORS, 1, out, used)
-            add(row, ICMP_IN_CSUM, 1, out, used)
+            add(row, ICMP_IN_ERRORS, 1, out)
+            add(row, ICMP_IN_CSUM, 1, out)
         else:
             if (
                 kind == 3 or kind == 4 or kind == 11 or kind == 12
             ):  # an error if the socket it is about is not there any more
-                add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out, used)
-            add(row, ICMP_IN_TYPE + kind, 1, out, used)
-            if types4[0, kind] >= 0:
-                add(row, types4[0, kind], 1, out, used)
+                add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out)
+            add(row, ICMP_IN_TYPE + kind, 1, out)
+            if world["types4"][0, kind] >= 0:
+                add(row, world["types4"][0, kind], 1, out)
     elif row["ip_proto"] == 58 and six:
-        add(row, ICMP6_IN_MSGS, 1, out, used)
+        add(row, ICMP6_IN_MSGS, 1, out)
         if wrong:
-            add(row, ICMP6_IN_ERRORS, 1, out, used)
-            add(row, ICMP6_IN_CSUM, 1, out, used)
+            add(row, ICMP6_IN_ERRORS, 1, out)
+            add(row, ICMP6_IN_CSUM, 1, out)
         else:
             if 1 <= kind <= 4:
-                add_range(row, ICMP6_IN_ERRORS, 0, 0, 1, out, used)
-            add(row, ICMP6_IN_TYPE + kind, 1, out, used)
-            if types6[0, kind] >= 0:
-                add(row, types6[0, kind], 1, out, used)
+                add_range(row, ICMP6_IN_ERRORS, 0, 0, 1, out)
+            add(row, ICMP6_IN_TYPE + kind, 1, out)
+            if world["types6"][0, kind] >= 0:
+                add(row, world["types6"][0, kind], 1, out)
     elif not known:
-        refused = refuses(world.refused, NO_PROTOCOL, row["dst_hi"], row["dst_lo"], np.int64(row["ip_proto"]))
+        refused = refuses(world["refused"], NO_PROTOCOL, row["dst_hi"], row["dst_lo"], np.int64(row["ip_proto"]))
         if refused:
-            add_range(row, RATE_LIMIT[1 if six else 0], 1, 0, 1, out, used)
-        add_range(row, UNKNOWN_PROTOS[1 if six else 0], 1 if refused else 0, 0, 1, out, used)
+            add_range(row, RATE_LIMIT[1 if six else 0], 1, 0, 1, out)
+        add_range(row, UNKNOWN_PROTOS[1 if six else 0], 1 if refused else 0, 0, 1, out)
     return True
 
 
 @inline
-def errors_in_it(row: Any, group: Int, kind: Int, out: Any, used: Any) -> None:
+def errors_in_it(row: Any, group: Int, kind: Int, out: Any) -> None:
     """icmp_rcv(): types that it does not know, requests to groups, and errors about sockets that are not there any more."""
     if kind > 18 and kind != 42 and kind != 43:
-        add(row, ICMP_IN_ERRORS, 1, out, used)
+        add(row, ICMP_IN_ERRORS, 1, out)
     elif group:
-        add_range(row, ICMP_IN_ERRORS, 1, 0, 1, out, used)
+        add_range(row, ICMP_IN_ERRORS, 1, 0, 1, out)
     elif kind == 3 or kind == 4 or kind == 11 or kind == 12:
-        add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out, used)
+        add_range(row, ICMP_IN_ERRORS, 0, 0, 1, out)
 
 
 @inline
-def datagram_received(row: Any, group: Int, port: Int, wrong: Any, world: Any, out: Any, used: Any) -> None:
+def datagram_received(row: Any, group: Int, port: Int, wrong: Any, world: Any, out: Any) -> None:
     """A datagram of UDP or UDP-Lite. It counts as the application reads it; what does not fit in its buffer is an error."""
     six, lite = row["ip_version"] == 6, row["ip_proto"] == UDP_LITE
     sister = (UDP6 if six else 0) + (LITE if lite else 0)
     if wrong:
-        add(row, UDP_ERRORS + sister, 1, out, used)
-        add(row, UDP_CSUM + (CSUM6 if six else 0), 1, out, used)
+        add(row, UDP_ERRORS + sister, 1, out)
+        add(row, UDP_CSUM + (CSUM6 if six else 0), 1, out)
         return
-    add_range(row, UDP_ERRORS + sister, 0, 0, 1, out, used)
-    add_range(row, UDP_RCVBUF + sister, 0, 0, 1, out, used)
+    add_range(row, UDP_ERRORS + sister, 0, 0, 1, out)
+    add_range(row, UDP_RCVBUF + sister, 0, 0, 1, out)
     if group:  # each socket gets one; without any it is ignored
-        add_range(row, UDP_IN + sister, 0, 0, 1, out, used)
+        add_range(row, UDP_IN + sister, 0, 0, 1, out)
         if not lite:
-            add_range(row, UDP_IGNORED + (CSUM6 if six else 0), 1, 0, 1, out, used)
-    elif not lite and refuses(world.refused, NO_PORT, row["dst_hi"], row["dst_lo"], port):
-        add_range(row, UDP_IN + sister, 0, 0, 1, out, used)
-        add_range(row, UDP_NO_PORTS + sister, 1, 0, 1, out, used)
-        add_range(row, RATE_LIMIT[1 if six else 0], 1, 0, 1, out, used)
+            add_range(row, UDP_IGNORED + (CSUM6 if six else 0), 1, 0, 1, out)
+    elif not lite and refuses(world["refused"], NO_PORT, row["dst_hi"], row["dst_lo"], port):
+        add_range(row, UDP_IN + sister, 0, 0, 1, out)
+        add_range(row, UDP_NO_PORTS + sister, 1, 0, 1, out)
+        add_range(row, RATE_LIMIT[1 if six else 0], 1, 0, 1, out)
     else:
-        add_range(row, UDP_IN + sister, 1, 0, 1, out, used)
+        add_range(row, UDP_IN + sister, 1, 0, 1, out)

@@ -49,16 +49,16 @@ FAST_ALT_KEY, FAST_BLACKHOLE = NUMBER["TcpExtTCPFastOpenPassiveAltKey"], NUMBER[
 
 
 @part
-def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, out: Any, used: Any) -> None:
+def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, out: Any) -> None:
     """A segment to the host, whose socket was in the state `before` and is now in `after` (validity_state)."""
     flags = row["flags"]
     if flags & (SYN | ACK | RST) == SYN and (before == CLOSED or before == TIME_WAIT) and after == CLOSED:
-        syn_to_listener(row, own, ports, out, used)
+        syn_to_listener(row, own, ports, out)
         return
     if before == SYN_SENT and after == ESTABLISHED:
         if own["sent_bytes"] > 0:
             taken = difference(row["ack"], own["first_byte"]) >= own["sent_bytes"]
-            add(row, FAST_ACTIVE if taken else FAST_ACTIVE_FAIL, 1, out, used)
+            add(row, FAST_ACTIVE if taken else FAST_ACTIVE_FAIL, 1, out)
         own["timeouts"] = 0
         return
     if flags & ACK and after != SYN_SENT:
@@ -75,7 +75,7 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
     if not own["opened"]:
         own["opened"] = 1
         own["opened_ns"], own["opened_frame"] = row["time_ns"], row["frame"]
-        add(row, PASSIVE_OPENS, 1, out, used)
+        add(row, PASSIVE_OPENS, 1, out)
     if own["pending"]:
         own["pending"] = 0
         port["pending"] -= 1
@@ -90,11 +90,11 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
 
 
 @inline
-def syn_to_listener(row: Any, own: Any, ports: Any, out: Any, used: Any) -> None:
+def syn_to_listener(row: Any, own: Any, ports: Any, out: Any) -> None:
     """No socket of the connection is there: the SYN goes to a listener, if there is one."""
     own["server"] = row["dst_port"]
     if own["waits"]:
-        unanswered(row, own, ports[own["server"]], own["syn_ns"], own["syn_frame"], out, used)
+        unanswered(row, own, ports[own["server"]], own["syn_ns"], own["syn_frame"], out)
     own["waits"] = 1
     own["syn_ns"], own["syn_frame"] = row["time_ns"], row["frame"]
     own["syn_cookie_len"] = np.int64(row["fast_open_len"]) if row["options"] & O_FAST_OPEN else -1
@@ -112,30 +112,30 @@ def over(own: Any, port: Any) -> None:
 
 
 @part
-def opening_sent(row: Any, own: Any, ports: Any, before: Int, irs: Any, out: Any, used: Any) -> None:
+def opening_sent(row: Any, own: Any, ports: Any, before: Int, irs: Any, out: Any) -> None:
     """A segment of the host, whose socket was in the state `before`; `irs` is the number of the SYN it answers."""
     flags = row["flags"]
     if flags & (SYN | ACK) == SYN:
-        sent_syn(row, own, out, used)
+        sent_syn(row, own, out)
     elif flags & SYN:
         if not own["connects"] or own["first_byte"] != (np.int64(row["seq"]) + 1 & 0xFFFFFFFF):  # no simultaneous open
-            sent_answer(row, own, ports[row["src_port"]], irs, out, used)
+            sent_answer(row, own, ports[row["src_port"]], irs, out)
     elif flags & RST:
-        sent_reset(row, own, ports[row["src_port"]], before, out, used)
+        sent_reset(row, own, ports[row["src_port"]], before, out)
     else:
         own["waits"] = 0  # a socket of the connection before has answered the SYN
         if row["events"] & TIMEOUT_BIT:
-            timed_out(row, own, out, used)
+            timed_out(row, own, out)
         waits = own["answers"] > 0 and own["opened"] and not own["spoken"] and own["server"] == row["src_port"]
         if waits and before != CLOSED:
-            first_words(row, own, ports[row["src_port"]], out, used)
+            first_words(row, own, ports[row["src_port"]], out)
 
 
 @inline
-def sent_syn(row: Any, own: Any, out: Any, used: Any) -> None:
+def sent_syn(row: Any, own: Any, out: Any) -> None:
     """tcp_connect(), tcp_send_syn_data()."""
     if row["events"] & AGAIN_BIT:
-        timed_out(row, own, out, used)
+        timed_out(row, own, out)
         return
     own["asks"] = 1 if row["options"] & O_FAST_OPEN or row["payload_len"] > 0 else 0
     own["sent_bytes"] = row["payload_len"]
@@ -144,31 +144,31 @@ def sent_syn(row: Any, own: Any, out: Any, used: Any) -> None:
 
 
 @inline
-def timed_out(row: Any, own: Any, out: Any, used: Any) -> None:
+def timed_out(row: Any, own: Any, out: Any) -> None:
     """tcp_fastopen_active_detect_blackhole(): fast open is given up for a while after the third timeout in a row."""
     own["timeouts"] += 1
     if own["asks"] and own["timeouts"] == TFO_TIMEOUTS:
-        add(row, FAST_ACTIVE_FAIL, 1, out, used)
-        add_range(row, FAST_BLACKHOLE, 0, 0, 1, out, used)  # if tcp_fastopen_blackhole_timeout_sec is set
+        add(row, FAST_ACTIVE_FAIL, 1, out)
+        add_range(row, FAST_BLACKHOLE, 0, 0, 1, out)  # if tcp_fastopen_blackhole_timeout_sec is set
 
 
 @inline
-def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) -> None:
+def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     """A SYN-ACK of a listener: for a SYN, or again by the timer of the request."""
     fresh = own["waits"] != 0 or own["answers"] == 0
     port["answers"] = 1
     if fresh and own["answers"] == 0:
-        begin_request(row, own, port, irs, out, used)
+        begin_request(row, own, port, irs, out)
     elif not own["waits"] and row["time_ns"] - own["again_ns"] > SILENCE_NS:  # by the timer
         is_request(own, port)
         own["timer_repeats"] += 1
         took_ns = row["time_ns"] - own["answer_ns"]
         if own["opened"] and not own["fast"] and not own["spoken"]:
             own["opened"] = 0
-            at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out, used)
+            at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out)
             # Later than the timer runs out, it is TCP_DEFER_ACCEPT that gives the client a last chance.
             if took_ns < (TIMER_NS << min(own["timer_repeats"] - 1, 6)) + TIMER_SLACK_NS:
-                overflowed(row, own, port, own["acks"], out, used)
+                overflowed(row, own, port, own["acks"], out)
             own["pending"] = 1
             port["pending"] += 1
     own["waits"] = 0
@@ -187,43 +187,43 @@ def is_request(own: Any, port: Any) -> None:
 
 
 @inline
-def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) -> None:
+def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     """tcp_conn_request() makes a request, a cookie, or with fast open a socket."""
     own["server"] = row["src_port"]
     own["kind"], own["opened"], own["fast"], own["spoken"] = UNDECIDED, 0, 0, 0
     own["timer_repeats"] = 0
     own["crowd"] = port["pending"]
     if own["ignored"] > 0:
-        dropped(row, own, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
+        dropped(row, own, port, own["ignored"], own["syn_ns"], own["syn_frame"], out)
         own["ignored"] = 0
     offers = own["syn_options"] & (O_WINDOW_SCALE | O_SACK_PERMITTED)
     if own["waits"] and offers and not own["syn_options"] & O_TIMESTAMPS:
         if not row["options"] & (O_WINDOW_SCALE | O_SACK_PERMITTED):
             own["kind"] = COOKIE  # nothing can be kept of the options
-            add(row, COOKIES_SENT, 1, out, used)
-            add(row, FULL_COOKIES, 1, out, used)
+            add(row, COOKIES_SENT, 1, out)
+            add(row, FULL_COOKIES, 1, out)
             port["cookie_ns"] = row["time_ns"]
             return
         is_request(own, port)
     gives = row["options"] & O_FAST_OPEN != 0
     shown = own["syn_cookie_len"] if own["waits"] else -1
     if shown == 0:
-        add(row, FAST_COOKIE_REQD, 1, out, used)
+        add(row, FAST_COOKIE_REQD, 1, out)
     if difference(row["ack"], irs) > 1:
         own["fast"], own["opened"] = 1, 1
-        add(row, PASSIVE_OPENS, 1, out, used)
-        add(row, FAST_PASSIVE, 1, out, used)
+        add(row, PASSIVE_OPENS, 1, out)
+        add(row, FAST_PASSIVE, 1, out)
         if gives:
-            add(row, FAST_ALT_KEY, 1, out, used)
+            add(row, FAST_ALT_KEY, 1, out)
         port["fast_open"] = 1
     elif shown > 0 and gives:
-        add(row, FAST_PASSIVE_FAIL, 1, out, used)
+        add(row, FAST_PASSIVE_FAIL, 1, out)
     elif port["fast_open"] and not gives and (shown >= 0 or own["syn_bytes"] > 0):
         if shown > 0 and own["syn_bytes"] == 0:  # taken, or too many under way
-            add_range(row, FAST_PASSIVE, 1, 0, 1, out, used)
-            add_range(row, FAST_OVERFLOW, 0, 0, 1, out, used)
+            add_range(row, FAST_PASSIVE, 1, 0, 1, out)
+            add_range(row, FAST_OVERFLOW, 0, 0, 1, out)
         else:
-            add(row, FAST_OVERFLOW, 1, out, used)
+            add(row, FAST_OVERFLOW, 1, out)
     if gives:
         port["fast_open"] = 1
     if own["fast"]:
@@ -234,7 +234,7 @@ def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any, used: Any) 
 
 
 @inline
-def sent_reset(row: Any, own: Any, port: Any, before: Int, out: Any, used: Any) -> None:
+def sent_reset(row: Any, own: Any, port: Any, before: Int, out: Any) -> None:
     """tcp_v4_send_reset(): no socket took a segment. tcp_send_active_reset() sets ACK."""
     own["waits"] = own["ignored"] = 0  # nobody listens
     if row["flags"] & ACK:
@@ -243,27 +243,27 @@ def sent_reset(row: Any, own: Any, port: Any, before: Int, out: Any, used: Any) 
     if own["answers"] > 0 and own["opened"] and not own["fast"] and not own["spoken"]:
         # tcp_abort_on_overflow: the accept queue was full at the end of the handshake.
         own["opened"] = 0
-        at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out, used)
+        at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out)
         if own["timer_repeats"] == 0 and own["acks"] == 1:
             is_request(own, port)
-            overflowed(row, own, port, 1, out, used)
-            add(row, EMBRYONIC_RSTS, 1, out, used)
+            overflowed(row, own, port, 1, out)
+            add(row, EMBRYONIC_RSTS, 1, out)
             over(own, port)
             return
         # What came before was ignored; for the last ACK there is no request any more, or its cookie is too old.
         silent_ns = row["time_ns"] - own["answer_ns"]
         if own["kind"] == UNDECIDED and own["timer_repeats"] == 0 and silent_ns > TIMER_NS + TIMER_SLACK_NS:
-            was_cookie(row, own, port, out, used)
-        overflowed(row, own, port, own["acks"] - 1, out, used)
+            was_cookie(row, own, port, out)
+        overflowed(row, own, port, own["acks"] - 1, out)
         over(own, port)
         before = CLOSED
     recent = port["cookie_ns"] and row["time_ns"] - port["cookie_ns"] < COOKIE_VALID_NS
     if recent and not own["spoken"] and (before == CLOSED or before == SYN_RECEIVED):
-        add(row, COOKIES_FAILED, 1, out, used)
+        add(row, COOKIES_FAILED, 1, out)
 
 
 @inline
-def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
+def first_words(row: Any, own: Any, port: Any, out: Any) -> None:
     """The connection is open: its handshake was one of a request or of a cookie, the clock of the host tells."""
     own["spoken"] = 1
     if (
@@ -275,7 +275,7 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
         passed = (row["time_ns"] - own["answer_ns"]) // 1_000_000
         lag = difference(row["tsval"], own["answer_tsval"]) - passed
         if LAG_TICKS <= lag <= COOKIE_TICKS + LAG_TICKS:
-            was_cookie(row, own, port, out, used)
+            was_cookie(row, own, port, out)
     if own["kind"] != COOKIE:
         is_request(own, port)
     if own["fast"]:
@@ -285,6 +285,6 @@ def first_words(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
     # Data that had arrived before would be reported by a DSACK now.
     if own["syn_options"] & O_SACK_PERMITTED and row["sack_count"] == 0:
         own["refused_acks"] = max(own["refused_acks"], own["again_acks"])
-    overflowed(row, own, port, own["refused_acks"], out, used)
+    overflowed(row, own, port, own["refused_acks"], out)
     if own["kind"] == COOKIE:
-        at(row, COOKIES_RECV, 1, own["ack_ns"], own["ack_frame"], out, used)
+        at(row, COOKIES_RECV, 1, own["ack_ns"], own["ack_frame"], out)

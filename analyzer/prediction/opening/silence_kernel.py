@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.prediction.emit_kernel import add
+from analyzer.prediction.emit_kernel import add_then
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.opening.state import COOKIE, TIMER_NS, TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED
 
@@ -16,81 +16,79 @@ COOKIES_SENT, COOKIES_RECV = NUMBER["TcpExtSyncookiesSent"], NUMBER["TcpExtSynco
 
 
 @inline
-def at(row: Any, counter: Int, amount: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
+def at(row: Any, counter: Int, amount: Int, time_ns: Int, frame: Int, out: Any) -> None:
     """One increment of an earlier frame."""
-    add(row, counter, amount, out, used)
-    out[used[0] - 1]["time_ns"], out[used[0] - 1]["frame"] = time_ns, frame
+    add_then(row, time_ns, frame, counter, amount, amount, amount, out)
 
 
 @inline
-def was_cookie(row: Any, own: Any, port: Any, out: Any, used: Any) -> None:
+def was_cookie(row: Any, own: Any, port: Any, out: Any) -> None:
     """The SYN-ACKs were cookies."""
     own["kind"] = COOKIE
     port["cookie_ns"] = own["answer_ns"]
-    at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
-    at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out, used)
+    at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out)
+    at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out)
 
 
 @inline
-def overflowed(row: Any, own: Any, port: Any, acks: Int, out: Any, used: Any) -> None:
+def overflowed(row: Any, own: Any, port: Any, acks: Int, out: Any) -> None:
     """So many ends of a handshake were ignored: the accept queue was full. A cookie was valid each time."""
     if acks <= 0:
         return
     port["overflowed"] = 1
-    at(row, LISTEN_OVERFLOWS, acks, own["opened_ns"], own["opened_frame"], out, used)
-    at(row, LISTEN_DROPS, acks, own["opened_ns"], own["opened_frame"], out, used)
+    at(row, LISTEN_OVERFLOWS, acks, own["opened_ns"], own["opened_frame"], out)
+    at(row, LISTEN_DROPS, acks, own["opened_ns"], own["opened_frame"], out)
     if own["kind"] == COOKIE:
-        at(row, COOKIES_RECV, acks, own["opened_ns"], own["opened_frame"], out, used)
+        at(row, COOKIES_RECV, acks, own["opened_ns"], own["opened_frame"], out)
 
 
 @inline
-def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
+def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any) -> None:
     """Nothing, or up to so much, at an earlier frame."""
-    at(row, counter, 0, time_ns, frame, out, used)
-    out[used[0] - 1]["most"] = most
+    add_then(row, time_ns, frame, counter, 0, 0, most, out)
 
 
 @inline
-def dropped(row: Any, own: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
+def dropped(row: Any, own: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any) -> None:
     """tcp_conn_request(): a full accept queue, or while others are under way a full queue of requests, without cookies."""
-    at(row, LISTEN_DROPS, count, time_ns, frame, out, used)
+    at(row, LISTEN_DROPS, count, time_ns, frame, out)
     if port["pending"] > 0:
         own["held"] += count
     else:
         port["overflowed"] = 1
-        at(row, LISTEN_OVERFLOWS, count, time_ns, frame, out, used)
+        at(row, LISTEN_OVERFLOWS, count, time_ns, frame, out)
 
 
 @inline
-def unanswered(row: Any, own: Any, port: Any, time_ns: Int, frame: Int, out: Any, used: Any) -> None:
+def unanswered(row: Any, own: Any, port: Any, time_ns: Int, frame: Int, out: Any) -> None:
     """A SYN without an answer: dropped for a full queue, if this port answers others."""
     own["waits"] = 0
     if not port["answers"]:
         own["ignored"] += 1
         return
-    dropped(row, own, port, 1, time_ns, frame, out, used)
+    dropped(row, own, port, 1, time_ns, frame, out)
 
 
 @part
-def syn_over(row: Any, own: Any, ports: Any, out: Any, used: Any) -> None:
+def syn_over(row: Any, own: Any, ports: Any, out: Any) -> None:
     """SYNs that never got an answer; a listener gives it at once."""
     port = ports[own["server"]]
     if own["waits"]:
-        unanswered(row, own, port, own["syn_ns"], own["syn_frame"], out, used)
+        unanswered(row, own, port, own["syn_ns"], own["syn_frame"], out)
     if own["ignored"] > 0 and port["answers"]:
-        dropped(row, own, port, own["ignored"], own["syn_ns"], own["syn_frame"], out, used)
+        dropped(row, own, port, own["ignored"], own["syn_ns"], own["syn_frame"], out)
     own["ignored"] = 0
     if own["held"] > 0:
         if port["overflowed"] or port["cookie_ns"]:
             counter = LISTEN_OVERFLOWS
         else:
             counter, port["no_cookies"] = FULL_DROP, 1
-        at(row, counter, own["held"], own["syn_ns"], own["syn_frame"], out, used)
+        at(row, counter, own["held"], own["syn_ns"], own["syn_frame"], out)
         own["held"] = 0
 
 
 @part
-def opening_over(row: Any, own: Any, ports: Any, now_ns: Int, out: Any, used: Any) -> None:
+def opening_over(row: Any, own: Any, ports: Any, now_ns: Int, out: Any) -> None:
     """What the silence after a SYN or a SYN-ACK meant, at the end of the capture or of what is known of the flow."""
     port = ports[own["server"]]
     if own["answers"] == 0 or own["spoken"]:
@@ -98,14 +96,14 @@ def opening_over(row: Any, own: Any, ports: Any, now_ns: Int, out: Any, used: An
     if own["kind"] == COOKIE:
         if own["opened"]:
             ignored = own["unanswered_ns"] and now_ns - own["unanswered_ns"] > UNANSWERED_NS
-            at(row, COOKIES_RECV, own["acks"] if ignored else 1, own["answer_ns"], own["answer_frame"], out, used)
+            at(row, COOKIES_RECV, own["acks"] if ignored else 1, own["answer_ns"], own["answer_frame"], out)
     elif own["kind"] == UNDECIDED and not port["no_cookies"]:
-        undecided(row, own, port, now_ns, out, used)
+        undecided(row, own, port, now_ns, out)
     own["answers"] = 0
 
 
 @inline
-def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any, used: Any) -> None:
+def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any) -> None:
     """The host has said nothing but SYN-ACKs: of a request, or cookies."""
     time_ns, frame = own["answer_ns"], own["answer_frame"]
     # A request would have sent its SYN-ACK again, until a socket is made of it, which would acknowledge data.
@@ -113,16 +111,15 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any, used: Any) -
     refused = own["opened"] and (waits or own["refused_acks"] > 0)
     silent = (refused or not own["opened"]) and now_ns - time_ns > TIMER_NS + TIMER_SLACK_NS
     if silent:
-        was_cookie(row, own, port, out, used)
+        was_cookie(row, own, port, out)
         if refused:
-            overflowed(row, own, port, own["acks"], out, used)
-            at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out, used)
+            overflowed(row, own, port, own["acks"], out)
+            at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out)
     elif own["crowd"] > port["proven"] or (own["opened"] and port["cookie_ns"]):
-        may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out, used)
-        may_be(row, FULL_COOKIES, own["answers"], time_ns, frame, out, used)
+        may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out)
+        may_be(row, FULL_COOKIES, own["answers"], time_ns, frame, out)
         if own["opened"]:
-            may_be(row, COOKIES_RECV, own["acks"], time_ns, frame, out, used)
-            may_be(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out, used)
-            may_be(row, LISTEN_DROPS, own["acks"], time_ns, frame, out, used)
-            at(row, PASSIVE_OPENS, 0, own["opened_ns"], own["opened_frame"], out, used)
-            out[used[0] - 1]["least"] = -1
+            may_be(row, COOKIES_RECV, own["acks"], time_ns, frame, out)
+            may_be(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out)
+            may_be(row, LISTEN_DROPS, own["acks"], time_ns, frame, out)
+            add_then(row, own["opened_ns"], own["opened_frame"], PASSIVE_OPENS, 0, -1, 0, out)

@@ -58,7 +58,7 @@ def update_window(row: Any, end: Any, ack: Int, seq: Int, before: Int) -> None:
 
 
 @part
-def clean_queue(row: Any, end: Any, pool: Any, high_before: Int, out: Any, used: Any) -> None:
+def clean_queue(row: Any, end: Any, pool: Any, high_before: Int, out: Any) -> None:
     """tcp_clean_rtx_queue(): take what is acknowledged out of the queue, and learn from it."""
     now, una = row["time_ns"], end["una"]
     lowest, acked, first_ns, last_ns, whole = end["next"], np.int64(0), np.int64(0), np.int64(0), True
@@ -123,18 +123,18 @@ def clean_queue(row: Any, end: Any, pool: Any, high_before: Int, out: Any, used:
     if end["sack"]:
         if lowest < high_before:
             end["late"], end["late_ns"] = lowest, now
-            check_reordering(row, end, lowest, SACK_REORDER, out, used)
+            check_reordering(row, end, lowest, SACK_REORDER, out)
         return
     if acked > 0:  # tcp_remove_reno_sacks()
         end["delivered"] += max(acked - end["sacked"], 1)
         end["sacked"] = max(0, end["sacked"] - (acked - 1))
-    check_reno_reordering(row, end, acked, out, used)
+    check_reno_reordering(row, end, acked, out)
     if end["flags"] & F_AGAIN_ACKED:
         end["flags"] &= ~F_ORIGINAL
 
 
 @part
-def acknowledge(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
+def acknowledge(row: Any, end: Any, pool: Any, out: Any) -> None:
     """tcp_ack(): a segment with ACK that its receiver accepts."""
     before = end["una"]
     ack = position(row["ack"], before)
@@ -143,8 +143,8 @@ def acknowledge(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
     has_sack = end["sack"] and row["sack_count"] > 0
     if ack < before:
         if ack >= before - end["window_max"] and has_sack:
-            sack_blocks(row, end, pool, ack, before, out, used)
-            alert(row, end, pool, before, np.int64(0), out, used)
+            sack_blocks(row, end, pool, ack, before, out)
+            alert(row, end, pool, before, np.int64(0), out)
         return
     if ack > end["next"]:
         end["next"] = ack  # the capture missed it
@@ -160,7 +160,7 @@ def acknowledge(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
     outstanding = end["out"]
     update_window(row, end, ack, seq, before)
     if has_sack:
-        sack_blocks(row, end, pool, ack, before, out, used)
+        sack_blocks(row, end, pool, ack, before, out)
     if row["flags"] & (ECE | SYN) == ECE and end["ecn"]:
         end["flags"] |= F_ECE
     if end["blind"]:
@@ -168,15 +168,15 @@ def acknowledge(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
         return
     if outstanding == 0:
         if end["flags"] & F_DSACK:
-            alert(row, end, pool, before, np.int64(0), out, used)
+            alert(row, end, pool, before, np.int64(0), out)
         if end["probe"]:
-            probe_acknowledged(row, end, pool, ack, out, used)
+            probe_acknowledged(row, end, pool, ack, out)
         return
-    clean_queue(row, end, pool, high_before, out, used)
+    clean_queue(row, end, pool, high_before, out)
     update_reordering_window(end)
     if end["probe"]:
-        probe_acknowledged(row, end, pool, ack, out, used)
+        probe_acknowledged(row, end, pool, ack, out)
     flags = end["flags"]
     if not flags & F_NOT_DUPLICATE or flags & F_ALERT or end["state"] != OPEN:
         duplicates = np.int64(0 if flags & (F_ADVANCED | F_NOT_DUPLICATE | F_DSACK) else 1)
-        alert(row, end, pool, before, duplicates, out, used)
+        alert(row, end, pool, before, duplicates, out)

@@ -39,7 +39,7 @@ PROBE_RECOVERY = NUMBER["TcpExtTCPLossProbeRecovery"]
 
 
 @part
-def probe_acknowledged(row: Any, end: Any, pool: Any, ack: Int, out: Any, used: Any) -> None:
+def probe_acknowledged(row: Any, end: Any, pool: Any, ack: Int, out: Any) -> None:
     """tcp_process_tlp_ack()."""
     if ack < end["probe_end"]:
         return
@@ -49,20 +49,20 @@ def probe_acknowledged(row: Any, end: Any, pool: Any, ack: Int, out: Any, used: 
         begin_reduction(end)
         end["state"] = CWR
         keep_open(end, pool)
-        add(row, PROBE_RECOVERY, 1, out, used)
+        add(row, PROBE_RECOVERY, 1, out)
     elif not end["flags"] & (F_ADVANCED | F_NOT_DUPLICATE | F_SACKED):
         end["probe"] = 0
 
 
 @part
-def process_loss(row: Any, end: Any, pool: Any, duplicates: Int, out: Any, used: Any) -> None:
+def process_loss(row: Any, end: Any, pool: Any, duplicates: Int, out: Any) -> None:
     """tcp_process_loss()."""
     flags = end["flags"]
     recovered = end["una"] >= end["high"]
-    if flags & F_ADVANCED and try_undo_loss(row, end, pool, False, out, used):
+    if flags & F_ADVANCED and try_undo_loss(row, end, pool, False, out):
         return
     if end["frto"]:
-        if flags & F_ORIGINAL and try_undo_loss(row, end, pool, True, out, used):
+        if flags & F_ORIGINAL and try_undo_loss(row, end, pool, True, out):
             return
         if end["next"] > end["high"]:
             if flags & F_SACKED or duplicates:
@@ -71,25 +71,25 @@ def process_loss(row: Any, end: Any, pool: Any, duplicates: Int, out: Any, used:
             end["high"] = end["next"]  # what is sent next tells whether there was new data to send
             return
     if recovered:
-        try_undo_recovery(row, end, pool, out, used)
+        try_undo_recovery(row, end, pool, out)
         return
     if not end["sack"]:
         if end["next"] > end["high"] and duplicates:
-            add_reno_sacks(row, end, duplicates, out, used)
+            add_reno_sacks(row, end, duplicates, out)
         elif flags & F_ADVANCED:
             end["sacked"] = 0
 
 
 @inline
-def add_reno_sacks(row: Any, end: Any, duplicates: Int, out: Any, used: Any) -> None:
+def add_reno_sacks(row: Any, end: Any, duplicates: Int, out: Any) -> None:
     """tcp_add_reno_sack()."""
     if duplicates:
         end["sacked"] += duplicates
-        check_reno_reordering(row, end, np.int64(0), out, used)
+        check_reno_reordering(row, end, np.int64(0), out)
 
 
 @part
-def alert(row: Any, end: Any, pool: Any, before: Int, duplicates: Int, out: Any, used: Any) -> None:
+def alert(row: Any, end: Any, pool: Any, before: Int, duplicates: Int, out: Any) -> None:
     """tcp_fastretrans_alert()."""
     flags = end["flags"]
     advanced, echoed = flags & F_ADVANCED != 0, flags & F_ECE != 0
@@ -106,33 +106,33 @@ def alert(row: Any, end: Any, pool: Any, before: Int, duplicates: Int, out: Any,
         elif end["state"] == RECOVERY:
             if not end["sack"]:
                 end["sacked"] = 0
-            if try_undo_recovery(row, end, pool, out, used):
+            if try_undo_recovery(row, end, pool, out):
                 return
     if end["state"] == RECOVERY:
         if not advanced:
             if not end["sack"]:
-                add_reno_sacks(row, end, duplicates, out, used)
-        elif try_undo_partial(row, end, pool, before, out, used):
+                add_reno_sacks(row, end, duplicates, out)
+        elif try_undo_partial(row, end, pool, before, out):
             return
-        if try_undo_dsack(row, end, pool, out, used):
+        if try_undo_dsack(row, end, pool, out):
             try_to_open(end, pool, echoed)
-        identify_loss(row, end, pool, advanced, out, used)
+        identify_loss(row, end, pool, advanced, out)
         if end["state"] != RECOVERY and end["lost"]:
-            enter_recovery(row, end, pool, out, used)
+            enter_recovery(row, end, pool, out)
         return
     if end["state"] == LOSS:
-        process_loss(row, end, pool, duplicates, out, used)
-        lost_again = identify_loss(row, end, pool, advanced, out, used)
+        process_loss(row, end, pool, duplicates, out)
+        lost_again = identify_loss(row, end, pool, advanced, out)
         if end["state"] != OPEN and not lost_again:
             return
     if not end["sack"]:
         if advanced:
             end["sacked"] = 0
-        add_reno_sacks(row, end, duplicates, out, used)
+        add_reno_sacks(row, end, duplicates, out)
     if end["state"] <= DISORDER:
-        try_undo_dsack(row, end, pool, out, used)
-    identify_loss(row, end, pool, advanced, out, used)
+        try_undo_dsack(row, end, pool, out)
+    identify_loss(row, end, pool, advanced, out)
     if end["lost"]:
-        enter_recovery(row, end, pool, out, used)
+        enter_recovery(row, end, pool, out)
     else:
         try_to_open(end, pool, echoed)

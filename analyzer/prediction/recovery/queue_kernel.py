@@ -55,6 +55,8 @@ def forget(end: Any, pool: Any) -> None:
 @inline
 def in_segments_of(end: Any, size: Int) -> Int:
     """How many segments of the wire so many bytes are."""
+    if size <= end["mss"]:
+        return 1
     return max(1, (size + end["mss"] - 1) // max(1, end["mss"]))
 
 

@@ -27,7 +27,7 @@ REO_LEAST_NS = 2_000_000  # TCP_TIMEOUT_MIN_US
 
 
 @part
-def mark_lost(row: Any, end: Any, segment: Any, out: Any, used: Any) -> None:
+def mark_lost(row: Any, end: Any, segment: Any, out: Any) -> None:
     """tcp_mark_skb_lost()."""
     marks, count = np.int64(segment["marks"]), np.int64(segment["count"])
     if marks & SACKED:
@@ -38,7 +38,7 @@ def mark_lost(row: Any, end: Any, segment: Any, out: Any, used: Any) -> None:
     elif marks & AGAIN:
         segment["marks"] &= ~AGAIN
         end["again"] -= count
-        add(row, LOST_RETRANSMIT, count, out, used)
+        add(row, LOST_RETRANSMIT, count, out)
 
 
 @inline
@@ -68,7 +68,7 @@ def reordering_window(end: Any) -> Int:
 
 
 @part
-def detect_loss(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
+def detect_loss(row: Any, end: Any, pool: Any, out: Any) -> None:
     """tcp_rack_detect_loss(): what was sent well before the latest that arrived is lost."""
     now, allowed, wait = row["time_ns"], reordering_window(end), np.int64(0)
     number = np.int64(end["first"])
@@ -84,7 +84,7 @@ def detect_loss(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
             continue
         remaining = end["rack_rtt"] + allowed - (now - segment["sent_ns"])
         if remaining <= 0:
-            mark_lost(row, end, segment, out, used)
+            mark_lost(row, end, segment, out)
             segment["marks"] |= FORGOTTEN
         else:
             wait = max(wait, remaining)
@@ -92,7 +92,7 @@ def detect_loss(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
 
 
 @part
-def identify_loss(row: Any, end: Any, pool: Any, advanced: Any, out: Any, used: Any) -> Any:
+def identify_loss(row: Any, end: Any, pool: Any, advanced: Any, out: Any) -> Any:
     """tcp_identify_packet_loss(): True where a retransmission is taken for lost."""
     if end["first"] == 0:
         return False
@@ -101,7 +101,7 @@ def identify_loss(row: Any, end: Any, pool: Any, advanced: Any, out: Any, used: 
             return False
         end["advanced"] = 0
         before = end["again"]
-        detect_loss(row, end, pool, out, used)
+        detect_loss(row, end, pool, out)
         return before > end["again"]
     # tcp_newreno_mark_lost()
     early = end["state"] < RECOVERY and end["sacked"] >= end["reordering"]
@@ -112,7 +112,7 @@ def identify_loss(row: Any, end: Any, pool: Any, advanced: Any, out: Any, used: 
             return False
         if segment["count"] > 1 and segment["end"] - segment["start"] > end["mss"]:
             split(end, pool, first, segment["start"] + end["mss"])
-        mark_lost(row, end, segment, out, used)
+        mark_lost(row, end, segment, out)
     return False
 
 
@@ -133,7 +133,7 @@ def update_reordering_window(end: Any) -> None:
 
 
 @part
-def check_reordering(row: Any, end: Any, low: Int, counter: Int, out: Any, used: Any) -> None:
+def check_reordering(row: Any, end: Any, low: Int, counter: Int, out: Any) -> None:
     """tcp_check_sack_reordering(): something above `low` has arrived before it."""
     high = highest_sacked(end)
     if low >= high:
@@ -141,15 +141,15 @@ def check_reordering(row: Any, end: Any, low: Int, counter: Int, out: Any, used:
     if high - low > end["reordering"] * end["mss"]:
         end["reordering"] = min((high - low + end["mss"] - 1) // max(1, end["mss"]), REORDERING_MAX)
     end["reordered"] = 1
-    add(row, counter, 1, out, used)
+    add(row, counter, 1, out)
 
 
 @part
-def check_reno_reordering(row: Any, end: Any, more: Int, out: Any, used: Any) -> None:
+def check_reno_reordering(row: Any, end: Any, more: Int, out: Any) -> None:
     """tcp_check_reno_reordering(): more duplicate ACKs than segments can be missing."""
     holes = min(max(end["lost"], 1), end["out"])
     if end["sacked"] + holes > end["out"]:
         end["sacked"] = end["out"] - holes
         end["reordering"] = min(end["out"] + more, REORDERING_MAX)
         end["reordered"] = 1
-        add(row, RENO_REORDER, 1, out, used)
+        add(row, RENO_REORDER, 1, out)

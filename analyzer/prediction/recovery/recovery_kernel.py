@@ -8,8 +8,6 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
-from analyzer.kinds import CAUSE
-from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import add, segment_size
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.recovery.ack_kernel import acknowledge
@@ -23,8 +21,6 @@ from analyzer.prediction.state import ESTABLISHED, GONE, SYN_RECEIVED, SYN_SENT
 FIN, SYN, RST, ACK, ECE = 1, 2, 4, 16, 64
 
 DUPLICATE_REHASH = NUMBER["TcpExtTcpDuplicateDataRehash"]
-E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
-NO_CAUSE = CAUSE[""]
 
 
 @inline
@@ -62,12 +58,11 @@ def agree(row: Any, me: Any, you: Any) -> None:
 
 
 @part
-def recovery_received(
-    row: Any, talk: Any, ends: Any, before: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any, used: Any
-) -> None:
+def recovery_received(row: Any, talk: Any, ends: Any, before: Int, world: Any, out: Any) -> None:
     """tcp_rcv_established(), tcp_rcv_synsent_state_process(): a segment to the host."""
     side = 1 - np.int64(row["direction"])
     end, peer, flags, now = ends[side], ends[1 - side], row["flags"], row["time_ns"]
+    pool = world["segments"]
     if flags & SYN and before < ESTABLISHED:
         agree(row, peer, end)
         end["expected"] = np.int64(row["seq"]) + 1
@@ -78,7 +73,7 @@ def recovery_received(
             forget(end, pool)
         return
     if end["known"] and end["reo_ns"] and now > end["reo_ns"] + TICKS_NS:
-        detect_loss(row, end, pool, out, used)
+        detect_loss(row, end, pool, out)
     if not end["known"] or not flags & ACK:
         return
     if before == SYN_SENT and not flags & SYN:
@@ -88,21 +83,18 @@ def recovery_received(
         if flags & SYN:
             return
         past = difference(np.int64(row["seq"]) + size & 0xFFFFFFFF, talk["told"][side]) < 0  # tcp_sequence()
-        received(row, end, size, past, out, used)
-        for k in range(first, stop):
-            if events[k]["event"] == E_PAWS:
-                return
-        if past:
+        received(row, end, size, past, out)
+        if past or world["paws"]:
             return
     opening = before == SYN_SENT or before == SYN_RECEIVED
     if opening and row["options"] & O_TIMESTAMPS and row["tsecr"] == end["stamp"]:
         end["undo"] = 0  # tcp_try_undo_spurious_syn()
     if before == SYN_RECEIVED:
         handshake_rtt(row, end)
-    acknowledge(row, end, pool, out, used)
+    acknowledge(row, end, pool, out)
     end["heard_ns"] = now
     if before == SYN_SENT and end["first"]:  # tcp_rcv_fastopen_synack(): the data in the SYN was not taken
-        retransmit_simply(row, end, pool, np.int64(0), out, used)
+        retransmit_simply(row, end, pool, np.int64(0), out)
 
 
 @inline
@@ -119,7 +111,7 @@ def handshake_rtt(row: Any, end: Any) -> None:
 
 
 @inline
-def received(row: Any, end: Any, size: Int, past: Any, out: Any, used: Any) -> None:
+def received(row: Any, end: Any, size: Int, past: Any, out: Any) -> None:
     """Data, new or not: tcp_rcv_spurious_retrans() looks at the flow label of what is old.
 
     What lies before the window (`past`) gets there only where a DSACK can answer it (tcp_send_dupack()).
@@ -131,7 +123,7 @@ def received(row: Any, end: Any, size: Int, past: Any, out: Any, used: Any) -> N
     if at + size <= end["expected"]:
         if row["ip_version"] == 6:
             if label != end["label"] and end["state"] != LOSS:
-                add(row, DUPLICATE_REHASH, 1, out, used)
+                add(row, DUPLICATE_REHASH, 1, out)
             end["label"] = label
     elif at <= end["expected"]:
         end["expected"] = at + size
@@ -140,13 +132,11 @@ def received(row: Any, end: Any, size: Int, past: Any, out: Any, used: Any) -> N
 
 
 @part
-def recovery_sent(
-    row: Any, talk: Any, ends: Any, before: Int, segments: Int, events: Any, first: Int, stop: Int, pool: Any, out: Any,
-    used: Any,
-) -> None:  # fmt: skip
+def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, full: Int, segments: Int, world: Any, out: Any) -> None:
     """tcp_transmit_skb() and whoever called it: a segment of the host."""
     side = np.int64(row["direction"])
     end, flags, now = ends[side], row["flags"], row["time_ns"]
+    pool = world["segments"]
     if flags & RST:
         if talk["gone"][side]:
             forget(end, pool)
@@ -160,12 +150,7 @@ def recovery_sent(
     if row["options"] & O_TIMESTAMPS:
         end["clock"], end["clock_ns"] = row["tsval"], now
     size = space(row)
-    expired = False
-    cause: Int = NO_CAUSE
-    for k in range(first, stop):
-        expired = expired or events[k]["event"] == E_TIMEOUT
-        if events[k]["event"] == E_RETRANSMISSION:
-            cause = np.int64(events[k]["cause"])
+    expired, cause = world["timeout"] != 0, world["cause"]
     if flags & SYN and flags & ACK and not talk["syn"][side]:
         if not end["known"]:
             start(row, talk, end, np.int64(row["seq"]) + 1)
@@ -177,7 +162,7 @@ def recovery_sent(
             end["syn_ns"] = 0
             end["resent"] += 1
             if expired:  # tcp_create_openreq_child()
-                add(row, TIMEOUTS, 1, out, used)
+                add(row, TIMEOUTS, 1, out)
                 end["undo"], end["undo_from"], end["undo_left"] = 1, np.int64(row["seq"]), 0
         return
     if flags & SYN and flags & ACK and not expired:
@@ -189,13 +174,13 @@ def recovery_sent(
         return
     at = position(row["seq"], end["next"])
     if not flags & SYN and row["payload_len"]:
-        end["mss"] = segment_size(row, talk)
+        end["mss"] = full
     if at >= end["next"]:
         end["next"] = at + size
-        new_data(row, end, pool, at, at + size, segments, out, used)
+        new_data(row, end, pool, at, at + size, segments, out)
         return
     end["next"] = max(end["next"], at + size)
     if at + size <= end["una"] or end["blind"]:
-        late(row, end, at, segments, expired, cause, out, used)
+        late(row, end, at, segments, expired, cause, out)
         return
-    again(row, end, pool, at, at + size, expired, cause, out, used)
+    again(row, end, pool, at, at + size, expired, cause, out)

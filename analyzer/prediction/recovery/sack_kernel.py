@@ -171,7 +171,7 @@ def tag_block(row: Any, end: Any, pool: Any, left: Int, right: Int, twice_left: 
 
 
 @part
-def sack_blocks(row: Any, end: Any, pool: Any, ack: Int, before: Int, out: Any, used: Any) -> None:
+def sack_blocks(row: Any, end: Any, pool: Any, ack: Int, before: Int, out: Any) -> None:
     """tcp_sacktag_write_queue(): `before` is what was acknowledged before this ACK."""
     end["lowest"] = end["next"]
     if end["sacked"] == 0:
@@ -187,7 +187,7 @@ def sack_blocks(row: Any, end: Any, pool: Any, ack: Int, before: Int, out: Any, 
         doubled = is_dsack and k == 0
         if not is_valid(end, doubled, left, right):
             if doubled:
-                add(row, IGNORED_OLD if end["undo"] else IGNORED_NO_UNDO, 1, out, used)
+                add(row, IGNORED_OLD if end["undo"] else IGNORED_NO_UNDO, 1, out)
             continue
         if right <= before:
             continue
@@ -205,4 +205,4 @@ def sack_blocks(row: Any, end: Any, pool: Any, ack: Int, before: Int, out: Any, 
             continue  # within another
         tag_block(row, end, pool, left, right, twice_left, twice_right)
     if end["state"] != LOSS or end["undo"]:
-        check_reordering(row, end, end["lowest"], SACK_REORDER, out, used)
+        check_reordering(row, end, end["lowest"], SACK_REORDER, out)

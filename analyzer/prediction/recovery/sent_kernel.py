@@ -44,35 +44,35 @@ SOON_NS = 500_000  # what an ACK asks for leaves with it
 
 
 @part
-def retransmit_simply(row: Any, end: Any, pool: Any, size: Int, out: Any, used: Any) -> None:
+def retransmit_simply(row: Any, end: Any, pool: Any, size: Int, out: Any) -> None:
     """tcp_simple_retransmit(), tcp_non_congestion_loss_retransmit(): what is larger than `size` is lost, without congestion."""
     number = np.int64(end["first"])
     while number:
         segment = pool[number]
         if (segment["end"] - segment["start"]) > size * segment["count"]:
-            mark_lost(row, end, segment, out, used)
+            mark_lost(row, end, segment, out)
         number = np.int64(segment["next"])
     if end["state"] != LOSS:
         end["state"], end["undo"], end["high"] = LOSS, 0, end["next"]
 
 
 @inline
-def late(row: Any, end: Any, at: Int, segments: Int, expired: Any, cause: Int, out: Any, used: Any) -> None:
+def late(row: Any, end: Any, at: Int, segments: Int, expired: Any, cause: Int, out: Any) -> None:
     """A retransmission that waited in a queue of the host until it was acknowledged, or of an end of which nothing is known."""
     end["resent"] += segments
     if expired:
-        add(row, TIMEOUTS, 1, out, used)
-        add(row, REHASH, 1, out, used)
+        add(row, TIMEOUTS, 1, out)
+        add(row, REHASH, 1, out)
     elif cause == C_FAST or cause == C_LOST_AGAIN:
-        add(row, FAST_RETRANS, segments, out, used)
+        add(row, FAST_RETRANS, segments, out)
         if end["late_ns"] and row["time_ns"] - end["late_ns"] < TICK_NS and at <= end["late"] < at + row["payload_len"]:
             # Several ACKs were captured before the first was looked at: it had been sent again when it was acknowledged.
-            add(row, SACK_REORDER, -1, out, used)
+            add(row, SACK_REORDER, -1, out)
             end["late_ns"] = 0
     elif cause == C_RTO:
-        add(row, SLOW_START_RETRANS, segments, out, used)
+        add(row, SLOW_START_RETRANS, segments, out)
     elif cause == C_TLP:
-        add(row, PROBES, 1, out, used)
+        add(row, PROBES, 1, out)
 
 
 @inline
@@ -82,7 +82,7 @@ def may_probe(end: Any) -> Any:
 
 
 @part
-def new_data(row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, out: Any, used: Any) -> None:
+def new_data(row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, out: Any) -> None:
     """tcp_write_xmit(); by the timer of the tail loss probe if it comes when that runs out, and nothing was received."""
     now = row["time_ns"]
     overdue = now - end["probe_ns"]
@@ -105,12 +105,12 @@ def new_data(row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, o
     arm_probe(end, pool, now, False)
     if probing:
         end["probe"], end["probe_again"], end["probe_end"] = 1, 0, end["next"]
-        add(row, PROBES, 1, out, used)
+        add(row, PROBES, 1, out)
 
 
 @part
 def again(
-    row: Any, end: Any, pool: Any, at: Int, stop: Int, expired: Any, cause: Int, out: Any, used: Any
+    row: Any, end: Any, pool: Any, at: Int, stop: Int, expired: Any, cause: Int, out: Any
 ) -> None:  # fmt: skip
     """A retransmission: by a timer, a tail loss probe, or tcp_xmit_retransmit_queue()."""
     if end["first"] == 0:
@@ -126,21 +126,21 @@ def again(
         number = covered(end, pool, at, stop)
         if number == 0:
             return
-        add(row, PROBES, 1, out, used)
+        add(row, PROBES, 1, out)
         end["probe"], end["probe_again"], end["probe_end"] = 1, 1, end["next"]
         pool[number]["marks"] |= EVER
         end["resent"] += pool[number]["count"]
         sent(row, end, pool[number])
         return
     if first and not expired and not zero:
-        expired = must_be_timer(row, end, pool, segment, out, used)
+        expired = must_be_timer(row, end, pool, segment, out)
     if expired or zero:
         if not zero:
             if end["expiries"] == 0:
-                failed(row, end, out, used)
-            add(row, TIMEOUTS, 1, out, used)
-            add(row, REHASH, 1, out, used)
-        enter_loss(row, end, pool, out, used)
+                failed(row, end, out)
+            add(row, TIMEOUTS, 1, out)
+            add(row, REHASH, 1, out)
+        enter_loss(row, end, pool, out)
         if not zero:
             end["expiries"] += 1
         number = covered(end, pool, at, stop)
@@ -148,7 +148,7 @@ def again(
             resend(row, end, pool[number])
         return
     if first and segment["count"] == 1 and stop < segment["end"] and not segment["marks"] & LOST:
-        retransmit_simply(row, end, pool, stop - at, out, used)  # a lower path MTU was learnt
+        retransmit_simply(row, end, pool, stop - at, out)  # a lower path MTU was learnt
     number = covered(end, pool, at, stop)
     if number == 0:
         return
@@ -156,19 +156,19 @@ def again(
     if not segment["marks"] & LOST or segment["marks"] & AGAIN:
         end["reo_ns"] = 0
         if end["sack"]:
-            detect_loss(row, end, pool, out, used)
+            detect_loss(row, end, pool, out)
         if not segment["marks"] & LOST or segment["marks"] & AGAIN:
-            mark_lost(row, end, segment, out, used)
+            mark_lost(row, end, segment, out)
     if end["state"] < RECOVERY:
-        enter_recovery(row, end, pool, out, used)
+        enter_recovery(row, end, pool, out)
     if end["state"] == LOSS and end["next"] <= end["high"]:
         end["frto"] = 0
-    add(row, SLOW_START_RETRANS if end["state"] == LOSS else FAST_RETRANS, segment["count"], out, used)
+    add(row, SLOW_START_RETRANS if end["state"] == LOSS else FAST_RETRANS, segment["count"], out)
     resend(row, end, segment)
 
 
 @inline
-def must_be_timer(row: Any, end: Any, pool: Any, segment: Any, out: Any, used: Any) -> Any:
+def must_be_timer(row: Any, end: Any, pool: Any, segment: Any, out: Any) -> Any:
     """Did nothing ask for the first segment, so that the timer ran out, though others were under way?"""
     now = row["time_ns"]
     if segment["marks"] & LOST and not segment["marks"] & AGAIN:
@@ -179,20 +179,20 @@ def must_be_timer(row: Any, end: Any, pool: Any, segment: Any, out: Any, used: A
         return True
     if end["reo_ns"] > 0 and now >= end["reo_ns"] - TICK_NS:
         return False  # the timer of RACK ran out
-    detect_loss(row, end, pool, out, used)
+    detect_loss(row, end, pool, out)
     return not segment["marks"] & LOST or segment["marks"] & AGAIN != 0
 
 
 @inline
-def failed(row: Any, end: Any, out: Any, used: Any) -> None:
+def failed(row: Any, end: Any, out: Any) -> None:
     """tcp_retransmit_timer(): the first timeout of a row, by the state that it ends."""
     state = end["state"]
     if state == RECOVERY:
-        add(row, SACK_RECOVERY_FAIL if end["sack"] else RENO_RECOVERY_FAIL, 1, out, used)
+        add(row, SACK_RECOVERY_FAIL if end["sack"] else RENO_RECOVERY_FAIL, 1, out)
     elif state == LOSS:
-        add(row, LOSS_FAILURES, 1, out, used)
+        add(row, LOSS_FAILURES, 1, out)
     elif state == DISORDER or end["sacked"] > 0:
-        add(row, SACK_FAILURES if end["sack"] else RENO_FAILURES, 1, out, used)
+        add(row, SACK_FAILURES if end["sack"] else RENO_FAILURES, 1, out)
 
 
 @inline

@@ -105,7 +105,6 @@ SENDER = np.dtype(
     ],
     align=True,
 )
-RECOVERY_STATE = np.dtype([("ends", SENDER, (2,))], align=True)
 
 # Flags of an ACK (FLAG_*): it has data, changes the window, acknowledges data, data sent again, a SYN; brings SACK news;
 # carries ECE; advances; shows that the peer forgot SACKED data; reports a duplicate, that of the probe; acknowledges what was

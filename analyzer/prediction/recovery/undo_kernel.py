@@ -47,11 +47,11 @@ def begin_reduction(end: Any) -> None:
 
 
 @part
-def enter_recovery(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
+def enter_recovery(row: Any, end: Any, pool: Any, out: Any) -> None:
     """tcp_enter_recovery()."""
     if not sent_again(end, pool):
         end["stamped"] = 0
-    add(row, SACK_RECOVERY if end["sack"] else RENO_RECOVERY, 1, out, used)
+    add(row, SACK_RECOVERY if end["sack"] else RENO_RECOVERY, 1, out)
     begin_undo(end)
     if end["state"] != CWR and end["state"] != RECOVERY:
         begin_reduction(end)
@@ -59,7 +59,7 @@ def enter_recovery(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
 
 
 @part
-def enter_loss(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
+def enter_loss(row: Any, end: Any, pool: Any, out: Any) -> None:
     """tcp_enter_loss(): the timer ran out."""
     fresh = end["state"] < RECOVERY
     first = np.int64(end["first"])
@@ -77,7 +77,7 @@ def enter_loss(row: Any, end: Any, pool: Any, out: Any, used: Any) -> None:
         elif number != first and end["rack_rtt"] > row["time_ns"] - segment["sent_ns"]:
             number = np.int64(segment["next"])
             continue  # sent a moment ago
-        mark_lost(row, end, segment, out, used)
+        mark_lost(row, end, segment, out)
         number = np.int64(segment["next"])
     state = end["state"]
     if state <= DISORDER or end["high"] <= end["una"] or (state == LOSS and not end["expiries"]):
@@ -131,11 +131,11 @@ def stays(end: Any, pool: Any) -> Any:
 
 
 @part
-def try_undo_recovery(row: Any, end: Any, pool: Any, out: Any, used: Any) -> Any:
+def try_undo_recovery(row: Any, end: Any, pool: Any, out: Any) -> Any:
     """tcp_try_undo_recovery(): True where the state remains as it is."""
     if may_undo(row, end):
         undo(end, pool, False)
-        add(row, LOSS_UNDO if end["state"] == LOSS else FULL_UNDO, 1, out, used)
+        add(row, LOSS_UNDO if end["state"] == LOSS else FULL_UNDO, 1, out)
     elif end["reo_persist"]:
         end["reo_persist"] -= 1
     if stays(end, pool):
@@ -146,25 +146,25 @@ def try_undo_recovery(row: Any, end: Any, pool: Any, out: Any, used: Any) -> Any
 
 
 @part
-def try_undo_dsack(row: Any, end: Any, pool: Any, out: Any, used: Any) -> Any:
+def try_undo_dsack(row: Any, end: Any, pool: Any, out: Any) -> Any:
     """tcp_try_undo_dsack(): every retransmission was reported as needless."""
     if not end["undo"] or end["undo_left"] != 0:
         return False
     end["reo_persist"] = min(REO_ROUNDS, end["reo_persist"] + 1)
     undo(end, pool, False)
-    add(row, DSACK_UNDO, 1, out, used)
+    add(row, DSACK_UNDO, 1, out)
     return True
 
 
 @part
-def try_undo_loss(row: Any, end: Any, pool: Any, by_frto: Any, out: Any, used: Any) -> Any:
+def try_undo_loss(row: Any, end: Any, pool: Any, by_frto: Any, out: Any) -> Any:
     """tcp_try_undo_loss()."""
     if not by_frto and not may_undo(row, end):
         return False
     undo(end, pool, True)
-    add(row, LOSS_UNDO, 1, out, used)
+    add(row, LOSS_UNDO, 1, out)
     if by_frto:
-        add(row, SPURIOUS_RTOS, 1, out, used)
+        add(row, SPURIOUS_RTOS, 1, out)
     end["expiries"] = 0
     if not stays(end, pool) and (by_frto or end["sack"]):
         end["state"] = OPEN
@@ -195,16 +195,16 @@ def try_to_open(end: Any, pool: Any, echoed: Any) -> None:
 
 
 @part
-def try_undo_partial(row: Any, end: Any, pool: Any, before: Int, out: Any, used: Any) -> Any:
+def try_undo_partial(row: Any, end: Any, pool: Any, before: Int, out: Any) -> Any:
     """tcp_try_undo_partial(): True where nothing more is to be done for this ACK."""
     if not end["undo"] or not was_delayed(row, end):
         return False
-    check_reordering(row, end, before, TS_REORDER, out, used)
+    check_reordering(row, end, before, TS_REORDER, out)
     if end["again"]:
         return True
     if not sent_again(end, pool):
         end["stamped"] = 0
     undo(end, pool, True)
-    add(row, PARTIAL_UNDO, 1, out, used)
+    add(row, PARTIAL_UNDO, 1, out)
     keep_open(end, pool)
     return False

@@ -22,25 +22,25 @@ ANSWER_NS = 2_000_000  # how soon an answer follows
 
 
 @part
-def limited(row: Any, own: Any, side: Int, counter: Int, out: Any, used: Any) -> Any:
+def limited(row: Any, own: Any, side: Int, counter: Int, out: Any) -> Any:
     """__tcp_oow_rate_limited(): was another answer sent less than half a second ago? Then this one is counted, not sent."""
     elapsed = row["time_ns"] - own["oow_ns"][side]
     if own["oow_ns"][side] and 0 <= elapsed < LIMIT_NS + JIFFY_NS:
         if elapsed < LIMIT_NS - JIFFY_NS:
-            add(row, counter, 1, out, used)
+            add(row, counter, 1, out)
             if counter == SKIPPED_CHALLENGE:
-                add(row, CHALLENGE_ACK, -1, out, used)
+                add(row, CHALLENGE_ACK, -1, out)
             return
         # The limit is compared in whole jiffies: whether an answer follows decides (see settle()).
-        add_range(row, counter, 0, 0, 1, out, used)
+        add_range(row, counter, 0, 0, 1, out)
         if counter == SKIPPED_CHALLENGE:
-            add_range(row, CHALLENGE_ACK, 0, -1, 0, out, used)
+            add_range(row, CHALLENGE_ACK, 0, -1, 0, out)
         own["doubt"][side], own["doubt_ns"][side] = counter, own["oow_ns"][side]
     own["oow_ns"][side] = row["time_ns"]
 
 
 @inline
-def settle(row: Any, own: Any, side: Int, answered: Any, out: Any, used: Any) -> None:
+def settle(row: Any, own: Any, side: Int, answered: Any, out: Any) -> None:
     """The frame after a segment that may have been answered or not: it is the answer, or there was none."""
     counter = np.int64(own["doubt"][side])
     if counter == 0:
@@ -48,14 +48,14 @@ def settle(row: Any, own: Any, side: Int, answered: Any, out: Any, used: Any) ->
     answered = answered and row["time_ns"] - own["oow_ns"][side] < ANSWER_NS
     own["doubt"][side] = 0
     if answered:
-        add_range(row, counter, 0, 0, -1, out, used)
+        add_range(row, counter, 0, 0, -1, out)
         if counter == SKIPPED_CHALLENGE:
-            add_range(row, CHALLENGE_ACK, 0, 1, 0, out, used)
+            add_range(row, CHALLENGE_ACK, 0, 1, 0, out)
         return
     own["oow_ns"][side] = own["doubt_ns"][side]
-    add_range(row, counter, 1, 1, 0, out, used)
+    add_range(row, counter, 1, 1, 0, out)
     if counter == SKIPPED_CHALLENGE:
-        add_range(row, CHALLENGE_ACK, -1, 0, -1, out, used)
+        add_range(row, CHALLENGE_ACK, -1, 0, -1, out)
 
 
 @inline
@@ -65,10 +65,10 @@ def is_limited_kind(row: Any) -> Any:
 
 
 @inline
-def challenge(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+def challenge(row: Any, own: Any, side: Int, out: Any) -> None:
     """tcp_send_challenge_ack(), where tcp_challenge_ack_limit is not set."""
-    add(row, CHALLENGE_ACK, 1, out, used)
-    limited(row, own, side, SKIPPED_CHALLENGE, out, used)
+    add(row, CHALLENGE_ACK, 1, out)
+    limited(row, own, side, SKIPPED_CHALLENGE, out)
 
 
 @inline

@@ -26,7 +26,7 @@ CLOCK_SLACK = 5  # ticks between a frame's capture and the clock that its sender
 
 
 @inline
-def to_syn_sent(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
+def to_syn_sent(row: Any, own: Any, side: Int, out: Any) -> Any:
     """tcp_rcv_synsent_state_process()."""
     flags = row["flags"]
     if not flags & ACK:
@@ -41,7 +41,7 @@ def to_syn_sent(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
     if row["options"] & O_TIMESTAMPS and own["offered"][side] and row["tsecr"]:
         since = difference(row["tsecr"], own["first_tsval"][side])
         if since < 0 or since > (row["time_ns"] - own["first_ns"][side]) // TICK_NS + CLOCK_SLACK:
-            add(row, PAWS_ACTIVE, 1, out, used)
+            add(row, PAWS_ACTIVE, 1, out)
             return False
     if flags & RST:
         own["state"][side] = CLOSED
@@ -60,16 +60,16 @@ def to_syn_sent(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
 
 
 @inline
-def repeats_syn(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
+def repeats_syn(row: Any, own: Any, side: Int, out: Any) -> Any:
     """tcp_check_req(): the SYN again is answered with the SYN-ACK again, but not too often."""
     if row["flags"] & (SYN | ACK | RST) != SYN or row["seq"] != own["irs"][side] or older(row, own, side) > 0:
         return False
-    limited(row, own, side, SKIPPED_SYN_RECV, out, used)
+    limited(row, own, side, SKIPPED_SYN_RECV, out)
     return True
 
 
 @inline
-def to_request(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
+def to_request(row: Any, own: Any, side: Int, out: Any) -> Any:
     """tcp_check_req(): does the segment make a socket of the request?"""
     flags = row["flags"]
     if flags & ACK and row["ack"] != (np.int64(own["iss"][side]) + 1 & 0xFFFFFFFF):
@@ -94,16 +94,16 @@ def to_request(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
     )
     if old or stranger or not inside:
         if not flags & RST and is_limited_kind(row):
-            limited(row, own, side, SKIPPED_SYN_RECV, out, used)
+            limited(row, own, side, SKIPPED_SYN_RECV, out)
         if old:
-            add(row, PAWS_ESTAB, 1, out, used)
+            add(row, PAWS_ESTAB, 1, out)
         elif stranger:
-            add(row, TSECR_REJECTED, 1, out, used)
+            add(row, TSECR_REJECTED, 1, out)
         return False
     if flags & RST or (flags & SYN and row["seq"] != own["irs"][side]):
-        add(row, EMBRYONIC_RSTS, 1, out, used)
+        add(row, EMBRYONIC_RSTS, 1, out)
         if not flags & RST:
-            add(row, ATTEMPT_FAILS, 1, out, used)
+            add(row, ATTEMPT_FAILS, 1, out)
         own["state"][side] = CLOSED
         return True
     if not flags & ACK:

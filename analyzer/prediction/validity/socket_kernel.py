@@ -8,7 +8,9 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
-from analyzer.flows.flow_kernel import mix
+from analyzer.flows.hash_kernel import mix
+from analyzer.prediction.rest_kernel import bring
+from analyzer.prediction.state import CONNECTION
 from analyzer.prediction.validity.state import (
     CLOSE_WAIT,
     CLOSED,
@@ -21,11 +23,16 @@ from analyzer.prediction.validity.state import (
     SYN_RECEIVED,
     SYN_SENT,
     TIME_WAIT,
+    VALIDITY,
 )  # fmt: skip
 from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIRST_WORD = (
+    dict(CONNECTION.fields or {})["validity"][1] // 4
+)  # of a connection that is of its sockets, and the one after the last
+END_WORD = FIRST_WORD + VALIDITY.itemsize // 4
 
 
 @inline
@@ -241,24 +248,25 @@ def link_key(client_lo: Any, server_lo: Any, client_port: Any, server_port: Any)
 
 
 @inline
-def linked(key: Any, states: Any, world: Any) -> Int:
+def linked(key: Any, kept: Any, world: Any) -> Int:
     """The place of the last flow between these ends, or -1."""
-    link = world.links[key & np.uint64(LINKS - 1)]
-    known = link["key"] == key and states.talks[link["place"]]["flow"] == link["flow"]
+    link = world["links"][np.int64(key & np.uint64(LINKS - 1))]
+    there = kept.places[link["place"]]
+    known = link["key"] == key and there["at"] != 0 and there["flow"] == link["flow"]
     return np.int64(link["place"]) if known else -1
 
 
 @part
-def inherit(row: Any, states: Any, world: Any, blanks: Any) -> None:
+def inherit(row: Any, slot: Int, kept: Any, world: Any) -> None:
     """A flow begins: with the sockets of the last one between these ports, which may still be there."""
     if row["direction"] == 0:
         key = link_key(row["src_lo"], row["dst_lo"], row["src_port"], row["dst_port"])
     else:
         key = link_key(row["dst_lo"], row["src_lo"], row["dst_port"], row["src_port"])
-    place = linked(key, states, world)
+    place = linked(key, kept, world)
     if row["reused"] and place >= 0:
-        states.validity[row["place"]] = states.validity[place]
-    else:
-        states.validity[row["place"]] = blanks.validity[0]
-    link = world.links[key & np.uint64(LINKS - 1)]
+        before = bring(place, kept, world)
+        for k in range(FIRST_WORD, END_WORD):
+            kept.words[slot, k] = kept.words[before, k]
+    link = world["links"][np.int64(key & np.uint64(LINKS - 1))]
     link["key"], link["place"], link["flow"] = key, row["place"], row["flow"]

@@ -53,42 +53,42 @@ PAWS_WINDOW = 1  # ticks that a full socket forgives (TCP_PAWS_WINDOW)
 
 
 @part
-def validity_received(row: Any, own: Any, out: Any, used: Any) -> Any:
+def validity_received(row: Any, own: Any, out: Any) -> Any:
     """tcp_v4_rcv(): a segment to the host. Does a socket of the host, or none that is known, take it?"""
     side = 1 - np.int64(row["direction"])
-    settle(row, own, side, False, out, used)
+    settle(row, own, side, False, out)
     state = own["state"][side]
     if state == TIME_WAIT and row["time_ns"] - own["ended_ns"][side] > TIME_WAIT_NS:
         reset_side(own, side)
         state = CLOSED
     if state == TIME_WAIT:
-        return to_time_wait(row, own, side, out, used)
+        return to_time_wait(row, own, side, out)
     if state == CLOSED:
         if row["flags"] & (SYN | ACK | RST) == SYN:
             note_syn(row, own, side)
         return True
     if state == SYN_SENT:
-        return to_syn_sent(row, own, side, out, used)
+        return to_syn_sent(row, own, side, out)
     if state == SYN_RECEIVED:
-        if repeats_syn(row, own, side, out, used):
+        if repeats_syn(row, own, side, out):
             return False
         if not own["full"][side]:
-            accepted = to_request(row, own, side, out, used)
+            accepted = to_request(row, own, side, out)
             if not accepted or own["state"][side] == CLOSED:
                 return accepted
-    return to_socket(row, own, side, out, used)
+    return to_socket(row, own, side, out)
 
 
 @inline
-def validity_sent(row: Any, own: Any, out: Any, used: Any) -> None:
+def validity_sent(row: Any, own: Any, out: Any) -> None:
     """A segment of the host: an answer perhaps, and what its socket tells."""
     pure = (row["payload_len"] == 0 and row["flags"] & (SYN | RST | FIN | ACK) == ACK) or row["flags"] & SYN != 0
-    settle(row, own, np.int64(row["direction"]), pure, out, used)
+    settle(row, own, np.int64(row["direction"]), pure, out)
     socket_sent(row, own)
 
 
 @inline
-def to_socket(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
+def to_socket(row: Any, own: Any, side: Int, out: Any) -> Any:
     """tcp_validate_incoming() and the checks of tcp_ack(): a full socket."""
     flags, state = row["flags"], own["state"][side]
     if not flags & (ACK | RST | SYN):
@@ -97,16 +97,16 @@ def to_socket(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
     small = state == FIN_WAIT_2 and not own["half_closed"][side]
     if own["offered"][side] and own["peer_offered"][side] and not flags & RST and is_paws(row, own, side):
         if flags & SYN:
-            syn_challenge(row, own, side, out, used)
+            syn_challenge(row, own, side, out)
         elif small:
-            add_range(row, PAWS_ESTAB, 0, 0, 1, out, used)
-            answer_small(row, own, side, out, used)
+            add_range(row, PAWS_ESTAB, 0, 0, 1, out)
+            answer_small(row, own, side, out)
         elif is_overtaken_ack(row, own, side):
-            add(row, PAWS_OLD_ACK, 1, out, used)
+            add(row, PAWS_OLD_ACK, 1, out)
         else:
-            add(row, PAWS_ESTAB, 1, out, used)
+            add(row, PAWS_ESTAB, 1, out)
             if is_limited_kind(row):
-                limited(row, own, side, SKIPPED_PAWS, out, used)
+                limited(row, own, side, SKIPPED_PAWS, out)
         return False
     end = segment_end(row, row["seq"])
     old = difference(end, own["rcv_wup"][side]) < 0
@@ -122,36 +122,36 @@ def to_socket(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
                 own["state"][side] = CLOSED
                 return True
         elif flags & SYN:
-            syn_challenge(row, own, side, out, used)
+            syn_challenge(row, own, side, out)
         else:
             if beyond and not small:
-                add(row, BEYOND_WINDOW, 1, out, used)
+                add(row, BEYOND_WINDOW, 1, out)
             if small:
-                answer_small(row, own, side, out, used)
+                answer_small(row, own, side, out)
             elif is_limited_kind(row):
-                limited(row, own, side, SKIPPED_SEQ, out, used)
+                limited(row, own, side, SKIPPED_SEQ, out)
         return False
-    if over and not flags & (RST | SYN) and refuses_end(row, own, side, out, used):
+    if over and not flags & (RST | SYN) and refuses_end(row, own, side, out):
         if is_limited_kind(row):
-            limited(row, own, side, SKIPPED_SEQ, out, used)
+            limited(row, own, side, SKIPPED_SEQ, out)
         return False
     if flags & RST:
         edge = row["seq"] == own["top"][side] and difference(own["top"][side], own["rcv_nxt"][side]) > 0
         if row["seq"] == own["rcv_nxt"][side] or closes(row, own, side) or edge:
             own["state"][side] = CLOSED
             return True
-        challenge(row, own, side, out, used)
+        challenge(row, own, side, out)
         return False
     if flags & SYN:
         crossed = state == SYN_RECEIVED and flags & ACK and difference(row["seq"], own["irs"][side]) == 0
         if not crossed:
-            syn_challenge(row, own, side, out, used)
+            syn_challenge(row, own, side, out)
             return False
-    return takes_ack(row, own, side, out, used)
+    return takes_ack(row, own, side, out)
 
 
 @inline
-def refuses_end(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
+def refuses_end(row: Any, own: Any, side: Int, out: Any) -> Any:
     """tcp_sequence(): a segment that ends beyond the window is taken only while the application has nothing left to read.
 
     A window is closed by what waits for the application, unless segments out of order fill the buffer.
@@ -160,24 +160,24 @@ def refuses_end(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
     behind = difference(own["top"][side], own["rcv_nxt"][side]) > 0
     waiting = own["holes"][side] if own["sack"][0] and own["sack"][1] else behind
     if full and not waiting:
-        add(row, BEYOND_WINDOW, 1, out, used)
+        add(row, BEYOND_WINDOW, 1, out)
         return True
-    add_range(row, BEYOND_WINDOW, 0, 0, 1, out, used)
+    add_range(row, BEYOND_WINDOW, 0, 0, 1, out)
     return False
 
 
 @inline
-def takes_ack(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
+def takes_ack(row: Any, own: Any, side: Int, out: Any) -> Any:
     """tcp_ack(): an acknowledgment far below what was acknowledged is challenged, as is one of what was never sent."""
     if not row["flags"] & ACK:
         return False
     known = own["begun"] != 0
     behind = difference(own["una"][side], row["ack"])
     if known and behind > min(own["max_window"][side], own["bytes_acked"][side]):
-        challenge(row, own, side, out, used)
+        challenge(row, own, side, out)
         return False
     if known and difference(row["ack"], own["nxt"][side]) > 0:
-        challenge(row, own, side, out, used)
+        challenge(row, own, side, out)
         return False
     accept(row, own, side, behind <= 0)
     return True
@@ -206,12 +206,12 @@ def is_overtaken_ack(row: Any, own: Any, side: Int) -> Any:
 
 
 @inline
-def syn_challenge(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+def syn_challenge(row: Any, own: Any, side: Int, out: Any) -> None:
     """A SYN in an open connection; only tcp_rcv_established() counts it as an error."""
     if own["state"][side] == ESTABLISHED:
-        add(row, IN_ERRS, 1, out, used)
-    add(row, SYN_CHALLENGE, 1, out, used)
-    challenge(row, own, side, out, used)
+        add(row, IN_ERRS, 1, out)
+    add(row, SYN_CHALLENGE, 1, out)
+    challenge(row, own, side, out)
 
 
 @inline
@@ -223,14 +223,14 @@ def closes(row: Any, own: Any, side: Int) -> Any:
 
 
 @inline
-def answer_small(row: Any, own: Any, side: Int, out: Any, used: Any) -> None:
+def answer_small(row: Any, own: Any, side: Int, out: Any) -> None:
     """An orphan's small socket limits its answers too, with a counter of its own."""
     if is_limited_kind(row):
-        limited(row, own, side, SKIPPED_FIN_WAIT_2, out, used)
+        limited(row, own, side, SKIPPED_FIN_WAIT_2, out)
 
 
 @inline
-def to_time_wait(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
+def to_time_wait(row: Any, own: Any, side: Int, out: Any) -> Any:
     """tcp_timewait_state_process()."""
     flags = row["flags"]
     has_clock = row["options"] & O_TIMESTAMPS and own["offered"][side] and own["peer_offered"][side]
@@ -252,9 +252,9 @@ def to_time_wait(row: Any, own: Any, side: Int, out: Any, used: Any) -> Any:
         note_syn(row, own, side)
         return True
     if old:
-        add(row, PAWS_TIMEWAIT, 1, out, used)
+        add(row, PAWS_TIMEWAIT, 1, out)
     if not flags & RST and (old or flags & ACK):
         own["ended_ns"][side] = row["time_ns"]
     if not flags & RST and is_limited_kind(row):
-        limited(row, own, side, SKIPPED_TIME_WAIT, out, used)
+        limited(row, own, side, SKIPPED_TIME_WAIT, out)
     return False

@@ -23,41 +23,44 @@ class Arrays(NamedTuple):
 
 
 class Steps:
-    """Steps are kept with their times up to CAPACITY of them; beyond it, those of a short time become one."""
+    """Steps are kept with their times up to CAPACITY of them; beyond it, those of a short time become one.
+
+    The result does not depend on when it is looked at how many there are.
+    """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._parts: list[tuple[Numbers, Numbers, Numbers]] = []
         self._waiting = 0
-        self._bits = 0  # of the width of a bin; 0 keeps times as they are
+        self.bits = 0  # of the width of a bin; 0 keeps times as they are
 
     def add(self, times: Numbers, least: Numbers, most: Numbers) -> None:
         """More steps, roughly in order of time."""
         self._parts.append((times, least, most))
         self._waiting += len(times)
-        if self._waiting > 2 * self._capacity:
+        if self._waiting > self._capacity + self._capacity // 4:
             self._join()
 
     def arrays(self) -> Arrays:
         """All of them."""
         self._join()
         times, least, most = self._parts[0]
-        return Arrays(times, times + (1 << self._bits) - 1, least, most)
+        return Arrays(times, times + (1 << self.bits) - 1, least, most)
 
     def _join(self) -> None:
         """One part of at most CAPACITY steps."""
         empty = np.zeros(0, np.int64)
         columns = zip((empty, empty, empty), *self._parts, strict=True)
         times, least, most = (np.concatenate(each) for each in columns)
-        order = np.argsort(times, kind="stable")
-        times, least, most = times[order], least[order], most[order]
-        while True:
-            times = times >> self._bits << self._bits
-            begins = np.flatnonzero(np.diff(times, prepend=times[:1] - 1))
-            if len(begins) <= self._capacity:
-                break
-            self._bits = max(self._bits + 1, FINEST_BIN)
-        if len(begins):
+        if (times[1:] < times[:-1]).any():
+            order = np.argsort(times, kind="stable")
+            times, least, most = times[order], least[order], most[order]
+        times = times >> self.bits << self.bits
+        while (later := times[1:] != times[:-1]).sum() >= self._capacity:
+            self.bits = max(self.bits + 1, FINEST_BIN)
+            times = times >> self.bits << self.bits
+        if not later.all():
+            begins = np.append(0, np.flatnonzero(later) + 1)
             times, least, most = times[begins], np.add.reduceat(least, begins), np.add.reduceat(most, begins)
         self._parts = [(times, least, most)]
         self._waiting = len(times)

@@ -1,0 +1,82 @@
+"""The library, plain Python and numba with bounds checks predict the same from the same frames, with room for all connections or for two."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+from analyzer.capture.bundle import COUNTERS_FILE, host_of
+from analyzer.correlate import Comparison
+from analyzer.counters import series_of
+from analyzer.passes import judged_rows
+from analyzer.prediction import INCREMENT, Predictor
+from analyzer.schema import Rows
+from tests.agreement import HOSTS, SAMPLES
+from tests.helpers import said_in_mode
+
+HASHES = (
+    "flows.flow_kernel", "checksums.direction_kernel", "events.copies_kernel", "prediction.closing.closing_kernel",
+)  # fmt: skip
+FEW_BYTES = 6_000  # of a capture: so small that plain Python is through in a second
+ALSO = ("loss-ipv4/client", "zero-window/server", "counters-gso/server")
+
+
+def digest(parts: list[Rows]) -> str:
+    """Of the columns one by one: what lies between them does not count."""
+    rows = np.concatenate(parts)
+    found = hashlib.sha256()
+    for name in INCREMENT.names or ():
+        found.update(rows[name].tobytes())
+    return f"{len(rows)} {found.hexdigest()}"
+
+
+def results() -> dict[str, list[str]]:
+    """Of each host: its increments, and what the comparison of their sums with its counters says."""
+    found = {}
+    for folder in HOSTS:
+        name = folder.relative_to(SAMPLES).as_posix()
+        if sum(file.stat().st_size for file in folder.glob("capture*")) > FEW_BYTES and name not in ALSO:
+            continue
+        host = host_of(str(folder))
+        assert host is not None
+        one_by_one = Predictor(host.addresses, host.mtu, host.sysctls)
+        with patch("analyzer.prediction.predictor.SLOTS", 2):
+            together = Predictor(host.addresses, host.mtu, host.sysctls)
+        comparison, parts = Comparison(series_of([folder / COUNTERS_FILE])), []
+        for rows, events in judged_rows([str(folder)]):
+            parts += [part.copy() for part in one_by_one.add(rows, events)]
+            comparison.add(rows, events, together)
+        parts += [part.copy() for part in one_by_one.settle()]
+        comparison.close(together)
+        compared = repr([comparison.rows(), comparison.fit]).encode()
+        found[name] = [digest([*parts, one_by_one.finish()]), hashlib.sha256(compared).hexdigest()]
+    return found
+
+
+@cache
+def compiled() -> dict[str, list[str]]:
+    """The results of this process, which runs the kernels as everyone does."""
+    return results()
+
+
+@pytest.mark.parametrize("mode", ["python", "checked"])
+def test_prediction_as_python_and_with_checks(tmp_path_factory: pytest.TempPathFactory, mode: str) -> None:
+    """As plain Python an overflow is an error; with checks, an index beyond its array."""
+    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_prediction_kernels", overflowing=HASHES)
+    assert json.loads(said) == compiled()
+
+
+def test_there_is_something_to_predict() -> None:
+    """In most of the samples, and not the same in all."""
+    found = compiled()
+    assert len(found) > 80
+    assert len({first for first, _ in found.values()}) == len(found)
+
+
+if __name__ == "__main__":
+    print(json.dumps(results()))
