@@ -146,10 +146,11 @@ def contradictions(rows: Rows) -> int:
         known = highest.get(source + target)
         if known is None or flags & SYN or 0 < difference(end, known) < FAR:
             highest[source + target] = end
-        known = highest.get(target + source)
-        if flags & ACK and known is not None and 0 < difference(ack, known) < FAR:
-            found += 1
-            highest[target + source] = ack
+        if flags & ACK:
+            known = highest.setdefault(target + source, ack)
+            if 0 < difference(ack, known) < FAR:
+                found += 1
+                highest[target + source] = ack
     return found
 
 

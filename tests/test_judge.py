@@ -40,6 +40,7 @@ SCENARIOS_ONLY = {
     ("closing_reset", "unread_data"),
     ("fin_unanswered", ""),
     ("reset_by_middlebox", ""),
+    ("syn_ack_again_answer", ""),
     ("syn_ack_by_middlebox", "ttl"),
     ("syn_cookie", ""),
     ("tw_recycle", ""),
@@ -53,7 +54,7 @@ FRAMES = 250  # of a simulated conversation at most
 TOP = 2**32
 FIN, SYN, RST, PSH, ACK, ECE, CWR = 1, 2, 4, 8, 16, 64, 128
 MS, SECOND = 10**6, 10**9
-HASHES = ("flows.flow_kernel", "events.copies_kernel")
+HASHES = ("flows.flow_kernel", "flows.hash_kernel", "events.copies_kernel")
 START_NS = 1_763_660_000 * SECOND
 
 
@@ -905,7 +906,7 @@ def test_more_holes_than_are_kept() -> None:
     assert flow["client_retransmissions"] == flow["client_missing_bytes"] == 0
     assert flow["client_in_flight_max"] == 200 * (count - 1) + 100
     answered = judged(connection(early, acks([1 + 200 * count - 100])))
-    assert answered.counts == {"capture_gap": 1}
+    assert answered.counts == {"capture_gap": HOLES // DOUBTS}  # those that have waited for longest make room
     assert answered.flow["client_missing_bytes"] == 100 * HOLES
     filled = judged(connection(early, late, acks([1 + 200 * count - 100])))
     assert filled.flow["client_unique_bytes"] == 200 * (count - 1) + 100
