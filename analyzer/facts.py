@@ -129,9 +129,7 @@ def _filtered(seen: Witness) -> Told:
         yield (
             "filtered",
             frames,
-            (
-                f"nothing but port {port} was captured (a filter, or such an export): ICMP, DNS and other conversations are not there"
-            ),
+            (f"only port {port} was captured, perhaps by a filter: ICMP, DNS and other conversations are not there"),
         )
 
 

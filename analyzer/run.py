@@ -79,6 +79,7 @@ def analyze(
                 progress(capture)
     for _ in judge.finish():
         pass
+    summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}

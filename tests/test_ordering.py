@@ -13,7 +13,8 @@ import pytest
 
 from analyzer import analyze
 from analyzer.capture import open_capture
-from analyzer.ordering import FileOrder, TimeOrder, contradictions
+from analyzer.ordering import FileOrder, TimeOrder
+from analyzer.ordering.order import contradictions
 from analyzer.passes import decoded, table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS

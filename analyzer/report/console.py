@@ -181,8 +181,12 @@ def _capture(analysis: Analysis) -> Iterator[str]:
         until = time_text(last, day=not same_day(first, last))
         yield f"  time        {time_text(first)} to {until} UTC"
         sizes = f"{plural(frames, 'frame')}, {size_text(summary.total('bytes'))} on the wire"
-        rate = rate_text(summary.total("bytes"), last - first)
-        yield f"  frames      {sizes}" + (f", {rate} on average" if rate else "")
+        copies, once = summary.total("copies"), summary.total("bytes") - summary.total("copied_bytes")
+        rate = rate_text(once, last - first)
+        yield f"  frames      {sizes}" + (f", {rate} on average" if rate and not copies else "")
+        if copies:
+            sizes = f"{frames - copies:,} without copies, {size_text(once)}"
+            yield f"              {sizes}" + (f", {rate} on average" if rate else "")
     cut = summary.quirks.get("cut", 0)
     captured = f"{size_text(summary.total('captured'))} captured"
     yield "  cut frames  " + (f"{cut:,} of {frames:,} ({_percent(cut, frames)}), {captured}" if cut else "none")

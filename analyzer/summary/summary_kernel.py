@@ -28,6 +28,8 @@ TOTALS = np.dtype(
         ("first_join", "i8"),
         ("first_join_ns", "i8"),
         ("hidden", "i8"),  # frames whose payload was not captured, or not all of it
+        ("copies", "i8"),  # frames that the capture holds again, and their bytes
+        ("copied_bytes", "i8"),
     ]
 )
 

@@ -1,4 +1,4 @@
-"""Packet rows as the file holds them -> in order of time: the interfaces of a capture write their frames each at its own pace.
+"""Order of time: how long a row waits for others that may come before it, and which order is right where they contradict.
 
 The frames of one interface stay in their order, whatever its clock does. One is put before frames of others that are later
 by a second at most, and before none of the block of 32,768 frames that lies behind the last; what comes later than that
@@ -31,7 +31,7 @@ class TimeOrder:
     """
 
     def __init__(self, capture: Capture) -> None:
-        from analyzer.ordering_kernel import NO_TIME, ORDER
+        from analyzer.ordering.place_kernel import NO_TIME, ORDER
 
         self._capture = capture
         self._order = np.zeros(1, ORDER)
@@ -48,7 +48,7 @@ class TimeOrder:
         if not self._capture.may_have_several_interfaces:
             yield rows
             return
-        from analyzer.ordering_kernel import NO_TIME, ON, place
+        from analyzer.ordering.place_kernel import NO_TIME, ON, place
 
         if self._now("frames") == 0 and self._capture.has_several_interfaces:
             self._order["state"] = ON
@@ -88,7 +88,7 @@ class TimeOrder:
     @property
     def clocks_differ(self) -> bool:
         """Do the times of the interfaces contradict each other?"""
-        from analyzer.ordering_kernel import KEEP
+        from analyzer.ordering.place_kernel import KEEP
 
         return self._now("state") == KEEP
 
@@ -119,7 +119,7 @@ class TimeOrder:
 
     def _decide(self) -> None:
         """Is the order of time right, or that of the file? By what precedes its acknowledgment in each."""
-        from analyzer.ordering_kernel import KEEP
+        from analyzer.ordering.place_kernel import KEEP
 
         rows, keys = self._all()
         asked = self._asked or 0
