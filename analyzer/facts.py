@@ -141,6 +141,8 @@ def _order(seen: Witness) -> Told:
         texts.append(
             f"{_frames(moved)} stood behind later ones of other interfaces (by up to {span}), and were put in order of time"
         )
+    if seen.summary.total("joins"):
+        too_late = 0  # they are those of another capture
     if too_late:
         texts.append(f"{_frames(too_late)} came too late to be put in order (by more than 1 s, or 32,768 frames)")
     if late and not _apart(seen):

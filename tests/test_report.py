@@ -842,7 +842,7 @@ def test_styles_only_colour(five: Analysis) -> None:
     styled = console_text(five, style=style)
     assert re.sub(r"<\w*>|</>", "", styled) == console_text(five)
     assert {role for role, _ in roles} == {"answer", "title", "warning"}
-    assert [text for role, text in roles if role == "warning"][0].startswith(
+    assert next(text for role, text in roles if role == "warning").startswith(
         "* the handshake of 5 of 5 TCP connections"
     )
     assert [text for role, text in roles if role == "title"] == [

@@ -8,7 +8,6 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
-from analyzer.capture.records import JOINED_NS
 from analyzer.events.ack_kernel import acknowledging, answering_copy, repeating
 from analyzer.events.again_kernel import again
 from analyzer.events.clock_kernel import (
@@ -52,6 +51,7 @@ from analyzer.flows.state import (
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
+from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.serial import difference as difference_python
 from analyzer.tables import EVENTS, PACKETS
 
@@ -218,9 +218,9 @@ def look_up(rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any,
 @inline
 def back_to(seg: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """The clock of the capture went back, unless another capture begins here. It says nothing of the flow."""
-    back = world["previous_ns"] - seg["time_ns"]
-    if back > JOINED_NS or back < 0:  # < 0: beyond int64
+    if is_another_capture(world["previous_ns"], seg["time_ns"]):
         return
+    back = world["previous_ns"] - seg["time_ns"]
     events, flow, direction = state["events"], seg["flow"], seg["direction"]
     seg["flow"], seg["direction"] = -1, 0
     emit(seg, state, world, out, counts, CLOCK, 0, 0, back)

@@ -31,6 +31,7 @@ from analyzer.flows.state import (
     TCP,
     UDP,
 )
+from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.tables import PACKETS, ROLES
 
 TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK = 1, 2, 4, 16
@@ -255,7 +256,7 @@ def track(
             look_up(rows, begun, upto, states, table, seed, hashes)
         row = rows[i]
         time_ns, interface = row["time_ns"], np.int64(row["interface"])
-        if time_ns < previous_ns and is_joined(previous_ns - time_ns, interface, previous_interface, highest):
+        if time_ns < previous_ns and is_joined(previous_ns, time_ns, interface, previous_interface, highest):
             room[BEGUN] = row["frame"]
         previous_ns, previous_interface, highest = time_ns, interface, max(highest, interface)
         latest = max(latest, time_ns)
@@ -326,9 +327,9 @@ def passing(state: Any, row: Any) -> None:
 
 
 @inline
-def is_joined(back: Int, interface: Int, previous: Int, highest: Int) -> Any:
+def is_joined(previous_ns: Int, time_ns: Int, interface: Int, previous: Int, highest: Int) -> Any:
     """Does another capture begin with a frame that is so much earlier than the one before? Clocks of two interfaces may differ."""
-    return (back > JOINED_NS or back < 0) and (interface == previous or interface > highest)  # < 0: beyond int64
+    return is_another_capture(previous_ns, time_ns) and (interface == previous or interface > highest)
 
 
 @inline

@@ -1,4 +1,4 @@
-"""Packet rows as the file holds them -> in order of time: the interfaces of a capture write their frames each at its own pace."""
+"""Packet rows as the file holds them -> in order of time: each interface writes its frames at its own pace."""
 
 from analyzer.ordering.order import FileOrder, TimeOrder
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel, rows_of
-from analyzer.capture.records import JOINED_NS
+from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.tables import PACKETS
 
 MAX_NS = 2**63 - 1
@@ -103,16 +103,15 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
 @inline
 def step_back(total: Any, frame: Int, time_ns: Int, interface: Int) -> None:
     """A frame that is earlier than the one before: by the clock of its interface, or because another capture begins."""
-    back = total["previous_ns"] - time_ns
-    if back < 0:  # beyond int64
-        back = MAX_NS
-    if back > JOINED_NS:
+    if is_another_capture(total["previous_ns"], time_ns):
         if interface == total["previous_interface"] or interface > total["highest_interface"]:
             total["joins"] += 1
             if total["joins"] == 1:
+                half = (total["previous_ns"] >> 1) - (time_ns >> 1)
+                back = MAX_NS if half > MAX_NS >> 1 else total["previous_ns"] - time_ns
                 total["first_join"], total["first_join_ns"] = frame, back
     elif interface == total["previous_interface"]:
         total["regressions"] += 1
         if total["regressions"] == 1:
             total["first_regression"] = frame
-        total["largest_regression_ns"] = max(total["largest_regression_ns"], back)
+        total["largest_regression_ns"] = max(total["largest_regression_ns"], total["previous_ns"] - time_ns)
