@@ -310,11 +310,12 @@ def follow(
     if (me["syn_ttl"] and not me["syn_met"]) or state["judged"] == SAW_SYN | SAW_SYN_ACK:
         meeting(row, seg, me, you, state, world, out, counts)
     if flags & FIN:
-        me["fins"] = min(np.int64(me["fins"]) + 1, 0xFFFF)
         if not me["fin"] and seg["end"] >= me["next"]:
             me["fin"], me["fin_ns"] = seg["end"] - 1, seg["time_ns"]
             if not you["fin"]:
                 state["closer"] = 1 + seg["end_of"]
+        if seg["end"] - 1 == me["fin"]:
+            me["fins"] = min(np.int64(me["fins"]) + 1, 0xFFFF)
     if flags & (SYN | ACK) == SYN | ACK:
         me["syn_acked"] = 1
     if flags & SYN:

@@ -74,4 +74,4 @@ def forget(me: Any) -> None:
     me["phase"] = OPEN
     me["doubts"] = me["lagging"] = me["captured"] = 0
     me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
-    me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["told_ns"] = 0
+    me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["fins"] = me["told_ns"] = 0
