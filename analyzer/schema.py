@@ -80,7 +80,10 @@ class Table:
         if hot:
             for fields in (first, rest):
                 fields.sort(key=lambda stored: -np.dtype(stored[1]).itemsize)
-        object.__setattr__(self, "dtype", _in_whole_lines(first + rest) if hot else np.dtype(first + rest, align=True))
+        packed = np.dtype(first + rest, align=True)
+        filler = -packed.itemsize % CACHE_LINE if hot else 0
+        unused: list[Any] = [("unused", "u1", (filler,))] if filler else []  # each row begins with a cache line
+        object.__setattr__(self, "dtype", np.dtype([*first, *rest, *unused], align=True))
         object.__setattr__(self, "hot_bytes", np.dtype(first, align=True).itemsize)
 
     def __getitem__(self, name: str) -> Column:
@@ -151,21 +154,6 @@ def address_text(high: int, low: int, version: int) -> str:
     if version == 6:
         return str(ipaddress.IPv6Address(high << 64 | low))
     return ""
-
-
-def _in_whole_lines(fields: list[tuple[str, str]]) -> np.dtype[np.void]:
-    """Storage of a row that is as long as whole cache lines, so that each row begins with one."""
-    packed = np.dtype(fields, align=True)
-    placed = [packed.fields[name] for name in packed.names or ()] if packed.fields else []
-    return np.dtype(
-        {
-            "names": list(packed.names or ()),
-            "formats": [place[0] for place in placed],
-            "offsets": [place[1] for place in placed],
-            "itemsize": -(-packed.itemsize // CACHE_LINE) * CACHE_LINE,
-        },
-        align=True,
-    )
 
 
 def _quoted(words: tuple[str, ...]) -> str:
