@@ -120,7 +120,9 @@ class Table:
         data: dict[str, Any] = {}
         for column in self.columns:
             if column.public:
-                data[column.name] = extra[column.name] if column.name in extra else _SHOW[column.kind](column, rows)
+                # Without rows the type is that of the column, not of nothing.
+                given = column.name in extra and len(rows) > 0
+                data[column.name] = extra[column.name] if given else _SHOW[column.kind](column, rows)
         return pd.DataFrame(data)
 
     def markdown(self) -> str:
