@@ -1,0 +1,11 @@
+"""Lists of sockets in (ss, netstat, /proc/net/tcp, sockets.jsonl), rows out, joined to the conversations of a capture."""
+
+from __future__ import annotations
+
+from analyzer.sockets.batch import Batch
+from analyzer.sockets.files import SocketFile, first_of
+from analyzer.sockets.joined import FlowIndex
+from analyzer.sockets.sockets import SocketsError
+from analyzer.sockets.tally import Queue, Tally
+
+__all__ = ["Batch", "FlowIndex", "Queue", "SocketFile", "SocketsError", "Tally", "first_of"]

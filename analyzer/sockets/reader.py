@@ -1,0 +1,223 @@
+"""Lines in, sockets out: each row is recognised by what it looks like, whatever stands around it.
+
+A list may begin with a heading or without, every line with a prefix (a time, a file's name), rows may take two or three
+lines or be folded by a mail program; times, prompts and other commands may stand between. A line with a time belongs to
+what follows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from analyzer.counters.stamps import Stamp, stamp_in_line
+from analyzer.sockets import netstat, proc, ss
+from analyzer.sockets.sockets import STATES, Listed, SocketsError
+from analyzer.sockets.totals import Totals
+
+_BEGIN = re.compile(
+    rf"(?<=[\s:|\]>])(?:(?:(?:{ss.NETID})\s+)?(?:{ss.STATE})\s+\d+\s+\d+\s|Netid\s+State\s|State\s+Recv-Q\s|Recv-Q\s+Send-Q\s|"
+    r"Proto\s+Recv-Q\s|(?:tcp|udp)6?\s+\d+\s+\d+\s+\S+:\S+\s+\S+:|\d+:\s[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4}\s|sl\s+local_address)"
+)
+"""Where a row or a heading begins behind a prefix."""
+_WORD = re.compile(r"(\d+)|([A-Za-z]+)|(\s+)|(.)", re.DOTALL)
+_CALENDAR = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)\w*$", re.IGNORECASE)
+_MAX_PREFIX = 200
+_DETAIL = re.compile(
+    r"[a-z][\w-]*:\S|(?:ts|sack|ecn|ecnseen|fastopen|app_limited|send|pacing_rate|delivery_rate)(?:\s|$)|[\d.e+]+[KMGT]?bps(?:\s|$)|"
+    r"users:\(|<->|-->|<--"
+)
+"""How a line begins that goes on with the row before it."""
+_PROMPT = re.compile(r"(?:\[[^\]]*\]|\S+@\S+|)\s*[#$%>](?:\s+(.*))?$")
+_STATE_FILTER = re.compile(r"\bstate\s+([a-z0-9-]+)\s*$|\bstate\s+([a-z0-9-]+)\s")
+_FILTERS = {"established": "ESTAB", "listening": "LISTEN", "closed": "UNCONN", **{s.lower(): s for s in STATES if s}}
+_MOST_DETAILS = 1 << 16
+
+
+class Reader:
+    """Feed it lines; `take` gives the sockets that are complete, `finish` the last one.
+
+    `stamp` is the time that holds now, `snapshot` the number of the list that is read, `unknown` how many lines were none
+    of a list, and `others` how many sockets of other families there were.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.stamp: Stamp | None = None
+        self.totals = Totals()
+        self.unknown = 0
+        self.first_unknown = 0
+        self.number = 0
+        self.snapshot = 0
+        self._filled = False  # has the list at hand any row?
+        self._ss = ss.Rows()
+        self._netstat = netstat.Rows()
+        self._parts: list[str] = []  # the row of ss that may go on
+        self._size = 0
+        self._row_ns = self._row_snapshot = 0
+        self._beginning = ""  # a row of which only the beginning stood on its line
+        self._prefix: re.Pattern[str] | None = None
+        self._prefix_ns = 0
+
+    @property
+    def others(self) -> dict[str, int]:
+        """Sockets of other families, by their names in ss."""
+        return self._ss.others
+
+    def begin(self, time_ns: int) -> None:
+        """A list begins that was taken at this time; 0 where it is not known. What was open must have been finished."""
+        self.stamp = Stamp(time_ns, 0, "series") if time_ns else None
+        self._beginning = ""
+        self._new_list()
+
+    def _new_list(self) -> None:
+        self._ss.begin()
+        if self._filled:
+            self.snapshot, self._filled = self.snapshot + 1, False
+
+    def take(self, lines: list[str]) -> Iterator[Listed]:
+        """The sockets that these lines complete."""
+        row, listed = ss.ROW.match, self._ss.listed
+        for line in lines:
+            self.number += 1
+            if self._prefix is not None:
+                line = self._without_prefix(line)
+            if self._parts and line[:1] in ("\t", " ") and self._goes_on(line):
+                continue
+            if row(line):
+                if self._parts and (found := listed(" ".join(self._parts), self._row_ns, self._row_snapshot)):
+                    yield found
+                self._open(line)
+            else:
+                yield from self._other(line)
+
+    def finish(self) -> Iterator[Listed]:
+        """The socket of the last row."""
+        if self._parts and (found := self._ss.listed(" ".join(self._parts), self._row_ns, self._row_snapshot)):
+            yield found
+        self._parts = []
+
+    def _open(self, text: str) -> None:
+        self._parts, self._size, self._beginning = [text], 0, ""
+        self._row_ns = self._prefix_ns or (self.stamp.time_ns if self.stamp else 0)
+        self._row_snapshot, self._filled = self.snapshot, True
+
+    def _goes_on(self, line: str) -> bool:
+        """Add a line to the open row, unless it is a row itself."""
+        text = line.strip()
+        if not _DETAIL.match(text) and (ss.BEGINNING.match(text) or _row_of_any(text)):
+            return False
+        if self._size < _MOST_DETAILS:
+            self._parts.append(text)
+            self._size += len(text)
+        return True
+
+    def _other(self, line: str) -> Iterator[Listed]:
+        """A line that is no full row of ss with a state, or is not recognised as it stands."""
+        text = line.strip().lstrip("\0\ufeff")
+        if not text:
+            return
+        if self._beginning:
+            text, self._beginning = f"{self._beginning} {text}", ""
+        if self._parts and _DETAIL.match(text) and not netstat.ROW.match(text):
+            self._goes_on(text)
+            return
+        yield from self.finish()
+        if ss.ROW.match(text):
+            self._open(text)
+        elif found := self._listed(text):
+            yield found
+        elif ss.BEGINNING.match(text) or netstat.BEGINNING.match(text):
+            self._beginning = text
+        elif not self._known(text):
+            if not self._find_prefix(line):
+                self.unknown += 1
+                self.first_unknown = self.first_unknown or self.number
+                return
+            yield from self._after_prefix(line)
+
+    def _listed(self, text: str) -> Listed | None:
+        """The socket of a row of another list, or of ss without a column for the state."""
+        time_ns = self._prefix_ns or (self.stamp.time_ns if self.stamp else 0)
+        found = self._netstat.listed(text, time_ns, self.snapshot) or proc.listed(text, time_ns, self.snapshot)
+        if found is None and not _DETAIL.match(text):
+            if ss.SPARSE_ROW.match(text) and self._ss.listed(text, time_ns, self.snapshot):
+                self._open(text)
+            return None
+        self._filled = True
+        return found
+
+    def _known(self, text: str) -> bool:
+        """Is it a row that has been opened, a heading, a time, a total, or a command?"""
+        if self._parts:
+            return True
+        for pattern, what in netstat.FOREIGN:
+            if pattern.match(text):
+                raise SocketsError(self.path, what, netstat.TODO)
+        if any(each.match(text) for each in (ss.HEADER, netstat.HEADER, netstat.TITLE, proc.HEADER)):
+            self._new_list()
+            return True
+        if netstat.UNIX_ROW.match(text) or self._ss.other(text):
+            return True
+        if stamp := stamp_in_line(text):
+            self.stamp = stamp
+            self._new_list()
+            self._ss.state = 0
+            return True
+        if self.totals.take(text, self.stamp.time_ns if self.stamp else 0):
+            return True
+        if command := _PROMPT.match(text):
+            self._ss.state = _state_asked(command[1])
+            return True
+        return False
+
+    # Prefixes
+
+    def _find_prefix(self, line: str) -> bool:
+        """Does a row or a heading begin behind something? Then every line is looked at without what is like it."""
+        found = _BEGIN.search(line, 1, _MAX_PREFIX + 50)
+        if found is None or not line[: found.start()].strip() or found.start() > _MAX_PREFIX:
+            return False
+        self._prefix = _pattern_of(line[: found.start()])
+        return True
+
+    def _after_prefix(self, line: str) -> Iterator[Listed]:
+        rest = self._without_prefix(line)
+        if rest != line:
+            self.number -= 1
+            prefix, self._prefix = self._prefix, None
+            yield from self.take([rest])
+            self._prefix = self._prefix or prefix
+
+    def _without_prefix(self, line: str) -> str:
+        found = self._prefix.match(line) if self._prefix else None
+        self._prefix_ns = 0
+        if found is None:
+            return line
+        stamp = stamp_in_line(found[0].strip(" \t:|[]>"))
+        self._prefix_ns = stamp.time_ns if stamp else 0
+        return line[found.end() :]
+
+
+def _row_of_any(text: str) -> bool:
+    return any(each.match(text) for each in (ss.ROW, ss.OTHER_ROW, netstat.ROW, proc.ROW, ss.HEADER))
+
+
+def _pattern_of(prefix: str) -> re.Pattern[str]:
+    """What matches prefixes like this one: other digits, another month or day, as many spaces as there are."""
+    parts = []
+    for digits, word, space, other in _WORD.findall(prefix.rstrip(" \t")):
+        if digits:
+            parts.append(r"\d+")
+        elif word:
+            parts.append(r"[A-Za-z]+" if _CALENDAR.match(word) else re.escape(word))
+        else:
+            parts.append(r"\s+" if space else re.escape(other))
+    return re.compile("".join(parts) + (r"[ \t]" if prefix[-1] in " \t" else ""))
+
+
+def _state_asked(command: str | None) -> int:
+    """The state that a command of ss asks for: then its list has no column for it."""
+    found = _STATE_FILTER.search(command or "")
+    name = _FILTERS.get((found[1] or found[2]) if found else "")
+    return STATES.index(name) if name else 0
