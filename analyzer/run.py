@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.analysis import Analysis, predictor_of
 from analyzer.capture import Damage, open_capture
-from analyzer.capture.bundle import COUNTERS_FILE, part_of
+from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
 from analyzer.counters import Series, series_of
@@ -20,8 +20,9 @@ from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
+from analyzer.sockets import ListFile, SocketLists
 from analyzer.summary import Summary
-from analyzer.tables import COUNTERS, INCREMENTS, TABLES
+from analyzer.tables import COUNTERS, INCREMENTS, SOCKETS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ def analyze(
     paths: Paths,
     *,
     snapshots: Sequence[str | Path] = (),
+    sockets: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
     checksums: bool = True,
     max_flows: int = MAX_FLOWS,
@@ -46,6 +48,7 @@ def analyze(
     ----------
     paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
+    sockets : files of socket lists, as `analyzer.sockets.SocketFile` reads; those of a bundle are found
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
@@ -56,7 +59,8 @@ def analyze(
     """
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     given, recorded = addresses(hosts), recorded_hosts(names)
-    counters = _counters(names, snapshots)
+    counters, lists = _counters(names, snapshots), _socket_lists(names, sockets)
+    lists.check()
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge = Judge(tracker)
     local = given or list(recorded)
@@ -93,6 +97,7 @@ def analyze(
         local,
         counted,
         console_text,
+        lists,
     )
 
 
@@ -114,11 +119,23 @@ def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series |
     return series_of(files) if files else None
 
 
+def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> SocketLists:
+    """The socket lists that were named, else those of the bundles, each with the name of its host."""
+    hosts = {path: host.name for path in paths if (host := host_of(path)) is not None}
+    if sockets:
+        names = set(hosts.values())
+        name = names.pop() if len(names) == 1 else ""
+        return SocketLists([ListFile(str(path), name) for path in sockets])
+    found = [(path, part_of(path, SOCKETS_FILE)) for path in paths]
+    return SocketLists([ListFile(file, hosts.get(path, "")) for path, file in found if file is not None])
+
+
 def table_frames(
     paths: list[str],
     table: str,
     *,
     snapshots: Sequence[str | Path] = (),
+    sockets: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
@@ -133,6 +150,11 @@ def table_frames(
             damages.extend(analysis.damages)
         analysis.need_host(table)
         frames = iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
+    elif table == SOCKETS.name:
+        analysis = analyze(paths, snapshots=snapshots, sockets=sockets, hosts=hosts, progress=progress)
+        if damages is not None:
+            damages.extend(analysis.damages)
+        frames = analysis.socket_frames()
     else:
         parts = table_rows(paths, table, progress=progress, damages=damages)
         frames = map(TABLES[table].frame, parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from analyzer.analysis import Analysis
 from analyzer.tables import FLOWS
@@ -12,7 +13,7 @@ FLOWS_AT_ONCE = 10_000
 
 
 def json_pieces(analysis: Analysis) -> Iterator[str]:
-    """`capture`, `flows` (a list of rows), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots) and `warnings`, as one object.
+    """`capture`, `flows` (a list of rows), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots), `sockets` (what their lists show in all) and `warnings`, as one object.
 
     A million flows never stand in memory as text.
     """
@@ -24,4 +25,13 @@ def json_pieces(analysis: Analysis) -> Iterator[str]:
     yield f'],\n"events": {json.dumps(analysis.event_counts, indent=1)},'
     yield f'\n"checksums": {json.dumps(analysis.checksum_counts, indent=1)},'
     yield f'\n"counters": {analysis.counters_whole.to_json(orient="records", indent=1)},'
+    yield f'\n"sockets": {json.dumps(_sockets(analysis), indent=1)},'
     yield f'\n"warnings": {json.dumps(analysis.warnings, indent=1)}}}\n'
+
+
+def _sockets(analysis: Analysis) -> dict[str, Any]:
+    """Empty without lists of sockets."""
+    lists = analysis.socket_lists
+    if not lists:
+        return {}
+    return {**lists.tally.as_dict(), "other_families": lists.others, "summaries": lists.summaries}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from analyzer.sockets.batch import Batch
-from analyzer.sockets.files import SocketFile, first_of
+from analyzer.sockets.files import SocketFile
 from analyzer.sockets.joined import FlowIndex
+from analyzer.sockets.lists import ListFile, SocketLists
 from analyzer.sockets.sockets import SocketsError
 from analyzer.sockets.tally import Queue, Tally
 
-__all__ = ["Batch", "FlowIndex", "Queue", "SocketFile", "SocketsError", "Tally", "first_of"]
+__all__ = ["Batch", "FlowIndex", "ListFile", "Queue", "SocketFile", "SocketLists", "SocketsError", "Tally"]

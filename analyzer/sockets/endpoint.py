@@ -53,6 +53,11 @@ def endpoint_of(text: str, cut: bool = False) -> Endpoint | None:
     if not colon or not name:
         return None
     port, service = _port(name)
+    if "%" not in host and ":" not in host and host[:1].isdigit():  # as nearly always
+        try:
+            return Endpoint(host, port, 4, _MAPPED + inet_pton(AF_INET, host), "", service)
+        except (OSError, ValueError):
+            return Endpoint(None, port, service=service, printed=host)
     interface = ""
     if host.startswith("["):
         host, _, behind = host[1:].partition("]")

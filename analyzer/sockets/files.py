@@ -87,8 +87,3 @@ class SocketFile:
             self.notes.append(note)
         if reader.stamp is not None and reader.stamp.note:
             self.notes.append(reader.stamp.note)
-
-
-def first_of(path: str | Path) -> None:
-    """Raise SocketsError now where a file holds no sockets: before a capture is read for them."""
-    next(iter(SocketFile(path, batch_rows=1)), None)

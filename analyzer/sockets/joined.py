@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from socket import AF_INET, AF_INET6, inet_pton
 
 import numpy as np
@@ -16,6 +16,10 @@ TCP, UDP = NETIDS.index("tcp"), NETIDS.index("udp")
 _FLOW_PROTOCOLS = {NETIDS.index(name): FLOWS["protocol"].words.index(name) for name in ("tcp", "udp")}
 _MIXED = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
+_FIELDS = (
+    "flow", "protocol", "ip_version", "start_ns", "client_hi", "client_lo", "client_port", "server_hi", "server_lo", "server_port",
+)  # fmt: skip
+_KEPT = np.dtype([(name, FLOWS.dtype[name]) for name in _FIELDS])
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -24,11 +28,12 @@ class FlowIndex:
 
     Parameters
     ----------
-    flows : rows of FLOWS, in the order of their numbers
+    flows : rows of FLOWS, in the order of their numbers, piece by piece
     local : addresses of the host whose sockets they are, where they are known: an address of any stands for these
     """
 
-    def __init__(self, flows: Rows, local: Sequence[str] = ()) -> None:
+    def __init__(self, flows: Iterable[Rows], local: Sequence[str] = ()) -> None:
+        flows = np.concatenate([np.zeros(0, _KEPT), *map(_kept, flows)])
         protocol, version = flows["protocol"].astype(np.uint64), flows["ip_version"].astype(np.int64)
         client = _end_hash(flows["client_hi"], flows["client_lo"], flows["client_port"])
         server = _end_hash(flows["server_hi"], flows["server_lo"], flows["server_port"])
@@ -98,6 +103,14 @@ class FlowIndex:
                 known = at < len(self._servers) and self._servers[at] == own
                 counts[row] = int(self._to_server[at]) if known else 0
         return counts
+
+
+def _kept(flows: Rows) -> Rows:
+    """Of each flow what is needed to find it: a tenth of its row."""
+    rows = np.zeros(len(flows), _KEPT)
+    for name in _FIELDS:
+        rows[name] = flows[name]
+    return rows
 
 
 def _end_hash(high: Hashes, low: Hashes, port: npt.NDArray[np.integer]) -> Hashes:

@@ -52,7 +52,8 @@ class Reader:
         self._filled = False  # has the list at hand any row?
         self._ss = ss.Rows()
         self._netstat = netstat.Rows()
-        self._parts: list[str] = []  # the row of ss that may go on
+        self._row: re.Match[str] | None = None  # the row of ss that may go on
+        self._more: list[str] = []  # its other lines
         self._size = 0
         self._row_ns = self._row_snapshot = 0
         self._beginning = ""  # a row of which only the beginning stood on its line
@@ -77,28 +78,34 @@ class Reader:
 
     def take(self, lines: list[str]) -> Iterator[Listed]:
         """The sockets that these lines complete."""
-        row, listed = ss.ROW.match, self._ss.listed
+        row = ss.ROW.match
         for line in lines:
             self.number += 1
             if self._prefix is not None:
                 line = self._without_prefix(line)
-            if self._parts and line[:1] in ("\t", " ") and self._goes_on(line):
+            if self._row is not None and line[:1] in ("\t", " ") and self._goes_on(line):
                 continue
-            if row(line):
-                if self._parts and (found := listed(" ".join(self._parts), self._row_ns, self._row_snapshot)):
-                    yield found
-                self._open(line)
+            if found := row(line):
+                if self._row is not None and (listed := self._listed_row()):
+                    yield listed
+                self._open(found)
             else:
                 yield from self._other(line)
 
     def finish(self) -> Iterator[Listed]:
         """The socket of the last row."""
-        if self._parts and (found := self._ss.listed(" ".join(self._parts), self._row_ns, self._row_snapshot)):
-            yield found
-        self._parts = []
+        if self._row is not None and (listed := self._listed_row()):
+            yield listed
+        self._row = None
 
-    def _open(self, text: str) -> None:
-        self._parts, self._size, self._beginning = [text], 0, ""
+    def _listed_row(self) -> Listed | None:
+        """The socket of the open row."""
+        more = self._more[0] if len(self._more) == 1 else " ".join(self._more)
+        assert self._row is not None
+        return self._ss.listed(self._row, more, self._row_ns, self._row_snapshot)
+
+    def _open(self, found: re.Match[str]) -> None:
+        self._row, self._more, self._size, self._beginning = found, [], 0, ""
         self._row_ns = self._prefix_ns or (self.stamp.time_ns if self.stamp else 0)
         self._row_snapshot, self._filled = self.snapshot, True
 
@@ -108,7 +115,7 @@ class Reader:
         if not _DETAIL.match(text) and (ss.BEGINNING.match(text) or _row_of_any(text)):
             return False
         if self._size < _MOST_DETAILS:
-            self._parts.append(text)
+            self._more.append(text)
             self._size += len(text)
         return True
 
@@ -119,37 +126,40 @@ class Reader:
             return
         if self._beginning:
             text, self._beginning = f"{self._beginning} {text}", ""
-        if self._parts and _DETAIL.match(text) and not netstat.ROW.match(text):
+        if self._row is not None and _DETAIL.match(text) and not netstat.ROW.match(text):
             self._goes_on(text)
             return
         yield from self.finish()
-        if ss.ROW.match(text):
-            self._open(text)
+        if row := ss.ROW.match(text):
+            self._open(row)
         elif found := self._listed(text):
             yield found
         elif ss.BEGINNING.match(text) or netstat.BEGINNING.match(text):
             self._beginning = text
         elif not self._known(text):
-            if not self._find_prefix(line):
+            if self._find_prefix(line):
+                yield from self._after_prefix(line)
+            elif command := _PROMPT.match(text):
+                self._ss.state = _state_asked(command[1])
+            else:
                 self.unknown += 1
                 self.first_unknown = self.first_unknown or self.number
-                return
-            yield from self._after_prefix(line)
 
     def _listed(self, text: str) -> Listed | None:
         """The socket of a row of another list, or of ss without a column for the state."""
         time_ns = self._prefix_ns or (self.stamp.time_ns if self.stamp else 0)
         found = self._netstat.listed(text, time_ns, self.snapshot) or proc.listed(text, time_ns, self.snapshot)
         if found is None and not _DETAIL.match(text):
-            if ss.SPARSE_ROW.match(text) and self._ss.listed(text, time_ns, self.snapshot):
-                self._open(text)
+            row = ss.SPARSE_ROW.match(text)
+            if row and self._ss.listed(row, "", time_ns, self.snapshot):
+                self._open(row)
             return None
         self._filled = True
         return found
 
     def _known(self, text: str) -> bool:
         """Is it a row that has been opened, a heading, a time, a total, or a command?"""
-        if self._parts:
+        if self._row is not None:
             return True
         for pattern, what in netstat.FOREIGN:
             if pattern.match(text):
@@ -165,9 +175,6 @@ class Reader:
             self._ss.state = 0
             return True
         if self.totals.take(text, self.stamp.time_ns if self.stamp else 0):
-            return True
-        if command := _PROMPT.match(text):
-            self._ss.state = _state_asked(command[1])
             return True
         return False
 

@@ -120,7 +120,11 @@ class Source:
         """A line that is there as a whole."""
         if found := _HEAD.match(line):
             yield Piece([], True, _nanoseconds(found[2].decode()) or 0)
-            yield from self._string(bytes, line[found.end() :], number)
+            whole = line.endswith(b'"}') and _unescaped(line[found.end() : -2])
+            if isinstance(whole, str):  # as nearly always
+                yield Piece(_lines(whole))
+            else:
+                yield from self._string(bytes, line[found.end() :], number)
         elif line.strip():
             yield from self._other_order(line, number)
 
@@ -173,11 +177,10 @@ class Source:
 
     def _decoded(self, raw: bytes, number: int) -> Piece:
         """The lines in a part of a string of JSON."""
-        try:
-            return Piece(_lines(json.loads(f'"{raw.decode("utf-8", errors="replace")}"', strict=False)))
-        except ValueError:
+        text = _unescaped(raw)
+        if text is None:
             self._damage(number)
-            return Piece([])
+        return Piece(_lines(text or ""))
 
     def _damage(self, number: int) -> None:
         self.damages.append(f"line {number} is damaged, or no object with a time and a list of sockets")
@@ -206,6 +209,15 @@ def _lines(text: str) -> list[str]:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.removesuffix("\n").split("\n")
+
+
+def _unescaped(raw: bytes) -> str | None:
+    """What stands in a string of JSON; None where it ends early or is none."""
+    try:
+        text = json.loads(f'"{raw.decode("utf-8", errors="replace")}"', strict=False)
+    except ValueError:
+        return None
+    return str(text)
 
 
 def _loaded(line: bytes) -> Any:

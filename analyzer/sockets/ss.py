@@ -11,10 +11,10 @@ _OTHER_FAMILIES = r"u_str|u_dgr|u_seq|u_raw|unix|nl|p_raw|p_dgr|v_str|v_dgr|v_\w
 NETID = rf"{'|'.join(NETIDS[1:])}|{_OTHER_FAMILIES}"
 STATE = "|".join(state for state in STATES if state)
 ROW = re.compile(
-    rf"(?:({NETID})\s+)?({STATE})\s+(\d+)\s+(\d+)\s+(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$", re.DOTALL
+    rf"(?:({NETID})\s+)?({STATE})\s+(\d{{1,18}})\s+(\d{{1,18}})\s+(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$", re.DOTALL
 )
 SPARSE_ROW = re.compile(
-    rf"(?:({NETID})\s+)?(?:({STATE})\s+)?(?:(\d+)\s+(\d+)\s+)?(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$", re.DOTALL
+    rf"(?:({NETID})\s+)?(?:({STATE})\s+)?(?:(\d{{1,18}})\s+(\d{{1,18}})\s+)?(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$", re.DOTALL
 )
 """Columns are left out: of one family or one state there is none for it, and -Q leaves out the queues."""
 BEGINNING = re.compile(rf"(?:(?:{NETID})\s+)?(?:{STATE})(?:\s+\d+){{0,2}}(?:\s+\S+:[^\s:]+)?$")
@@ -25,6 +25,7 @@ _USERS = "users:(("
 _PROCESS = re.compile(
     r'"(.*?)",pid=(\d+)(?:,tid=(\d+))?(?:,proc_ctx=(.*?))?,fd=(\d+)(?:,sock_ctx=[^)]*)?\)(,\(|\))', re.DOTALL
 )
+_ONE_PROCESS = re.compile(r'^[^"]*?\busers:\(\("([^"]*)",pid=(\d{1,18}),fd=(\d{1,18})\)\)(?=\s|$)')
 _OLD_PROCESS = re.compile(r'"(.*?)",(\d+)()(),(\d+)\)(,\(|\))', re.DOTALL)
 """Before iproute2 4.0: `("sshd",1231,4)`."""
 
@@ -39,7 +40,7 @@ class Rows:
     """Rows of ss -> sockets. Remembers addresses, which come again and again, and of what kind the list is."""
 
     def __init__(self) -> None:
-        self._endpoints: dict[str, Endpoint | None] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self.netid = TCP
         self.state = 0  # the only one, where the list has no column for it
         self.others: dict[str, int] = {}
@@ -56,13 +57,11 @@ class Rows:
         self.others[found[1]] = self.others.get(found[1], 0) + 1
         return True
 
-    def listed(self, text: str, time_ns: int, snapshot: int) -> Listed | None:
-        """The socket of a row, None for what is none. `text` has no space at its beginning."""
-        found = ROW.match(text) or SPARSE_ROW.match(text)
-        if found is None:
-            return None
+    def listed(self, found: re.Match[str], more: str, time_ns: int, snapshot: int) -> Listed | None:
+        """The socket of a row that ROW or SPARSE_ROW matched, with what its other lines hold; None for what is none."""
         family, state, recv_q, send_q, local_text, peer_text, words = found.groups()
-        local, peer = self._endpoint(local_text), self._endpoint(peer_text)
+        local = self._endpoints.get(local_text) or self._endpoint(local_text)
+        peer = self._endpoints.get(peer_text) or self._endpoint(peer_text)
         if local is None or peer is None:
             return None
         if state is None and recv_q is None and not (local.address and peer.address):
@@ -77,30 +76,19 @@ class Rows:
             if code == _UNCONN and peer.port is None:
                 self.netid = UDP
             netid = self.netid
+        words = f"{words} {more}" if words and more else words or more
         processes: tuple[Process, ...] = ()
-        words = words or ""
         if _USERS in words:
             words, processes = processes_in(words)
-        return Listed(
-            netid,
-            code,
-            None if recv_q is None else whole(recv_q),
-            None if send_q is None else whole(send_q),
-            local,
-            peer,
-            send_q is not None,
-            words,
-            processes,
-            time_ns,
-            snapshot,
-        )
+        queues = (None, None) if recv_q is None else (int(recv_q), int(send_q))
+        return Listed(netid, code, *queues, local, peer, recv_q is not None, words, processes, time_ns, snapshot)
 
     def _endpoint(self, text: str) -> Endpoint | None:
-        if text in self._endpoints:
-            return self._endpoints[text]
-        if len(self._endpoints) >= _KEPT:
-            self._endpoints.clear()
-        found = self._endpoints[text] = endpoint_of(text)
+        found = endpoint_of(text)
+        if found is not None:
+            if len(self._endpoints) >= _KEPT:
+                self._endpoints.clear()
+            self._endpoints[text] = found
         return found
 
 
@@ -111,6 +99,8 @@ def whole(text: str) -> int | None:
 
 def processes_in(words: str) -> tuple[str, tuple[Process, ...]]:
     """`users:(("sshd",pid=1,fd=3),...)` taken out of the words. Names are printed raw: only `",pid=N` ends one."""
+    if one := _ONE_PROCESS.search(words):  # as nearly always
+        return words[: one.start()] + words[one.end() :], (Process(one[1], int(one[2]), int(one[3])),)
     before, _, text = words.partition(_USERS)
     pattern = _PROCESS if '",pid=' in text else _OLD_PROCESS
     at, found = 0, []

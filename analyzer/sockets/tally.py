@@ -13,6 +13,10 @@ from analyzer.tables import NETIDS, SOCKET_STATES
 
 TOP = 5
 MOST_LISTENERS = 1_000
+_STATE = SOCKET_STATES.index
+_FIN_CAME = tuple(map(_STATE, ("CLOSE-WAIT", "LAST-ACK", "CLOSING", "TIME-WAIT")))
+_SYN_OR_FIN_SENT = tuple(map(_STATE, ("SYN-SENT", "FIN-WAIT-1", "LAST-ACK", "CLOSING")))
+"""States in which one of the bytes in a queue may be a FIN or SYN: they count as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,10 @@ class Tally:
         self.sockets += len(batch)
         self._count_states(batch)
         connections = ~batch.listening & (batch.peer.port >= 0)
-        _merge(self._unread, _longest(batch, batch.recv_q, connections))
-        _merge(self._unacknowledged, _longest(batch, batch.send_q, connections))
+        unread = connections & (batch.recv_q > np.isin(rows["state"], _FIN_CAME))
+        unacknowledged = connections & (batch.send_q > np.isin(rows["state"], _SYN_OR_FIN_SENT))
+        _merge(self._unread, _longest(batch, batch.recv_q, unread))
+        _merge(self._unacknowledged, _longest(batch, batch.send_q, unacknowledged))
         for row in np.flatnonzero(batch.listening & (batch.recv_q > 0)).tolist():
             queue = _queue(batch, row, batch.recv_q)
             before = self._accept.get(queue.local)
@@ -130,7 +136,7 @@ class Tally:
 
 def _longest(batch: Batch, lengths: Any, among: Any) -> list[Queue]:
     """The rows with most, enough of them for TOP connections in all."""
-    which = np.flatnonzero(among & (lengths > 0))
+    which = np.flatnonzero(among)
     # Of equal ones the first, whatever the batches are.
     order = which[np.lexsort((which, -lengths[which]))]
     found: dict[tuple[str, str], Queue] = {}
