@@ -25,6 +25,7 @@ from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, table_ro
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
 from analyzer.sockets import FlowIndex, SocketLists
+from analyzer.sockets.sysctls import sysctls_of
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, SOCKETS, TABLES
 
@@ -288,7 +289,7 @@ def predictor_of(local: Sequence[str], paths: Sequence[str]) -> Predictor:
     """For the host with these addresses, with the links and settings that its host.json names."""
     recorded = [host for host in map(host_of, paths) if host is not None]
     mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-    return Predictor(local, mtu, {name: value for host in recorded for name, value in host.sysctls.items()})
+    return Predictor(local, mtu, {name: value for path in paths for name, value in sysctls_of(path).items()})
 
 
 def _is_pipe(path: str) -> bool:

@@ -153,7 +153,11 @@ def _inform(rng: random.Random, made: Made) -> None:
     made.info.append(_rate(rng, "send"))
     for word in ("lastsnd", "lastrcv", "lastack"):
         made.info.append(_whole(rng, word, f"{word}_ms", 1 << 32))
-    made.info += [_rate(rng, "pacing_rate"), _rate(rng, "delivery_rate"), _whole(rng, "delivered", "delivered", 1 << 32)]
+    made.info += [
+        _rate(rng, "pacing_rate"),
+        _rate(rng, "delivery_rate"),
+        _whole(rng, "delivered", "delivered", 1 << 32),
+    ]
     if rng.random() < 0.5:
         made.info.append(("app_limited", {}))
         made.flags.append("app_limited")
@@ -189,7 +193,9 @@ def _whole(rng: random.Random, word: str, column: str, below: int) -> tuple[str,
 
 
 def _rate(rng: random.Random, word: str) -> tuple[str, Row]:
-    digits, unit, times = rng.choice((("999", "", 1), ("3.2", "K", 10**3), ("77.0", "M", 10**6), ("38.6", "G", 10**9), ("104772800000", "", 1)))
+    digits, unit, times = rng.choice(
+        (("999", "", 1), ("3.2", "K", 10**3), ("77.0", "M", 10**6), ("38.6", "G", 10**9), ("104772800000", "", 1))
+    )
     return f"{word} {digits}{unit}bps", {f"{word}_bps": round(float(digits) * times)}
 
 
@@ -221,7 +227,9 @@ def of_ss(made: Made) -> Row:
     row |= {"inode": made.inode, "cookie": f"{made.cookie:x}", "cgroup": made.cgroup, "shutdown": "none"}
     row |= {f"skmem_{word}": value for word, value in made.skmem.items()}
     if made.flags:
-        row["flags"] = " ".join(sorted(made.flags, key=("ts", "sack", "ecn", "ecnseen", "fastopen", "app_limited").index))
+        row["flags"] = " ".join(
+            sorted(made.flags, key=("ts", "sack", "ecn", "ecnseen", "fastopen", "app_limited").index)
+        )
     if made.congestion:
         row["congestion"] = made.congestion
     for _, values in made.info:
@@ -236,11 +244,11 @@ def _add_processes(row: Row, processes: list[dict[str, Any]]) -> None:
 
 
 def of_netstat(made: Made) -> Row:
-    """What `netstat -neopaW` shows: no limit of an accept queue, one process, hundredths of a second."""
+    """What `netstat -neopaW` shows: no limit of an accept queue, one process, hundredths of a second; spaces fill columns."""
     row = core(made)
     row["send_q"] = 0 if made.listens else made.send_q
     row |= {"uid": made.uid, "inode": made.inode}
-    _add_processes(row, [{key: each[key] for key in ("name", "pid")} for each in made.processes[:1]])
+    _add_processes(row, [{"name": each["name"].rstrip(), "pid": each["pid"]} for each in made.processes[:1]])
     if made.timer:
         name, ms, again = made.timer
         row |= {"timer": name, "timer_expires_ms": ms // 10 * 10, "timer_retransmissions": again, "timer_probes": 0}
@@ -304,7 +312,9 @@ def ss_twoline(every: list[Made]) -> str:
     """`ss -tanimoe` of 5.x: a heading whose last columns are glued, two lines a socket."""
     lines = ["State     Recv-Q Send-Q          Local Address:Port   Peer Address:PortProcess                      \n"]
     for made in every:
-        lines.append(f"{made.state:<9} {made.recv_q:<6} {made.send_q:<6} {_end(made, 'local'):>20} {_end(made, 'peer'):>20}{_behind(made)}\n")
+        lines.append(
+            f"{made.state:<9} {made.recv_q:<6} {made.send_q:<6} {_end(made, 'local'):>20} {_end(made, 'peer'):>20}{_behind(made)}\n"
+        )
         lines.append(f"\t {_details(made)}\n")
     return "".join(lines)
 
@@ -314,9 +324,11 @@ def ss_mixed(every: list[Made]) -> str:
     lines = ["Netid  State   Recv-Q  Send-Q   Local Address:Port    Peer Address:Port  \n"]
     for number, made in enumerate(every):
         if number % 5 == 0:
-            lines.append("u_dgr  UNCONN  0  0  /run/systemd/notify 11778  * 0  users:((\"systemd\",pid=1,fd=30)) <->\n")
+            lines.append('u_dgr  UNCONN  0  0  /run/systemd/notify 11778  * 0  users:(("systemd",pid=1,fd=30)) <->\n')
             lines.append("nl     UNCONN  4352 0  4:5741  *  sk=0 cb=0\n")
-        lines.append(f"tcp    {made.state:<9} {made.recv_q} {made.send_q} {_end(made, 'local')} {_end(made, 'peer')}{_behind(made)}\n")
+        lines.append(
+            f"tcp    {made.state:<9} {made.recv_q} {made.send_q} {_end(made, 'local')} {_end(made, 'peer')}{_behind(made)}\n"
+        )
         lines.append(f"\t {_details(made)}\n")
     return "".join(lines)
 
@@ -329,7 +341,9 @@ def ss_wrapped(every: list[Made]) -> str:
     for made in every:
         head = f"{made.state} {made.recv_q} {made.send_q} {_end(made, 'local')} {_end(made, 'peer')}{_behind(made)}"
         lines.append(f"{head}\n")
-        lines += [f"{line}\n" for line in textwrap.wrap(_details(made), 72, break_long_words=False, break_on_hyphens=False)]
+        lines += [
+            f"{line}\n" for line in textwrap.wrap(_details(made), 72, break_long_words=False, break_on_hyphens=False)
+        ]
     return "".join(lines)
 
 
@@ -390,11 +404,17 @@ def proc(every: list[Made]) -> str:
     """/proc/net/tcp and tcp6 of a little-endian host, one after the other."""
     lines = []
     timers = ("", "on", "keepalive", "timewait", "persist")
-    for wide, heading in ((False, "  sl  local_address rem_address   st tx_queue"), (True, "  sl  local_address                         remote_address                        st tx_queue")):
+    for wide, heading in (
+        (False, "  sl  local_address rem_address   st tx_queue"),
+        (True, "  sl  local_address                         remote_address                        st tx_queue"),
+    ):
         lines.append(f"{heading} rx_queue tr tm->when retrnsmt   uid  timeout inode\n")
         for number, made in enumerate(every):
             if wide == (made.mapped or ":" in made.local):
-                ends = [_proc_end(_v6(made, address), port) for address, port in ((made.local, made.local_port), (made.peer, made.peer_port))]
+                ends = [
+                    _proc_end(_v6(made, address), port)
+                    for address, port in ((made.local, made.local_port), (made.peer, made.peer_port))
+                ]
                 kind, ms, again = made.timer or ("", 0, 0)
                 lines.append(
                     f"{number:>4}: {ends[0]} {ends[1]} {STATES[made.state][1]:02X} {0 if made.listens else made.send_q:08X}:{made.recv_q:08X} "

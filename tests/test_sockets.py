@@ -44,7 +44,7 @@ def rows_of(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Each row without what is missing or empty; processes as objects."""
     numbers = {column.name for column in SOCKETS.columns if column.kind in ("optional", "value")}
     for row in frame.astype(object).to_dict("records"):
-        known = {name: value for name, value in row.items() if value is not pd.NA and (name in numbers or value != "")}
+        known = {name: value for name, value in row.items() if not pd.isna(value) and (name in numbers or value != "")}
         if "processes" in known:
             known["processes"] = json.loads(known["processes"])
         yield known
@@ -65,9 +65,11 @@ def test_every_form_gives_the_same_values(form: str, seed: int, tmp_path: Path) 
     expected = [how.shows(each) for each in how.order(made)]
     assert len(found) == len(expected)
     for one, other, each in zip(found, expected, how.order(made), strict=True):
-        assert {name: value for name, value in one.items() if name not in NOT_OF_A_LIST and (name != "timer_probes" or value)} == {
-            name: value for name, value in other.items() if name != "timer_probes" or value
-        }
+        assert {
+            name: value
+            for name, value in one.items()
+            if name not in NOT_OF_A_LIST and (name != "timer_probes" or value)
+        } == {name: value for name, value in other.items() if name != "timer_probes" or value}
         assert one["ip_version"] == (6 if ":" in each.local else 4)
         assert one["v4_mapped"] == each.mapped
         assert one["flow"] == -1
@@ -202,7 +204,13 @@ def test_what_is_no_list_is_refused(content: str, tmp_path: Path) -> None:
 def test_times_of_a_log(tmp_path: Path) -> None:
     """A line with a time belongs to what follows; the name of a file and its own time are the last resort."""
     row = "ESTAB 0 {} 10.0.0.1:1 10.0.0.2:2\n"
-    text = "=== 2026-11-20T10:00:00Z ===\n" + row.format(1) + "=== 2026-11-20T10:00:05Z ===\n" + row.format(2) + row.format(3)
+    text = (
+        "=== 2026-11-20T10:00:00Z ===\n"
+        + row.format(1)
+        + "=== 2026-11-20T10:00:05Z ===\n"
+        + row.format(2)
+        + row.format(3)
+    )
     found, file = read(tmp_path / "a", text)
     start = 1795168800 * 10**9
     assert [(each["time_ns"], each["snapshot"], each["send_q"]) for each in found] == [
@@ -238,7 +246,11 @@ TCP:   8 (estab 0, closed 7, orphaned 0, timewait 7)
         "total": 1240, "estab": 310, "closed": 870, "orphaned": 2, "synrecv": 0, "timewait": 866, "timewait_kernel": 0, "ports": 0,
     }  # fmt: skip
     assert one["transports"] == {"*": [1034, None, None], "TCP": [370, 200, 170]}
-    assert other == {"time_ns": 1763660001 * 10**9, "total": 15, "tcp": {"total": 8, "estab": 0, "closed": 7, "orphaned": 0, "timewait": 7}}
+    assert other == {
+        "time_ns": 1763660001 * 10**9,
+        "total": 15,
+        "tcp": {"total": 8, "estab": 0, "closed": 7, "orphaned": 0, "timewait": 7},
+    }
 
 
 @pytest.mark.parametrize(
@@ -288,7 +300,9 @@ def test_the_words_are_read_as_the_twin_reads_them() -> None:
 
 def _damaged(rng: random.Random, text: str) -> str:
     at = rng.randrange(len(text) + 1)
-    return rng.choice((text[:at], text[at:], text[:at] + rng.choice("0:,/()e. x") + text[at:], text[:at] + text[at + 1 :]))
+    return rng.choice(
+        (text[:at], text[at:], text[:at] + rng.choice("0:,/()e. x") + text[at:], text[:at] + text[at + 1 :])
+    )
 
 
 # Joined to the capture
@@ -348,7 +362,9 @@ def test_sockets_find_their_flows(tmp_path: Path) -> None:
         ("0.0.0.0:443", (), 0),
     ],
 )
-def test_listeners_know_what_they_accepted(listener: str, local: tuple[str, ...], expected: int, tmp_path: Path) -> None:
+def test_listeners_know_what_they_accepted(
+    listener: str, local: tuple[str, ...], expected: int, tmp_path: Path
+) -> None:
     """An address of any stands for those of the host."""
     rows = flows_of(
         ("10.0.0.1", 1, "10.0.0.2", 80, 0), ("10.0.0.1", 2, "10.0.0.2", 80, 0),
@@ -356,7 +372,9 @@ def test_listeners_know_what_they_accepted(listener: str, local: tuple[str, ...]
     )  # fmt: skip
     address, _, words = listener.partition(" ")
     peer = "[::]:*" if "[" in address else "0.0.0.0:*"
-    assert joined(tmp_path / "a", f"LISTEN 0 128 {address} {peer} {words}\n", FlowIndex([rows], local)) == [(-1, expected)]
+    assert joined(tmp_path / "a", f"LISTEN 0 128 {address} {peer} {words}\n", FlowIndex([rows], local)) == [
+        (-1, expected)
+    ]
 
 
 # What it comes to
@@ -376,7 +394,9 @@ ESTAB 5 7000 10.0.0.2:80 10.0.0.3:4
     for batch in SocketFile(tmp_path / "a", batch_rows=4):
         tally.add(batch)
     assert tally.states == {"tcp": {"ESTAB": 1, "SYN-SENT": 1, "CLOSE-WAIT": 2, "LISTEN": 2}}
-    assert [(queue.local, queue.length, queue.limit, queue.process) for queue in tally.full] == [("0.0.0.0:80", 129, 128, "slow")]
+    assert [(queue.local, queue.length, queue.limit, queue.process) for queue in tally.full] == [
+        ("0.0.0.0:80", 129, 128, "slow")
+    ]
     assert [queue.length for queue in tally.accept] == [129, 128]
     assert [(queue.length, queue.peer) for queue in tally.unread] == [(8, "10.0.0.3:2"), (5, "10.0.0.3:4")]
     assert [(queue.length, queue.peer) for queue in tally.unacknowledged] == [(7000, "10.0.0.3:4")]
@@ -404,10 +424,31 @@ def test_analyze_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     told = json.loads(capsys.readouterr().out)["sockets"]
     assert (told["sockets"], told["snapshots"], told["tcp_connections_captured"]) == (3, 2, 1)
     assert [(each["length"], each["flow"]) for each in told["unacknowledged"]] == [(5, 0)]
-    assert status_of("export", SAMPLE, "--table", "sockets", "--sockets", bundle / "sockets.jsonl", "-o", tmp_path / "o.jsonl") == 0
+    assert (
+        status_of(
+            "export", SAMPLE, "--table", "sockets", "--sockets", bundle / "sockets.jsonl", "-o", tmp_path / "o.jsonl"
+        )
+        == 0
+    )
     exported = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
-    assert [(each["flow"], each["accept_limit"], each["rto_ms"]) for each in exported] == [(-1, 2, None), (0, None, 204.0), (0, None, 204.0)]
-    assert status_of("export", SAMPLE, "--table", "sockets", "--sockets", bundle / "sockets.jsonl", "-o", bundle / "sockets.jsonl") == 2
+    assert [(each["flow"], each["accept_limit"], each["rto_ms"]) for each in exported] == [
+        (-1, 2, None),
+        (0, None, 204.0),
+        (0, None, 204.0),
+    ]
+    assert (
+        status_of(
+            "export",
+            SAMPLE,
+            "--table",
+            "sockets",
+            "--sockets",
+            bundle / "sockets.jsonl",
+            "-o",
+            bundle / "sockets.jsonl",
+        )
+        == 2
+    )
 
 
 # This machine
@@ -435,13 +476,17 @@ def seen_by(found: list[dict[str, Any]], port: int) -> set[tuple[Any, ...]]:
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists() or shutil.which("ss") is None, reason="needs Linux and ss")
-@pytest.mark.parametrize("command", ["ss -tanimoeOH", "ss -tanimoe", "ss -peaonmi", "ss -tna", "netstat -antp", "netstat -neopaW"])
+@pytest.mark.parametrize(
+    "command", ["ss -tanimoeOH", "ss -tanimoe", "ss -peaonmi", "ss -tna", "netstat -antp", "netstat -neopaW"]
+)
 def test_the_lists_of_this_machine_agree(command: str, connections: list[socket.socket], tmp_path: Path) -> None:
     """What ss and netstat print is what /proc/net/tcp says, and what the sockets themselves say."""
     if shutil.which(command.split()[0]) is None:
         pytest.skip(f"no {command.split()[0]}")
     port = connections[0].getsockname()[1]
-    done = subprocess.run(command.split(), capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+    done = subprocess.run(
+        command.split(), capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
+    )
     found, _ = read(tmp_path / "a", done.stdout)
     expected, _ = read(tmp_path / "b", Path("/proc/net/tcp").read_text())
     assert seen_by(found, port) == seen_by(expected, port)
@@ -463,7 +508,11 @@ def test_the_lists_of_this_machine_agree(command: str, connections: list[socket.
 
 def test_settings_in_every_form(tmp_path: Path) -> None:
     """sysctl -a, a tree of /proc/sys, host.json: the same names and values."""
-    expected = {"net.ipv4.tcp_rmem": "4096 131072 6291456", "net.ipv4.conf.eth0/1.forwarding": "1", "net.core.somaxconn": "4096"}
+    expected = {
+        "net.ipv4.tcp_rmem": "4096 131072 6291456",
+        "net.ipv4.conf.eth0/1.forwarding": "1",
+        "net.core.somaxconn": "4096",
+    }
     text = "net.ipv4.tcp_rmem = 4096\t131072\t6291456\nnet.ipv4.conf.eth0/1.forwarding = 1\nnet.core.somaxconn=4096\nsysctl: permission denied on key 'fs.x'\n"
     assert parse_sysctls(text) == expected
     for name, value in expected.items():
@@ -499,7 +548,18 @@ def test_fuzz(tmp_path: Path) -> None:
             elif kind == 1:
                 del data[at : at + rng.randrange(40)]
             elif kind == 2:
-                data[at:at] = rng.choice((b"9" * 30, b"users:((", b'",pid=', "²".encode(), b"timer:(on,9999999999min,9)", b"\n", b"\t", bytes(data[:50])))
+                data[at:at] = rng.choice(
+                    (
+                        b"9" * 30,
+                        b"users:((",
+                        b'",pid=',
+                        "²".encode(),
+                        b"timer:(on,9999999999min,9)",
+                        b"\n",
+                        b"\t",
+                        bytes(data[:50]),
+                    )
+                )
             else:
                 data = bytearray(data[:at] + data[rng.randrange(len(data)) :]) or bytearray(b"x")
         path.write_bytes(data)
@@ -509,7 +569,15 @@ def test_fuzz(tmp_path: Path) -> None:
             for batch in file:
                 frame = batch.frame("")
                 tally.add(batch)
-                for name in ("recv_q", "send_q", "accept_queue", "accept_limit", "timer_expires_ms", "local_port", "cwnd"):
+                for name in (
+                    "recv_q",
+                    "send_q",
+                    "accept_queue",
+                    "accept_limit",
+                    "timer_expires_ms",
+                    "local_port",
+                    "cwnd",
+                ):
                     assert (frame[name].dropna() >= 0).all()
                 assert (frame["time_ns"] > 0).all()
                 read_at_all += len(frame)

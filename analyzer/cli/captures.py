@@ -124,7 +124,9 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.option("--table", required=True, help="Which table: packets, flows, events, checksums, counters, increments or sockets.")
+@click.option(
+    "--table", required=True, help="Which table: packets, flows, events, checksums, counters, increments or sockets."
+)
 @click.option(
     "-o",
     "--output",
@@ -164,7 +166,9 @@ def export(
     name, kind = table_named(table, "--table"), format_of(output, kind)
     damages: list[Damage] = []
     with progress_shown() as update:
-        frames = table_frames(list(trace), name, snapshots=snapshots, sockets=sockets, hosts=hosts, progress=update, damages=damages)
+        frames = table_frames(
+            list(trace), name, snapshots=snapshots, sockets=sockets, hosts=hosts, progress=update, damages=damages
+        )
         write(frames, output, kind, inputs(*trace, *snapshots, *sockets))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)

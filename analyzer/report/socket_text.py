@@ -32,7 +32,9 @@ def socket_lines(analysis: Analysis) -> Iterator[str]:
     for summary in lists.summaries[-1:]:
         counts = summary.get("tcp", {})
         named = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name != "total")
-        yield from wrapped(f"{plural(summary['total'], 'socket')}; TCP {counts.get('total', 0):,} ({named})", "  ss -s       ")
+        yield from wrapped(
+            f"{plural(summary['total'], 'socket')}; TCP {counts.get('total', 0):,} ({named})", "  ss -s       "
+        )
 
 
 def _listed(lists: SocketLists) -> str:

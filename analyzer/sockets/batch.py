@@ -110,15 +110,12 @@ class Batch:
             "timer_probes": _optional_numbers(self.listed, lambda each: each.probes),
         }
         shown = {name: optional(SOCKETS[name], values, values >= 0) for name, values in found.items()}
-        details = self.details
-        for columns, values, offset in (
-            (WHOLES, details.wholes, 0),
-            (DECIMALS, details.decimals, len(WHOLES)),
-        ):
-            for number, name in enumerate(columns):
-                if SOCKETS[name].kind == "optional":
-                    known = details.known[:, offset + number] > 0
-                    shown[name] = optional(SOCKETS[name], values[:, number], known)
+        # Turned once, columns are read one after another.
+        known = np.ascontiguousarray(self.details.known.T).view(np.bool_)
+        wholes, decimals = (np.ascontiguousarray(each.T) for each in (self.details.wholes, self.details.decimals))
+        for name, values, there in zip((*WHOLES, *DECIMALS), (*wholes, *decimals), known, strict=True):
+            if SOCKETS[name].kind == "optional":
+                shown[name] = optional(SOCKETS[name], values, there)
         return shown
 
 

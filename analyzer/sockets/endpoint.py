@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ SERVICES = {
     "afs3-fileserver": 7000, "afs3-callback": 7001, "http-alt": 8080, "webcache": 8080, "us-cli": 8082, "puppet": 8140,
     "jetdirect": 9100, "git": 9418, "zabbix-agent": 10050, "zabbix-trapper": 10051, "amanda": 10080, "memcache": 11211,
 }  # fmt: skip
+_PLAIN = re.compile(r"[0-9.]+:(?:[0-5]?[0-9]{1,4})$").match
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -52,12 +54,12 @@ def endpoint_of(text: str, cut: bool = False) -> Endpoint | None:
     host, colon, name = text.rpartition(":")
     if not colon or not name:
         return None
-    port, service = _port(name)
-    if "%" not in host and ":" not in host and host[:1].isdigit():  # as nearly always
+    if _PLAIN(text):  # as nearly always
         try:
-            return Endpoint(host, port, 4, _MAPPED + inet_pton(AF_INET, host), "", service)
-        except (OSError, ValueError):
-            return Endpoint(None, port, service=service, printed=host)
+            return Endpoint(host, int(name), 4, _MAPPED + inet_pton(AF_INET, host))
+        except OSError:
+            return Endpoint(None, int(name), printed=host)
+    port, service = _port(name)
     interface = ""
     if host.startswith("["):
         host, _, behind = host[1:].partition("]")

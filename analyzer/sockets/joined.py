@@ -121,7 +121,8 @@ def _end_hash(high: Hashes, low: Hashes, port: npt.NDArray[np.integer]) -> Hashe
 
 def _pair_hash(one: Hashes, other: Hashes, protocol: Hashes) -> Hashes:
     """The same whichever end is which."""
-    return (one + other) ^ (one * other) ^ protocol * _MIXED
+    found: Hashes = (one + other) ^ (one * other) ^ protocol * _MIXED
+    return found
 
 
 def _same(flows: Rows, side: str, ends: Ends, which: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

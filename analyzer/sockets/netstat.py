@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from analyzer.sockets.endpoint import endpoint_of
-from analyzer.sockets.sockets import LISTEN, NETIDS, STATES, Listed, Process
+from analyzer.sockets.sockets import LISTEN, Listed, Process
 from analyzer.sockets.ss import whole
+from analyzer.tables import NETIDS
+from analyzer.tables import SOCKET_STATES as STATES
 
 ROW = re.compile(r"(tcp|udp|udplite|raw|sctp|dccp)(6?)\s+(\d+)\s+(\d+)\s+(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$")
 BEGINNING = re.compile(r"(?:tcp|udp)6?\s+\d+\s+\d+(?:\s+\S+:[^\s:]+)?$")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from analyzer.sockets.endpoint import Endpoint, address4_of, address_of
-from analyzer.sockets.sockets import NETIDS, STATES, Listed
+from analyzer.sockets.sockets import Listed
+from analyzer.tables import NETIDS
+from analyzer.tables import SOCKET_STATES as STATES
 
 ROW = re.compile(
     r"\d+:\s+([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{2})\s+"

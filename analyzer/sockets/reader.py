@@ -12,20 +12,24 @@ from collections.abc import Iterator
 
 from analyzer.counters.stamps import Stamp, stamp_in_line
 from analyzer.sockets import netstat, proc, ss
-from analyzer.sockets.sockets import STATES, Listed, SocketsError
+from analyzer.sockets.sockets import Listed, SocketsError
 from analyzer.sockets.totals import Totals
+from analyzer.tables import SOCKET_STATES as STATES
 
 _BEGIN = re.compile(
     rf"(?<=[\s:|\]>])(?:(?:(?:{ss.NETID})\s+)?(?:{ss.STATE})\s+\d+\s+\d+\s|Netid\s+State\s|State\s+Recv-Q\s|Recv-Q\s+Send-Q\s|"
-    r"Proto\s+Recv-Q\s|(?:tcp|udp)6?\s+\d+\s+\d+\s+\S+:\S+\s+\S+:|\d+:\s[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4}\s|sl\s+local_address)"
+    r"Proto\s+Recv-Q\s|Active\s+Internet\s|(?:tcp|udp)6?\s+\d+\s+\d+\s+\S+:\S+\s+\S+:|\d+:\s[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4}\s|sl\s+local_address)"
 )
 """Where a row or a heading begins behind a prefix."""
 _WORD = re.compile(r"(\d+)|([A-Za-z]+)|(\s+)|(.)", re.DOTALL)
-_CALENDAR = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)\w*$", re.IGNORECASE)
+_CALENDAR = re.compile(
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)\w*$", re.IGNORECASE
+)
 _MAX_PREFIX = 200
 _DETAIL = re.compile(
     r"[a-z][\w-]*:\S|(?:ts|sack|ecn|ecnseen|fastopen|app_limited|send|pacing_rate|delivery_rate)(?:\s|$)|[\d.e+]+[KMGT]?bps(?:\s|$)|"
-    r"users:\(|<->|-->|<--"
+    r"users:\(|<->|-->|<--|[a-z][\w-]*\s+(?:wscale|rto|backoff|rtt|ato|mss|cwnd):|"
+    r"(?:bbr\d?|bic|cdg|cubic|dctcp|highspeed|htcp|hybla|illinois|lp|nv|prague(?:-reno)?|reno|scalable|vegas|veno|westwood|yeah)$"
 )
 """How a line begins that goes on with the row before it."""
 _PROMPT = re.compile(r"(?:\[[^\]]*\]|\S+@\S+|)\s*[#$%>](?:\s+(.*))?$")
@@ -174,9 +178,7 @@ class Reader:
             self._new_list()
             self._ss.state = 0
             return True
-        if self.totals.take(text, self.stamp.time_ns if self.stamp else 0):
-            return True
-        return False
+        return self.totals.take(text, self.stamp.time_ns if self.stamp else 0)
 
     # Prefixes
 

@@ -17,11 +17,14 @@ from analyzer.capture.compression import Damaged, RawReader, compression_of, dec
 from analyzer.sockets.sockets import SocketsError
 
 CHUNK = 1 << 18
+WHOLE = 1 << 20  # a line of JSON up to this size is read as a whole
 MAX_LINE = 1 << 20
 MAX_OBJECT = 16 << 20
 KINDS = ("ss", "netstat", "proc", "text")
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-_HEAD = re.compile(rb'\s*\{\s*"time"\s*:\s*("?)([0-9.eE+-]{1,40})\1\s*,\s*"(?:' + "|".join(KINDS).encode() + rb')"\s*:\s*"')
+_HEAD = re.compile(
+    rb'\s*\{\s*"time"\s*:\s*("?)([0-9.eE+-]{1,40})\1\s*,\s*"(?:' + "|".join(KINDS).encode() + rb')"\s*:\s*"'
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LAST_TIME = 1 << 33  # seconds
 
@@ -101,7 +104,7 @@ class Source:
         at, number = 0, 0
         while True:
             end = data.find(b"\n", at)
-            if end < 0 and (more := self._read(reader) if len(data) - at <= CHUNK else b""):
+            if end < 0 and (more := self._read(reader) if len(data) - at <= WHOLE else b""):
                 data, at = data[at:] + more, 0
                 continue
             number += 1
@@ -128,9 +131,7 @@ class Source:
         elif line.strip():
             yield from self._other_order(line, number)
 
-    def _string(
-        self, read: Callable[[], bytes], data: bytes, number: int
-    ) -> Generator[Piece, None, bytes]:
+    def _string(self, read: Callable[[], bytes], data: bytes, number: int) -> Generator[Piece, None, bytes]:
         """The list in the string that `data` begins with, piece by piece; returns what stands behind the line."""
         while True:
             # Escapes are masked by what is as long as they are; of them only the ends of lines are looked for.

@@ -5,27 +5,33 @@ from __future__ import annotations
 import re
 
 from analyzer.sockets.endpoint import Endpoint, endpoint_of
-from analyzer.sockets.sockets import NETIDS, STATES, Listed, Process
+from analyzer.sockets.sockets import Listed, Process
+from analyzer.tables import NETIDS
+from analyzer.tables import SOCKET_STATES as STATES
 
 _OTHER_FAMILIES = r"u_str|u_dgr|u_seq|u_raw|unix|nl|p_raw|p_dgr|v_str|v_dgr|v_\w+|ti|tipc|xdp|icmp6?|\?\?\?"
 NETID = rf"{'|'.join(NETIDS[1:])}|{_OTHER_FAMILIES}"
 STATE = "|".join(state for state in STATES if state)
 ROW = re.compile(
-    rf"(?:({NETID})\s+)?({STATE})\s+(\d{{1,18}})\s+(\d{{1,18}})\s+(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$", re.DOTALL
+    rf"(?:(?=[a-z?])({NETID})\s+)?({STATE})\s+(\d{{1,18}})\s+(\d{{1,18}})\s+(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$",
+    re.DOTALL,
 )
 SPARSE_ROW = re.compile(
-    rf"(?:({NETID})\s+)?(?:({STATE})\s+)?(?:(\d{{1,18}})\s+(\d{{1,18}})\s+)?(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$", re.DOTALL
+    rf"(?:({NETID})\s+)?(?:({STATE})\s+)?(?:(\d{{1,18}})\s+(\d{{1,18}})\s+)?(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$",
+    re.DOTALL,
 )
 """Columns are left out: of one family or one state there is none for it, and -Q leaves out the queues."""
 BEGINNING = re.compile(rf"(?:(?:{NETID})\s+)?(?:{STATE})(?:\s+\d+){{0,2}}(?:\s+\S+:[^\s:]+)?$")
 """A row that a mail program cut before the address of the peer."""
 OTHER_ROW = re.compile(rf"(?:({_OTHER_FAMILIES})\s+)(?:{STATE}|\d+)\s+\d+")
-HEADER = re.compile(r"(?:Netid\s+)?(?:State\s+)?(?:Recv-Q\s+Send-Q\s+)?Local\s+Address:\s*Port\s+(?:Peer|Remote)\s+Address")
+HEADER = re.compile(
+    r"(?:Netid\s+)?(?:State\s+)?(?:Recv-Q\s+Send-Q\s+)?Local\s+Address:\s*Port\s+(?:Peer|Remote)\s+Address"
+)
 _USERS = "users:(("
 _PROCESS = re.compile(
     r'"(.*?)",pid=(\d+)(?:,tid=(\d+))?(?:,proc_ctx=(.*?))?,fd=(\d+)(?:,sock_ctx=[^)]*)?\)(,\(|\))', re.DOTALL
 )
-_ONE_PROCESS = re.compile(r'^[^"]*?\busers:\(\("([^"]*)",pid=(\d{1,18}),fd=(\d{1,18})\)\)(?=\s|$)')
+_ONE_PROCESS = re.compile(r'[^"]*?\busers:\(\("([^"\s]*)",pid=(\d{1,18}),fd=(\d{1,18})\)\)(?=\s|$)')
 _OLD_PROCESS = re.compile(r'"(.*?)",(\d+)()(),(\d+)\)(,\(|\))', re.DOTALL)
 """Before iproute2 4.0: `("sshd",1231,4)`."""
 
@@ -80,8 +86,9 @@ class Rows:
         processes: tuple[Process, ...] = ()
         if _USERS in words:
             words, processes = processes_in(words)
-        queues = (None, None) if recv_q is None else (int(recv_q), int(send_q))
-        return Listed(netid, code, *queues, local, peer, recv_q is not None, words, processes, time_ns, snapshot)
+        limited = recv_q is not None
+        recv, send = (int(recv_q), int(send_q)) if limited else (None, None)
+        return Listed(netid, code, recv, send, local, peer, limited, words, processes, time_ns, snapshot)
 
     def _endpoint(self, text: str) -> Endpoint | None:
         found = endpoint_of(text)
@@ -99,8 +106,8 @@ def whole(text: str) -> int | None:
 
 def processes_in(words: str) -> tuple[str, tuple[Process, ...]]:
     """`users:(("sshd",pid=1,fd=3),...)` taken out of the words. Names are printed raw: only `",pid=N` ends one."""
-    if one := _ONE_PROCESS.search(words):  # as nearly always
-        return words[: one.start()] + words[one.end() :], (Process(one[1], int(one[2]), int(one[3])),)
+    if one := _ONE_PROCESS.match(words):  # as nearly always: one word more, which is no other
+        return words, (Process(one[1], int(one[2]), int(one[3])),)
     before, _, text = words.partition(_USERS)
     pattern = _PROCESS if '",pid=' in text else _OLD_PROCESS
     at, found = 0, []

@@ -34,6 +34,7 @@ SPACE, TAB, COLON, EQUALS, COMMA, DOT, SLASH = 32, 9, 58, 61, 44, 46, 47
 OPEN, CLOSE, LESS, GREATER, MINUS, PLUS, E, NINE, ZERO = 40, 41, 60, 62, 45, 43, 101, 57, 48
 LOWER_A, LOWER_F, LOWER_Z, UPPER_A, UPPER_Z = 97, 102, 122, 65, 90
 MAX_DIGITS = 18
+MAX_TIMER_MS = 10**15
 TERA, GIGA, MEGA, KILO, SMALL_KILO = 84, 71, 77, 75, 107
 SACK_BIT, ECNSEEN_BIT, ECN_BIT, TS_BIT = 1, 3, 2, 0
 
@@ -158,7 +159,7 @@ def put_decimal(
     if at + 1 < end and text[at] == E and (is_digit(text[at + 1]) or text[at + 1] in (MINUS, PLUS)):
         minus = text[at + 1] == MINUS
         at += 1 if is_digit(text[at + 1]) else 2
-        exponent = 0
+        exponent: Int = 0
         while at < end and is_digit(text[at]):
             exponent = min(exponent * 10 + (np.int64(text[at]) - ZERO), 1000)
             at += 1
@@ -224,7 +225,8 @@ def put_timer(text: Any, start: Int, end: Int, row: Int, names: Any, wholes: Any
     while at < end and text[at] != COMMA and text[at] != CLOSE:
         if not is_digit(text[at]):
             return
-        value, digits = np.int64(0), 0
+        value: Int = np.int64(0)
+        digits = 0
         while at < end and is_digit(text[at]):
             value, digits = value * 10 + (np.int64(text[at]) - ZERO), digits + 1
             fits = fits and digits <= 9
@@ -256,6 +258,7 @@ def put_timer(text: Any, start: Int, end: Int, row: Int, names: Any, wholes: Any
             elif first == 104:  # hours
                 value *= 3_600_000
         total += value
+        fits = fits and total < MAX_TIMER_MS
     if fits:
         wholes[row, FIRST_TIMER] = np.uint64(total)
         known[row, FIRST_TIMER] = 1
