@@ -81,6 +81,12 @@ class SocketFile:
         if reader.unknown:
             # Lines are not shown: keys stand in some.
             self.notes.append(f"lines that are no sockets: {reader.unknown:,} (first: line {reader.first_unknown:,})")
+        if reader.translated:
+            self.notes.append(
+                f"states that are not known: {reader.translated:,}; where netstat was translated, take it with LC_ALL=C"
+            )
+        if reader.late:
+            self.notes.append("the first list has no time before it; each time is taken for what follows it")
         if reader.totals.left_out:
             self.notes.append(f"more than {len(self.summaries):,} summaries: {reader.totals.left_out:,} left out")
         if self._timeless and (note := self._file_stamp().note):

@@ -49,6 +49,7 @@ class Rows:
 
     def __init__(self) -> None:
         self._wide = False
+        self.unknown_states = 0
 
     def listed(self, text: str, time_ns: int, snapshot: int) -> Listed | None:
         """The socket of a row, None for what is none."""
@@ -64,6 +65,7 @@ class Rows:
         if local is None or peer is None:
             return None
         state, behind = _state_in(protocol, behind or "")
+        self.unknown_states += state == 0
         words, processes, probes = _behind(behind)
         return Listed(
             NETIDS.index(protocol),

@@ -11,7 +11,8 @@ from analyzer.tables import SOCKET_STATES as STATES
 
 ROW = re.compile(
     r"\d+:\s+([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{2})\s+"
-    r"([0-9A-F]{8}):([0-9A-F]{8})\s+([0-9A-F]{2}):([0-9A-F]{8})\s+([0-9A-F]{8})\s+(\d+)\s+\d+\s+(\d+)(?:\s+(.*))?$"
+    r"([0-9A-F]{8}):([0-9A-F]{8})\s+([0-9A-F]{2}):([0-9A-F]{8})\s+([0-9A-F]{8})\s+(\d+)\s+\d+\s+(\d+)(?:\s+(.*))?$",
+    re.IGNORECASE,
 )
 HEADER = re.compile(r"sl\s+local_address\s+(?:rem_address|remote_address)\s+st\s+tx_queue")
 _TIMERS = ("", "on", "keepalive", "timewait", "persist")

@@ -33,6 +33,7 @@ _DETAIL = re.compile(
 )
 """How a line begins that goes on with the row before it."""
 _PROMPT = re.compile(r"(?:\[[^\]]*\]|\S+@\S+|)\s*[#$%>](?:\s+(.*))?$")
+_MARK = re.compile(r"==> .* <==$|```|[-=*_]{3,}$")
 _STATE_FILTER = re.compile(r"\bstate\s+([a-z0-9-]+)\s*$|\bstate\s+([a-z0-9-]+)\s")
 _FILTERS = {"established": "ESTAB", "listening": "LISTEN", "closed": "UNCONN", **{s.lower(): s for s in STATES if s}}
 _MOST_DETAILS = 1 << 16
@@ -52,6 +53,7 @@ class Reader:
         self.unknown = 0
         self.first_unknown = 0
         self.number = 0
+        self.late = False  # did a list come before the first time?
         self.snapshot = 0
         self._filled = False  # has the list at hand any row?
         self._ss = ss.Rows()
@@ -63,6 +65,11 @@ class Reader:
         self._beginning = ""  # a row of which only the beginning stood on its line
         self._prefix: re.Pattern[str] | None = None
         self._prefix_ns = 0
+
+    @property
+    def translated(self) -> int:
+        """Rows of netstat with a state that is not known."""
+        return self._netstat.unknown_states
 
     @property
     def others(self) -> dict[str, int]:
@@ -123,6 +130,11 @@ class Reader:
             self._size += len(text)
         return True
 
+    def _in_users(self, text: str) -> bool:
+        """Was the open row cut within the names of its processes?"""
+        words = self._more[-1] if self._more else (self._row[7] if self._row else None) or ""
+        return "users:((" in words and "))" not in words and "))" in text
+
     def _other(self, line: str) -> Iterator[Listed]:
         """A line that is no full row of ss with a state, or is not recognised as it stands."""
         text = line.strip().lstrip("\0\ufeff")
@@ -130,7 +142,7 @@ class Reader:
             return
         if self._beginning:
             text, self._beginning = f"{self._beginning} {text}", ""
-        if self._row is not None and _DETAIL.match(text) and not netstat.ROW.match(text):
+        if self._row is not None and (_DETAIL.match(text) or self._in_users(text)) and not netstat.ROW.match(text):
             self._goes_on(text)
             return
         yield from self.finish()
@@ -171,9 +183,10 @@ class Reader:
         if any(each.match(text) for each in (ss.HEADER, netstat.HEADER, netstat.TITLE, proc.HEADER)):
             self._new_list()
             return True
-        if netstat.UNIX_ROW.match(text) or self._ss.other(text):
+        if netstat.UNIX_ROW.match(text) or self._ss.other(text) or _MARK.match(text):
             return True
         if stamp := stamp_in_line(text):
+            self.late = self.late or (self.stamp is None and self._filled and self._prefix is None)
             self.stamp = stamp
             self._new_list()
             self._ss.state = 0
