@@ -174,7 +174,7 @@ def test_schema_of_a_table(table: str) -> None:
 
 # Errors
 
-UNKNOWN_TABLE = r"tcpcap: [^\n]+: no table 'packet'; did you mean packets\?\n"
+UNKNOWN_TABLE = r"tcpcap: [^\n]+: no table 'packet'; did you mean packets or sockets\?\n"
 ERRORS = {
     "no such file": (["analyze", "nope.pcap"], r"tcpcap: nope\.pcap: no such file; check the path\n"),
     "no such file among several": (
@@ -317,7 +317,8 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     found = json.loads(ran.out)
     analysis = analyze(paths)
     assert list(found) == ["capture", "flows", "events", "checksums", "counters", "sockets", "warnings"]
-    assert found["sockets"] == {}  # none were listed
+    assert bool(found["sockets"]) == paths[0].is_dir()
+    assert found["sockets"] == json.loads(json.dumps(analysis.socket_lists.as_dict()))
     assert found["counters"] == analysis.counters_whole.astype(object).to_dict("records")
     assert bool(found["counters"]) == paths[0].is_dir()  # a bundle has snapshots, a file has none
     assert found["checksums"] == analysis.checksum_counts

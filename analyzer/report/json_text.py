@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from analyzer.analysis import Analysis
 from analyzer.tables import FLOWS
@@ -25,13 +24,5 @@ def json_pieces(analysis: Analysis) -> Iterator[str]:
     yield f'],\n"events": {json.dumps(analysis.event_counts, indent=1)},'
     yield f'\n"checksums": {json.dumps(analysis.checksum_counts, indent=1)},'
     yield f'\n"counters": {analysis.counters_whole.to_json(orient="records", indent=1)},'
-    yield f'\n"sockets": {json.dumps(_sockets(analysis), indent=1)},'
+    yield f'\n"sockets": {json.dumps(analysis.socket_lists.as_dict(), indent=1)},'
     yield f'\n"warnings": {json.dumps(analysis.warnings, indent=1)}}}\n'
-
-
-def _sockets(analysis: Analysis) -> dict[str, Any]:
-    """Empty without lists of sockets."""
-    lists = analysis.socket_lists
-    if not lists:
-        return {}
-    return {**lists.tally.as_dict(), "other_families": lists.others, "summaries": lists.summaries}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analyzer.sockets.batch import Batch
 from analyzer.sockets.files import SocketFile
@@ -36,6 +36,12 @@ class SocketLists:
 
     def __bool__(self) -> bool:
         return bool(self.files)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for JSON; empty without files."""
+        if not self.files:
+            return {}
+        return {**self.tally.as_dict(), "other_families": self.others, "summaries": self.summaries}
 
     def check(self) -> None:
         """Raise SocketsError now where a file holds no sockets: before a capture is read for them."""

@@ -10,6 +10,16 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel, part, rows_of, view_of
+from analyzer.sockets.numbers_kernel import (
+    DOT,
+    LOWER_A,
+    MINUS,
+    ZERO,
+    is_digit,
+    put_decimal,
+    put_hex,
+    put_whole,
+)
 from analyzer.sockets.words import (
     CGROUP,
     DECIMAL,
@@ -30,12 +40,10 @@ from analyzer.sockets.words import (
     WHOLE,
 )
 
-SPACE, TAB, COLON, EQUALS, COMMA, DOT, SLASH = 32, 9, 58, 61, 44, 46, 47
-OPEN, CLOSE, LESS, GREATER, MINUS, PLUS, E, NINE, ZERO = 40, 41, 60, 62, 45, 43, 101, 57, 48
-LOWER_A, LOWER_F, LOWER_Z, UPPER_A, UPPER_Z = 97, 102, 122, 65, 90
-MAX_DIGITS = 18
+SPACE, TAB, COLON, EQUALS, COMMA, SLASH, UNDERSCORE = 32, 9, 58, 61, 44, 47, 95
+CLOSE, LESS, GREATER = 41, 60, 62
+LOWER_Z, UPPER_A, UPPER_Z = 122, 65, 90
 MAX_TIMER_MS = 10**15
-TERA, GIGA, MEGA, KILO, SMALL_KILO = 84, 71, 77, 75, 107
 SACK_BIT, ECNSEEN_BIT, ECN_BIT, TS_BIT = 1, 3, 2, 0
 
 
@@ -43,12 +51,6 @@ SACK_BIT, ECNSEEN_BIT, ECN_BIT, TS_BIT = 1, 3, 2, 0
 def is_space(byte: Int) -> Any:
     """Between words stand spaces and tabs."""
     return byte == SPACE or byte == TAB
-
-
-@inline
-def is_digit(byte: Int) -> Any:
-    """0 to 9."""
-    return ZERO <= byte <= NINE
 
 
 @inline
@@ -87,106 +89,6 @@ def meaning_of(text: Any, start: Int, end: Int, letters: Any) -> Int:
             return slot
         slot = (slot + 1) % SLOTS
     return np.int64(-1)
-
-
-@part
-def put_whole(text: Any, start: Int, end: Int, row: Int, column: Int, wholes: Any, known: Any) -> Int:
-    """Read a number of up to 64 bits into its column: where it ends; `start` where there is none."""
-    at = start
-    value, rest, scale, digits = np.int64(0), np.int64(0), np.int64(1), 0
-    while at < end and is_digit(text[at]):
-        digit = np.int64(text[at]) - ZERO
-        if digits < MAX_DIGITS:
-            value = value * 10 + digit
-        elif digits < 20:
-            rest, scale = rest * 10 + digit, scale * 10
-        if value > 0 or digit > 0:
-            digits += 1
-        at += 1
-    too_large = digits > 20 or (
-        digits == 20 and (value > 184467440737095516 or (value == 184467440737095516 and rest > 15))
-    )
-    if at > start and not too_large:
-        wholes[row, column] = np.uint64(value) * np.uint64(scale) + np.uint64(rest)
-        known[row, column] = 1
-    return at
-
-
-@inline
-def put_hex(text: Any, start: Int, end: Int, row: Int, column: Int, wholes: Any, known: Any) -> None:
-    """Read a hexadecimal number of up to 64 bits into its column."""
-    value = np.uint64(0)
-    if end == start or end - start > 16:
-        return
-    for at in range(start, end):
-        byte = np.int64(text[at])
-        if is_digit(byte):
-            digit = byte - ZERO
-        elif LOWER_A <= byte <= LOWER_F:
-            digit = byte - LOWER_A + 10
-        else:
-            return
-        value = value << np.uint64(4) | np.uint64(digit)
-    wholes[row, column] = value
-    known[row, column] = 1
-
-
-@part
-def put_decimal(
-    text: Any, start: Int, end: Int, row: Int, column: Int, first_known: Int, decimals: Any, known: Any, units: Any
-) -> Int:
-    """Read a number with a fraction or an exponent into its column: where it ends; `start` where there is none.
-
-    With `units`, it is a rate: K, M, G or T may follow. `first_known` is where `known` has the decimals' columns.
-    """
-    at = start
-    value, digits, power = np.int64(0), 0, 0
-    point, any_digit = False, False
-    while at < end and (is_digit(text[at]) or (text[at] == DOT and not point)):
-        if text[at] == DOT:
-            point = True
-        else:
-            any_digit = True
-            if digits < MAX_DIGITS:
-                value = value * 10 + (np.int64(text[at]) - ZERO)
-                digits += 1 if value > 0 else 0
-                power -= 1 if point else 0
-            elif not point:
-                power += 1
-        at += 1
-    if not any_digit:
-        return start
-    if at + 1 < end and text[at] == E and (is_digit(text[at + 1]) or text[at + 1] in (MINUS, PLUS)):
-        minus = text[at + 1] == MINUS
-        at += 1 if is_digit(text[at + 1]) else 2
-        exponent: Int = 0
-        while at < end and is_digit(text[at]):
-            exponent = min(exponent * 10 + (np.int64(text[at]) - ZERO), 1000)
-            at += 1
-        power += -exponent if minus else exponent
-    if units and at < end:
-        unit = text[at]
-        if unit == TERA:
-            power += 12
-        elif unit == GIGA:
-            power += 9
-        elif unit == MEGA:
-            power += 6
-        elif unit == KILO or unit == SMALL_KILO:
-            power += 3
-    # Both factors are exact up to 10**22, so that the quotient is the number nearest to what was printed.
-    number = np.float64(value)
-    while power > 0 and number < 1e290:
-        step = min(power, 22)
-        number *= 10.0**step
-        power -= step
-    while power < 0 and number > 0.0:
-        step = min(-power, 22)
-        number /= 10.0**step
-        power += step
-    decimals[row, column] = number
-    known[row, first_known + column] = 1
-    return at
 
 
 @part
@@ -268,7 +170,7 @@ def put_timer(text: Any, start: Int, end: Int, row: Int, names: Any, wholes: Any
 
 @part
 def put_bare(text: Any, start: Int, end: Int, row: Int, told: Any, flags: Any, codes: Any, spans: Any) -> None:
-    """A word without a value: a flag, a closed side, or the congestion control (after what was `told`, no more).
+    """A word without a value: a flag, a closed side, or the congestion control, the last other word before numbers are `told`.
 
     The flag before an algorithm may hang on it: `sackcubic` (iproute2 2.6.32).
     """
@@ -289,12 +191,12 @@ def put_bare(text: Any, start: Int, end: Int, row: Int, told: Any, flags: Any, c
         else:
             codes[row, 1] = 4
         return
-    if told or spans[row, 1] > 0 or not LOWER_A <= first <= LOWER_Z:
+    if told or not LOWER_A <= first <= LOWER_Z:
         return
     for n in range(start, end):
         byte = text[n]
         plain = LOWER_A <= byte <= LOWER_Z or UPPER_A <= byte <= UPPER_Z or is_digit(byte)
-        if not (plain or byte == MINUS or byte == 95):
+        if not (plain or byte == MINUS or byte == UNDERSCORE):
             return
     if size > 7 and same(text, start, start + 7, flags, ECNSEEN_BIT):
         codes[row, 0], start = codes[row, 0] | 1 << ECNSEEN_BIT, start + 7
