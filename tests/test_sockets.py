@@ -8,6 +8,7 @@ import random
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -585,3 +586,28 @@ def test_fuzz(tmp_path: Path) -> None:
         except SocketsError as error:
             assert "; " in str(error)
     assert read_at_all > CASES
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a@" * 300_000, "tcp 0 0 1:1 2:2 ESTABLISHED 1/" + " " * 500_000 + "x", "a:" * 400_000, "ESTAB 0 0 " + "a:" * 400_000,
+     "ESTAB 0 0 1.1.1.1:1 2.2.2.2:2 users:((" + '"a",' * 200_000, "state " * 150_000],
+)  # fmt: skip
+def test_long_lines_end_soon(text: str, tmp_path: Path) -> None:
+    """No pattern takes a time that grows with the square of a line."""
+    started = time.process_time()
+    read(tmp_path / "a", f"ESTAB 0 0 1.1.1.1:1 2.2.2.2:2\n{text}\n")
+    assert time.process_time() - started < 5
+
+
+def test_fuzz_of_settings() -> None:
+    """Whatever stands there, names and values are texts of bounded length."""
+    rng = random.Random(13)
+    for _ in range(CASES):
+        text = "".join(
+            rng.choice(("net.ipv4.x", " = ", "=", "\n", "\x00", "²", "9" * 30, "/proc/sys/net/a", ":", "."))
+            for _ in range(20)
+        )
+        for name, value in parse_sysctls(text).items():
+            assert "." in name
+            assert len(value) <= 4096

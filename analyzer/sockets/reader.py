@@ -37,6 +37,7 @@ _MARK = re.compile(r"==> .* <==$|```|[-=*_]{3,}$")
 _STATE_FILTER = re.compile(r"\bstate\s+([a-z0-9-]+)\s*$|\bstate\s+([a-z0-9-]+)\s")
 _FILTERS = {"established": "ESTAB", "listening": "LISTEN", "closed": "UNCONN", **{s.lower(): s for s in STATES if s}}
 _MOST_DETAILS = 1 << 16
+_LONGEST = 1 << 11  # of any line but a row of ss, whose processes may be many
 
 
 class Reader:
@@ -148,6 +149,8 @@ class Reader:
         yield from self.finish()
         if row := ss.ROW.match(text):
             self._open(row)
+        elif len(text) > _LONGEST:
+            self._skip()
         elif found := self._listed(text):
             yield found
         elif ss.BEGINNING.match(text) or netstat.BEGINNING.match(text):
@@ -158,8 +161,11 @@ class Reader:
             elif command := _PROMPT.match(text):
                 self._ss.state = _state_asked(command[1])
             else:
-                self.unknown += 1
-                self.first_unknown = self.first_unknown or self.number
+                self._skip()
+
+    def _skip(self) -> None:
+        self.unknown += 1
+        self.first_unknown = self.first_unknown or self.number
 
     def _listed(self, text: str) -> Listed | None:
         """The socket of a row of another list, or of ss without a column for the state."""
