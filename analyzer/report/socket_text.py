@@ -39,7 +39,8 @@ def socket_lines(analysis: Analysis) -> Iterator[str]:
 
 def _listed(lists: SocketLists) -> str:
     tally = lists.tally
-    text = f"{plural(tally.sockets, 'socket')} in {plural(tally.snapshots, 'list')}"
+    number = plural(tally.sockets, "socket") if tally.sockets else "no socket"
+    text = f"{number} in {plural(tally.snapshots, 'list')}"
     if lists.others:
         others = ", ".join(f"{count:,} {printable(name)}" for name, count in lists.others.items())
         text += f" (and of other families: {others})"

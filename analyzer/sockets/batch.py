@@ -158,14 +158,14 @@ def batch_of(listed: Sequence[Listed], first_snapshot: int, file_ns: int) -> Bat
 
 
 def _ends(endpoints: Sequence[Endpoint]) -> Ends:
-    count = len(endpoints)
-    halves = np.frombuffer(b"".join(end.packed for end in endpoints), ">u8").reshape(count, 2)
+    _, ports, versions, packed, *_ = zip(*endpoints, strict=True) if endpoints else ((),) * len(Endpoint._fields)
+    halves = np.frombuffer(b"".join(packed), ">u8").reshape(len(endpoints), 2)
     return Ends(
         endpoints,
         halves[:, 0].astype(np.uint64),
         halves[:, 1].astype(np.uint64),
-        np.fromiter((end.version for end in endpoints), np.int64, count),
-        np.fromiter((-1 if end.port is None else end.port for end in endpoints), np.int64, count),
+        np.array(versions, np.int64),
+        _numbers(ports),
     )
 
 

@@ -56,7 +56,8 @@ def endpoint_of(text: str, cut: bool = False) -> Endpoint | None:
         return None
     if _PLAIN(text):  # as nearly always
         try:
-            return Endpoint(host, int(name), 4, _MAPPED + inet_pton(AF_INET, host))
+            packed = _MAPPED + inet_pton(AF_INET, host)
+            return tuple.__new__(Endpoint, (host, int(name), 4, packed, "", "", "", False))
         except OSError:
             return Endpoint(None, int(name), printed=host)
     port, service = _port(name)
