@@ -8,6 +8,7 @@ import random
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,7 @@ def test_a_snapshot_larger_than_any_buffer(tmp_path: Path) -> None:
         ("ESTAB 0 0 10.0.0.1:1 10.0.0.2:2 timer:(on,040ms,3)\n", {"timer_expires_ms": 40, "timer_retransmissions": 3}),
         ("ESTAB 0 0 10.0.0.1:1 10.0.0.2:2 timer:(rto,,3)\n", {"timer": "unknown", "timer_expires_ms": 0}),
         ("ESTAB 0 0 10.0.0.1:1 10.0.0.2:2 pacing_rate 2Mbps/3Mbps\n", {"pacing_rate_bps": 2e6}),
+        ("ESTAB 0 0 10.0.0.1:1 10.0.0.2:2 rto:1e999 minrtt:1e-999\n", {"minrtt_ms": 0.0, "rto_ms": None}),
         ("ESTAB 0 0 10.0.0.1:1 10.0.0.2:2\n\tinet-sockopt: ( recverr is_icsk cwnd:9)\n\t cubic cwnd:7\n", {"congestion": "cubic", "cwnd": 7}),
         ("ESTAB 0 0 10.0.0.1:1 10.0.0.2:2 cwnd:18446744073709551616 mss:x bytes_sent:18446744073709551615\n", {"bytes_sent": 2**64 - 1}),
         ("  338: 3500007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000 101 0 20514 2 0000000000000000 0\n", {"netid": "udp", "state": "UNCONN", "local": "127.0.0.53"}),
@@ -450,6 +452,17 @@ def test_analyze_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         )
         == 2
     )
+
+
+def test_a_list_from_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As of `--sockets <(ss -tan)`: it is read once."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: fifo.write_text("ESTAB 0 7 10.0.0.2:80 10.0.0.1:40001\n"), daemon=True)
+    writer.start()
+    assert status_of("analyze", SAMPLE, "--sockets", fifo) == 0
+    writer.join(10)
+    assert "7 B 10.0.0.2:80 - 10.0.0.1:40001, flow 0" in " ".join(capsys.readouterr().out.split())
 
 
 # This machine

@@ -21,6 +21,9 @@ from analyzer.sockets.words import (
 from analyzer.sockets.words_kernel import read_words
 
 
+LARGEST = 1e30  # no time and no rate has such numbers
+
+
 class Details(NamedTuple):
     """A row for each socket; see `words_kernel.read_words` for the columns."""
 
@@ -60,4 +63,5 @@ def details_of(words: Sequence[str]) -> Details:
         MEMORY_LETTERS,
         *details[1:],
     )
+    details.known[:, len(WHOLES) :] &= details.decimals < LARGEST
     return details

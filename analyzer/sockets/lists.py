@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from analyzer.sockets.batch import Batch
@@ -46,7 +47,8 @@ class SocketLists:
     def check(self) -> None:
         """Raise SocketsError now where a file holds no sockets: before a capture is read for them."""
         for file in self.files:
-            next(iter(SocketFile(file.path, batch_rows=1)), None)
+            if not Path(file.path).is_fifo():  # that can be read once
+                next(iter(SocketFile(file.path, batch_rows=1)), None)
 
     def read(self, flows: FlowIndex) -> Iterator[tuple[str, Batch]]:
         """The sockets of all files, joined to their flows, each batch with the name of its host."""
