@@ -20,7 +20,6 @@ from analyzer.sockets.words import (
 )
 from analyzer.sockets.words_kernel import read_words
 
-
 LARGEST = 1e30  # no time and no rate has such numbers
 
 
