@@ -316,7 +316,16 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     assert (ran.status, ran.err) == (0, "")
     found = json.loads(ran.out)
     analysis = analyze(paths)
-    assert list(found) == ["capture", "flows", "events", "checksums", "counters", "sockets", "warnings"]
+    assert list(found) == [
+        "capture",
+        "capture_facts",
+        "flows",
+        "events",
+        "checksums",
+        "counters",
+        "sockets",
+        "warnings",
+    ]
     assert bool(found["sockets"]) == paths[0].is_dir()
     assert found["sockets"] == json.loads(json.dumps(analysis.socket_lists.as_dict()))
     assert found["counters"] == analysis.counters_whole.astype(object).to_dict("records")

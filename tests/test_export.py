@@ -59,10 +59,10 @@ def expected_table(frame: pd.DataFrame) -> Table:
 
 def _from_csv(column: Column) -> Callable[[str], Any]:
     """How the text of a column becomes a value; nothing stands where a number is missing."""
+    number = float if column.dtype == "f8" else int
     if column.kind == "optional":
-        number = float if column.dtype == "f8" else int
         return lambda text: number(text) if text else None
-    return int if column.kind == "value" else str
+    return number if column.kind == "value" else str
 
 
 # How the text of each column of a CSV file becomes a value, by the names of all columns.
