@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.analysis import Analysis, predictor_of
 from analyzer.capture import Damage, open_capture
-from analyzer.capture.bundle import COUNTERS_FILE, part_of
+from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
 from analyzer.counters import Series, series_of
@@ -22,8 +22,9 @@ from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
+from analyzer.sockets import ListFile, SocketLists
 from analyzer.summary import Summary
-from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, TABLES
+from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, SOCKETS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ def analyze(
     paths: Paths,
     *,
     snapshots: Sequence[str | Path] = (),
+    sockets: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
     checksums: bool = True,
     max_flows: int = MAX_FLOWS,
@@ -48,6 +50,7 @@ def analyze(
     ----------
     paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
+    sockets : files of socket lists, as `analyzer.sockets.SocketFile` reads; those of a bundle are found
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
@@ -58,7 +61,8 @@ def analyze(
     """
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     given, recorded = addresses(hosts), recorded_hosts(names)
-    counters = _counters(names, snapshots)
+    counters, lists = _counters(names, snapshots), _socket_lists(names, sockets)
+    lists.check()
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge = Judge(tracker)
     local = given or list(recorded)
@@ -98,6 +102,7 @@ def analyze(
         local,
         counted,
         console_text,
+        lists,
     )
 
 
@@ -119,11 +124,23 @@ def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series |
     return series_of(files) if files else None
 
 
+def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> SocketLists:
+    """The socket lists that were named, else those of the bundles, each with the name of its host."""
+    hosts = {path: host.name for path in paths if (host := host_of(path)) is not None}
+    if sockets:
+        names = set(hosts.values())
+        name = names.pop() if len(names) == 1 else ""
+        return SocketLists([ListFile(str(path), name) for path in sockets])
+    found = [(path, part_of(path, SOCKETS_FILE)) for path in paths]
+    return SocketLists([ListFile(file, hosts.get(path, "")) for path, file in found if file is not None])
+
+
 def table_frames(
     paths: list[str],
     table: str,
     *,
     snapshots: Sequence[str | Path] = (),
+    sockets: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
@@ -132,8 +149,8 @@ def table_frames(
 
     Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
-    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name):
-        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, progress=progress)
+    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name, SOCKETS.name):
+        analysis = analyze(paths, snapshots=snapshots, sockets=sockets, hosts=hosts, progress=progress)
         if damages is not None:
             damages.extend(analysis.damages)
         frames = _frames_of(analysis, table)
@@ -152,6 +169,8 @@ def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])
+    if table == SOCKETS.name:
+        return analysis.socket_frames()
     analysis.need_host(table)
     return iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
 

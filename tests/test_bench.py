@@ -14,7 +14,7 @@ import dpkt
 import numpy as np
 import pytest
 
-from tests.bench import bars, make, render, run, script, table
+from tests.bench import bars, make, render, run, script, sockets, table
 from tests.bench.make import Capture, Recipe
 from tests.bench.run import Measured, Run, Tool
 
@@ -278,3 +278,17 @@ def test_everything_goes_into_json() -> None:
     assert [len(row["runs"]) for row in plain["rows"]] == [3, 1, 0, 3, 3]
     assert plain["rows"][0]["beyond_ns"] == pytest.approx(200)
     assert [bar["met"] for bar in plain["bars"]] == [True, False]
+
+
+def test_the_bars_of_sockets(tmp_path: Path) -> None:
+    """The file holds as many sockets as were asked for; the bars are for a million and for growth."""
+    path = tmp_path / "sockets.jsonl"
+    assert sockets.write(path, 2_003) == path.stat().st_size
+    found = sockets.cost(path)
+    assert (found["sockets"], found["bytes"]) == (2_003, path.stat().st_size)
+    assert found["cpu_s"] > 0
+    few = {"cpu_s": 1.0, "bytes": 1e9, "peak_mb": 100.0}
+    assert [bar.met for bar in bars.sockets_bars([few, {**few, "cpu_s": 10.0}])] == [True, True]
+    slow, grown = bars.sockets_bars([few, {"cpu_s": 30.0, "bytes": 1e9, "peak_mb": 120.0}])
+    assert (slow.measured, slow.met, grown.met) == (pytest.approx(30.0), False, False)
+    assert not any(bar.met for bar in bars.sockets_bars([], "exit status 1"))

@@ -75,6 +75,12 @@ snapshots_option = click.option(
     metavar="FILE",
     help="Kernel counters from the same minutes (nstat, /proc/net/snmp, ...); may be repeated.",
 )
+sockets_option = click.option(
+    "--sockets",
+    multiple=True,
+    metavar="FILE",
+    help="Socket lists from the same minutes (ss, netstat, /proc/net/tcp, ...); may be repeated.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, json_option, snapshots_option, styled, warn
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    cli,
+    colour,
+    hosts_option,
+    json_option,
+    snapshots_option,
+    sockets_option,
+    styled,
+    warn,
+)
 
 if TYPE_CHECKING:
     from analyzer.capture import Damage
@@ -18,6 +29,7 @@ if TYPE_CHECKING:
 @json_option
 @hosts_option
 @snapshots_option
+@sockets_option
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
@@ -34,6 +46,7 @@ def analyze(
     as_json: bool,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
+    sockets: tuple[str, ...],
     no_checksums: bool,
     top: int,
     max_flows: int,
@@ -46,6 +59,7 @@ def analyze(
         analysis = run(
             list(trace),
             snapshots=snapshots,
+            sockets=sockets,
             hosts=hosts,
             checksums=not no_checksums,
             max_flows=max_flows,
@@ -110,7 +124,9 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.option("--table", required=True, help="Which table: packets, flows, events, checksums, counters or increments.")
+@click.option(
+    "--table", required=True, help="Which table: packets, flows, events, checksums, counters, increments or sockets."
+)
 @click.option(
     "-o",
     "--output",
@@ -126,6 +142,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 )
 @hosts_option
 @snapshots_option
+@sockets_option
 def export(
     trace: tuple[str, ...],
     table: str,
@@ -133,10 +150,12 @@ def export(
     kind: str | None,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
+    sockets: tuple[str, ...],
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
 
-    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves.
+    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
+    `sockets` one per socket and list of sockets.
     """
     from analyzer.capture.bundle import inputs
     from analyzer.report.export import export as write
@@ -147,8 +166,10 @@ def export(
     name, kind = table_named(table, "--table"), format_of(output, kind)
     damages: list[Damage] = []
     with progress_shown() as update:
-        frames = table_frames(list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, damages=damages)
-        write(frames, output, kind, inputs(*trace, *snapshots))
+        frames = table_frames(
+            list(trace), name, snapshots=snapshots, sockets=sockets, hosts=hosts, progress=update, damages=damages
+        )
+        write(frames, output, kind, inputs(*trace, *snapshots, *sockets))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 
