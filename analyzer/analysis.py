@@ -22,7 +22,7 @@ from analyzer.counters import Series, deltas
 from analyzer.errors import UsageError
 from analyzer.flows import FlowTracker
 from analyzer.passes import increment_rows, judged_rows, table_rows
-from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
+from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, TABLES
@@ -244,7 +244,10 @@ class Analysis:
     @cached_property
     def warnings(self) -> list[str]:
         """What the reader should know before trusting the rest, a sentence each."""
-        return list(self.account.warnings())
+        recorded = [host for host in map(host_of, self.paths) if host is not None]
+        settings = [f"{host.path}: {text}" for host in recorded for text in unfit_settings(host.sysctls)]
+        counters = self.counter_series.notes if self.counter_series else []
+        return [*self.account.warnings(), *(note for host in recorded for note in host.notes), *settings, *counters]
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")

@@ -12,7 +12,7 @@ from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, part_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
-from analyzer.counters import Series, series_of
+from analyzer.counters import refitted, series_of
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
@@ -34,6 +34,7 @@ def analyze(
     *,
     snapshots: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
+    increments: bool | None = None,
     checksums: bool = True,
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
@@ -46,6 +47,7 @@ def analyze(
     ----------
     paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
+    increments : whether nstat's values in them are increments; None judges by all of them together
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
@@ -56,7 +58,8 @@ def analyze(
     """
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     given, recorded = addresses(hosts), recorded_hosts(names)
-    counters = _counters(names, snapshots)
+    files = _counter_files(names, snapshots)
+    counters = series_of(files, increments=increments) if files else None
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge = Judge(tracker)
     local = given or list(recorded)
@@ -78,6 +81,12 @@ def analyze(
         pass
     if counted is not None:
         counted.close(predictor)
+    if counters is not None and summary.total("frames"):
+        span = summary.total("first_ns"), summary.total("last_ns")
+        fitting = refitted(counters, files, increments, span)
+        if fitting is not None:
+            # The comparison reads the capture again, which nobody can where it is a pipe.
+            counters, counted = (fitting, None) if "-" not in names or counted is None else (counters, counted)
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
     result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
     return Analysis(
@@ -107,11 +116,10 @@ def addresses(hosts: Sequence[str]) -> list[str]:
     return found
 
 
-def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series | None:
-    """The snapshots of a host: those that were named, else those of the only bundle."""
+def _counter_files(paths: Sequence[str], snapshots: Sequence[str | Path]) -> list[str | Path]:
+    """The files with the counters of a host: those that were named, else those of the only bundle."""
     bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
-    files = list(snapshots) or (bundles if len(bundles) == 1 else [])
-    return series_of(files) if files else None
+    return list(snapshots) or (list(bundles) if len(bundles) == 1 else [])
 
 
 def table_frames(
@@ -120,6 +128,7 @@ def table_frames(
     *,
     snapshots: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
+    increments: bool | None = None,
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
 ) -> Iterator[pd.DataFrame]:
@@ -128,7 +137,7 @@ def table_frames(
     Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
     if table in (COUNTERS.name, INCREMENTS.name):
-        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, progress=progress)
+        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, increments=increments, progress=progress)
         if damages is not None:
             damages.extend(analysis.damages)
         analysis.need_host(table)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, json_option, snapshots_option, styled, warn
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    cli,
+    colour,
+    hosts_option,
+    increments_option,
+    json_option,
+    snapshots_option,
+    styled,
+    warn,
+)
 
 if TYPE_CHECKING:
     from analyzer.capture import Damage
@@ -18,6 +29,7 @@ if TYPE_CHECKING:
 @json_option
 @hosts_option
 @snapshots_option
+@increments_option
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
@@ -34,6 +46,7 @@ def analyze(
     as_json: bool,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
+    increments: bool | None,
     no_checksums: bool,
     top: int,
     max_flows: int,
@@ -47,6 +60,7 @@ def analyze(
             list(trace),
             snapshots=snapshots,
             hosts=hosts,
+            increments=increments,
             checksums=not no_checksums,
             max_flows=max_flows,
             progress=update,
@@ -68,9 +82,15 @@ def analyze(
 @json_option
 @hosts_option
 @snapshots_option
+@increments_option
 @click.option("--top", default=20, show_default=True, type=click.IntRange(min=0), help="How many directions to show.")
 def checksums(
-    trace: tuple[str, ...], as_json: bool, hosts: tuple[str, ...], snapshots: tuple[str, ...], top: int
+    trace: tuple[str, ...],
+    as_json: bool,
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+    increments: bool | None,
+    top: int,
 ) -> None:
     """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
     from analyzer.report.checksum_text import checksum_text, json_text
@@ -78,7 +98,7 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
     if as_json:
         click.echo(json_text(analysis), nl=False)
     else:
@@ -126,6 +146,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 )
 @hosts_option
 @snapshots_option
+@increments_option
 def export(
     trace: tuple[str, ...],
     table: str,
@@ -133,6 +154,7 @@ def export(
     kind: str | None,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
+    increments: bool | None,
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
 
@@ -147,7 +169,15 @@ def export(
     name, kind = table_named(table, "--table"), format_of(output, kind)
     damages: list[Damage] = []
     with progress_shown() as update:
-        frames = table_frames(list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, damages=damages)
+        frames = table_frames(
+            list(trace),
+            name,
+            snapshots=snapshots,
+            hosts=hosts,
+            increments=increments,
+            progress=update,
+            damages=damages,
+        )
         write(frames, output, kind, inputs(*trace, *snapshots))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
