@@ -143,7 +143,9 @@ def assess(
         each.counter in RECEIVED and each.observed < each.low for each in judged
     )
     causes = (*((FILTERED,) if filtered else ()), *facts.causes())
-    return Coverage(share, surplus, shown, time_share, counted > 0, causes, contradictions, facts.losing or filtered, received)
+    return Coverage(
+        share, surplus, shown, time_share, counted > 0, causes, contradictions, facts.losing or filtered, received
+    )
 
 
 def _contradictions(judged: list[Compared], repeats: Compared | None) -> Iterator[str]:

@@ -30,7 +30,7 @@ _ZONE = re.compile(
     rf"[\s,]*\(?((?:UTC|GMT)?[+-]\d\d?(?::?\d\d)?|{'|'.join([*ZONES, *UNSURE_ZONES])}|[A-Z]{{2,5}}(?= \d{{4}}\b))"
     r"\)?(?![\w:+-])"
 )
-_HALF = re.compile("|".join(re.escape(word) for word in HALVES), re.IGNORECASE)
+_HALF = re.compile(rf"(?<![A-Za-zÀ-ÿ])(?:{'|'.join(re.escape(word) for word in HALVES)})(?![A-Za-zÀ-ÿ])", re.IGNORECASE)
 _WATCH = re.compile(r"\w+ \d+[.,]\d\s?s: .*?(?<=[\s:])(?=\w{2,4}\.? \w+\.? +\w+\.? .*\d:\d\d:\d\d)")
 _UPTIME = re.compile(r"\s*(\d{1,2}:\d\d:\d\d) up [\d:]+[\s,].*")
 
@@ -86,7 +86,9 @@ def _parsed(text: str) -> Stamp | None:
     numbers = [*date, hour, int(clock[2]), int(clock[3])]
     stamp = moment(numbers, clock[4], zone[1] if zone else None, "line", lacks)
     if stamp and _AMBIGUOUS.search(text):
-        return replace(stamp, note="; ".join(filter(None, ["a date that may be read in two ways, taken as month/day", stamp.note])))
+        return replace(
+            stamp, note="; ".join(filter(None, ["a date that may be read in two ways, taken as month/day", stamp.note]))
+        )
     return stamp
 
 

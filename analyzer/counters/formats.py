@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
 from functools import lru_cache
 
 from analyzer.counters import jsontext, samples
 from analyzer.counters.dates import stamp_in_line
 from analyzer.counters.drafts import Draft, Drafts, SnapshotError
 from analyzer.counters.names import GROUPS, group_of
+from analyzer.counters.pieces import Pieces, shown
 from analyzer.counters.prefixes import SAMPLE, Stripper
-from analyzer.counters.samples import Sample
+from analyzer.counters.scrapes import Scrapes
 from analyzer.counters.sentences import Sentences
 from analyzer.counters.stamps import SECOND, Stamp, stamp_in_name
 from analyzer.counters.values import TooLargeError, whole
 
 MAX_NAMES = 2_000
-MAX_JSON = 1 << 26
 ANOTHER_NS = 4 * SECOND // 10  # lines whose prefixes are as far apart are of two snapshots
 WIDTH, VALUE = 32, 16  # of nstat's columns
 
@@ -54,26 +53,23 @@ class Reader:
         self.drafts = Drafts(kept_ns)
         self.notes: list[str] = []
         self.sentences = Sentences()
-        self._path = path
-        self._number = 0
+        self.path = path
+        self.number = 0
         self._stripper: Stripper | None = None
         self._prefix: Stamp | None = None  # the time before the line at hand
         self._names: tuple[str, list[str]] | None = None  # a line of names that waits for its line of values
-        self._json: list[str] = []  # an object over several lines
-        self._json_size = 0
-        self._labels: str | None = None
-        self._scrapes: dict[int, Draft] = {}  # samples by their time
-        self._latest = 0
+        self._json = Pieces()
+        self._scrapes = Scrapes(self)
         self._skipped: dict[str, tuple[int, str]] = {}
 
     def read(self, text: str) -> None:
         """Take the next lines, whole ones."""
         if self._stripper is None:
             self._stripper = Stripper(text.split("\n", SAMPLE)[:SAMPLE])
-        at, end, number = 0, len(text), self._number
+        at, end, number = 0, len(text), self.number
         while at < end:
             if not self._stripper and (found := _NSTAT_ROWS.match(text, at)):
-                at, self._number = found.end(), number + 1
+                at, self.number = found.end(), number + 1
                 number += self._take_rows(found[0])
                 continue
             stop = text.find("\n", at)
@@ -84,17 +80,17 @@ class Reader:
                 line, prefix = self._stripper.strip(line)
             self.feed(number, line, prefix)
             at = stop + 1
-        self._number = number
+        self.number = number
 
     def feed(self, number: int, line: str, prefix: Stamp | None = None) -> None:
         """Take the next line, and the time that stood before it."""
-        self._number = number
+        self.number = number
         self._prefix = prefix
         try:
             self._take(line)
         except TooLargeError as error:
             raise SnapshotError(
-                f"{self._path}:{number}", f"{error}, which no 64-bit counter can hold", "remove or correct the value"
+                f"{self.path}:{number}", f"{error}, which no 64-bit counter can hold", "remove or correct the value"
             ) from None
 
     def finish(self, *, complete: bool = True) -> list[Draft]:
@@ -103,8 +99,7 @@ class Reader:
             self.notes.append("the last line has no end: its last value may be cut")
         self._drop_names()
         if self._json:
-            self._damaged(self._json[0])
-            self._json = []
+            self._damaged(self._json.take())
         if self.drafts.left_out:
             self.notes.append(f"{self.drafts.left_out:,} snapshots left out, to keep every second or fewer of so many")
         self.notes += self.sentences.notes()
@@ -134,7 +129,7 @@ class Reader:
         stamp = stamp_in_name(text) if mark else stamp_in_line(text)
         if stamp is not None:
             self._drop_names()
-            self.drafts.begin_time(stamp, self._number)
+            self.drafts.begin_time(stamp, self.number)
             self.sentences.leave()
         return mark or stamp is not None
 
@@ -149,14 +144,14 @@ class Reader:
         headed = draft is not None and draft.form == "nstat" and not draft.first
         plain = len(values) == len(names) and (headed or all(map(_is_name, names)))
         if plain and (draft is None or draft.form != "nstat" or draft.values.keys().isdisjoint(values)):
-            draft = self._under("nstat", names[0])
+            draft = self.under("nstat", names[0])
             if draft.values:
                 draft.values.update(values)
             else:
                 draft.values = values
             self._check_size(len(draft.values) - 1)
         else:
-            for number, line in enumerate(text.splitlines(), self._number):
+            for number, line in enumerate(text.splitlines(), self.number):
                 self.feed(number, line)
         return len(names)
 
@@ -175,7 +170,7 @@ class Reader:
         if draft is not None and draft.form == "prose" and self.sentences.group and ":" in text:
             return False
         raw = rate is None and (group_of(name) in _IPV6 or (draft is not None and draft.form == "raw"))
-        draft = self._under("nstat" if headed or not raw else "raw", name)
+        draft = self.under("nstat" if headed or not raw else "raw", name)
         if fell:
             draft.fell[name] = None
         else:
@@ -207,19 +202,19 @@ class Reader:
         if len(values) != count:
             # Where a line was cut, its last word may be cut as well.
             count = min(count, len(values)) - 1
-            self._skip("lines with more names than values or the reverse", f"line {self._number}, {group}")
+            self.skip("lines with more names than values or the reverse", f"line {self.number}, {group}")
         if count <= 0:
             return
-        draft = self._under("raw", group + names[0])
+        draft = self.under("raw", group + names[0])
         for name, value in zip(names[:count], values[:count], strict=True):
             if _PAIR_VALUES.fullmatch(value):
                 draft.put(group + name, whole(value))
             else:
-                self._skip("values that are no numbers", f"line {self._number}, {group + name}")
+                self.skip("values that are no numbers", f"line {self.number}, {group + name}")
 
     def _drop_names(self) -> None:
         if self._names:
-            self._skip("lines of names without their values", self._names[0])
+            self.skip("lines of names without their values", self._names[0])
         self._names = None
 
     # netstat -s
@@ -229,12 +224,12 @@ class Reader:
         known = self.drafts.open is not None and self.drafts.open.form == "prose"
         if (heading := self.sentences.heading(text, known)) is not None:
             if heading in GROUPS:
-                self._under("prose", heading)
+                self.under("prose", heading)
             return bool(heading)
-        found = self.sentences.read(text, self._number)
+        found = self.sentences.read(text, self.number)
         if isinstance(found, tuple):
             name, value = found
-            self._under("prose", "" if self.sentences.group else name).put(name, whole(value))
+            self.under("prose", "" if self.sentences.group else name).put(name, whole(value))
         return bool(found)
 
     # samples, each with its name, host and time
@@ -242,70 +237,34 @@ class Reader:
     def _take_samples(self, text: str) -> bool:
         """Of node_exporter, promtool, telegraf."""
         if text.startswith(samples.PREFIX):
-            self._put([samples.sample_in(text)])
+            self._scrapes.put([samples.sample_in(text)])
         elif text.startswith("{__name__="):
             sample = samples.dumped(text)
-            self._put([sample] if sample or samples.PREFIX in text[:60] else [])
+            self._scrapes.put([sample] if sample or samples.PREFIX in text[:60] else [])
         elif text.startswith("nstat") and (found := samples.telegraf(text)) is not None:
-            self._put(found)
+            self._scrapes.put(found)
         elif text.startswith(samples.TIME) and (stamp := samples.node_time(text)):
             self.drafts.node_time(stamp)
         else:
             return False
         return True
 
-    def _put(self, found: Iterable[Sample | None]) -> None:
-        for sample in found:
-            if sample is None or sample.value is None:
-                self._skip("samples that are no whole numbers", f"line {self._number}")
-                continue
-            if self._labels not in (None, sample.labels):
-                raise SnapshotError(
-                    f"{self._path}:{self._number}",
-                    f"counters of several hosts, {{{shown(self._labels or '')}}} and {{{shown(sample.labels)}}}",
-                    "keep those of one",
-                )
-            self._labels = sample.labels
-            if sample.stamp is None:
-                self._under("exporter", sample.name).put(sample.name, sample.value)
-            elif draft := self._scrape(sample.stamp):
-                draft.put(sample.name, sample.value)
-
-    def _scrape(self, stamp: Stamp) -> Draft | None:
-        """The snapshot of a time; None for one that is left out."""
-        known = self._scrapes.get(stamp.time_ns)
-        if known is not None:
-            return known
-        if self.drafts.left_out and stamp.time_ns < self._latest:
-            return None
-        left_out = self.drafts.left_out
-        draft = self._scrapes[stamp.time_ns] = self.drafts.begin("exporter", self._number, stamp)
-        self._latest = max(self._latest, stamp.time_ns)
-        if self.drafts.left_out != left_out:
-            self._scrapes = {each.stamp.time_ns: each for each in self.drafts.all if each.stamp}
-        return draft
-
     # JSON
 
     def _take_json(self, line: str) -> None:
-        """An object on one line, or one that begins with a line that is not over and ends with a line that begins with `}`."""
+        """An object on one line, or one over several."""
         if self._json and line.startswith("{"):
-            self._damaged(self._json[0])
-            self._json, self._json_size = [], 0
-        text = line.strip()
-        if self._json or text.endswith(("{", "[")):
-            self._json.append(line)
-            self._json_size += len(line)
-            if not line.startswith("}") and self._json_size <= MAX_JSON:
-                return
-            text, self._json, self._json_size = "\n".join(self._json), [], 0
+            self._damaged(self._json.take())
+        text = self._json.add(line)
+        if text is None:
+            return
         try:
             parsed = jsontext.parse(text)
         except ValueError:
             self._damaged(text)
             return
         if parsed is None:
-            self._skip("JSON objects without counters", f"line {self._number}")
+            self.skip("JSON objects without counters", f"line {self.number}")
         elif isinstance(parsed, jsontext.Parsed):
             self._check_size(len(parsed.values))
             draft = self._begin(parsed.form, parsed.stamp)
@@ -314,20 +273,20 @@ class Reader:
             draft.daemon = "sampling_interval" in parsed.source
             self.drafts.close()
         else:
-            self._put(parsed)
+            self._scrapes.put(parsed)
 
     def _damaged(self, text: str) -> None:
-        self._skip("damaged JSON lines left out", f"line {self._number}: {shown(text.strip())}")
+        self.skip("damaged JSON lines left out", f"line {self.number}: {shown(text.strip())}")
 
     # drafts
 
     def _begin(self, form: str, stamp: Stamp | None = None) -> Draft:
         self._drop_names()
-        draft = self.drafts.begin(form, self._number, stamp)
+        draft = self.drafts.begin(form, self.number, stamp)
         draft.passed = self._prefix
         return draft
 
-    def _under(self, form: str, name: str) -> Draft:
+    def under(self, form: str, name: str) -> Draft:
         """The draft that takes `name`: the one at hand, unless it is of another form, begins with that name, or is of another time."""
         draft = self.drafts.open
         if draft is None or draft.form != form or (name and name == draft.first) or self._is_later(draft):
@@ -345,14 +304,15 @@ class Reader:
     def _check_size(self, names: int) -> None:
         """A host has some four hundred counters."""
         if names >= MAX_NAMES:
-            where = f"{self._path}:{self._number}"
+            where = f"{self.path}:{self.number}"
             raise SnapshotError(where, f"more than {MAX_NAMES:,} names in one snapshot", "is this the right file?")
 
     def _skip_line(self, text: str) -> None:
         if not (text.startswith("#") or samples.is_other(text) or _NO_NEWS.fullmatch(text)):
-            self._skip("lines that are no counters", f"line {self._number}: {shown(text)}")
+            self.skip("lines that are no counters", f"line {self.number}: {shown(text)}")
 
-    def _skip(self, what: str, example: str) -> None:
+    def skip(self, what: str, example: str) -> None:
+        """Count what is left out."""
         count, first = self._skipped.get(what, (0, example))
         self._skipped[what] = count + 1, first
 
@@ -360,10 +320,4 @@ class Reader:
 @lru_cache(1 << 12)
 def _is_name(name: str) -> bool:
     """Is it the name of a counter, as nstat prints it?"""
-    return bool(group_of(name)) or name.startswith("Sctp")
-
-
-def shown(text: str) -> str:
-    """What a note may show of a line."""
-    text = "".join(char if char.isprintable() else "?" for char in text[:61])
-    return text if len(text) <= 60 else text[:57] + "..."
+    return (bool(group_of(name)) and name not in GROUPS) or name.startswith("Sctp")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log2
 from typing import Literal
 
@@ -45,17 +46,14 @@ class _Step:
         return bool(self.fallen) and len(self.fallen) >= NEARLY_ALL * self.moved
 
 
-def kind_of(texts: Sequence[Values], zeros: bool, overflow: bool) -> Guess:
+def kind_of(texts: Sequence[Values], zeros: bool) -> Guess:
     """Absolute or increments.
 
     Parameters
     ----------
     texts : the values of texts of one host, in the order of their times
     zeros : whether they list counters that are zero
-    overflow : whether one is marked with (overflow)
     """
-    if overflow:
-        return Guess("increments", "nstat marks an (overflow)", True)
     if any(not NSTAT_OMITS.isdisjoint(values) for values in texts):
         return Guess("absolute", "there are gauges, which nstat leaves out", True)
     steps = _steps(texts, zeros)
@@ -126,7 +124,7 @@ def _alternating(texts: Sequence[Values], zeros: bool) -> bool:
     """Do two chains of snapshots take turns, in neither of which anything falls, while everything falls from one to the other?"""
     if len(texts) < 2 * ROUNDS:
         return False
-    across = [_step(before, after, zeros) for before, after in zip(texts, texts[1:], strict=False)]
+    across = [_step(before, after, zeros) for before, after in pairwise(texts)]
     within = [_step(before, after, zeros) for before, after in zip(texts, texts[2:], strict=False)]
     turns = [step.restart for step in across]
     falls = (all(turns[0::2]) and not any(turns[1::2])) or (all(turns[1::2]) and not any(turns[0::2]))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import sub
 
-from analyzer.counters.names import GAUGES, group_of, listed_once_moved, rank_of
+from analyzer.counters.names import GAUGES, group_of, listed_once_moved
 from analyzer.counters.series import Series, Snapshot
 
 WRAP = 1 << 32

@@ -42,7 +42,7 @@ class Text:
         parts: list[str] = []
         lines = 1
         for text in self._pieces():
-            self.head = self.head or text[:HEAD].lstrip("\0")
+            self.head = self.head or text[:HEAD]
             self.passed += len(text)
             end = text.rfind("\n") + 1
             if not end:
@@ -51,6 +51,7 @@ class Text:
                 continue
             whole = "".join([*parts, text[:end]])
             parts = [text[end:]]
+            self._check(parts[0], len(parts[0]), lines + whole.count("\n"))
             if len(whole) > MAX_LINE:
                 for number, line in enumerate(whole.split("\n"), lines):
                     self._check(line, len(line), number)

@@ -48,7 +48,7 @@ class Prefix:
 def _is_counter(text: str) -> bool:
     """Is what looks like a prefix the name or the heading of counters?"""
     word = text.strip(" :,=\t")
-    return word.startswith(("{", "[")) or word in GROUPS or bool(group_of(word)) or word.startswith(("Sctp", "node_"))
+    return word in GROUPS or bool(group_of(word)) or word.startswith(("{", "[", "Sctp", "node_"))
 
 
 _KNOWN = (
@@ -76,7 +76,7 @@ class Stripper:
         self._prefixes: list[Prefix] = []
         self._wrapped = bool(sample) and all(_unwrapped(line) for line in sample if line.strip())
         if self._wrapped:
-            sample = [found[0] for line in sample if (found := _unwrapped(line))]
+            sample = [inner[0] for line in sample if (inner := _unwrapped(line))]
         lines = [line for line in sample if line.strip("`\r\n\t ")]
         while lines and len(self._prefixes) < DEEPEST:
             found = next((prefix for prefix in _KNOWN if _before_nearly_all(prefix, lines)), None)

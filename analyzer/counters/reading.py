@@ -47,9 +47,9 @@ def read_file(path: str | Path, capture_ns: tuple[int, int] | None = None) -> Re
     drafts = reader.finish(complete=text.complete)
     if not any(is_idle(draft) or any(map(group_of, draft.values)) for draft in drafts):
         raise _nothing(str(path), text, reader.notes)
-    if not reader.sentences.headed and all(draft.form == "prose" for draft in drafts):
-        if known := other_kind(text.head):  # BSD has some sentences of Linux
-            raise SnapshotError(str(path), *known)
+    alone = not reader.sentences.headed and all(draft.form == "prose" for draft in drafts)
+    if alone and (known := other_kind(text.head)):  # BSD has some sentences of Linux
+        raise SnapshotError(str(path), *known)
     damage = [f"{text.damage}: what is behind is missing"] if text.damage else []
     return Reading(str(path), drafts, [*damage, *reader.notes], text.modified_ns)
 
@@ -69,13 +69,13 @@ def _unreadable(path: str | Path, error: OSError) -> SnapshotError:
 
 def _nothing(path: str, text: Text, notes: list[str]) -> SnapshotError:
     """Why a file holds no snapshot, as far as can be told."""
-    if not text.head.strip("\n"):
+    if not text.passed:
         if text.damage:
             return SnapshotError(path, text.damage, "copy it again")
-        return SnapshotError(path, "an empty file" if not text.head else "no counter", "was anything written to it?")
+        return SnapshotError(path, "an empty file", "was anything written to it?")
     if known := other_kind(text.head[:HEAD]):
         return SnapshotError(path, *known)
-    if any(NOT_ENGLISH in note for note in notes):
+    if any(NOT_ENGLISH in note or note.startswith("sentences not known") for note in notes):
         return SnapshotError(path, "`netstat -s` in other words than English ones", "take it with LC_ALL=C")
     found = f"no counter ({notes[0]})" if notes else "no counter"
     return SnapshotError(path, found, f"it can be {FORMS}")

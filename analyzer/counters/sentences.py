@@ -12,7 +12,9 @@ MANY = 0.3  # so many unknown sentences of all are another language
 
 _HEADING = re.compile(r"([A-Za-z]\w*):")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])|\d+")
-_PLAIN = re.compile(r"((?:TCP|Tcp|PAWS|TSEcr|Syncookies|Embryonic|Listen|Delayed|BusyPoll|PFMem|IPReverse)\w*): *(-?\d+)")
+_PLAIN = re.compile(
+    r"((?:TCP|Tcp|PAWS|TSEcr|Syncookies|Embryonic|Listen|Delayed|BusyPoll|PFMem|IPReverse)\w*): *(-?\d+)"
+)
 NOT_ENGLISH = "of `netstat -s` in another language than English, left out; take it with LC_ALL=C"
 
 

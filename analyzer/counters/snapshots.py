@@ -11,7 +11,7 @@ from analyzer.counters.guess import Guess, kind_of
 from analyzer.counters.intervals import restarts
 from analyzer.counters.reading import Reading, read_file
 from analyzer.counters.series import Series, Snapshot
-from analyzer.counters.times import in_order, timed
+from analyzer.counters.times import OVERFLOW, in_order, timed
 
 JUDGED = 400  # snapshots by which it is judged what they are
 
@@ -86,19 +86,22 @@ def _series_of(every: list[Snapshot], host: str, increments: bool | None) -> Ser
     return replace(series, notes=[*notes, *(restart.note for restart in restarts(series))])
 
 
-def _judged(
-    snapshots: list[Snapshot], increments: bool | None, guesses: list[Guess] | None = None
-) -> list[Snapshot]:
+def _judged(snapshots: list[Snapshot], increments: bool | None, guesses: list[Guess] | None = None) -> list[Snapshot]:
     """With the kind that all those have in common of which it is not certain; `guesses` takes what was thought."""
     unsure = [each for each in snapshots if each.guessed]
     absolute = [each.values for each in snapshots if not each.guessed and each.kind == "absolute"]
-    thoughts = [kind_of(_some(absolute), True, False)] if len(absolute) > 1 else []
+    thoughts = [kind_of(_some(absolute), True)] if len(absolute) > 1 else []
     if unsure:
-        guess = kind_of(_some([each.values for each in unsure]), all(each.zeros for each in unsure), False)
-        if increments is not None:
-            guess = Guess("increments" if increments else "absolute", "", hosts=guess.hosts)
+        # A file in which nstat marks an (overflow) speaks for itself.
+        judged = [each for each in unsure if each.guessed != OVERFLOW]
+        guess = kind_of(_some([each.values for each in judged]), all(each.zeros for each in judged))
         thoughts.append(guess)
-        snapshots = [_of_kind(each, guess) if each.guessed else each for each in snapshots]
+        told = None if increments is None else Guess("increments" if increments else "absolute", "")
+        marked = told or Guess("increments", OVERFLOW, True)
+        snapshots = [
+            _of_kind(each, marked if each.guessed == OVERFLOW else told or guess) if each.guessed else each
+            for each in snapshots
+        ]
     if guesses is not None:
         guesses += thoughts
     return [_whole(each) if each.passed_over else each for each in snapshots]
@@ -141,9 +144,13 @@ def _notes(snapshots: Sequence[Snapshot]) -> list[str]:
     ]
 
 
-def refitted(series: Series, paths: Sequence[str | Path], increments: bool | None, capture_ns: tuple[int, int]) -> Series | None:
+def refitted(
+    series: Series, paths: Sequence[str | Path], increments: bool | None, capture_ns: tuple[int, int]
+) -> Series | None:
     """The series as it is beside a capture that has been read; None where that changes nothing, or a file was a pipe."""
-    needed = any(_depends(each) for each in series.snapshots) or any("left out, to keep" in note for note in series.notes)
+    needed = any(_depends(each) for each in series.snapshots) or any(
+        "left out, to keep" in note for note in series.notes
+    )
     files = [file for path in paths for file in files_of(path)]
     if not needed or not all(Path(file).is_file() for file in files):
         return None

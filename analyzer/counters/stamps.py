@@ -65,7 +65,7 @@ def nanoseconds(digits: str | None) -> int:
 
 def precision(digits: str | None) -> int:
     """How far a time may be off by its digits: to milliseconds where they are there, else to what the last one is."""
-    return max(SERIES_NS, SECOND // 10 ** len(digits or ""))
+    return int(max(SERIES_NS, SECOND // 10 ** len(digits or "")))
 
 
 def moment(numbers: list[int], fraction: str | None, zone: str | None, source: str, lacks: str = "") -> Stamp | None:

@@ -7,22 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from analyzer.counters.drafts import OPEN, Draft
-from analyzer.counters.names import NSTAT_OMITS
 from analyzer.counters.reading import Reading, is_idle
-from analyzer.counters.series import Kind, Snapshot
+from analyzer.counters.series import Snapshot
 from analyzer.counters.stamps import MTIME_NS, Stamp, dated, stamp_in_name
 
 FILE_TIME = "the time is the file's own"
 NO_TIME = "no time of its own: its place among the others is all that is known"
 NOT_JUDGED = "not judged yet"
+OVERFLOW = "nstat marks an (overflow)"
 
 
 def timed(reading: Reading, capture_ns: tuple[int, int] | None = None) -> list[Snapshot]:
     """The snapshots of a file with their times; `guessed` where it is to be judged whether they are increments."""
     several = len(reading.drafts) > 1
     file_stamp = stamp_in_name(Path(reading.path).name) or Stamp(reading.modified_ns, MTIME_NS, "mtime", FILE_TIME)
-    overflow = any(draft.fell for draft in reading.drafts)
-    gauges = any(not NSTAT_OMITS.isdisjoint(draft.values) for draft in reading.drafts if draft.form in OPEN)
+    unsure = OVERFLOW if any(draft.fell for draft in reading.drafts) else NOT_JUDGED
     near_ns, whence = reading.modified_ns, "near the time of the file"
     if capture_ns is not None:
         near_ns, whence = capture_ns[0], "near that of the capture"
@@ -32,20 +31,17 @@ def timed(reading: Reading, capture_ns: tuple[int, int] | None = None) -> list[S
         if draft.stamp is not None:
             stamp = dated(draft.stamp, near_ns, whence)
             near_ns = stamp.time_ns if draft.stamp.lacks else near_ns
-        kind: Kind = "increments" if overflow and draft.form in OPEN else "absolute"
-        unsure = draft.form in OPEN and not overflow and not gauges
-        values = draft.values
         found.append(
             Snapshot(
                 stamp.time_ns,
                 stamp.uncertainty_ns,
                 stamp.source,
-                values,
-                kind,
+                draft.values,
+                "absolute",
                 _zeros(draft),
                 f"{reading.path}:{draft.line}" if several else reading.path,
                 _notes(draft, stamp, several),
-                NOT_JUDGED if unsure else "",
+                unsure if draft.form in OPEN else "",
                 stamp.source == "mtime" and several,
                 reading.path,
                 draft.passed_over,
