@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import add
 
+from analyzer.counters.guess import kind_of
 from analyzer.counters.stamps import SECOND, Stamp
 from analyzer.errors import TcpcapError
 
 MAX_SNAPSHOTS = 5_000
+JUDGED = 400  # of them, where it is judged what they are
 OPEN = ("nstat", "json")  # forms that do not say whether they are increments
 TOGETHER_NS = SECOND // 20  # times of lines one after the other that are the same one
 
@@ -64,6 +67,7 @@ class Drafts:
         self._stamped: dict[str, set[str]] = {}  # the names that have used this time, by form
         self._idle: list[tuple[int, Draft]] = []  # times that nothing followed, and before which draft they stand
         self._time_line = 0
+        self._summing: bool | None = None  # are they increments, which nobody may leave out?
 
     def begin_time(self, stamp: Stamp, number: int) -> None:
         """A time holds for the snapshots that follow it."""
@@ -134,15 +138,18 @@ class Drafts:
         """Of too many every second one goes: counters lose nothing but resolution in time."""
         if len(self.all) < MAX_SNAPSHOTS:
             return
+        if self._summing is None:
+            judged = [draft.values for draft in self.all[:JUDGED] if draft.form in OPEN]
+            self._summing = bool(judged) and kind_of(judged, zeros=False).kind == "increments"
         kept: list[Draft] = []
         waiting: Draft | None = None
         drop = [not self._is_kept(draft) for draft in self.all]
         if sum(drop) < MAX_SNAPSHOTS // 2:  # too many even of those that are wanted
             drop = [True] * len(self.all)
         for number, draft in enumerate(self.all):
-            if waiting is not None:
-                draft = _summed(waiting, draft)
-                waiting = None
+            if waiting is not None and self._summing:
+                _remember(draft, waiting)
+            waiting = None
             if drop[number] and number % 2 and number < len(self.all) - 1:
                 waiting = draft
                 self.left_out += 1
@@ -159,12 +166,15 @@ class Drafts:
         )
 
 
-def _summed(left_out: Draft, draft: Draft) -> Draft:
-    """A snapshot that remembers what the one before it held."""
-    if left_out.form not in OPEN:
-        return draft
-    sums = dict(left_out.passed_over or {})
-    for values in (left_out.values, draft.passed_over or {}):
-        for name, value in values.items():
-            sums[name] = sums.get(name, 0) + value
-    return replace(draft, passed_over=sums, fell=draft.fell | left_out.fell)
+def _remember(draft: Draft, left_out: Draft) -> None:
+    """Have a snapshot remember what the one before it held, and what that remembered."""
+    if left_out.form in OPEN:
+        sums = left_out.values if left_out.passed_over is None else _sum(left_out.values, left_out.passed_over)
+        draft.passed_over = sums if draft.passed_over is None else _sum(sums, draft.passed_over)
+        draft.fell |= left_out.fell
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    if one.keys() == other.keys() and list(one) == list(other):  # mostly, and without a loop
+        return dict(zip(one, map(add, one.values(), other.values()), strict=True))
+    return {name: one.get(name, 0) + other.get(name, 0) for name in one | other}

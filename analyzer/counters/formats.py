@@ -72,6 +72,11 @@ class Reader:
                 at, self.number = found.end(), number + 1
                 number += self._take_rows(found[0])
                 continue
+            if not self._stripper and text.startswith("#kernel\n", at) and not self._json:
+                at, number, self._prefix = at + 8, number + 1, None
+                self.number = number
+                self._take_head(daemon=False)
+                continue
             stop = text.find("\n", at)
             stop = end if stop < 0 else stop
             number += 1
@@ -112,12 +117,10 @@ class Reader:
         text = line.lstrip()
         if self._json or (text.startswith("{") and not text.startswith("{__name__=")):
             self._take_json(line)
-        elif not text:
+        elif not text or (text[0].isdigit() and self._take_time(text)):
             return
         elif found := _NSTAT_HEAD.fullmatch(text):
-            draft = self._begin("nstat")
-            draft.daemon = found[1] != "kernel"
-            self.sentences.leave()
+            self._take_head(daemon=found[1] != "kernel")
         elif self._take_row(text, line) or self._take_samples(text) or self._take_time(text):
             return
         elif not (self._take_pairs(line) or self._take_sentence(text)):
@@ -135,12 +138,20 @@ class Reader:
 
     # nstat, and the plain rows of /proc/net/snmp6
 
+    def _take_head(self, *, daemon: bool) -> None:
+        self._begin("nstat").daemon = daemon
+        self.sentences.leave()
+
     def _take_rows(self, text: str) -> int:
         """Many lines of nstat at once; how many they are."""
         words = text.split()
         names = list(map(sys.intern, words[::3]))
         values = dict(zip(names, map(int, words[1::3]), strict=True))
         draft = self.drafts.open
+        if draft is not None and draft.form == "nstat" and not draft.first and not draft.values:
+            if len(values) == len(names) < MAX_NAMES:  # as usual: a heading, and all that follows it
+                draft.values = values
+                return len(names)
         headed = draft is not None and draft.form == "nstat" and not draft.first
         plain = len(values) == len(names) and (headed or all(map(_is_name, names)))
         if plain and (draft is None or draft.form != "nstat" or draft.values.keys().isdisjoint(values)):

@@ -52,7 +52,7 @@ class Text:
             whole = "".join([*parts, text[:end]])
             parts = [text[end:]]
             self._check(parts[0], len(parts[0]), lines + whole.count("\n"))
-            if len(whole) > MAX_LINE:
+            if len(whole) > MAX_LINE and max(map(len, whole.split("\n"))) > MAX_LINE:
                 for number, line in enumerate(whole.split("\n"), lines):
                     self._check(line, len(line), number)
             lines += whole.count("\n")

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from analyzer.counters.drafts import JUDGED
 from analyzer.counters.folders import files_of
 from analyzer.counters.guess import Guess, kind_of
 from analyzer.counters.intervals import restarts
 from analyzer.counters.reading import Reading, read_file
 from analyzer.counters.series import Series, Snapshot
 from analyzer.counters.times import OVERFLOW, in_order, timed
-
-JUDGED = 400  # snapshots by which it is judged what they are
 
 
 def read_snapshots(path: str | Path, *, increments: bool | None = None) -> list[Snapshot]:
