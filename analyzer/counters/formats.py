@@ -148,11 +148,10 @@ class Reader:
         names = list(map(sys.intern, words[::3]))
         values = dict(zip(names, map(int, words[1::3]), strict=True))
         draft = self.drafts.open
-        if draft is not None and draft.form == "nstat" and not draft.first and not draft.values:
-            if len(values) == len(names) < MAX_NAMES:  # as usual: a heading, and all that follows it
-                draft.values = values
-                return len(names)
         headed = draft is not None and draft.form == "nstat" and not draft.first
+        if headed and draft is not None and not draft.values and len(values) == len(names) < MAX_NAMES:
+            draft.values = values  # as usual: a heading, and all that follows it
+            return len(names)
         plain = len(values) == len(names) and (headed or all(map(_is_name, names)))
         if plain and (draft is None or draft.form != "nstat" or draft.values.keys().isdisjoint(values)):
             draft = self.under("nstat", names[0])

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from analyzer.capture.compression import Damaged, compression_of, decompressed
 from analyzer.counters.drafts import SnapshotError
 
 PIECE = 1 << 20
@@ -63,6 +62,9 @@ class Text:
 
     def _pieces(self) -> Iterator[str]:
         """Decoded, with `\\n` at the end of lines."""
+        # Waits until a file is read: who only asks what a counter means needs no numpy.
+        from analyzer.capture.compression import Damaged, compression_of, decompressed
+
         with self._path.open("rb") as file:
             self.modified_ns = os.fstat(file.fileno()).st_mtime_ns
             first = file.read(6)

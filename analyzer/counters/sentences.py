@@ -38,7 +38,7 @@ class Sentences:
             return None
         known = known or found[1] in GROUPS
         self.group, self._direction = (found[1] if known else ""), ""
-        self.headed |= known
+        self.headed |= found[1] in GROUPS
         return self.group
 
     def read(self, text: str, number: int) -> tuple[str, str] | bool:
