@@ -76,7 +76,11 @@ def standing(series: Series) -> list[Interval]:
     found: dict[str, int] = {}
     for snapshot in series.snapshots:
         add = found if snapshot.kind == "increments" else {}
-        found |= {name: value + add.get(name, 0) for name, value in snapshot.values.items() if name not in GAUGES}
+        found |= {
+            name: value + add.get(name, 0)
+            for name, value in snapshot.values.items()
+            if value >= 0 and name not in GAUGES
+        }
     if not found:
         return []
     last = series.snapshots[-1]
@@ -152,7 +156,7 @@ def restarts(series: Series) -> list[Restart]:
 
 def _counted(before: Snapshot | None, after: Snapshot, names: set[str]) -> Interval:
     """Increments are the interval since the snapshot before, where there is one."""
-    values = {name: value for name, value in after.values.items() if name not in GAUGES}
+    values = {name: value for name, value in after.values.items() if value >= 0 and name not in GAUGES}
     uncertainty = max(after.uncertainty_ns, before.uncertainty_ns if before else 0)
     notes = [] if before else ["increments since an earlier run of nstat, at a time that is not known"]
     start = before.time_ns if before else None
@@ -214,7 +218,7 @@ def compare(before: Snapshot, after: Snapshot) -> Compared:
     compared = Compared()
     narrow = _may_wrap(before) and _may_wrap(after)
     for name, new in after.values.items():
-        if name in GAUGES:
+        if name in GAUGES or new < 0:
             continue
         old = before.values.get(name)
         if old is None:
