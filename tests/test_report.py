@@ -339,6 +339,14 @@ def test_every_connection_in_trouble_has_a_story(name: str) -> None:
     assert len(told) > 10
 
 
+@pytest.mark.parametrize("again", ["c:FA!", "c:FA! s:FA! c:FA!"])
+def test_a_fin_that_no_timer_repeats_is_no_trouble(again: str) -> None:
+    """Some stacks send their FIN with every ACK of a close from both sides: nothing was lost, and nobody waited."""
+    analysis = made(rows_later(Script().frames(f"c:S s:SA c:A c:PA9 s:A c:FA s:FA {again} s:A c:A")))
+    assert analysis.event_counts["retransmission"] == len(again.split())
+    assert checked(analysis).startswith("No trouble in 1 TCP connection.")
+
+
 def flow_row(state: str = "open", events: Sequence[str] = (), **columns: int) -> Rows:
     """A row of the table `flows`."""
     row = np.zeros(1, FLOWS.dtype)

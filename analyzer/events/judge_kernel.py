@@ -248,7 +248,7 @@ def forget(me: Any) -> None:
     me["board"] = -1
     me["phase"] = OPEN
     me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
-    me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["told_ns"] = 0
+    me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["fins"] = me["told_ns"] = 0
 
 
 @inline
@@ -326,11 +326,12 @@ def follow(
     if (me["syn_ttl"] and not me["syn_met"]) or state["judged"] == SAW_SYN | SAW_SYN_ACK:
         meeting(row, seg, me, you, state, world, out, counts)
     if flags & FIN:
-        me["fins"] = min(np.int64(me["fins"]) + 1, 0xFFFF)
         if not me["fin"] and seg["end"] >= me["next"]:
             me["fin"], me["fin_ns"] = seg["end"] - 1, seg["time_ns"]
             if not you["fin"]:
                 state["closer"] = 1 + seg["end_of"]
+        if seg["end"] - 1 == me["fin"]:
+            me["fins"] = min(np.int64(me["fins"]) + 1, 0xFFFF)
     if flags & (SYN | ACK) == SYN | ACK:
         me["syn_acked"] = 1
     if flags & SYN:

@@ -262,6 +262,8 @@ def repeated(
         me["loss_ns"] = now
     if seg["length"] == 0 and seg["flags"] & FIN:
         cause = C_FIN
+        if not expired:
+            me["fins_again"] = min(np.int64(me["fins_again"]) + 1, 0xFFFF)
     related = first
     if expired:
         emit(seg, state, world, out, counts, TIMEOUT, 0, related, quiet)

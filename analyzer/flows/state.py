@@ -87,12 +87,13 @@ END_STATE = np.dtype(
         ("syn_met", "u1"),  # has its first data been compared with that
         ("syns", "u2"),
         ("syn_id", "u2"),  # IPv4 ID of its SYN
-        ("fins", "u2"),  # FINs it sent, the same or not
+        ("fins", "u2"),  # how often it sent its FIN
         ("syn_acks_again", "u2"),  # SYN-ACKs that it may have repeated without anything being lost
         ("void_probes", "u2"),  # segments into a closed window, in a row, that no receiver need answer
         ("offered", "u2"),  # TCP options of the SYN
         ("mss", "u2"),
         ("ip_id", "u2"),
+        ("fins_again", "u2"),  # times that it repeated its FIN alone, though no timer had run out
         ("isn", "u4"),
         ("tsval", "u4"),  # highest sent
         ("tsval_first", "u4"),

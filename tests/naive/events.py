@@ -245,7 +245,7 @@ class End:
     def forget(self) -> None:
         """What was remembered by position: the numbers begin elsewhere."""
         self.unacknowledged, self.sent_again, self.holes, self.sacked = [], [], [], Ranges()
-        self.sacked_high = self.told_ns = self.repaired_at = self.tail_probe_end = self.fin = 0
+        self.sacked_high = self.told_ns = self.repaired_at = self.tail_probe_end = self.fin = self.fins = 0
         self.phase = "open"
 
     def begin_repair(self, phase: str, segment: Segment) -> None:
@@ -560,10 +560,9 @@ def understand(
     remember_timestamps(segment, me, other)
     judge_congestion(segment, me, other, connection)
     judge_who_answered(segment, me, other, connection)
-    if segment.has(FIN):
-        me.fins += 1
     if segment.has(FIN) and not me.fin and segment.end >= me.next:
         me.fin, me.fin_ns = segment.end - 1, segment.time_ns
+    me.fins += segment.has(FIN) and segment.end - 1 == me.fin
     me.answered_syn |= segment.has(SYN) and segment.has(ACK)
     connection.handshake(segment)
 
