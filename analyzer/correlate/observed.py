@@ -63,7 +63,8 @@ class Observed:
         """By how much it moved in each interval; UNKNOWN where it is not listed."""
         if name not in self._cache:
             found = (observed(each.values, name) for each in self.intervals)
-            self._cache[name] = np.array([UNKNOWN if each is None else min(each, _LARGEST) for each in found], np.int64)
+            most = _LARGEST // max(1, len(self.intervals))  # more would be damaged, and no sum of all fit
+            self._cache[name] = np.array([UNKNOWN if each is None else min(each, most) for each in found], np.int64)
         return self._cache[name]
 
     def moved(self) -> set[str]:

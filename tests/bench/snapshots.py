@@ -36,7 +36,9 @@ def snapshots_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
             write_log(path, count)
             found = [once([*TCPCAP, "counters", "diff", str(paths[2]), str(path)], 600) for _ in range(runs)]
             measured[count] = found
-            log(f"{count:,} snapshots: {found[0].failed or f'{found[0].cpu_s:.2f} s of CPU, {found[0].peak_mb:.0f} MB'}")
+            log(
+                f"{count:,} snapshots: {found[0].failed or f'{found[0].cpu_s:.2f} s of CPU, {found[0].peak_mb:.0f} MB'}"
+            )
         size = paths[SNAPSHOTS].stat().st_size
     failed = next((run.failed for each in measured.values() for run in each if run.failed), "")
     start_s, _, whole_s = (statistics.median(run.cpu_s for run in each) for each in measured.values())
