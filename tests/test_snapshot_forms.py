@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.counters import Series, SnapshotError, deltas, difference, judged_together, refitted, series_of, standing
+from analyzer.counters import (
+    Series,
+    SnapshotError,
+    deltas,
+    difference,
+    drafts,
+    judged_together,
+    reading,
+    refitted,
+    series_of,
+    standing,
+)
 from tests import logs
 from tests.logs import COMMANDS, DATES, FEW, PREFIXES, SECOND, WHOLE, Taken
 
@@ -192,6 +203,27 @@ def test_clocks_and_copied_files_wait_for_the_capture(tmp_path: Path) -> None:
     assert refitted(beside, [path], None, CAPTURE) is None
 
 
+def test_a_long_log_keeps_what_is_near_the_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere only every second snapshot or fewer, and it is said; of increments nothing is lost."""
+    monkeypatch.setattr(drafts, "MAX_SNAPSHOTS", 20)
+    monkeypatch.setattr(reading, "AROUND_NS", 0)
+    start_ns = CAPTURE[0] - 30 * SECOND
+    rows = [Taken(start_ns + number * SECOND, {"TcpInSegs": 2 * number + number % 3}) for number in range(70)]
+    path = tmp_path / "log"
+    for command in ("nstat -az", "nstat"):
+        path.write_text(logs.log(rows, COMMANDS[command], logs.epoch))
+        thinned = series_of([path])
+        found = refitted(thinned, [path], None, CAPTURE)
+        assert found is not None
+        times = [each.time_ns for each in found.snapshots]
+        assert {row.time_ns for row in rows if CAPTURE[0] <= row.time_ns <= CAPTURE[1]} <= set(times)
+        assert len(times) <= 20 < len(rows)
+        moved = sum(each.values.get("TcpInSegs", 0) for each in deltas(found) if each.start_ns)
+        at = {row.time_ns: row.values["TcpInSegs"] for row in rows}
+        assert moved == at[times[-1]] - at[times[0]]
+        assert any("left out" in note for note in found.notes)
+
+
 def test_columns_that_run_into_each_other(tmp_path: Path) -> None:
     """nstat's daemon prints rates; with 16 digits there is no room between value and rate."""
     text = "#8.1 sampling_interval=1 time_const=60\nTcpInSegs                       5                  1.5\n"
@@ -228,6 +260,7 @@ OTHERS = {
     "sadf": '{"sysstat": {\n\t"hosts": [\n\t\t{"nodename": "node7"}\n\t]\n}}\n',
     "Co-Pilot": 'Time,"network.tcp.retranssegs"\n2026-11-20 20:03:40,\n',
     "netdata": "time,ListenOverflows,ListenDrops\n2026-11-20 20:03:40,0,0\n",
+    "telegraf's net": "net,host=web01,interface=all tcp_retranssegs=656187i,tcp_insegs=4953075475i 1795204800000000000\n",
     "softnet_stat": "0001a2b3 00000000 00000002 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n",
     "sockstat": "sockets: used 290\nTCP: inuse 5 orphan 0 tw 0 alloc 7 mem 1\n",
     "ethtool -S": "NIC statistics:\n     rx_packets: 5\n     tx_packets: 6\n",

@@ -34,6 +34,7 @@ _HALF = re.compile(rf"(?<![A-Za-zÀ-ÿ])(?:{'|'.join(re.escape(word) for word in
 _WATCH = re.compile(r"\w+ \d+[.,]\d\s?s: .*?(?<=[\s:])(?=\w{2,4}\.? \w+\.? +\w+\.? .*\d:\d\d:\d\d)")
 _UPTIME = re.compile(r"\s*(\d{1,2}:\d\d:\d\d) up [\d:]+[\s,].*")
 
+_HYPHENED = re.compile(r"(?<!\d)(\d{1,2})[-/]([^\W\d]{3,9})[-/](\d{4})[:T_ ]?(?=\s?\d\d?:)")
 _CJK_DATE = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号號]")
 _CJK_CLOCK = re.compile(r"(\d{1,2})\s*[時时点點시]\s*(\d{1,2})\s*[分분]\s*(\d{1,2})\s*[秒초]")
 
@@ -59,6 +60,7 @@ def stamp_in_line(line: str) -> Stamp | None:
 def _parsed(text: str) -> Stamp | None:
     """The date and the clock in a text."""
     text = _CJK_CLOCK.sub(r" \1:\2:\3 ", _CJK_DATE.sub(r" \1-\2-\3 ", text))
+    text = _HYPHENED.sub(r"\1 \2 \3 ", text)
     if found := _COMPACT.search(text):
         zone = _ZONE.match(text, found.end())
         spans = [found.span(), *([zone.span()] if zone else [])]

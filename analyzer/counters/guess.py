@@ -17,6 +17,7 @@ Kind = Literal["absolute", "increments"]
 Values = Mapping[str, int]
 
 NEARLY_ALL = 0.8  # of the counters that had moved fall in a restart
+SELDOM = 20  # so many times as often at least nothing falls
 ENOUGH_BITS = 6.0  # of evidence besides a restart
 MOST_BITS = 8.0  # that one counter gives
 ROUNDS = 3  # so often two hosts alternate at least
@@ -72,7 +73,7 @@ def _with_falls(steps: Sequence[_Step]) -> Guess:
     """Something falls: all at once and seldom is a restart, if the rest looks like totals."""
     falls = [step for step in steps if step.fallen]
     rest = sum(step.bits for step in steps if not step.fallen)
-    seldom = 3 * len(falls) <= len(steps) or len(falls) == 1
+    seldom = len(falls) == 1 or SELDOM * len(falls) <= len(steps)
     if all(step.restart for step in falls) and seldom and rest >= ENOUGH_BITS:
         return Guess("absolute", "nothing falls but nearly everything at once, as when a host starts again")
     few = all(len(step.fallen) == 1 < step.moved // 4 for step in falls)

@@ -19,6 +19,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("sysstat's sar", r"^Linux \S+ \(\S+\)\s.*\(\d+ CPU\)|\b(?:retrans|iseg|active|atmptf)/s\b", f"it holds {_RATES}"),
     ("of Performance Co-Pilot", r"\bnetwork\.(?:tcp|ip|udp|icmp|softnet|sockstat)\.\w+", f"pmrep prints {_RATES}"),
     ("netdata's", r'^"?time"?,"?(?:[A-Z]\w+|\w+)"?(?:,"?\w+"?)*\n"?\d{4}-\d\d-\d\d \d\d:|"view_update_every"', f"netdata keeps {_RATES}"),
+    ("telegraf's net: names in small letters, without TcpExt", r"^net,\S+ \w+=", "take telegraf's inputs.nstat; or " + INSTEAD),
     ("softnet_stat: what each CPU took from the cards", r"^(?:[0-9a-f]{8} ){8,}[0-9a-f]{8}\s*$", INSTEAD),
     ("sockstat: how many sockets there are now", r"^(?:sockets: used \d+|TCP6?: inuse \d+)", INSTEAD),
     ("`ethtool -S`: counters of the network card", r"^\s*NIC statistics:", INSTEAD),

@@ -17,6 +17,7 @@ from analyzer.counters.stamps import Stamp, stamp_in_name
 SAMPLE = 400  # lines by which it is decided
 NEARLY_ALL = 0.85
 DEEPEST = 4  # prefixes before each other
+FEWEST = 3  # lines of which it means something that all begin alike
 
 _CLOCK = r"\d\d?:\d\d:\d\d(?:[.,:]\d{1,9})?"
 _ZONE = r"(?: ?(?:Z|[+-]\d\d:?\d\d|[A-Z]{3,4}(?=[ \t])))?"
@@ -55,8 +56,12 @@ _KNOWN = (
     *(Prefix(re.compile(rf"{time}(?:\s+|(?<=[\]:,|])|$)"), _stamped) for time in _TIMES),
     Prefix(re.compile(r"(\[(?:pod/)?[\w./-]*[A-Za-z][\w./-]*\]\s+)")),  # kubectl logs --prefix
     Prefix(re.compile(r"(std(?:out|err) [FP] ?)")),  # CRI
+    Prefix(re.compile(r"(<\d{1,3}>(?:1 )?)")),  # the priority of syslog
+    Prefix(
+        re.compile(r"([\w.-]+ [\w./-]+ (?:\d+|-) \S+ (?:-|\[[^\]]*\]) ?)")
+    ),  # RFC 5424: host, program, process, kind, data
     Prefix(re.compile(r"([\w.-]+ [\w./()-]+(?:\[\d+\])?: ?)"), excepted=_is_counter),  # syslog: host, program
-    Prefix(re.compile(r"([\w.-]+\s*\| ?)")),  # docker compose
+    Prefix(re.compile(r"([\w.@/-]+\s*\| ?)")),  # docker compose
     Prefix(re.compile(r"((?:> ?|\| ))")),  # quoted
     Prefix(re.compile(r"(\d{1,7}[:-])(?=\D)")),  # grep -n
     Prefix(re.compile(r"(/?proc/[\w/]+:)(?=\S+ )")),  # grep "" /proc/net/snmp
@@ -79,7 +84,8 @@ class Stripper:
             sample = [inner[0] for line in sample if (inner := _unwrapped(line))]
         lines = [line for line in sample if line.strip("`\r\n\t ")]
         while lines and len(self._prefixes) < DEEPEST:
-            found = next((prefix for prefix in _KNOWN if _before_nearly_all(prefix, lines)), None)
+            known = (prefix for prefix in _KNOWN if _before_nearly_all(prefix, lines))
+            found = next(known, None) or _in_common(lines)
             if found is None:
                 break
             self._prefixes.append(found)
@@ -99,6 +105,17 @@ class Stripper:
                 stamp = stamp or prefix.stamp(found[1])
                 line = line[found.end() :]
         return line, stamp
+
+
+def _in_common(lines: Sequence[str]) -> Prefix | None:
+    """The words that all lines begin with, such as a host's name: `web01: TcpInSegs 5`; None without any."""
+    first, last = min(lines, default=""), max(lines, default="")
+    same = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    words = first[:same]
+    words = words[: max(words.rfind(" "), words.rfind("\t")) + 1]
+    if len(lines) < FEWEST or not words.strip() or words[0].isspace() or _is_counter(words.split()[0]):
+        return None
+    return Prefix(re.compile(f"({re.escape(words)})"))
 
 
 def _before_nearly_all(prefix: Prefix, lines: Sequence[str]) -> bool:
