@@ -86,7 +86,8 @@ def analyze(
         fitting = refitted(counters, files, increments, span)
         if fitting is not None:
             # The comparison reads the capture again, which nobody can where it is a pipe.
-            counters, counted = (fitting, None) if "-" not in names or counted is None else (counters, counted)
+            piped = any(name == "-" or Path(name).is_fifo() for name in names)
+            counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
     result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
     return Analysis(

@@ -14,6 +14,7 @@ from analyzer.counters import jsontext, samples
 from analyzer.counters.dates import stamp_in_line
 from analyzer.counters.drafts import Draft, Drafts, SnapshotError
 from analyzer.counters.names import GROUPS, group_of
+from analyzer.counters.pairs import Pairs
 from analyzer.counters.pieces import Pieces, shown
 from analyzer.counters.prefixes import SAMPLE, Stripper
 from analyzer.counters.scrapes import Scrapes
@@ -31,10 +32,6 @@ _ROW = re.compile(
     r"([A-Za-z]\w*)[ \t]*[ \t,:=;][ \t]*\"?(-?\d+)\"?(?:[\s,;]+(-?(?:\d+\.\d+|nan|inf)))?(\s+\(overflow\))?[,;]?"
 )
 _GLUED = re.compile(rf"(?=.{{{WIDTH}}}\d)([A-Za-z]\w*) +(\d{{{VALUE}}})(\d+\.\d)")
-_PAIR_ROW = re.compile(r"([A-Za-z]\w*):(?:\s+(\S.*))?")
-_PAIR_NAMES = re.compile(r"[A-Za-z_]\w*(?:\s+[A-Za-z_]\w*)*")
-_PAIR_VALUES = re.compile(r"-?\d+(?:\s+-?\d+)*")
-_PATH = re.compile(r"/?proc/[\w/]+:")
 _FILE_MARK = re.compile(r"==> \S+ <==|(?:# ?)?/?proc/[\w/]+:?")
 _NO_NEWS = re.compile(r"```\w*|[+$#%] \w.*|-{2,}|={2,}|Defaulted container .*|.* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>")
 _IPV6 = ("Ip6", "Icmp6", "Udp6", "UdpLite6")
@@ -57,7 +54,7 @@ class Reader:
         self.number = 0
         self._stripper: Stripper | None = None
         self._prefix: Stamp | None = None  # the time before the line at hand
-        self._names: tuple[str, list[str]] | None = None  # a line of names that waits for its line of values
+        self._pairs = Pairs(self)
         self._json = Pieces()
         self._scrapes = Scrapes(self)
         self._skipped: dict[str, tuple[int, str]] = {}
@@ -102,7 +99,7 @@ class Reader:
         """The drafts that hold anything, and `notes` complete. Is the last line `complete`, with its end?"""
         if not complete and self.drafts.open and self.drafts.open.form == "raw":
             self.notes.append("the last line has no end: its last value may be cut")
-        self._drop_names()
+        self._pairs.drop()
         if self._json:
             self._damaged(self._json.take())
         if self.drafts.left_out:
@@ -123,7 +120,9 @@ class Reader:
             self._take_head(daemon=found[1] != "kernel")
         elif self._take_row(text, line) or self._take_samples(text) or self._take_time(text):
             return
-        elif not (self._take_pairs(line) or self._take_sentence(text)):
+        elif self._pairs.take(line):
+            self.sentences.leave()
+        elif not self._take_sentence(text):
             self._skip_line(text)
 
     def _take_time(self, text: str) -> bool:
@@ -131,7 +130,7 @@ class Reader:
         mark = _FILE_MARK.fullmatch(text) is not None
         stamp = stamp_in_name(text) if mark else stamp_in_line(text)
         if stamp is not None:
-            self._drop_names()
+            self._pairs.drop()
             self.drafts.begin_time(stamp, self.number)
             self.sentences.leave()
         return mark or stamp is not None
@@ -186,46 +185,6 @@ class Reader:
         else:
             draft.put(name, whole(value))
         return True
-
-    # /proc/net/snmp and netstat
-
-    def _take_pairs(self, line: str) -> bool:
-        """A line of names, or the line of values that follows it."""
-        text = _PATH.sub("", line, count=1).strip()
-        found = _PAIR_ROW.fullmatch(text)
-        if not found or (line[0].isspace() and found[1] not in GROUPS):
-            return False
-        group, rest = found[1], found[2] or ""
-        if self._names and self._names[0] == group and (not rest or _PAIR_VALUES.match(rest)):
-            self._pair(group, self._names[1], rest.split())
-            return True
-        if not _PAIR_NAMES.fullmatch(rest):
-            return False
-        self._drop_names()
-        self._names = (group, rest.split())
-        self.sentences.leave()
-        return True
-
-    def _pair(self, group: str, names: list[str], values: list[str]) -> None:
-        self._names = None
-        count = len(names)
-        if len(values) != count:
-            # Where a line was cut, its last word may be cut as well.
-            count = min(count, len(values)) - 1
-            self.skip("lines with more names than values or the reverse", f"line {self.number}, {group}")
-        if count <= 0:
-            return
-        draft = self.under("raw", group + names[0])
-        for name, value in zip(names[:count], values[:count], strict=True):
-            if _PAIR_VALUES.fullmatch(value):
-                draft.put(group + name, whole(value))
-            else:
-                self.skip("values that are no numbers", f"line {self.number}, {group + name}")
-
-    def _drop_names(self) -> None:
-        if self._names:
-            self.skip("lines of names without their values", self._names[0])
-        self._names = None
 
     # netstat -s
 
@@ -291,7 +250,7 @@ class Reader:
     # drafts
 
     def _begin(self, form: str, stamp: Stamp | None = None) -> Draft:
-        self._drop_names()
+        self._pairs.drop()
         draft = self.drafts.begin(form, self.number, stamp)
         draft.passed = self._prefix
         return draft
