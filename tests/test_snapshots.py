@@ -893,6 +893,12 @@ FIVE = {"IpInReceives": 50, "IpInDelivers": 50, "TcpInSegs": 40, "TcpOutSegs": 3
         ([FIVE, {name: FIVE[name] for name in FIVE if name != "TcpInSegs"}], "increments", "TcpInSegs is lower"),
         ([FIVE, {}], "increments", "is lower"),
         ([FIVE | {"TcpCurrEstab": 3}], "absolute", ""),
+        ([{"TcpInSegs": value} for value in (1000, 1030, 990, 1010, 1020, 1025)], "increments", "is lower"),
+        ([{"TcpInSegs": value} for value in (900_000, 900_007, 3, 4, 4)], "absolute", "starts again"),
+        ([{"TcpInSegs": value} for value in (78, 78, 88, 88)], "absolute", "nothing falls"),
+        ([{}, {"TcpInSegs": 78}, {}, {"TcpInSegs": 10}, {}], "increments", "is lower"),
+        ([{}, FIVE, FIVE | {"TcpRetransSegs": 1}], "absolute", "nothing falls"),
+        ([{"TcpInSegs": value % 3 + 1, "TcpOutSegs": 5} for value in range(30)], "increments", "is lower"),
     ],
 )
 def test_kind_is_guessed_and_said(tmp_path: Path, texts: list[dict[str, int]], kind: str, reason: str) -> None:

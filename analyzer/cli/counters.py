@@ -38,7 +38,11 @@ def diff(before: str, after: str, increments: bool | None) -> None:
 @counters.command()
 @click.argument("name")
 def explain(name: str) -> None:
-    """Explain a counter: what it counts, when it moves, what it points at, and what packets tell of it."""
+    """Explain a counter: what it counts, when it moves, what it points at, and what packets tell of it.
+
+    NAME is as nstat prints it, with or without its group (TcpExtTCPTimeouts, timeouts), as an exporter has it
+    (node_netstat_TcpExt_TCPTimeouts), or a sentence of `netstat -s` ("segments retransmitted").
+    """
     from analyzer.catalogue import find
     from analyzer.report.catalogue_text import explain_text
 

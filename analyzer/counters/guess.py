@@ -35,16 +35,23 @@ class Guess:
 
 @dataclass(slots=True)
 class _Step:
-    """What happened from one text to the next: who fell of those that had moved, and how much speaks for a total that grows."""
+    """What happened from one text to the next: who fell of those that had moved, how many of them to less than half, and how
+    much speaks for a total that grows."""
 
     fallen: list[str]
+    deep: int
     moved: int
     bits: float
 
     @property
-    def restart(self) -> bool:
+    def down(self) -> bool:
         """Did nearly everything fall?"""
         return bool(self.fallen) and len(self.fallen) >= NEARLY_ALL * self.moved
+
+    @property
+    def restart(self) -> bool:
+        """Did it fall as deep as where counting begins again?"""
+        return self.down and self.deep >= NEARLY_ALL * self.moved
 
 
 def kind_of(texts: Sequence[Values], zeros: bool) -> Guess:
@@ -108,7 +115,7 @@ def _comparable(before: Values, after: Values, zeros: bool) -> bool:
 
 def _step(before: Values, after: Values, zeros: bool) -> _Step:
     """One that is not listed any more is zero, unless zeros are listed."""
-    fallen, moved, bits = [], 0, 0.0
+    fallen, deep, moved, bits = [], 0, 0, 0.0
     for name, old in before.items():
         new = after.get(name, old if zeros else 0)
         if old <= 0:
@@ -116,9 +123,10 @@ def _step(before: Values, after: Values, zeros: bool) -> _Step:
         moved += 1
         if new < old:
             fallen.append(name)
+            deep += 2 * new < old
         else:  # that two increments are so near to each other is chance
-            bits += min(MOST_BITS, log2(1 + old) - log2(1 + new - old)) / 2 if new - old < old else 0.5
-    return _Step(fallen, moved, bits)
+            bits += min(MOST_BITS, (log2(1 + old) - log2(1 + new - old)) / 2) if new - old < old else 0.5
+    return _Step(fallen, deep, moved, bits)
 
 
 def _alternating(texts: Sequence[Values], zeros: bool) -> bool:
@@ -127,7 +135,7 @@ def _alternating(texts: Sequence[Values], zeros: bool) -> bool:
         return False
     across = [_step(before, after, zeros) for before, after in pairwise(texts)]
     within = [_step(before, after, zeros) for before, after in zip(texts, texts[2:], strict=False)]
-    turns = [step.restart for step in across]
+    turns = [step.down for step in across]
     falls = (all(turns[0::2]) and not any(turns[1::2])) or (all(turns[1::2]) and not any(turns[0::2]))
     total = sum(step.bits for step in within)
     return falls and not any(step.fallen for step in within) and total >= 2 * ENOUGH_BITS
