@@ -25,6 +25,8 @@ SAME = (
     "last_frame",
     "previous",
     "since_previous_ns",
+    "leg_of",
+    "leg",
 )
 ALIKE = {  # column of a side: field of its end
     "missing_bytes": "missing_bytes",

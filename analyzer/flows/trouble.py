@@ -56,4 +56,5 @@ def troubles(
         total[still] += SECOND_SHUT / 1e9 * shut
     failed = np.isin(final, [FLOWS.bit("state", word) for word in FAILED])
     total += np.where(failed, 8.0, 0.0)
-    return np.where(states["protocol"][places] == TCP, total, 0.0)
+    # What happens on the other side of a NAT happens to the same connection.
+    return np.where((states["protocol"][places] == TCP) & (states["leg_of"][places] < 0), total, 0.0)
