@@ -23,7 +23,7 @@ from analyzer.errors import UsageError
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
 from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, table_rows
-from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
+from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
 from analyzer.schema import Rows
 from analyzer.sockets import FlowIndex, SocketLists
 from analyzer.sockets.sysctls import sysctls_of
@@ -283,7 +283,11 @@ class Analysis:
     @cached_property
     def warnings(self) -> list[str]:
         """What the reader should know before trusting the rest, a sentence each."""
-        return [*self.account.warnings(), *self.socket_lists.notes]
+        recorded = [host for host in map(host_of, self.paths) if host is not None]
+        settings = [f"{host.path}: {text}" for host in recorded for text in unfit_settings(host.sysctls)]
+        counters = self.counter_series.notes if self.counter_series else []
+        hosts = [note for host in recorded for note in host.notes]
+        return [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")

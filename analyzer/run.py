@@ -12,7 +12,7 @@ from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
-from analyzer.counters import Series, series_of
+from analyzer.counters import refitted, series_of
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
 from analyzer.facts import Witness, facts_of
@@ -38,6 +38,7 @@ def analyze(
     snapshots: Sequence[str | Path] = (),
     sockets: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
+    increments: bool | None = None,
     checksums: bool = True,
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
@@ -51,6 +52,7 @@ def analyze(
     paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
     sockets : files of socket lists, as `analyzer.sockets.SocketFile` reads; those of a bundle are found
+    increments : whether nstat's values in them are increments; None judges by all of them together
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
@@ -61,7 +63,9 @@ def analyze(
     """
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     given, recorded = addresses(hosts), recorded_hosts(names)
-    counters, lists = _counters(names, snapshots), _socket_lists(names, sockets)
+    files = _counter_files(names, snapshots)
+    counters = series_of(files, increments=increments) if files else None
+    lists = _socket_lists(names, sockets)
     lists.check()
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge = Judge(tracker)
@@ -86,6 +90,13 @@ def analyze(
     summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
+    if counters is not None and summary.total("frames"):
+        span = summary.total("first_ns"), summary.total("last_ns")
+        fitting = refitted(counters, files, increments, span)
+        if fitting is not None:
+            # The comparison reads the capture again, which nobody can where it is a pipe.
+            piped = any(name == "-" or Path(name).is_fifo() for name in names)
+            counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
     result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
     return Analysis(
@@ -117,11 +128,10 @@ def addresses(hosts: Sequence[str]) -> list[str]:
     return found
 
 
-def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series | None:
-    """The snapshots of a host: those that were named, else those of the only bundle."""
+def _counter_files(paths: Sequence[str], snapshots: Sequence[str | Path]) -> list[str | Path]:
+    """The files with the counters of a host: those that were named, else those of the only bundle."""
     bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
-    files = list(snapshots) or (bundles if len(bundles) == 1 else [])
-    return series_of(files) if files else None
+    return list(snapshots) or (list(bundles) if len(bundles) == 1 else [])
 
 
 def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> SocketLists:
@@ -142,6 +152,7 @@ def table_frames(
     snapshots: Sequence[str | Path] = (),
     sockets: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
+    increments: bool | None = None,
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
 ) -> Iterator[pd.DataFrame]:
@@ -150,7 +161,9 @@ def table_frames(
     Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
     if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name, SOCKETS.name):
-        analysis = analyze(paths, snapshots=snapshots, sockets=sockets, hosts=hosts, progress=progress)
+        analysis = analyze(
+            paths, snapshots=snapshots, sockets=sockets, hosts=hosts, increments=increments, progress=progress
+        )
         if damages is not None:
             damages.extend(analysis.damages)
         frames = _frames_of(analysis, table)

@@ -14,7 +14,8 @@ import dpkt
 import numpy as np
 import pytest
 
-from tests.bench import bars, make, render, run, script, sockets, table
+from analyzer.counters import read_snapshots
+from tests.bench import bars, make, render, run, script, snapshots, sockets, table
 from tests.bench.make import Capture, Recipe
 from tests.bench.run import Measured, Run, Tool
 
@@ -223,6 +224,17 @@ def test_table_says_what_the_runs_say() -> None:
     assert lines[3].split() == ["mtu", "tshark", "100,000*", "2.50", "2.50", "25,000", "20,000", "<120", "-", "100.0"]
     assert lines[4].endswith("1,000,000 not installed")
     assert "first frames of the capture only" in lines[-1]
+
+
+def test_a_long_log_of_counters(tmp_path: Path) -> None:
+    """It is one that tcpcap reads; its bars are met or missed."""
+    snapshots.write_log(tmp_path / "log", 3)
+    found = read_snapshots(tmp_path / "log")
+    assert [len(each.values) for each in found] == [len(snapshots.COUNTERS)] * 3
+    good = snapshots.bars(100_000_000, 1.5, 60.0, 61.0)
+    assert [(bar.met, round(bar.measured or 0, 1)) for bar in good] == [(True, 15.0), (True, 1.7)]
+    assert [bar.met for bar in snapshots.bars(100_000_000, 2.5, 60.0, 70.0)] == [False, False]
+    assert not any(bar.met for bar in snapshots.bars(100_000_000, 1.5, 60.0, 61.0, "exit status 2"))
 
 
 def test_bars_are_met_or_missed() -> None:

@@ -13,6 +13,7 @@ from analyzer.cli.base import (
     cli,
     colour,
     hosts_option,
+    increments_option,
     json_option,
     snapshots_option,
     sockets_option,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @hosts_option
 @snapshots_option
 @sockets_option
+@increments_option
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
@@ -47,6 +49,7 @@ def analyze(
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
     sockets: tuple[str, ...],
+    increments: bool | None,
     no_checksums: bool,
     top: int,
     max_flows: int,
@@ -61,6 +64,7 @@ def analyze(
             snapshots=snapshots,
             sockets=sockets,
             hosts=hosts,
+            increments=increments,
             checksums=not no_checksums,
             max_flows=max_flows,
             progress=update,
@@ -82,9 +86,15 @@ def analyze(
 @json_option
 @hosts_option
 @snapshots_option
+@increments_option
 @click.option("--top", default=20, show_default=True, type=click.IntRange(min=0), help="How many directions to show.")
 def checksums(
-    trace: tuple[str, ...], as_json: bool, hosts: tuple[str, ...], snapshots: tuple[str, ...], top: int
+    trace: tuple[str, ...],
+    as_json: bool,
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+    increments: bool | None,
+    top: int,
 ) -> None:
     """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
     from analyzer.report.checksum_text import checksum_text, json_text
@@ -92,7 +102,7 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
     if as_json:
         click.echo(json_text(analysis), nl=False)
     else:
@@ -143,6 +153,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @hosts_option
 @snapshots_option
 @sockets_option
+@increments_option
 def export(
     trace: tuple[str, ...],
     table: str,
@@ -151,6 +162,7 @@ def export(
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
     sockets: tuple[str, ...],
+    increments: bool | None,
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
 
@@ -167,7 +179,14 @@ def export(
     damages: list[Damage] = []
     with progress_shown() as update:
         frames = table_frames(
-            list(trace), name, snapshots=snapshots, sockets=sockets, hosts=hosts, progress=update, damages=damages
+            list(trace),
+            name,
+            snapshots=snapshots,
+            sockets=sockets,
+            hosts=hosts,
+            increments=increments,
+            progress=update,
+            damages=damages,
         )
         write(frames, output, kind, inputs(*trace, *snapshots, *sockets))
     warn(damages)

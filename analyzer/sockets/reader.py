@@ -7,10 +7,13 @@ what follows it.
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Iterator
 
-from analyzer.counters.stamps import Stamp, stamp_in_line
+from analyzer.counters.dates import stamp_in_line
+from analyzer.counters.stamps import Stamp, dated
 from analyzer.sockets import netstat, proc, ss
 from analyzer.sockets.sockets import Listed, SocketsError
 from analyzer.sockets.totals import Totals
@@ -191,7 +194,7 @@ class Reader:
             return True
         if netstat.UNIX_ROW.match(text) or self._ss.other(text) or _MARK.match(text):
             return True
-        if stamp := stamp_in_line(text):
+        if stamp := self._stamp_in(text):
             self.late = self.late or (self.stamp is None and self._filled and self._prefix is None)
             self.stamp = stamp
             self._new_list()
@@ -222,9 +225,20 @@ class Reader:
         self._prefix_ns = 0
         if found is None:
             return line
-        stamp = stamp_in_line(found[0].strip(" \t:|[]>"))
+        stamp = self._stamp_in(found[0].strip(" \t:|[]>"))
         self._prefix_ns = stamp.time_ns if stamp else 0
         return line[found.end() :]
+
+    def _stamp_in(self, text: str) -> Stamp | None:
+        """The time in a line; where it says no day or no year, the one that brings it nearest to the file's own time."""
+        stamp = stamp_in_line(text)
+        if stamp is None or not stamp.lacks:
+            return stamp
+        try:
+            written_ns = os.stat(self.path).st_mtime_ns
+        except OSError:  # a pipe: it is being written now
+            written_ns = time.time_ns()
+        return dated(stamp, written_ns, "the one nearest to the time of the file")
 
 
 def _row_of_any(text: str) -> bool:
