@@ -7,10 +7,10 @@ what follows it.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from analyzer.counters.dates import stamp_in_line
 from analyzer.counters.stamps import Stamp, dated
@@ -235,7 +235,7 @@ class Reader:
         if stamp is None or not stamp.lacks:
             return stamp
         try:
-            written_ns = os.stat(self.path).st_mtime_ns
+            written_ns = Path(self.path).stat().st_mtime_ns
         except OSError:  # a pipe: it is being written now
             written_ns = time.time_ns()
         return dated(stamp, written_ns, "the one nearest to the time of the file")
