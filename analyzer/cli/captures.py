@@ -14,8 +14,10 @@ from analyzer.cli.base import (
     cli,
     colour,
     hosts_option,
+    increments_option,
     json_option,
     snapshots_option,
+    sockets_option,
     styled,
     warn,
 )
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 @json_option
 @hosts_option
 @snapshots_option
+@sockets_option
+@increments_option
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
@@ -46,6 +50,8 @@ def analyze(
     as_json: bool,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
+    sockets: tuple[str, ...],
+    increments: bool | None,
     no_checksums: bool,
     top: int,
     max_flows: int,
@@ -58,7 +64,9 @@ def analyze(
         analysis = run(
             list(trace),
             snapshots=snapshots,
+            sockets=sockets,
             hosts=hosts,
+            increments=increments,
             checksums=not no_checksums,
             max_flows=max_flows,
             progress=update,
@@ -80,9 +88,15 @@ def analyze(
 @json_option
 @hosts_option
 @snapshots_option
+@increments_option
 @click.option("--top", default=20, show_default=True, type=click.IntRange(min=0), help="How many directions to show.")
 def checksums(
-    trace: tuple[str, ...], as_json: bool, hosts: tuple[str, ...], snapshots: tuple[str, ...], top: int
+    trace: tuple[str, ...],
+    as_json: bool,
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+    increments: bool | None,
+    top: int,
 ) -> None:
     """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
     from analyzer.report.checksum_text import checksum_text, json_text
@@ -90,7 +104,7 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
     if as_json:
         click.echo(json_text(analysis), nl=False)
     else:
@@ -129,7 +143,9 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.option("--table", required=True, help="Which table: packets, flows, events, checksums, counters or increments.")
+@click.option(
+    "--table", required=True, help="Which table: packets, flows, events, checksums, counters, increments or sockets."
+)
 @click.option(
     "-o",
     "--output",
@@ -145,6 +161,8 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 )
 @hosts_option
 @snapshots_option
+@sockets_option
+@increments_option
 def export(
     trace: tuple[str, ...],
     table: str,
@@ -152,10 +170,13 @@ def export(
     kind: str | None,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
+    sockets: tuple[str, ...],
+    increments: bool | None,
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
 
-    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves.
+    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
+    `sockets` one per socket and list of sockets.
     """
     from analyzer.capture.bundle import inputs
     from analyzer.report.export import export as write
@@ -166,8 +187,17 @@ def export(
     name, kind = table_named(table, "--table"), format_of(output, kind)
     damages: list[Damage] = []
     with progress_shown() as update:
-        frames = table_frames(list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, damages=damages)
-        write(frames, output, kind, inputs(*trace, *snapshots))
+        frames = table_frames(
+            list(trace),
+            name,
+            snapshots=snapshots,
+            sockets=sockets,
+            hosts=hosts,
+            increments=increments,
+            progress=update,
+            damages=damages,
+        )
+        write(frames, output, kind, inputs(*trace, *snapshots, *sockets))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 

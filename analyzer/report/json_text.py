@@ -13,7 +13,7 @@ FLOWS_AT_ONCE = 10_000
 
 
 def json_pieces(analysis: Analysis) -> Iterator[str]:
-    """`capture`, `capture_facts` (a list of rows), `flows` (a list of rows), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots) and `warnings`, as one object.
+    """`capture`, `capture_facts` (a list of rows), `flows` (a list of rows), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots), `sockets` (what their lists show in all) and `warnings`, as one object.
 
     A million flows never stand in memory as text.
     """
@@ -26,4 +26,5 @@ def json_pieces(analysis: Analysis) -> Iterator[str]:
     yield f'],\n"events": {json.dumps(analysis.event_counts, indent=1)},'
     yield f'\n"checksums": {json.dumps(analysis.checksum_counts, indent=1)},'
     yield f'\n"counters": {analysis.counters_whole.to_json(orient="records", indent=1)},'
+    yield f'\n"sockets": {json.dumps(analysis.socket_lists.as_dict(), indent=1)},'
     yield f'\n"warnings": {json.dumps(analysis.warnings, indent=1)}}}\n'
