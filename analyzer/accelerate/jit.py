@@ -54,7 +54,8 @@ def kernel(function: Callable[..., Any], argument_types: Mapping[str, Type], fla
 
 def part(function: Callable[..., Any], flags: Flags) -> Any:
     """Compile a large helper of kernels on its own, and keep its machine code, too."""
-    return Part(_kept(function, INTERNAL | flags))
+    # numba hands on to a helper how its caller is compiled: one that `inline` ones call would be copied into all of them.
+    return Part(_kept(function, INTERNAL | {"forceinline": False} | flags))
 
 
 def inline(function: Callable[..., Any], flags: Flags) -> Any:
