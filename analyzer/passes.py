@@ -15,6 +15,7 @@ from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.frames import FrameReader
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
+from analyzer.timing import TimeAccount
 
 Progress = Callable[[Capture], None]
 EXPORT_BATCH_FRAMES = 1 << 14
@@ -37,12 +38,15 @@ def table_rows(
     capture ends.
     """
     tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
-    judge, checker = Judge(tracker, keep=table == "events"), Checker() if table in ("packets", "checksums") else None
+    judge, account = Judge(tracker, keep=table == "events"), TimeAccount(tracker)
+    checker = Checker() if table in ("packets", "checksums") else None
     recorded = recorded_hosts(paths)
     with open_capture(paths, batch_frames=batch_frames) as capture:
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
-                for events in judge.judge(part):
+                for piece, events in judge.judged(part):
+                    if table == "flows":
+                        account.add(piece, judge.moments)
                     if table == "events" and len(events):
                         yield events.copy()
                 if table == "packets":

@@ -22,6 +22,7 @@ from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, tabl
 from analyzer.report.console import console_text
 from analyzer.summary import Summary
 from analyzer.tables import COUNTERS, INCREMENTS, TABLES
+from analyzer.timing import TimeAccount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ def analyze(
     given, recorded = addresses(hosts), recorded_hosts(names)
     counters = _counters(names, snapshots)
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
-    judge = Judge(tracker)
+    judge, account = Judge(tracker), TimeAccount(tracker)
     local = given or list(recorded)
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
     counted = Comparison(counters) if counters is not None and local and checksums else None
@@ -67,10 +68,9 @@ def analyze(
         for rows in decoded(capture, checker):
             summary.add(rows, len(capture.interfaces))
             for part in tracker.follow(rows):
-                if counted is None:
-                    judge.add(part)
-                else:
-                    for piece, events in judge.judged(part):
+                for piece, events in judge.judged(part):
+                    account.add(piece, judge.moments)
+                    if counted is not None:
                         counted.add(piece, events, predictor)
             if progress is not None:
                 progress(capture)

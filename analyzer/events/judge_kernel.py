@@ -24,6 +24,7 @@ from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, RECENT, copy_o
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import meeting, opening
 from analyzer.events.loss_kernel import sending
+from analyzer.events.moment_kernel import keep_moment
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
@@ -37,9 +38,11 @@ from analyzer.flows.state import (
     END_STATE,
     FLOW_STATE,
     KEEP_ALIVE,
+    MOMENT,
     OPEN,
     SEGMENT,
     SENT,
+    SKIPPED,
     STATE_LINES,
     TCP,
     WORLD,
@@ -79,6 +82,7 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     sources=rows_of(SOURCE),
     servers=rows_of(np.uint64),
     identities=rows_of(np.uint64),
+    moments=rows_of(MOMENT),
 )
 def judge(
     rows: Any,
@@ -97,13 +101,14 @@ def judge(
     sources: Any,
     servers: Any,
     identities: Any,
+    moments: Any,
 ) -> Int:
     """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
 
     `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
     which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
     BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64).
-    `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
+    `moments` (MOMENT, as many as rows) gets what each frame left behind. `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     world, seg = world_[0], seg_[0]
     begun: Int = first
@@ -115,6 +120,7 @@ def judge(
             begun, upto = i, min(i + len(identities), len(rows))
             look_up(rows, begun, upto, states, ends, sent, recent, identities)
         row = rows[i]
+        moments[i]["kind"] = SKIPPED
         time_ns = row["time_ns"]
         seg["frame"], seg["time_ns"], seg["flow"] = row["frame"], time_ns, row["flow"]
         seg["direction"], seg["events"] = row["direction"], 0
@@ -166,6 +172,7 @@ def judge(
                 if me["last_ns"]:
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
                 me["last_ns"], me["last_frame"] = time_ns, row["frame"]
+                keep_moment(moments[i], seg, me, you)
                 if seg["ip_id"] and not id_behind(seg, me):
                     me["ip_id"] = seg["ip_id"]
         row["events"] = seg["events"]

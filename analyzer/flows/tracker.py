@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,21 +22,27 @@ from analyzer.flows.state import (
     FLOW_STATE,
     NO_BOX,
     NO_WINDOW,
+    NOTE,
+    NOTES,
     PEER,
     PEERS,
     RST,
     SUCCEEDED,
     SYN,
     SYN_ACK,
+    TALK,
     TCP,
+    TIME_STATE,
 )
+from analyzer.flows.times import account_of, fill_times
 from analyzer.flows.trouble import troubles
 from analyzer.schema import Rows
-from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
+from analyzer.tables import FLOW_STATES, FLOWS, PACKETS, TIME_CAUSES
 
 MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
 FIRST_HISTOGRAMS = 1 << 12
+FIRST_TALKS = 1 << 4
 WORST_LEFT = 100
 PIECE = 1 << 14
 EARLIEST = np.iinfo(np.int64).min
@@ -54,6 +61,7 @@ class FlowTracker:
         self.max_flows = max_flows
         self.states = np.zeros(min(FIRST_CAPACITY, max_flows), FLOW_STATE)
         self.ends = np.zeros(2 * len(self.states), END_STATE)
+        self.times = np.zeros(len(self.states), TIME_STATE)  # where their time went, for whom an account is kept
         self.left: Counter[str] = Counter()
         self.rows_left: list[Rows] = []
         self._left_troubled = 0
@@ -74,6 +82,12 @@ class FlowTracker:
         self._table = self._new_table()
         self.histograms = np.zeros((FIRST_HISTOGRAMS, BINS), np.uint32)
         self.free_histograms = np.zeros(0, np.int32)
+        self.talks = np.zeros(FIRST_TALKS, TALK)
+        # How many were ever used, how many of these are free again, and which.
+        self.talks_used = np.zeros(2, np.int64)
+        self.free_talks = np.zeros(1, np.int32)
+        self.notes = np.zeros(NOTES, NOTE)
+        self._spent_left = np.zeros(len(TIME_CAUSES), np.int64)
         self.on_leave: Callable[[], Callable[[npt.NDArray[np.intp]], None] | None] | None = None  # a weak reference
 
     def __len__(self) -> int:
@@ -133,6 +147,10 @@ class FlowTracker:
             size *= 2
         self.histograms.resize((size, BINS), refcheck=False)
 
+    def make_talks(self) -> None:
+        """Have room for twice as many distributions of how connections talk."""
+        self.talks.resize(2 * len(self.talks), refcheck=False)
+
     def places(self) -> npt.NDArray[np.intp]:
         """Where the flows in use are kept, in order of their first frames."""
         numbers = self.states["flow"][: self._room[1]]
@@ -188,13 +206,29 @@ class FlowTracker:
 
     def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
         ends = self.ends.reshape(-1, 2)[places]
-        return flow_rows(self.states[places], ends, self.histograms, self.final_states(places), self.latest_ns)
+        states, times = self.states[places], self.times[places]
+        rows = flow_rows(states, ends, self.histograms, self.final_states(places), self.latest_ns)
+        fill_times(rows, states, ends, times, self.talks, self.latest_ns)
+        return rows
+
+    def spent(self) -> npt.NDArray[np.int64]:
+        """How much of the time of all TCP connections went to each cause (`tables.TIME_CAUSES`), those that left included."""
+        total = self._spent_left.copy()
+        for places in pieces(self.places()):
+            total += self._spent_at(places)
+        return total
+
+    def _spent_at(self, places: npt.NDArray[np.intp]) -> Any:
+        places = places[self.states["protocol"][places] == TCP]
+        ends = self.ends.reshape(-1, 2)[places]
+        return account_of(self.states[places], ends, self.times[places], self.latest_ns).sum(axis=0)
 
     def _grow(self) -> None:
         # In place: for large arrays the system moves pages instead of copying bytes, and there are never two of them.
         size = min(2 * len(self.states), self.max_flows)
         self.states.resize(size, refcheck=False)
         self.ends.resize(2 * size, refcheck=False)
+        self.times.resize(size, refcheck=False)
         self._rehash()
 
     def _evict(self) -> None:
@@ -216,6 +250,9 @@ class FlowTracker:
         self._remember_worst(leaving)
         if self._keep_left:
             self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]
+        for places in pieces(leaving):
+            self._spent_left += self._spent_at(places)
+        self._free_talks_of(leaving)
         histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
         self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
         states["flow"][leaving] = -1
@@ -240,6 +277,13 @@ class FlowTracker:
         both = np.concatenate([self._worst_trouble, trouble[order]])
         worst = np.argsort(-both, kind="stable")[:WORST_LEFT]
         self._worst_left, self._worst_trouble = rows[worst], both[worst]
+
+    def _free_talks_of(self, leaving: npt.NDArray[np.intp]) -> None:
+        details = self.times["details"][leaving]
+        waiting = self.free_talks[: self.talks_used[1]]
+        self.free_talks = np.concatenate([waiting, details[details > 0] - 1, np.zeros(1, np.int32)])
+        self.talks_used[1] = len(self.free_talks) - 1
+        self.times[leaving] = np.zeros(1, TIME_STATE)
 
     def _rehash(self) -> None:
         from analyzer.flows.flow_kernel import rehash

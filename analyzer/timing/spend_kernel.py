@@ -1,0 +1,101 @@
+"""Compiled: time is put down to its cause, with the frames that prove it; or waits until the next frames tell what it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import Int, inline, part
+from analyzer.flows.state import BOTH, FLIGHT, LIMITED, NOTES, OPENING, OVER, SPENT, UNSCALED
+from analyzer.timing.gap_kernel import (
+    ACK_DELAY_NS,
+    ALL,
+    ANY_FAST,
+    ANY_LOSS,
+    ANY_ZERO,
+    AT_ONCE,
+    AT_ONCE_NS,
+    DELAYED_ACK,
+    KEEP,
+    LONGEST_DELAY_NS,
+    RECEIVE_WINDOW,
+    ROUND_TRIP,
+    UNKNOWN,
+)
+
+MOST = (1 << 32) - 1
+
+
+@inline
+def spend(row: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
+    """So much time went to this cause, before the frame at hand."""
+    if cause < SPENT and ns > 0:
+        me["spent_ns"][cause] += ns
+        if ns >= AT_ONCE_NS:
+            note(row, me, notes, cause, ns)
+
+
+@part
+def note(row: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
+    """The frame ended a stretch that is worth remembering, if the connection has lost more than who has its place."""
+    place = notes[np.int64(row["place"]) & (NOTES - 1)]
+    total = np.int64(me["spent_ns"][cause])
+    if place["flow"] != row["flow"] + 1:
+        if total <= place["weight"]:
+            return
+        place["flow"], place["weight"], place["partial"] = row["flow"] + 1, 0, 0
+        for i in range(SPENT):
+            if np.int64(me["spent_ns"][i]) - (ns if i == cause else 0) >= AT_ONCE_NS:
+                place["partial"] = 1
+            place["count"][i] = place["first"][i] = place["most_ns"][i] = place["most"][i] = place["end"][i] = 0
+    place["weight"] = max(place["weight"], total)
+    if place["count"][cause] == 0:
+        place["first"][cause] = row["frame"]
+        place["end"][cause] = max(np.int64(me["talker"]) - 1, 0)
+    place["count"][cause] += 1
+    if ns > place["most_ns"][cause]:
+        place["most_ns"][cause], place["most"][cause] = ns, row["frame"]
+
+
+@inline
+def settle(row: Any, me: Any, notes: Any, how: Int, cause: Int) -> None:
+    """What is pending: its sender went on at once, so it had waited; or not (ALL); or the answer tells what was late (LATE)."""
+    trip, late = np.int64(me["pending_trip_ns"]), np.int64(me["pending_ns"])
+    if how == KEEP or not (trip or late):
+        return
+    spend(row, me, notes, cause if how == ALL else np.int64(me["waits"]), trip)
+    spend(row, me, notes, np.int64(DELAYED_ACK) if how == AT_ONCE else cause, late)
+    me["pending_trip_ns"] = me["pending_ns"] = 0
+
+
+@inline
+def suspend(row: Any, moment: Any, me: Any, notes: Any, gap: Int) -> None:
+    """All that the other end sent is acknowledged now: whether it waited for that shows in what it does next."""
+    other = 1 - np.int64(moment["end"])
+    bits = np.int64(me["bits"])
+    before = np.int64(moment["since_ns"]) - gap
+    trip = min(max(np.int64(moment["rtt_ns"][other]) - before, 0), gap)
+    late = gap - trip
+    few = np.int64(moment["advanced"]) <= 2 * np.int64(moment["segment"][other])
+    if late < ACK_DELAY_NS or late > LONGEST_DELAY_NS or not few or bits & LIMITED << other:
+        trip, late = gap, np.int64(0)
+    me["waits"] = ROUND_TRIP
+    if bits & LIMITED << other:
+        me["waits"] = RECEIVE_WINDOW
+    elif bits & UNSCALED << other:
+        me["waits"] = UNKNOWN
+    pending = np.int64(me["pending_trip_ns"]) + trip
+    if pending > MOST:
+        spend(row, me, notes, np.int64(me["waits"]), pending - MOST)
+        pending = np.int64(MOST)
+    me["pending_trip_ns"] = pending
+    me["pending_ns"] += late
+
+
+@inline
+def all_acknowledged(moment: Any, me: Any) -> Any:
+    """Does the frame acknowledge the last that the other end had in flight, while nothing hindered that end?"""
+    bits, after, flying = np.int64(me["bits"]), np.int64(moment["bits"]), FLIGHT << (1 - np.int64(moment["end"]))
+    hindered = bits & (ANY_ZERO | ANY_FAST | ANY_LOSS) or np.int64(me["flags"]) & (OPENING | OVER) or not after & BOTH
+    return bits & flying and moment["advanced"] > 0 and not after & flying and not hindered
