@@ -25,7 +25,7 @@ from analyzer.passes import increment_rows, judged_rows, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, TABLES
+from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, TABLES, TIME_CAUSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -225,6 +225,42 @@ class Analysis:
     def troubled(self) -> int:
         """How many connections had trouble."""
         return self.flow_tracker.troubled(0)[1]
+
+    @cached_property
+    def time_spent(self) -> dict[str, int]:
+        """How much of the time of all TCP connections went to each cause, in ns: the columns `time_..._ns` of `flows` together."""
+        return dict(zip(TIME_CAUSES, map(int, self.flow_tracker.spent()), strict=True))
+
+    def slow_flows(self, count: int) -> tuple[Rows, int]:
+        """The rows of the connections that lost most time, and how many lost a part worth telling."""
+        return self.flow_tracker.slow(count)
+
+    def notes_of(self, flow: int) -> dict[str, dict[str, Any]]:
+        """By cause: how often a connection lost time to it (a millisecond or more), in all, and the frames that ended the first and the longest time.
+
+        `direction` is who waited, or was silent: 0 the client, 1 the server. Empty where others lost so much more that nothing is kept.
+        """
+        note = self.flow_tracker.notes_of(flow)
+        client = self.flow_tracker.states["client"][self.flow_tracker.states["flow"] == flow]
+        if note is None or not len(client):
+            return {}
+        found: dict[str, dict[str, Any]] = {}
+        for number, cause in enumerate(TIME_CAUSES[:-1]):
+            place = (
+                number
+                if cause not in ("client_think", "server_think")
+                else 1 + (int(client[0]) ^ (cause == "server_think"))
+            )
+            if note["count"][place]:
+                found[cause] = {
+                    "count": int(note["count"][place]),
+                    "ns": int(note["ns"][place]),
+                    "direction": int(note["end"][place]) ^ int(client[0]),
+                    "first_frame": int(note["first"][place]),
+                    "longest_ns": int(note["most_ns"][place]),
+                    "longest_frame": int(note["most"][place]),
+                }
+        return found
 
     @property
     def account(self) -> Account:

@@ -221,6 +221,8 @@ CAUSES_OF_TIME = {
     "unknown": "What this capture cannot tell: one direction is missing, the window scale is not known and may have limited, a round-trip time is not known; and all of UDP.",
 }  # fmt: skip
 TIME_CAUSES = tuple(CAUSES_OF_TIME)
+# What a connection need not have waited for.
+LOST_TIME = ("receive_window", "zero_window", "delayed_ack", "loss_fast", "loss_timeout", "sender_stall")
 
 
 FLOWS = Table(

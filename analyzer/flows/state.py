@@ -303,6 +303,7 @@ NOTE = np.dtype(
         ("weight", "i8"),
         ("partial", "u1"),  # it lost more before it got the place
         ("count", "i8", (SPENT,)),  # of stretches that were long enough to be noted, of each cause
+        ("ns", "i8", (SPENT,)),  # how long they were together
         ("first", "i8", (SPENT,)),  # frame that ended the first one
         ("most_ns", "i8", (SPENT,)),  # the longest
         ("most", "i8", (SPENT,)),  # frame that ended it

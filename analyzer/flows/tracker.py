@@ -37,12 +37,13 @@ from analyzer.flows.state import (
 from analyzer.flows.times import account_of, fill_times
 from analyzer.flows.trouble import troubles
 from analyzer.schema import Rows
-from analyzer.tables import FLOW_STATES, FLOWS, PACKETS, TIME_CAUSES
+from analyzer.tables import FLOW_STATES, FLOWS, LOST_TIME, PACKETS, TIME_CAUSES
 
 MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
 FIRST_HISTOGRAMS = 1 << 12
 FIRST_TALKS = 1 << 4
+LEAST_LOST_NS = 100_000_000  # of a connection, and a tenth of its time, are worth telling
 WORST_LEFT = 100
 PIECE = 1 << 14
 EARLIEST = np.iinfo(np.int64).min
@@ -210,6 +211,28 @@ class FlowTracker:
         rows = flow_rows(states, ends, self.histograms, self.final_states(places), self.latest_ns)
         fill_times(rows, states, ends, times, self.talks, self.latest_ns)
         return rows
+
+    def slow(self, count: int) -> tuple[Rows, int]:
+        """The `flows` rows of the TCP connections that lost most time, most first, and how many lost a part worth telling.
+
+        Time that servers think counts, too. Of those that left nothing is known.
+        """
+        where, lost = [], []
+        for places in pieces(self.places()):
+            places = places[self.states["protocol"][places] == TCP]
+            ends = self.ends.reshape(-1, 2)[places]
+            spent = account_of(self.states[places], ends, self.times[places], self.latest_ns)
+            part = spent[:, [TIME_CAUSES.index(cause) for cause in (*LOST_TIME, "server_think")]].sum(axis=1)
+            told = (part >= LEAST_LOST_NS) & (part * 10 >= spent.sum(axis=1))
+            where.append(places[told])
+            lost.append(part[told])
+        places, parts = np.concatenate([np.zeros(0, np.intp), *where]), np.concatenate([np.zeros(0, np.int64), *lost])
+        return self._rows_at(places[np.argsort(-parts, kind="stable")[:count]]), len(places)
+
+    def notes_of(self, flow: int) -> Rows | None:
+        """What is remembered of where the time of a flow went (NOTE), if it is not too much lost time of others."""
+        found = np.flatnonzero(self.notes["flow"] == 1 + flow)
+        return self.notes[found[0]] if len(found) and not self.notes["partial"][found[0]] else None
 
     def spent(self) -> npt.NDArray[np.int64]:
         """How much of the time of all TCP connections went to each cause (`tables.TIME_CAUSES`), those that left included."""

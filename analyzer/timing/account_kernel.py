@@ -53,9 +53,7 @@ LINES = (TIME_STATE.itemsize + CACHE_LINE - 1) // CACHE_LINE
     free=rows_of(np.int32),
     notes=rows_of(NOTE),
 )
-def account(
-    rows: Any, first: Int, moments: Any, times: Any, talks: Any, used: Any, free: Any, notes: Any
-) -> Int:
+def account(rows: Any, first: Int, moments: Any, times: Any, talks: Any, used: Any, free: Any, notes: Any) -> Int:
     """Account for the time before each row from `first` on. Returns the row where it stopped: the end, or where `talks` may be full.
 
     `moments` (MOMENT) belong to the rows, `times` (TIME_STATE) to the places of flows, `notes` (NOTE, NOTES) are found by these. Of
@@ -73,7 +71,7 @@ def account(
             continue
         row = rows[i]
         me = times[np.int64(row["place"])]
-        gap = np.int64(0)
+        gap: Int = np.int64(0)
         if np.int64(me["flags"]) & BEGUN:
             if tells_nothing(moment, me):
                 continue

@@ -69,7 +69,9 @@ ANY_FLIGHT, ANY_ZERO, ANY_FAST, ANY_LOSS = 3 * FLIGHT, 3 * ZERO, 3 * IN_FAST, 3 
 @inline
 def silent(me: Any) -> Any:
     """Is nothing under way, and nothing to be repaired?"""
-    return not np.int64(me["bits"]) & (ANY_FLIGHT | ANY_ZERO) and not np.int64(me["flags"]) & (OPENING | OVER | FINISHED)
+    return not np.int64(me["bits"]) & (ANY_FLIGHT | ANY_ZERO) and not np.int64(me["flags"]) & (
+        OPENING | OVER | FINISHED
+    )
 
 
 @inline
@@ -174,7 +176,7 @@ def before_end(me: Any, end: Int, client: Int, gap: Int) -> Int:
 def going_on(moment: Any, me: Any, gap: Int, end: Int) -> tuple[Int, Int, Int, Int]:
     """The end that talked last goes on: at once, when ACKs have reached it, or after a pause of its own."""
     zero = np.int64(0)
-    near = np.int64(moment["rtt_ns"][1 - end])  # from here to it and back
+    near: Int = np.int64(moment["rtt_ns"][1 - end])  # from here to it and back
     bits = np.int64(me["bits"])
     if gap < AT_ONCE_NS:
         return zero, zero, np.int64(TRANSFER), np.int64(AT_ONCE)

@@ -48,12 +48,14 @@ def note(row: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
         for i in range(SPENT):
             if np.int64(me["spent_ns"][i]) - (ns if i == cause else 0) >= AT_ONCE_NS:
                 place["partial"] = 1
-            place["count"][i] = place["first"][i] = place["most_ns"][i] = place["most"][i] = place["end"][i] = 0
+            place["count"][i] = place["ns"][i] = place["first"][i] = 0
+            place["most_ns"][i] = place["most"][i] = place["end"][i] = 0
     place["weight"] = max(place["weight"], total)
     if place["count"][cause] == 0:
         place["first"][cause] = row["frame"]
         place["end"][cause] = max(np.int64(me["talker"]) - 1, 0)
     place["count"][cause] += 1
+    place["ns"][cause] += ns
     if ns > place["most_ns"][cause]:
         place["most_ns"][cause], place["most"][cause] = ns, row["frame"]
 

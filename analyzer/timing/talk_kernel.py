@@ -68,7 +68,7 @@ def talking(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
         me["turn_bytes"] = min(np.int64(me["turn_bytes"]) + length, MOST)
         me["left"] = max(np.int64(me["left"]) - length, 0)
         if not np.int64(moment["bits"]) & SHORT:
-            pace = np.int64(me["pace_ns"])
+            pace: Int = np.int64(me["pace_ns"])
             me["pace_ns"] = pace + ((min(gap, PACES * pace + AT_ONCE_NS) - pace) >> 3) if pace else min(gap, MOST)
         unit = SEGMENTS << 3 * end
         if np.int64(me["flags"]) // unit & MANY < MANY:
@@ -128,7 +128,8 @@ def begin_details(me: Any, talks: Any, used: Any, free: Any) -> None:
 @part
 def answering(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any) -> None:
     """The other end begins: its answer to what was said before."""
-    end, since = np.int64(moment["end"]), max(np.int64(moment["since_ns"]), 0)
+    end = np.int64(moment["end"])
+    since: Int = max(np.int64(moment["since_ns"]), 0)
     other = 1 - end
     flags = np.int64(me["flags"])
     if flags & 3 * TURNED and not me["details"]:
