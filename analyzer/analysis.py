@@ -25,7 +25,8 @@ from analyzer.passes import increment_rows, judged_rows, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, TABLES, TIME_CAUSES
+from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, SERIES, TABLES, TIME_CAUSES
+from analyzer.timing.series import interval_ns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +82,16 @@ class Analysis:
     def events(self) -> pd.DataFrame:
         """One row per event; the columns are those of `tables.EVENTS`. Reads the capture again."""
         return EVENTS.frame(self._again("events"))
+
+    def series(self, flow: int | None = None, every: str = "1s") -> pd.DataFrame:
+        """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""
+        self._refuse_pipe("series")
+        parts = table_rows(
+            self.paths, "series", max_flows=self.flow_tracker.max_flows, every_ns=interval_ns(every), flow=flow
+        )
+        wanted = -1 if flow is None else flow
+        rows = [part[part["flow"] == wanted] for part in parts]
+        return SERIES.frame(np.concatenate(rows) if rows else np.zeros(0, SERIES.dtype))
 
     @cached_property
     def checksums(self) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from analyzer.report.console import console_text
 from analyzer.summary import Summary
 from analyzer.tables import COUNTERS, INCREMENTS, TABLES
 from analyzer.timing import TimeAccount
+from analyzer.timing.series import interval_ns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,10 +123,12 @@ def table_frames(
     hosts: Sequence[str] = (),
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
+    every: str = "1s",
+    flow: int | None = None,
 ) -> Iterator[pd.DataFrame]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
 
-    Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
+    `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
     if table in (COUNTERS.name, INCREMENTS.name):
         analysis = analyze(paths, snapshots=snapshots, hosts=hosts, progress=progress)
@@ -134,7 +137,8 @@ def table_frames(
         analysis.need_host(table)
         frames = iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
     else:
-        parts = table_rows(paths, table, progress=progress, damages=damages)
+        every_ns = interval_ns(every)
+        parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=flow)
         frames = map(TABLES[table].frame, parts)
     empty = True
     for frame in frames:

@@ -264,6 +264,29 @@ FLOWS = Table(
     ),
 )  # fmt: skip
 
+SERIES = Table(
+    "series",
+    "One row per TCP connection and interval of the clock (`--every`, 1 s without it), from that of its first frame to that of its last, in the order in which they became certain; flow -1 is all of them together.",
+    (
+        Column("flow", "i8", "Its number in the table `flows`; -1 for all TCP connections together."),
+        Column("start_ns", "i8", "Begin of the interval, a multiple of its length since the epoch.", unit="ns"),
+        Column("end_ns", "i8", "Its end.", unit="ns"),
+        *(
+            column
+            for side in ("client", "server")
+            for column in (
+                Column(f"{side}_throughput_bps", "i8", f"Bits of the {side}'s frames a second.", unit="bit/s"),
+                Column(f"{side}_goodput_bps", "i8", "The same of its payload, without what was sent again.", unit="bit/s"),
+                Column(f"{side}_retransmissions", "i8", f"Segments that the {side} sent again."),
+                Column(f"{side}_in_flight_max", "i8", f"Most payload of the {side} that was not acknowledged at a time; -1 where no frame told, and for flow -1.", unit="bytes"),
+                Column(f"{side}_window", "i8", f"Window that the {side} offered last, scaled; -1 likewise.", unit="bytes"),
+                Column(f"{side}_rtt_ns", "i8", f"Round-trip time of the {side}'s data, smoothed (RFC 6298), by the last frame; -1 likewise, and without a sample.", unit="ns"),
+            )
+        ),
+        *(Column(f"time_{cause}_ns", "i8", text, unit="ns") for cause, text in CAUSES_OF_TIME.items()),
+    ),
+)  # fmt: skip
+
 EVENTS = Table(
     "events",
     "One row per verdict on a frame, in the order in which it became certain. What each event means: `tcpcap schema events`.",
@@ -349,4 +372,6 @@ INCREMENTS = Table(
     ),
 )  # fmt: skip
 
-TABLES: dict[str, Table] = {table.name: table for table in (PACKETS, FLOWS, EVENTS, CHECKSUMS, COUNTERS, INCREMENTS)}
+TABLES: dict[str, Table] = {
+    table.name: table for table in (PACKETS, FLOWS, EVENTS, SERIES, CHECKSUMS, COUNTERS, INCREMENTS)
+}

@@ -110,7 +110,9 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.option("--table", required=True, help="Which table: packets, flows, events, checksums, counters or increments.")
+@click.option(
+    "--table", required=True, help="Which table: packets, flows, events, series, checksums, counters or increments."
+)
 @click.option(
     "-o",
     "--output",
@@ -124,6 +126,8 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     type=click.Choice(["csv", "jsonl", "parquet"]),
     help="Format, where the file name does not tell it.",
 )
+@click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
+@click.option("--flow", type=click.IntRange(min=0), help="Of series, only those of this flow.")
 @hosts_option
 @snapshots_option
 def export(
@@ -131,6 +135,8 @@ def export(
     table: str,
     output: str,
     kind: str | None,
+    every: str,
+    flow: int | None,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
 ) -> None:
@@ -147,7 +153,16 @@ def export(
     name, kind = table_named(table, "--table"), format_of(output, kind)
     damages: list[Damage] = []
     with progress_shown() as update:
-        frames = table_frames(list(trace), name, snapshots=snapshots, hosts=hosts, progress=update, damages=damages)
+        frames = table_frames(
+            list(trace),
+            name,
+            snapshots=snapshots,
+            hosts=hosts,
+            progress=update,
+            damages=damages,
+            every=every,
+            flow=flow,
+        )
         write(frames, output, kind, inputs(*trace, *snapshots))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)

@@ -294,6 +294,10 @@ TALK = np.dtype(
     align=True,
 )
 
+# A stretch of time that went to one cause, in SPENT's numbers or SPENT for what is not known.
+STRETCH = np.dtype([("flow", "i8"), ("place", "i8"), ("from_ns", "i8"), ("ns", "i8"), ("cause", "i8")])
+STRETCHES_OF_A_FRAME = 6
+
 # The frames that prove where time went, of those connections that lost most of it: each has a place by that of its state, and
 # who loses more takes it over.
 NOTES = 1 << 14

@@ -84,8 +84,8 @@ class FlowTracker:
         self.histograms = np.zeros((FIRST_HISTOGRAMS, BINS), np.uint32)
         self.free_histograms = np.zeros(0, np.int32)
         self.talks = np.zeros(FIRST_TALKS, TALK)
-        # How many were ever used, how many of these are free again, and which.
-        self.talks_used = np.zeros(2, np.int64)
+        # How many were ever used, and how many of these are free again; and of stretches of time, how many wait to be taken.
+        self.talks_used = np.zeros(3, np.int64)
         self.free_talks = np.zeros(1, np.int32)
         self.notes = np.zeros(NOTES, NOTE)
         self._spent_left = np.zeros(len(TIME_CAUSES), np.int64)

@@ -30,6 +30,8 @@ from analyzer.flows.state import (
     OVER,
     SHORT,
     SKIPPED,
+    STRETCH,
+    STRETCHES_OF_A_FRAME,
     TALK,
     TIME_STATE,
     UNNUMBERED,
@@ -52,16 +54,30 @@ LINES = (TIME_STATE.itemsize + CACHE_LINE - 1) // CACHE_LINE
     used=rows_of(np.int64),
     free=rows_of(np.int32),
     notes=rows_of(NOTE),
+    out=rows_of(STRETCH),
 )
-def account(rows: Any, first: Int, moments: Any, times: Any, talks: Any, used: Any, free: Any, notes: Any) -> Int:
-    """Account for the time before each row from `first` on. Returns the row where it stopped: the end, or where `talks` may be full.
+def account(
+    rows: Any,
+    first: Int,
+    moments: Any,
+    times: Any,
+    talks: Any,
+    used: Any,
+    free: Any,
+    notes: Any,
+    out: Any,
+) -> Int:
+    """Account for the time before each row from `first` on. Returns the row where it stopped: the end, or where `talks` or `out` may be full.
 
     `moments` (MOMENT) belong to the rows, `times` (TIME_STATE) to the places of flows, `notes` (NOTE, NOTES) are found by these. Of
-    `talks` (TALK) used[0] (int64) were ever in use, of which the last used[1] in `free` (int32) are free again.
+    `talks` (TALK) used[0] (int64) were ever in use, of which the last used[1] in `free` (int32) are free again. `out` (STRETCH) gets what time went to, used[2]
+    of it so far, unless it is empty.
     """
     upto: Int = first
     for i in range(first, len(rows)):
         if used[0] >= len(talks) and used[1] == 0:
+            return i
+        if len(out) and used[2] + STRETCHES_OF_A_FRAME > len(out):
             return i
         if i == upto:
             upto = min(i + AT_A_TIME, len(rows))
@@ -77,7 +93,7 @@ def account(rows: Any, first: Int, moments: Any, times: Any, talks: Any, used: A
                 continue
             if row["time_ns"] > me["upto_ns"]:
                 gap = max(np.int64(row["time_ns"]) - np.int64(me["upto_ns"]), 0)  # a difference beyond int64 is none
-            pass_time(row, moment, me, notes, gap)
+            pass_time(row, moment, me, notes, out, used, gap)
         else:
             me["flags"] = BEGUN | (OPENING if moment["kind"] == OF_SYN else 0)
             me["upto_ns"] = row["time_ns"]
@@ -106,15 +122,16 @@ def tells_nothing(moment: Any, me: Any) -> Any:
 
 
 @inline
-def pass_time(row: Any, moment: Any, me: Any, notes: Any, gap: Int) -> None:
+def pass_time(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, gap: Int) -> None:
     """The time since the latest frame, and what was pending."""
     if moment["kind"] == OF_ACK and all_acknowledged(moment, me):
-        suspend(row, moment, me, notes, gap)
+        suspend(row, moment, me, notes, out, used, gap)
         return
     first, trip, rest, how = explain(row, moment, me, gap)
-    settle(row, me, notes, how, rest)
-    spend(row, me, notes, first, trip)
-    spend(row, me, notes, rest, gap - trip)
+    settle(row, me, notes, out, used, how, rest)
+    upto_ns = np.int64(me["upto_ns"])
+    spend(row, me, notes, out, used, first, upto_ns, trip)
+    spend(row, me, notes, out, used, rest, upto_ns + trip, gap - trip)
 
 
 @inline

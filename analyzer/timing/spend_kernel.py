@@ -28,8 +28,13 @@ MOST = (1 << 32) - 1
 
 
 @inline
-def spend(row: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
-    """So much time went to this cause, before the frame at hand."""
+def spend(row: Any, me: Any, notes: Any, out: Any, used: Any, cause: Int, from_ns: Int, ns: Int) -> None:
+    """So much time went to this cause, before the frame at hand; `out` has room for it, or is empty."""
+    if ns > 0 and len(out):
+        stretch = out[used[2]]
+        used[2] += 1
+        stretch["flow"], stretch["place"] = row["flow"], row["place"]
+        stretch["from_ns"], stretch["ns"], stretch["cause"] = from_ns, ns, cause
     if cause < SPENT and ns > 0:
         me["spent_ns"][cause] += ns
         if ns >= AT_ONCE_NS:
@@ -61,18 +66,19 @@ def note(row: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
 
 
 @inline
-def settle(row: Any, me: Any, notes: Any, how: Int, cause: Int) -> None:
+def settle(row: Any, me: Any, notes: Any, out: Any, used: Any, how: Int, cause: Int) -> None:
     """What is pending: its sender went on at once, so it had waited; or not (ALL); or the answer tells what was late (LATE)."""
     trip, late = np.int64(me["pending_trip_ns"]), np.int64(me["pending_ns"])
     if how == KEEP or not (trip or late):
         return
-    spend(row, me, notes, cause if how == ALL else np.int64(me["waits"]), trip)
-    spend(row, me, notes, np.int64(DELAYED_ACK) if how == AT_ONCE else cause, late)
+    upto_ns = np.int64(me["upto_ns"])
+    spend(row, me, notes, out, used, cause if how == ALL else np.int64(me["waits"]), upto_ns - late - trip, trip)
+    spend(row, me, notes, out, used, np.int64(DELAYED_ACK) if how == AT_ONCE else cause, upto_ns - late, late)
     me["pending_trip_ns"] = me["pending_ns"] = 0
 
 
 @inline
-def suspend(row: Any, moment: Any, me: Any, notes: Any, gap: Int) -> None:
+def suspend(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, gap: Int) -> None:
     """All that the other end sent is acknowledged now: whether it waited for that shows in what it does next."""
     other = 1 - np.int64(moment["end"])
     bits = np.int64(me["bits"])
@@ -89,7 +95,7 @@ def suspend(row: Any, moment: Any, me: Any, notes: Any, gap: Int) -> None:
         me["waits"] = UNKNOWN
     pending = np.int64(me["pending_trip_ns"]) + trip
     if pending > MOST:
-        spend(row, me, notes, np.int64(me["waits"]), pending - MOST)
+        spend(row, me, notes, out, used, np.int64(me["waits"]), np.int64(me["upto_ns"]), pending - MOST)
         pending = np.int64(MOST)
     me["pending_trip_ns"] = pending
     me["pending_ns"] += late
