@@ -44,6 +44,7 @@ TIMESTAMPS = PACKETS.bit("options", "timestamps")
 MOST = (1 << 32) - 1
 ORDINARY = 1460  # payload of a segment on Ethernet
 JUMBO = 9000  # what is larger was captured before it was cut, or after it was merged
+PSH = 8
 STAMPS = 12  # bytes of each segment
 TINY = 500  # nobody's full segment
 FEW_IDS = 8  # so many packets may have been lost at once where no other explains the step
@@ -72,7 +73,7 @@ def keep_moment(moment: Any, seg: Any, me: Any, you: Any) -> None:
     bits = standing(me, you, mine, end) | standing(you, me, yours, 1 - end)
     if me["heard"] and you["heard"]:
         bits |= BOTH
-    if is_short(np.int64(seg["length"]), np.int64(me["largest"]), mine):
+    if is_short(np.int64(seg["length"]), np.int64(me["largest"]), mine, flags & PSH != 0):
         bits |= SHORT
     if events & (UPDATE | ZERO_END):
         bits |= OPENED
@@ -121,11 +122,14 @@ def in_use(me: Any, you: Any) -> Int:
 
 
 @inline
-def is_short(length: Int, largest: Int, full: Int) -> Any:
-    """Had its sender no more than this? A super-segment is short by what is left when it is cut."""
+def is_short(length: Int, largest: Int, full: Int, pushed: Any) -> Any:
+    """Had its sender no more than this? A super-segment is short by what is left when it is cut.
+
+    Where the path carries less than the MSS, full segments are smaller than that, and as large as any; then PSH tells.
+    """
     if length > full:
         return length % full != 0
-    return length < min(largest, full) or length < TINY
+    return length < (full if pushed else min(largest, full)) or length < TINY
 
 
 @inline

@@ -258,11 +258,12 @@ TIME_STATE = np.dtype(
         ("talker", "u1"),  # 1 + the end that sent data last, or 0
         ("waits", "u1"),  # cause of `pending_trip_ns`, if its sender goes on at once
         ("spent_ns", "i8", (SPENT,)),
-        ("pending_ns", "i8"),  # spent on what only the next frames tell: an ACK later than the way takes
+        ("pending_ns", "u4"),  # spent on what only the next frames tell: an ACK later than the way takes
         ("pending_trip_ns", "u4"),  # and before that, on the way
         ("pace_ns", "u4"),  # between full segments, smoothed
-        ("acked_ns", "i8"),  # when the talker's latest burst was first acknowledged, or 0
-        ("left", "u4"),  # of the window that was offered when that burst began
+        ("acked", "u4"),  # tick in which the talker's latest burst was first acknowledged, or 0
+        ("round", "u4"),  # tick in which the round trip at hand began
+        ("round_bytes", "u4", (2,)),  # that the talker sent in it, and in the one before
         ("turn_bytes", "u4"),  # of the talker's message so far
         ("second", "u4"),  # at hand, since the epoch
         ("second_bytes", "u4", (2,)),
@@ -274,6 +275,7 @@ TIME_STATE = np.dtype(
     ],
     align=True,
 )
+TICK = 16  # a tick is as many ns as two to this power, since the epoch, modulo 2**32
 BEGUN, OPENING, OVER, FINISHED = 1, 2, 4, 8  # FINISHED: some FIN was seen
 TURNED = 16  # there was an answer; shifted left by 1 for the high end
 KEPT = 64  # a keep-alive was sent since the last data

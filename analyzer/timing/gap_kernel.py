@@ -27,6 +27,7 @@ from analyzer.flows.state import (
     OPENING,
     OVER,
     SHORT,
+    TICK,
     TURNED,
     UNNUMBERED,
     UNSCALED,
@@ -62,6 +63,7 @@ ACK_DELAY_NS = 20_000_000  # an ACK so late was delayed on purpose; RFC 1122 sec
 LONGEST_DELAY_NS = 520_000_000
 REQUEST = 65536  # bytes: nobody need answer more, unless it has answered before
 
+WRAPPED = (1 << 32) - 1
 KEEP, AT_ONCE, ALL, LATE = range(4)  # what becomes of the time that is pending: see `settle`
 ANY_FLIGHT, ANY_ZERO, ANY_FAST, ANY_LOSS = 3 * FLIGHT, 3 * ZERO, 3 * IN_FAST, 3 * IN_LOSS
 
@@ -173,25 +175,40 @@ def before_end(me: Any, end: Int, client: Int, gap: Int) -> Int:
 
 
 @inline
+def ticks(time_ns: Int) -> Int:
+    """A time as a number of 32 bits, in 65.536 us."""
+    return time_ns >> TICK & WRAPPED
+
+
+@inline
+def window_full(moment: Any, me: Any, end: Int) -> Any:
+    """Did a far end send in a round trip about as much as it may? Here its segments are acknowledged when they come."""
+    window, segment = np.int64(moment["window"][1 - end]), np.int64(moment["segment"][end])
+    sent = max(np.int64(me["round_bytes"][0]), np.int64(me["round_bytes"][1]))
+    return sent >= min(window - segment, window - (window >> 3))
+
+
+@inline
 def going_on(moment: Any, me: Any, gap: Int, end: Int) -> tuple[Int, Int, Int, Int]:
     """The end that talked last goes on: at once, when ACKs have reached it, or after a pause of its own."""
     zero = np.int64(0)
-    near: Int = np.int64(moment["rtt_ns"][1 - end])  # from here to it and back
+    other = 1 - end
+    near: Int = np.int64(moment["rtt_ns"][other])  # from here to it and back
     bits = np.int64(me["bits"])
     if gap < AT_ONCE_NS:
         return zero, zero, np.int64(TRANSFER), np.int64(AT_ONCE)
     if bits & LIMITED << end:
         return zero, zero, np.int64(RECEIVE_WINDOW), np.int64(AT_ONCE)
-    if me["acked_ns"] and near:
-        elapsed = gap + np.int64(me["upto_ns"]) - np.int64(me["acked_ns"])
+    longest = near + (near >> 2) + JITTER_NS + min(near, JITTER_NS)
+    if near >= AT_ONCE_NS and gap <= longest and window_full(moment, me, end):
+        return zero, zero, np.int64(UNKNOWN if bits & UNSCALED << end else RECEIVE_WINDOW), np.int64(AT_ONCE)
+    if me["acked"] and near:
+        elapsed = ticks(gap + np.int64(me["upto_ns"])) - np.int64(me["acked"]) & WRAPPED
+        elapsed <<= TICK
         if elapsed < near - (near >> 2):
             return zero, zero, np.int64(TRANSFER), np.int64(AT_ONCE)
-        if elapsed <= near + (near >> 2) + JITTER_NS + min(near, JITTER_NS):
-            full = me["left"] == 0
-            cause = np.int64(ROUND_TRIP)
-            if full:
-                cause = np.int64(UNKNOWN) if bits & UNSCALED << end else np.int64(RECEIVE_WINDOW)
-            return zero, zero, cause, np.int64(AT_ONCE)
+        if elapsed <= longest:
+            return zero, zero, np.int64(ROUND_TRIP), np.int64(AT_ONCE)
     if lost_before(moment, me, gap, end):
         return zero, zero, np.int64(LOSS_TIMEOUT), np.int64(AT_ONCE)
     if not bits & SHORT and (gap < STALL_NS or gap <= PACES * np.int64(me["pace_ns"])):

@@ -97,7 +97,8 @@ class SeriesMaker:
         states, times = self._tracker.states, self._tracker.times
         place = self._cells["place"]
         here = states["flow"][place] == self._cells["flow"]
-        settled = times["upto_ns"][place] - times["pending_ns"][place] - times["pending_trip_ns"][place]
+        pending = times["pending_ns"][place].astype(np.int64) + times["pending_trip_ns"][place]
+        settled = times["upto_ns"][place] - pending
         limit = np.where(here, settled // self._every, np.iinfo(np.int64).max)
         done = self._cells["interval"] < limit
         if done.any():
@@ -122,7 +123,7 @@ class SeriesMaker:
         spent = times["spent_ns"].copy()
         swap = states["client"] == 1
         spent[swap, 1], spent[swap, 2] = spent[swap, 2], spent[swap, 1].copy()
-        pending = times["pending_ns"] + times["pending_trip_ns"].astype(np.int64)
+        pending = times["pending_ns"].astype(np.int64) + times["pending_trip_ns"]
         told = np.where(times["upto_ns"] > 0, times["upto_ns"] - states["start_ns"] - pending, 0)
         account[:, :SPENT] -= spent
         account[:, SPENT] -= told - spent.sum(axis=1)

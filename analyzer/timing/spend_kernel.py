@@ -98,7 +98,7 @@ def suspend(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, gap
         spend(row, me, notes, out, used, np.int64(me["waits"]), np.int64(me["upto_ns"]), pending - MOST)
         pending = np.int64(MOST)
     me["pending_trip_ns"] = pending
-    me["pending_ns"] += late
+    me["pending_ns"] = min(np.int64(me["pending_ns"]) + late, MOST)  # an ACK is late by half a second at most
 
 
 @inline

@@ -20,10 +20,11 @@ from analyzer.flows.state import (
     SHORT,
     SIZE,
     TALK_BINS,
+    TICK,
     TURNED,
     ZERO,
 )
-from analyzer.timing.gap_kernel import AT_ONCE_NS, PACES
+from analyzer.timing.gap_kernel import AT_ONCE_NS, PACES, STALL_NS, WRAPPED, ticks
 
 MOST = (1 << 32) - 1
 FULL_BIN = (1 << 16) - 1
@@ -60,16 +61,16 @@ def talking(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
         if me["talker"] != 1 + end:
             if me["talker"]:
                 answering(row, moment, me, talks, used, free)
-            me["talker"], me["turn_bytes"], me["acked_ns"], me["pace_ns"] = 1 + end, 0, 0, 0
-            me["left"] = room(moment, end)
+            me["talker"], me["turn_bytes"], me["acked"], me["pace_ns"] = 1 + end, 0, 0, 0
+            me["round_bytes"][0] = me["round_bytes"][1] = 0
         elif gap >= max(AT_ONCE_NS, np.int64(moment["rtt_ns"][1 - end]) >> 2):
-            me["acked_ns"], me["left"] = 0, room(moment, end)
+            me["acked"] = 0
+        in_rounds(row, moment, me, end, length)
         me["flags"] = np.int64(me["flags"]) & (0xFFFF ^ KEPT)
         me["turn_bytes"] = min(np.int64(me["turn_bytes"]) + length, MOST)
-        me["left"] = max(np.int64(me["left"]) - length, 0)
-        if not np.int64(moment["bits"]) & SHORT:
+        if gap < STALL_NS and not np.int64(moment["bits"]) & SHORT:
             pace: Int = np.int64(me["pace_ns"])
-            me["pace_ns"] = pace + ((min(gap, PACES * pace + AT_ONCE_NS) - pace) >> 3) if pace else min(gap, MOST)
+            me["pace_ns"] = pace + ((min(gap, PACES * pace + AT_ONCE_NS) - pace) >> 3) if pace else gap
         unit = SEGMENTS << 3 * end
         if np.int64(me["flags"]) // unit & MANY < MANY:
             me["flags"] = np.int64(me["flags"]) + unit
@@ -87,9 +88,14 @@ def talking(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
 
 
 @inline
-def room(moment: Any, end: Int) -> Int:
-    """What the window allows to be sent in one burst, less a segment: who comes so near does not wait for anything else."""
-    return max(np.int64(moment["window"][1 - end]) - np.int64(moment["segment"][end]), 0)
+def in_rounds(row: Any, moment: Any, me: Any, end: Int, length: Int) -> None:
+    """How much the talker sends in a round trip between here and it."""
+    now, near = ticks(np.int64(row["time_ns"])), np.int64(moment["rtt_ns"][1 - end]) >> TICK
+    elapsed = now - np.int64(me["round"]) & WRAPPED
+    if me["round_bytes"][0] == 0 or elapsed >= max(near, 1):
+        me["round_bytes"][1] = me["round_bytes"][0] if elapsed < 4 * near else 0
+        me["round_bytes"][0], me["round"] = 0, now
+    me["round_bytes"][0] = min(np.int64(me["round_bytes"][0]) + length, MOST)
 
 
 @inline
@@ -98,8 +104,8 @@ def acknowledged(row: Any, moment: Any, me: Any) -> None:
     end = np.int64(moment["end"])
     news = moment["advanced"] > 0 or np.int64(moment["bits"]) & OPENED
     reopened = np.int64(me["bits"]) & ~np.int64(moment["bits"]) & ZERO << end
-    if me["talker"] == 2 - end and (reopened or (news and me["acked_ns"] == 0)):
-        me["acked_ns"] = row["time_ns"]
+    if me["talker"] == 2 - end and (reopened or (news and me["acked"] == 0)):
+        me["acked"] = ticks(np.int64(row["time_ns"]))
 
 
 @part

@@ -17,6 +17,7 @@ STALL = 50 * MS  # behind full segments only a pause so long is the sender's
 TIMER = 180 * MS
 LEAST_DELAY, MOST_DELAY = 20 * MS, 520 * MS  # of an ACK, beyond what the way takes (RFC 1122 section 4.2.3.2)
 REQUEST = 65536
+TICK = 2**16  # ns
 FEW = 7  # segments
 
 
@@ -94,8 +95,9 @@ class Connection:
     late: int = 0  # pending: later than that
     waits: str = "handshake"
     pace: int = 0
-    acked: int = 0
-    left: int = 0
+    acked: int = 0  # ticks
+    round: int = 0  # ticks
+    rounds: tuple[int, int] = (0, 0)  # bytes in the round trip at hand, and in the one before
     unnumbered: set[int] = field(default_factory=set)
 
     def has_answered(self, end: int) -> bool:
@@ -250,13 +252,17 @@ class Connection:
             return "transfer", "at_once"
         if mine.limited:
             return "receive_window", "at_once"
+        longest = near + near // 4 + 2 * MS + min(near, 2 * MS)
+        window, segment = frame.ends[1 - frame.end].window, frame.ends[frame.end].segment
+        full = max(self.rounds) >= min(window - segment, window - window // 8)
+        if near >= AT_ONCE and gap <= longest and full:
+            return "unknown" if mine.unscaled else "receive_window", "at_once"
         if self.acked and near:
-            elapsed = gap + self.upto - self.acked  # since it was allowed to go on, here
+            elapsed = (ticks(frame.time) - self.acked) % 2**32 * TICK  # since it was allowed to go on, here
             if elapsed < near - near // 4:
                 return "transfer", "at_once"
-            if elapsed <= near + near // 4 + 2 * MS + min(near, 2 * MS):
-                full = "unknown" if mine.unscaled else "receive_window"
-                return full if self.left == 0 else "round_trip", "at_once"
+            if elapsed <= longest:
+                return "round_trip", "at_once"
         if self.lost_before(frame, gap):
             return "loss_timeout", "at_once"
         if not self.short and (gap < STALL or gap <= 8 * self.pace):
@@ -292,30 +298,36 @@ class Connection:
         reopened = self.before is not None and self.before.ends[frame.end].closed and not frame.ends[frame.end].closed
         news = reopened or ((frame.advanced or frame.opened) and not self.acked)
         if frame.kind != "syn" and self.talker == 1 - frame.end and news:
-            self.acked = frame.time
+            self.acked = ticks(frame.time)
 
     def hear(self, frame: Frame, gap: int) -> None:
         """A new segment."""
         end = frame.end
-        room = max(frame.ends[1 - end].window - frame.ends[end].segment, 0)
         if self.talker != end:
             if self.talker is not None:
                 since = max(frame.since, 0)
                 if self.answers and self.answers[-1].end == self.talker:
                     self.answers[-1].last = frame.time - since
                 self.answers.append(Answer(end, frame.number, since, frame.time - since))
-            self.talker, self.message, self.acked, self.pace, self.left = end, 0, 0, 0, room
+            self.talker, self.message, self.acked, self.pace, self.rounds = end, 0, 0, 0, (0, 0)
         elif gap >= max(AT_ONCE, frame.ends[1 - end].rtt // 4):
-            self.acked, self.left = 0, room
+            self.acked = 0
+        now, near = ticks(frame.time), frame.ends[1 - end].rtt // TICK
+        elapsed = (now - self.round) % 2**32
+        if self.rounds[0] == 0 or elapsed >= max(near, 1):
+            self.rounds, self.round = (0, self.rounds[0] if elapsed < 4 * near else 0), now
+        self.rounds = (self.rounds[0] + frame.length, self.rounds[1])
         self.kept = False
         self.message += frame.length
         if self.answers:
             self.answers[-1].size += frame.length
-        self.left = max(self.left - frame.length, 0)
-        if not frame.short:
-            self.pace = (
-                self.pace + (min(gap, 8 * self.pace + AT_ONCE) - self.pace >> 3) if self.pace else min(gap, 2**32 - 1)
-            )
+        if not frame.short and gap < STALL:
+            self.pace = self.pace + (min(gap, 8 * self.pace + AT_ONCE) - self.pace >> 3) if self.pace else gap
+
+
+def ticks(time_ns: int) -> int:
+    """Of the time since the epoch, what 32 bits hold."""
+    return time_ns // TICK % 2**32
 
 
 def account(frames: list[Frame]) -> Connection:
