@@ -240,11 +240,16 @@ class Analysis:
     @cached_property
     def time_spent(self) -> dict[str, int]:
         """How much of the time of all TCP connections went to each cause, in ns: the columns `time_..._ns` of `flows` together."""
-        return dict(zip(TIME_CAUSES, map(int, self.flow_tracker.spent()), strict=True))
+        return dict(zip(TIME_CAUSES, map(int, self._accounts[0]), strict=True))
+
+    @cached_property
+    def _accounts(self) -> Any:
+        return self.flow_tracker.accounts()
 
     def slow_flows(self, count: int) -> tuple[Rows, int]:
         """The rows of the connections that lost most time, and how many lost a part worth telling."""
-        return self.flow_tracker.slow(count)
+        places = self._accounts[1]
+        return self.flow_tracker.rows_at(places[:count]), len(places)
 
     def notes_of(self, flow: int) -> dict[str, dict[str, Any]]:
         """By cause: how often a connection lost time to it (a millisecond or more), in all, and the frames that ended the first and the longest time.

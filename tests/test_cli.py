@@ -316,7 +316,7 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     assert (ran.status, ran.err) == (0, "")
     found = json.loads(ran.out)
     analysis = analyze(paths)
-    assert list(found) == ["capture", "flows", "events", "checksums", "counters", "warnings"]
+    assert list(found) == ["capture", "flows", "time", "events", "checksums", "counters", "warnings"]
     assert found["counters"] == analysis.counters_whole.astype(object).to_dict("records")
     assert bool(found["counters"]) == paths[0].is_dir()  # a bundle has snapshots, a file has none
     assert found["checksums"] == analysis.checksum_counts

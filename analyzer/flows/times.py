@@ -39,38 +39,45 @@ SOON_NS = 1_000_000_000  # an ACK that is not there after this was lost, or not 
 FIRST_BIN = {FIRST_BYTE: 15, LAST_BYTE: 15, SIZE: 6, IN_FLIGHT: 6}  # where the first one ends, as a power of two
 
 
-def account_of(states: Rows, ends: Rows, times: Rows, latest_ns: int) -> Counts:
-    """How much of the time of each flow went to each of TIME_CAUSES: up to its last frame, or the end of what is still owed."""
-    every = np.arange(len(states))
-    client = states["client"].astype(np.intp)
-    spent = np.zeros((len(states), len(TIME_CAUSES)), np.int64)
-    spent[:, :SPENT] = times["spent_ns"]
+def account_of(states: Rows, ends: Rows, times: Rows, places: npt.NDArray[np.intp], latest_ns: int) -> Counts:
+    """How much of the time of the flows at `places` went to each of TIME_CAUSES: up to the last frame, or the end of what is still owed.
+
+    `ends` has two a flow. Field by field: a copy of whole states would cost more than all the rest.
+    """
+    every = np.arange(len(places))
+    client = states["client"][places].astype(np.intp)
+    start_ns, end_ns = states["start_ns"][places], states["end_ns"][places]
+    spent = np.zeros((len(places), len(TIME_CAUSES)), np.int64)
+    spent[:, :SPENT] = times["spent_ns"][places]
     think = NUMBER["client_think"]
-    spent[:, think] = times["spent_ns"][every, think + client]
-    spent[:, think + 1] = times["spent_ns"][every, think + 1 - client]
-    begun = times["flags"] & BEGUN != 0
-    spent[every, np.where(begun, times["waits"], 0)] += times["pending_trip_ns"]
-    cause, owed = _at_the_end(states, ends, times, client)
-    owed_ns = _owed(states, owed, latest_ns)
-    rest = np.where(begun, states["end_ns"] - times["upto_ns"], 0) + owed_ns
+    swap = client == 1
+    spent[swap, think], spent[swap, think + 1] = spent[swap, think + 1], spent[swap, think].copy()
+    begun = times["flags"][places] & BEGUN != 0
+    spent[every, np.where(begun, times["waits"][places], 0)] += times["pending_trip_ns"][places]
+    cause, owed = _at_the_end(states, ends, times, places, client)
+    owed_ns = np.where(owed, np.maximum(latest_ns - end_ns, 0), 0)  # the latest time is not before that of any frame
+    rest = np.where(begun, end_ns - times["upto_ns"][places], 0) + owed_ns
     # What nobody acknowledges, and nobody sends again, is no round trip any more.
     cause = np.where((cause == NUMBER["round_trip"]) & (rest > SOON_NS), NUMBER["unknown"], cause)
-    spent[every, cause] += rest + times["pending_ns"]
-    known = spent[:, :SPENT].sum(axis=1)
-    spent[:, SPENT] = states["end_ns"] - states["start_ns"] + owed_ns - known
+    spent[every, cause] += rest + times["pending_ns"][places]
+    spent[:, SPENT] = end_ns - start_ns + owed_ns - spent[:, :SPENT].sum(axis=1)
     return spent
 
 
-def _at_the_end(states: Rows, ends: Rows, times: Rows, client: npt.NDArray[np.intp]) -> tuple[Any, Any]:
+def _at_the_end(
+    states: Rows, ends: Rows, times: Rows, places: npt.NDArray[np.intp], client: npt.NDArray[np.intp]
+) -> tuple[Any, Any]:
     """Where the time after the last frame goes, and whether it goes on, since something is owed."""
-    bits, flags = times["bits"].astype(np.int64), times["flags"].astype(np.int64)
+    bits, flags = times["bits"][places].astype(np.int64), times["flags"][places].astype(np.int64)
     flight = bits & 3 * FLIGHT != 0
-    asked = times["talker"] == 1 + client
     answered = flags >> (1 - client) & TURNED != 0
-    owes = asked & (answered | (times["turn_bytes"] <= REQUEST))
-    fin = ((ends["fin"] > 0) & (ends["una"] <= ends["fin"])).any(axis=1)
-    conditions = [
-        ((flags & BEGUN == 0) | (states["protocol"] != TCP), "unknown", False),
+    owes = (times["talker"][places] == 1 + client) & (answered | (times["turn_bytes"][places] <= REQUEST))
+    fin = np.zeros(len(places), bool)
+    for end in (0, 1):
+        at = ends["fin"][2 * places + end]
+        fin |= (at > 0) & (ends["una"][2 * places + end] <= at)
+    conditions: list[tuple[Any, str, Any]] = [
+        ((flags & BEGUN == 0) | (states["protocol"][places] != TCP), "unknown", False),
         (flags & OVER != 0, "closing", False),
         (flags & OPENING != 0, "handshake", True),
         (bits & BOTH == 0, "unknown", False),
@@ -84,20 +91,12 @@ def _at_the_end(states: Rows, ends: Rows, times: Rows, client: npt.NDArray[np.in
     ]
     chosen = [condition for condition, _, _ in conditions]
     cause = np.select(chosen, [NUMBER[word] for _, word, _ in conditions], NUMBER["idle"])
-    owed = np.select(chosen, [np.broadcast_to(owed, len(states)) for _, _, owed in conditions], False)
-    return cause, owed & (states["seen"] & SUCCEEDED == 0)
+    owed = np.select(chosen, [np.broadcast_to(owed, len(places)) for _, _, owed in conditions], False)
+    return cause, owed & (states["seen"][places] & SUCCEEDED == 0)
 
 
-def _owed(states: Rows, owed: Any, latest_ns: int) -> Counts:
-    """How long after the last frame the capture ends."""
-    after = np.maximum(latest_ns - states["end_ns"], 0)  # the latest time is not before that of any frame
-    result: Counts = np.where(owed, after, 0)
-    return result
-
-
-def fill_times(flows: Rows, states: Rows, ends: Rows, times: Rows, talks: Rows, latest_ns: int) -> None:
-    """Fill the columns of `flows` that tell of time, rates, requests and answers."""
-    spent = account_of(states, ends, times, latest_ns)
+def fill_times(flows: Rows, spent: Counts, states: Rows, ends: Rows, times: Rows, talks: Rows) -> None:
+    """Fill the columns of `flows` that tell of time (`spent`, from `account_of`), rates, requests and answers."""
     for cause, number in NUMBER.items():
         flows[f"time_{cause}_ns"] = spent[:, number]
     flows["duration_ns"] = spent.sum(axis=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +42,7 @@ MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
 FIRST_HISTOGRAMS = 1 << 12
 FIRST_TALKS = 1 << 4
+LOST = [TIME_CAUSES.index(cause) for cause in (*LOST_TIME, "server_think")]
 LEAST_LOST_NS = 100_000_000  # of a connection, and a tenth of its time, are worth telling
 WORST_LEFT = 100
 PIECE = 1 << 14
@@ -209,42 +209,34 @@ class FlowTracker:
         ends = self.ends.reshape(-1, 2)[places]
         states, times = self.states[places], self.times[places]
         rows = flow_rows(states, ends, self.histograms, self.final_states(places), self.latest_ns)
-        fill_times(rows, states, ends, times, self.talks, self.latest_ns)
+        spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
+        fill_times(rows, spent, states, ends, times, self.talks)
         return rows
 
-    def slow(self, count: int) -> tuple[Rows, int]:
-        """The `flows` rows of the TCP connections that lost most time, most first, and how many lost a part worth telling.
+    def accounts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+        """How much of the time of all TCP connections went to each cause (`tables.TIME_CAUSES`), those that left included; and the places of those that lost a part worth telling, most first.
 
-        Time that servers think counts, too. Of those that left nothing is known.
+        Time that servers think counts as lost here. Of those that left it is not told.
         """
-        where, lost = [], []
+        total, where, lost = self._spent_left.copy(), [np.zeros(0, np.intp)], [np.zeros(0, np.int64)]
         for places in pieces(self.places()):
             places = places[self.states["protocol"][places] == TCP]
-            ends = self.ends.reshape(-1, 2)[places]
-            spent = account_of(self.states[places], ends, self.times[places], self.latest_ns)
-            part = spent[:, [TIME_CAUSES.index(cause) for cause in (*LOST_TIME, "server_think")]].sum(axis=1)
+            spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
+            total += spent.sum(axis=0)
+            part = spent[:, LOST].sum(axis=1)
             told = (part >= LEAST_LOST_NS) & (part * 10 >= spent.sum(axis=1))
             where.append(places[told])
             lost.append(part[told])
-        places, parts = np.concatenate([np.zeros(0, np.intp), *where]), np.concatenate([np.zeros(0, np.int64), *lost])
-        return self._rows_at(places[np.argsort(-parts, kind="stable")[:count]]), len(places)
+        return total, np.concatenate(where)[np.argsort(-np.concatenate(lost), kind="stable")]
+
+    def rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
+        """The `flows` rows of the flows at these places."""
+        return self._rows_at(places)
 
     def notes_of(self, flow: int) -> Rows | None:
         """What is remembered of where the time of a flow went (NOTE), if it is not too much lost time of others."""
         found = np.flatnonzero(self.notes["flow"] == 1 + flow)
         return self.notes[found[0]] if len(found) and not self.notes["partial"][found[0]] else None
-
-    def spent(self) -> npt.NDArray[np.int64]:
-        """How much of the time of all TCP connections went to each cause (`tables.TIME_CAUSES`), those that left included."""
-        total = self._spent_left.copy()
-        for places in pieces(self.places()):
-            total += self._spent_at(places)
-        return total
-
-    def _spent_at(self, places: npt.NDArray[np.intp]) -> Any:
-        places = places[self.states["protocol"][places] == TCP]
-        ends = self.ends.reshape(-1, 2)[places]
-        return account_of(self.states[places], ends, self.times[places], self.latest_ns).sum(axis=0)
 
     def _grow(self) -> None:
         # In place: for large arrays the system moves pages instead of copying bytes, and there are never two of them.
@@ -273,8 +265,9 @@ class FlowTracker:
         self._remember_worst(leaving)
         if self._keep_left:
             self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]
-        for places in pieces(leaving):
-            self._spent_left += self._spent_at(places)
+        for places in pieces(leaving[states["protocol"][leaving] == TCP]):
+            spent = account_of(states, self.ends, self.times, places, self.latest_ns)
+            self._spent_left += spent.sum(axis=0)
         self._free_talks_of(leaving)
         histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
         self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])

@@ -119,7 +119,7 @@ class SeriesMaker:
         """What `flows` has beyond what frames told, as stretches."""
         tracker = self._tracker
         states, times = tracker.states[places], tracker.times[places]
-        account = account_of(states, tracker.ends.reshape(-1, 2)[places], times, tracker.latest_ns)
+        account = account_of(tracker.states, tracker.ends, tracker.times, places, tracker.latest_ns)
         spent = times["spent_ns"].copy()
         swap = states["client"] == 1
         spent[swap, 1], spent[swap, 2] = spent[swap, 2], spent[swap, 1].copy()
