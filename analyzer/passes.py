@@ -42,7 +42,7 @@ def table_rows(
     capture ends.
     """
     tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
-    judge, account = Judge(tracker, keep=table == "events"), TimeAccount(tracker)
+    judge, account = Judge(tracker, keep=table == "events", whole=table == "series"), TimeAccount(tracker)
     checker = Checker() if table in ("packets", "checksums") else None
     recorded, series = recorded_hosts(paths), SeriesMaker(tracker, every_ns, flow) if table == "series" else None
     with open_capture(paths, batch_frames=batch_frames) as capture:

@@ -92,7 +92,10 @@ def frame_of(row: Any, moment: Any) -> naive.Frame:
         int(moment["since_ns"]),
         int(moment["advanced"]),
         (ends[0], ends[1]),
-        *(bool(bits & bit) for bit in (s.BOTH, s.SHORT, s.OPENED, s.WITH_FIN, s.IS_AGAIN, s.NEXT_ID, s.LATER_ID)),
+        *(
+            bool(bits & bit)
+            for bit in (s.BOTH, s.SHORT, s.OPENED, s.WITH_FIN, s.IS_AGAIN, s.NEXT_ID, s.LATER_ID, s.FULL)
+        ),
     )
 
 

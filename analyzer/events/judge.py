@@ -25,13 +25,14 @@ class Judge:
     was sent is bounded, and the system gives it page by page.
     """
 
-    def __init__(self, tracker: FlowTracker, *, keep: bool = False) -> None:
+    def __init__(self, tracker: FlowTracker, *, keep: bool = False, whole: bool = False) -> None:
         from analyzer.events.clock_kernel import SOURCE, SOURCES
         from analyzer.events.copies_kernel import RECENT, RECENT_CAPACITY
         from analyzer.events.handshake_kernel import SERVERS
 
         self.counts = np.zeros(len(NAMES), np.int64)
         self._tracker = tracker
+        self._whole = whole  # all fields of `moments`, not just those that the account of time asks for
         self._keep = keep  # the events of flows that leave, until `finish` gives them
         self._late: list[Rows] = []
         # Weakly: tables as large as these must go when nobody uses them, not when cycles are looked for.
@@ -86,6 +87,7 @@ class Judge:
                 self._servers,
                 self._identities,
                 self._moments,
+                self._whole,
             )
             self.moments = self._moments[first:at]
             yield rows[first:at], self._taken()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
+from analyzer.accelerate import BOOL, INT, Int, group_of, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
 from analyzer.events.ack_kernel import acknowledging, repeating
 from analyzer.events.clock_kernel import (
@@ -83,6 +83,7 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     servers=rows_of(np.uint64),
     identities=rows_of(np.uint64),
     moments=rows_of(MOMENT),
+    whole=BOOL,
 )
 def judge(
     rows: Any,
@@ -102,13 +103,14 @@ def judge(
     servers: Any,
     identities: Any,
     moments: Any,
+    whole: Any,
 ) -> Int:
     """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
 
     `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
     which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
     BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64).
-    `moments` (MOMENT, as many as rows) gets what each frame left behind. `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
+    `moments` (MOMENT, as many as rows) gets what each frame left behind, if `whole` all of it. `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     world, seg = world_[0], seg_[0]
     begun: Int = first
@@ -167,12 +169,12 @@ def judge(
                     servers,
                 )
                 me["heard"] = 1
+                keep_moment(moments[i], seg, me, you, whole)
                 if not row["flags"] & RST:
                     me["ttl_low"], me["ttl_high"] = min(me["ttl_low"], row["ttl"]), max(me["ttl_high"], row["ttl"])
                 if me["last_ns"]:
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
                 me["last_ns"], me["last_frame"] = time_ns, row["frame"]
-                keep_moment(moments[i], seg, me, you)
                 if seg["ip_id"] and not id_behind(seg, me):
                     me["ip_id"] = seg["ip_id"]
         row["events"] = seg["events"]

@@ -9,9 +9,11 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN
 from analyzer.flows.state import (
+    AT_ONCE_NS,
     BOTH,
     FAST,
     FLIGHT,
+    FULL,
     IN_FAST,
     IN_LOSS,
     IS_AGAIN,
@@ -46,34 +48,36 @@ ORDINARY = 1460  # payload of a segment on Ethernet
 JUMBO = 9000  # what is larger was captured before it was cut, or after it was merged
 PSH = 8
 STAMPS = 12  # bytes of each segment
+LARGEST = 65536  # no segment is as large
 TINY = 500  # nobody's full segment
 FEW_IDS = 8  # so many packets may have been lost at once where no other explains the step
 
 
 @inline
-def keep_moment(moment: Any, seg: Any, me: Any, you: Any) -> None:
-    """What the segment at hand left behind, now that it has been judged."""
+def keep_moment(moment: Any, seg: Any, me: Any, you: Any, whole: Any) -> None:
+    """What the segment at hand left behind, now that it has been judged; of those that come at once all only if `whole`."""
     end, flags, events = np.int64(seg["end_of"]), seg["flags"], seg["events"]
-    moment["end"] = end
+    length = np.int64(seg["length"])
     if events & STRAY:
         moment["kind"] = SKIPPED
         return
     again = events & AGAIN != 0
+    kind = np.int64(OF_ACK)
     if flags & RST:
-        moment["kind"] = OF_RST
+        kind = np.int64(OF_RST)
     elif flags & SYN:
-        moment["kind"] = OF_SYN
+        kind = np.int64(OF_SYN)
     elif events & ALIVE:
-        moment["kind"] = OF_KEEP_ALIVE
-    elif seg["length"]:
-        moment["kind"] = OF_AGAIN if again or seg["late"] else OF_DATA
-    else:
-        moment["kind"] = OF_FIN if flags & FIN else OF_ACK
-    mine, yours = in_use(me, you), in_use(you, me)
-    bits = standing(me, you, mine, end) | standing(you, me, yours, 1 - end)
+        kind = np.int64(OF_KEEP_ALIVE)
+    elif length:
+        kind = np.int64(OF_AGAIN if again or seg["late"] else OF_DATA)
+    elif flags & FIN:
+        kind = np.int64(OF_FIN)
+    flying, waiting = flight_of(me), flight_of(you)
+    bits = standing(me, you, flying, end) | standing(you, me, waiting, 1 - end)
     if me["heard"] and you["heard"]:
         bits |= BOTH
-    if is_short(np.int64(seg["length"]), np.int64(me["largest"]), mine, flags & PSH != 0):
+    if length and is_short(length, np.int64(me["largest"]), in_use(me, you), flags & PSH != 0):
         bits |= SHORT
     if events & (UPDATE | ZERO_END):
         bits |= OPENED
@@ -87,14 +91,19 @@ def keep_moment(moment: Any, seg: Any, me: Any, you: Any) -> None:
             bits |= NEXT_ID
         elif 1 < step <= FEW_IDS:
             bits |= LATER_ID
-    moment["bits"] = bits
+    moment["kind"], moment["end"], moment["advanced"] = kind, end, min(seg["advanced"], MOST)
     moment["since_ns"] = max(seg["time_ns"] - you["data_ns"], 0) if you["data_ns"] else -1
-    moment["flight"][end], moment["flight"][1 - end] = flight_of(me), flight_of(you)
-    moment["window"][end], moment["window"][1 - end] = min(me["window"], MOST), min(you["window"], MOST)
+    moment["flight"][end], moment["flight"][1 - end] = flying, waiting
     moment["rtt_ns"][end], moment["rtt_ns"][1 - end] = least(me), least(you)
-    moment["srtt_ns"][end], moment["srtt_ns"][1 - end] = min(me["srtt_ns"], MOST), min(you["srtt_ns"], MOST)
-    moment["segment"][end], moment["segment"][1 - end] = mine, yours
-    moment["advanced"] = min(seg["advanced"], MOST)
+    # While something is in flight, no time has passed since the latest frame but that.
+    flows = (kind == OF_DATA and flying > length) or (kind == OF_ACK and (seg["advanced"] or flying or waiting))
+    if not flows or seg["time_ns"] - max(me["last_ns"], you["last_ns"]) >= AT_ONCE_NS:
+        bits |= FULL
+    moment["bits"] = bits
+    if whole or bits & FULL:
+        moment["window"][end], moment["window"][1 - end] = min(me["window"], MOST), min(you["window"], MOST)
+        moment["srtt_ns"][end], moment["srtt_ns"][1 - end] = min(me["srtt_ns"], MOST), min(you["srtt_ns"], MOST)
+        moment["segment"][end], moment["segment"][1 - end] = in_use(me, you), in_use(you, me)
 
 
 @inline
@@ -133,7 +142,7 @@ def is_short(length: Int, largest: Int, full: Int, pushed: Any) -> Any:
 
 
 @inline
-def standing(me: Any, you: Any, full: Int, end: Int) -> Int:
+def standing(me: Any, you: Any, flight: Int, end: Int) -> Int:
     """How this end's sending stands: FLIGHT, LIMITED, UNSCALED, IN_FAST and IN_LOSS; and whether the other end's window is closed.
 
     LIMITED also with nothing in flight: less than a segment need not be sent (RFC 1122 section 4.2.3.4).
@@ -141,8 +150,8 @@ def standing(me: Any, you: Any, full: Int, end: Int) -> Int:
     bits = np.int64(0)
     if you["zero_frame"]:
         bits |= ZERO << (1 - end)
-    flight = flight_of(me)
-    if you["windows"] and me["data_ns"] and you["last_edge"] - me["next"] < full:
+    room = you["last_edge"] - me["next"]
+    if room < LARGEST and you["windows"] and me["data_ns"] and room < in_use(me, you):
         if you["scale_known"]:
             bits |= LIMITED << end
         elif flight > 0:

@@ -226,26 +226,28 @@ BOARD = np.dtype(
     align=True,
 )
 
-# What a frame left behind, for the account of time: of both ends (low, high) as they stood when it had been judged.
+# What a frame left behind, for the account of time: of both ends (low, high) as they stood when it had been judged. What is only of
+# use where time has passed comes last; it holds where FULL is set.
 MOMENT = np.dtype(
     [
         ("since_ns", "i8"),  # since the other end last sent payload; -1 where it never did
         ("flight", "u4", (2,)),  # payload of this end that is not acknowledged
-        ("window", "u4", (2,)),  # that this end offers, scaled
         ("rtt_ns", "u4", (2,)),  # the least from here to the other end and back, by this end's data; 0 unknown
-        ("srtt_ns", "u4", (2,)),  # the same, smoothed
-        ("segment", "u4", (2,)),  # segment size in use
         ("advanced", "u4"),  # bytes of the other end that the frame newly acknowledges
         ("bits", "u4"),
         ("kind", "u1"),
         ("end", "u1"),  # that sent the frame
+        ("window", "u4", (2,)),  # that this end offers, scaled
+        ("srtt_ns", "u4", (2,)),  # as `rtt_ns`, smoothed
+        ("segment", "u4", (2,)),  # segment size in use
     ],
     align=True,
 )
 SKIPPED, OF_ACK, OF_DATA, OF_AGAIN, OF_SYN, OF_FIN, OF_RST, OF_KEEP_ALIVE = range(8)  # kinds
 # Bits; those of an end are shifted left by 1 for the high end.
 FLIGHT, LIMITED, UNSCALED, ZERO, IN_FAST, IN_LOSS = 1, 4, 16, 64, 256, 1024
-BOTH, SHORT, OPENED, WITH_FIN, IS_AGAIN, NEXT_ID, LATER_ID = 4096, 8192, 16384, 32768, 65536, 1 << 17, 1 << 18
+BOTH, SHORT, OPENED, WITH_FIN, IS_AGAIN, NEXT_ID, LATER_ID, FULL = (1 << bit for bit in range(12, 20))
+AT_ONCE_NS = 1_000_000  # an end that goes on so soon has waited for nothing else; shorter times are not looked into
 
 # Where the time of a connection went, and how it talked. The causes are those of `tables.TIME_CAUSES` but the last, with the
 # thinking of the low and the high end for that of client and server.

@@ -8,9 +8,11 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.flows.state import (
+    AT_ONCE_NS,
     BOTH,
     FINISHED,
     FLIGHT,
+    FULL,
     IN_FAST,
     IN_LOSS,
     IS_AGAIN,
@@ -52,7 +54,6 @@ from analyzer.tables import TIME_CAUSES
     UNKNOWN,
 ) = range(len(TIME_CAUSES))
 
-AT_ONCE_NS = 1_000_000  # an end that goes on so soon has waited for nothing else
 JITTER_NS = 2_000_000
 IDLE_NS = 10_000_000_000  # a client that is silent for so long does not think
 LONG_NS = 1_000_000_000  # who closes after so long has waited for the answer, or for more to say
@@ -77,14 +78,18 @@ def silent(me: Any) -> Any:
 
 
 @inline
-def waiting(moment: Any, bits: Int, end: Int, gap: Int) -> Int:
-    """Why this end, which has something in flight, does not send more."""
+def limited(bits: Int, end: Int, otherwise: Int) -> Int:
+    """RECEIVE_WINDOW where that keeps this end from sending, UNKNOWN where it perhaps does."""
     if bits & LIMITED << end:
         return np.int64(RECEIVE_WINDOW)
-    if bits & UNSCALED << end:
-        return np.int64(UNKNOWN)
+    return np.int64(UNKNOWN if bits & UNSCALED << end else otherwise)
+
+
+@inline
+def waiting(moment: Any, bits: Int, end: Int, gap: Int) -> Int:
+    """Why this end, which has something in flight, does not send more."""
     trip = max(np.int64(moment["srtt_ns"][end]), np.int64(moment["rtt_ns"][end]))
-    return np.int64(TRANSFER) if 4 * gap < trip else np.int64(ROUND_TRIP)
+    return limited(bits, end, TRANSFER if 4 * gap < trip else ROUND_TRIP)
 
 
 @inline
@@ -135,6 +140,12 @@ def explain(row: Any, moment: Any, me: Any, gap: Int) -> tuple[Int, Int, Int, In
         return zero, zero, np.int64(LOSS_FAST), np.int64(KEEP)
     if after & IS_AGAIN and gap >= AT_ONCE_NS:
         return zero, zero, np.int64(UNKNOWN), np.int64(ALL)
+    if gap < AT_ONCE_NS or not after & FULL:
+        if talks:
+            mine = me["talker"] == 1 + end
+            return zero, zero, np.int64(TRANSFER if mine else THINK + end), np.int64(AT_ONCE if mine else LATE)
+        if bits & ANY_FLIGHT:
+            return zero, zero, limited(bits, other if bits & FLIGHT << other else end, TRANSFER), np.int64(KEEP)
     if talks and me["talker"] == 1 + end:
         return going_on(moment, me, gap, end)
     if talks and bits & FLIGHT << other:  # it answers before its kernel has acknowledged
@@ -195,8 +206,6 @@ def going_on(moment: Any, me: Any, gap: Int, end: Int) -> tuple[Int, Int, Int, I
     other = 1 - end
     near: Int = np.int64(moment["rtt_ns"][other])  # from here to it and back
     bits = np.int64(me["bits"])
-    if gap < AT_ONCE_NS:
-        return zero, zero, np.int64(TRANSFER), np.int64(AT_ONCE)
     if bits & LIMITED << end:
         return zero, zero, np.int64(RECEIVE_WINDOW), np.int64(AT_ONCE)
     longest = near + (near >> 2) + JITTER_NS + min(near, JITTER_NS)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.flows.state import BOTH, FLIGHT, LIMITED, NOTES, OPENING, OVER, SPENT, UNSCALED
+from analyzer.flows.state import AT_ONCE_NS, BOTH, FLIGHT, FULL, LIMITED, NOTES, OPENING, OVER, SPENT
 from analyzer.timing.gap_kernel import (
     ACK_DELAY_NS,
     ALL,
@@ -15,13 +15,11 @@ from analyzer.timing.gap_kernel import (
     ANY_LOSS,
     ANY_ZERO,
     AT_ONCE,
-    AT_ONCE_NS,
     DELAYED_ACK,
     KEEP,
     LONGEST_DELAY_NS,
-    RECEIVE_WINDOW,
     ROUND_TRIP,
-    UNKNOWN,
+    limited,
 )
 
 MOST = (1 << 32) - 1
@@ -82,17 +80,16 @@ def suspend(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, gap
     """All that the other end sent is acknowledged now: whether it waited for that shows in what it does next."""
     other = 1 - np.int64(moment["end"])
     bits = np.int64(me["bits"])
+    me["waits"] = limited(bits, other, ROUND_TRIP)
+    if gap < AT_ONCE_NS or not np.int64(moment["bits"]) & FULL:
+        me["pending_trip_ns"] = min(np.int64(me["pending_trip_ns"]) + gap, MOST)
+        return
     before = np.int64(moment["since_ns"]) - gap
     trip = min(max(np.int64(moment["rtt_ns"][other]) - before, 0), gap)
     late = gap - trip
     few = np.int64(moment["advanced"]) <= 2 * np.int64(moment["segment"][other])
     if late < ACK_DELAY_NS or late > LONGEST_DELAY_NS or not few or bits & LIMITED << other:
         trip, late = gap, np.int64(0)
-    me["waits"] = ROUND_TRIP
-    if bits & LIMITED << other:
-        me["waits"] = RECEIVE_WINDOW
-    elif bits & UNSCALED << other:
-        me["waits"] = UNKNOWN
     pending = np.int64(me["pending_trip_ns"]) + trip
     if pending > MOST:
         spend(row, me, notes, out, used, np.int64(me["waits"]), np.int64(me["upto_ns"]), pending - MOST)

@@ -9,6 +9,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.flows.state import (
+    AT_ONCE_NS,
     FIRST_BYTE,
     IN_FLIGHT,
     KEPT,
@@ -24,11 +25,12 @@ from analyzer.flows.state import (
     TURNED,
     ZERO,
 )
-from analyzer.timing.gap_kernel import AT_ONCE_NS, PACES, STALL_NS, WRAPPED, ticks
+from analyzer.timing.gap_kernel import PACES, STALL_NS, WRAPPED, ticks
 
 MOST = (1 << 32) - 1
 FULL_BIN = (1 << 16) - 1
 SECOND_NS = 1_000_000_000
+FIRST_THIRD, SECOND_THIRD = 2 ** (-2 / 3), 2 ** (-1 / 3)  # of the way from a half to 1
 TIMES_FROM, SIZES_FROM = 15, 6  # the first bin ends there, as a power of two: 32 us, and 64 bytes
 
 
@@ -37,7 +39,9 @@ def bin_of(value: Int, first: Int) -> Int:
     """Three bins to a doubling, from 2**first on."""
     if value < 1 << first:
         return np.int64(0)
-    return min(int(3 * (math.log2(value) - first)), TALK_BINS - 1)
+    part, power = math.frexp(value)
+    third = 2 if part >= SECOND_THIRD else 1 if part >= FIRST_THIRD else 0
+    return min(np.int64(3 * (power - 1 - first) + third), TALK_BINS - 1)
 
 
 @part
@@ -78,12 +82,12 @@ def talking(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
             begin_details(me, talks, used, free)
         if me["details"]:
             sample(talks[np.int64(me["details"]) - 1], IN_FLIGHT, end, np.int64(moment["flight"][end]))
-    second = np.int64(row["time_ns"]) // SECOND_NS & MOST
-    if second != me["second"]:
+    passed = np.int64(row["time_ns"]) - np.int64(me["second"]) * SECOND_NS
+    if passed < 0 or passed >= SECOND_NS:
         for i in range(2):
             me["busiest_bytes"][i] = max(np.int64(me["busiest_bytes"][i]), np.int64(me["second_bytes"][i]))
             me["second_bytes"][i] = 0
-        me["second"] = second
+        me["second"] = np.int64(row["time_ns"]) // SECOND_NS & MOST
     me["second_bytes"][end] = min(np.int64(me["second_bytes"][end]) + length, MOST)
 
 

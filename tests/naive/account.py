@@ -61,6 +61,7 @@ class Frame:
     again: bool  # retransmission
     next_id: bool
     later_id: bool  # a few IPv4 IDs are missing before it
+    full: bool  # not in the middle of a burst
 
 
 @dataclass
@@ -151,11 +152,14 @@ class Connection:
         """Whether the other end waited shows in what it does next."""
         assert self.before
         sender, now = self.before.ends[1 - frame.end], frame.ends[1 - frame.end]
+        self.waits = self.limited(1 - frame.end, "round_trip")
+        if gap < AT_ONCE or not frame.full:
+            self.trip += gap
+            return
         trip = min(max(now.rtt - (frame.since - gap), 0), gap)
         late = gap - trip
         if not LEAST_DELAY <= late <= MOST_DELAY or frame.advanced > 2 * now.segment or sender.limited:
             trip, late = gap, 0
-        self.waits = "receive_window" if sender.limited else "unknown" if sender.unscaled else "round_trip"
         total = self.trip + trip
         self.trip = min(total, 2**32 - 1)
         self.spent[self.waits] += total - self.trip
@@ -197,6 +201,11 @@ class Connection:
             return "", 0, "loss_fast", "keep"
         if frame.again and gap >= AT_ONCE:
             return "", 0, "unknown", "all"
+        if gap < AT_ONCE or not frame.full:  # not looked into
+            if talks:
+                return "", 0, *(("transfer", "at_once") if self.talker == end else (f"think_{end}", "late"))
+            if flying:
+                return "", 0, self.limited(other if before[other].flying else end, "transfer"), "keep"
         if talks and self.talker == end:
             return "", 0, *self.going_on(frame, gap)
         if talks and before[other].flying:
@@ -220,12 +229,14 @@ class Connection:
 
     def waiting(self, frame: Frame, end: int, gap: int) -> str:
         """Why an end with something in flight does not send more."""
+        soon = 4 * gap < max(frame.ends[end].rtt, frame.ends[end].srtt)
+        return self.limited(end, "transfer" if soon else "round_trip")
+
+    def limited(self, end: int, otherwise: str) -> str:
+        """The window where it keeps this end from sending."""
         assert self.before
-        if self.before.ends[end].limited:
-            return "receive_window"
-        if self.before.ends[end].unscaled:
-            return "unknown"
-        return "transfer" if 4 * gap < max(frame.ends[end].rtt, frame.ends[end].srtt) else "round_trip"
+        sender = self.before.ends[end]
+        return "receive_window" if sender.limited else "unknown" if sender.unscaled else otherwise
 
     def thinking(self, end: int, client: int, gap: int) -> str:
         """A silence that this end has ended."""
@@ -248,8 +259,6 @@ class Connection:
         """The cause, where the end that talked last says more, and what becomes of what is pending."""
         assert self.before
         mine, near = self.before.ends[frame.end], frame.ends[1 - frame.end].rtt
-        if gap < AT_ONCE:
-            return "transfer", "at_once"
         if mine.limited:
             return "receive_window", "at_once"
         longest = near + near // 4 + 2 * MS + min(near, 2 * MS)
