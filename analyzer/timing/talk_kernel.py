@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,8 @@ from analyzer.timing.gap_kernel import PACES, STALL_NS, WRAPPED, ticks
 MOST = (1 << 32) - 1
 FULL_BIN = (1 << 16) - 1
 SECOND_NS = 1_000_000_000
-FIRST_THIRD, SECOND_THIRD = 2 ** (-2 / 3), 2 ** (-1 / 3)  # of the way from a half to 1
+BEYOND = 1 << 40  # of the last bin
+MILLION, FIRST_THIRD, SECOND_THIRD = 1_000_000, 1_259_921, 1_587_401  # 2 ** (1 / 3) and 2 ** (2 / 3) of a million
 TIMES_FROM, SIZES_FROM = 15, 6  # the first bin ends there, as a power of two: 32 us, and 64 bytes
 
 
@@ -39,9 +39,14 @@ def bin_of(value: Int, first: Int) -> Int:
     """Three bins to a doubling, from 2**first on."""
     if value < 1 << first:
         return np.int64(0)
-    part, power = math.frexp(value)
-    third = 2 if part >= SECOND_THIRD else 1 if part >= FIRST_THIRD else 0
-    return min(np.int64(3 * (power - 1 - first) + third), TALK_BINS - 1)
+    value = min(value, BEYOND)
+    power, rest = np.int64(0), np.int64(value)
+    for step in (32, 16, 8, 4, 2, 1):
+        if rest >> step:
+            rest >>= step
+            power += step
+    third = (value * MILLION >= FIRST_THIRD << power) + np.int64(value * MILLION >= SECOND_THIRD << power)
+    return min(3 * (power - first) + third, np.int64(TALK_BINS - 1))
 
 
 @part
