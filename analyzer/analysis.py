@@ -20,6 +20,7 @@ from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas
 from analyzer.errors import UsageError
+from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
 from analyzer.passes import increment_rows, judged_rows, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
-    `capture` (a dict, as in `tcpcap analyze --json`), `flows`, `packets`, `events`, `event_counts`, `checksums`,
+    `capture` (a dict, as in `tcpcap analyze --json`), `capture_facts`, `flows`, `packets`, `events`, `event_counts`, `checksums`,
     `capture_hosts`, `counters`, `increments`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
     it in a notebook: reports know what they report on, not the other way round.
     """
@@ -49,6 +50,7 @@ class Analysis:
         summary: Summary,
         flows: FlowTracker,
         event_counts: dict[str, int],
+        facts: Sequence[Fact] = (),
         checksum_result: Checksums | None = None,
         counters: Series | None = None,
         host_addresses: Sequence[str] = (),
@@ -62,11 +64,17 @@ class Analysis:
         self.summary = summary
         self.flow_tracker = flows
         self.event_counts = event_counts
+        self.facts = list(facts)
         self.checksum_result = checksum_result
         self.counter_series = counters
         self.host_addresses = list(host_addresses)
         self._counted = counted
         self._shown = shown
+
+    @cached_property
+    def capture_facts(self) -> pd.DataFrame:
+        """What decides how all else can be read; the columns are those of `tables.CAPTURE_FACTS`."""
+        return facts_frame(self.facts)
 
     @cached_property
     def flows(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.frames import FrameReader
+from analyzer.ordering import FileOrder, TimeOrder
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
 from analyzer.timing import TimeAccount
@@ -38,13 +39,15 @@ def table_rows(
 ) -> Iterator[Rows]:
     """The rows of a table, piece by piece while the capture is read; what could not be read is added to `damages`.
 
-    `series` has intervals of `every_ns`, of all flows or of one. In `packets`, `flow` and `direction` are what was known when the frame passed. `flows` come when they leave or the
+    `series` has intervals of `every_ns`, of all flows or of one. In `packets`, `flow` and `direction` are what was known when
+    the frame passed. `flows` come when they leave or the
     capture ends.
     """
     tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
     judge, account = Judge(tracker, keep=table == "events", whole=table == "series"), TimeAccount(tracker)
     checker = Checker() if table in ("packets", "checksums") else None
-    recorded, series = recorded_hosts(paths), SeriesMaker(tracker, every_ns, flow) if table == "series" else None
+    recorded, as_filed = recorded_hosts(paths), FileOrder()
+    series = SeriesMaker(tracker, every_ns, flow) if table == "series" else None
     with open_capture(paths, batch_frames=batch_frames) as capture:
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
@@ -58,12 +61,13 @@ def table_rows(
                         yield from series.certain()
                     if table == "events" and len(events):
                         yield events.copy()
-                if table == "packets":
-                    labeller.add(part)
                 while tracker.rows_left:
                     yield tracker.rows_left.pop(0)
             if table == "packets":
-                yield rows.copy()
+                rows = as_filed.put(rows)
+                labeller.add(rows)
+                if len(rows):
+                    yield rows.copy()
             if progress is not None:
                 progress(capture)
         for events in judge.finish():
@@ -100,8 +104,19 @@ def judged_rows(paths: list[str], *, max_flows: int = MAX_FLOWS) -> Iterator[tup
                 yield from judge.judged(part)
 
 
-def decoded(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
-    """The packet rows of each batch, with their checksums verified. They hold until the next are asked for.
+def decoded(capture: Capture, checker: Checker | None, order: TimeOrder | None = None) -> Iterator[Rows]:
+    """The packet rows of a capture in order of time, batch by batch, with their checksums verified.
+
+    They hold until the next are asked for. `order` (a new one if not given) puts them in order, and tells what it did.
+    """
+    order = order or TimeOrder(capture)
+    for rows in _as_filed(capture, checker):
+        yield from order.put(rows)
+    yield from order.rest()
+
+
+def _as_filed(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
+    """The packet rows of each batch in the order of the file. They hold until the next are asked for.
 
     The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
     hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.

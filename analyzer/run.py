@@ -15,13 +15,15 @@ from analyzer.correlate import Comparison
 from analyzer.counters import Series, series_of
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
+from analyzer.facts import Witness, facts_of
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
+from analyzer.ordering import TimeOrder
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
 from analyzer.summary import Summary
-from analyzer.tables import COUNTERS, INCREMENTS, TABLES
+from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, TABLES
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import interval_ns
 
@@ -66,7 +68,8 @@ def analyze(
     counted = Comparison(counters) if counters is not None and local and checksums else None
     predictor = predictor_of(local, names)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
-        for rows in decoded(capture, checker):
+        order = TimeOrder(capture)
+        for rows in decoded(capture, checker, order):
             summary.add(rows, len(capture.interfaces))
             for part in tracker.follow(rows):
                 for piece, events in judge.judged(part):
@@ -77,6 +80,7 @@ def analyze(
                 progress(capture)
     for _ in judge.finish():
         pass
+    summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
@@ -89,6 +93,7 @@ def analyze(
         summary,
         tracker,
         counts,
+        facts_of(Witness.of(summary, capture.interfaces, tracker, judge, order)),
         result,
         counters,
         local,
@@ -130,12 +135,11 @@ def table_frames(
 
     `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
-    if table in (COUNTERS.name, INCREMENTS.name):
+    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name):
         analysis = analyze(paths, snapshots=snapshots, hosts=hosts, progress=progress)
         if damages is not None:
             damages.extend(analysis.damages)
-        analysis.need_host(table)
-        frames = iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
+        frames = _frames_of(analysis, table)
     else:
         every_ns = interval_ns(every)
         parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=flow)
@@ -146,6 +150,14 @@ def table_frames(
         yield frame
     if empty:
         yield TABLES[table].empty()
+
+
+def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
+    """A table that only the whole capture makes."""
+    if table == CAPTURE_FACTS.name:
+        return iter([analysis.capture_facts])
+    analysis.need_host(table)
+    return iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
 
 
 def table_named(name: str, where: str) -> str:

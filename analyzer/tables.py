@@ -244,7 +244,9 @@ FLOWS = Table(
         Column("last_frame", "i8", "Number of the last frame."),
         Column("previous", "i8", "The flow that used the same addresses and ports before, -1 where there is none."),
         Column("since_previous_ns", "i8", "Time from the last frame of that flow to the first of this one; 0 without one.", unit="ns"),
-        Column("client_packets", "i8", "Packets from the client."),
+        Column("leg_of", "i8", "The flow that has the same packets on the other side of a NAT, and came first: their SYN has the same ports, ISN, timestamp and IPv4 ID, and one other address. What happens on both is said there, and each packet is counted there. -1 without one."),
+        Column("leg", "i8", "Of that flow, the latest that is another leg of it; else -1."),
+        Column("client_packets", "i8", "Packets from the client; what the capture holds again (events `capture_duplicate`) is not counted, here and in the columns that follow."),
         Column("server_packets", "i8", "Packets from the server."),
         Column("client_bytes", "i8", "Bytes of the client's frames on the wire.", unit="bytes"),
         Column("server_bytes", "i8", "Bytes of the server's frames on the wire.", unit="bytes"),
@@ -299,6 +301,7 @@ EVENTS = Table(
         Column("cause", "u1", "Why, or of which sort it is.", kind="enum", words=CAUSES),
         Column("related_frame", "i8", "The frame it refers to, such as the first transmission of what is sent again; 0 without one, or where that is not known any more (it was acknowledged, or not captured)."),
         Column("value", "i8", "How much; what it counts depends on the event."),
+        Column("late", "u1", "Was it said at a later frame.", public=False),
     ),
     appendix=kinds_markdown(),
 )  # fmt: skip
@@ -332,6 +335,21 @@ CHECKSUMS = Table(
         Column("offset", "i4", "By how much the sum of wrong frames is off (new value of the changed field less the old one, modulo 65535), if 9 of 10 agree; else -1."),
         Column("start_ns", "i8", "Time of the first frame.", unit="ns"),
         Column("end_ns", "i8", "Time of the last frame.", unit="ns"),
+    ),
+)  # fmt: skip
+
+FACTS = (
+    "one_way", "filtered", "out_of_order", "different_clocks", "copies", "cut", "middle", "joined",
+)  # fmt: skip
+
+CAPTURE_FACTS = Table(
+    "capture_facts",
+    "One row per fact of the capture that decides how all else can be read; none where there is nothing to know. `one_way`: of connections only one direction was captured. `filtered`: by a filter that the file names, or no pure ACKs, or only one port. `out_of_order`: frames of several interfaces that were put in order of time (by up to 1 s, past 32,768 frames at least), that came too late for it, or that were written after the ACK that covers them. `different_clocks`: those of its interfaces. `copies`: frames that the capture holds again. `cut`: frames whose payload was not captured, or not all. `middle`: connections without their handshake. `joined`: several captures in one file (a step back of more than an hour, or several sections).",
+    (
+        Column("fact", "", f"What it is: {', '.join(f'`{word}`' for word in FACTS)}.", kind="text"),
+        Column("frames", "i8", "How many frames it is about."),
+        Column("share", "f8", "Their share of all frames, from 0 to 1."),
+        Column("text", "", "The fact in a sentence.", kind="text"),
     ),
 )  # fmt: skip
 
@@ -373,5 +391,5 @@ INCREMENTS = Table(
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (PACKETS, FLOWS, EVENTS, SERIES, CHECKSUMS, COUNTERS, INCREMENTS)
+    table.name: table for table in (CAPTURE_FACTS, PACKETS, FLOWS, EVENTS, SERIES, CHECKSUMS, COUNTERS, INCREMENTS)
 }

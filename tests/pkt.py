@@ -11,7 +11,8 @@ Numbers count from the ISN of their sender; as the SYN takes one, data begins at
 Flags are S F R P U, `.` for ACK, E for ECE, W for CWR, `-` for none. Options: `mss N`, `wscale N`, `sackOK`, `nop`,
 `TS val N ecr N`, `sack 1:2 5:9`, `FO` with a cookie or without. In brackets: `id N` (else each direction counts its
 own; 0 is none), `ttl N`, `tos N` or `ect0`, `ect1`, `ce`, `vlan N`, `interface N`, `in`, `out`. Lines of their own, for
-the frames that follow: `ipv6`; `isn client N server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS`.
+the frames that follow: `ipv6`; `isn client N server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS`,
+`at dst_ip ADDRESS`.
 
 `# expect:` names all events of the frame: `kind`, `kind(cause)` where a kind has causes, `[value]`, `@related_frame`,
 or `-` for none; it may stand on a line of its own below the frame. Frames count from 1. A line without it is not
@@ -193,6 +194,8 @@ def changed(setting: Setting, line: str, where: str) -> Setting:
             return replace(setting, port=(setting.port[0], number_of(port, where)))
         case ["at", "src_ip", address]:
             return replace(setting, address=(address, setting.address[1]))
+        case ["at", "dst_ip", address]:
+            return replace(setting, address=(setting.address[0], address))
     raise ScriptError(where, f"{line!r}", "needed is a frame (+TIME ...), ipv6, isn, at, // or ---")
 
 

@@ -36,11 +36,14 @@ def events_of(scenario: pkt.Scenario, path: Path) -> dict[int, list[Event]]:
     place = ("time_ns", "flow", "direction")
     frames = {row["frame"]: row for row in analysis.packets.to_dict("records")}
     found: dict[int, list[Event]] = {}
+    legs = analysis.flows.set_index("flow")["leg_of"].to_dict()
     for row in analysis.events.to_dict("records"):
         event = Event(row["event"], row["cause"], row["value"], row["related_frame"])
         expected = {name: frames[row["frame"]][name] for name in place}
         if event.kind == "clock_regression":  # of the capture, not of a flow
             expected |= {"flow": -1, "direction": row["direction"]}
+        elif legs[expected["flow"]] >= 0:  # the other side of a NAT: what happens there is of the one connection
+            expected["flow"] = legs[expected["flow"]]
         assert {name: row[name] for name in place} == expected, f"frame {row['frame']}: {event}"
         found.setdefault(row["frame"], []).append(event)
     return found

@@ -141,8 +141,10 @@ def test_every_value_of_the_samples(sample: str, table: str, kind: str, tmp_path
     output = tmp_path / f"out.{kind}"
     assert run(SAMPLES / sample, "--table", table, "-o", output) == 0
     expected = expected_table(getattr(analyze(SAMPLES / sample), table))
-    assert len(expected[1]) > 0 or (table == "events" and sample == "clean-ipv6/client")
-    assert READERS[kind](output.read_bytes()) == expected
+    eventless = table == "events" and sample == "clean-ipv6/client"
+    assert (len(expected[1]) == 0) == eventless
+    # Lines of JSON have no names where there are none of them.
+    assert READERS[kind](output.read_bytes()) == (([], []) if eventless and kind == "jsonl" else expected)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -45,9 +45,9 @@ LEFT_OUT = {
     "challenge_ack",
 }  # frames that tell nothing of their flow
 OF_WHOLE_FRAMES = (
-    "history", "agreed",
+    "history", "agreed", "handshake_rtt_ns",
     *(f"{side}_{name}" for side in ("client", "server") for name in (
-        "state", "offered", "mss", "window_scale", "largest_segment", "idle_longest_ns"
+        "state", "offered", "mss", "window_scale", "largest_segment", "idle_longest_ns", "packets", "bytes", "payload"
     )),
 )  # fmt: skip
 WORD = re.compile(r"(?P<side>[cs]):(?P<flags>[FSRPAUEC]*|udp|-)(?P<size>\d*)(?P<mark>[!*]?)")

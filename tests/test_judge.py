@@ -19,7 +19,7 @@ from analyzer.capture import open_capture
 from analyzer.decode import decode
 from analyzer.events.judge import OUT_CAPACITY, Judge
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import BLOCKS, HOLES, SENT_CAPACITY
+from analyzer.flows.state import BLOCKS, DOUBTS, HOLES, SENT_CAPACITY
 from analyzer.kinds import CAUSES, KINDS, NAMES
 from analyzer.passes import table_rows
 from analyzer.schema import Rows
@@ -40,6 +40,7 @@ SCENARIOS_ONLY = {
     ("closing_reset", "unread_data"),
     ("fin_unanswered", ""),
     ("reset_by_middlebox", ""),
+    ("syn_ack_again_answer", ""),
     ("syn_ack_by_middlebox", "ttl"),
     ("syn_cookie", ""),
     ("tw_recycle", ""),
@@ -53,7 +54,7 @@ FRAMES = 250  # of a simulated conversation at most
 TOP = 2**32
 FIN, SYN, RST, PSH, ACK, ECE, CWR = 1, 2, 4, 8, 16, 64, 128
 MS, SECOND = 10**6, 10**9
-HASHES = ("flows.flow_kernel", "events.copies_kernel")
+HASHES = ("flows.flow_kernel", "flows.hash_kernel", "events.copies_kernel")
 START_NS = 1_763_660_000 * SECOND
 
 
@@ -600,6 +601,35 @@ def greet(row: dict[str, int], special: str, rng: random.Random) -> None:
         row["options"], row["tsval"], row["tsecr"] = BITS["mss"], 0, 0
 
 
+def captured_oddly(
+    frames: list[tuple[int, dict[str, int]]], place: int, rng: random.Random
+) -> list[tuple[int, dict[str, int]]]:
+    """A conversation as some captures have it: one side late, frames of one side twice, or both sides of a NAT."""
+    how = rng.choice(("", "", "", "late", "twice", "nat", "past nat"))
+    side = rng.choice((0x0A000100, 0x0A000000 + place % 2))  # the server's address, the client's
+    found: list[tuple[int, dict[str, int]]] = []
+    late_ns, share = rng.choice((300_000, 3 * MS, 30 * MS)), rng.choice((0.1, 0.3, 1.0))
+    for time_ns, row in frames:
+        from_server = row["src_lo"] & 0xFFFFFFFF == 0x0A000100
+        of_side = row["src_lo"] & 0xFFFFFFFF == side
+        found.append((time_ns + late_ns if how == "late" and of_side else time_ns, row))
+        if how == "twice" and of_side and rng.random() < share:
+            found.append((time_ns + rng.choice((500, 5000, 50_000, 500_000)), row))
+        elif how in ("nat", "past nat"):
+            leg = row | {"src_lo" if from_server else "dst_lo": row["src_lo" if from_server else "dst_lo"] + 0x1000}
+            leg["ttl"] -= 1
+            if how == "past nat" and from_server:
+                found.pop()
+                found.append((time_ns, leg))
+                if row["flags"] & SYN:
+                    reset = leg | {"src_lo": row["dst_lo"], "dst_lo": leg["src_lo"], "flags": RST, "payload_len": 0}
+                    ports = {"src_port": row["dst_port"], "dst_port": row["src_port"], "ack": 0, "options": 0}
+                    found.append((time_ns + 60_000, reset | ports | {"seq": row.get("ack", 0), "ip_id": 0}))
+            else:
+                found.append((time_ns - 50_000 if from_server else time_ns + 50_000, leg))
+    return found
+
+
 def spoil(row: dict[str, int], rng: random.Random) -> dict[str, int]:
     """Change a segment so that it does what it should not."""
     row = dict(row)
@@ -652,13 +682,15 @@ def simulated(seed: int) -> Rows:
             first = rng.choice((0, 0, 0, 3, 10))  # the capture begins later
             alone = rng.choice((None, None, None, None, 0, 1))  # only one direction is captured
             last = begun
+            found = []
             for time_ns, packet, ttl in captured[first:]:
                 if packet.side != alone:
                     row = row_of(packet, net, place) | {"ttl": ttl}
                     if packet.flags & SYN:
                         greet(row, special, rng)
-                    frames.append((begun + time_ns, row))
+                    found.append((begun + time_ns, row))
                     last = max(last, begun + time_ns)
+            frames += captured_oddly(found, place, random.Random(7919 * seed + place))
             begun = max(last + rng.choice((-50 * MS, MS, SECOND)), 0)
     frames.sort(key=lambda frame: frame[0])
     rows = np.zeros(len(frames), PACKETS.dtype)
@@ -701,7 +733,7 @@ def assert_twin_agrees(rows: Rows, name: str) -> tuple[Verdict, Judged]:
 
 def fits(twin: Verdict) -> bool:
     """Had the engine room for all that the twin remembers?"""
-    return twin.most_holes <= HOLES and twin.most_blocks <= BLOCKS
+    return twin.most_holes <= HOLES and twin.most_blocks <= BLOCKS and twin.most_doubts <= DOUBTS
 
 
 @pytest.mark.parametrize("first", range(0, len(SEEDS), AT_ONCE))
@@ -874,7 +906,7 @@ def test_more_holes_than_are_kept() -> None:
     assert flow["client_retransmissions"] == flow["client_missing_bytes"] == 0
     assert flow["client_in_flight_max"] == 200 * (count - 1) + 100
     answered = judged(connection(early, acks([1 + 200 * count - 100])))
-    assert answered.counts == {"capture_gap": 1}
+    assert answered.counts == {"capture_gap": HOLES // DOUBTS}  # those that have waited for longest make room
     assert answered.flow["client_missing_bytes"] == 100 * HOLES
     filled = judged(connection(early, late, acks([1 + 200 * count - 100])))
     assert filled.flow["client_unique_bytes"] == 200 * (count - 1) + 100

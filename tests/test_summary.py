@@ -23,6 +23,7 @@ from tests.helpers import batch_of, read_all, rows_with
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 CAPTURES = sorted(SAMPLES.glob("*/*/capture.pcap"))
+HOUR_NS = 3600 * 10**9
 INT64_MAX = 2**63 - 1
 
 
@@ -56,16 +57,18 @@ def counted(packets: pd.DataFrame) -> dict[str, Any]:
     words: dict[str, Counter[str]] = {name: Counter() for name in ("layers", "stop", "quirks", "tunnels")}
     frames, sizes = Counter[str](), Counter[str]()
     steps: list[tuple[int, int]] = []
-    previous = None
+    previous: dict[str, Any] | None = None
     for packet in packets.to_dict("records"):
         for name, counter in words.items():
             counter.update(packet[name].split())
         name = protocol_name(packet)
         frames[name] += 1
         sizes[name] += packet["length"]
-        if previous is not None and packet["time_ns"] < previous:
-            steps.append((packet["frame"], previous - packet["time_ns"]))
-        previous = packet["time_ns"]
+        back = previous["time_ns"] - packet["time_ns"] if previous else 0
+        # Interfaces have clocks of their own; and behind a step of more than an hour another capture begins.
+        if previous and packet["interface"] == previous["interface"] and 0 < back <= HOUR_NS:
+            steps.append((packet["frame"], back))
+        previous = packet
     order = sorted(frames, key=lambda name: (-frames[name], name))
     return {
         "frames": len(packets),
@@ -78,6 +81,7 @@ def counted(packets: pd.DataFrame) -> dict[str, Any]:
             "largest_ns": max((step for _, step in steps), default=0),
             "first_frame": steps[0][0] if steps else None,
         },
+        "copies": {"frames": 0, "bytes": 0},
         "protocols": [{"name": name, "frames": frames[name], "bytes": sizes[name]} for name in order],
         "layers": dict(words["layers"]),
         "stops": dict(words["stop"]),
@@ -146,7 +150,9 @@ REGRESSIONS = {
     "against the one before, not the latest of all": ([100, 50, 60, 55], (2, 50, 2)),
     "negative times": ([-5, -7], (1, 2, 2)),
     "a single frame": ([7], (0, 0, None)),
-    "more than 64 bits hold": ([INT64_MAX, -(2**63)], (1, INT64_MAX, 2)),
+    "an hour": ([HOUR_NS, 0], (1, HOUR_NS, 2)),
+    "more than an hour, to another capture": ([HOUR_NS + 1, 0, 9, 8], (1, 1, 4)),
+    "more than 64 bits hold": ([INT64_MAX, -(2**63)], (0, 0, None)),
 }
 
 

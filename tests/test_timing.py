@@ -65,7 +65,7 @@ def accounted(rows: Rows, batch_frames: int = 1 << 30, max_flows: int = 1000) ->
                 account.add(piece, judge.moments)
                 for row, moment in zip(piece, judge.moments, strict=True):
                     if moment["kind"] != s.SKIPPED:
-                        frames[int(row["flow"])].append(frame_of(row, moment))
+                        frames[int(moment["flow"])].append(frame_of(row, moment))
     for _ in judge.finish():
         pass
     return Accounted(tracker, frames)

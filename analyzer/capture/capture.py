@@ -83,6 +83,16 @@ class Capture:
         return [self._infos[position] for position in sorted(self._infos)]
 
     @property
+    def may_have_several_interfaces(self) -> bool:
+        """Can there be a second one, now or later."""
+        return len(self.paths) > 1 or self._infos[0].format.startswith("pcapng")
+
+    @property
+    def has_several_interfaces(self) -> bool:
+        """Is there a second one before the first frame of the only file."""
+        return len(self.paths) == 1 and sum(interface.after == 0 for interface in self.interfaces) > 1
+
+    @property
     def size(self) -> int | None:
         """Bytes of all files on disk; None where a pipe is among them."""
         sizes = [Path(path).stat().st_size if path != "-" and Path(path).is_file() else None for path in self.paths]

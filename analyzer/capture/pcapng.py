@@ -136,7 +136,7 @@ class PcapngFile(CaptureFile):
 
     def _describe_interface(self, block: bytes) -> None:
         link_type, snaplen = struct.unpack(self._order + "H2xI", block[8:16])
-        interface = Interface(self.index, link_type, snaplen)
+        interface = Interface(self.index, link_type, snaplen, section=self._section, after=self.frames)
         base2, exponent = 0, 6
         for code, value in self._options(block[16:-4]):
             if code == 2:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from analyzer.schema import Column, Rows, Table
 
 NO_PACKET_TYPE = 255
+JOINED_NS = 3600 * 1_000_000_000  # a capture clock does not go back by an hour: then another capture begins
 
 RECORDS = Table(
     "records",
@@ -68,6 +69,8 @@ class Interface:
     offset_s: int = 0
     drops: int = 0  # sum of the drop counts in packet blocks
     statistics: dict[str, int] = field(default_factory=dict)  # the last interface statistics block
+    section: int = 1  # of a pcapng file
+    after: int = 0  # so many frames of the file stand before its description
 
 
 class Interfaces:

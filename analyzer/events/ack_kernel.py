@@ -7,29 +7,35 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.events.emit_kernel import FIN, RST, SYN, emit, letter
+from analyzer.events.doubt_kernel import came_twice
+from analyzer.events.emit_kernel import FIN, RST, SYN, emit
+from analyzer.events.late_kernel import missed
 from analyzer.flows.sent_kernel import (
     RING,
     add_rtt,
     alive,
     board_of,
     drop_blocks,
-    fill,
     following,
     last_sent,
+    remove_hole,
 )
 from analyzer.flows.state import LOSS, OPEN
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
+from analyzer.tables import PACKETS
 
 difference = inline(difference_python)
 
-SPURIOUS, DUPLICATE_ACK, GAP, RENEGING = (
-    NUMBER[name] for name in ("spurious_retransmission", "duplicate_ack", "capture_gap", "sack_reneging")
+SPURIOUS, DUPLICATE_ACK, RENEGING = (
+    NUMBER[name] for name in ("spurious_retransmission", "duplicate_ack", "sack_reneging")
 )
 C_EIFEL = CAUSE["eifel"]
+SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
+DELAYED_NS = (
+    500_000_000  # an ACK is delayed by less, and comes for every second full segment (RFC 9293 section 3.8.6.3)
+)
 FAR = 1 << 30  # an acknowledgment this far ahead is no acknowledgment of what the capture missed
-G = ord("g")
 
 
 @inline
@@ -49,32 +55,32 @@ def acknowledging(
 ) -> None:
     """An acknowledgment of what the other end sent: gaps, progress, RTT, and whether a retransmission was needed.
 
-    `owner` is that of the other end. `seg` gets `una`, `gap` and `advanced`.
+    `owner` is that of the other end. `seg` gets `una` and `advanced`.
     """
     ack = seg["ack"]
-    seg["una"], seg["gap"], seg["advanced"] = you["una"], 0, 0
+    seg["una"], seg["advanced"] = you["una"], 0
     if ack - you["next"] > FAR or you["una"] - ack > FAR:
         return
-    gap = max(ack - you["next"], 0)
-    if gap:
-        if not you["heard"]:
-            gap = 0  # only one direction was captured
+    next_ = you["next"]
+    if ack > next_:
         you["next"] = ack
     place = board_of(you, owner, boards)
     if place >= 0 and ack > you["una"]:
         board = boards[place]
-        if board["holes"]:
-            filled = fill(board, np.int64(-FAR), ack, seg)
-            you["hole_bytes"] = max(you["hole_bytes"] - filled, 0)
-            gap += filled
         reneged = drop_blocks(board, ack)
         if reneged:
             emit(seg, state, world, out, counts, RENEGING, 0, 0, reneged)
-    if gap:
-        emit(seg, state, world, out, counts, GAP, 0, 0, gap)
-        letter(seg, state, G, True)
-        you["missing_bytes"] += gap
-        seg["gap"] = gap
+        while board["holes"] and board["hole_start"][0] < ack:
+            left, right = board["hole_start"][0], board["hole_end"][0]
+            if right > ack:
+                board["hole_start"][0] = ack
+            else:
+                remove_hole(board, np.int64(0))
+            filled = min(right, ack) - left
+            you["hole_bytes"] = max(you["hole_bytes"] - filled, 0)
+            missed(seg, you, owner, left, left + filled, state, world, out, counts, boards)
+    if ack > next_:
+        missed(seg, you, owner, next_, ack, state, world, out, counts, boards)
     if ack <= you["una"]:
         return
     seg["advanced"] = ack - you["una"]
@@ -85,12 +91,13 @@ def acknowledging(
         you["phase"] = OPEN  # nothing was lost: the sender takes its reaction back (RFC 4015; tcp_try_undo_loss())
     number = you["oldest"]
     newest = np.int64(0)
-    first, repaired = True, False
+    first, repaired, records = True, False, 0
     while alive(number, world):
         record = sent.chain[number & RING]
         if record["end"] > ack:
             break
         newest = number
+        records += 1
         if record["times"] > 1:
             repaired = True
             if first and seg["has_tsval"] and last_sent(number, sent)[0] > sent.first[number & RING]["time_ns"]:
@@ -107,7 +114,11 @@ def acknowledging(
             rtt_ns = seg["time_ns"] - original["time_ns"]
         # And what waited behind a hole was acknowledged when that was filled, not when it arrived.
         waited = repaired or you["told_ns"] or sent.chain[newest & RING]["end"] <= you["sacked_high"]
-        if (named or not waited) and rtt_ns >= 0:
+        if seg["length"] and world["pure_acks"] == 0:
+            many = records > 2 and seg["advanced"] > 2 * np.int64(you["largest"])
+            if many or (you["rtt_count"] and rtt_ns - you["rtt_min_ns"] > DELAYED_NS):
+                world["unseen_acks"] += 1
+        if (named or not waited) and rtt_ns >= 0 and not you["lagging"]:
             add_rtt(you, rtt_ns, histograms, free, world)
     if not alive(number, world):
         number = np.int64(0)
@@ -156,3 +167,16 @@ def repeating(seg: Any, me: Any, you: Any, answered: Any, state: Any, world: Any
         if not you["told_ns"]:
             you["told_ns"] = seg["time_ns"]
         you["news_ns"] = seg["time_ns"]
+
+
+@inline
+def answering_copy(
+    row: Any, seg: Any, me: Any, you: Any, answered: Any, state: Any, world: Any, out: Any, counts: Any, boards: Any, owner: Int
+) -> None:  # fmt: skip
+    """An ACK that says nothing new, where nothing is missing: its sender has got something twice, if it came twice here."""
+    if not you["doubts"] or answered or row["sack_count"] or seg["start"] < me["una"]:
+        return
+    if seg["ack"] != seg["una"] or seg["length"] or seg["flags"] & (SYN | FIN | RST) or seg["window"] != me["window"]:
+        return
+    if you["next"] == you["una"] or me["offered"] & you["offered"] & SACK_PERMITTED:
+        came_twice(seg, you, owner, np.int64(0), seg["ack"], state, world, out, counts, boards)

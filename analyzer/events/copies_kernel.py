@@ -7,27 +7,36 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.flows.flow_kernel import low_end, mix
+from analyzer.events.emit_kernel import RST, SYN
+from analyzer.flows.hash_kernel import mix
+from analyzer.flows.sent_kernel import RING, find_sent
+from analyzer.flows.state import IDS_SAME
 from analyzer.tables import PACKETS
 
 RECENT = np.dtype([("identity", "u8"), ("place", "u8"), ("time_ns", "i8"), ("frame", "i8")])
 RECENT_CAPACITY = 1 << 12  # the latest packets, at a place given by their hash
 COPY_NS = 1_000_000_000  # a packet does not stay in the network for longer and come twice
-BLIND_NS = 10_000_000  # the same for packets that have no ID and may be a retransmission
+BLIND_NS = (
+    10_000_000  # the same for packets that have no ID and may be a retransmission; no capture copies later than this
+)
+TIMER_NS = 180_000_000  # who sends again waits that long; and may give all packets the same ID
 SHARE = 3  # a capture in which every third packet comes twice is one that duplicates
 MANY = 8  # of fewer packets, nobody can say how many come twice
 NEXT_NS = 100_000  # then a copy that follows so soon is one of the capture
+AROUND = 24  # bytes around a frame on the wire: preamble, check sequence, pause
+BYTE_NS = 8  # at 1 Gbit/s: on one link, two frames do not begin nearer to each other than the first is long
+SOON_NS = 1_000_000  # nobody's timer is shorter than this
 IPV4 = PACKETS.bit("layers", "ipv4")
 
 A, B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)  # odd numbers without a pattern
 
-NO_COPY, BY_CAPTURE, BY_NETWORK = 0, 1, 2
+NO_COPY, BY_CAPTURE, BY_NETWORK, BY_ANYONE = 0, 1, 2, 3
 
 
 @inline
-def identity_of(row: Any) -> Any:
+def identity_of(row: Any, flow: Int, end: Int) -> Any:
     """What is the same in two copies of an IP packet with TCP, whatever the routers on its way change: 64 bits of hash."""
-    h = np.uint64(row["flow"]) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(low_end(row))
+    h = np.uint64(flow) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(end)
     h = h * A + (np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
     h = (h ^ h >> np.uint64(29)) * B + (np.uint64(row["tsval"]) << np.uint64(32) ^ np.uint64(row["tsecr"]))
     window = np.uint64(row["window"]) << np.uint64(12) ^ np.uint64(row["flags"])
@@ -37,13 +46,13 @@ def identity_of(row: Any) -> Any:
 
 @inline
 def place_of(row: Any) -> Any:
-    """Where the packet was captured: two copies from different places are one packet on its way."""
+    """Where the packet was captured: two copies from different places are one packet on its way. The legs of a NAT are two."""
     h = np.uint64(row["interface"]) << np.uint64(40) ^ np.uint64(row["ifindex"]) << np.uint64(8) ^ np.uint64(row["ttl"])
     h = h * A + (np.uint64(row["link_direction"]) << np.uint64(48) ^ np.uint64(row["vlan"]) << np.uint64(32))
     tunnel = np.uint64(row["tunnel_depth"]) << np.uint64(40)
     if tunnel:
         tunnel ^= np.uint64(row["tunnel_id"])
-    return (h ^ np.uint64(row["vlan_depth"]) << np.uint64(60)) * B + tunnel
+    return (h ^ np.uint64(row["vlan_depth"]) << np.uint64(60) ^ np.uint64(row["flow"])) * B + tunnel
 
 
 @inline
@@ -53,9 +62,10 @@ def first_place(identity: Any) -> Int:
 
 
 @inline
-def copy_of(row: Any, seg: Any, you: Any, identity: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
-    """(NO_COPY, BY_CAPTURE or BY_NETWORK; frame of the first copy; ns since then)."""
+def copy_of(row: Any, seg: Any, me: Any, you: Any, identity: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
+    """(NO_COPY, BY_CAPTURE, BY_NETWORK, or BY_ANYONE where that must show; frame of the first copy; ns since then)."""
     place = place_of(row)
+    seg["place"] = place >> np.uint64(32)
     # Two places for each packet: the older of the two that are there gives way.
     at = first_place(identity)
     if recent[at]["identity"] != identity and (
@@ -64,18 +74,64 @@ def copy_of(row: Any, seg: Any, you: Any, identity: Any, recent: Any, world: Any
         at ^= 1
     entry = recent[at]
     since = seg["time_ns"] - entry["time_ns"]
-    has_id = row["layers"] & IPV4 and row["ip_id"] != 0
-    if entry["identity"] == identity and entry["frame"] and 0 <= since <= (COPY_NS if has_id else BLIND_NS):
-        if entry["place"] != place:
-            return BY_CAPTURE, entry["frame"], since
-        often = (world["copies"] + 1) * SHARE >= world["originals"]
-        duplicating = often and (world["originals"] >= MANY or since <= NEXT_NS)
-        # Without an ID: a mirror puts copies next to each other, and an ACK that is repeated may be just that.
-        if has_id or (duplicating and entry["frame"] > you["last_frame"]):
-            world["copies"] += 1
-            return BY_CAPTURE if duplicating else BY_NETWORK, entry["frame"], since
+    if entry["identity"] == identity and entry["frame"] and 0 <= since <= COPY_NS:
+        has_id = row["layers"] & IPV4 and row["ip_id"] != 0 and me["ids"] != IDS_SAME
+        if since <= BLIND_NS or has_id:
+            if entry["place"] != place:
+                return BY_CAPTURE, entry["frame"], since
+            verdict = same_place(row, me, you, entry["frame"], since, has_id, world)
+            if verdict != NO_COPY:
+                world["copies"] += 1
+                return verdict, entry["frame"], since
+        else:
+            world["originals"] += 1
     else:
         world["originals"] += 1
     entry["identity"], entry["place"] = identity, place
     entry["time_ns"], entry["frame"] = seg["time_ns"], seg["frame"]
     return NO_COPY, np.int64(0), np.int64(0)
+
+
+@inline
+def same_place(row: Any, me: Any, you: Any, first: Int, since: Int, has_id: Any, world: Any) -> Int:
+    """Who made two of a packet that nothing tells apart."""
+    often = (world["copies"] + 1) * SHARE >= world["originals"] and world["proved"] * 2 <= world["copies"]
+    duplicating = often and (world["originals"] >= MANY or since <= NEXT_NS)
+    near = since <= (np.int64(row["length"]) + AROUND) * BYTE_NS
+    if has_id:
+        if duplicating or near:
+            return BY_CAPTURE
+        answers = row["payload_len"] > 0  # of its receiver, if it gets two
+        if since <= NEXT_NS or (since <= BLIND_NS and (answers or world["unproved"])):
+            return BY_ANYONE
+        # The only packet of this end so far: perhaps all have this ID.
+        return BY_NETWORK if me["ids"] or since < TIMER_NS else NO_COPY
+    # Without an ID: a SYN is sent again by a timer only, and data for what the other end says or by a timer. A mirror puts
+    # copies next to each other, and an ACK that is repeated may be just that.
+    beside = first > you["last_frame"]
+    soon = row["payload_len"] > 0 and (near or (beside and since <= NEXT_NS))
+    if soon or (row["flags"] & SYN and since <= SOON_NS) or (beside and duplicating):
+        return BY_CAPTURE
+    return NO_COPY
+
+
+@inline
+def piece_of(seg: Any, me: Any, sent: Any, world: Any) -> Int:
+    """The number of the record of which the segment is a piece, or which is a piece of it; 0 if it is something else.
+
+    One place of a host sees what another has not segmented yet, or merged already (GSO, TSO, GRO, LRO).
+    """
+    if seg["length"] == 0 or seg["end"] > me["next"] or seg["flags"] & (SYN | RST):
+        return 0
+    number = find_sent(me, seg["start"], sent, world)
+    if number == 0:
+        return 0
+    record = sent.first[number & RING]
+    since = seg["time_ns"] - record["time_ns"]
+    if since < 0 or since > BLIND_NS or seg["tsval"] != record["tsval"]:
+        return 0
+    if seg["ip_id"] == 0:
+        return number if since <= SOON_NS else 0
+    pieces = (sent.chain[number & RING]["end"] - record["start"] + seg["length"] - 1) // seg["length"]
+    ahead = seg["ip_id"] - np.int64(record["ip_id"]) & 0xFFFF
+    return number if ahead < pieces else 0

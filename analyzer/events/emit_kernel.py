@@ -11,7 +11,7 @@ from analyzer.flows.state import HISTORY
 
 FIN, SYN, RST, ACK, ECE, CWR = 1, 2, 4, 16, 64, 128
 FIRST_LETTER, LETTERS = ord("a"), 32
-ROOM = 32  # more than the events that one frame can have
+ROOM = 64  # more than the events that one frame can have
 
 
 @inline
@@ -22,7 +22,7 @@ def emit(
     row = out[world["out"]]
     row["frame"], row["time_ns"] = seg["frame"], seg["time_ns"]
     row["flow"], row["direction"] = seg["flow"], seg["direction"]
-    row["event"], row["cause"] = kind, cause
+    row["event"], row["cause"], row["late"] = kind, cause, 0
     row["related_frame"], row["value"] = related, value
     world["out"] += 1
     counts[kind] += 1
@@ -32,9 +32,14 @@ def emit(
 
 
 @inline
-def letter(seg: Any, state: Any, lower: Int, of_other: bool = False) -> None:
-    """Add a letter to the history, once an end, which is bit 7 of the code. `of_other`: it tells of the other end."""
-    end = 1 - np.int64(seg["end_of"]) if of_other else np.int64(seg["end_of"])
+def letter(seg: Any, state: Any, lower: Int) -> None:
+    """Add a letter to the history for the end that sent the segment at hand."""
+    add_letter(lower, np.int64(seg["end_of"]), state)
+
+
+@inline
+def add_letter(lower: Int, end: Int, state: Any) -> None:
+    """Add a letter to the history, once an end, which is bit 7 of the code."""
     bit = np.uint64(1) << np.uint64(lower - FIRST_LETTER + LETTERS * end)
     if state["said"] & bit:
         return

@@ -95,6 +95,11 @@ class Judge:
                 break
         tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]
 
+    @property
+    def seen(self) -> dict[str, int]:
+        """What it has seen of the capture as a whole: the fields of WORLD."""
+        return {name: int(self._world[name][0]) for name in WORLD.names or ()}
+
     def add(self, rows: Rows) -> None:
         """Judge, where nobody asks for the events."""
         for _ in self.judge(rows):
@@ -104,9 +109,23 @@ class Judge:
         """The events that only the end of the capture, or of a flow, makes certain."""
         yield from self._late
         self._late.clear()
-        events = self._at_end(self._tracker.places())
+        places = self._tracker.places()
+        yield from self._settled(places)
+        events = self._at_end(places)
         if len(events):
             yield events
+
+    def _settled(self, places: npt.NDArray[np.intp]) -> Iterator[Rows]:
+        """The events of flows at these places that waited for what came; it will not come any more."""
+        from analyzer.events.judge_kernel import settle_all
+
+        tracker = self._tracker
+        waiting = (tracker.ends["doubts"].reshape(-1, 2)[places] > 0).any(axis=1)
+        some = np.ascontiguousarray(places[waiting], np.int64)
+        at = 0
+        while at < len(some):
+            at = settle_all(some, at, tracker.states, tracker.ends, self._world, self._out, self.counts, self._boards)
+            yield self._taken().copy()
 
     def _at_end(self, places: npt.NDArray[np.intp]) -> Rows:
         """The late events of the flows at these places, which are counted and remembered with them."""
@@ -118,9 +137,9 @@ class Judge:
         return events
 
     def _when_flows_leave(self, places: npt.NDArray[np.intp]) -> None:
-        events = self._at_end(places)
-        if self._keep:
-            self._late.append(events)
+        for events in (*self._settled(places), self._at_end(places)):
+            if self._keep and len(events):
+                self._late.append(events)
 
     def _taken(self) -> Rows:
         taken = self._out[: int(self._world["out"][0])]

@@ -8,10 +8,10 @@ import numpy as np
 
 from analyzer.accelerate import BOOL, INT, Int, group_of, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
-from analyzer.events.ack_kernel import acknowledging, repeating
+from analyzer.events.ack_kernel import acknowledging, answering_copy, repeating
+from analyzer.events.again_kernel import again
 from analyzer.events.clock_kernel import (
     SOURCE,
-    id_behind,
     paws,
     recycling,
     remember_timestamps,
@@ -20,12 +20,16 @@ from analyzer.events.clock_kernel import (
 )
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import BY_CAPTURE, BY_NETWORK, RECENT, copy_of, first_place, identity_of
+from analyzer.events.copies_kernel import RECENT, first_place, identity_of
+from analyzer.events.doubt_kernel import doubts_of, outdated, settle
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import meeting, opening
+from analyzer.events.late_kernel import is_awaited
 from analyzer.events.loss_kernel import sending
 from analyzer.events.moment_kernel import keep_moment
+from analyzer.events.nat_kernel import count_on, is_across, past_nat
 from analyzer.events.sack_kernel import reporting
+from analyzer.events.stream_kernel import note_id, place_in_streams
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.flow_kernel import low_end
 from analyzer.flows.sent_kernel import RING
@@ -39,7 +43,6 @@ from analyzer.flows.state import (
     FLOW_STATE,
     KEEP_ALIVE,
     MOMENT,
-    OPEN,
     SEGMENT,
     SENT,
     SKIPPED,
@@ -51,12 +54,12 @@ from analyzer.flows.state import (
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER
+from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.serial import difference as difference_python
 from analyzer.tables import EVENTS, PACKETS
 
 difference = inline(difference_python)
 
-CAPTURE_DUPLICATE, NETWORK_DUPLICATE = NUMBER["capture_duplicate"], NUMBER["network_duplicate"]
 CLOCK, STRAY = NUMBER["clock_regression"], NUMBER["stray"]
 LAYER_TCP, LAYER_FRAGMENT = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "fragment")
 DECODED, TRUNCATED = PACKETS.bit("stop", "decoded"), PACKETS.bit("stop", "truncated")
@@ -123,33 +126,48 @@ def judge(
             look_up(rows, begun, upto, states, ends, sent, recent, identities)
         row = rows[i]
         moments[i]["kind"] = SKIPPED
-        time_ns = row["time_ns"]
+        time_ns, interface = row["time_ns"], np.int64(row["interface"])
         seg["frame"], seg["time_ns"], seg["flow"] = row["frame"], time_ns, row["flow"]
         seg["direction"], seg["events"] = row["direction"], 0
         tcp = row["flow"] >= 0 and row["ip_proto"] == TCP and row["layers"] & LAYER_TCP
-        state = states[row["place"] if tcp else 0]
+        place = np.int64(row["place"]) if tcp else np.int64(0)
+        state = states[place]
         if not world["frames"]:
             world["first_ns"] = time_ns
-        elif time_ns < world["previous_ns"]:
+        elif time_ns < world["previous_ns"] and interface == world["previous_interface"]:
             back_to(seg, state, world, out, counts)
-        world["previous_ns"] = time_ns
+        world["previous_ns"], world["previous_interface"] = time_ns, interface
         world["frames"] += 1
         stop = row["stop"]
         if tcp and not row["layers"] & LAYER_FRAGMENT and (stop == DECODED or stop == TRUNCATED):
             end = low_end(row)
-            place = np.int64(row["place"])
+            across = is_across(state, states)
+            if across:
+                # The other side of a NAT: all that passes there belongs to the connection that was seen first.
+                end ^= np.int64(state["client"]) ^ np.int64(states[state["leg_place"]]["client"])
+                place = np.int64(state["leg_place"])
+                count_on(row, state, states[place], end)
+                state = states[place]
+                seg["flow"] = state["flow"]
             me, you = ends[2 * place + end], ends[2 * place + 1 - end]
             seg["end_of"], seg["is_client"] = end, row["direction"] == 0
-            kind, copied, since = copy_of(row, seg, you, identities[i - begun], recent, world)
-            if kind:
-                event = CAPTURE_DUPLICATE if kind == BY_CAPTURE else NETWORK_DUPLICATE
-                emit(seg, state, world, out, counts, event, 0, copied, since)
+            seg["interface"], seg["size"] = interface, row["length"]
+            owner = 2 * seg["flow"] + end
+            if me["doubts"]:
+                outdated(seg, me, owner, state, world, out, counts, boards)
+            if you["doubts"]:
+                outdated(seg, you, owner ^ 1, state, world, out, counts, boards)
+            identity = identities[i - begun]
+            if across:
+                identity = identity_of(row, seg["flow"], end)
+            else:
+                me["direct"] = 1
+            if again(row, seg, me, you, owner, identity, state, world, out, counts, sent, boards, recent):
                 me["copies"] += 1
-                if kind == BY_NETWORK and me["heard"] and me["timestamps"]:  # its receiver looks at it again
-                    place_in_streams(row, seg, me, you, state)
-                    paws(seg, me, you, state, world, out, counts)
             elif not from_before(row, seg, me, you, state, world, out, counts):
                 place_in_streams(row, seg, me, you, state)
+                if across and row["flags"] & RST:
+                    past_nat(seg, you, state, world, out, counts)
                 follow(
                     row,
                     seg,
@@ -168,15 +186,17 @@ def judge(
                     sources,
                     servers,
                 )
-                me["heard"] = 1
+                if me["heard"] == 0:
+                    me["heard"] = 1
+                    me["place"] = seg["place"]
+                moments[i]["flow"], moments[i]["place"] = seg["flow"], place
                 keep_moment(moments[i], seg, me, you, whole)
                 if not row["flags"] & RST:
                     me["ttl_low"], me["ttl_high"] = min(me["ttl_low"], row["ttl"]), max(me["ttl_high"], row["ttl"])
                 if me["last_ns"]:
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
                 me["last_ns"], me["last_frame"] = time_ns, row["frame"]
-                if seg["ip_id"] and not id_behind(seg, me):
-                    me["ip_id"] = seg["ip_id"]
+                note_id(seg, me)
         row["events"] = seg["events"]
     return len(rows)
 
@@ -189,7 +209,7 @@ def look_up(rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any,
         row = rows[i]
         if row["flow"] < 0 or row["ip_proto"] != TCP:
             continue
-        identities[i - first] = identity_of(row)
+        identities[i - first] = identity_of(row, row["flow"], low_end(row))
         prefetch(recent, first_place(identities[i - first]), 0)
         place = np.int64(row["place"])
         if place != before:
@@ -207,57 +227,14 @@ def look_up(rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any,
 
 @inline
 def back_to(seg: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
-    """The clock of the capture went back. It says nothing of the flow."""
-    events, flow, direction = state["events"], seg["flow"], seg["direction"]
-    back = world["previous_ns"] - seg["time_ns"]
-    seg["flow"], seg["direction"] = -1, 0
-    emit(seg, state, world, out, counts, CLOCK, 0, 0, max(back, 0))
-    state["events"], seg["flow"], seg["direction"] = events, flow, direction
-
-
-@inline
-def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
-    """The segment's numbers as positions in the two streams, which may begin here."""
-    flags, seq, ack = np.int64(row["flags"]), np.int64(row["seq"]), np.int64(row["ack"])
-    seg["flags"], seg["length"] = flags, row["payload_len"]
-    seg["has_ack"] = 1 if flags & ACK else 0
-    seg["has_tsval"] = 1 if row["options"] & TIMESTAMPS else 0
-    seg["tsval"], seg["tsecr"] = row["tsval"], row["tsecr"]
-    seg["ip_id"] = row["ip_id"] if row["layers"] & IPV4 else 0
-    seg["late"] = seg["is_dsack"] = 0
-    seg["gap"] = seg["advanced"] = seg["sacked"] = seg["filled"] = 0
-    if flags & RST and not me["known"]:  # its number need not be one of the connection's
-        seg["start"] = seg["end"] = me["next"]
-        seg["ack"] = 0
+    """The clock of the capture went back, unless another capture begins here. It says nothing of the flow."""
+    if is_another_capture(world["previous_ns"], seg["time_ns"]):
         return
-    if not me["known"] or (flags & SYN and me["syns"] == 0 and not state["judged"] & ACKED):
-        me["known"] = 1
-        me["isn"] = seq if flags & SYN else seq - 1 & 0xFFFFFFFF
-        me["next"] = me["una"] = 0 if flags & SYN else 1
-        forget(me)
-    next_ = me["next"]
-    seg["start"] = next_ + difference(seq, np.int64(me["isn"]) + next_ & 0xFFFFFFFF)
-    seg["end"] = seg["start"] + seg["length"] + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)
-    window = np.int64(row["window"])
-    seg["window"] = window << np.int64(me["scale"]) if me["scale_known"] and not flags & SYN else window
-    seg["ack"] = 0
-    if flags & ACK:
-        if not you["known"]:
-            you["known"] = 1
-            you["isn"] = ack - 1 & 0xFFFFFFFF
-            you["next"] = you["una"] = 1
-        next_ = you["next"]
-        seg["ack"] = next_ + difference(ack, np.int64(you["isn"]) + next_ & 0xFFFFFFFF)
-    seg["una"] = you["una"]
-
-
-@inline
-def forget(me: Any) -> None:
-    """A stream that begins anew: nothing that was remembered in the numbers of before holds."""
-    me["board"] = -1
-    me["phase"] = OPEN
-    me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
-    me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["told_ns"] = 0
+    back = world["previous_ns"] - seg["time_ns"]
+    events, flow, direction = state["events"], seg["flow"], seg["direction"]
+    seg["flow"], seg["direction"] = -1, 0
+    emit(seg, state, world, out, counts, CLOCK, 0, 0, back)
+    state["events"], seg["flow"], seg["direction"] = events, flow, direction
 
 
 @inline
@@ -304,11 +281,15 @@ def follow(
             recycling(row, seg, me, state, world, out, counts, sources)
     elif seg["end"] == seg["start"] and seg["has_ack"]:
         letter(seg, state, A)
+        world["pure_acks"] += 1
     if seg["length"]:
         letter(seg, state, D)
+        world["data"] += 1
     if flags & FIN:
         letter(seg, state, F)
-    probe = probing(seg, me, you, state, world, out, counts)
+    probe = 0
+    if not (me["doubts"] and is_awaited(seg, me, 2 * seg["flow"] + seg["end_of"], boards)):
+        probe = probing(seg, me, you, state, world, out, counts)
     if seg["end"] > seg["start"] and probe != KEEP_ALIVE:
         if not probe:
             me["probe"] = 0
@@ -326,23 +307,71 @@ def follow(
         answered = answering(seg, me, you, state, world, out, counts)
         challenging(seg, me, you, state, world, out, counts)
         repeating(seg, me, you, answered, state, world, out, counts)
+        if you["doubts"]:
+            answering_copy(row, seg, me, you, answered, state, world, out, counts, boards, owner)
         offering(seg, me, you, state, world, out, counts)
     if not over(me, you):
         paws(seg, me, you, state, world, out, counts)
+    if world["pure_acks"] == 0 and echoes_unseen(seg, you):
+        world["unseen_acks"] += 1
     timestamps(seg, me, you, state, world, out, counts)
     remember_timestamps(seg, me, you)
     congestion(row, seg, me, you, state, world, out, counts)
     if (me["syn_ttl"] and not me["syn_met"]) or state["judged"] == SAW_SYN | SAW_SYN_ACK:
         meeting(row, seg, me, you, state, world, out, counts)
     if flags & FIN:
-        me["fins"] = min(np.int64(me["fins"]) + 1, 0xFFFF)
         if not me["fin"] and seg["end"] >= me["next"]:
             me["fin"], me["fin_ns"] = seg["end"] - 1, seg["time_ns"]
             if not you["fin"]:
                 state["closer"] = 1 + seg["end_of"]
+        if seg["end"] - 1 == me["fin"]:
+            me["fins"] = min(np.int64(me["fins"]) + 1, 0xFFFF)
     if flags & (SYN | ACK) == SYN | ACK:
         me["syn_acked"] = 1
     if flags & SYN:
         state["judged"] |= SAW_SYN_ACK if flags & ACK else SAW_SYN
+        if not flags & ACK:
+            state["first_syn_ns"] = seg["time_ns"]
     elif state["judged"] and seg["has_ack"] and (seg["is_client"] or shows_handshake(seg, state)):
+        if seg["is_client"]:
+            time_handshake(seg, me, you, state)
         state["judged"] |= ACKED
+
+
+@inline
+def time_handshake(seg: Any, me: Any, you: Any, state: Any) -> None:
+    """How long it took, where there are copies of its packets: from the first SYN that is none to the client's ACK."""
+    once = state["judged"] == SAW_SYN | SAW_SYN_ACK and me["syns"] == 1 and you["syns"] == 1
+    if state["syn_copied"] and once and seg["ack"] == 1:
+        state["rtt_ns"] = max(seg["time_ns"] - state["first_syn_ns"], -1)  # a difference beyond int64 is none
+
+
+@inline
+def echoes_unseen(seg: Any, you: Any) -> Any:
+    """Does it echo a timestamp that came with an ACK which was not captured?"""
+    told = seg["has_tsval"] and seg["has_ack"] and you["timestamps"] and not you["missing_bytes"]
+    return told and difference(seg["tsecr"], you["tsval"]) > 0
+
+
+@kernel(
+    places=rows_of(np.int64),
+    first=INT,
+    states=rows_of(FLOW_STATE),
+    ends=rows_of(END_STATE),
+    world_=rows_of(WORLD),
+    out=rows_of(EVENTS.dtype),
+    counts=rows_of(np.int64),
+    boards=rows_of(BOARD),
+)
+def settle_all(places: Any, first: Int, states: Any, ends: Any, world_: Any, out: Any, counts: Any, boards: Any) -> Int:
+    """Settle what the flows at `places` (int64) from the `first` on still wait for. Returns the place where `out` was full."""
+    world = world_[0]
+    for i in range(first, len(places)):
+        if world["out"] + ROOM > len(out):
+            return i
+        for end in range(2):
+            whose = ends[2 * places[i] + end]
+            board = doubts_of(whose, 2 * states[places[i]]["flow"] + end, boards)
+            while board >= 0 and whose["doubts"]:
+                settle(np.int64(0), whose, boards[board], end, states[places[i]], world, out, counts)
+    return len(places)

@@ -49,8 +49,8 @@ def _event(tracker: FlowTracker, owners: Places, end: Any, kind: str, **columns:
 
 
 def _unanswered(tracker: FlowTracker, places: Places) -> tuple[Rows, Places]:
-    """`syn_unanswered`, on the last SYN."""
-    silent = places[tracker.final_states(places) == UNANSWERED]
+    """`syn_unanswered`, on the last SYN; on one side of a NAT only."""
+    silent = places[(tracker.final_states(places) == UNANSWERED) & (tracker.states["leg_of"][places] < 0)]
     client = tracker.states["client"][silent]
     ends, at = tracker.ends, 2 * silent + client
     return _event(

@@ -9,6 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, SYN, emit, letter
+from analyzer.events.late_kernel import captured_late
 from analyzer.flows.sent_kernel import (
     RING,
     add_hole,
@@ -106,6 +107,10 @@ def sending(
         again = min(end, next_) - start - seg["filled"]
         if seg["flags"] & (SYN | ACK) == SYN | ACK and start == 0 and not me["syn_acked"] and you["syns"]:
             pass  # the answer to a SYN that crossed its own (RFC 9293 figure 7)
+        elif me["doubts"] and captured_late(seg, me, you, again, state, world, out, counts, boards, owner):
+            seg["late"] = start < me["captured"]  # of the packets of its own end it may be the next
+            if end > me["una"]:
+                remember(me, seg, sent, world, 2)
         elif again <= 0 and was_late(seg, me, you, state, world, out, counts):
             seg["late"] = 1
             remember(me, seg, sent, world, 2)  # when it was sent nobody knows: no RTT from it
@@ -117,6 +122,7 @@ def sending(
                 size -= 1
             repeated(seg, me, you, probe, size, state, world, out, counts, sent)
         me["next"] = max(next_, end)
+    me["captured"] = max(me["captured"], end)
     me["sent_ns"] = seg["time_ns"]
     if seg["length"]:
         me["data_ns"] = seg["time_ns"]
@@ -262,6 +268,8 @@ def repeated(
         me["loss_ns"] = now
     if seg["length"] == 0 and seg["flags"] & FIN:
         cause = C_FIN
+        if not expired:
+            me["fins_again"] = min(np.int64(me["fins_again"]) + 1, 0xFFFF)
     related = first
     if expired:
         emit(seg, state, world, out, counts, TIMEOUT, 0, related, quiet)

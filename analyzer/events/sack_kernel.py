@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
+from analyzer.events.doubt_kernel import came_twice
 from analyzer.events.emit_kernel import emit
 from analyzer.flows.sent_kernel import RING, add_block, find_again, find_sent, need_board
 from analyzer.flows.state import LOSS, OPEN
@@ -65,7 +66,8 @@ def reporting(
                 inside = position(you, edge(row, 2)) <= left and right <= position(you, edge(row, 3))
             if (left < seg["ack"] and right <= seg["ack"]) or inside:
                 seg["is_dsack"] = 1
-                doubled(seg, me, you, left, right, C_OUT_OF_ORDER if inside else C_OLD, state, world, out, counts, sent)
+                cause = C_OUT_OF_ORDER if inside else C_OLD
+                doubled(seg, me, you, left, right, cause, state, world, out, counts, sent, boards, owner)
                 continue
         if left >= right or (
             right > max(you["next"], me["edge"]) and you["heard"] and me["windows"] and me["scale_known"]
@@ -100,8 +102,10 @@ def doubled(
     out: Any,
     counts: Any,
     sent: Any,
+    boards: Any,
+    owner: Int,
 ) -> None:
-    """A DSACK, and the retransmission that it says was not needed."""
+    """A DSACK, and the retransmission that it says was not needed, or the packet that the network has doubled."""
     if not you["probe"]:  # a keep-alive, or a byte into a closed window, is answered so: nothing came twice by accident
         me["dsacks"] += 1
     number = find_again(you, left, right, sent, world)
@@ -111,3 +115,7 @@ def doubled(
         sent.chain[number & RING]["needless"] = 1
         emit(seg, state, world, out, counts, SPURIOUS, C_DSACK, frame, right - left)
         you["spurious"] += 1
+    elif not number and you["heard"]:
+        seen = you["doubts"] and came_twice(seg, you, owner, left, right, state, world, out, counts, boards)
+        if not seen and not you["missing_bytes"]:
+            world["proved"] += 1  # behind the place of the capture

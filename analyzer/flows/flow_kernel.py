@@ -8,6 +8,9 @@ import numpy as np
 
 from analyzer.accelerate import INT, UINT, Int, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
+from analyzer.capture.records import JOINED_NS
+from analyzer.flows.hash_kernel import hash_of, pair_of, server_of
+from analyzer.flows.leg_kernel import find_leg
 from analyzer.flows.state import (
     ACKED,
     CACHE_LINE,
@@ -16,6 +19,7 @@ from analyzer.flows.state import (
     FIN,
     FLOW_STATE,
     INFERRED,
+    LEG,
     PEER,
     PEERS,
     RST,
@@ -27,6 +31,7 @@ from analyzer.flows.state import (
     TCP,
     UDP,
 )
+from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.tables import PACKETS, ROLES
 
 TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK = 1, 2, 4, 16
@@ -34,40 +39,9 @@ BY_HANDSHAKE, BY_PORTS, BY_FIRST = ROLES.index("handshake"), ROLES.index("ports"
 LAYER_TCP, LAYER_UDP = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "udp")
 WELL_KNOWN = 1024
 FAR = np.uint32(1 << 30)  # no window is as wide
-
-
-@inline
-def mix(value: Any) -> Any:
-    """A 64-bit finaliser: every input bit changes about half of the output bits."""
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xFF51AFD7ED558CCD)
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ value >> np.uint64(33)
-
-
-@inline
-def hash_of(row: Any, seed: Any) -> Any:
-    """The same for both directions of a conversation: a sum over the two ends."""
-    src = mix(row["src_hi"] ^ mix(row["src_lo"] ^ seed) ^ np.uint64(row["src_port"]))
-    dst = mix(row["dst_hi"] ^ mix(row["dst_lo"] ^ seed) ^ np.uint64(row["dst_port"]))
-    return mix(src + dst + np.uint64(row["ip_proto"]))
-
-
-@inline
-def pair_of(row: Any) -> Any:
-    """The same for both directions between two addresses; never 0."""
-    src = mix(row["src_hi"] ^ mix(row["src_lo"]))
-    return mix(src + mix(row["dst_hi"] ^ mix(row["dst_lo"])) + np.uint64(row["ip_version"])) | np.uint64(1)
-
-
-@inline
-def server_of(row: Any) -> Any:
-    """The same for all SYNs to an address and port, and the SYN-ACKs from there; never 0."""
-    port = np.uint64(row["ip_version"]) << np.uint64(16)
-    if row["flags"] & TCP_ACK:
-        return mix(row["src_hi"] ^ mix(row["src_lo"] ^ mix(port | np.uint64(row["src_port"])))) | np.uint64(1)
-    return mix(row["dst_hi"] ^ mix(row["dst_lo"] ^ mix(port | np.uint64(row["dst_port"])))) | np.uint64(1)
+# What the kernel keeps in `room`: the number of the next flow, places ever used and free again; the latest time; of the frame
+# before its time and interface, the highest interface so far, and the first frame of the capture that is read.
+NEXT, USED, FREE, LATEST, PREVIOUS_NS, PREVIOUS_INTERFACE, INTERFACES, BEGUN = range(8)
 
 
 @inline
@@ -132,6 +106,8 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["judged"] = 0
     state["closer"] = 0
     state["letters"] = state["said"] = 0
+    state["syn_copied"] = 0
+    state["leg_of"] = state["leg"] = state["leg_place"] = -1
     for i in range(2):
         state["packets"][i] = state["bytes"][i] = state["payload"][i] = 0
         state["base_known"][i] = 0
@@ -241,6 +217,7 @@ def look_up(rows: Any, first: Int, stop: Int, states: Any, table: Any, seed: Any
     room=rows_of(np.int64),
     free=rows_of(np.int32),
     table=rows_of(np.int32),
+    legs=rows_of(LEG),
     peers=rows_of(PEER),
     seed=UINT,
     hashes=rows_of(np.uint64),
@@ -254,27 +231,35 @@ def track(
     room: Any,
     free: Any,
     table: Any,
+    legs: Any,
     peers: Any,
     seed: Any,
     hashes: Any,
 ) -> Int:
     """Give rows from `first` on their `flow`, `direction` and `place`. Returns the row where it stopped.
 
-    `states` (FLOW_STATE) and `ends` (END_STATE, two for each) have room[1] places that were ever used, of which the last
-    room[2] in `free` (int32) are free again; room[0] is the number of the next flow, room[3] the latest time so far. `table`
-    (int32, a power of two, EMPTY where free) finds places; `peers` (PEER, PEERS) has the handshakes of pairs of addresses.
-    It stops before the end where a new flow finds no room: the caller makes some.
-    `hashes` (uint64) is scratch: for so many rows at a time memory is looked up together.
+    `states` (FLOW_STATE) and `ends` (END_STATE, two for each) have room[USED] places that were ever used, of which the last
+    room[FREE] in `free` (int32) are free again; room[NEXT] is the number of the next flow, room[LATEST] the latest time so far.
+    `table` (int32, a power of two, EMPTY where free) finds places; `legs` (LEG, a power of two) the other side of a NAT; `peers`
+    (PEER, PEERS) has the handshakes of pairs of addresses. It stops before the end where a new flow finds no room: the caller
+    makes some. `hashes` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     mask = np.uint64(len(table) - 1)
+    latest, previous_ns = room[LATEST], room[PREVIOUS_NS]
+    previous_interface, highest = room[PREVIOUS_INTERFACE], room[INTERFACES]
     begun: Int = first
     upto: Int = first
+    stopped = np.int64(len(rows))
     for i in range(first, len(rows)):
         if i == upto:
             begun, upto = i, min(i + len(hashes), len(rows))
             look_up(rows, begun, upto, states, table, seed, hashes)
         row = rows[i]
-        room[3] = max(room[3], row["time_ns"])
+        time_ns, interface = row["time_ns"], np.int64(row["interface"])
+        if time_ns < previous_ns and is_joined(previous_ns, time_ns, interface, previous_interface, highest):
+            room[BEGUN] = row["frame"]
+        previous_ns, previous_interface, highest = time_ns, interface, max(highest, interface)
+        latest = max(latest, time_ns)
         if not has_flow(row):
             continue
         end = low_end(row)
@@ -285,42 +270,74 @@ def track(
                 found = np.int64(table[slot])
                 break
             slot = (slot + np.uint64(1)) & mask
-        if found == EMPTY or (row["ip_proto"] == TCP and is_reuse(states[found], row, end)):
-            if room[2] > 0:
-                room[2] -= 1
-                place = np.int64(free[room[2]])
-            elif room[1] < len(states):
-                place = room[1]
-                room[1] += 1
+        if found == EMPTY or begins_anew(states[found], row, end, room):
+            if room[FREE] > 0:
+                room[FREE] -= 1
+                place = np.int64(free[room[FREE]])
+            elif room[USED] < len(states):
+                place = room[USED]
+                room[USED] += 1
             else:
-                return i
+                stopped = np.int64(i)
+                break
             state = states[place]
             begin(state, row, end)
-            state["flow"] = room[0]
+            state["flow"] = room[NEXT]
             state["previous"], state["previous_place"], state["since_previous_ns"] = -1, found, 0
             if found != EMPTY:
                 state["previous"] = states[found]["flow"]
-                state["since_previous_ns"] = row["time_ns"] - states[found]["end_ns"]
+                state["since_previous_ns"] = time_ns - states[found]["end_ns"]
                 states[found]["seen"] |= SUCCEEDED
             ends[2 * place] = blank[0]
             ends[2 * place + 1] = blank[0]
-            room[0] += 1
+            room[NEXT] += 1
             found = place
             table[slot] = found
+            if row["ip_proto"] == TCP and row["flags"] & (TCP_SYN | TCP_ACK) == TCP_SYN:
+                find_leg(row, state, place, end, states, legs)
         state = states[found]
         row["flow"] = state["flow"]
         row["place"] = found
         row["reused"] = state["previous"] >= 0
-        state["end_ns"] = max(state["end_ns"], row["time_ns"])
-        state["start_ns"] = min(state["start_ns"], row["time_ns"])
-        state["last_frame"] = row["frame"]
         state["packets"][end] += 1
         state["bytes"][end] += row["length"]
         state["payload"][end] += row["payload_len"]
+        passing(state, row)
         if row["ip_proto"] == TCP:
             follow_tcp(state, row, end, peers)
+            if state["leg_of"] >= 0:
+                root = states[state["leg_place"]]
+                if root["flow"] == state["leg_of"]:
+                    pair, server = root["pair"], root["server"]  # which are those of its own side
+                    follow_tcp(root, row, end ^ state["client"] ^ root["client"], peers)
+                    root["pair"], root["server"] = pair, server
+                    passing(root, row)
         row["direction"] = end ^ state["client"]
-    return len(rows)
+    room[LATEST], room[PREVIOUS_NS] = latest, previous_ns
+    room[PREVIOUS_INTERFACE], room[INTERFACES] = previous_interface, highest
+    return stopped
+
+
+@inline
+def passing(state: Any, row: Any) -> None:
+    """The flow lasts until this packet."""
+    state["end_ns"] = max(state["end_ns"], row["time_ns"])
+    state["start_ns"] = min(state["start_ns"], row["time_ns"])
+    state["last_frame"] = row["frame"]
+
+
+@inline
+def is_joined(previous_ns: Int, time_ns: Int, interface: Int, previous: Int, highest: Int) -> Any:
+    """Does another capture begin with a frame that is so much earlier than the one before? Clocks of two interfaces may differ."""
+    return is_another_capture(previous_ns, time_ns) and (interface == previous or interface > highest)
+
+
+@inline
+def begins_anew(state: Any, row: Any, end: Int, room: Any) -> Any:
+    """Does a packet begin another flow on the same tuple?"""
+    if row["ip_proto"] == TCP and is_reuse(state, row, end):
+        return True
+    return state["last_frame"] < room[BEGUN] and row["time_ns"] < state["end_ns"] - JOINED_NS
 
 
 @kernel(states=rows_of(FLOW_STATE), used=INT, table=rows_of(np.int32), seed=UINT, probe=rows_of(PACKETS.dtype))

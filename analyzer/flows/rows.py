@@ -25,6 +25,8 @@ SAME = (
     "last_frame",
     "previous",
     "since_previous_ns",
+    "leg_of",
+    "leg",
 )
 ALIKE = {  # column of a side: field of its end
     "missing_bytes": "missing_bytes",
@@ -170,8 +172,9 @@ def _tcp_state(states: Rows, mine: Rows, other: Rows, end: npt.NDArray[np.intp])
     seen = states["seen"].astype(np.int64)
     client = states["client"] == end
     reset = seen & (RST | RST << 1) != 0
-    acked = (mine["fin"] > 0) & (mine["una"] > mine["fin"])
-    heard = other["fin"] > 0
+    # Of a FIN that was acknowledged before it was captured the number may be 0.
+    sent, heard = mine["fins"] > 0, other["fins"] > 0
+    acked = sent & (mine["una"] > mine["fin"])
     first = states["closer"] == 1 + end
     opening = (seen & ACKED == 0) & (seen & (SYN | SYN_ACK) != 0)
     conditions = [
@@ -180,9 +183,9 @@ def _tcp_state(states: Rows, mine: Rows, other: Rows, end: npt.NDArray[np.intp])
         (opening & client, "SYN-SENT"),
         (opening & (seen & SYN_ACK != 0), "SYN-RECEIVED"),
         (opening, ""),
-        ((mine["fin"] == 0) & heard, "CLOSE-WAIT"),
-        ((mine["fin"] > 0) & ~heard & acked, "FIN-WAIT-2"),
-        ((mine["fin"] > 0) & ~heard, "FIN-WAIT-1"),
+        (~sent & heard, "CLOSE-WAIT"),
+        (sent & ~heard & acked, "FIN-WAIT-2"),
+        (sent & ~heard, "FIN-WAIT-1"),
         (heard & first & acked, "TIME-WAIT"),
         (heard & first, "CLOSING"),
         (heard & acked, "CLOSED"),

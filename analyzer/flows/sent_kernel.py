@@ -43,11 +43,12 @@ def remember(me: Any, seg: Any, sent: Any, world: Any, times: Int) -> None:
     number = world["sent"]
     chain, first = sent.chain[number & RING], sent.first[number & RING]
     chain["end"], chain["ahead"], chain["times"], chain["needless"] = seg["end"], 0, times, 0
-    first["start"], first["time_ns"], first["frame"], first["tsval"] = (
+    first["start"], first["time_ns"], first["frame"], first["tsval"], first["ip_id"] = (
         seg["start"],
         seg["time_ns"],
         seg["frame"],
         seg["tsval"],
+        seg["ip_id"],
     )
     if alive(me["newest"], world):
         sent.chain[me["newest"] & RING]["ahead"] = number - me["newest"]

@@ -32,10 +32,12 @@ FLOW_STATE = np.dtype(
         ("bytes", "i8", (2,)),
         ("payload", "i8", (2,)),
         ("previous", "i8"),  # the flow that used the same tuple before, or -1
+        ("leg_of", "i8"),  # the flow that has the same packets on the other side of a NAT, and came first; or -1
         ("said", "u8"),  # which letters the history has, as bits
         ("judged", "u2"),  # SYN, SYN_ACK and ACKED as `seen`, but up to the frame that is judged: tracking runs ahead
         ("closer", "u1"),  # 1 + the end whose stream ended first, or 0
         ("letters", "u1"),  # how many letters the history has
+        ("leg_place", "i4"),  # where the state of the flow `leg_of` is
         ("events", "u8"),  # kinds of events that happened, as bits
         ("history", "u1", (HISTORY,)),
         ("first_frame", "i8"),
@@ -45,6 +47,9 @@ FLOW_STATE = np.dtype(
         ("waits_ns", "i8"),  # when the first SYN was captured, or the first SYN-ACK
         ("pair", "u8"),  # hash of the two addresses
         ("server", "u8"),  # hash of the server's address and port
+        ("syn_copied", "u1"),  # are there copies of the SYN or SYN-ACK: then the handshake is timed without them
+        ("first_syn_ns", "i8"),  # of the last SYN that is no copy
+        ("leg", "i8"),  # of the flow that has these packets first, the latest that is another leg of it; or -1
     ],
     align=True,
 )
@@ -57,6 +62,12 @@ INFERRED = 512  # ACKED is known by what the server sent later, not by an ACK th
 
 TCP, UDP = 6, 17
 EMPTY = -1
+
+# SYNs that came a moment ago, by what NAT leaves as it is.
+LEG = np.dtype(
+    [("key", "u8"), ("flow", "i8"), ("time_ns", "i8"), ("ip_id", "u4"), ("place", "i4"), ("ttl", "u1")], align=True
+)
+LEGS = 1 << 10
 
 
 # What is kept of each end of a TCP connection. Positions are sequence numbers without wrap, from the end's own ISN: the SYN
@@ -79,6 +90,10 @@ END_STATE = np.dtype(
         ("cut", "u1"),  # its SYN was captured without all of its options
         ("doubted", "u1"),  # a timeout that may be needless: nothing was sent again after it (F-RTO, RFC 5682)
         ("syn_acked", "u1"),  # has it answered a SYN
+        ("ids", "u1"),  # of its last two packets with an IPv4 ID: IDS_VARY or IDS_SAME
+        ("doubts", "u1"),  # how many verdicts on its data wait for what comes, on its board
+        ("lagging", "u1"),  # the capture has written its frames late
+        ("direct", "u1"),  # was it heard on this side of the NAT, where there is one
         ("ttl_low", "u1"),  # least and most of its segments, without resets
         ("ttl_high", "u1"),
         ("box_hops", "u1"),  # to a box on the way that spoke in its name, or NO_BOX
@@ -87,18 +102,21 @@ END_STATE = np.dtype(
         ("syn_met", "u1"),  # has its first data been compared with that
         ("syns", "u2"),
         ("syn_id", "u2"),  # IPv4 ID of its SYN
-        ("fins", "u2"),  # FINs it sent, the same or not
+        ("fins", "u2"),  # how often it sent its FIN
         ("syn_acks_again", "u2"),  # SYN-ACKs that it may have repeated without anything being lost
         ("void_probes", "u2"),  # segments into a closed window, in a row, that no receiver need answer
         ("offered", "u2"),  # TCP options of the SYN
         ("mss", "u2"),
         ("ip_id", "u2"),
+        ("fins_again", "u2"),  # times that it repeated its FIN alone, though no timer had run out
+        ("place", "u4"),  # where its first packet was captured, as a hash
         ("isn", "u4"),
         ("tsval", "u4"),  # highest sent
         ("tsval_first", "u4"),
         ("recent", "u4"),  # TS.Recent of this end, as a receiver
         ("recent_ns", "i8"),
         ("next", "i8"),  # after the highest that was sent
+        ("captured", "i8"),  # after the highest that was captured
         ("una", "i8"),  # the highest that was acknowledged
         ("fin", "i8"),  # where the FIN is; 0 without one
         ("window", "i8"),  # last offered, scaled
@@ -170,6 +188,7 @@ OPEN, FAST, LOSS = 0, 1, 2
 PROBE, KEEP_ALIVE = 1, 2
 IN_VAIN = 3  # so many `void_probes` are no accident
 ECN_ASKED, ECN_AGREED = 1, 2
+IDS_VARY, IDS_SAME = 1, 2
 
 # One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture. It has three parts: what
 # an acknowledgment looks through, so small that the open segments of many connections fit the processor's cache; what of
@@ -183,7 +202,7 @@ CHAIN = np.dtype(
     ],
     align=True,
 )
-FIRST = np.dtype([("start", "i8"), ("time_ns", "i8"), ("frame", "i8"), ("tsval", "u4")], align=True)
+FIRST = np.dtype([("start", "i8"), ("time_ns", "i8"), ("frame", "i8"), ("tsval", "u4"), ("ip_id", "u2")], align=True)
 AGAIN = np.dtype(  # holds nothing where `times` is 1
     [
         ("before", "i8"),  # number of the record that was retransmitted before this one
@@ -208,8 +227,9 @@ SENT = (CHAIN, FIRST, AGAIN)  # dtypes of its members
 SENT_CAPACITY = 1 << 18
 WALK = 512  # how many records are looked at to find one
 
-# What is missing and what was reported by SACK; only ends that ever needed it have one.
-HOLES, BLOCKS = 16, 8
+# What is missing, what was reported by SACK, and verdicts that wait for what comes; only ends that ever needed it have one.
+HOLES, BLOCKS, DOUBTS = 16, 8, 8
+GAP, COPY = 1, 2  # kinds of doubts: was it not captured, or late; did the capture double it, or the network
 BOARD = np.dtype(
     [
         ("owner", "i8"),
@@ -222,6 +242,20 @@ BOARD = np.dtype(
         ("hole_ip_id", "u4", (HOLES,)),
         ("block_start", "i8", (BLOCKS,)),
         ("block_end", "i8", (BLOCKS,)),
+        ("doubt_start", "i8", (DOUBTS,)),  # of the data, in positions
+        ("doubt_end", "i8", (DOUBTS,)),
+        ("doubt_until", "i8", (DOUBTS,)),  # the time at which it is settled without an answer
+        ("doubt_ns", "i8", (DOUBTS,)),  # time and number of the frame that is judged
+        ("doubt_frame", "i8", (DOUBTS,)),
+        ("doubt_related", "i8", (DOUBTS,)),  # COPY: the first copy
+        ("doubt_value", "i8", (DOUBTS,)),  # COPY: ns since then; GAP: is it one, unless what is missing comes
+        ("doubt_size", "u4", (DOUBTS,)),  # COPY: bytes of the frame, and of its payload
+        ("doubt_payload", "u4", (DOUBTS,)),
+        ("doubt_tsecr", "u4", (DOUBTS,)),  # GAP: what the acknowledgment echoes
+        ("doubt_echoes", "u1", (DOUBTS,)),  # GAP: does it echo anything
+        ("doubt_interface", "i4", (DOUBTS,)),
+        ("doubt_kind", "u1", (DOUBTS,)),
+        ("doubt_direction", "u1", (DOUBTS,)),
     ],
     align=True,
 )
@@ -230,6 +264,10 @@ BOARD = np.dtype(
 # use where time has passed comes last; it holds where FULL is set.
 MOMENT = np.dtype(
     [
+        (
+            "flow",
+            "i8",
+        ),  # that the frame belongs to, and its place: of what passes on both sides of a NAT, the one seen first
         ("since_ns", "i8"),  # since the other end last sent payload; -1 where it never did
         ("flight", "u4", (2,)),  # payload of this end that is not acknowledged
         ("rtt_ns", "u4", (2,)),  # the least from here to the other end and back, by this end's data; 0 unknown
@@ -240,6 +278,7 @@ MOMENT = np.dtype(
         ("window", "u4", (2,)),  # that this end offers, scaled
         ("srtt_ns", "u4", (2,)),  # as `rtt_ns`, smoothed
         ("segment", "u4", (2,)),  # segment size in use
+        ("place", "i4"),
     ],
     align=True,
 )
@@ -357,10 +396,12 @@ SEGMENT = np.dtype(
         ("hole_ns", "i8"),
         ("hole_tsval", "i8"),
         ("hole_ip_id", "i8"),
-        ("gap", "i8"),  # bytes that it acknowledges and nobody captured
         ("advanced", "i8"),  # bytes that it newly acknowledges
         ("sacked", "i8"),  # bytes that it newly reports by SACK
         ("is_dsack", "u1"),
+        ("place", "u4"),  # where it was captured, as a hash
+        ("interface", "i8"),
+        ("size", "i8"),  # bytes of the frame
         ("events", "u8"),
     ],
     align=True,
@@ -374,8 +415,20 @@ WORLD = np.dtype(
         ("boards", "i8"),
         ("histograms", "i8"),
         ("free_histograms", "i8"),
+        ("previous_interface", "i8"),
         ("originals", "i8"),
-        ("copies", "i8"),
+        ("copies", "i8"),  # at the same place
+        ("proved", "i8"),  # how often a receiver said that the network had doubled a packet
+        ("unproved", "i8"),  # how often none said so of data that came twice
+        ("twice", "i8"),  # frames that the capture holds again, and their bytes
+        ("twice_bytes", "i8"),
+        ("late", "i8"),  # frames that the capture wrote after the ACK that covers them
+        ("late_apart", "i8"),  # and of these, such that came from another interface than the ACK
+        ("late_ns", "i8"),  # by how much, at most
+        ("first_late", "i8"),
+        ("data", "i8"),  # segments with payload
+        ("pure_acks", "i8"),
+        ("unseen_acks", "i8"),  # signs that there were pure ACKs which were not captured
         ("out", "i8"),  # events that wait to be taken
     ],
     align=True,

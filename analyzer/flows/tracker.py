@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.flows.coverage import Coverage, coverage_of
 from analyzer.flows.edge import still_opening
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
@@ -19,6 +20,8 @@ from analyzer.flows.state import (
     END_STATE,
     FIN,
     FLOW_STATE,
+    LEG,
+    LEGS,
     NO_BOX,
     NO_WINDOW,
     NOTE,
@@ -65,6 +68,8 @@ class FlowTracker:
         self.times = np.zeros(len(self.states), TIME_STATE)  # where their time went, for whom an account is kept
         self.left: Counter[str] = Counter()
         self.rows_left: list[Rows] = []
+        self._left_legs: Counter[str] = Counter()
+        self._left_coverage = Coverage()
         self._left_troubled = 0
         self._worst_left = np.zeros(0, FLOWS.dtype)  # and how bad they were
         self._worst_trouble = np.zeros(0)
@@ -73,8 +78,8 @@ class FlowTracker:
         self._blank["histogram"] = self._blank["board"] = -1
         self._blank["window_min"] = NO_WINDOW
         self._blank["ttl_low"], self._blank["box_hops"] = 255, NO_BOX
-        # Number of the next flow, places ever used, places free again, and the latest time of the capture.
-        self._room = np.array([0, 0, 0, EARLIEST], np.int64)
+        self._room = np.array([0, 0, 0, EARLIEST, EARLIEST, -1, -1, 0], np.int64)  # as flow_kernel names it
+        self._legs = np.zeros(LEGS, LEG)
         self._peers = np.zeros(PEERS, PEER)
         self._free = np.zeros(0, np.int32)
         self._hashes = np.zeros(AT_A_TIME, np.uint64)
@@ -123,6 +128,7 @@ class FlowTracker:
                 self._room,
                 self._free,
                 self._table,
+                self._legs,
                 self._peers,
                 self._seed,
                 self._hashes,
@@ -189,12 +195,23 @@ class FlowTracker:
         both = np.concatenate([self._worst_trouble, trouble[order]])
         return rows[np.argsort(-both, kind="stable")[:count]], some + self._left_troubled
 
+    def coverage(self) -> Coverage:
+        """What of the conversations was captured, those that left included."""
+        return self._left_coverage + coverage_of(self.states, self.ends.reshape(-1, 2), self.places())
+
+    @property
+    def legs(self) -> int:
+        """Flows that are the other side of a NAT of another, those that left included."""
+        return self._left_legs.total() + int(np.count_nonzero(self.states["leg_of"][self.places()] >= 0))
+
     def state_counts(self) -> dict[str, int]:
-        """TCP connections per word of `flows.state`, those that left included."""
+        """TCP connections per word of `flows.state`, those that left included; the two legs of a NAT are one."""
         places = self.places()
-        tcp = self.states["protocol"][places] == TCP
+        tcp = (self.states["protocol"][places] == TCP) & (self.states["leg_of"][places] < 0)
         counts = np.bincount(self.final_states(places)[tcp], minlength=len(FLOW_STATES))
-        found = {word: int(counts[i]) + self.left[word] for i, word in enumerate(FLOW_STATES) if word}
+        found = {
+            word: int(counts[i]) + self.left[word] - self._left_legs[word] for i, word in enumerate(FLOW_STATES) if word
+        }
         return {word: count for word, count in found.items() if count}
 
     def final_states(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
@@ -262,6 +279,9 @@ class FlowTracker:
             on_leave(leaving)
         numbers = np.bincount(self.final_states(leaving), minlength=len(FLOW_STATES))
         self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
+        legs = leaving[states["leg_of"][leaving] >= 0]
+        self._left_legs.update(FLOW_STATES[word] for word in self.final_states(legs))
+        self._left_coverage += coverage_of(states, self.ends.reshape(-1, 2), leaving)
         self._remember_worst(leaving)
         if self._keep_left:
             self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]

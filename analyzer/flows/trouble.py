@@ -20,8 +20,10 @@ COUNTED = {
     "dsack": "dsacks",
     "zero_window": "zero_windows",
 }
-# A SYN-ACK that may have been repeated without anything being lost is none, nor that it was needless and came twice.
+# A SYN-ACK that may have been repeated without anything being lost is none, nor that it was needless and came twice. Nor is
+# a FIN alone that no timer repeats: some stacks send it with every ACK of a close from both sides.
 OF_SYN_ACKS = ("retransmission", "spurious_retransmission", "dsack")
+OF_FINS = ("retransmission", "spurious_retransmission")
 SECOND_SHUT = 10.0  # a second of closed window weighs as a timeout does
 FAILED = ("refused", "unanswered", "half_open")
 
@@ -42,6 +44,8 @@ def troubles(
             if kind.name in OF_SYN_ACKS:
                 again = ends["syn_acks_again"][places]
                 count -= np.minimum(count, again[:, ::-1] if kind.name == "dsack" else again)
+            if kind.name in OF_FINS:
+                count -= np.minimum(count, ends["fins_again"][places])
             total += kind.trouble * count.sum(axis=1)
         elif kind.trouble:
             total += np.where(events & np.uint64(1 << number), float(kind.trouble), 0.0)
@@ -52,4 +56,5 @@ def troubles(
         total[still] += SECOND_SHUT / 1e9 * shut
     failed = np.isin(final, [FLOWS.bit("state", word) for word in FAILED])
     total += np.where(failed, 8.0, 0.0)
-    return np.where(states["protocol"][places] == TCP, total, 0.0)
+    # What happens on the other side of a NAT happens to the same connection.
+    return np.where((states["protocol"][places] == TCP) & (states["leg_of"][places] < 0), total, 0.0)

@@ -81,6 +81,8 @@ class Predictor:
         """Have the rows looked at; stops when what was added must be taken away, and at the end."""
         from analyzer.prediction.walk_kernel import predict
 
+        if events["late"].any():
+            events = events[events["late"] == 0]  # what was said of earlier frames is no news of these
         at = event_at = 0
         while True:
             at, event_at = predict(

@@ -68,7 +68,8 @@ QUIRK_TEXT = {
 
 def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> str:
     """The whole answer, at most 80 columns wide. `style(text, role)` may colour `title`, `warning` and `answer`."""
-    lines = [style(line, "answer") for line in wrapped(_answer(analysis), "")]
+    lines = [style(line, "warning") for fact in analysis.facts for line in wrapped(printable(fact.text), "* ")]
+    lines += [style(line, "answer") for line in wrapped(_answer(analysis), "")]
     lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in wrapped(text, "! ")]
     for title, body in (
         (*_trouble(analysis, top),),
@@ -150,7 +151,7 @@ def _overview(analysis: Analysis) -> str:
     if frames > 1:
         text += f" in {duration_text(duration)}"
     text += f", {plural(tcp, 'TCP connection')}{detail}"
-    udp = analysis.flow_tracker.total - tcp
+    udp = analysis.flow_tracker.total - tcp - analysis.flow_tracker.legs
     return text + (f", {plural(udp, 'UDP conversation')}" if udp else "")
 
 
@@ -198,8 +199,12 @@ def _capture(analysis: Analysis) -> Iterator[str]:
         until = time_text(last, day=not same_day(first, last))
         yield f"  time        {time_text(first)} to {until} UTC"
         sizes = f"{plural(frames, 'frame')}, {size_text(summary.total('bytes'))} on the wire"
-        rate = rate_text(summary.total("bytes"), last - first)
-        yield f"  frames      {sizes}" + (f", {rate} on average" if rate else "")
+        copies, once = summary.total("copies"), summary.total("bytes") - summary.total("copied_bytes")
+        rate = rate_text(once, last - first)
+        yield f"  frames      {sizes}" + (f", {rate} on average" if rate and not copies else "")
+        if copies:
+            sizes = f"{frames - copies:,} without copies, {size_text(once)}"
+            yield f"              {sizes}" + (f", {rate} on average" if rate else "")
     cut = summary.quirks.get("cut", 0)
     captured = f"{size_text(summary.total('captured'))} captured"
     yield "  cut frames  " + (f"{cut:,} of {frames:,} ({_percent(cut, frames)}), {captured}" if cut else "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from analyzer.analysis import Analysis
@@ -14,11 +15,12 @@ SLOW_FLOWS = 100
 
 
 def json_pieces(analysis: Analysis) -> Iterator[str]:
-    """`capture`, `flows` (a list of rows), `time` (where that of all connections went, and of those that lost most), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots) and `warnings`, as one object.
+    """`capture`, `capture_facts` (a list of rows), `flows` (a list of rows), `time` (where that of all connections went, and of those that lost most), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots) and `warnings`, as one object.
 
     A million flows never stand in memory as text.
     """
-    yield f'{{"capture": {json.dumps(analysis.capture, indent=1)},\n"flows": ['
+    yield f'{{"capture": {json.dumps(analysis.capture, indent=1)},'
+    yield f'\n"capture_facts": {json.dumps([asdict(fact) for fact in analysis.facts], indent=1)},\n"flows": ['
     for start in range(0, len(analysis.flow_tracker), FLOWS_AT_ONCE):
         rows = analysis.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE))
         lines = FLOWS.frame(rows).to_json(orient="records", lines=True).strip()

@@ -70,6 +70,9 @@ def _end(flow: Rows, happened: set[str]) -> tuple[str, set[str]]:
     if state not in ("reset_by_client", "reset_by_server"):
         return "", set()
     side, other = ("client", "server") if state == "reset_by_client" else ("server", "client")
+    if "answered_past_nat" in happened:
+        told = {"answered_past_nat", "reset_in_handshake"}
+        return "the answer came past the NAT, from the address behind it, and the client reset it", told
     if "reset_in_handshake" in happened:
         return f"the {side} reset the handshake", {"reset_in_handshake"}
     if "half_open" in happened:

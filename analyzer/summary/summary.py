@@ -53,6 +53,10 @@ class Summary:
             self._interfaces = np.concatenate([self._interfaces, np.zeros(2 * interfaces, np.int64)])
         tally(rows, self._totals, self._ip, self._ethertypes, self._bits, self._stops, self._interfaces)
 
+    def note_copies(self, frames: int, size: int) -> None:
+        """So many of the frames, of so many bytes, were found to be copies of others."""
+        self._totals["copies"], self._totals["copied_bytes"] = frames, size
+
     def total(self, name: str) -> int:
         """One of the totals: frames, bytes, captured, first_ns, last_ns, regressions, ..."""
         return int(self._totals[name][0])
@@ -117,6 +121,7 @@ class Summary:
                 "largest_ns": self.total("largest_regression_ns"),
                 "first_frame": self.total("first_regression") or None,
             },
+            "copies": {"frames": self.total("copies"), "bytes": self.total("copied_bytes")},
             "protocols": [{"name": s.name, "frames": s.frames, "bytes": s.bytes} for s in self.protocols],
             "layers": self.layers,
             "stops": self.stops,

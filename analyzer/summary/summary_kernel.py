@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel, rows_of
+from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.tables import PACKETS
 
 MAX_NS = 2**63 - 1
@@ -21,6 +22,14 @@ TOTALS = np.dtype(
         ("regressions", "i8"),
         ("largest_regression_ns", "i8"),
         ("first_regression", "i8"),
+        ("previous_interface", "i8"),
+        ("highest_interface", "i8"),
+        ("joins", "i8"),  # where another capture begins, by the time
+        ("first_join", "i8"),
+        ("first_join_ns", "i8"),
+        ("hidden", "i8"),  # frames whose payload was not captured, or not all of it
+        ("copies", "i8"),  # frames that the capture holds again, and their bytes
+        ("copied_bytes", "i8"),
     ]
 )
 
@@ -66,15 +75,12 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
         total["frames"] += 1
         total["bytes"] += length
         total["captured"] += row["captured"]
+        interface = np.int64(row["interface"])
         if time_ns < total["previous_ns"]:
-            total["regressions"] += 1
-            if total["regressions"] == 1:
-                total["first_regression"] = row["frame"]
-            step = total["previous_ns"] - time_ns
-            if step < 0:  # beyond int64
-                step = MAX_NS
-            total["largest_regression_ns"] = max(total["largest_regression_ns"], step)
-        total["previous_ns"] = time_ns
+            step_back(total, row["frame"], time_ns, interface)
+        total["previous_ns"], total["previous_interface"] = time_ns, interface
+        total["highest_interface"] = max(total["highest_interface"], interface)
+        total["hidden"] += row["payload_captured"] < row["payload_len"]
         total["first_ns"] = min(total["first_ns"], time_ns)
         total["last_ns"] = max(total["last_ns"], time_ns)
         version = row["ip_version"]
@@ -92,3 +98,20 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
         stops[row["stop"]] += 1
         interfaces[row["interface"]] += 1
     count_bits(layers, quirks, tunnels, alike, bits)
+
+
+@inline
+def step_back(total: Any, frame: Int, time_ns: Int, interface: Int) -> None:
+    """A frame that is earlier than the one before: by the clock of its interface, or because another capture begins."""
+    if is_another_capture(total["previous_ns"], time_ns):
+        if interface == total["previous_interface"] or interface > total["highest_interface"]:
+            total["joins"] += 1
+            if total["joins"] == 1:
+                half = (total["previous_ns"] >> 1) - (time_ns >> 1)
+                back = MAX_NS if half > MAX_NS >> 1 else total["previous_ns"] - time_ns
+                total["first_join"], total["first_join_ns"] = frame, back
+    elif interface == total["previous_interface"]:
+        total["regressions"] += 1
+        if total["regressions"] == 1:
+            total["first_regression"] = frame
+        total["largest_regression_ns"] = max(total["largest_regression_ns"], total["previous_ns"] - time_ns)

@@ -81,12 +81,12 @@ def account(
             return i
         if i == upto:
             upto = min(i + AT_A_TIME, len(rows))
-            look_up(rows, i, upto, moments, times)
+            look_up(i, upto, moments, times)
         moment = moments[i]
         if moment["kind"] == SKIPPED:
             continue
         row = rows[i]
-        me = times[np.int64(row["place"])]
+        me = times[np.int64(moment["place"])]
         gap: Int = np.int64(0)
         if np.int64(me["flags"]) & BEGUN:
             if tells_nothing(moment, me):
@@ -103,11 +103,11 @@ def account(
 
 
 @inline
-def look_up(rows: Any, first: Int, stop: Int, moments: Any, times: Any) -> None:
+def look_up(first: Int, stop: Int, moments: Any, times: Any) -> None:
     """Have fetched what accounting for some rows will ask for."""
     before = np.int64(EMPTY)
     for i in range(first, stop):
-        place = np.int64(rows[i]["place"])
+        place = np.int64(moments[i]["place"])
         if moments[i]["kind"] != SKIPPED and place != before:
             for line in range(LINES):
                 prefetch(times, place, CACHE_LINE * line)
@@ -128,10 +128,10 @@ def pass_time(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, g
         suspend(row, moment, me, notes, out, used, gap)
         return
     first, trip, rest, how = explain(row, moment, me, gap)
-    settle(row, me, notes, out, used, how, rest)
+    settle(row, moment, me, notes, out, used, how, rest)
     upto_ns = np.int64(me["upto_ns"])
-    spend(row, me, notes, out, used, first, upto_ns, trip)
-    spend(row, me, notes, out, used, rest, upto_ns + trip, gap - trip)
+    spend(row, moment, me, notes, out, used, first, upto_ns, trip)
+    spend(row, moment, me, notes, out, used, rest, upto_ns + trip, gap - trip)
 
 
 @inline

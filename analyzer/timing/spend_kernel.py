@@ -26,28 +26,28 @@ MOST = (1 << 32) - 1
 
 
 @inline
-def spend(row: Any, me: Any, notes: Any, out: Any, used: Any, cause: Int, from_ns: Int, ns: Int) -> None:
+def spend(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, cause: Int, from_ns: Int, ns: Int) -> None:
     """So much time went to this cause, before the frame at hand; `out` has room for it, or is empty."""
     if ns > 0 and len(out):
         stretch = out[used[2]]
         used[2] += 1
-        stretch["flow"], stretch["place"] = row["flow"], row["place"]
+        stretch["flow"], stretch["place"] = moment["flow"], moment["place"]
         stretch["from_ns"], stretch["ns"], stretch["cause"] = from_ns, ns, cause
     if cause < SPENT and ns > 0:
         me["spent_ns"][cause] += ns
         if ns >= AT_ONCE_NS:
-            note(row, me, notes, cause, ns)
+            note(row, moment, me, notes, cause, ns)
 
 
 @part
-def note(row: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
+def note(row: Any, moment: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
     """The frame ended a stretch that is worth remembering, if the connection has lost more than who has its place."""
-    place = notes[np.int64(row["place"]) & (NOTES - 1)]
+    place = notes[np.int64(moment["place"]) & (NOTES - 1)]
     total = np.int64(me["spent_ns"][cause])
-    if place["flow"] != row["flow"] + 1:
+    if place["flow"] != moment["flow"] + 1:
         if total <= place["weight"]:
             return
-        place["flow"], place["weight"], place["partial"] = row["flow"] + 1, 0, 0
+        place["flow"], place["weight"], place["partial"] = moment["flow"] + 1, 0, 0
         for i in range(SPENT):
             if np.int64(me["spent_ns"][i]) - (ns if i == cause else 0) >= AT_ONCE_NS:
                 place["partial"] = 1
@@ -64,14 +64,16 @@ def note(row: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
 
 
 @inline
-def settle(row: Any, me: Any, notes: Any, out: Any, used: Any, how: Int, cause: Int) -> None:
+def settle(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, how: Int, cause: Int) -> None:
     """What is pending: its sender went on at once, so it had waited; or not (ALL); or the answer tells what was late (LATE)."""
     trip, late = np.int64(me["pending_trip_ns"]), np.int64(me["pending_ns"])
     if how == KEEP or not (trip or late):
         return
     upto_ns = np.int64(me["upto_ns"])
-    spend(row, me, notes, out, used, cause if how == ALL else np.int64(me["waits"]), upto_ns - late - trip, trip)
-    spend(row, me, notes, out, used, np.int64(DELAYED_ACK) if how == AT_ONCE else cause, upto_ns - late, late)
+    spend(
+        row, moment, me, notes, out, used, cause if how == ALL else np.int64(me["waits"]), upto_ns - late - trip, trip
+    )
+    spend(row, moment, me, notes, out, used, np.int64(DELAYED_ACK) if how == AT_ONCE else cause, upto_ns - late, late)
     me["pending_trip_ns"] = me["pending_ns"] = 0
 
 
@@ -92,7 +94,7 @@ def suspend(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, gap
         trip, late = gap, np.int64(0)
     pending = np.int64(me["pending_trip_ns"]) + trip
     if pending > MOST:
-        spend(row, me, notes, out, used, np.int64(me["waits"]), np.int64(me["upto_ns"]), pending - MOST)
+        spend(row, moment, me, notes, out, used, np.int64(me["waits"]), np.int64(me["upto_ns"]), pending - MOST)
         pending = np.int64(MOST)
     me["pending_trip_ns"] = pending
     me["pending_ns"] = min(np.int64(me["pending_ns"]) + late, MOST)  # an ACK is late by half a second at most

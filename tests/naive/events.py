@@ -18,6 +18,7 @@ from tests.naive.flows import (
     RST,
     SYN,
     Handshakes,
+    Legs,
     Packet,
     ends,
     handshake_rtt_ns,
@@ -31,7 +32,8 @@ ECE, CWR = 64, 128
 ROUND = 2**32
 FAR = 2**30  # no window is as wide
 NEAR = 2**20
-MILLISECOND, SECOND, DAY = 10**6, 10**9, 24 * 3600 * 10**9
+MILLISECOND, SECOND, HOUR, DAY = 10**6, 10**9, 3600 * 10**9, 24 * 3600 * 10**9
+DOUBTS = 8
 
 TIMER_NS = 180 * MILLISECOND  # shortest retransmission timer of Linux: 200 ms, less some jitter
 SOON_NS = 1 * MILLISECOND
@@ -67,6 +69,7 @@ class Verdict:
     flows: dict[int, dict[str, int | str]]
     most_holes: int  # that an end had at a time
     most_blocks: int
+    most_doubts: int
 
 
 # What is remembered
@@ -81,6 +84,7 @@ class Sent:
     frame: int
     time_ns: int
     tsval: int
+    ip_id: int
     times: int = 1
     last_frame: int = 0
     last_ns: int = 0
@@ -100,6 +104,22 @@ class Sent:
     def holds(self, position: int) -> bool:
         """Is the position in it?"""
         return self.start <= position < self.end
+
+
+@dataclass
+class Doubt:
+    """A verdict that waits for what comes: what is missing may come late, what came twice may be answered twice."""
+
+    kind: str  # "gap" or "copy"
+    packet: Packet  # that is judged
+    start: int
+    end: int
+    until_ns: int
+    tsecr: int | None  # of the ACK before a gap
+    related_frame: int = 0
+    value: int = (
+        0  # of a copy: ns since the first; of a gap: is it one, or may it be that only one direction was captured
+    )
 
 
 class Hole(NamedTuple):
@@ -146,6 +166,7 @@ class End:
 
     isn: int | None = None
     heard: bool = False
+    is_direct: bool = False  # was it heard on the near side of the NAT
     next: int = 0  # after the highest that it sent
     una: int = 0  # the highest that was acknowledged
     fin: int = 0  # where its FIN is; 0 without one
@@ -155,6 +176,8 @@ class End:
     sent_ns: int = 0
     data_ns: int = 0
     ip_id: int = 0
+    ids: str = ""  # "vary" or "same", of its last two packets
+    tap: tuple[object, ...] = ()  # where its first packet was captured
     # The handshake
     syns: int = 0
     syn_frame: int = 0
@@ -202,6 +225,9 @@ class End:
     probe: str = ""  # "probe" or "keep-alive" while one waits for an answer
     probe_frame: int = 0
     probe_ns: int = 0
+    doubts: list[Doubt] = field(default_factory=list)
+    lags: bool = False  # the capture wrote its packets late
+    captured: int = 0  # after the highest that was captured
     offence: int = 0  # frame of an unacceptable segment
     offence_repeats: bool = False  # it was the SYN-ACK of the handshake once more
     vain_probes: int = 0
@@ -223,6 +249,7 @@ class End:
     in_flight: list[int] = field(default_factory=list)
     zero_windows: int = 0
     copies: int = 0
+    captured_again: list[Packet] = field(default_factory=list)
     missing: int = 0
     sack_blocks: int = 0
     supers: int = 0
@@ -230,6 +257,7 @@ class End:
     needless: int = 0  # retransmissions of this end that were not needed
     most_holes: int = 0
     most_blocks: int = 0
+    most_doubts: int = 0
     counts: dict[str, int] = field(default_factory=dict)  # its events
 
     @property
@@ -245,8 +273,9 @@ class End:
     def forget(self) -> None:
         """What was remembered by position: the numbers begin elsewhere."""
         self.unacknowledged, self.sent_again, self.holes, self.sacked = [], [], [], Ranges()
-        self.sacked_high = self.told_ns = self.repaired_at = self.tail_probe_end = self.fin = 0
+        self.sacked_high = self.told_ns = self.repaired_at = self.tail_probe_end = self.fin = self.fins = 0
         self.phase = "open"
+        self.doubts, self.lags, self.captured = [], False, 0
 
     def begin_repair(self, phase: str, segment: Segment) -> None:
         """With this segment, until all is acknowledged that was sent so far."""
@@ -299,7 +328,9 @@ class End:
 
     def remember(self, segment: Segment, times: int) -> Sent:
         """A segment that it sent."""
-        sent = Sent(segment.start, segment.end, segment.frame, segment.time_ns, segment.tsval or 0, times)
+        sent = Sent(
+            segment.start, segment.end, segment.frame, segment.time_ns, segment.tsval or 0, segment.ip_id, times
+        )
         self.unacknowledged.append(sent)
         if times > 1:
             self.sent_again.append(sent)
@@ -374,6 +405,10 @@ class Connection:
     packets: list[Packet] = field(default_factory=list)
     frame: int = 0
     client: int = 0
+    root: Connection | None = None  # the one that has the same packets on the other side of a NAT
+    syn_ns: int = 0
+    handshake_rtt_ns: int = -1  # where copies are not counted
+    has_syn_twice: bool = False
     began_ns: int = 0  # the capture
     syn: bool = False
     syn_ack: bool = False
@@ -384,6 +419,10 @@ class Connection:
         """An event on the frame at hand, which `me` sent."""
         self.events.append(Event(self.frame, kind, cause, related_frame, value))
         me.counts[kind] = me.counts.get(kind, 0) + 1
+
+    def say_of(self, packet: Packet, kind: str, related_frame: int = 0, value: int = 0) -> None:
+        """An event on a frame of before."""
+        self.events.append(Event(packet["frame"], kind, "", related_frame, value))
 
     def write(self, letter: str, end: int) -> None:
         """A letter of the history, once an end."""
@@ -401,7 +440,11 @@ class Connection:
         if segment.has(SYN):
             self.syn |= not segment.has(ACK)
             self.syn_ack |= segment.has(ACK)
+            self.syn_ns = self.syn_ns if segment.has(ACK) else segment.time_ns
         elif segment.has(ACK) and segment.end_of == self.client:
+            once = all(end.syns == 1 for end in self.ends)  # else nobody can tell which was answered (Karn)
+            if once and self.has_syn_twice and self.syn and self.syn_ack and not self.acknowledged and segment.ack == 1:
+                self.handshake_rtt_ns = max(segment.time_ns - self.syn_ns, -1)
             self.acknowledged |= self.syn or self.syn_ack
         elif segment.has(ACK) and segment.start > 0 and (segment.size or segment.has(FIN) or segment.advanced):
             self.acknowledged |= self.syn_ack  # the server goes on: the client's ACK has reached it
@@ -422,15 +465,16 @@ def judge(packets: Iterable[Packet]) -> Verdict:
     events: list[Event] = []
     connections: dict[int, Connection] = {}
     latest: dict[tuple[object, ...], Connection] = {}
-    copies, sources, servers = Copies(), Sources(), Servers()
-    previous_ns: int | None = None
+    copies, sources, servers, legs = Copies(), Sources(), Servers(), Legs()
+    previous: Packet | None = None
     began_ns = latest_ns = 0
     for packet in packets:
-        began_ns = packet["time_ns"] if previous_ns is None else began_ns
-        latest_ns = packet["time_ns"] if previous_ns is None else max(latest_ns, packet["time_ns"])
-        if previous_ns is not None and packet["time_ns"] < previous_ns:
-            events.append(Event(packet["frame"], "clock_regression", value=previous_ns - packet["time_ns"]))
-        previous_ns = packet["time_ns"]
+        began_ns = packet["time_ns"] if previous is None else began_ns
+        latest_ns = packet["time_ns"] if previous is None else max(latest_ns, packet["time_ns"])
+        back = previous["time_ns"] - packet["time_ns"] if previous else 0
+        if previous and packet["interface"] == previous["interface"] and 0 < back <= HOUR:
+            events.append(Event(packet["frame"], "clock_regression", value=back))
+        previous = packet
         if packet["flow"] < 0 or packet["ip_proto"] != 6:
             continue
         tuple_ = (
@@ -441,10 +485,20 @@ def judge(packets: Iterable[Packet]) -> Verdict:
             latest[tuple_] = Connection(packet["flow"], latest.get(tuple_), events)
             connections[packet["flow"]] = latest[tuple_]
             latest[tuple_].began_ns = began_ns
+            root = legs.look(packet)
+            latest[tuple_].root = None if root is None else connections[root]
         connection = connections[packet["flow"]]
         connection.follow(packet)
+        is_direct = connection.root is None
+        if connection.root is not None:
+            connection, packet = connection.root, untranslated(packet, connection.root)
+            connection.follow(packet)
         if packet["stop"] in ("decoded", "truncated") and "fragment" not in packet["layers"]:
-            observe(packet, connection, copies, sources, servers)
+            observe(packet, connection, copies, sources, servers, is_direct)
+    for connection in connections.values():
+        for end in connection.ends:
+            while end.doubts:
+                settle(end.doubts[0], end, connection, copies)
     succeeded = {connection.before.number for connection in connections.values() if connection.before}
     handshakes = known_handshakes(connections.values())
     for connection in connections.values():
@@ -456,32 +510,66 @@ def judge(packets: Iterable[Packet]) -> Verdict:
     ends = [end for connection in connections.values() for end in connection.ends]
     most_holes = max([end.most_holes for end in ends], default=0)
     most_blocks = max([end.most_blocks for end in ends], default=0)
-    return Verdict(events, flows, most_holes, most_blocks)
+    most_doubts = max([end.most_doubts for end in ends], default=0)
+    return Verdict(events, flows, most_holes, most_blocks, most_doubts)
 
 
-def observe(packet: Packet, connection: Connection, copies: Copies, sources: Sources, servers: Servers) -> None:
-    """One packet: a copy of another, or something new."""
+def untranslated(packet: Packet, root: Connection) -> Packet:
+    """The packet as it would be on the other side of the NAT, where its connection was seen first."""
+    first = root.packets[0]
+    syn_ends = [(first["src"], first["src_port"]), (first["dst"], first["dst_port"])]
+    (src, src_port), (dst, dst_port) = syn_ends if packet["direction"] == 0 else syn_ends[::-1]
+    return {**packet, "src": src, "src_port": src_port, "dst": dst, "dst_port": dst_port}
+
+
+def observe(
+    packet: Packet, connection: Connection, copies: Copies, sources: Sources, servers: Servers, is_direct: bool
+) -> None:
+    """One packet: a copy of another, or something new. `is_direct` unless it passed on the far side of a NAT."""
     end_of = sender(packet)
     me, other = connection.ends[end_of], connection.ends[1 - end_of]
-    kind, first = copies.look(packet, other.last_frame)
+    me.is_direct |= is_direct
+    for end in (me, other):
+        for doubt in [doubt for doubt in end.doubts if packet["time_ns"] > doubt.until_ns]:
+            if doubt in end.doubts:  # it may have gone with one before it
+                settle(doubt, end, connection, copies)
+    kind, first = copies.look(packet, connection.number, me, other.last_frame)
+    if first is None and me.heard and me.tap != place_of(packet):
+        sent = piece_of(placed(packet, end_of, me, other, connection), me)
+        if sent is not None:
+            kind, first = "capture_duplicate", {"frame": sent.frame, "time_ns": sent.time_ns}
     if first is not None:
-        connection.say(me, kind, "", first["frame"], packet["time_ns"] - first["time_ns"])
         me.copies += 1
-        if kind == "network_duplicate" and me.heard and me.tsval is not None:  # its receiver looks at it again
+        since = packet["time_ns"] - first["time_ns"]
+        connection.has_syn_twice |= bool(packet["flags"] & SYN) and kind != "network_duplicate"
+        if kind == "doubtful":
+            segment = placed(packet, end_of, me, other, connection)
+            wait_for(me, "copy", segment, (segment.start, segment.end), connection, copies)
+            me.doubts[-1].related_frame, me.doubts[-1].value = first["frame"], since
+            return
+        connection.say(me, kind, "", first["frame"], since)
+        if kind == "capture_duplicate":
+            me.captured_again.append(packet)
+        elif me.heard and me.tsval is not None:  # its receiver looks at it again
             judge_paws(placed(packet, end_of, me, other, connection), me, other, connection)
         return
     if answers_from_before(packet, me, other, connection):
         return
     segment = placed(packet, end_of, me, other, connection)
-    understand(segment, me, other, connection, sources, servers)
-    me.heard = True
+    judge_past_nat(segment, other, connection, is_direct)
+    understand(segment, me, other, connection, sources, servers, copies)
+    if not me.heard:
+        me.heard, me.tap = True, place_of(packet)
     if not segment.has(RST):
         me.ttls.append(packet["ttl"])
     if me.last_ns is not None:
         me.idle_ns = max(me.idle_ns, segment.time_ns - me.last_ns)
     me.last_ns, me.last_frame = segment.time_ns, segment.frame
-    if segment.ip_id and not has_lower_id(segment, me):
-        me.ip_id = segment.ip_id
+    if segment.ip_id:
+        if me.ip_id:
+            me.ids = "same" if segment.ip_id == me.ip_id else "vary"
+        if not has_lower_id(segment, me):
+            me.ip_id = segment.ip_id
 
 
 def ahead(a: int, b: int) -> int:
@@ -513,7 +601,13 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
 
 
 def understand(
-    segment: Segment, me: End, other: End, connection: Connection, sources: Sources, servers: Servers
+    segment: Segment,
+    me: End,
+    other: End,
+    connection: Connection,
+    sources: Sources,
+    servers: Servers,
+    copies: Copies,
 ) -> None:
     """Everything that a segment means, in order: whose it is, what it carries, what it acknowledges, what it offers."""
     if is_stray(segment, me, connection):
@@ -539,7 +633,8 @@ def understand(
         connection.write("d", segment.end_of)
     if segment.has(FIN):
         connection.write("f", segment.end_of)
-    probe = judge_probe(segment, me, other, connection)
+    is_awaited = any(gap.kind == "gap" and gap.start <= segment.start < gap.end for gap in me.doubts)
+    probe = "" if is_awaited else judge_probe(segment, me, other, connection)
     if segment.takes_up_numbers and probe != "keep-alive":
         me.probe = probe
         judge_after_close(segment, me, other, connection)
@@ -548,11 +643,12 @@ def understand(
     elif not probe and (segment.start < me.next or was_sent_before(segment, me)):
         segment.late = True
     if segment.has(ACK):
-        judge_acknowledgment(segment, me, other, connection)
-        judge_sack(segment, me, other, connection)
+        judge_acknowledgment(segment, me, other, connection, copies)
+        judge_sack(segment, me, other, connection, copies)
         answers = judge_answer(segment, me, other, connection)
         judge_challenge(segment, me, other, connection)
         judge_duplicate_ack(segment, me, other, connection, answers)
+        judge_second_answer(segment, me, other, connection, answers, copies)
         judge_window(segment, me, other, connection)
     if not both_closed(me, other):
         judge_paws(segment, me, other, connection)
@@ -560,15 +656,148 @@ def understand(
     remember_timestamps(segment, me, other)
     judge_congestion(segment, me, other, connection)
     judge_who_answered(segment, me, other, connection)
-    if segment.has(FIN):
-        me.fins += 1
     if segment.has(FIN) and not me.fin and segment.end >= me.next:
         me.fin, me.fin_ns = segment.end - 1, segment.time_ns
+    me.fins += segment.has(FIN) and segment.end - 1 == me.fin
     me.answered_syn |= segment.has(SYN) and segment.has(ACK)
     connection.handshake(segment)
 
 
+# Doubts
+
+
+def wait_for(
+    whose: End, kind: str, segment: Segment, data: tuple[int, int], connection: Connection, copies: Copies
+) -> None:
+    """Wait with a verdict on the segment, which is about this data."""
+    if len(whose.doubts) == DOUBTS:
+        settle(whose.doubts[0], whose, connection, copies)
+    tsecr = segment.tsecr if segment.tsval is not None else None
+    whose.doubts.append(Doubt(kind, segment.packet, *data, segment.time_ns + SECOND, tsecr))
+    whose.most_doubts = max(whose.most_doubts, len(whose.doubts))
+
+
+def settle(doubt: Doubt, whose: End, connection: Connection, copies: Copies) -> None:
+    """Nothing came that would have changed it."""
+    if doubt.kind == "copy":
+        copies.unproved += doubt.packet["payload_len"] > 0
+        decide_copy(doubt, whose, connection, doubt.packet["payload_len"] == 0 and copies.proved > 0)
+        return
+    if not doubt.value:
+        whose.doubts.remove(doubt)
+        return
+    # All that one acknowledgment covers is one gap.
+    gaps = [each for each in whose.doubts if each.kind == "gap" and each.value]
+    same = [each for each in gaps if each.packet is doubt.packet]
+    connection.say_of(doubt.packet, "capture_gap", value=sum(each.end - each.start for each in same))
+    connection.write("g", connection.ends.index(whose))
+    whose.doubts = [each for each in whose.doubts if each not in same]
+
+
+def decide_copy(doubt: Doubt, whose: End, connection: Connection, by_network: bool) -> None:
+    """By whom it was made."""
+    kind = "network_duplicate" if by_network else "capture_duplicate"
+    connection.say_of(doubt.packet, kind, doubt.related_frame, doubt.value)
+    if not by_network:
+        whose.captured_again.append(doubt.packet)
+    whose.doubts.remove(doubt)
+
+
+def came_twice(whose: End, start: int, end: int, connection: Connection, copies: Copies) -> bool:
+    """The receiver got these bytes twice: is there a copy that explains it?"""
+    for doubt in whose.doubts:
+        with_data = doubt.kind == "copy" and doubt.packet["payload_len"] > 0
+        if with_data and doubt.start < end and start < doubt.end <= end:
+            copies.proved += 1
+            decide_copy(doubt, whose, connection, True)
+            return True
+    return False
+
+
+def miss(segment: Segment, other: End, start: int, end: int, connection: Connection, copies: Copies) -> None:
+    """The segment acknowledges bytes that were not captured, or not yet; perhaps the other direction was not captured at all."""
+    if other.heard:
+        other.missing += end - start
+    last = other.doubts[-1] if other.doubts else None
+    goes_on = last and last.kind == "gap" and last.end == start and last.value == other.heard
+    if last and goes_on and (other.lags or len(other.doubts) == DOUBTS or not other.heard):
+        last.end, last.tsecr = end, segment.tsecr if segment.tsval is not None else None
+        return
+    wait_for(other, "gap", segment, (start, end), connection, copies)
+    other.doubts[-1].value = int(other.heard)
+
+
+def judge_late(segment: Segment, me: End, other: End, connection: Connection, again: int) -> bool:
+    """Did the capture write it after the ACK that covers it? All of `again` bytes must have been missing."""
+    gaps = [gap for gap in me.doubts if gap.kind == "gap" and gap.start < segment.end and segment.start < gap.end]
+    sizes = [min(gap.end, segment.end) - max(gap.start, segment.start) for gap in gaps]
+    covered, counted = sum(sizes), sum(size for gap, size in zip(gaps, sizes, strict=True) if gap.value)
+    cause = late_capture_cause(segment, me, other, gaps[0]) if gaps and covered >= again else ""
+    if not cause:
+        return False
+    first = gaps[0].packet
+    connection.say(me, "captured_late", cause, first["frame"], segment.time_ns - first["time_ns"])
+    me.missing -= counted
+    me.lags = True
+    for gap in gaps:
+        if segment.start <= gap.start and gap.end <= segment.end:
+            me.doubts = [doubt for doubt in me.doubts if doubt is not gap]
+            continue
+        gap.until_ns = segment.time_ns + SECOND
+        if segment.end < gap.end:
+            gap.start = segment.end
+        else:
+            gap.end = segment.start
+    return True
+
+
+def late_capture_cause(segment: Segment, me: End, other: End, gap: Doubt) -> str:
+    """How one knows that it was sent before the ACK."""
+    if segment.tsval is not None and gap.tsecr is not None and ahead(segment.tsval, gap.tsecr) <= 0:
+        return "tsval"
+    is_newer = segment.tsval is not None and me.tsval is not None and ahead(segment.tsval, me.tsval) > 0
+    if me.ids == "vary" and has_lower_id(segment, me) and not is_newer:
+        return "ip_id"
+    if segment.start < me.captured:
+        return ""  # it was first sent before what follows it in its stream
+    if me.ids != "same" and segment.ip_id and me.ip_id and id_steps(segment.ip_id, me.ip_id) == 1:
+        return "ip_id"
+    if me.lags and segment.start == me.captured:
+        return "too_soon"
+    probes = "sack_permitted" in me.options & other.options or not (me.syns and other.syns)
+    rtt = me.shortest_rtt_ns + other.shortest_rtt_ns
+    soon = min(max(2 * rtt, 2 * MILLISECOND), TIMER_NS) if probes else TIMER_NS
+    asked = me.repeats >= DUPLICATES or me.sacked_high > segment.end
+    if segment.time_ns - gap.packet["time_ns"] <= MILLISECOND:
+        return "too_soon"
+    before_ns = (me.last_ns or 0) if other.data_ns <= me.sent_ns else me.sent_ns
+    if not me.heard:
+        before_ns = gap.packet["time_ns"]
+    return "too_soon" if not asked and 0 <= segment.time_ns - before_ns < soon else ""
+
+
 # Copies
+
+PLACE = ("interface", "ifindex", "ttl", "link_direction", "vlan", "vlan_depth", "tunnel_id", "tunnel_depth", "flow")
+
+
+def place_of(packet: Packet) -> tuple[object, ...]:
+    """Where it was captured."""
+    return tuple(packet[name] for name in PLACE)
+
+
+def piece_of(segment: Segment, me: End) -> Sent | None:
+    """What was sent there a moment ago and is not segmented yet, or of which this is several merged."""
+    if segment.size == 0 or segment.end > me.next or segment.has(SYN | RST):
+        return None
+    found = me.find(segment.start)
+    if found is None or found.tsval != (segment.tsval or 0):
+        return None
+    since = segment.time_ns - found.time_ns
+    if segment.ip_id == 0:
+        return found if 0 <= since <= MILLISECOND else None
+    pieces = ceil((found.end - found.start) / segment.size)
+    return found if 0 <= since <= Copies.WITHOUT_ID_NS and (segment.ip_id - found.ip_id) % 2**16 < pieces else None
 
 
 class Copies:
@@ -579,38 +808,55 @@ class Copies:
     NEXT_NS = MILLISECOND // 10
     MANY = 8  # of fewer packets, nobody can say how many come twice
     SAME = (
-        "flow", "ip_id", "src", "src_port", "seq", "ack", "tsval", "tsecr", "window", "flags", "payload_len",
-        "sack_left_1", "sack_right_1",
+        "ip_id", "src", "src_port", "seq", "ack", "tsval", "tsecr", "window", "flags", "payload_len", "sack_left_1",
+        "sack_right_1",
     )  # fmt: skip
-    PLACE = ("interface", "ifindex", "ttl", "link_direction", "vlan", "vlan_depth", "tunnel_id", "tunnel_depth")
 
     def __init__(self) -> None:
         self.first: dict[tuple[object, ...], Packet] = {}
         self.originals = 0
         self.copies = 0
+        self.unproved = 0  # so many times it said nothing when data came twice
+        self.proved = 0  # so many times a receiver said that the network had made two of a packet
 
-    def look(self, packet: Packet, last_of_other: int) -> tuple[str, Packet | None]:
-        """The event and the first copy; a packet that is none may be the first of others.
-
-        `last_of_other` is the last frame of the other end. What comes again without an ID after that is an ACK that its
-        sender repeats; with nothing between, it is a copy.
-        """
-        identity = tuple(packet[name] for name in self.SAME)
+    def look(self, packet: Packet, flow: int, me: End, last_of_other: int) -> tuple[str, Packet | None]:
+        """The event, or `doubtful`, and the first copy; a packet that is none may be the first of others."""
+        identity = (flow, *(packet[name] for name in self.SAME))
         first = self.first.get(identity)
-        has_id = "ipv4" in packet["layers"] and packet["ip_id"] != 0
+        has_id = "ipv4" in packet["layers"] and packet["ip_id"] != 0 and me.ids != "same"
         longest = self.WITH_ID_NS if has_id else self.WITHOUT_ID_NS
         if first is not None and 0 <= packet["time_ns"] - first["time_ns"] <= longest:
-            if any(packet[name] != first[name] for name in self.PLACE):
+            if place_of(packet) != place_of(first):
                 return "capture_duplicate", first
-            often = 3 * (self.copies + 1) >= self.originals
-            by_capture = often and (self.originals >= self.MANY or packet["time_ns"] - first["time_ns"] <= self.NEXT_NS)
-            if has_id or (by_capture and first["frame"] > last_of_other):
+            kind = self.at_the_same_place(packet, first, has_id, me, last_of_other)
+            if kind:
                 self.copies += 1
-                return "capture_duplicate" if by_capture else "network_duplicate", first
+                return kind, first
         else:
             self.originals += 1
         self.first[identity] = packet
         return "", None
+
+    def at_the_same_place(self, packet: Packet, first: Packet, has_id: bool, me: End, last_of_other: int) -> str:
+        """`last_of_other` is the last frame of the other end.
+
+        What comes again without an ID after that is an ACK that its sender repeats; with nothing between, it is a copy.
+        """
+        since = packet["time_ns"] - first["time_ns"]
+        often = 3 * (self.copies + 1) >= self.originals and 2 * self.proved <= self.copies
+        by_capture = often and (self.originals >= self.MANY or since <= self.NEXT_NS)
+        is_near = since <= 8 * (packet["length"] + 24)  # ns at 1 Gbit/s
+        if not has_id:
+            beside = first["frame"] > last_of_other
+            is_timed = packet["flags"] & SYN and since <= MILLISECOND
+            soon = packet["payload_len"] and (is_near or (beside and since <= self.NEXT_NS))
+            return "capture_duplicate" if is_timed or soon or (beside and by_capture) else ""
+        if by_capture or is_near:
+            return "capture_duplicate"
+        with_answer = packet["payload_len"] or self.unproved  # a receiver that gets data twice says so
+        if since <= (self.WITHOUT_ID_NS if with_answer else self.NEXT_NS):
+            return "doubtful"
+        return "network_duplicate" if me.ids or since < TIMER_NS else ""
 
 
 # The handshake
@@ -733,7 +979,8 @@ def say_late(connection: Connection, succeeded: bool, latest_ns: int, handshakes
     packets, client = connection.packets, connection.client
     opening = is_opening(packets, succeeded, latest_ns, handshakes)
     me = connection.ends[client]
-    if state_of(what_was_seen(packets, client), client, opening) == "unanswered":
+    is_unanswered = state_of(what_was_seen(packets, client), client, opening) == "unanswered"
+    if is_unanswered and connection.root is None:
         connection.events.append(Event(me.syn_frame, "syn_unanswered", value=me.syns))
     server = connection.ends[1 - client]
     if any(end.counts.get("options_refused") for end in connection.ends):
@@ -845,6 +1092,15 @@ def reset_cause(segment: Segment, me: End, other: End) -> str:
     return "unread_data" if segment.has(ACK) and other.data_ns > me.data_ns else "in_window"
 
 
+def judge_past_nat(segment: Segment, other: End, connection: Connection, is_direct: bool) -> None:
+    """The client resets what came to it past the NAT."""
+    is_opening = connection.syn and connection.syn_ack and not connection.acknowledged
+    by_client = segment.has(RST) and segment.end_of == connection.client
+    if is_opening and by_client and not is_direct and not other.is_direct:
+        since = segment.time_ns - connection.syn_ns
+        connection.say(connection.ends[segment.end_of], "answered_past_nat", "", other.last_frame, since)
+
+
 def is_stray(segment: Segment, me: End, connection: Connection) -> bool:
     """Its number fits the connection before, and not this one."""
     if connection.before is None or segment.has(SYN) or me.isn is None or abs(segment.start - me.next) <= NEAR:
@@ -916,8 +1172,13 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
         filled, hole = me.fill(segment.start, segment.end)
         known = min(segment.end, me.next) - segment.start
         cause = late_cause(segment, me, other, hole) if hole and filled == known else ""
+        again = known - filled
         if segment.has(SYN) and segment.has(ACK) and segment.start == 0 and not me.answered_syn and other.syns:
             pass  # the answer to a SYN that crossed its own (RFC 9293 figure 7)
+        elif judge_late(segment, me, other, connection, again):
+            segment.late = segment.start < me.captured  # of the packets of its own end it may be the next
+            if segment.end > me.una:
+                me.remember(segment, 2)
         elif hole and cause:
             connection.say(me, "reordering", cause, value=segment.time_ns - hole.time_ns)
             segment.late = True
@@ -928,6 +1189,7 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
             flags = segment.has(SYN) or (segment.has(FIN) and segment.end <= me.next)
             judge_retransmission(segment, me, other, connection, probe, known - flags)
         me.next = max(me.next, segment.end)
+    me.captured = max(me.captured, segment.end)
     me.sent_ns = segment.time_ns
     if segment.size:
         me.data_ns = segment.time_ns
@@ -1062,22 +1324,21 @@ def is_out_of_range(segment: Segment, other: End) -> bool:
     return segment.ack - other.next > FAR or other.una - segment.ack > FAR
 
 
-def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Connection) -> None:
+def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Connection, copies: Copies) -> None:
     """What arrived: what the capture missed, what the receiver threw away, how long it took."""
     if is_out_of_range(segment, other):
         return
-    gap = max(segment.ack - other.next, 0) if other.heard else 0
+    before = other.next
     other.next = max(other.next, segment.ack)
     if segment.ack > other.una:
-        filled, _ = other.fill(-FAR, segment.ack)
-        gap += filled
         thrown_away = other.sacked.cut(segment.ack)
         if thrown_away:
             connection.say(me, "sack_reneging", value=thrown_away)
-    if gap:
-        connection.say(me, "capture_gap", value=gap)
-        connection.write("g", 1 - segment.end_of)
-        other.missing += gap
+        for hole in [hole for hole in other.holes if hole.start < segment.ack]:
+            other.fill(hole.start, min(hole.end, segment.ack))
+            miss(segment, other, hole.start, min(hole.end, segment.ack), connection, copies)
+    if segment.ack > before:
+        miss(segment, other, before, segment.ack, connection, copies)
     if segment.ack <= other.una:
         return
     segment.advanced = segment.ack - other.una
@@ -1134,12 +1395,12 @@ def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
         named = segment.tsecr in (newest.last_tsval, newest.tsval)
         if segment.tsecr != newest.last_tsval:
             rtt = segment.time_ns - newest.time_ns
-    if (named or not waited) and rtt >= 0:
+    if (named or not waited) and rtt >= 0 and not other.lags:
         other.smoothed_rtt_ns += (rtt - other.smoothed_rtt_ns) >> 3 if other.rtts else rtt
         other.rtts.append(rtt)
 
 
-def judge_sack(segment: Segment, me: End, other: End, connection: Connection) -> None:
+def judge_sack(segment: Segment, me: End, other: End, connection: Connection, copies: Copies) -> None:
     """Block by block: a duplicate, nonsense, or something that arrived out of order."""
     packet = segment.packet
     blocks = [
@@ -1152,7 +1413,8 @@ def judge_sack(segment: Segment, me: End, other: End, connection: Connection) ->
             inside = len(blocks) > 1 and left >= segment.ack and blocks[1][0] <= left and right <= blocks[1][1]
             if inside or right <= segment.ack:
                 segment.is_dsack = True
-                judge_dsack(segment, me, other, connection, left, right, "out_of_order" if inside else "old")
+                cause = "out_of_order" if inside else "old"
+                judge_dsack(segment, me, other, connection, (left, right), cause, copies)
                 continue
         is_bounded = other.heard and me.window_from and me.scale_known
         if left >= right or (right > max(other.next, me.highest_edge) and is_bounded):
@@ -1172,16 +1434,36 @@ def judge_sack(segment: Segment, me: End, other: End, connection: Connection) ->
 
 
 def judge_dsack(
-    segment: Segment, me: End, other: End, connection: Connection, left: int, right: int, cause: str
+    segment: Segment,
+    me: End,
+    other: End,
+    connection: Connection,
+    block: tuple[int, int],
+    cause: str,
+    copies: Copies,
 ) -> None:
-    """Something arrived twice: then a retransmission of it was not needed."""
-    sent = other.find_again(left, right)
+    """Something arrived twice: then a retransmission of it was not needed, or the network has made two of it."""
+    sent = other.find_again(*block)
+    size = block[1] - block[0]
     me.dsacks += not other.probe
-    connection.say(me, "dsack", cause, sent.last_frame if sent else 0, right - left)
+    connection.say(me, "dsack", cause, sent.last_frame if sent else 0, size)
     if sent and not sent.needless:
         sent.needless = True
         other.needless += 1
-        connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, right - left)
+        connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, size)
+    elif not sent and other.heard and not came_twice(other, *block, connection, copies):
+        copies.proved += other.missing == 0  # behind the place of the capture
+
+
+def judge_second_answer(
+    segment: Segment, me: End, other: End, connection: Connection, answers: bool, copies: Copies
+) -> None:
+    """An ACK that says nothing new, where nothing is missing: its sender got something twice."""
+    if answers or segment.packet["sack_count"] or segment.start < me.una or segment.window != me.window:
+        return
+    agreed = "sack_permitted" in me.options & other.options
+    if segment.is_empty and segment.ack == segment.una and (agreed or other.next == other.una):
+        came_twice(other, 0, segment.ack, connection, copies)
 
 
 def judge_duplicate_ack(segment: Segment, me: End, other: End, connection: Connection, answers: bool) -> None:
@@ -1444,6 +1726,9 @@ def columns_of(connection: Connection, succeeded: bool, latest_ns: int) -> dict[
     client = connection.client
     letters = [letter.upper() if end == client else letter for letter, end in connection.letters]
     columns: dict[str, int | str] = {"history": "".join(letters[:20])}
+    if connection.has_syn_twice and connection.handshake_rtt_ns >= 0:  # else the tracker says how long it took
+        columns["handshake_rtt_ns"] = connection.handshake_rtt_ns
+    columns["leg_of"] = -1 if connection.root is None else connection.root.number
     for side, me, other in (
         ("client", connection.ends[client], connection.ends[1 - client]),
         ("server", connection.ends[1 - client], connection.ends[client]),
@@ -1451,6 +1736,16 @@ def columns_of(connection: Connection, succeeded: bool, latest_ns: int) -> dict[
         closed_ns = still_closed_ns(me, connection, succeeded, latest_ns)
         columns |= {f"{side}_{name}": value for name, value in columns_of_end(me, other, closed_ns).items()}
         columns[f"{side}_window_closed"] = what_was_done(me, other) if me.shut_frame else ""
+        counted = [
+            packet
+            for packet in connection.packets
+            if connection.root is None
+            and connection.ends[sender(packet)] is me
+            and not any(packet is again for again in me.captured_again)
+        ]
+        columns[f"{side}_packets"] = len(counted)
+        columns[f"{side}_bytes"] = sum(packet["length"] for packet in counted)
+        columns[f"{side}_payload"] = sum(packet["payload_len"] for packet in counted)
     return columns
 
 

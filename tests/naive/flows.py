@@ -80,6 +80,33 @@ def flows_of(packets: Iterable[Packet], max_flows: int | None = None) -> tuple[l
     return [flow_row(conversation) for conversation in every], left
 
 
+class Legs:
+    """The two sides of a NAT: the same SYN with one of its addresses changed."""
+
+    LONGEST_NS = 10**7
+
+    def __init__(self) -> None:
+        self.latest: dict[tuple[object, ...], Packet] = {}
+        self.root: dict[int, int] = {}
+
+    def look(self, packet: Packet) -> int | None:
+        """The flow that was there first, where the first packet of a flow is its SYN too."""
+        if not is_syn(packet):
+            return None
+        key = tuple(packet[name] for name in ("src_port", "dst_port", "seq", "tsval", "window"))
+        other, self.latest[key] = self.latest.get(key), packet
+        if other is None or packet["seq"] == 0 or other["ip_id"] != packet["ip_id"]:
+            return None
+        has_passed = packet["ip_version"] == 4 and packet["ip_id"] and 0 < other["ttl"] - packet["ttl"] <= 8
+        if not (packet["tsval"] or has_passed) or not 0 <= packet["time_ns"] - other["time_ns"] <= self.LONGEST_NS:
+            return None
+        same = [packet[name] == other[name] for name in ("src", "dst")]
+        if packet["ip_version"] != other["ip_version"] or sum(same) != 1:
+            return None
+        self.root[packet["flow"]] = self.root.get(other["flow"], other["flow"])
+        return self.root[packet["flow"]]
+
+
 def key_of(packet: Packet) -> tuple[object, ...]:
     """What the packets of a conversation have in common."""
     return packet["ip_version"], packet["ip_proto"], *ends(packet)
@@ -132,12 +159,19 @@ def is_syn_ack(packet: Packet) -> bool:
 
 def begins_another(packet: Packet, known: list[Packet]) -> bool:
     """Is this the SYN of another connection than the one that `known` belongs to?"""
+    if is_of_another_capture(packet, known):
+        return True
     if packet["ip_proto"] != 6 or not is_syn(packet):
         return False
     base = base_sequence(sender(packet), known)
     if base is None:
         return not any(before["flags"] & SYN for before in known)
     return bool(base != packet["seq"])
+
+
+def is_of_another_capture(packet: Packet, known: list[Packet]) -> bool:
+    """Is it earlier by more than an hour? No capture clock goes back that far."""
+    return bool(packet["time_ns"] < max(before["time_ns"] for before in known) - 3600 * 10**9)
 
 
 def base_sequence(end: int, packets: list[Packet]) -> int | None:

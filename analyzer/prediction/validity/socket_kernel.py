@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
-from analyzer.flows.flow_kernel import mix
+from analyzer.flows.hash_kernel import mix
 from analyzer.prediction.rest_kernel import bring
 from analyzer.prediction.state import CONNECTION
 from analyzer.prediction.validity.state import (

@@ -1,0 +1,77 @@
+"""Compiled: where a segment lies in the streams of its connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import inline
+from analyzer.events.clock_kernel import id_behind
+from analyzer.events.emit_kernel import ACK, FIN, RST, SYN
+from analyzer.flows.state import ACKED, IDS_SAME, IDS_VARY, OPEN
+from analyzer.serial import difference as difference_python
+from analyzer.tables import PACKETS
+
+difference = inline(difference_python)
+
+TIMESTAMPS = PACKETS.bit("options", "timestamps")
+IPV4 = PACKETS.bit("layers", "ipv4")
+
+
+@inline
+def note_id(seg: Any, me: Any) -> None:
+    """The highest IPv4 ID of the end, and whether its packets have one each."""
+    if seg["ip_id"]:
+        if seg["ip_id"] == me["ip_id"]:
+            me["ids"] = IDS_SAME
+        elif me["ip_id"]:
+            me["ids"] = IDS_VARY
+        if not id_behind(seg, me):
+            me["ip_id"] = seg["ip_id"]
+
+
+@inline
+def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
+    """The segment's numbers as positions in the two streams, which may begin here."""
+    flags, seq, ack = np.int64(row["flags"]), np.int64(row["seq"]), np.int64(row["ack"])
+    seg["flags"], seg["length"] = flags, row["payload_len"]
+    seg["has_ack"] = 1 if flags & ACK else 0
+    seg["has_tsval"] = 1 if row["options"] & TIMESTAMPS else 0
+    seg["tsval"], seg["tsecr"] = row["tsval"], row["tsecr"]
+    seg["ip_id"] = row["ip_id"] if row["layers"] & IPV4 else 0
+    seg["late"] = seg["is_dsack"] = 0
+    seg["advanced"] = seg["sacked"] = seg["filled"] = 0
+    if flags & RST and not me["known"]:  # its number need not be one of the connection's
+        seg["start"] = seg["end"] = me["next"]
+        seg["ack"] = 0
+        return
+    if not me["known"] or (flags & SYN and me["syns"] == 0 and not state["judged"] & ACKED):
+        me["known"] = 1
+        me["isn"] = seq if flags & SYN else seq - 1 & 0xFFFFFFFF
+        me["next"] = me["una"] = 0 if flags & SYN else 1
+        forget(me)
+    next_ = me["next"]
+    seg["start"] = next_ + difference(seq, np.int64(me["isn"]) + next_ & 0xFFFFFFFF)
+    seg["end"] = seg["start"] + seg["length"] + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)
+    window = np.int64(row["window"])
+    seg["window"] = window << np.int64(me["scale"]) if me["scale_known"] and not flags & SYN else window
+    seg["ack"] = 0
+    if flags & ACK:
+        if not you["known"]:
+            you["known"] = 1
+            you["isn"] = ack - 1 & 0xFFFFFFFF
+            you["next"] = you["una"] = 1
+        next_ = you["next"]
+        seg["ack"] = next_ + difference(ack, np.int64(you["isn"]) + next_ & 0xFFFFFFFF)
+    seg["una"] = you["una"]
+
+
+@inline
+def forget(me: Any) -> None:
+    """A stream that begins anew: nothing that was remembered in the numbers of before holds."""
+    me["board"] = -1
+    me["phase"] = OPEN
+    me["doubts"] = me["lagging"] = me["captured"] = 0
+    me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
+    me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["fins"] = me["told_ns"] = 0

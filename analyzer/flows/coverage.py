@@ -1,0 +1,80 @@
+"""What of the conversations the capture holds: one direction or both, from their beginning or later, on which ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.flows.state import ACKED, SYN, SYN_ACK, TCP
+from analyzer.schema import Rows
+
+MANY_PACKETS, LONG_NS = 10, 3_000_000_000  # who gets no answer to data sends it again within that time
+
+
+@dataclass(slots=True)
+class Coverage:
+    """Counts over conversations; those of NAT's other legs are not among them, since they are the same."""
+
+    conversations: int = 0
+    packets: int = 0
+    connections: int = 0
+    begun: int = 0  # connections of which no part of the handshake was captured
+    begun_packets: int = 0
+    client_only: int = 0  # connections of which the server's packets exist, and were not captured
+    server_only: int = 0
+    one_way_packets: int = 0
+    ports: frozenset[int] | None = None  # that all conversations have
+
+    def __add__(self, other: Coverage) -> Coverage:
+        ports = other.ports if self.ports is None else self.ports
+        if self.ports is not None and other.ports is not None:
+            ports = self.ports & other.ports
+        sums = {
+            name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__ if name != "ports"
+        }
+        return Coverage(**sums, ports=ports)
+
+
+def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Coverage:
+    """Of the flows at `places`; `ends` has a column for the low and one for the high end."""
+    places = places[states["leg_of"][places] < 0]
+    packets = states["packets"][places].sum(axis=1)
+    ports = states["port"][places]
+    common = frozenset(int(port) for port in (ports[0] if len(ports) else ()) if (ports == port).any(axis=1).all())
+    tcp = places[states["protocol"][places] == TCP]
+    tcp_packets = packets[states["protocol"][places] == TCP]
+    seen, client = states["seen"][tcp], states["client"][tcp].astype(np.intp)
+    begun = seen & (SYN | SYN_ACK) == 0
+    without_server = _is_silent(states, ends, tcp, 1 - client)
+    without_client = _is_silent(states, ends, tcp, client)
+    return Coverage(
+        conversations=len(places),
+        packets=int(packets.sum()),
+        connections=len(tcp),
+        begun=int(begun.sum()),
+        begun_packets=int(tcp_packets[begun].sum()),
+        client_only=int(without_server.sum()),
+        server_only=int(without_client.sum()),
+        one_way_packets=int(tcp_packets[without_server | without_client].sum()),
+        ports=common if len(places) else None,
+    )
+
+
+def _is_silent(
+    states: Rows, ends: Rows, places: npt.NDArray[np.intp], end: npt.NDArray[np.intp]
+) -> npt.NDArray[np.bool_]:
+    """Was nothing captured of this end, although the other end shows that it was there?
+
+    What it sent was acknowledged; or the client went on after its SYN; or much was sent for long, and nothing of it again.
+    """
+    heard, una = ends["heard"][places, end], ends["una"][places, end]
+    other_heard, again = ends["heard"][places, 1 - end], ends["retransmissions"][places, 1 - end]
+    seen = states["seen"][places]
+    answered = (states["client"][places] != end) & (seen & (SYN | SYN_ACK | ACKED) == SYN | ACKED)
+    lasted = states["end_ns"][places] - states["start_ns"][places] > LONG_NS
+    many = (states["packets"][places, 1 - end] >= MANY_PACKETS) & (states["payload"][places, 1 - end] > 0)
+    shown = (una > 1) | answered | (lasted & many & (again == 0))
+    silent: npt.NDArray[np.bool_] = (heard == 0) & (other_heard > 0) & shown
+    return silent
