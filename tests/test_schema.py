@@ -74,7 +74,7 @@ def test_columns_are_documented_and_fit(table: Table, column: Column) -> None:
     assert column.doc.endswith(".")
     assert not column.doc.endswith("..")
     assert column.kind in KINDS
-    assert column.unit in ("", "bytes", "ns", "s", "packets", "frames", "%", "bytes/s")
+    assert column.unit in ("", "bytes", "ns", "s", "packets", "frames", "%", "bytes/s", "bit/s")
     assert "|" not in column.doc
     if column.kind == "address":
         assert table[column.version].kind == "value"

@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from analyzer.tables import FLOWS, SERIES, TIME_CAUSES
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import interval_ns
 from tests import pkt
+from tests.command import run
 from tests.helpers import CAPTURES, FEWER_CAPTURES
 from tests.naive import account as naive
 from tests.test_judge import SCENARIOS, decoded, hostile_rows, simulated
@@ -314,9 +316,9 @@ def test_the_kernel_was_limited_for_as_long() -> None:
 @pytest.mark.parametrize(
     ("start", "verdict", "line"),
     [
-        ("delayed_ack 2000 ms: ten", "No loss, no resets, no closed window in 1 TCP connection, but 8", "waiting for the delayed ACK of the server: 10 times 200 ms, first before frame 6"),
+        ("delayed_ack 2000 ms: ten", "No loss, no resets, no closed window in 1 TCP connection, but 79 % of its time went to delayed ACKs.", "waiting for the delayed ACK of the server: 10 times 200 ms, first before frame 6"),
         ("server_think 3000 ms: ack", "No trouble in 1 TCP connection.", "waiting for the server to answer: 3 s before frame 6"),
-        ("receive_window 1000 ms", "Trouble in 1 of 1 TCP connection: window limited (1).", "waiting for the window of the server: 10 times 100 ms"),
+        ("receive_window 1000 ms", "Trouble in 1 of 1 TCP connection: window limited (1).", "waiting for the window of the server: 9 times 100 ms"),
         ("idle 20000", "No trouble in 1 TCP connection.", ""),
     ],
 )  # fmt: skip
@@ -331,3 +333,18 @@ def test_the_text_says_where_time_went(start: str, verdict: str, line: str, tmp_
     found = json.loads("".join(json_pieces(analysis)))["time"]
     assert found["spent_ns"] == analysis.time_spent
     assert [each["flow"] for each in found["slowest"]] == [0] * bool(line)
+
+
+def test_series_on_the_command_line(tmp_path: Path) -> None:
+    """Of one flow, in intervals of the length that is asked for; a length that is none is said."""
+    path = str(SAMPLES / "clean-ipv4" / "client")
+    ran = run(
+        "export", path, "--table", "series", "--every", "200ms", "--flow", "1", "-o", str(tmp_path / "series.csv")
+    )
+    assert (ran.status, ran.err) == (0, "")
+    head, *lines = (tmp_path / "series.csv").read_text().splitlines()
+    assert head.split(",")[:3] == ["flow", "start_ns", "end_ns"]
+    assert {line.split(",")[0] for line in lines} == {"1"}
+    starts = [int(line.split(",")[1]) for line in lines]
+    assert [later - before for before, later in pairwise(starts)] == [200_000_000] * (len(starts) - 1)
+    assert run("export", path, "--table", "series", "--every", "soon").status == 2
