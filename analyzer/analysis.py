@@ -22,11 +22,24 @@ from analyzer.counters import Series, deltas
 from analyzer.errors import UsageError
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
-from analyzer.passes import increment_rows, judged_rows, table_rows
-from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
+from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, table_rows
+from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
 from analyzer.schema import Rows
+from analyzer.sockets import FlowIndex, SocketLists
+from analyzer.sockets.sysctls import sysctls_of
 from analyzer.summary import Summary
-from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, SERIES, TABLES, TIME_CAUSES
+from analyzer.tables import (
+    CHECKSUMS,
+    COUNTERS,
+    EVENTS,
+    FLOWS,
+    INCREMENTS,
+    PACKETS,
+    SERIES,
+    SOCKETS,
+    TABLES,
+    TIME_CAUSES,
+)
 from analyzer.timing.series import interval_ns
 
 if TYPE_CHECKING:
@@ -37,7 +50,7 @@ class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
     `capture` (a dict, as in `tcpcap analyze --json`), `capture_facts`, `flows`, `packets`, `events`, `event_counts`, `checksums`,
-    `capture_hosts`, `counters`, `increments`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
+    `capture_hosts`, `counters`, `increments`, `sockets`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
     it in a notebook: reports know what they report on, not the other way round.
     """
 
@@ -56,6 +69,7 @@ class Analysis:
         host_addresses: Sequence[str] = (),
         counted: Comparison | None = None,
         shown: Callable[[Analysis], str] = repr,
+        socket_lists: SocketLists | None = None,
     ) -> None:
         self.paths = paths
         self.files = files
@@ -70,6 +84,7 @@ class Analysis:
         self.host_addresses = list(host_addresses)
         self._counted = counted
         self._shown = shown
+        self._socket_lists = socket_lists or SocketLists([])
 
     @cached_property
     def capture_facts(self) -> pd.DataFrame:
@@ -221,6 +236,33 @@ class Analysis:
         """The same with one row per counter, from the first snapshot to the last."""
         return self._counter_frame(self.comparison.whole() if self.comparison else [])
 
+    @cached_property
+    def sockets(self) -> pd.DataFrame:
+        """One row per socket and list; the columns are those of `tables.SOCKETS`. Empty without lists of sockets."""
+        import pandas as pd
+
+        frames = list(self.socket_frames())
+        return pd.concat(frames, ignore_index=True) if frames else SOCKETS.empty()
+
+    def socket_frames(self) -> Iterator[pd.DataFrame]:
+        """The same piece by piece: there may be millions."""
+        for host, batch in self._socket_lists.read(self._flow_index):
+            yield batch.frame(host)
+
+    @property
+    def socket_lists(self) -> SocketLists:
+        """What the lists of sockets show in all; they are read when this is first asked for."""
+        if self._socket_lists and not self._socket_lists.complete:
+            for _ in self._socket_lists.read(self._flow_index):
+                pass
+        return self._socket_lists
+
+    @cached_property
+    def _flow_index(self) -> FlowIndex:
+        tracker = self.flow_tracker
+        starts = range(0, len(tracker), FLOWS_AT_ONCE)
+        return FlowIndex((tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts), self._local)
+
     def _counter_frame(self, found: Sequence[Compared]) -> pd.DataFrame:
         return COUNTERS.frame(counter_table(found), counter_texts(self.host_name, found))
 
@@ -304,7 +346,11 @@ class Analysis:
     @cached_property
     def warnings(self) -> list[str]:
         """What the reader should know before trusting the rest, a sentence each."""
-        return list(self.account.warnings())
+        recorded = [host for host in map(host_of, self.paths) if host is not None]
+        settings = [f"{host.path}: {text}" for host in recorded for text in unfit_settings(host.sysctls)]
+        counters = self.counter_series.notes if self.counter_series else []
+        hosts = [note for host in recorded for note in host.notes]
+        return [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")
@@ -318,7 +364,7 @@ def predictor_of(local: Sequence[str], paths: Sequence[str]) -> Predictor:
     """For the host with these addresses, with the links and settings that its host.json names."""
     recorded = [host for host in map(host_of, paths) if host is not None]
     mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-    return Predictor(local, mtu, {name: value for host in recorded for name, value in host.sysctls.items()})
+    return Predictor(local, mtu, {name: value for path in paths for name, value in sysctls_of(path).items()})
 
 
 def _is_pipe(path: str) -> bool:

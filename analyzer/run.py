@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from analyzer.analysis import Analysis, predictor_of
 from analyzer.capture import Damage, open_capture
-from analyzer.capture.bundle import COUNTERS_FILE, part_of
+from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
-from analyzer.counters import Series, series_of
+from analyzer.counters import refitted, series_of
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
 from analyzer.facts import Witness, facts_of
@@ -22,8 +22,9 @@ from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
+from analyzer.sockets import ListFile, SocketLists
 from analyzer.summary import Summary
-from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, TABLES
+from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, SOCKETS, TABLES
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import interval_ns
 
@@ -37,7 +38,9 @@ def analyze(
     paths: Paths,
     *,
     snapshots: Sequence[str | Path] = (),
+    sockets: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
+    increments: bool | None = None,
     checksums: bool = True,
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
@@ -50,6 +53,8 @@ def analyze(
     ----------
     paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
+    sockets : files of socket lists, as `analyzer.sockets.SocketFile` reads; those of a bundle are found
+    increments : whether nstat's values in them are increments; None judges by all of them together
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
@@ -60,7 +65,10 @@ def analyze(
     """
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     given, recorded = addresses(hosts), recorded_hosts(names)
-    counters = _counters(names, snapshots)
+    files = _counter_files(names, snapshots)
+    counters = series_of(files, increments=increments) if files else None
+    lists = _socket_lists(names, sockets)
+    lists.check()
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge, account = Judge(tracker), TimeAccount(tracker)
     local = given or list(recorded)
@@ -83,6 +91,13 @@ def analyze(
     summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
+    if counters is not None and summary.total("frames"):
+        span = summary.total("first_ns"), summary.total("last_ns")
+        fitting = refitted(counters, files, increments, span)
+        if fitting is not None:
+            # The comparison reads the capture again, which nobody can where it is a pipe.
+            piped = any(name == "-" or Path(name).is_fifo() for name in names)
+            counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
     result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
     return Analysis(
@@ -99,6 +114,7 @@ def analyze(
         local,
         counted,
         console_text,
+        lists,
     )
 
 
@@ -113,11 +129,21 @@ def addresses(hosts: Sequence[str]) -> list[str]:
     return found
 
 
-def _counters(paths: Sequence[str], snapshots: Sequence[str | Path]) -> Series | None:
-    """The snapshots of a host: those that were named, else those of the only bundle."""
+def _counter_files(paths: Sequence[str], snapshots: Sequence[str | Path]) -> list[str | Path]:
+    """The files with the counters of a host: those that were named, else those of the only bundle."""
     bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
-    files = list(snapshots) or (bundles if len(bundles) == 1 else [])
-    return series_of(files) if files else None
+    return list(snapshots) or (list(bundles) if len(bundles) == 1 else [])
+
+
+def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> SocketLists:
+    """The socket lists that were named, else those of the bundles, each with the name of its host."""
+    hosts = {path: host.name for path in paths if (host := host_of(path)) is not None}
+    if sockets:
+        names = set(hosts.values())
+        name = names.pop() if len(names) == 1 else ""
+        return SocketLists([ListFile(str(path), name) for path in sockets])
+    found = [(path, part_of(path, SOCKETS_FILE)) for path in paths]
+    return SocketLists([ListFile(file, hosts.get(path, "")) for path, file in found if file is not None])
 
 
 def table_frames(
@@ -125,7 +151,9 @@ def table_frames(
     table: str,
     *,
     snapshots: Sequence[str | Path] = (),
+    sockets: Sequence[str | Path] = (),
     hosts: Sequence[str] = (),
+    increments: bool | None = None,
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
     every: str = "1s",
@@ -135,8 +163,10 @@ def table_frames(
 
     `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
-    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name):
-        analysis = analyze(paths, snapshots=snapshots, hosts=hosts, progress=progress)
+    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name, SOCKETS.name):
+        analysis = analyze(
+            paths, snapshots=snapshots, sockets=sockets, hosts=hosts, increments=increments, progress=progress
+        )
         if damages is not None:
             damages.extend(analysis.damages)
         frames = _frames_of(analysis, table)
@@ -156,6 +186,8 @@ def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])
+    if table == SOCKETS.name:
+        return analysis.socket_frames()
     analysis.need_host(table)
     return iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
 

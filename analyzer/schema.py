@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Rows = npt.NDArray[np.void]  # a structured array of some Table's dtype
+NOT_STORED = ("text", "optional")  # kinds of columns that are not in the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Column:
     `words` whose bits are set (`bits`), or as the text of an IP address (`address`, stored as two big-endian
     64-bit halves `<name>_hi` and `<name>_lo`; IPv4 is stored as ::ffff:a.b.c.d and `version` names the column
     that tells the two families apart), or as the characters it is (`ascii`). `text` columns hold Python strings and
-    exist in DataFrames only.
+    exist in DataFrames only, as do `optional` ones: numbers that may not be known, which are missing values then.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Table:
 
     def __post_init__(self) -> None:
         hot = [self[name] for name in self.hot]
-        cold = [column for column in self.columns if column.kind != "text" and column not in hot]
+        cold = [column for column in self.columns if column.kind not in NOT_STORED and column not in hot]
         first, rest = ([stored for column in group for stored in column.fields] for group in (hot, cold))
         if hot:
             for fields in (first, rest):
@@ -112,7 +113,7 @@ class Table:
         return rows
 
     def frame(self, rows: Rows, extra: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """The rows as a DataFrame with the public columns; `extra` supplies the `text` columns."""
+        """The rows as a DataFrame with the public columns; `extra` supplies the `text` and `optional` columns."""
         import pandas as pd
 
         self.check(rows)
@@ -120,7 +121,9 @@ class Table:
         data: dict[str, Any] = {}
         for column in self.columns:
             if column.public:
-                data[column.name] = extra[column.name] if column.name in extra else _SHOW[column.kind](column, rows)
+                # Without rows the type is that of the column, not of nothing.
+                given = column.name in extra and len(rows) > 0
+                data[column.name] = extra[column.name] if given else _SHOW[column.kind](column, rows)
         return pd.DataFrame(data)
 
     def markdown(self) -> str:
@@ -202,6 +205,20 @@ def _show_text(column: Column, rows: Rows) -> Any:
     return pd.array([], dtype=str)
 
 
+def _show_optional(column: Column, rows: Rows) -> Any:
+    if len(rows):
+        raise TypeError(f"column {column.name}: its numbers were not given")
+    return optional(column, np.zeros(0), np.zeros(0, np.bool_))
+
+
+def optional(column: Column, values: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> Any:
+    """The numbers of an `optional` column; missing where they are not `known`."""
+    from pandas.arrays import FloatingArray, IntegerArray
+
+    array = FloatingArray if np.dtype(column.dtype).kind == "f" else IntegerArray
+    return array(np.ascontiguousarray(values, column.dtype), ~known)
+
+
 _SHOW: dict[str, Callable[[Column, Rows], Any]] = {
     "value": _show_value,
     "enum": _show_enum,
@@ -209,4 +226,5 @@ _SHOW: dict[str, Callable[[Column, Rows], Any]] = {
     "address": _show_address,
     "ascii": _show_ascii,
     "text": _show_text,
+    "optional": _show_optional,
 }

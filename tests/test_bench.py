@@ -14,7 +14,8 @@ import dpkt
 import numpy as np
 import pytest
 
-from tests.bench import bars, make, render, run, script, table
+from analyzer.counters import read_snapshots
+from tests.bench import bars, make, render, run, script, snapshots, sockets, table
 from tests.bench.make import Capture, Recipe
 from tests.bench.run import Measured, Run, Tool
 
@@ -225,6 +226,17 @@ def test_table_says_what_the_runs_say() -> None:
     assert "first frames of the capture only" in lines[-1]
 
 
+def test_a_long_log_of_counters(tmp_path: Path) -> None:
+    """It is one that tcpcap reads; its bars are met or missed."""
+    snapshots.write_log(tmp_path / "log", 3)
+    found = read_snapshots(tmp_path / "log")
+    assert [len(each.values) for each in found] == [len(snapshots.COUNTERS)] * 3
+    good = snapshots.bars(100_000_000, 1.5, 60.0, 61.0)
+    assert [(bar.met, round(bar.measured or 0, 1)) for bar in good] == [(True, 15.0), (True, 1.7)]
+    assert [bar.met for bar in snapshots.bars(100_000_000, 2.5, 60.0, 70.0)] == [False, False]
+    assert not any(bar.met for bar in snapshots.bars(100_000_000, 1.5, 60.0, 61.0, "exit status 2"))
+
+
 def test_bars_are_met_or_missed() -> None:
     good = bars.memory_bars(200.0, 208.0, 2.5)
     assert [bar.met for bar in good] == [True, True]
@@ -278,3 +290,17 @@ def test_everything_goes_into_json() -> None:
     assert [len(row["runs"]) for row in plain["rows"]] == [3, 1, 0, 3, 3]
     assert plain["rows"][0]["beyond_ns"] == pytest.approx(200)
     assert [bar["met"] for bar in plain["bars"]] == [True, False]
+
+
+def test_the_bars_of_sockets(tmp_path: Path) -> None:
+    """The file holds as many sockets as were asked for; the bars are for a million and for growth."""
+    path = tmp_path / "sockets.jsonl"
+    assert sockets.write(path, 2_003) == path.stat().st_size
+    found = sockets.cost(path)
+    assert (found["sockets"], found["bytes"]) == (2_003, path.stat().st_size)
+    assert found["cpu_s"] > 0
+    few = {"cpu_s": 1.0, "bytes": 1e9, "peak_mb": 100.0}
+    assert [bar.met for bar in bars.sockets_bars([few, {**few, "cpu_s": 10.0}])] == [True, True]
+    slow, grown = bars.sockets_bars([few, {"cpu_s": 30.0, "bytes": 1e9, "peak_mb": 120.0}])
+    assert (slow.measured, slow.met, grown.met) == (pytest.approx(30.0), False, False)
+    assert not any(bar.met for bar in bars.sockets_bars([], "exit status 1"))

@@ -258,7 +258,10 @@ def test_every_name_finds_itself_in_any_case() -> None:
     ("typed", "message"),
     [
         ("InErrors", "InErrors: more than one counter has this name; say which: IcmpInErrors, UdpInErrors,"),
-        ("WinProbe", "say which: TcpExtTCPWinProbe, MPTcpExtWinProbe"),
+        ("packets", "no such counter"),
+        ("time_squeeze", "a column of /proc/net/softnet_stat"),
+        ("softnet_stat", "net.core.netdev_max_backlog"),
+        ("sockstat", "TcpExtTCPMemoryPressures for mem (in pages)"),
         ("TCPDSACKReceived", "no such counter; did you mean TcpExtTCPDSACKRecv"),
         ("IcmpMsgInType256", "no such counter"),
         ("IcmpMsgInType07", "no such counter"),
@@ -270,6 +273,44 @@ def test_other_names_get_a_hint(typed: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         find(typed)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("WinProbe", "TcpExtTCPWinProbe"),
+        ("RcvPruned", "TcpExtRcvPruned"),
+        ("segments retransmitted", "TcpRetransSegs"),
+        ("    8 segments retransmited", "TcpRetransSegs"),
+        ("Quick ack mode was activated 19,329 times", "TcpExtDelayedACKLost"),
+        ("delayed acks sent", "TcpExtDelayedACKs"),
+        ("bad segments received.", "TcpInErrs"),
+        ("node_netstat_TcpExt_TCPTimeouts", "TcpExtTCPTimeouts"),
+        ("node_netstat_Icmp6_InMsgs", "Icmp6InMsgs"),
+        ("tcp_retranssegs", "TcpRetransSegs"),
+    ],
+)
+def test_names_of_other_programs(typed: str, name: str) -> None:
+    """Exporters, sentences of `netstat -s` with their numbers or without; TcpExt's before another group's."""
+    assert find(typed).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TCPAbortOnMemory", "else silently"),
+        ("TCPBacklogDrop", "nothing to do with the backlog of listen()"),
+        ("ListenDrops", "three quarters of net.ipv4.tcp_max_syn_backlog"),
+        ("PAWSEstab", "PAWSPassive"),
+        ("PruneCalled", "calls, not packets"),
+        ("TCPMemoryPressures", "is in pages"),
+    ],
+)
+def test_what_is_often_misread_is_said(name: str, text: str) -> None:
+    """And the text ends with its line."""
+    explained = explain_text(find(name))
+    assert text in " ".join(explained.split())
+    assert explained.endswith("\n")
 
 
 def test_a_group_holds_its_counters() -> None:

@@ -174,7 +174,7 @@ def test_schema_of_a_table(table: str) -> None:
 
 # Errors
 
-UNKNOWN_TABLE = r"tcpcap: [^\n]+: no table 'packet'; did you mean packets\?\n"
+UNKNOWN_TABLE = r"tcpcap: [^\n]+: no table 'packet'; did you mean packets or sockets\?\n"
 ERRORS = {
     "no such file": (["analyze", "nope.pcap"], r"tcpcap: nope\.pcap: no such file; check the path\n"),
     "no such file among several": (
@@ -316,7 +316,19 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     assert (ran.status, ran.err) == (0, "")
     found = json.loads(ran.out)
     analysis = analyze(paths)
-    assert list(found) == ["capture", "flows", "time", "events", "checksums", "counters", "warnings"]
+    assert list(found) == [
+        "capture",
+        "capture_facts",
+        "flows",
+        "time",
+        "events",
+        "checksums",
+        "counters",
+        "sockets",
+        "warnings",
+    ]
+    assert bool(found["sockets"]) == paths[0].is_dir()
+    assert found["sockets"] == json.loads(json.dumps(analysis.socket_lists.as_dict()))
     assert found["counters"] == analysis.counters_whole.astype(object).to_dict("records")
     assert bool(found["counters"]) == paths[0].is_dir()  # a bundle has snapshots, a file has none
     assert found["checksums"] == analysis.checksum_counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -12,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from click.testing import CliRunner
 
 from analyzer import analyze
 from analyzer.capture import open_capture
+from analyzer.cli import cli
 from analyzer.correlate import (
     AGREE,
+    BOUNDED,
     EVERY_FLOW,
     EXACT,
     NOT_COMPARABLE,
@@ -29,7 +33,7 @@ from analyzer.correlate import (
     table,
 )
 from analyzer.correlate.observed import observed
-from analyzer.counters import Series, Snapshot
+from analyzer.counters import Series, Snapshot, series_of
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction import INCREMENT, NUMBER
 from analyzer.prediction.steps import Steps
@@ -464,3 +468,101 @@ def test_an_hour_of_snapshots_every_half_second() -> None:
     assert len(every) > 200_000
     assert disagreeing(found) == []
     assert took < 15  # under 2 on a machine with nothing else to do
+
+
+class TestTimesThatAreNotKnown:
+    """Files that were copied, single snapshots, snapshots so close together that their edges overlap."""
+
+    @staticmethod
+    def files(tmp_path: Path, *texts: str) -> list[Path]:
+        """Written at one moment, long after the capture."""
+        paths = [tmp_path / f"nstat.{number}" for number in range(len(texts))]
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(text)
+            os.utime(path, ns=(START + 10**16,) * 2)
+        return paths
+
+    def test_before_and_after_are_taken_to_embrace_the_capture(self, tmp_path: Path) -> None:
+        """What both say is no contradiction, but no more than a lower bound either."""
+        paths = self.files(tmp_path, "#kernel\nIpInReceives 1000 0.0\nTcpInSegs 7 0.0\n", "#kernel\nIpInReceives 1012 0.0\nTcpInSegs 9 0.0\n")  # fmt: skip
+        found = Comparison(series_of(paths, capture_ns=(START, START + SECOND)))
+        found.tally.add(increments(START + np.arange(10), "IpInReceives"))
+        found.tally.add(increments(START + np.arange(2), "TcpInSegs"))
+        found.know(Facts(START, START + SECOND))
+        rows = {each.counter: each for each in found.whole()}
+        received, segments = rows["IpInReceives"], rows["TcpInSegs"]
+        assert (received.observed, received.predicted, received.low, received.high) == (12, 10, 10, UNLIMITED)
+        assert (received.verdict, received.start_ns, received.end_ns) == (NOT_COMPARABLE, START, START + SECOND)
+        assert "not known" in received.reason
+        assert (segments.verdict, segments.relation) == (AGREE, BOUNDED)
+        assert found.realigned() is None
+        assert "taken as before and after the capture" in text_of(found)
+
+    @pytest.mark.parametrize(("zero", "since"), [("", "an earlier run of nstat"), ("TcpOutRsts 0 0.0\n", "started")])
+    def test_a_single_snapshot_is_an_upper_bound(self, tmp_path: Path, zero: str, since: str) -> None:
+        """Increments since nobody knows when, or all since the start."""
+        found = Comparison(series_of(self.files(tmp_path, f"#kernel\nTcpInSegs 9 0.0\n{zero}")))
+        found.tally.add(increments(START + np.arange(2), "TcpInSegs"))
+        found.know(Facts(START, START + SECOND))
+        (row,) = found.whole()
+        assert (row.observed, row.low, row.high, row.verdict) == (9, 2, UNLIMITED, NOT_COMPARABLE)
+        assert since in text_of(found)
+        assert [each._replace(reason="") for each in found.rows()] == [row._replace(reason="")]
+
+    def test_times_of_files_claim_nothing_exact(self, tmp_path: Path) -> None:
+        """Though they fit the capture."""
+        paths = self.files(tmp_path, "Tcp: InSegs\nTcp: 7\n", "Tcp: InSegs\nTcp: 9\n")
+        for path, when in zip(paths, (START - 10 * SECOND, START + 20 * SECOND), strict=True):
+            os.utime(path, ns=(when, when))
+        found = Comparison(series_of(paths, capture_ns=(START, START + SECOND)))
+        found.tally.add(increments(START + np.arange(2), "TcpInSegs"))
+        found.know(Facts(START, START + SECOND))
+        (row,) = found.whole()
+        assert (row.observed, row.low, row.high, row.verdict, row.relation) == (2, 2, 2, AGREE, BOUNDED)
+
+    def test_no_packet_is_at_two_edges(self) -> None:
+        """Snapshots 4 ms apart, and an edge of 5 ms: each packet is uncertain once, and ranges begin at 0."""
+        found = Comparison(series(START + np.arange(4) * 4_000_000, {"TcpInSegs": [0, 3, 6, 9]}))
+        found.tally.add(increments(START + 2_000_000 + np.arange(3) * 4_000_000, "TcpInSegs", amount=3))
+        found.know(Facts(START, START + SECOND))
+        (whole,) = found.whole()
+        assert (whole.observed, whole.predicted, whole.low, whole.high) == (9, 9, 3, 9)
+        assert [(each.low, each.high) for each in found.rows()] == [(0, 6), (0, 9), (0, 6)]
+
+    def test_corrections_of_what_was_not_captured_are_no_forecast_below_zero(self) -> None:
+        """A capture of ICMP alone: the errors take away datagrams that it does not hold."""
+        found = Comparison(series([START, START + SECOND], {"UdpInDatagrams": [0, 0], "IcmpOutMsgs": [0, 5]}))
+        found.tally.add(increments(START + SECOND // 2 + np.arange(5), "UdpInDatagrams", amount=-1))
+        found.tally.add(increments(START + SECOND // 2 + np.arange(5), "IcmpOutMsgs"))
+        found.know(Facts(START, START + SECOND))
+        assert all(each.predicted >= 0 and each.low >= 0 for each in [*found.whole(), *found.rows()])
+        assert "a filter left these out" in text_of(found)
+
+
+def test_what_was_assumed_reaches_the_answer(tmp_path: Path) -> None:
+    """Warnings name the file and what was taken for granted; the caller may overrule it, in Python and on the command line."""
+    capture = SAMPLES / "loss-ipv4" / "client" / "capture.pcap"
+    path = tmp_path / "nstat.log"
+    rows = [
+        json.loads(line, parse_float=Decimal) for line in (capture.parent / "counters.jsonl").read_text().splitlines()
+    ]
+    path.write_text(
+        "".join(
+            f"{row['time']}\n#kernel\n"
+            + "".join(f"{name} {value} 0.0\n" for name, value in row["counters"].items() if value)
+            for row in rows
+        )
+    )
+    found = analyze(capture, snapshots=[path], hosts=["10.0.0.1"])
+    assert any("taken as absolute: nothing falls in" in text for text in found.warnings)
+    assert found.counters_whole.set_index("counter").loc["TcpRetransSegs", "observed"] == 8
+    forced = analyze(capture, snapshots=[path], hosts=["10.0.0.1"], increments=True)
+    assert not any("taken as" in text for text in forced.warnings)
+    assert forced.counters_whole.set_index("counter").loc["TcpRetransSegs", "observed"] > 8
+    command = ["analyze", str(capture), "--snapshots", str(path), "--host", "10.0.0.1", "--json"]
+    for flag, wrong in ((None, False), ("--absolute", False), ("--increments", True)):
+        shown = CliRunner().invoke(cli, [*command, *([flag] if flag else [])])
+        answer = json.loads(shown.stdout)
+        assert ("taken as" in " ".join(answer["warnings"])) is (flag is None)
+        (row,) = [each for each in answer["counters"] if each["counter"] == "TcpRetransSegs"]
+        assert (row["observed"] > 8) is wrong

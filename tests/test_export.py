@@ -25,6 +25,7 @@ from analyzer import analyze
 from analyzer.errors import UsageError
 from analyzer.passes import EXPORT_BATCH_FRAMES
 from analyzer.report.export import FORMATS, export, format_of
+from analyzer.schema import Column
 from analyzer.tables import EVENTS, PACKETS, TABLES
 from tests import build, strategies
 from tests.command import COMMAND, TIMEOUT_S, status_of
@@ -37,6 +38,8 @@ DUCKDB_TYPES = {
     "i8": "BIGINT",
     "i4": "INTEGER",
     "i2": "SMALLINT",
+    "u8": "UBIGINT",
+    "f8": "DOUBLE",
     "u4": "UINTEGER",
     "u2": "USMALLINT",
     "u1": "UTINYINT",
@@ -50,12 +53,21 @@ def run(*arguments: str | Path) -> int:
 
 def expected_table(frame: pd.DataFrame) -> Table:
     """Names and rows of a DataFrame as plain values."""
-    return list(frame.columns), list(zip(*(frame[name].tolist() for name in frame.columns), strict=True))
+    columns = [[None if value is pd.NA else value for value in frame[name].tolist()] for name in frame.columns]
+    return list(frame.columns), list(zip(*columns, strict=True))
+
+
+def _from_csv(column: Column) -> Callable[[str], Any]:
+    """How the text of a column becomes a value; nothing stands where a number is missing."""
+    number = float if column.dtype == "f8" else int
+    if column.kind == "optional":
+        return lambda text: number(text) if text else None
+    return number if column.kind == "value" else str
 
 
 # How the text of each column of a CSV file becomes a value, by the names of all columns.
-KINDS: dict[tuple[str, ...], list[type]] = {
-    tuple(table.empty().columns): [int if column.kind == "value" else str for column in table.columns if column.public]
+KINDS: dict[tuple[str, ...], list[Callable[[str], Any]]] = {
+    tuple(table.empty().columns): [_from_csv(column) for column in table.columns if column.public]
     for table in TABLES.values()
 }
 
@@ -122,11 +134,17 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # What the tables of counters need besides the capture.
 HOST = "10.0.0.1"
 SNAPSHOTS = SAMPLES / "handshake" / "client" / "counters.jsonl"
-BESIDE = dict.fromkeys(("counters", "increments"), ("--host", HOST, "--snapshots", SNAPSHOTS))
+LISTED = Path(__file__).parent / "listed.txt"
+BESIDE: dict[str, tuple[str | Path, ...]] = {
+    **dict.fromkeys(("counters", "increments"), ("--host", HOST, "--snapshots", SNAPSHOTS)),
+    "sockets": ("--sockets", LISTED),
+}
 
 
 def beside(table: str) -> dict[str, list[Any]]:
     """The same for analyze()."""
+    if table == "sockets":
+        return {"sockets": [LISTED]}
     return {"hosts": [HOST], "snapshots": [SNAPSHOTS]} if table in BESIDE else {}
 
 
@@ -139,8 +157,9 @@ def beside(table: str) -> dict[str, list[Any]]:
 def test_every_value_of_the_samples(sample: str, table: str, kind: str, tmp_path: Path) -> None:
     """The file holds what the DataFrame holds, in the same order."""
     output = tmp_path / f"out.{kind}"
-    assert run(SAMPLES / sample, "--table", table, "-o", output) == 0
-    expected = expected_table(getattr(analyze(SAMPLES / sample), table))
+    more, given = (BESIDE[table], beside(table)) if table == "sockets" else ((), {})
+    assert run(SAMPLES / sample, "--table", table, *more, "-o", output) == 0
+    expected = expected_table(getattr(analyze(SAMPLES / sample, **given), table))
     eventless = table == "events" and sample == "clean-ipv6/client"
     assert (len(expected[1]) == 0) == eventless
     # Lines of JSON have no names where there are none of them.
@@ -211,7 +230,7 @@ def test_types_in_parquet(table: str, tmp_path: Path) -> None:
     empty = tmp_path / "empty.pcap"
     empty.write_bytes(build.pcap([]))
     expected = [
-        (column.name, DUCKDB_TYPES.get(column.dtype, "") if column.kind == "value" else "VARCHAR")
+        (column.name, DUCKDB_TYPES.get(column.dtype, "") if column.kind in ("value", "optional") else "VARCHAR")
         for column in TABLES[table].columns
         if column.public
     ]
@@ -231,6 +250,9 @@ def test_an_empty_capture(table: str, kind: str, tmp_path: Path) -> None:
     empty.write_bytes(build.pcap([]))
     assert run(empty, "--table", table, *BESIDE.get(table, ()), "-o", output) == 0
     names, rows = READERS[kind](output.read_bytes())
+    if table == "sockets":  # the list is there without a single frame
+        assert [row[names.index("flow")] for row in rows] == [-1] * 4
+        return
     if table == "counters":  # what the kernel counted is there without a single frame
         assert {row[names.index("predicted")] for row in rows} == {0}
         return

@@ -13,12 +13,12 @@ from analyzer.capture.records import RECORDS
 from analyzer.errors import UsageError
 from analyzer.kinds import KINDS as EVENT_KINDS
 from analyzer.kinds import kinds_markdown
-from analyzer.schema import Column, Table, address_text, bits_text
+from analyzer.schema import NOT_STORED, Column, Table, address_text, bits_text, optional
 from analyzer.tables import EVENTS, FLOWS, PACKETS, TABLES
 
 ALL_TABLES = [*TABLES.values(), RECORDS]
 ALL_COLUMNS = [(table, column) for table in ALL_TABLES for column in table.columns]
-KINDS = ("value", "enum", "bits", "address", "ascii", "text")
+KINDS = ("value", "enum", "bits", "address", "ascii", "text", "optional")
 
 SMALL = Table(
     "small",
@@ -57,7 +57,7 @@ def test_tables_are_consistent(table: Table) -> None:
     """Names are unique and in snake case; the dtype has every stored column, in order where none is hot."""
     names = [column.name for column in table.columns]
     assert len(set(names)) == len(names)
-    stored = [name for column in table.columns if column.kind != "text" for name, _ in column.fields]
+    stored = [name for column in table.columns if column.kind not in NOT_STORED for name, _ in column.fields]
     assert sorted(table.dtype.names or ()) == sorted(stored)
     assert table.hot or list(table.dtype.names or ()) == stored
     assert table.doc.endswith(".")
@@ -74,7 +74,7 @@ def test_columns_are_documented_and_fit(table: Table, column: Column) -> None:
     assert column.doc.endswith(".")
     assert not column.doc.endswith("..")
     assert column.kind in KINDS
-    assert column.unit in ("", "bytes", "ns", "s", "packets", "frames", "%", "bytes/s", "bit/s")
+    assert column.unit in ("", "bytes", "ns", "s", "packets", "frames", "%", "bytes/s", "ms", "bit/s")
     assert "|" not in column.doc
     if column.kind == "address":
         assert table[column.version].kind == "value"
@@ -300,3 +300,15 @@ def test_the_command_suggests_a_table() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "packets" in done.stderr
+
+
+def test_a_number_that_is_not_known_is_missing() -> None:
+    """Not 0, and not the largest; the numbers of a column are given beside the rows."""
+    table = Table("few", "A table.", (Column("perhaps", "u8", "A number, if it is known.", kind="optional"),))
+    found = optional(table["perhaps"], np.array([0, 2**64 - 1, 5], np.uint64), np.array([True, True, False]))
+    assert found.tolist()[:2] == [0, 2**64 - 1]
+    assert found.isna().tolist() == [False, False, True]
+    assert str(table.empty()["perhaps"].dtype) == "UInt64"
+    assert table.dtype.names == ()
+    with pytest.raises(TypeError, match="not given"):
+        table.frame(np.zeros(3, table.dtype))

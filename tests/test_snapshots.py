@@ -22,16 +22,19 @@ from analyzer.counters import (
     SnapshotError,
     deltas,
     diff,
+    formats,
     group_of,
+    lines,
     read_snapshots,
+    reading,
     restarts,
     series_of,
-    snapshots,
 )
-from analyzer.counters import formats as reading
+from analyzer.counters import drafts as keeping
+from analyzer.counters.dates import stamp_in_line
 from analyzer.counters.formats import Reader
 from analyzer.counters.prose import TABLES
-from analyzer.counters.stamps import stamp_in_line, stamp_in_name
+from analyzer.counters.stamps import dated, stamp_in_name
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SECOND = 10**9
@@ -701,6 +704,33 @@ def test_a_series_comes_back(rows: list[tuple[int, dict[str, int]]]) -> None:
         ("zzz ***Sat Nov 21 12:00:00 UTC 2026", 0),
         ("time: 1795262400", 0),
         ("Date: 2026-11-21 12:00:00", 0),
+        ("2026-11-21 12:00:00:250", SECOND // 4),
+        ("Sa 21. Nov 12:00:00 UTC 2026", 0),
+        ("Sa 21. Nov 13:00:00 MEZ 2026", 0),
+        ("sam. 21 nov. 2026 12:00:00 UTC", 0),
+        ("samedi 21 novembre 2026, 13:00:00 (UTC+0100)", 0),
+        ("mar. 21 nov. 2026 12:00:00 UTC", 0),
+        ("sáb 21 nov 2026 13:00:00 CET", 0),
+        ("sab 21 nov 2026, 12:00:00, UTC", 0),
+        ("Sáb Nov 21 09:00:00 -03 2026", 0),
+        ("za 21 nov 2026 12:00:00 UTC", 0),
+        ("lör 21 nov 2026 12:00:00 UTC", 0),
+        ("Сб 21 ноя 2026 15:00:00 MSK", 0),
+        ("2026年 11月 21日 星期六 12:00:00 UTC", 0),
+        ("2026年11月21日 星期六 下午08:00:00 HKT", 0),
+        ("2026年 11月 21日 土曜日 21:00:00 JST", 0),
+        ("2026年11月21日 21時00分00秒 JST", 0),
+        ("2026년 11월 21일 (토) 오후 09:00:00 KST", 0),
+        ("11/21/2026 12:00:00", 0),
+        ("21/11/2026 12:00:00", 0),
+        ("21.11.2026 12:00:00", 0),
+        ("11/21/26 12:00:00 PM", 0),
+        ("web01 Sat Nov 21 12:00:00 UTC 2026", 0),
+        ("===== iteration 3 at 2026-11-21 12:00:00 =====", 0),
+        ("---------- web01 2026-11-21 12:00:00 ----------", 0),
+        ("Every 2.0s: nstat -az            web01: Sat Nov 21 12:00:00 2026", 0),
+        ("2026-11-21 12:00:00 up 3 days", 0),
+        ("Nov 21 12:00:00 2026 something else", 0),
     ],
 )
 def test_lines_with_times(line: str, offset_ns: int) -> None:
@@ -708,7 +738,19 @@ def test_lines_with_times(line: str, offset_ns: int) -> None:
     stamp = stamp_in_line(line)
     assert stamp
     assert stamp.time_ns - NOON == offset_ns
-    assert (stamp.uncertainty_ns, stamp.source) == (SECOND, "line")
+    assert (stamp.uncertainty_ns, stamp.source, stamp.lacks) == (FINER.get(line, SECOND), "line", "")
+
+
+FINER = {
+    "2026-11-21T17:30:00.25+05:30": SECOND // 100,
+    "2026-11-21 12:00:00,123456789Z": SECOND // 1000,
+    "2026-11-21 12:00:00:250": SECOND // 1000,
+    "# 1795262400.000000007 before the test": SECOND // 1000,
+    "#1795262400000": SECOND // 1000,
+    "1795262400000000001": SECOND // 1000,
+    "@1795262400.5": SECOND // 10,
+}
+"""A time with a fraction is as good as its last digit, down to milliseconds."""
 
 
 @pytest.mark.parametrize(
@@ -719,9 +761,7 @@ def test_lines_with_times(line: str, offset_ns: int) -> None:
         "Ip: 2026 11 21 12 00 00",
         "2026-13-21 12:00:00",
         "2026-11-21",
-        "2026-11-21 12:00:00 up 3 days",
         "Sat Foo 21 12:00:00 UTC 2026",
-        "Nov 21 12:00:00 2026 something else",
         "# 99 bottles in 2026",
         "# 0795262400",
         "Feb 30 12:00:00 2026",
@@ -733,6 +773,36 @@ def test_lines_without_times(line: str) -> None:
     """Nothing that could be a counter, and no time that does not exist."""
     stamp = stamp_in_line(line)
     assert stamp is None or stamp.uncertainty_ns > SECOND
+
+
+@pytest.mark.parametrize(
+    ("line", "lacks", "time_ns"),
+    [
+        ("12:00:01", "day", 12 * 3600 * SECOND + SECOND),
+        ("[12:00:01.5]", "day", 12 * 3600 * SECOND + 3 * SECOND // 2),
+        ("web01 00:00:01 PM", "day", 12 * 3600 * SECOND + SECOND),
+        (" 12:00:01 up 12 days,  3:02,  1 user,  load average: 0.00, 0.01, 0.05", "day", 12 * 3600 * SECOND + SECOND),
+        ("Nov 21 12:00:01", "year", 974808001 * SECOND),
+    ],
+)
+def test_times_that_lack_a_part(line: str, lacks: str, time_ns: int) -> None:
+    """They are of the day, of the year, near something else that is known; also around midnight and New Year."""
+    stamp = stamp_in_line(line)
+    assert stamp
+    assert (stamp.lacks, stamp.time_ns) == (lacks, time_ns)
+    for near_ns in (NOON - 11 * 3600 * SECOND, NOON, NOON + 11 * 3600 * SECOND):
+        found = dated(stamp, near_ns, "near noon")
+        assert (found.time_ns // SECOND - NOON // SECOND, found.lacks) == (1, "")
+        assert "near noon" in found.note
+
+
+def test_a_date_that_can_be_read_in_two_ways_is_said() -> None:
+    """The month comes first, as `date +%D` has it; where it cannot, the day does."""
+    stamp = stamp_in_line("11/12/2026 12:00:00")
+    assert stamp
+    assert stamp.time_ns == NOON - 9 * 86400 * SECOND
+    assert "two ways" in stamp.note
+    assert all("two ways" not in (stamp_in_line(f"{date}/2026 12:00:00") or stamp).note for date in ("21/11", "11/11"))
 
 
 def test_a_zone_that_means_many_is_said() -> None:
@@ -760,7 +830,8 @@ def test_a_zone_that_means_many_is_said() -> None:
 def test_names_with_times(tmp_path: Path, name: str) -> None:
     """Good to a second; without a zone they are UTC."""
     (found,) = read(tmp_path, NSTAT, name)
-    assert (found.time_ns, found.uncertainty_ns, found.time_from) == (NOON, SECOND, "name")
+    good_to = SECOND // 1000 if name == "1795262400000.json" else SECOND
+    assert (found.time_ns, found.uncertainty_ns, found.time_from) == (NOON, good_to, "name")
 
 
 @pytest.mark.parametrize("name", ["nstat.txt", "7", "20269999-120000", "12345678901234", "port-0000000080"])
@@ -822,6 +893,12 @@ FIVE = {"IpInReceives": 50, "IpInDelivers": 50, "TcpInSegs": 40, "TcpOutSegs": 3
         ([FIVE, {name: FIVE[name] for name in FIVE if name != "TcpInSegs"}], "increments", "TcpInSegs is lower"),
         ([FIVE, {}], "increments", "is lower"),
         ([FIVE | {"TcpCurrEstab": 3}], "absolute", ""),
+        ([{"TcpInSegs": value} for value in (1000, 1030, 990, 1010, 1020, 1025)], "increments", "is lower"),
+        ([{"TcpInSegs": value} for value in (900_000, 900_007, 3, 4, 4)], "absolute", "starts again"),
+        ([{"TcpInSegs": value} for value in (78, 78, 88, 88)], "absolute", "nothing falls"),
+        ([{}, {"TcpInSegs": 78}, {}, {"TcpInSegs": 10}, {}], "increments", "is lower"),
+        ([{}, FIVE, FIVE | {"TcpRetransSegs": 1}], "absolute", "nothing falls"),
+        ([{"TcpInSegs": value % 3 + 1, "TcpOutSegs": 5} for value in range(30)], "increments", "is lower"),
     ],
 )
 def test_kind_is_guessed_and_said(tmp_path: Path, texts: list[dict[str, int]], kind: str, reason: str) -> None:
@@ -1047,7 +1124,7 @@ def test_groups(name: str, group: str) -> None:
         ('{"time":1,"ss":"ESTAB"}\n', "JSON objects without counters: 1"),
         ('{"time":1,"counters":{"Tcp', "damaged JSON lines left out: 1"),
         ("[1, 2]\n", "no counter"),
-        (b"\x1f\x8b\x08\0\0\0", "a compressed file; unpack it first"),
+        (b"\x1f\x8b\x08\0\0\0", "the gzip data is cut short; copy it again"),
         (b"\0" * 4096, "no counter"),
         (b"\xd4\xc3\xb2\xa1\x02\0\x04\0", "no counter"),
         ("node_load1 0.5\n", "no counter"),
@@ -1085,10 +1162,10 @@ def test_paths_that_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_line_that_is_still_being_written(tmp_path: Path) -> None:
     """The rest is used, and it is said; so it is with a line in the middle."""
     good = [f'{{"time":{time},"counters":{{"TcpInSegs":{time}}}}}' for time in (5, 6, 7)]
-    for lines, damaged in (([*good, good[0][:25]], 4), ([good[0], good[0][:-2], *good[1:]], 2)):
-        found = read(tmp_path, "\n".join(lines))
+    for rows, damaged in (([*good, good[0][:25]], 4), ([good[0], good[0][:-2], *good[1:]], 2)):
+        found = read(tmp_path, "\n".join(rows))
         assert [each.values["TcpInSegs"] for each in found] == [5, 6, 7]
-        assert found[-1].notes == [f"damaged JSON lines left out: 1 (first: line {damaged}: {lines[damaged - 1]})"]
+        assert found[-1].notes == [f"damaged JSON lines left out: 1 (first: line {damaged}: {rows[damaged - 1]})"]
     found = read(tmp_path, good[0] + "\n" + "\0" * 100 + good[1] + "\n")
     assert len(found) == 2
 
@@ -1166,25 +1243,24 @@ def test_pairs_of_lines_that_do_not_fit(tmp_path: Path) -> None:
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines, names in a snapshot, snapshots in a file; a series keeps its ends."""
-    monkeypatch.setattr(snapshots, "MAX_LINE", 100)
+    monkeypatch.setattr(lines, "MAX_LINE", 100)
     with pytest.raises(SnapshotError, match="snapshot:2: a line of more than 100 bytes"):
         read(tmp_path, "\n" + "x" * 101)
-    monkeypatch.setattr(snapshots, "PATIENCE", 1000)
+    monkeypatch.setattr(reading, "PATIENCE", 1000)
+    monkeypatch.setattr(lines, "PIECE", 1000)
     with pytest.raises(SnapshotError, match="no counter"):
         read(tmp_path, "x\n" * 1000 + NSTAT)
-    monkeypatch.setattr(reading, "MAX_NAMES", 10)
+    monkeypatch.setattr(formats, "MAX_NAMES", 10)
     with pytest.raises(SnapshotError, match="more than 10 names in one snapshot"):
         read(tmp_path, "#kernel\n" + "".join(f"TcpName{number} 1 0.0\n" for number in range(11)))
-    monkeypatch.setattr(reading, "MAX_SNAPSHOTS", 10)
-    with pytest.raises(SnapshotError, match="more than 10 snapshots; split the file"):
-        read(tmp_path, "#kernel\nTcpInSegs 1 0.0\n" * 11)
-    lines = [f'{{"time":{time},"counters":{{"TcpInSegs":{time}}}}}\n' for time in range(100, 157)]
-    found = read(tmp_path, "".join(lines))
+    monkeypatch.setattr(keeping, "MAX_SNAPSHOTS", 10)
+    rows = [f'{{"time":{time},"counters":{{"TcpInSegs":{time}}}}}\n' for time in range(100, 157)]
+    found = read(tmp_path, "".join(rows))
     times = [each.time_ns // SECOND for each in found]
     assert len(times) <= 10
     assert (times[0], times[-1]) == (100, 156)
     assert times == sorted(times)
-    assert any("every second snapshot" in note for note in found[-1].notes)
+    assert any("to keep every second or fewer" in note for note in found[-1].notes)
 
 
 PIECES = [

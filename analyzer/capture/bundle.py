@@ -15,6 +15,7 @@ CAPTURE_PATTERNS = ("capture*.pcap", "capture*.pcapng", "capture*.pcap.*", "capt
 HOST_FILE, COUNTERS_FILE, SOCKETS_FILE = "host.json", "counters.jsonl", "sockets.jsonl"
 BESIDE = (HOST_FILE, COUNTERS_FILE, SOCKETS_FILE)
 MAX_HOST_BYTES = 16 << 20
+LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Host:
     mtu: int  # the largest of its interfaces but loopback, 0 where it is not said
     sysctls: dict[str, str]  # below /proc/sys, such as `net.ipv4.ip_forward`
     interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the name of each, and its addresses
+    notes: tuple[str, ...] = ()  # what in it was passed over, a sentence each
 
 
 def part_of(path: str, name: str) -> str | None:
@@ -82,15 +84,24 @@ def host_of(path: str) -> Host | None:
         if isinstance(each, dict)
     )
     addresses = tuple(text for _, own in interfaces for text in own)
-    mtus = [
-        each.get("mtu")
-        for each in _list(content.get("interfaces"))
-        if isinstance(each, dict) and each.get("name") != "lo"
-    ]
-    mtu = max((each for each in mtus if isinstance(each, int)), default=0)
     known = content.get("sysctls")
-    sysctls = {str(name): _text(value) for name, value in known.items()} if isinstance(known, dict) else {}
-    return Host(file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu, sysctls, interfaces)
+    sysctls = {str(name): _setting(value) for name, value in known.items()} if isinstance(known, dict) else {}
+    mtu, notes = _mtu(content, file)
+    return Host(
+        file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu, sysctls, interfaces, notes
+    )
+
+
+def _mtu(content: dict[str, Any], file: str) -> tuple[int, tuple[str, ...]]:
+    """The largest MTU of the interfaces but loopback, 0 without any; and what is none."""
+    largest, notes = 0, []
+    for each in _list(content.get("interfaces")):
+        mtu = each.get("mtu") if isinstance(each, dict) and each.get("name") != "lo" else None
+        if type(mtu) is int and LEAST_MTU <= mtu <= MOST_MTU:
+            largest = max(largest, mtu)
+        elif mtu is not None:
+            notes.append(f"{file}: an interface with an mtu of {str(mtu)[:40]}, which none has: passed over")
+    return largest, tuple(notes)
 
 
 def _addresses(interface: Any) -> list[str]:
@@ -106,6 +117,11 @@ def _addresses(interface: Any) -> list[str]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _setting(value: Any) -> str:
+    """A setting as text; those who write JSON by hand write numbers."""
+    return str(value) if type(value) is int else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from difflib import get_close_matches
+from functools import cache
 
 from analyzer.catalogue import (
     icmp,
@@ -35,6 +36,7 @@ from analyzer.catalogue import (
 )
 from analyzer.catalogue.counter import OBSERVABILITY, Counter
 from analyzer.counters.names import GROUPS, rank_of
+from analyzer.counters.prose import TABLES
 from analyzer.errors import UsageError
 
 _MODULES = (
@@ -91,6 +93,34 @@ def _by_short_name() -> dict[str, list[str]]:
 _SHORT = _by_short_name()
 
 
+@cache
+def _by_sentence() -> dict[str, list[str]]:
+    """What `netstat -s` says, without numbers, and whose it may be."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for group, table in TABLES.items():
+        for sentence, name in table.items():
+            if group + name in CATALOGUE and not group.endswith("6"):
+                found[_bare(sentence)].append(group + name)
+    return found
+
+
+ELSEWHERE = (
+    (
+        r"(softnet_?)?(time_?)?squeezed?|softnet(_?stat)?|(softnet_?)dropped|received_rps|flow_limit_count",
+        "a column of /proc/net/softnet_stat, which counts what each CPU takes from the cards, before IP",
+        "time_squeeze (the 3rd) rises where net.core.netdev_budget ends a round: harmless alone; read its 2nd column (dropped, "
+        "net.core.netdev_max_backlog) and `ethtool -S`; in TCP/IP see IpInDiscards, TcpExtTCPBacklogDrop, TcpExtTCPRcvQDrop",
+    ),
+    (
+        r"sockstat6?|inuse|orphans?|tw|alloc|mem|sockets[ _]used",
+        "a value of /proc/net/sockstat, which says how many there are now",
+        "read TcpExtTW and TcpExtTCPTimeWaitOverflow for tw, TcpExtTCPAbortOnMemory for orphan, "
+        "TcpExtTCPMemoryPressures for mem (in pages), TcpCurrEstab for inuse",
+    ),
+)
+"""What people look for among the counters and is none: a pattern, what it is, what to read instead."""
+
+
 def _of_type(name: str) -> Counter | None:
     """The counter of an ICMP type, also of types that no entry was written for."""
     found = _BY_TYPE.fullmatch(name)
@@ -101,7 +131,10 @@ def _of_type(name: str) -> Counter | None:
 
 
 def find(name: str) -> Counter:
-    """The entry of a counter: by nstat's name (TcpExtTCPDSACKRecv), or a short one (TCPDSACKRecv, dsackrecv).
+    """The entry of a counter: by nstat's name (TcpExtTCPDSACKRecv), or a short one (TCPDSACKRecv, dsackrecv); by an exporter's
+    (node_netstat_TcpExt_TCPDSACKRecv), or by the sentence of `netstat -s` (DSACKs received).
+
+    Where a short name is one of TcpExt and of another group, TcpExt's is meant.
 
     Raises
     ------
@@ -114,12 +147,31 @@ def find(name: str) -> Counter:
     by_type = _of_type(wanted)
     if by_type:
         return by_type
-    candidates = _SHORT.get(wanted, [])
-    if len(candidates) == 1:
-        return CATALOGUE[candidates[0]]
-    if candidates:
+    if candidates := _SHORT.get(wanted) or _said(wanted):
+        of_tcp = [each for each in candidates if CATALOGUE[each].group == "TcpExt"]
+        if len(candidates) == 1 or len(of_tcp) == 1:
+            return CATALOGUE[(of_tcp or candidates)[0]]
         raise UsageError(name, "more than one counter has this name", f"say which: {', '.join(candidates)}")
+    for pattern, what, instead in ELSEWHERE:
+        if re.fullmatch(pattern, wanted):
+            raise UsageError(name, what, instead)
     raise UsageError(name, "no such counter", _hint(wanted))
+
+
+def _said(wanted: str) -> list[str]:
+    """The counters that an exporter or a sentence of `netstat -s` means by these words, with numbers or without."""
+    joined = wanted.removeprefix("node_netstat_").replace("_", "")
+    if joined in _LOWER:
+        return [_LOWER[joined]]
+    sentence = re.sub(r"(?<!\S)[\d,.#]*\d[\d,.]*(?!\S)", "#", wanted).rstrip(". ")
+    return list(dict.fromkeys(_by_sentence().get(_bare(sentence), [])))
+
+
+def _bare(sentence: str) -> str:
+    """A sentence without the place of its number, and without `in` or `out` before those of a histogram."""
+    return " ".join(
+        word for word in sentence.removeprefix("in ").removeprefix("out ").split() if word not in ("#", "#:")
+    )
 
 
 def _hint(wanted: str) -> str:

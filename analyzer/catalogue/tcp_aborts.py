@@ -35,7 +35,9 @@ COUNTERS = (
         "TcpExtTCPAbortOnMemory",
         meaning="Connections aborted for want of memory: more orphans than net.ipv4.tcp_max_orphans, or tcp_mem used up.",
         unit="connections",
-        moves="At the side that has closed, or at a timer; a RST is sent.",
+        moves="At close() with too many orphans, or too little memory: then with a RST. At a timer of an orphan (or of any "
+        "connection, out of memory): with a RST where it sent something in the last 60 s, the peer's window is closed, or "
+        "the timer asks for one; else silently.",
         points_at="Many connections closed by the application whose peers do not answer; the log says too many orphaned "
         "sockets or out of memory.",
         reference=f"__tcp_close() in {_TCP}, tcp_out_of_resources() in {_TIMER}",

@@ -69,10 +69,12 @@ COUNTERS = (
     Counter(
         "TcpExtListenDrops",
         meaning="SYNs and handshakes that a listener gave up, for any reason: full queues, no memory, no route, an ICMP error "
-        "for a half-open connection. It contains ListenOverflows.",
+        "for a half-open connection; without SYN cookies also the SYNs of unknown hosts once three quarters of "
+        "net.ipv4.tcp_max_syn_backlog are taken: the rest is kept for those that are known. It contains ListenOverflows.",
         unit="packets",
         moves="At the server in LISTEN and SYN_RECV.",
-        points_at="ListenOverflows first; if it is less, TCPReqQFullDrop, then memory and routes.",
+        points_at="ListenOverflows first; if it is less, TCPReqQFullDrop, tcp_max_syn_backlog without tcp_syncookies, then "
+        "memory and routes.",
         reference="tcp_listendrop() in include/net/tcp.h, from tcp_conn_request() and tcp_v4_syn_recv_sock()",
         observability="bounded",
         why="About the SYNs to an open port without an answer, plus final ACKs after which the SYN-ACK is repeated; "

@@ -72,7 +72,9 @@ COUNTERS = (
         "until 6.15 segments to TIME_WAIT were counted here too.",
         unit="merged_segments",
         moves="At the receiver in every connected state, and for half-open connections; an ACK answers unless limited.",
-        points_at="Several clocks behind one address (NAT, load balancers), delayed copies; a peer that restarted.",
+        points_at="Old copies that were delayed, or a middlebox that mixes clocks within a connection. Each connection is judged "
+        "on its own: clients behind a NAT do not move it; SYNs that tcp_tw_recycle refused are in PAWSPassive (until 4.11), "
+        "SYNs to TIME_WAIT in PAWSTimewait.",
         reference=f"tcp_validate_incoming() in {_INPUT}, tcp_check_req() in {_MINI}; {_PAWS}",
         observability="exact",
         why="Received segments but RSTs whose TSval is older than the last accepted one; a pure ACK that only repeats the "

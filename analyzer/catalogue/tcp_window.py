@@ -12,7 +12,8 @@ COUNTERS = (
     Counter(
         "TcpExtPruneCalled",
         meaning="Times a socket's receive buffer was over its limit and the kernel tried to make room: by packing buffers, "
-        "then by throwing away data that waits out of order.",
+        "then by throwing away data that waits out of order. These are calls, not packets, and mostly nothing is lost, whatever "
+        "`netstat -s` says (packets pruned from receive queue because of socket buffer overrun).",
         unit="episodes",
         moves="At the receiver, when data arrives that does not fit.",
         points_at="An application that does not read, small segments that waste memory, or little tcp_rmem. RcvPruned tells "
@@ -66,8 +67,9 @@ COUNTERS = (
     ),
     Counter(
         "TcpExtTCPBacklogDrop",
-        meaning="Segments dropped because the queue of a socket in use was full (receive buffer twice, half the send "
-        "buffer, and 64 KiB).",
+        meaning="Segments dropped because the queue of a socket that a system call holds was full. It has nothing to do with "
+        "the backlog of listen(). The limit is 64 KiB, half of the send buffer and twice the receive buffer since 6.10 (once "
+        "the receive buffer since 6.1, and it with the whole send buffer from 4.9; stable kernels have both changes).",
         unit="merged_segments",
         moves="At the receiver in softirq, while a system call holds the socket.",
         points_at="An application that keeps the socket busy in long system calls on a fast link; buffers too small.",
@@ -210,10 +212,11 @@ COUNTERS = (
     ),
     Counter(
         "TcpExtTCPMemoryPressures",
-        meaning="Times TCP as a whole came under memory pressure (the middle value of net.ipv4.tcp_mem).",
+        meaning="Times TCP as a whole came under memory pressure: more pages than the middle value of net.ipv4.tcp_mem, which "
+        "is in pages (of 4 KiB mostly), not in bytes.",
         unit="transitions",
         moves="In the host, counted for the network namespace of the socket that noticed.",
-        points_at="Too many or too large buffers; the mem column of TCP in /proc/net/sockstat.",
+        points_at="Too many or too large buffers; the mem column of TCP in /proc/net/sockstat, in pages as well.",
         reference="tcp_enter_memory_pressure() in net/ipv4/tcp.c",
         observability="unobservable",
         why="The memory of all sockets is in no packet; smaller windows are a sign with many causes.",

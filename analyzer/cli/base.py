@@ -73,7 +73,18 @@ snapshots_option = click.option(
     "--snapshots",
     multiple=True,
     metavar="FILE",
-    help="Kernel counters from the same minutes (nstat, /proc/net/snmp, ...); may be repeated.",
+    help="Kernel counters from the same minutes (nstat, /proc/net/snmp, a sosreport, ...); may be repeated.",
+)
+increments_option = click.option(
+    "--increments/--absolute",
+    default=None,
+    help="What nstat's text in them holds, where that is judged wrongly: increments since its last run, or totals.",
+)
+sockets_option = click.option(
+    "--sockets",
+    multiple=True,
+    metavar="FILE",
+    help="Socket lists from the same minutes (ss, netstat, /proc/net/tcp, ...); may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, json_option, snapshots_option, styled, warn
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    cli,
+    colour,
+    hosts_option,
+    increments_option,
+    json_option,
+    snapshots_option,
+    sockets_option,
+    styled,
+    warn,
+)
 
 if TYPE_CHECKING:
     from analyzer.capture import Damage
@@ -18,6 +30,8 @@ if TYPE_CHECKING:
 @json_option
 @hosts_option
 @snapshots_option
+@sockets_option
+@increments_option
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
@@ -34,6 +48,8 @@ def analyze(
     as_json: bool,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
+    sockets: tuple[str, ...],
+    increments: bool | None,
     no_checksums: bool,
     top: int,
     max_flows: int,
@@ -46,7 +62,9 @@ def analyze(
         analysis = run(
             list(trace),
             snapshots=snapshots,
+            sockets=sockets,
             hosts=hosts,
+            increments=increments,
             checksums=not no_checksums,
             max_flows=max_flows,
             progress=update,
@@ -68,9 +86,15 @@ def analyze(
 @json_option
 @hosts_option
 @snapshots_option
+@increments_option
 @click.option("--top", default=20, show_default=True, type=click.IntRange(min=0), help="How many directions to show.")
 def checksums(
-    trace: tuple[str, ...], as_json: bool, hosts: tuple[str, ...], snapshots: tuple[str, ...], top: int
+    trace: tuple[str, ...],
+    as_json: bool,
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+    increments: bool | None,
+    top: int,
 ) -> None:
     """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
     from analyzer.report.checksum_text import checksum_text, json_text
@@ -78,7 +102,7 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
     if as_json:
         click.echo(json_text(analysis), nl=False)
     else:
@@ -111,7 +135,9 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.option(
-    "--table", required=True, help="Which table: packets, flows, events, series, checksums, counters or increments."
+    "--table",
+    required=True,
+    help="Which table: packets, flows, events, series, checksums, counters, increments or sockets.",
 )
 @click.option(
     "-o",
@@ -130,6 +156,8 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @click.option("--flow", type=click.IntRange(min=0), help="Of series, only those of this flow.")
 @hosts_option
 @snapshots_option
+@sockets_option
+@increments_option
 def export(
     trace: tuple[str, ...],
     table: str,
@@ -139,10 +167,13 @@ def export(
     flow: int | None,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
+    sockets: tuple[str, ...],
+    increments: bool | None,
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
 
-    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves.
+    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
+    `sockets` one per socket and list of sockets.
     """
     from analyzer.capture.bundle import inputs
     from analyzer.report.export import export as write
@@ -157,13 +188,15 @@ def export(
             list(trace),
             name,
             snapshots=snapshots,
+            sockets=sockets,
             hosts=hosts,
+            increments=increments,
             progress=update,
             damages=damages,
             every=every,
             flow=flow,
         )
-        write(frames, output, kind, inputs(*trace, *snapshots))
+        write(frames, output, kind, inputs(*trace, *snapshots, *sockets))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 

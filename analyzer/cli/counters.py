@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, snapshots_option, styled, warn
+from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, increments_option, snapshots_option, styled, warn
 
 
 @cli.group()
@@ -17,34 +17,32 @@ def counters() -> None:
 @counters.command()
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@click.option(
-    "--increments/--absolute",
-    default=None,
-    help="What nstat's text holds, where that is not clear: increments since its last run, or absolute values.",
-)
+@increments_option
 def diff(before: str, after: str, increments: bool | None) -> None:
-    """Print what moved between two snapshots, A and B, with a line of meaning each.
+    """Print what moved between two snapshots, A and B, with a line of meaning each: first what points to trouble.
 
-    A and B are files of nstat (text or JSON), /proc/net/{snmp,netstat,snmp6}, `netstat -s`, node_exporter or
-    counters.jsonl; of several snapshots in A the first counts, in B the last.
+    A and B are files of counters in any form: nstat (text or JSON), /proc/net/{snmp,netstat,snmp6}, `netstat -s`,
+    node_exporter, Prometheus, telegraf, counters.jsonl; or folders of a sosreport or supportconfig. Of several
+    snapshots in A the first counts, in B the last.
     """
-    from analyzer.counters import diff as changes
-    from analyzer.counters import series_of
+    from analyzer.counters import difference, judged_together
     from analyzer.report.counter_text import diff_text
     from analyzer.report.text import printable
 
-    series = series_of([before, after], increments=increments)
-    first = series_of([before], increments=increments).snapshots[0]
-    last = series_of([after], increments=increments).snapshots[-1]
-    click.echo(diff_text(changes(first, last), styled), nl=False, color=colour())
-    for note in series.notes:
+    first, last, notes = judged_together(before, after, increments=increments)
+    click.echo(diff_text(difference(first, last), styled), nl=False, color=colour())
+    for note in notes:
         click.echo(f"tcpcap: {printable(note)}", err=True)
 
 
 @counters.command()
 @click.argument("name")
 def explain(name: str) -> None:
-    """Explain a counter: what it counts, when it moves, what it points at, and what packets tell of it."""
+    """Explain a counter: what it counts, when it moves, what it points at, and what packets tell of it.
+
+    NAME is as nstat prints it, with or without its group (TcpExtTCPTimeouts, timeouts), as an exporter has it
+    (node_netstat_TcpExt_TCPTimeouts), or a sentence of `netstat -s` ("segments retransmitted").
+    """
     from analyzer.catalogue import find
     from analyzer.report.catalogue_text import explain_text
 
@@ -68,7 +66,10 @@ def list_counters(group: str | None, observability: str | None, word: str | None
 @click.argument("name")
 @hosts_option
 @snapshots_option
-def trace(trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: tuple[str, ...]) -> None:
+@increments_option
+def trace(
+    trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: tuple[str, ...], increments: bool | None
+) -> None:
     """List the frames that move a counter.
 
     For example `tcpcap counters trace BUNDLE TcpRetransSegs`. NAME is as nstat prints it, or without its group. With
@@ -79,7 +80,7 @@ def trace(trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: 
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
     for line in trace_lines(analysis, name, styled):
         click.echo(line, color=colour())
     warn(analysis.damages)

@@ -36,7 +36,7 @@ from analyzer.correlate.coverage import (
 from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
-from analyzer.counters import Series, deltas
+from analyzer.counters import Series
 from analyzer.prediction import BY_MERGING, INFERRED, MERGED, NUMBER, Predictor, Tally
 from analyzer.schema import Rows
 
@@ -66,7 +66,7 @@ class Comparison:
     def __init__(self, series: Series, facts: Facts | None = None, fit: Fit | None = None) -> None:
         self.series = series
         self._known_fit = fit
-        self._observed = Observed(deltas(series), fit.shift_ns if fit else 0, EDGE_NS, LONGEST_EDGE_NS)
+        self._observed = Observed(series, fit.shift_ns if fit else 0, EDGE_NS, LONGEST_EDGE_NS)
         self._ledger = Ledger(self._observed, VOTERS if fit is None else ())
         self._activity = Activity(self._observed)
         self._given_facts = facts
@@ -110,7 +110,7 @@ class Comparison:
         """What the counters say of the clocks."""
         if self._known_fit is not None:
             return self._known_fit
-        return fitted(self.tally.steps, self._observed)
+        return Fit() if self._observed.loose else fitted(self.tally.steps, self._observed)
 
     @property
     def offset(self) -> Offset | None:
@@ -158,10 +158,20 @@ class Comparison:
     @cached_property
     def _coverage(self) -> Coverage:
         observed, covered = self._observed, self._covered
+        if observed.loose:
+            return Coverage(causes=(observed.loose, *self._facts.causes()), losing=True)
         lengths = observed.ends - observed.starts
         share = float(lengths[covered].sum() / lengths.sum()) if lengths.sum() else float(covered.all())
         compared = [self._unsettled(found) for name in COVERING if (found := self._whole(name)) is not None]
-        return assess(compared, self._facts, share, self._whole(REPEATS))
+        return assess(compared, self._facts, share, self._whole(REPEATS), self._filtered)
+
+    @cached_property
+    def _filtered(self) -> bool:
+        """Do packets correct what others should have counted, and these others are not there?"""
+        return any(
+            (sums := self._ledger.over(name)) is not None and int(sums.most[self._covered].sum()) < 0
+            for name in self._ledger.names()
+        )
 
     def _unsettled(self, found: Compared) -> Compared:
         """What is missing in an interval is missing, also where something near the ends of all of them may make up for it."""
@@ -188,8 +198,9 @@ class Comparison:
         if sums is None:
             zeros = np.zeros(len(moved), np.int64)
             return np.where(known, moved, 0), zeros, zeros
-        low = sums.least - sums.after_start - sums.before_end
-        high = sums.most + sums.late + sums.before_start + sums.after_end
+        # What corrects others that were not captured takes away from nothing: a counter never falls.
+        low = np.maximum(sums.least - sums.after_start - sums.before_end, 0)
+        high = np.maximum(sums.most + sums.late + sums.before_start + sums.after_end, 0)
         return np.where(known, moved, 0), np.where(known, low, 0), np.where(known, high, 0)
 
     def _whole(self, name: str) -> Compared | None:
@@ -198,11 +209,8 @@ class Comparison:
         known = np.flatnonzero((moved != UNKNOWN) & self._covered)
         if not len(known):
             return None
-        total, start, end = (
-            int(moved[known].sum()),
-            int(self._observed.starts[known[0]]),
-            int(self._observed.ends[known[-1]]),
-        )
+        total = int(moved[known].sum())
+        start, end = self._span(int(self._observed.starts[known[0]]), int(self._observed.ends[known[-1]]))
         if name not in NUMBER:
             return Compared(name, start, end, total, 0, 0, 0, UNOBSERVABLE, AGREE, "") if total else None
         sums = self._sums(name)
@@ -215,15 +223,21 @@ class Comparison:
         begins = self._observed.starts[known[1:]] != self._observed.ends[known[:-1]]
         firsts, lasts = known[np.append(True, begins)], known[np.append(begins, True)]
         most += int(sums.late[known[-1]])
-        relation = _relation(name, least == most)
-        low = least - int(sums.after_start[firsts].sum() + sums.before_end[lasts].sum())
-        high = most + int(sums.before_start[firsts].sum() + sums.after_end[lasts].sum())
-        return Compared(name, start, end, total, amount, low, high, relation, AGREE, "")
+        relation = _relation(name, least == most and amount >= 0)
+        edges = self._ledger.over(name, self._observed.first[firsts], self._observed.last[lasts]) or sums
+        low = max(0, least - int(edges.after_start.sum() + edges.before_end.sum()))
+        high = max(0, most + int(edges.before_start.sum() + edges.after_end.sum()))
+        return Compared(name, start, end, total, max(amount, 0), low, high, relation, AGREE, "")
+
+    def _span(self, start_ns: int, end_ns: int) -> tuple[int, int]:
+        """From when to when, in so far as that is known at all: else over the capture."""
+        return (self._facts.first_ns, self._facts.last_ns) if self._observed.loose else (start_ns, end_ns)
 
     def _judged(self, found: Compared) -> Compared:
         """With its verdict, and with no more of a claim than the coverage allows."""
         moved, amount, low, high = (np.array([value], np.int64) for value in found[3:7])
-        certain, covered = np.array([found.relation != BOUNDED]), np.ones(1, np.bool_)
+        exact = bool(self._observed.exact[self._covered].all())
+        certain, covered = np.array([found.relation != BOUNDED and exact]), np.ones(1, np.bool_)
         claims = self._claims(found.counter, moved, amount, low, high, certain, covered)
         least, most, relation, verdict = (int(each[0]) for each in claims)
         reason = self._reason(found.counter, verdict, True)
@@ -238,10 +252,14 @@ class Comparison:
         amount = most = np.zeros(len(moved), np.int64)
         certain = np.ones(len(moved), np.bool_)
         if sums is not None:
-            amount, most, certain = sums.amount, sums.most, sums.least == sums.most + sums.late
+            certain = (sums.least == sums.most + sums.late) & (sums.amount >= 0)
+            amount, most = np.maximum(sums.amount, 0), np.maximum(sums.most, 0)
         shown = np.flatnonzero(known & ((moved != 0) | (amount != 0) | (most != 0)))
-        claims = self._claims(name, moved, amount, low, high, certain, covered)
-        columns = (observed.starts, observed.ends, moved, amount, *claims, covered)
+        claims = self._claims(name, moved, amount, low, high, certain & observed.exact, covered)
+        starts, ends = observed.starts, observed.ends
+        if observed.loose:
+            starts, ends = (np.full(len(moved), time, np.int64) for time in self._span(0, 0))
+        columns = (starts, ends, moved, amount, *claims, covered)
         for at, *values, within in zip(shown.tolist(), *(each[shown].tolist() for each in columns), strict=True):
             yield at, Compared._make((name, *values, self._reason(name, values[-1], within)))
 

@@ -23,6 +23,7 @@ RECEIVED = ("IpInReceives", "Ip6InReceives")
 OTHER_HOST = "another host or network namespace, or frames captured twice"
 DROPPED = "IP received it, and it was dropped before it was delivered: a firewall, or a full buffer"
 OUTSIDE = "the capture does not cover this time"
+FILTERED = "it holds ICMP messages about packets that it does not hold: a filter left these out"
 BEGUN_BEFORE = "connections that began before the capture are known in part"
 
 Mask = npt.NDArray[np.bool_]
@@ -117,8 +118,13 @@ def more_than_captured(observed: Observed, compared: Callable[[str], tuple[npt.N
     return found
 
 
-def assess(whole: Iterable[Compared], facts: Facts, time_share: float, repeats: Compared | None) -> Coverage:
-    """The coverage by the covering counters over the whole time; `repeats` is what was found of TcpRetransSegs."""
+def assess(
+    whole: Iterable[Compared], facts: Facts, time_share: float, repeats: Compared | None, filtered: bool = False
+) -> Coverage:
+    """The coverage by the covering counters over the whole time; `repeats` is what was found of TcpRetransSegs.
+
+    `filtered` : whether there are answers to packets that were not captured
+    """
     share, surplus, shown, counted = 1.0, 0.0, "", 0
     judged = list(whole)
     for found in judged:
@@ -136,8 +142,10 @@ def assess(whole: Iterable[Compared], facts: Facts, time_share: float, repeats: 
     received = any(each.counter in RECEIVED and each.observed for each in judged) and not any(
         each.counter in RECEIVED and each.observed < each.low for each in judged
     )
-    causes = tuple(facts.causes())
-    return Coverage(share, surplus, shown, time_share, counted > 0, causes, contradictions, facts.losing, received)
+    causes = (*((FILTERED,) if filtered else ()), *facts.causes())
+    return Coverage(
+        share, surplus, shown, time_share, counted > 0, causes, contradictions, facts.losing or filtered, received
+    )
 
 
 def _contradictions(judged: list[Compared], repeats: Compared | None) -> Iterator[str]:

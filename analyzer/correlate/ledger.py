@@ -40,15 +40,12 @@ class Ledger:
         self._edges = observed.edges
         begins = _cuts(self._edges, observed.edge_ns)
         self.tally = Tally(begins, followed)
-        # Of each cell, by any time in it: how many edges come before, and which of the edges around it are close.
+        # Of each cell, by any time in it: how many edges come before.
         times = np.concatenate([begins[:1] - 1, begins]) if len(begins) else np.zeros(1, np.int64)
         self._where = np.searchsorted(self._edges, times, side="right")
-        last = len(self._edges) - 1
-        if last >= 0:
-            self._before = self._edges[np.minimum(self._where, last)] - times <= observed.edge_ns
-            self._before &= self._where <= last
-            self._after = times - self._edges[np.maximum(self._where - 1, 0)] <= observed.edge_ns
-            self._after &= self._where > 0
+        # Of each edge: the cells before what is close to it, before it, and before what is no longer close to it.
+        early, over = _around(self._edges, observed.edge_ns)
+        self._close = tuple(np.searchsorted(begins, at, side="left") + 1 for at in (early, self._edges, over))
         self._late: dict[int, Numbers] = {}
 
     def add_late(self, increments: Rows) -> None:
@@ -59,29 +56,35 @@ class Ledger:
             late = self._late.setdefault(number, np.zeros(len(self._edges) + 1, np.int64))
             np.add.at(late, where[mine], increments["most"][mine])
 
-    def over(self, name: str) -> Sums | None:
-        """The sums of a counter; None where no packet moves it."""
+    def over(self, name: str, first: Numbers | None = None, last: Numbers | None = None) -> Sums | None:
+        """The sums of a counter over the intervals, or over longer ones from edges `first` to `last`; None where no packet moves it."""
         cells, late = self.tally.of(name), self._late.get(NUMBER.get(name, -1))
         if cells is None and late is None:
             return None
-        first, last = self._observed.first, self._observed.last
+        if first is None or last is None:
+            first, last = self._observed.first, self._observed.last
         none = np.zeros(len(self._edges) + 1, np.int64)
-        amount = least = most = before = after = none
+        amount = least = most = none
+        close = [np.zeros(len(first), np.int64)] * 4
         if cells is not None and len(self._edges):
             amount, least, most = (np.cumsum(self._by_interval(cells[kind])) for kind in ("amount", "least", "most"))
-            before, after = none.copy(), none.copy()
-            np.add.at(before, self._where[self._before], cells["size"][self._before])
-            np.add.at(after, self._where[self._after] - 1, cells["size"][self._after])
+            sizes = np.concatenate([np.zeros(1, np.int64), np.cumsum(cells["size"])])
+            close = self._close_to(sizes, first, last)
         return Sums(
             amount[last] - amount[first],
             least[last] - least[first],
             most[last] - most[first],
             (none if late is None else np.cumsum(late))[last],
-            before[first],
-            after[first],
-            before[last],
-            after[last],
+            *close,
         )
+
+    def _close_to(self, sizes: Numbers, first: Numbers, last: Numbers) -> list[Numbers]:
+        """What is close to the edges of intervals: before the start, after it, before the end, after it; nothing twice."""
+        early, at, over = self._close
+        begun, ended = at[first], at[last]
+        middle = np.minimum(over[first], ended)  # of what is close to both ends, all is close to the first
+        marks = (early[first], begun), (begun, middle), (np.maximum(early[last], middle), ended), (ended, over[last])
+        return [sizes[end] - sizes[start] for start, end in marks]
 
     def names(self) -> list[str]:
         """The counters that occur, as they are numbered."""
@@ -105,6 +108,10 @@ class Ledger:
 
 def _cuts(edges: Numbers, edge_ns: int) -> Numbers:
     """Where increments begin to count otherwise: at the edges, and where those close to them begin and are over."""
+    return np.unique(np.concatenate([edges, *_around(edges, edge_ns)]))
+
+
+def _around(edges: Numbers, edge_ns: int) -> tuple[Numbers, Numbers]:
+    """Where what is close to each edge begins, and where it is over."""
     early = np.maximum(edges, _BOUNDS.min + edge_ns + 1) - edge_ns
-    over = np.minimum(edges, _BOUNDS.max - edge_ns - 1) + edge_ns + 1
-    return np.unique(np.concatenate([edges, early, over]))
+    return early, np.minimum(edges, _BOUNDS.max - edge_ns - 1) + edge_ns + 1

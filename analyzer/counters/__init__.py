@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from analyzer.counters.changes import Change, diff, difference
 from analyzer.counters.drafts import SnapshotError
-from analyzer.counters.intervals import Change, Interval, Restart, deltas, diff, restarts
+from analyzer.counters.intervals import Interval, Restart, deltas, restarts, standing
 from analyzer.counters.names import GAUGES, GROUPS, group_of
 from analyzer.counters.series import Series, Snapshot
-from analyzer.counters.snapshots import read_snapshots, series_of
+from analyzer.counters.snapshots import judged_together, read_snapshots, refitted, series_of
 
 __all__ = [
     "GAUGES",
@@ -19,8 +20,12 @@ __all__ = [
     "SnapshotError",
     "deltas",
     "diff",
+    "difference",
     "group_of",
+    "judged_together",
     "read_snapshots",
+    "refitted",
     "restarts",
     "series_of",
+    "standing",
 ]

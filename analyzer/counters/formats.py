@@ -1,4 +1,4 @@
-"""Lines of text in, drafts of snapshots out: every form is recognised by what its lines look like, never by a name.
+"""Text in, drafts of snapshots out: every form is recognised by what its lines look like, never by a name.
 
 A file may hold snapshots of several forms one after another. A line with a time belongs to what follows it; a snapshot
 ends where the next time, the next heading of nstat, or the first name of the same form comes again.
@@ -7,295 +7,286 @@ ends where the next time, the next heading of nstat, or the first name of the sa
 from __future__ import annotations
 
 import re
+import sys
+from functools import lru_cache
 
-from analyzer.counters import exporter, jsontext, prose
-from analyzer.counters.drafts import Draft, SnapshotError
+from analyzer.counters import jsontext, samples
+from analyzer.counters.dates import stamp_in_line
+from analyzer.counters.drafts import Draft, Drafts, SnapshotError
 from analyzer.counters.names import GROUPS, group_of
-from analyzer.counters.stamps import Stamp, stamp_in_line, stamp_in_name
+from analyzer.counters.pairs import Pairs
+from analyzer.counters.pieces import Pieces, shown
+from analyzer.counters.prefixes import SAMPLE, Stripper
+from analyzer.counters.scrapes import Scrapes
+from analyzer.counters.sentences import Sentences
+from analyzer.counters.stamps import SECOND, Stamp, stamp_in_name
 from analyzer.counters.values import TooLargeError, whole
 
-MAX_SNAPSHOTS = 5_000
 MAX_NAMES = 2_000
-MAX_JSON = 1 << 20
+ANOTHER_NS = 4 * SECOND // 10  # lines whose prefixes are as far apart are of two snapshots
+WIDTH, VALUE = 32, 16  # of nstat's columns
 
 _NSTAT_HEAD = re.compile(r"#\s*(kernel|\d+\.\d+ sampling_interval=\S+ time_const=\S+)")
-_NSTAT_ROW = re.compile(r"([A-Za-z]\w*)\s+(-?\d+)(?:\s+(-?(?:\d+\.\d+|nan|inf)))?(\s+\(overflow\))?")
-_PAIR_ROW = re.compile(r"([A-Za-z]\w*):(?:\s+(\S.*))?")
-_PAIR_NAMES = re.compile(r"[A-Za-z_]\w*(?:\s+[A-Za-z_]\w*)*")
-_PAIR_VALUES = re.compile(r"-?\d+(?:\s+-?\d+)*")
-_HEADING = re.compile(r"([A-Za-z]\w*):")
-_PATH = re.compile(r"/?proc/[\w/]+:")
-_FILE_MARK = re.compile(r"==> \S+ <==|/?proc/[\w/]+:?")
+_NSTAT_ROWS = re.compile(r"(?:[A-Z]\w{1,60} +\d{1,16} +\d{1,9}\.\d\n)++")
+_ROW = re.compile(
+    r"([A-Za-z]\w*)[ \t]*[ \t,:=;][ \t]*\"?(-?\d+)\"?(?:[\s,;]+(-?(?:\d+\.\d+|nan|inf)))?(\s+\(overflow\))?[,;]?"
+)
+_GLUED = re.compile(rf"(?=.{{{WIDTH}}}\d)([A-Za-z]\w*) +(\d{{{VALUE}}})(\d+\.\d)")
+_FILE_MARK = re.compile(r"==> \S+ <==|(?:# ?)?/?proc/[\w/]+:?")
+_NO_NEWS = re.compile(r"```\w*|[+$#%] \w.*|-{2,}|={2,}|Defaulted container .*|.* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>")
 _IPV6 = ("Ip6", "Icmp6", "Udp6", "UdpLite6")
 
 
 class Reader:
-    """Feed it the lines of a file, then `finish`.
+    """Give it the text of a file (or its lines), then `finish`.
 
     Parameters
     ----------
     path : what errors and notes call the file
+    kept_ns : times between which no snapshot is left out, however many there are
     """
 
-    def __init__(self, path: str) -> None:
-        self.drafts: list[Draft] = []
+    def __init__(self, path: str, kept_ns: tuple[int, int] | None = None) -> None:
+        self.drafts = Drafts(kept_ns)
         self.notes: list[str] = []
-        self._path = path
-        self._number = 0
-        self._draft: Draft | None = None
-        self._stamp: Stamp | None = None
-        self._stamped: set[str] = set()  # the forms that have used this time
-        self._names: tuple[str, list[str]] | None = None  # a line of names that waits for its line of values
-        self._group = self._direction = ""  # the heading of `netstat -s` that holds
-        self._json: list[str] = []  # an object over several lines
-        self._json_size = 0
-        self._labels: str | None = None
-        self._scrapes: dict[int, Draft] = {}  # node_exporter's samples by their time
+        self.sentences = Sentences()
+        self.path = path
+        self.number = 0
+        self._stripper: Stripper | None = None
+        self._prefix: Stamp | None = None  # the time before the line at hand
+        self._pairs = Pairs(self)
+        self._json = Pieces()
+        self._scrapes = Scrapes(self)
         self._skipped: dict[str, tuple[int, str]] = {}
 
-    def feed(self, number: int, line: str) -> None:
-        """Take the next line."""
-        self._number = number
+    def read(self, text: str) -> None:
+        """Take the next lines, whole ones."""
+        if self._stripper is None:
+            self._stripper = Stripper(text.split("\n", SAMPLE)[:SAMPLE])
+        at, end, number = 0, len(text), self.number
+        while at < end:
+            if not self._stripper and (found := _NSTAT_ROWS.match(text, at)):
+                at, self.number = found.end(), number + 1
+                number += self._take_rows(found[0])
+                continue
+            if not self._stripper and text.startswith("#kernel\n", at) and not self._json:
+                at, number, self._prefix = at + 8, number + 1, None
+                self.number = number
+                self._take_head(daemon=False)
+                continue
+            stop = text.find("\n", at)
+            stop = end if stop < 0 else stop
+            number += 1
+            line, prefix = text[at:stop], None
+            if self._stripper:
+                line, prefix = self._stripper.strip(line)
+            self.feed(number, line, prefix)
+            at = stop + 1
+        self.number = number
+
+    def feed(self, number: int, line: str, prefix: Stamp | None = None) -> None:
+        """Take the next line, and the time that stood before it."""
+        self.number = number
+        self._prefix = prefix
         try:
             self._take(line)
         except TooLargeError as error:
             raise SnapshotError(
-                f"{self._path}:{number}", f"{error}, which no 64-bit counter can hold", "remove or correct the value"
+                f"{self.path}:{number}", f"{error}, which no 64-bit counter can hold", "remove or correct the value"
             ) from None
 
     def finish(self, *, complete: bool = True) -> list[Draft]:
         """The drafts that hold anything, and `notes` complete. Is the last line `complete`, with its end?"""
-        if not complete and self._draft and self._draft.form == "raw":
+        if not complete and self.drafts.open and self.drafts.open.form == "raw":
             self.notes.append("the last line has no end: its last value may be cut")
-        self._drop_names()
+        self._pairs.drop()
         if self._json:
-            self._damaged(self._json[0])
-            self._json = []
+            self._damaged(self._json.take())
+        if self.drafts.left_out:
+            self.notes.append(f"{self.drafts.left_out:,} snapshots left out, to keep every second or fewer of so many")
+        self.notes += self.sentences.notes()
         for what, (count, example) in self._skipped.items():
             self.notes.append(f"{what}: {count} (first: {example})")
-        self._times_that_follow()
-        # Where nothing moved, nstat prints its heading only.
-        return [draft for draft in self.drafts if draft.values or draft.form in ("nstat", "json")]
+        return self.drafts.finish()
 
     def _take(self, line: str) -> None:
         line = line.rstrip().lstrip("\0\ufeff")
         text = line.lstrip()
-        if self._json or text.startswith("{"):
+        if self._json or (text.startswith("{") and not text.startswith("{__name__=")):
             self._take_json(line)
-        elif not text:
+        elif not text or (text[0].isdigit() and self._take_time(text)):
             return
-        elif _FILE_MARK.fullmatch(text):
-            self._begin_time(stamp_in_name(text))
         elif found := _NSTAT_HEAD.fullmatch(text):
-            self._open("nstat").daemon = found[1] != "kernel"
-            self._group = ""
-        elif text.startswith(exporter.PREFIX):
-            self._take_sample(text)
-        elif stamp := stamp_in_line(text):
-            self._begin_time(stamp)
-        elif not (self._take_pairs(line) or self._take_row(text) or self._take_sentence(text)):
+            self._take_head(daemon=found[1] != "kernel")
+        elif self._take_row(text, line) or self._take_samples(text) or self._take_time(text):
+            return
+        elif self._pairs.take(line):
+            self.sentences.leave()
+        elif not self._take_sentence(text):
             self._skip_line(text)
 
-    def _begin_time(self, stamp: Stamp | None) -> None:
+    def _take_time(self, text: str) -> bool:
         """A time holds for the snapshots that follow it."""
-        if stamp:
-            self._close()
-            self._stamp, self._stamped, self._group = stamp, set(), ""
+        mark = _FILE_MARK.fullmatch(text) is not None
+        stamp = stamp_in_name(text) if mark else stamp_in_line(text)
+        if stamp is not None:
+            self._pairs.drop()
+            self.drafts.begin_time(stamp, self.number)
+            self.sentences.leave()
+        return mark or stamp is not None
 
     # nstat, and the plain rows of /proc/net/snmp6
 
-    def _take_row(self, text: str) -> bool:
-        """`TcpInSegs 5`, `TcpInSegs 5 0.0`, `TcpInSegs 0 0.0 (overflow)`"""
-        found = _NSTAT_ROW.fullmatch(text)
-        if not found:
+    def _take_head(self, *, daemon: bool) -> None:
+        self._begin("nstat").daemon = daemon
+        self.sentences.leave()
+
+    def _take_rows(self, text: str) -> int:
+        """Many lines of nstat at once; how many they are."""
+        words = text.split()
+        names = list(map(sys.intern, words[::3]))
+        values = dict(zip(names, map(int, words[1::3]), strict=True))
+        draft = self.drafts.open
+        headed = draft is not None and draft.form == "nstat" and not draft.first
+        if headed and draft is not None and not draft.values and len(values) == len(names) < MAX_NAMES:
+            draft.values = values  # as usual: a heading, and all that follows it
+            return len(names)
+        plain = len(values) == len(names) and (headed or all(map(_is_name, names)))
+        if plain and (draft is None or draft.form != "nstat" or draft.values.keys().isdisjoint(values)):
+            draft = self.under("nstat", names[0])
+            if draft.values:
+                draft.values.update(values)
+            else:
+                draft.values = values
+            self._check_size(len(draft.values) - 1)
+        else:
+            for number, line in enumerate(text.splitlines(), self.number):
+                self.feed(number, line)
+        return len(names)
+
+    def _take_row(self, text: str, line: str) -> bool:
+        """`TcpInSegs 5`, `TcpInSegs 5 0.0`, `TcpInSegs 0 0.0 (overflow)`, `TcpInSegs=5`"""
+        if found := _GLUED.fullmatch(line):
+            name, value, rate, fell = found[1], found[2], found[3], None
+        elif found := _ROW.fullmatch(text):
+            name, value, rate, fell = found.groups()
+        else:
             return False
-        name, value, rate, fell = found.groups()
-        draft = self._draft
-        headed = draft is not None and draft.form == "nstat"
-        if not headed and not group_of(name) and not name.startswith("Sctp"):
+        draft = self.drafts.open
+        headed = draft is not None and draft.form == "nstat" and not draft.first
+        if not (headed and ":" not in text) and not _is_name(name):
+            return False
+        if draft is not None and draft.form == "prose" and self.sentences.group and ":" in text:
             return False
         raw = rate is None and (group_of(name) in _IPV6 or (draft is not None and draft.form == "raw"))
-        draft = self._under("nstat" if headed or not raw else "raw", name)
+        draft = self.under("nstat" if headed or not raw else "raw", name)
         if fell:
             draft.fell[name] = None
         else:
             draft.put(name, whole(value))
         return True
 
-    # /proc/net/snmp and netstat
-
-    def _take_pairs(self, line: str) -> bool:
-        """A line of names, or the line of values that follows it."""
-        text = _PATH.sub("", line, count=1).strip()
-        found = _PAIR_ROW.fullmatch(text)
-        if not found or (line[0].isspace() and found[1] not in GROUPS):
-            return False
-        group, rest = found[1], found[2] or ""
-        if self._names and self._names[0] == group and (not rest or _PAIR_VALUES.match(rest)):
-            self._pair(group, self._names[1], rest.split())
-            return True
-        if not _PAIR_NAMES.fullmatch(rest):
-            return False
-        self._drop_names()
-        self._names = (group, rest.split())
-        self._group = ""
-        return True
-
-    def _pair(self, group: str, names: list[str], values: list[str]) -> None:
-        self._names = None
-        count = len(names)
-        if len(values) != count:
-            # Where a line was cut, its last word may be cut as well.
-            count = min(count, len(values)) - 1
-            self._skip("lines with more names than values or the reverse", f"line {self._number}, {group}")
-        if count <= 0:
-            return
-        draft = self._under("raw", group + names[0])
-        for name, value in zip(names[:count], values[:count], strict=True):
-            if _PAIR_VALUES.fullmatch(value):
-                draft.put(group + name, whole(value))
-            else:
-                self._skip("values that are no numbers", f"line {self._number}, {group + name}")
-
-    def _drop_names(self) -> None:
-        if self._names:
-            self._skip("lines of names without their values", self._names[0])
-        self._names = None
-
     # netstat -s
 
     def _take_sentence(self, text: str) -> bool:
-        """A heading of `netstat -s`, or a line below one."""
-        if found := _HEADING.fullmatch(text):
-            if found[1] in GROUPS:
-                self._under("prose", found[1])
-            known = self._draft is not None and self._draft.form == "prose"
-            self._group, self._direction = (found[1] if known else ""), ""
-            return known
-        if not self._group:
+        """A heading of `netstat -s`, or a line below one; or one of its sentences alone."""
+        known = self.drafts.open is not None and self.drafts.open.form == "prose"
+        if (heading := self.sentences.heading(text, known)) is not None:
+            if heading in GROUPS:
+                self.under("prose", heading)
+            return bool(heading)
+        found = self.sentences.read(text, self.number)
+        if isinstance(found, tuple):
+            name, value = found
+            self.under("prose", "" if self.sentences.group else name).put(name, whole(value))
+        return bool(found)
+
+    # samples, each with its name, host and time
+
+    def _take_samples(self, text: str) -> bool:
+        """Of node_exporter, promtool, telegraf."""
+        if text.startswith(samples.PREFIX):
+            self._scrapes.put([samples.sample_in(text)])
+        elif text.startswith("{__name__="):
+            sample = samples.dumped(text)
+            self._scrapes.put([sample] if sample or samples.PREFIX in text[:60] else [])
+        elif text.startswith("nstat") and (found := samples.telegraf(text)) is not None:
+            self._scrapes.put(found)
+        elif text.startswith(samples.TIME) and (stamp := samples.node_time(text)):
+            self.drafts.node_time(stamp)
+        else:
             return False
-        if direction := prose.direction_of(text):
-            self._direction = direction
-            return True
-        if not (found_name := prose.named(self._group, self._direction, text)):
-            self._skip("sentences not known", f"line {self._number}: {_shown(text)}")
-            return True
-        self._under("prose", "").put(found_name[0], whole(found_name[1]))
         return True
-
-    # node_exporter
-
-    def _take_sample(self, text: str) -> None:
-        sample = exporter.sample_in(text)
-        if sample is None or sample.value is None:
-            self._skip("samples that are no whole numbers", f"line {self._number}")
-            return
-        if self._labels not in (None, sample.labels):
-            raise SnapshotError(
-                f"{self._path}:{self._number}",
-                f"counters of several hosts, {{{_shown(self._labels or '')}}} and {{{_shown(sample.labels)}}}",
-                "keep those of one",
-            )
-        self._labels = sample.labels
-        if sample.stamp is None:
-            self._under("exporter", sample.name).put(sample.name, sample.value)
-            return
-        known = self._scrapes.get(sample.stamp.time_ns)
-        draft = self._scrapes[sample.stamp.time_ns] = known or self._open("exporter", sample.stamp)
-        draft.put(sample.name, sample.value)
 
     # JSON
 
     def _take_json(self, line: str) -> None:
-        """An object on one line, or one that begins with a line `{` and ends with a line that begins with `}`."""
+        """An object on one line, or one over several."""
         if self._json and line.startswith("{"):
-            self._damaged(self._json[0])
-            self._json, self._json_size = [], 0
-        text = line.strip()
-        if self._json or text == "{":
-            self._json.append(line)
-            self._json_size += len(line)
-            if not line.startswith("}") and self._json_size <= MAX_JSON:
-                return
-            text, self._json, self._json_size = "\n".join(self._json), [], 0
+            self._damaged(self._json.take())
+        text = self._json.add(line)
+        if text is None:
+            return
         try:
             parsed = jsontext.parse(text)
         except ValueError:
             self._damaged(text)
             return
         if parsed is None:
-            self._skip("JSON objects without counters", f"line {self._number}")
-            return
-        self._check_size(len(parsed.values))
-        draft = self._open(parsed.form, parsed.stamp)
-        draft.values = parsed.values
-        draft.notes += parsed.notes
-        draft.daemon = "sampling_interval" in parsed.source
-        self._close()
+            self.skip("JSON objects without counters", f"line {self.number}")
+        elif isinstance(parsed, jsontext.Parsed):
+            self._check_size(len(parsed.values))
+            draft = self._begin(parsed.form, parsed.stamp)
+            draft.values = parsed.values
+            draft.notes += parsed.notes
+            draft.daemon = "sampling_interval" in parsed.source
+            self.drafts.close()
+        else:
+            self._scrapes.put(parsed)
 
     def _damaged(self, text: str) -> None:
-        self._skip("damaged JSON lines left out", f"line {self._number}: {_shown(text.strip())}")
+        self.skip("damaged JSON lines left out", f"line {self.number}: {shown(text.strip())}")
 
     # drafts
 
-    def _open(self, form: str, stamp: Stamp | None = None) -> Draft:
-        """Begin a snapshot. The last time holds for the first of each form that follows it."""
-        self._close()
-        self._make_room(form)
-        if stamp is None and form not in self._stamped:
-            stamp = self._stamp
-            self._stamped.add(form)
-        self._draft = Draft(form, self._number, stamp)
-        self.drafts.append(self._draft)
-        return self._draft
+    def _begin(self, form: str, stamp: Stamp | None = None) -> Draft:
+        self._pairs.drop()
+        draft = self.drafts.begin(form, self.number, stamp)
+        draft.passed = self._prefix
+        return draft
 
-    def _under(self, form: str, name: str) -> Draft:
-        """The draft that takes `name`: the one at hand, unless it is of another form or begins with that name."""
-        draft = self._draft
-        if draft is None or draft.form != form or (name and name == draft.first):
-            draft = self._open(form)
+    def under(self, form: str, name: str) -> Draft:
+        """The draft that takes `name`: the one at hand, unless it is of another form, begins with that name, or is of another time."""
+        draft = self.drafts.open
+        if draft is None or draft.form != form or (name and name == draft.first) or self._is_later(draft):
+            draft = self._begin(form)
             draft.first = name
         self._check_size(len(draft.values) + len(draft.fell))
         return draft
 
+    def _is_later(self, draft: Draft) -> bool:
+        """Was the line at hand written so much later than the first one of the draft, that has no heading?"""
+        if self._prefix is None or draft.passed is None or not draft.first:
+            return False
+        return self._prefix.time_ns - draft.passed.time_ns > ANOTHER_NS
+
     def _check_size(self, names: int) -> None:
         """A host has some four hundred counters."""
         if names >= MAX_NAMES:
-            where = f"{self._path}:{self._number}"
+            where = f"{self.path}:{self.number}"
             raise SnapshotError(where, f"more than {MAX_NAMES:,} names in one snapshot", "is this the right file?")
 
-    def _make_room(self, form: str) -> None:
-        """Of a long series every second snapshot goes: counters lose nothing but resolution in time."""
-        if len(self.drafts) < MAX_SNAPSHOTS:
-            return
-        if form != "series":
-            where = f"{self._path}:{self._number}"
-            raise SnapshotError(where, f"more than {MAX_SNAPSHOTS:,} snapshots", "split the file")
-        self._skip(f"times that every second snapshot was left out, to keep {MAX_SNAPSHOTS:,}", f"line {self._number}")
-        del self.drafts[1::2]
-
-    def _close(self) -> None:
-        self._drop_names()
-        self._draft = None
-
-    def _times_that_follow(self) -> None:
-        """Where the first snapshot has no time and the last time no snapshot, the times stand behind their snapshots."""
-        if self._stamp is None or self._stamped or not self.drafts or self.drafts[0].stamp is not None:
-            return
-        later = [draft.stamp for draft in self.drafts[1:]]
-        if None not in later:
-            for draft, stamp in zip(self.drafts, [*later, self._stamp], strict=True):
-                draft.stamp = stamp
-
     def _skip_line(self, text: str) -> None:
-        if not (text.startswith("#") or exporter.is_other(text)):
-            self._skip("lines that are no counters", f"line {self._number}: {_shown(text)}")
+        if not (text.startswith("#") or samples.is_other(text) or _NO_NEWS.fullmatch(text)):
+            self.skip("lines that are no counters", f"line {self.number}: {shown(text)}")
 
-    def _skip(self, what: str, example: str) -> None:
+    def skip(self, what: str, example: str) -> None:
+        """Count what is left out."""
         count, first = self._skipped.get(what, (0, example))
         self._skipped[what] = count + 1, first
 
 
-def _shown(text: str) -> str:
-    text = "".join(char if char.isprintable() else "?" for char in text[:61])
-    return text if len(text) <= 60 else text[:57] + "..."
+@lru_cache(1 << 12)
+def _is_name(name: str) -> bool:
+    """Is it the name of a counter, as nstat prints it?"""
+    return (bool(group_of(name)) and name not in GROUPS) or name.startswith("Sctp")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NoReturn, TypeGuard
 
 from analyzer.counters.names import group_of
+from analyzer.counters.samples import Sample, answered
 from analyzer.counters.stamps import SERIES_NS, Stamp
 from analyzer.counters.values import HIGHEST, LOWEST, decimal_of, whole_number
 
@@ -32,8 +33,8 @@ class _Object(dict[str, Any]):
     twice: list[str]
 
 
-def parse(text: str) -> Parsed | None:
-    """The snapshot in a JSON text; None where it is none.
+def parse(text: str) -> Parsed | Iterable[Sample] | None:
+    """The snapshot in a JSON text, or the samples of an answer of Prometheus; None where it is none.
 
     Raises ValueError where the text is not JSON, TooLargeError where a counter cannot have the value.
     """
@@ -46,6 +47,8 @@ def parse(text: str) -> Parsed | None:
         raise ValueError("nested too deeply") from error
     if not isinstance(body, _Object):
         return None
+    if (found := answered(body)) is not None:
+        return found
     if isinstance(body.get("counters"), _Object):
         return _timed(_snapshot("series", body["counters"]), body.get("time"))
     for name, inner in body.items():

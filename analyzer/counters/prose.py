@@ -129,6 +129,7 @@ _SENTENCES = {
         # packets sent: OutDatagrams
         # receive buffer errors: RcvbufErrors
         # send buffer errors: SndbufErrors
+        # packets with invalid checksum: InCsumErrors
     """,
     "TcpExt": """
         # SYN cookies sent: SyncookiesSent
@@ -147,6 +148,7 @@ _SENTENCES = {
         # active connections rejected because of time stamp: PAWSActive
         # packets rejected in established connections because of timestamp: PAWSEstab
         # packets rejects in established connections because of timestamp: PAWSEstab
+        # packetes rejected in established connections because of timestamp: PAWSEstab
         # delayed acks sent: DelayedACKs
         # delayed acks further delayed because of locked socket: DelayedACKLocked
         Quick ack mode was activated # times: DelayedACKLost

@@ -23,6 +23,9 @@ class Snapshot:
     source : path, and line where the file holds several
     notes : what to know before trusting it
     guessed : why `kind` was chosen, where the text does not tell; empty where it is certain
+    loose : whether `time_ns` tells nothing but its place among the others
+    path : of the file
+    passed_over : sums of the snapshots before it that were left out, where there were too many
     """
 
     time_ns: int
@@ -34,6 +37,9 @@ class Snapshot:
     source: str
     notes: list[str] = field(default_factory=list)
     guessed: str = ""
+    loose: bool = False
+    path: str = ""
+    passed_over: dict[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

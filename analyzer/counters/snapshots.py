@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
-from analyzer.counters.drafts import Draft, SnapshotError
-from analyzer.counters.formats import Reader
-from analyzer.counters.guess import kind_of
+from analyzer.counters.drafts import JUDGED
+from analyzer.counters.folders import files_of
+from analyzer.counters.guess import Guess, kind_of
 from analyzer.counters.intervals import restarts
-from analyzer.counters.names import group_of
-from analyzer.counters.series import Kind, Series, Snapshot
-from analyzer.counters.stamps import MTIME_NS, Stamp, stamp_in_name
-
-MAX_LINE = 1 << 20
-PATIENCE = 4 << 20
-"""So many bytes without a counter are read before a file is given up."""
-
-FORMS = "nstat, nstat --json, /proc/net/{snmp,netstat,snmp6}, netstat -s, node_exporter or counters.jsonl"
-
-_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\xfd7zXZ", b"BZh")
+from analyzer.counters.reading import Reading, read_file
+from analyzer.counters.series import Series, Snapshot
+from analyzer.counters.times import OVERFLOW, in_order, timed
 
 
 def read_snapshots(path: str | Path, *, increments: bool | None = None) -> list[Snapshot]:
@@ -30,163 +20,143 @@ def read_snapshots(path: str | Path, *, increments: bool | None = None) -> list[
 
     Parameters
     ----------
-    path : text or JSON of nstat, /proc/net/{snmp,netstat,snmp6}, netstat -s, node_exporter, or a counters.jsonl
+    path : counters in any form that people log them in: nstat, /proc/net/snmp, `netstat -s`, an exporter, counters.jsonl
     increments : whether nstat's values are increments; None guesses. No other form is in doubt.
 
     Raises SnapshotError where there is no counter, and where a value cannot be one.
     """
-    reader, lines = Reader(str(path)), _Lines(Path(path))
-    try:
-        for number, line in enumerate(lines, 1):
-            reader.feed(number, line)
-            if lines.passed > PATIENCE and not reader.drafts:
-                break
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    drafts = reader.finish(complete=lines.complete)
-    if not any(_idle(draft) or any(map(group_of, draft.values)) for draft in drafts):
-        raise _nothing(str(path), lines.head, reader.notes)
-    return _snapshots(str(path), drafts, reader.notes, lines.modified_ns, increments)
+    reading = read_file(path)
+    return _judged(timed(reading), increments)
 
 
-def series_of(paths: Sequence[str | Path], host: str = "", *, increments: bool | None = None) -> Series:
-    """The snapshots of several files of one host, in order of time.
+def series_of(
+    paths: Sequence[str | Path],
+    host: str = "",
+    *,
+    increments: bool | None = None,
+    capture_ns: tuple[int, int] | None = None,
+) -> Series:
+    """The snapshots of several files of one host, in order of time; of a sosreport or supportconfig, those in it.
 
-    What the text of nstat does not say is guessed from all files together.
+    Parameters
+    ----------
+    increments : whether nstat's values are increments; None guesses, from all files together
+    capture_ns : times of the first and the last frame of the capture beside them, where it was read: clocks without
+        a date are of its day, and times of files that have nothing to do with it are none
     """
-    every = [snapshot for path in paths for snapshot in read_snapshots(path, increments=increments)]
-    every.sort(key=lambda snapshot: snapshot.time_ns)
-    snapshots = _guessed_together(every)
-    notes = list(dict.fromkeys(f"{each.source}: {note}" for each in snapshots for note in each.notes))
+    readings = [read_file(file, capture_ns) for path in paths for file in files_of(path)]
+    return _series(readings, host, increments, capture_ns)
+
+
+def judged_together(
+    before: str | Path, after: str | Path, *, increments: bool | None = None
+) -> tuple[list[Snapshot], list[Snapshot], list[str]]:
+    """The snapshots of two files (or folders) in the order of their times, each file on its own, and what is to be known.
+
+    What they are is judged by both together, in the order in which they were named.
+    """
+    parts = []
+    for path in (before, after):
+        every = [each for file in files_of(path) for each in timed(read_file(file))]
+        parts.append(in_order(every, None))
+    series = _series_of(parts[0] + parts[1], "", increments)
+    if not series.snapshots:
+        return [], [], series.notes
+    count = len(parts[0])
+    return series.snapshots[:count], series.snapshots[count:], series.notes
+
+
+def _series(
+    readings: Sequence[Reading], host: str, increments: bool | None, capture_ns: tuple[int, int] | None
+) -> Series:
+    every = in_order([each for reading in readings for each in timed(reading, capture_ns)], capture_ns)
+    return _series_of(every, host, increments)
+
+
+def _series_of(every: list[Snapshot], host: str, increments: bool | None) -> Series:
+    """Snapshots in their order as a series."""
+    guesses: list[Guess] = []
+    snapshots = _judged(every, increments, guesses)
+    notes = _notes(snapshots)
+    if any(guess.hosts for guess in guesses):
+        hosts = "counters of two hosts (or namespaces) take turns in them: nothing is compared; keep those of one"
+        return Series(host, [], [*notes, hosts])
     series = Series(host, snapshots, notes)
     return replace(series, notes=[*notes, *(restart.note for restart in restarts(series))])
 
 
-class _Lines:
-    """The lines of a file, none of them much longer than is allowed, and what else is to be known of it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.passed = self.modified_ns = 0
-        self.head = b""
-        self.complete = True  # does the last line have an end?
-
-    def __iter__(self) -> Iterator[str]:
-        with self._path.open("rb") as file:
-            for number in count(1):
-                line = file.readline(MAX_LINE + 1)
-                if not line:
-                    break
-                if len(line) > MAX_LINE:
-                    where = f"{self._path}:{number}"
-                    raise SnapshotError(where, f"a line of more than {MAX_LINE:,} bytes", "is it the right file?")
-                self.head = self.head or line[:6]
-                self.passed += len(line)
-                self.complete = line.endswith(b"\n")
-                yield line.decode("utf-8", errors="replace")
-            self.modified_ns = os.fstat(file.fileno()).st_mtime_ns
-
-
-def _snapshots(
-    path: str, drafts: list[Draft], notes: list[str], modified_ns: int, increments: bool | None
-) -> list[Snapshot]:
-    """Drafts with their times and kinds."""
-    kinds = _kinds(drafts, increments)
-    file_stamp = stamp_in_name(Path(path).name) or Stamp(modified_ns, MTIME_NS, "mtime", "the time is the file's own")
-    found = []
-    for draft, (kind, reason) in zip(drafts, kinds, strict=True):
-        stamp = draft.stamp or file_stamp
-        own = [*draft.notes, *([stamp.note] if stamp.note else [])]
-        if draft.stamp is None and len(drafts) > 1:
-            own.append("one of several snapshots without a time of its own: taken before the time of the file")
-        if _idle(draft):
-            own.append("no counter moved since the run of nstat before")
-        if draft.twice:
-            own.append(f"names that come twice: {draft.twice} (first: {draft.first_twice}); the last value holds")
-        if draft.fell:
-            own.append(f"counters that nstat marks with (overflow), left out: {', '.join([*draft.fell][:5])}")
-        if reason:
-            own.append(f"taken as {kind}: {reason}")
-        source = f"{path}:{draft.line}" if len(drafts) > 1 else path
-        found.append(
-            Snapshot(
-                stamp.time_ns,
-                stamp.uncertainty_ns,
-                stamp.source,
-                draft.values,
-                kind,
-                _zeros(draft),
-                source,
-                own,
-                reason,
-            )
-        )
-    found[-1].notes.extend(notes)
-    return found
-
-
-def _idle(draft: Draft) -> bool:
-    """Where nothing moved, nstat prints its heading only."""
-    return draft.form in ("nstat", "json") and not (draft.values or draft.fell or draft.notes)
-
-
-def _zeros(draft: Draft) -> bool:
-    """Does this form list counters that are zero?"""
-    if draft.form in ("raw", "exporter"):
-        return True
-    nothing = sum(1 for value in draft.values.values() if value == 0)
-    if draft.daemon:
-        # nstat lists what stands still now but has moved lately as well.
-        return nothing * 2 > len(draft.values)
-    return nothing > 0 and draft.form != "prose"
-
-
-def _kinds(drafts: list[Draft], increments: bool | None) -> list[tuple[Kind, str]]:
-    """The kind of each draft, and why where it was guessed. Only nstat leaves it open."""
-    open_ones = [draft for draft in drafts if draft.form in ("nstat", "json")]
-    kind: Kind = "increments" if increments else "absolute"
-    reason = ""
-    if increments is None and open_ones:
-        zeros, overflow = all(map(_zeros, open_ones)), any(draft.fell for draft in open_ones)
-        kind, reason, certain = kind_of([draft.values for draft in open_ones], zeros, overflow)
-        reason = "" if certain else reason
-    return [(kind, reason) if draft in open_ones else ("absolute", "") for draft in drafts]
-
-
-def _guessed_together(snapshots: list[Snapshot]) -> list[Snapshot]:
-    """With the kind that all the uncertain ones have in common."""
+def _judged(snapshots: list[Snapshot], increments: bool | None, guesses: list[Guess] | None = None) -> list[Snapshot]:
+    """With the kind that all those have in common of which it is not certain; `guesses` takes what was thought."""
     unsure = [each for each in snapshots if each.guessed]
-    if len(unsure) < 2:
-        return snapshots
-    kind, reason, _ = kind_of([each.values for each in unsure], all(each.zeros for each in unsure), False)
-    note = f"taken as {kind}: {reason}"
+    absolute = [each.values for each in snapshots if not each.guessed and each.kind == "absolute"]
+    thoughts = [kind_of(_some(absolute), True)] if len(absolute) > 1 else []
+    if unsure:
+        # A file in which nstat marks an (overflow) speaks for itself.
+        judged = [each for each in unsure if each.guessed != OVERFLOW]
+        guess = kind_of(_some([each.values for each in judged]), all(each.zeros for each in judged))
+        thoughts.append(guess)
+        told = None if increments is None else Guess("increments" if increments else "absolute", "")
+        marked = told or Guess("increments", OVERFLOW, True)
+        snapshots = [
+            _of_kind(each, marked if each.guessed == OVERFLOW else told or guess) if each.guessed else each
+            for each in snapshots
+        ]
+    if guesses is not None:
+        guesses += thoughts
+    return [_whole(each) if each.passed_over else each for each in snapshots]
+
+
+def _of_kind(snapshot: Snapshot, guess: Guess) -> Snapshot:
+    """As it was guessed, or told: then without a word."""
+    notes = snapshot.notes
+    if guess.reason and not guess.certain:
+        notes = [*notes, f"taken as {guess.kind}: {guess.reason}"]
+    return replace(snapshot, kind=guess.kind, guessed="" if guess.certain else guess.reason, notes=notes)
+
+
+def _whole(snapshot: Snapshot) -> Snapshot:
+    """Increments with those of the snapshots that were left out before them."""
+    values = snapshot.values
+    if snapshot.kind == "increments":
+        sums = snapshot.passed_over or {}
+        values = {name: values.get(name, 0) + sums.get(name, 0) for name in [*values, *(sums.keys() - values.keys())]}
+    return replace(snapshot, values=values, passed_over=None)
+
+
+def _some(values: list[dict[str, int]]) -> list[dict[str, int]]:
+    """The first and the last of very many."""
+    return values if len(values) <= JUDGED else values[: JUDGED // 2] + values[-JUDGED // 2 :]
+
+
+def _notes(snapshots: Sequence[Snapshot]) -> list[str]:
+    """What is to be known, each sentence once for a file, with how many snapshots it holds for."""
+    count: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, str], str] = {}
+    for each in snapshots:
+        for note in each.notes:
+            key = (each.path or each.source, note)
+            count[key] = count.get(key, 0) + 1
+            first.setdefault(key, each.source)
     return [
-        replace(each, kind=kind, guessed=reason, notes=[_retold(text, note) for text in each.notes])
-        if each.guessed
-        else each
-        for each in snapshots
+        f"{first[path, note]}: {note}" if times == 1 else f"{path}: {note} ({times:,} snapshots)"
+        for (path, note), times in count.items()
     ]
 
 
-def _retold(note: str, kind_note: str) -> str:
-    return kind_note if note.startswith("taken as ") else note
+def refitted(
+    series: Series, paths: Sequence[str | Path], increments: bool | None, capture_ns: tuple[int, int]
+) -> Series | None:
+    """The series as it is beside a capture that has been read; None where that changes nothing, or a file was a pipe."""
+    needed = any(_depends(each) for each in series.snapshots) or any(
+        "left out, to keep" in note for note in series.notes
+    )
+    files = [file for path in paths for file in files_of(path)]
+    if not needed or not all(Path(file).is_file() for file in files):
+        return None
+    again = series_of(paths, series.host, increments=increments, capture_ns=capture_ns)
+    return again if again != series else None
 
 
-def _unreadable(path: str | Path, error: OSError) -> SnapshotError:
-    if isinstance(error, IsADirectoryError):
-        inside = Path(path) / "counters.jsonl"
-        return SnapshotError(str(path), "a directory", f"name {inside}" if inside.is_file() else "name a file in it")
-    todo = "check the path" if isinstance(error, FileNotFoundError) else "check its permissions and try again"
-    return SnapshotError(str(path), f"cannot be read ({error.strerror or error})", todo)
-
-
-def _nothing(path: str, head: bytes, notes: list[str]) -> SnapshotError:
-    """Why a file holds no snapshot, as far as can be told."""
-    if not head:
-        return SnapshotError(path, "an empty file", "was anything written to it?")
-    if head.startswith(_COMPRESSED):
-        return SnapshotError(path, "a compressed file", "unpack it first")
-    if any(note.startswith("sentences not known") for note in notes):
-        return SnapshotError(path, "`netstat -s` in other words than English ones", "take it with LC_ALL=C")
-    found = f"no counter ({notes[0]})" if notes else "no counter"
-    return SnapshotError(path, found, f"it can be {FORMS}")
+def _depends(snapshot: Snapshot) -> bool:
+    """Does its time depend on that of the capture?"""
+    return snapshot.time_from == "mtime" or any("a time without a" in note for note in snapshot.notes)

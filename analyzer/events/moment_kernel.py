@@ -92,15 +92,18 @@ def keep_moment(moment: Any, seg: Any, me: Any, you: Any, whole: Any) -> None:
         elif 1 < step <= FEW_IDS:
             bits |= LATER_ID
     moment["kind"], moment["end"], moment["advanced"] = kind, end, min(seg["advanced"], MOST)
-    moment["since_ns"] = max(seg["time_ns"] - you["data_ns"], 0) if you["data_ns"] else -1
     moment["flight"][end], moment["flight"][1 - end] = flying, waiting
-    moment["rtt_ns"][end], moment["rtt_ns"][1 - end] = least(me), least(you)
+    if length:
+        moment["rtt_ns"][1 - end] = least(you)
     # While something is in flight, no time has passed since the latest frame but that.
     flows = (kind == OF_DATA and flying > length) or (kind == OF_ACK and (seg["advanced"] or flying or waiting))
     if not flows or seg["time_ns"] - max(me["last_ns"], you["last_ns"]) >= AT_ONCE_NS:
         bits |= FULL
     moment["bits"] = bits
+    if length or bits & FULL:
+        moment["since_ns"] = max(seg["time_ns"] - you["data_ns"], 0) if you["data_ns"] else -1
     if whole or bits & FULL:
+        moment["rtt_ns"][end], moment["rtt_ns"][1 - end] = least(me), least(you)
         moment["window"][end], moment["window"][1 - end] = min(me["window"], MOST), min(you["window"], MOST)
         moment["srtt_ns"][end], moment["srtt_ns"][1 - end] = min(me["srtt_ns"], MOST), min(you["srtt_ns"], MOST)
         moment["segment"][end], moment["segment"][1 - end] = in_use(me, you), in_use(you, me)

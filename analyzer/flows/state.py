@@ -261,7 +261,8 @@ BOARD = np.dtype(
 )
 
 # What a frame left behind, for the account of time: of both ends (low, high) as they stood when it had been judged. What is only of
-# use where time has passed comes last; it holds where FULL is set.
+# use where time has passed comes last; it holds where FULL is set, as do `since_ns` and `rtt_ns`, of which segments with data have the
+# other end's, too.
 MOMENT = np.dtype(
     [
         (

@@ -123,7 +123,8 @@ def _rate(size: Any, lasted: Any) -> Any:
 
 
 def _share(part: Any, whole: Any) -> Any:
-    return np.where(whole > 0, part / np.maximum(whole, 1), 0.0)
+    """With six decimals, so that every way of writing it down says the same."""
+    return np.round(np.where(whole > 0, part / np.maximum(whole, 1), 0.0), 6)
 
 
 def _fill_answers(

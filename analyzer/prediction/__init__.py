@@ -7,6 +7,7 @@ from analyzer.prediction.predictor import DEFAULT_MTU, Predictor
 from analyzer.prediction.rows import increment_table, increment_texts
 from analyzer.prediction.sink import INCREMENT
 from analyzer.prediction.tally import Tally
+from analyzer.prediction.world import unfit_settings
 
 __all__ = [
     "BY_MERGING",
@@ -20,4 +21,5 @@ __all__ = [
     "Tally",
     "increment_table",
     "increment_texts",
+    "unfit_settings",
 ]

@@ -119,6 +119,13 @@ WORLD = np.dtype(
 )
 
 
+FORWARDING = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
+REASSEMBLY = ("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time")
+FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
+HIGHEST = dict.fromkeys(FORWARDING, 2) | dict.fromkeys((*REASSEMBLY, FIN_TIMEOUT), 10**6)
+"""The settings that are read, and the highest value that makes sense for each; 2 is 1 that router advertisements leave alone."""
+
+
 def world_of(mtu: int, sysctls: Mapping[str, str]) -> Rows:
     """A host (WORLD, one row) of which nothing was captured yet, with these settings below /proc/sys, as far as they are known.
 
@@ -127,12 +134,11 @@ def world_of(mtu: int, sysctls: Mapping[str, str]) -> Rows:
     world = np.zeros(1, WORLD)
     world["mtu"] = mtu
     world["types4"], world["types6"] = _types("Icmp", ICMP_TYPES), _types("Icmp6", ICMPV6_TYPES)
-    names = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
-    world["forwards"][0] = [_number(sysctls.get(name), -1) for name in names]
-    names = ("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time")
-    times = zip(names, REASSEMBLY_S.values(), strict=True)
-    world["reassembly_ns"][0] = [_number(sysctls.get(name), default) * 1_000_000_000 for name, default in times]
-    world["brief"] = _number(sysctls.get("net.ipv4.tcp_fin_timeout"), FIN_TIMEOUT_S) <= BRIEF_S
+    forwards = (_setting(sysctls, name, -1) for name in FORWARDING)
+    world["forwards"][0] = [min(value, 1) for value in forwards]
+    times = zip(REASSEMBLY, REASSEMBLY_S.values(), strict=True)
+    world["reassembly_ns"][0] = [_setting(sysctls, name, default) * 1_000_000_000 for name, default in times]
+    world["brief"] = _setting(sysctls, FIN_TIMEOUT, FIN_TIMEOUT_S) <= BRIEF_S
     world["held"] = NO_SLOT
     return world
 
@@ -145,6 +151,24 @@ def _types(group: str, names: dict[int, str]) -> npt.NDArray[np.int32]:
     return found
 
 
-def _number(text: str | None, default: int) -> int:
-    """A setting that is a small number."""
-    return min(int(text), 10**6) if text is not None and text.strip().isdigit() else default
+def unfit_settings(sysctls: Mapping[str, str]) -> list[str]:
+    """The settings that are read and have values that they cannot have, a sentence each; they are passed over."""
+    return [
+        f"the setting {name} is {sysctls[name][:40]!r}, which it cannot be: passed over"
+        for name in HIGHEST
+        if name in sysctls and _value(sysctls, name) is None
+    ]
+
+
+def _setting(sysctls: Mapping[str, str], name: str, default: int) -> int:
+    """A setting that is a small number; the default where it is not known."""
+    value = _value(sysctls, name)
+    return default if value is None else value
+
+
+def _value(sysctls: Mapping[str, str], name: str) -> int | None:
+    """What a setting is, None where it is not known, or cannot be that."""
+    text = sysctls.get(name, "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        return None
+    return int(text) if int(text) <= HIGHEST[name] else None

@@ -58,7 +58,7 @@ def explain_text(counter: Counter) -> str:
         ("source", counter.reference),
         ("confidence", f"{counter.confidence}: {CONFIDENCE[counter.confidence]}"),
     ]
-    return "\n".join([counter.name, *(_paragraph(label, text) for label, text in paragraphs if text)])
+    return "\n".join([counter.name, *(_paragraph(label, text) for label, text in paragraphs if text)]) + "\n"
 
 
 def counters_markdown() -> str:

@@ -10,6 +10,7 @@ from analyzer.decode.link import link_name
 from analyzer.kinds import KINDS
 from analyzer.report.checksum_text import TITLES, fit_texts, host_text, troubled
 from analyzer.report.layout import WIDTH, Style, plain, wrapped
+from analyzer.report.socket_text import socket_lines
 from analyzer.report.story import story
 from analyzer.report.text import (
     duration_text,
@@ -78,6 +79,7 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
         ("protocols", _protocols(analysis)),
         ("checksums", _checksums(analysis)),
         ("kernel counters", _counters(analysis)),
+        ("sockets", socket_lines(analysis)),
         ("not decoded to TCP, UDP or ICMP", _stops(analysis)),
         ("peculiar frames", _quirks(analysis)),
         (_conversations_title(analysis, top), _conversations(analysis, top)),

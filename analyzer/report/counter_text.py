@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analyzer.catalogue import CATALOGUE, find
@@ -21,6 +22,7 @@ from analyzer.correlate import (
     Fit,
 )
 from analyzer.counters import Change
+from analyzer.counters.names import NSTAT_OMITS
 from analyzer.errors import UsageError
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.text import printable
@@ -28,24 +30,47 @@ from analyzer.tables import RELATIONS
 
 MAX_UNPREDICTED = 12
 MAX_FRAMES = 5
+WEIGHTS = {"points to trouble": 0, "other": 1, "traffic": 2}
+TROUBLE = re.compile(
+    "Err|Drop|Fail|Overflow|Prune|Discard|NoRoute|NoPort|NotFound|Rsts|Resets|Abort|Retrans|Timeout|Lost|Loss|Spurious"
+    "|Reneging|Recovery|Reorder|Undo|DSACK|PAWS|ZeroWindow|WinProbe|Pressure|Cookie|Challenge|Skipped|BeyondWindow"
+    "|Unreachs|TimeExcds|TooBig|Truncated|UnknownProtos|Rejected|Mismatch|Corruption|(?<!Shift)Fallback|Blackhole|Unexpected|RcvQ"
+    "|Collapsed|CEPkts|DeliveredCE|OOM|MTUP|Filter|OutOfWindow|Stale|Locked"
+)
+TRAFFIC = re.compile(
+    "(?:In|Out)(?:Receives|Delivers|Requests|Transmits|ForwDatagrams|Octets|Segs|Datagrams|Msgs|Type\\d+)$|Octets$|Pkts$"
+    "|OrigDataSent|TCPDelivered$|HPHits|HPAcks|PureAcks|RcvCoalesce|Coalesce$|AutoCorking"
+)
+"""What names of counters that tell of trouble have in common, and of those that rise with all that goes over the network."""
 HOW_SURE = ("", " (in range)", " (inferred)", "")  # by relation
 MAX_COINCIDENCES = 6
 
 
 def diff_text(changes: Sequence[Change], style: Style = plain) -> str:
-    """What moved, group by group, with a line of meaning each; at most 80 columns wide."""
+    """What moved, first what points to trouble, with a line of meaning each; at most 80 columns wide."""
     lines: list[str] = []
-    group = None
-    for change in changes:
-        if change.group != group:
-            group = change.group
-            lines += [*([""] if lines else []), style(group or "not in any known group", "title")]
-        amount = "?" if change.change is None else f"{change.change:+,}"
-        lines.append(f"  {printable(change.name):<36}{amount:>16}")
-        lines += wrapped(meaning(change.name), "      ")
-        if change.note:
-            lines += wrapped(printable(change.note), "      ! ")
+    for title, weight in WEIGHTS.items():
+        rows = sorted((row for row in changes if weight_of(row) == weight), key=lambda row: -abs(row.change or 0))
+        if rows:
+            lines += [*([""] if lines else []), style(title, "title")]
+        for change in rows:
+            amount = "?" if change.change is None else f"{change.change:+,}"
+            lines.append(f"  {printable(change.name):<36}{amount:>16}")
+            lines += wrapped(meaning(change.name), "      ")
+            if change.note:
+                lines += wrapped(printable(change.note), "      ! ")
     return "\n".join(lines or ["nothing moved"]) + "\n"
+
+
+def weight_of(change: Change) -> int:
+    """How much a change matters: one of WEIGHTS, or more for a setting that only one of the two lists."""
+    if change.name in NSTAT_OMITS and change.name != "TcpCurrEstab" and None in (change.before, change.after):
+        return len(WEIGHTS)
+    if not change.group:
+        return WEIGHTS["other"]
+    if TROUBLE.search(change.name):
+        return WEIGHTS["points to trouble"]
+    return WEIGHTS["traffic" if TRAFFIC.search(change.name) else "other"]
 
 
 def list_text(rows: Iterable[dict[str, str]]) -> str:

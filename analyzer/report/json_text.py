@@ -15,7 +15,7 @@ SLOW_FLOWS = 100
 
 
 def json_pieces(analysis: Analysis) -> Iterator[str]:
-    """`capture`, `capture_facts` (a list of rows), `flows` (a list of rows), `time` (where that of all connections went, and of those that lost most), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots) and `warnings`, as one object.
+    """`capture`, `capture_facts` (a list of rows), `flows` (a list of rows), `time` (where that of all connections went, and of those that lost most), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots), `sockets` (what their lists show in all) and `warnings`, as one object.
 
     A million flows never stand in memory as text.
     """
@@ -29,6 +29,7 @@ def json_pieces(analysis: Analysis) -> Iterator[str]:
     yield f'\n"events": {json.dumps(analysis.event_counts, indent=1)},'
     yield f'\n"checksums": {json.dumps(analysis.checksum_counts, indent=1)},'
     yield f'\n"counters": {analysis.counters_whole.to_json(orient="records", indent=1)},'
+    yield f'\n"sockets": {json.dumps(analysis.socket_lists.as_dict(), indent=1)},'
     yield f'\n"warnings": {json.dumps(analysis.warnings, indent=1)}}}\n'
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analyzer.analysis import Analysis
 from analyzer.catalogue import find
-from analyzer.correlate import AGREE, Compared
+from analyzer.correlate import AGREE, UNLIMITED, Compared
 from analyzer.errors import UsageError
 from analyzer.prediction import INFERRED as MODELLED
 from analyzer.prediction import NUMBER
@@ -68,6 +68,7 @@ def _intervals(analysis: Analysis, counter: str) -> list[Compared]:
 def _interval_line(each: Compared) -> str:
     """What was counted in it, and whether that fits."""
     forecast = f"{each.predicted:,}" if each.low == each.high else f"{each.low:,} to {each.high:,}"
+    forecast = f"{each.low:,} or more" if each.high == UNLIMITED else forecast
     verdict = COUNTER_VERDICTS[each.verdict].replace("_", " ")
     shown = verdict if each.verdict == AGREE else verdict.upper()
     times = f"{time_text(each.start_ns, day=False)} to {time_text(each.end_ns, day=False)}"

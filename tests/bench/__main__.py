@@ -17,11 +17,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .bars import BARS, stage_times
+from .bars import BARS as OF_CAPTURES
+from .bars import stage_times
 from .make import Capture, add_arguments, capture_apart
 from .run import TOOLS, Measured, alternate, once, own_peak_mb, pin
+from .snapshots import snapshots_bar
 from .table import data, rows, status, table, verdicts
 
+BARS = OF_CAPTURES | {"snapshots": snapshots_bar}
 CAPTURES = ("mtu", "small")
 PACKAGES = ("numpy", "numba", "pandas", "duckdb")
 

@@ -10,7 +10,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from . import sockets
 from .make import ROOT, Capture
 from .run import ENVIRONMENT, TCPCAP, TOOLS, Log, Measured, Run, alternate, once, warm
 
@@ -187,6 +189,38 @@ def _times(name: str, text: str, limit_s: float, runs: list[Run]) -> Bar:
     return Bar(name, text, limit_s, "s", None if failed else statistics.median(run.wall_s for run in runs), failed)
 
 
+def sockets_bar(get: GetCapture, runs: int, log: Log) -> list[Bar]:
+    """Lists of a hundred thousand and of a million sockets: how fast they are read, and that memory does not grow."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = []
+        for count in (100_000, 1_000_000):
+            path = Path(folder, f"{count}.jsonl")
+            sockets.write(path, count)
+            command = [sys.executable, "-m", f"{__package__}.sockets", str(path)]
+            done = subprocess.run(command, cwd=ROOT, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True)
+            if done.returncode:
+                return sockets_bars([], (done.stderr.strip().splitlines() or ["nothing said"])[-1])
+            found.append(json.loads(done.stdout))
+            log(f"{count:,} sockets: {found[-1]['cpu_s']:.2f} s, {found[-1]['peak_mb']:.0f} MB")
+            path.unlink()
+    return sockets_bars(found)
+
+
+def sockets_bars(found: list[dict[str, float]], failed: str = "") -> list[Bar]:
+    """The two promises: 50 MB a second, and memory that stays."""
+    speed = growth = None
+    note = failed
+    if found:
+        few, many = found
+        speed = many["cpu_s"] / many["bytes"] * 1e9
+        growth = (many["peak_mb"] / few["peak_mb"] - 1) * 100
+        note = f"{many['bytes'] / many['cpu_s'] / 1e6:.0f} MB/s, {many['peak_mb']:.0f} MB"
+    return [
+        Bar("sockets", "a million sockets", 20.0, "ns/byte", speed, note),
+        Bar("sockets-memory", "memory for ten times the sockets", 10.0, "% more", growth, failed),
+    ]
+
+
 BARS: dict[str, Callable[[GetCapture, int, Log], list[Bar]]] = {
     "help": help_bar,
     "ten-frames": ten_bar,
@@ -197,4 +231,5 @@ BARS: dict[str, Callable[[GetCapture, int, Log], list[Bar]]] = {
     "flood": flood_bar,
     "decode": decode_bar,
     "checksums": checksum_bar,
+    "sockets": sockets_bar,
 }
