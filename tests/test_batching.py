@@ -153,7 +153,7 @@ def told(path: Path, max_flows: int, batch_frames: int | None) -> dict[str, Rows
     """The rows of every table."""
     sizes = {} if batch_frames is None else {"batch_frames": batch_frames}
     tables = {}
-    for name in ("packets", "flows", "events", "checksums", "series"):
+    for name in ("packets", "flows", "events", "checksums"):
         table = TABLES[name]
         parts = list(table_rows([str(path)], name, max_flows=max_flows, **sizes))
         tables[name] = np.concatenate([np.zeros(0, table.dtype), *parts])

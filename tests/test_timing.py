@@ -27,7 +27,7 @@ from analyzer.schema import Rows
 from analyzer.tables import FLOWS, SERIES, TIME_CAUSES
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import interval_ns
-from tests import pkt
+from tests import build, pkt
 from tests.command import run
 from tests.helpers import CAPTURES, FEWER_CAPTURES
 from tests.naive import account as naive
@@ -335,6 +335,9 @@ def test_the_text_says_where_time_went(start: str, verdict: str, line: str, tmp_
     assert [each["flow"] for each in found["slowest"]] == [0] * bool(line)
 
 
+SYN = build.ethernet(build.ipv4(build.tcp(flags=2)))
+
+
 def test_series_on_the_command_line(tmp_path: Path) -> None:
     """Of one flow, in intervals of the length that is asked for; a length that is none is said."""
     path = str(SAMPLES / "clean-ipv4" / "client")
@@ -348,3 +351,6 @@ def test_series_on_the_command_line(tmp_path: Path) -> None:
     starts = [int(line.split(",")[1]) for line in lines]
     assert [later - before for before, later in pairwise(starts)] == [200_000_000] * (len(starts) - 1)
     assert run("export", path, "--table", "series", "--every", "soon").status == 2
+    late = [build.Record(ethernet, time_ns) for ethernet, time_ns in ((SYN, 0), (SYN, 10**18))]
+    (tmp_path / "late.pcap").write_bytes(build.pcap(late))
+    assert "longer" in run("export", tmp_path / "late.pcap", "--table", "series", "--every", "1ms").err

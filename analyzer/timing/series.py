@@ -29,6 +29,7 @@ CELL = np.dtype(
     [("place", "i8"), ("interval", "i8"), *((name, SERIES.dtype[name]) for name in ("flow", *ADDED, *LATEST, *MOST))]
 )
 AT_ONCE = 1 << 16  # intervals
+LONGEST = 1 << 24  # intervals without a frame, each of which would be a row
 TOGETHER = -1
 
 
@@ -79,6 +80,8 @@ class SeriesMaker:
         """Take in where time went."""
         if self._flow is not None:
             stretches = stretches[stretches["flow"] == self._flow]
+        if len(stretches) and int(stretches["ns"].max()) // self._every > LONGEST:
+            raise UsageError("--every", f"a connection waited for more than {LONGEST:,} intervals", "give a longer one")
         for part in self._cut(stretches):
             first = part["from_ns"] // self._every
             count = (part["from_ns"] + part["ns"] - 1) // self._every - first + 1
