@@ -53,6 +53,12 @@ class Account:
             result[f"interface_{name}"] = sum(values) if values else None
         return result
 
+    @property
+    def is_opaque(self) -> bool:
+        """Are all frames of link layers that are not decoded?"""
+        frames = self.summary.total("frames")
+        return frames > 0 and self.summary.stops.get("link_type", 0) == frames
+
     def warnings(self) -> Iterator[str]:
         """What the reader should know before trusting the rest, a sentence each."""
         summary = self.summary

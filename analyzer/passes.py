@@ -105,7 +105,7 @@ def judged_rows(paths: list[str], *, max_flows: int = MAX_FLOWS) -> Iterator[tup
 
 
 def decoded(capture: Capture, checker: Checker | None, order: TimeOrder | None = None) -> Iterator[Rows]:
-    """The packet rows of a capture in order of time, batch by batch, with their checksums verified.
+    """The packet rows of a capture in order of time, batch by batch, datagrams put together and checksums verified.
 
     They hold until the next are asked for. `order` (a new one if not given) puts them in order, and tells what it did.
     """

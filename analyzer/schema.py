@@ -18,6 +18,9 @@ Rows = npt.NDArray[np.void]  # a structured array of some Table's dtype
 NOT_STORED = ("text", "optional")  # kinds of columns that are not in the rows
 
 
+CACHE_LINE = 64  # bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: how it is stored, and what it means.
@@ -78,7 +81,10 @@ class Table:
         if hot:
             for fields in (first, rest):
                 fields.sort(key=lambda stored: -np.dtype(stored[1]).itemsize)
-        object.__setattr__(self, "dtype", np.dtype(first + rest, align=True))
+        packed = np.dtype(first + rest, align=True)
+        filler = -packed.itemsize % CACHE_LINE if hot else 0
+        unused: list[Any] = [("unused", "u1", (filler,))] if filler else []  # each row begins with a cache line
+        object.__setattr__(self, "dtype", np.dtype([*first, *rest, *unused], align=True))
         object.__setattr__(self, "hot_bytes", np.dtype(first, align=True).itemsize)
 
     def __getitem__(self, name: str) -> Column:

@@ -7,14 +7,14 @@ from analyzer.schema import Column, Table
 
 LAYERS = (
     "ethernet", "wlan", "llc", "snap", "vlan", "mpls", "pppoe", "ppp", "arp", "ipv4", "ipv6",
-    "ip_options", "extension", "fragment", "tunnel", "tcp", "udp", "icmp", "icmpv6", "quoted",
+    "ip_options", "extension", "fragment", "tunnel", "tcp", "udp", "icmp", "icmpv6", "quoted", "reassembled",
 )  # fmt: skip
 STOPS = (
     "decoded", "truncated", "no_ip", "ip_protocol", "fragment", "link_type", "encrypted", "not_data",
     "bad_link_header", "bad_ip_version", "bad_ip_header", "bad_tcp_header", "bad_udp_header", "bad_icmp_header",
     "too_deep",
 )  # fmt: skip
-TUNNELS = ("ipip", "6in4", "gre", "vxlan", "geneve", "gtpu", "l2tp", "erspan")
+TUNNELS = ("ipip", "6in4", "gre", "vxlan", "geneve", "gtpu", "l2tp", "erspan", "teredo", "capwap", "tzsp")
 OPTIONS = (
     "mss", "window_scale", "sack_permitted", "sack", "timestamps", "fast_open", "md5", "mptcp", "ao", "other",
 )  # fmt: skip
@@ -59,8 +59,8 @@ PACKETS = Table(
         Column("link_direction", "u1", "Direction seen from the capturing host (SLL, SLL2, PPP with direction, modified pcap, pcapng `epb_flags`; the flags win); empty where nothing says it.", kind="enum", words=DIRECTIONS),
         Column("reception", "u1", "How the capturing host received the frame, from the same sources.", kind="enum", words=RECEPTIONS),
         Column("record_flags", "u4", "The flags word of the record (pcapng `epb_flags`: bits 0-1 direction, 2-4 reception, 5-8 FCS length, 9 checksum not ready, 10 checksum valid, 11 segmentation offloaded, 16-31 link errors), else 0."),
-        Column("layers", "u4", "Headers found, those of tunnels included.", kind="bits", words=LAYERS),
-        Column("stop", "u1", "Why decoding ended: `decoded` is a complete TCP, UDP, ICMP or ICMPv6 header; `truncated` means the captured bytes end inside a header; `no_ip` another network protocol; `ip_protocol` another transport; `fragment` a fragment other than the first.", kind="enum", words=STOPS),
+        Column("layers", "u4", "Headers found, those of tunnels included; `reassembled` on the frame that completes a datagram in fragments: what stands behind its IP header is that of the whole datagram.", kind="bits", words=LAYERS),
+        Column("stop", "u1", "Why decoding ended: `decoded` is a complete TCP, UDP, ICMP or ICMPv6 header; `truncated` means the captured bytes end inside a header; `no_ip` another network protocol; `ip_protocol` another transport; `fragment` a fragment other than the first, which completes no datagram, or the first one of a tunnel.", kind="enum", words=STOPS),
         Column("quirks", "u2", "Peculiarities of the frame: `cut` less is captured than was on the wire; `ip_length_zero` length 0 in the IP header (segmentation offload), the frame's own length is used; `ip_length_beyond_frame` the IP header claims more than the frame holds.", kind="bits", words=QUIRKS),
         Column("ethertype", "u2", "EtherType of the frame's own payload after VLAN tags and SNAP; 0 where the link layer has none."),
         Column("vlan", "u2", "VLAN ID of the outermost tag."),
@@ -72,6 +72,8 @@ PACKETS = Table(
         Column("outer_version", "u1", "IP version of the outermost header of a tunnel, else 0."),
         Column("outer_src", "", "Source address of the outermost IP header of a tunnel.", kind="address", version="outer_version"),
         Column("outer_dst", "", "Destination address of the outermost IP header of a tunnel.", kind="address", version="outer_version"),
+        Column("outer_ip_header_checksum", "u1", "Are the IPv4 header checksums of the tunnel right, as `ip_header_checksum` says it of the innermost one; of several the worst.", kind="enum", words=HEADER_CHECKSUM_STATES),
+        Column("outer_checksum", "u1", "Are the UDP and GRE checksums of the tunnel right, as `checksum` says it of the innermost one: `partial`, `zero` and `bad` if they would be wrong even with right checksums inside them, as which Linux computes them; of several the worst.", kind="enum", words=CHECKSUM_STATES),
         Column("outer_l3_at", "u4", "Where the outermost IP header of a tunnel starts in the frame.", unit="bytes", public=False),
         Column("tunnel_id", "u4", "Identifier of the innermost tunnel that has one: VXLAN or GENEVE network, GTP-U TEID, GRE key, L2TP tunnel and session (16 bits each)."),
         Column("ip_version", "u1", "4 or 6."),
@@ -83,6 +85,7 @@ PACKETS = Table(
         Column("ip_flags", "u1", "IPv4 flags, 3 bits: 1 more fragments, 2 do not fragment, 4 reserved; in IPv6 only 1, from the fragment header."),
         Column("ip_id", "u4", "IPv4 identification (16 bits), or the identification of an IPv6 fragment header (32 bits)."),
         Column("fragment_offset", "u4", "Offset of this fragment in the datagram.", unit="bytes"),
+        Column("first_fragment", "i8", "On the frame that completes a datagram in fragments: the frame with its first fragment; else 0."),
         Column("ip_len", "u4", "Length of the IP packet with its header, as the header says (IPv6: payload length + 40, or the jumbo length + 40); 0 as found with `ip_length_zero`.", unit="bytes"),
         Column("ip_checksum", "u2", "Header checksum field (IPv4)."),
         Column("ip_header_checksum", "u1", "Is the header checksum right (IPv4): `zero` it is wrong and the field 0.", kind="enum", words=HEADER_CHECKSUM_STATES),
@@ -124,6 +127,9 @@ PACKETS = Table(
         Column("quoted_dst_port", "u2", "Destination port of the quoted packet (TCP, UDP)."),
         Column("quoted_seq", "u4", "Sequence number of the quoted packet (TCP)."),
         Column("reused", "u1", "Is there a flow before this one on its tuple.", public=False),
+        Column("told_len", "u4", "Of a datagram that is complete now: payload of its first fragment, which came before.", public=False),
+        Column("more_len", "u4", "Of the same: lengths of the frames of its fragments but for this one, and for the first one where `told` is set.", public=False),
+        Column("told", "u1", "Was the first fragment of the datagram that is complete now a frame of its own with a transport header.", public=False),
         Column("place", "i4", "Where the state of the flow is kept; -1 without one.", public=False),
         Column("l3_at", "u4", "Where the innermost IP header starts in the frame.", unit="bytes", public=False),
         Column("l4_at", "u4", "Where the transport header (or the payload of IP) starts in the frame.", unit="bytes", public=False),
@@ -306,20 +312,22 @@ EVENTS = Table(
     appendix=kinds_markdown(),
 )  # fmt: skip
 
-CHECKED_PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6"}
+CHECKED_PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6", 47: "gre"}
 CHECKSUM_VERDICTS = (
-    "", "valid", "offload", "virtual", "merged", "stale", "corruption", "middlebox", "wrong", "unverifiable", "none",
+    "", "valid", "offload", "virtual", "merged", "stale", "corruption", "middlebox", "tunnel", "wrong",
+    "unverifiable", "none",
 )  # fmt: skip
 
 CHECKSUMS = Table(
     "checksums",
-    "One row per direction: a source, a destination and a protocol of the innermost IP packet, with what its checksums mean. `tcpcap checksums` gives the evidence in words.",
+    "One row per direction: a source, a destination and a protocol of the innermost IP packet, or of one of a tunnel around it, with what its checksums mean. `tcpcap checksums` gives the evidence in words.",
     (
         Column("ip_version", "u1", "4 or 6."),
         Column("src", "", "Source address.", kind="address", version="ip_version"),
         Column("dst", "", "Destination address.", kind="address", version="ip_version"),
         Column("protocol", "u1", "Protocol whose checksum was verified; empty for others, of which only the IPv4 header was.", kind="enum", words=("", *CHECKED_PROTOCOLS.values())),
-        Column("verdict", "u1", "`valid` all are right; `offload` the sender's card finishes them; `virtual` nobody does, on a virtual link or within one host; `merged` merged on arrival (GRO, LRO); `stale` the field holds anything, and the receiver got it right; `corruption` changed on the way, or by the sender; `middlebox` a field was rewritten without updating the checksum; `wrong` wrong, and nothing tells why; `unverifiable` too little was captured; `none` UDP without checksums.", kind="enum", words=CHECKSUM_VERDICTS),
+        Column("verdict", "u1", "`valid` all are right; `offload` the sender's card finishes them; `virtual` nobody does, on a virtual link or within one host; `merged` merged on arrival (GRO, LRO); `stale` the field holds anything, and the receiver got it right; `corruption` changed on the way, or by the sender; `middlebox` a field was rewritten without updating the checksum; `tunnel` nobody computed those of the outer headers of a tunnel, and the receiver drops them; `wrong` wrong, and nothing tells why; `unverifiable` too little was captured; `none` UDP without checksums.", kind="enum", words=CHECKSUM_VERDICTS),
+        Column("outer", "u1", "1 if these are the headers of a tunnel, around another packet: its UDP or GRE checksums, and those of its IPv4 headers."),
         Column("frames", "i8", "Frames of this direction."),
         *(
             Column(word, "i8", f"Frames whose `checksum` is `{word}`.")

@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SRC4, DST4 = "192.0.2.1", "198.51.100.2"
 SRC6, DST6 = "2001:db8::1", "2001:db8:1::2"
@@ -284,6 +284,39 @@ def fragment_header(*, offset: int = 0, more: bool = True, ident: int = 7) -> Ex
 def authentication_header(code: bytes = bytes(12)) -> Extension:
     """AH."""
     return Extension(51, bytes([(12 + len(code)) // 4 - 2]) + bytes(2) + struct.pack(">II", 1, 1) + code)
+
+
+def in_pieces(
+    version: int, protocol: int, segment: bytes, cuts: Iterable[int] = (64,), ident: int = 7, **fields: Any
+) -> list[bytes]:
+    """A datagram in fragments, cut at these offsets: IP packets in order."""
+    ends = [*cuts, len(segment)]
+    return [
+        fragment(version, protocol, segment[start:end], start, end < len(segment), ident, **fields)
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+
+
+def cut_up(packet: bytes, cuts: Iterable[int], ident: int = 7) -> list[bytes]:
+    """An IP packet in fragments, its payload cut at these offsets; the headers of IPv6 are part of what is cut."""
+    if packet[0] >> 4 == 4:
+        size = (packet[0] & 15) * 4
+        between = {"src": str(ipaddress.IPv4Address(packet[12:16])), "dst": str(ipaddress.IPv4Address(packet[16:20]))}
+        fields = {"tos": packet[1], "ttl": packet[8], "options": packet[20:size], **between}
+        return in_pieces(4, packet[9], packet[size:], cuts, ident & 0xFFFF, **fields)
+    between = {"src": str(ipaddress.IPv6Address(packet[8:24])), "dst": str(ipaddress.IPv6Address(packet[24:40]))}
+    return in_pieces(6, packet[6], packet[40:], cuts, ident, hop_limit=packet[7], **between)
+
+
+def fragment(
+    version: int, protocol: int, piece: bytes, offset: int, more: bool, ident: int = 7, **fields: Any
+) -> bytes:
+    """One fragment as an IP packet."""
+    if version == 4:
+        return ipv4(piece, protocol, offset=offset, flags=int(more), ident=ident, **fields)
+    before = fields.pop("extensions", [])
+    header = fragment_header(offset=offset, more=more, ident=ident)
+    return ipv6(piece, protocol, extensions=[*before, header], **fields)
 
 
 # Tunnels
@@ -754,3 +787,76 @@ def dsb(secrets: bytes = b"CLIENT_RANDOM 00 00\n", *, kind: int = 0x544C534B, or
 def custom(data: bytes = b"anything", *, enterprise: int = 32473, copied: bool = True, order: str = "<") -> bytes:
     """Custom block."""
     return block(0xBAD if copied else 0x40000BAD, struct.pack(f"{order}I", enterprise) + data, order=order)
+
+
+def ppi(frame: bytes, link: int = 105, *, fields: bytes = b"", aligned: bool = False) -> bytes:
+    """Per-packet information before a frame of a link type."""
+    return struct.pack("<BBHI", 0, int(aligned), 8 + len(fields), link) + fields + frame
+
+
+def ppi_common(*, fcs: bool) -> bytes:
+    """The field of PPI that says whether an 802.11 frame ends with a check sequence."""
+    return struct.pack("<HHQH", 2, 20, 1, int(fcs)) + bytes(10)
+
+
+def pktap(frame: bytes, link: int = 1, *, flags: int = 1, size: int = 156, kind: int = 1) -> bytes:
+    """Apple's pktap before a frame of a link type: flags 1 in, 2 out."""
+    head = struct.pack("<III24sIIII", size, kind, link, b"en0", flags, 2, 14, 0)
+    return head.ljust(size, b"\0") + frame
+
+
+def juniper(frame: bytes, *, flags: int = 0, extensions: bytes | None = None, protocol: int | None = None) -> bytes:
+    """Juniper's header; with a `protocol` in place of a link header."""
+    flags |= (0x80 if extensions is not None else 0) | (2 if protocol is not None else 0)
+    behind = b"" if extensions is None else struct.pack(">H", len(extensions)) + extensions
+    behind += b"" if protocol is None else struct.pack("<I", protocol)
+    return b"MGC" + bytes([flags]) + behind + frame
+
+
+def erf(frame: bytes, *, kind: int = 2, extensions: int = 0) -> bytes:
+    """A record of Endace's; an Ethernet frame stands behind two bytes."""
+    pad = bytes(2) if kind in (2, 11, 16, 20) else b""
+    size = 16 + 8 * extensions + len(pad) + len(frame)
+    head = struct.pack("<Q", 0) + struct.pack(
+        ">BBHHH", kind | (0x80 if extensions else 0), 4, size & 0xFFFF, 0, len(frame) & 0xFFFF
+    )
+    more = b"".join(bytes([5 | (0x80 if n + 1 < extensions else 0)]) + bytes(7) for n in range(extensions))
+    return head + more + pad + frame
+
+
+def arcnet(packet: bytes, *, kind: int = 212, linux: bool = False, split: int = 0, exception: bool = False) -> bytes:
+    """ARCNET of BSD or Linux."""
+    head = b"\x01\x02" + bytes(2 * linux) + bytes([kind])
+    rest = b"\xff\0\0" if exception else b""
+    return head + (b"" if kind == 240 else rest + bytes([split, 0, 7])) + packet
+
+
+def nsh(payload: bytes, following: int = 1, *, context: int = 4) -> bytes:
+    """A network service header, with so many words of context."""
+    return (
+        struct.pack(">HBBI", 2 + context | 0x0FC0, 1 if context == 4 else 2, following, 1 << 8 | 255)
+        + bytes(4 * context)
+        + payload
+    )
+
+
+def teredo(packet: bytes, *, authentication: bytes | None = None, origin: bool = False) -> bytes:
+    """Teredo, to be carried in UDP to port 3544."""
+    head = b"" if authentication is None else struct.pack(">HBB", 1, 0, len(authentication)) + authentication + bytes(9)
+    return head + (struct.pack(">HHI", 0, 0xABCD, 0x0A0B0C0D) if origin else b"") + packet
+
+
+def capwap(frame: bytes, *, native: bool = False, flags: int = 0, words: int = 2) -> bytes:
+    """CAPWAP data, to be carried in UDP to port 5247."""
+    bits = words << 19 | 1 << 14 | 1 << 9 | (0x100 if native else 0) | flags
+    return struct.pack(">II", bits, 0) + bytes(4 * (words - 2)) + frame
+
+
+def exchanged(frame: bytes) -> bytes:
+    """An 802.11 frame of which the bytes of the frame control are."""
+    return frame[1::-1] + frame[2:]
+
+
+def tzsp(frame: bytes, kind: int = 1, *, tags: bytes = b"") -> bytes:
+    """TZSP, to be carried in UDP to port 37008."""
+    return struct.pack(">BBH", 1, 0, kind) + tags + b"\x01" + frame

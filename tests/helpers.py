@@ -18,6 +18,7 @@ import pytest
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces, RecordBatch, open_capture
 from analyzer.capture.records import NO_PACKET_TYPE, RECORDS
 from analyzer.decode import decode
+from analyzer.frames import FrameReader
 from analyzer.schema import Column, Rows, address_text
 from analyzer.tables import PACKETS
 from tests.naive.capture import NaiveCapture
@@ -75,6 +76,10 @@ DECODED_COLUMNS = [
         "reused",
         "checksum",
         "ip_header_checksum",
+        "first_fragment",
+        "told",
+        "told_len",
+        "more_len",
     )
 ]
 
@@ -175,8 +180,11 @@ class Reading:
         ]
 
 
-def read_all(*paths: Path | str, batch_frames: int | None = None, window_bytes: int | None = None) -> Reading:
-    """Read and decode a capture to its end."""
+def read_all(
+    *paths: Path | str, batch_frames: int | None = None, window_bytes: int | None = None, together: bool = False
+) -> Reading:
+    """Read and decode a capture to its end; `together` says whether fragments are put together."""
+    reader = FrameReader(None)
     rows, data, packets, batches = [np.zeros(0, RECORDS.dtype)], [], [np.zeros(0, PACKETS.dtype)], []
     with open_capture([str(path) for path in paths], batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         first_frame = 1
@@ -185,7 +193,8 @@ def read_all(*paths: Path | str, batch_frames: int | None = None, window_bytes: 
             first_frame += len(batch)
             rows.append(batch.rows.copy())
             data += [batch.data(position) for position in range(len(batch))]
-            packets.append(decode(batch, capture.interfaces))
+            rows_of = reader.rows_of if together else decode
+            packets.append(rows_of(batch, capture.interfaces).copy())
             batches.append(len(batch))
     return Reading(
         np.concatenate(rows),

@@ -18,7 +18,7 @@ from tests import build
 
 Frame = tuple[int, bytes, int]  # link type, captured bytes, length on the wire
 
-UDP_TUNNEL_PORTS = (4789, 8472, 6081, 2152, 1701)
+UDP_TUNNEL_PORTS = (4789, 8472, 6081, 2152, 1701, 3544, 5247, 37008)
 INTERESTING = (
     0,
     1,
@@ -340,7 +340,7 @@ class FrameMaker:
     def tunnel(self, depth: int, between: tuple[str, str]) -> tuple[int, bytes]:
         """Protocol number and bytes of a tunnel with something in it."""
         rng = self.rng
-        kind = rng.randint(0, 11)
+        kind = rng.randint(0, 16)
         if kind == 0:
             return build.IPIP, self.ip(depth, 4)[1]
         if kind == 1:
@@ -361,7 +361,19 @@ class FrameMaker:
         if kind == 8:
             return build.UDP, self.udp(self.geneve(depth), between, 6081)
         if kind in (9, 10):
-            return build.UDP, self.udp(self.gtpu(depth), between, 2152)
+            return build.UDP, self.udp(self.gtpu(depth), between, 2152 if self.chance(70) else 30_000)
+        if kind == 12:
+            return build.UDP, self.udp(self.teredo(depth), between, 3544)
+        if kind == 13:
+            return build.UDP, self.udp(self.capwap(depth), between, 5247)
+        if kind == 14:
+            native = self.chance(40)
+            tags = b"".join(rng.choice((b"\0", bytes([10, 1, 200]), bytes([11, 0]))) for _ in range(rng.randint(0, 3)))
+            number = rng.choice((0, 2, 119)) if self.hostile and self.chance(20) else 18 if native else 1
+            inner = build.tzsp(self.wlan() if native else self.ethernet(depth), number, tags=tags)
+            return build.UDP, self.udp(inner, between, 37008)
+        if kind == 15:
+            return build.GRE, build.gre(self.wlan(depth=depth), 0x8200 + self.number(8))
         offset = rng.randint(0, 8) if self.chance(20) else None
         inner = build.l2tp(
             self.ppp(depth),
@@ -380,6 +392,32 @@ class FrameMaker:
         key = self.number(32) if self.chance(50) else None
         sequence = self.number(32) if self.chance(30) else None
         return build.gre(content, protocol, key=key, sequence=sequence, check=self.chance(30), extra_flags=extra)
+
+    def teredo(self, depth: int) -> bytes:
+        """Teredo with and without what may stand before the packet."""
+        authentication = self.some_bytes(9) if self.chance(30) else None
+        return build.teredo(self.ip(depth, 6)[1], authentication=authentication, origin=self.chance(40))
+
+    def capwap(self, depth: int) -> bytes:
+        """CAPWAP data with Ethernet or 802.11, whose first two bytes may be exchanged."""
+        flags = self.rng.choice((0x80, 0x08, 0x40)) if self.hostile and self.chance(20) else 0
+        words = self.rng.choice((2, 2, 4, 1 if self.hostile else 5))
+        if self.chance(40):
+            return build.capwap(self.ethernet(depth), flags=flags, words=max(words, 2))
+        frame = self.wlan(depth=depth)
+        frame = build.exchanged(frame) if self.chance(70) else frame
+        return build.capwap(frame, native=True, flags=flags, words=max(words, 2))
+
+    def nsh(self, depth: int) -> bytes:
+        """A service header with a packet, a frame or labels."""
+        kind = self.rng.randint(0, 9)
+        context = self.rng.choice((4, 4, 0, 3))
+        if kind < 6:
+            version, packet = self.ip(depth)
+            return build.nsh(packet, 1 if version == 4 else 2, context=context)
+        if kind < 8:
+            return build.nsh(self.ethernet(depth), 3, context=context)
+        return build.nsh(self.mpls(depth), 5) if kind == 8 else build.nsh(self.some_bytes(), self.number(8))
 
     def geneve(self, depth: int) -> bytes:
         """GENEVE with Ethernet or IP."""
@@ -424,9 +462,15 @@ class FrameMaker:
             return rng.choice((build.VLAN, build.QINQ, 0x9100, 0x9200)), tagged
         if kind < 89:
             return rng.choice((build.MPLS, 0x8848)), self.mpls(depth)
-        if kind < 93:
+        if kind < 92:
             protocol, content = self.ppp_content(depth)
-            return build.PPPOE, build.pppoe(content, protocol, session=self.number(16))
+            session = build.pppoe(content, protocol, session=self.number(16))
+            size = self.wrong(len(content) + 2, 1500)
+            return build.PPPOE, session if size is None else session[:4] + struct.pack(">H", size) + session[6:]
+        if kind == 92:
+            if self.chance(50):
+                return 0x2452, self.wlan(depth=depth)
+            return 0x894F, self.nsh(depth)
         if kind < 96:
             shim = rng.choice((0x8926, 0x893F, 0x88E7, 0x892F))
             ether_type, content = self.network(depth, tags + 1)
@@ -588,11 +632,11 @@ class FrameMaker:
             routing = bytes([self.number(8)]) + routing[1:]
         return build.token_ring(self.llc(0), control=0 if self.chance(5) else 0x40, routing=routing)
 
-    def wlan(self, pad: bool = False) -> bytes:
+    def wlan(self, pad: bool = False, depth: int = 0) -> bytes:
         """802.11: mostly data frames, with everything that changes the header's length."""
         rng = self.rng
         return build.wlan(
-            self.llc(0),
+            self.llc(depth),
             subtype=rng.choice((0, 8, 8, 8, 4, 12) if self.chance(10) else (0, 8, 8)),
             kind=rng.randint(0, 3) if self.chance(5) else 2,
             version=rng.randint(0, 3) if self.hostile and self.chance(5) else 0,
@@ -680,6 +724,84 @@ class FrameMaker:
         """A tag before Ethernet."""
         return build.prepended_tag(self.ethernet(0))
 
+    def of_type(self) -> tuple[int, bytes]:
+        """A link type that another header names, and a frame of it."""
+        number = self.rng.choice((0, 1, 1, 9, 12, 50, 101, 104, 105, 107, 108))
+        if self.hostile and self.chance(5):
+            return self.rng.choice((127, 189, 65000)), self.some_bytes()
+        return number, self.ethernet(0) if number == 1 else OTHER[number](self)
+
+    def ppi(self) -> bytes:
+        """Per-packet information with fields of several kinds."""
+        number, frame = self.of_type()
+        fields = b"".join(
+            build.ppi_common(fcs=self.chance(50)) if self.chance(50) else struct.pack("<HH", 3, 4) + bytes(4)
+            for _ in range(self.rng.randint(0, 3))
+        )
+        made = build.ppi(frame, number, fields=fields, aligned=self.chance(30))
+        size = self.wrong(8 + len(fields), 80)
+        return made if size is None else made[:2] + struct.pack("<H", size) + made[4:]
+
+    def pktap(self) -> bytes:
+        """Apple's pktap."""
+        number, frame = self.of_type()
+        kind = self.rng.choice((0, 2)) if self.hostile and self.chance(10) else 1
+        size = self.wrong(156, 200) or self.rng.choice((108, 156))
+        return build.pktap(frame, number, flags=self.rng.randint(0, 3), size=max(size, 60), kind=kind)
+
+    def juniper(self, inner: str) -> bytes:
+        """Juniper's header before a frame, or a packet."""
+        extensions = self.some_bytes(20) if self.chance(40) else None
+        flags = self.rng.randint(0, 1)
+        if self.chance(25):
+            version, packet = self.ip(0)
+            protocol = 5 if self.chance(20) else 2 if version == 4 else 6
+            content = self.mpls(0) if protocol == 5 else packet
+            protocol = 99 if self.hostile and self.chance(10) else protocol
+            return build.juniper(content, flags=flags, extensions=extensions, protocol=protocol)
+        content = self.ethernet(0) if inner == "ethernet" else getattr(self, inner)()
+        made = build.juniper(content, flags=flags, extensions=extensions)
+        return b"mgc" + made[3:] if self.hostile and self.chance(5) else made
+
+    def juniper_ethernet(self) -> bytes:
+        """Ethernet."""
+        return self.juniper("ethernet")
+
+    def juniper_ppp(self) -> bytes:
+        """PPP."""
+        return self.juniper("ppp_plain")
+
+    def juniper_frame_relay(self) -> bytes:
+        """Frame Relay."""
+        return self.juniper("frame_relay")
+
+    def juniper_chdlc(self) -> bytes:
+        """Cisco HDLC."""
+        return self.juniper("chdlc")
+
+    def erf(self) -> bytes:
+        """Endace's records of several types."""
+        kind = self.rng.choice((1, 1, 2, 2, 11, 16, 20, 10, 15, 19, 22, 23, 5, 27) if self.chance(95) else (3, 4, 48))
+        if kind in (1, 10, 15, 19):
+            content = self.chdlc() if self.chance(60) else build.ppp(self.ip(0, 4)[1])
+        elif kind in (22, 23):
+            content = self.ip(0, 4 if kind == 22 else 6)[1]
+        else:
+            content = self.ethernet(0)
+        return build.erf(content, kind=kind, extensions=self.rng.choice((0, 0, 1, 3)))
+
+    def arcnet(self, linux: bool = False) -> bytes:
+        """ARCNET of BSD."""
+        version, packet = self.ip(0)
+        kind = 196 if version == 6 else self.rng.choice((212, 212, 240))
+        kind = 213 if self.chance(3) else kind
+        split = self.rng.choice((1, 2, 5)) if self.chance(10) else 0
+        return build.arcnet(packet, kind=kind, linux=linux, split=split, exception=self.chance(5))
+
+    def arcnet_linux(self) -> bytes:
+        """ARCNET of Linux."""
+        return self.arcnet(True)
+
     def unknown(self) -> bytes:
         """A link type nobody decodes."""
         return self.some_bytes()
@@ -688,6 +810,7 @@ class FrameMaker:
 OTHER: dict[int, Callable[[FrameMaker], bytes]] = {
     0: FrameMaker.null,
     6: FrameMaker.token_ring,
+    7: FrameMaker.arcnet,
     9: FrameMaker.ppp_plain,
     10: FrameMaker.fddi,
     12: FrameMaker.raw,
@@ -704,9 +827,17 @@ OTHER: dict[int, Callable[[FrameMaker], bytes]] = {
     117: FrameMaker.pflog,
     119: FrameMaker.prism,
     127: FrameMaker.radiotap,
-    129: FrameMaker.unknown,
+    129: FrameMaker.arcnet_linux,
+    149: FrameMaker.pktap,
     163: FrameMaker.avs,
     166: FrameMaker.ppp_pppd,
+    178: FrameMaker.juniper_ethernet,
+    179: FrameMaker.juniper_ppp,
+    180: FrameMaker.juniper_frame_relay,
+    181: FrameMaker.juniper_chdlc,
+    189: FrameMaker.unknown,
+    192: FrameMaker.ppi,
+    197: FrameMaker.erf,
     204: FrameMaker.ppp_with_direction,
     205: FrameMaker.chdlc_with_direction,
     226: FrameMaker.ipnet,
@@ -714,6 +845,7 @@ OTHER: dict[int, Callable[[FrameMaker], bytes]] = {
     229: FrameMaker.raw_ipv6,
     239: FrameMaker.nflog,
     242: FrameMaker.ipoib,
+    258: FrameMaker.pktap,
     274: FrameMaker.mpacket,
     276: FrameMaker.sll2,
     281: FrameMaker.dsa,

@@ -117,11 +117,24 @@ def test_help_of_the_group() -> None:
     for command in COMMANDS:
         assert re.search(rf"\b{command} [A-Z][^.]+\.", words)
     assert (
-        "Exit status: 0 done; 2 wrong usage or nothing readable; 3 done, but the input was cut short or damaged; 130 interrupted."
+        "Exit status: 0 done; 2 wrong usage, or nothing readable (no file, or no frame of a link layer that is decoded); 3 done, but the input was cut short or damaged; 130 interrupted."
         in words
     )
     assert "TRACE is a capture file (pcap, pcapng or snoop;" in words
     assert "`-` for standard input" in words
+
+
+def test_a_link_layer_that_is_not_decoded(tmp_path: Path) -> None:
+    """It is named, and nothing is said of connections; one frame that can be decoded is enough to go on."""
+    path = tmp_path / "usb.pcap"
+    path.write_bytes(build.pcap([build.Record(bytes(64))] * 3, link=220))
+    for command in ("analyze", "checksums"):
+        assert run(command, path).status == 2
+    ran = run("analyze", path)
+    assert " ".join(ran.out.split()).startswith(
+        "No frame of this capture can be decoded: its link layer (USB_LINUX_MMAPPED) carries no IP that tcpcap reads."
+    )
+    assert run("analyze", path, SAMPLE).status == 0
 
 
 def test_without_arguments() -> None:

@@ -100,7 +100,9 @@ def test_the_random_frames_are_many_and_of_every_link_type() -> None:
 def test_the_random_frames_have_every_word(name: str) -> None:
     """Every header, stop reason, peculiarity, tunnel, option, direction and reception was compared."""
     seen = frozenset[str]().union(*(outcome(seed).words[name] for seed in SEEDS))
-    assert seen == frozenset(PACKETS[name].words)
+    assert seen | {"reassembled"} == frozenset(PACKETS[name].words) | {
+        "reassembled"
+    }  # of several frames: test_reassembly
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -124,12 +126,44 @@ def test_any_bytes_decode_as_the_naive_twin_does(link: int) -> None:
     assert not found, "\n".join(found[:5])
 
 
+def test_gtpu_on_another_port() -> None:
+    """Its own length and that of the packet in it prove it, to the byte; nothing less does."""
+    packet = build.ipv4(build.tcp(b"hello"))
+    whole = build.gtpu(packet, sequence=7)
+    payloads = [
+        whole,
+        whole + b"x",
+        whole[:-1],
+        build.gtpu(packet + b"x"),
+        build.gtpu(packet, message=1),
+    ]
+    frames = [
+        build.ethernet(build.ipv4(build.udp(each, src_port=40000, dst_port=9999), build.UDP)) for each in payloads
+    ]
+    rows = decode(*batch_of((1, frame, len(frame)) for frame in frames))
+    assert rows["tunnel_depth"].tolist() == [1, 0, 0, 0, 0]
+    assert rows["tunnels"][0] == PACKETS.bit("tunnels", "gtpu")
+
+
+def test_pppoe_says_where_its_packet_ends() -> None:
+    """What stands behind is padding, even where IP does not say how long it is, or says too much."""
+    for length, quirk in ((0, "ip_length_zero"), (400, "ip_length_beyond_frame"), (45, "")):
+        frame = build.ethernet(
+            build.pppoe(build.ipv4(build.tcp(b"hello"), total_length=length)) + bytes(30), build.PPPOE
+        )
+        row = decode(*batch_of([(1, frame, len(frame))]))[0]
+        assert row["payload_len"] == 5
+        assert row["quirks"] == (PACKETS.bit("quirks", quirk) if quirk else 0)
+
+
 def test_a_link_type_has_a_name() -> None:
-    """Numbers are unique; a link type that is not decoded has a name or is called by its number."""
+    """All of the registry have one. Numbers are unique; a link type that is not decoded has a name or is called by its number."""
     numbers = [link.number for link in LINK_TYPES]
     assert len(set(numbers)) == len(numbers)
+    registered = {*range(11), 12, 14, 50, 51, *range(99, 302)} - {208}
+    assert [number for number in registered if link_name(number).startswith("link type")] == []
     assert (link_name(113), is_decoded(113)) == ("LINUX_SLL", True)
-    assert (link_name(129), is_decoded(129)) == ("ARCNET_LINUX", False)
+    assert (link_name(189), is_decoded(189)) == ("USB_LINUX", False)
     assert (link_name(65000), is_decoded(65000)) == ("link type 65000", False)
 
 

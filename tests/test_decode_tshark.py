@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ import pytest
 
 from analyzer.capture import open_capture
 from analyzer.decode import decode
+from analyzer.frames import FrameReader
 from analyzer.tables import PACKETS
-from tests import tshark
+from tests import build, tshark
+from tests.fragments import Captured, random_fragments
 from tests.helpers import FEWER_CAPTURES, is_plain
 from tests.tshark import (
     AS_THEY_STAND,
@@ -26,11 +29,16 @@ from tests.tshark import (
     TRANSPORT_FIELDS,
     TUNNEL_FIELDS,
     Captures,
+    fields_of,
     needs_tshark,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT.parent / "shared" / "corpus" / "tcp"
+WITH_FRAGMENTS = (
+    "nfstream_nfstream__tests_pcaps_ip_fragmented_garbage.pcap",
+    "seladb_PcapPlusPlus__Tests_ExamplesTest_pcap_examples_ip-frag.pcap",
+)
 CORPUS = sorted(path for path in FOLDER.glob("*") if path.suffix != ".md")
 MOST_FRAMES = None if os.environ.get("TCPCAP_FULL_CORPUS") else 10_000  # of each file, to save time
 BEYOND_A_SECOND = "appneta_tcpreplay__test_test2.replay_unique_ip"  # its fractions: mergecap would carry them over
@@ -84,6 +92,7 @@ FIELDS = [
 ]
 PLACES = {name: place for place, name in enumerate(FIELDS)}
 PREFERENCES = (*AS_THEY_STAND, "tcp.analyze_sequence_numbers:FALSE")
+PUT_TOGETHER = (*PREFERENCES, "ip.defragment:TRUE", "ipv6.defragment:TRUE")
 WORDS = {
     (column.name, word): PACKETS.bit(column.name, word)
     for column in PACKETS.columns
@@ -96,11 +105,12 @@ STORED = [stored for column in PACKETS.columns for stored, _ in column.fields]
 # What the two say
 
 
-def decoded(path: Path) -> Iterator[Row]:
-    """The packet rows of a capture, as plain values."""
+def decoded(path: Path, together: bool = False) -> Iterator[Row]:
+    """The packet rows of a capture, as plain values; datagrams in fragments put together or not."""
+    rows_of = FrameReader(None).rows_of if together else decode
     with open_capture([str(path)]) as capture:
         for batch in capture:
-            rows = decode(batch, capture.interfaces)
+            rows = rows_of(batch, capture.interfaces)
             for values in zip(*(rows[name].tolist() for name in STORED), strict=True):
                 yield dict(zip(STORED, values, strict=True))
 
@@ -271,7 +281,7 @@ def quote_differences(row: Row, said: Said, shape: Shape) -> Iterator[str]:
     version = row["quoted_version"]
     prefix, place = ("ip", shape.versions.count(4)) if version == 4 else ("ipv6", shape.versions.count(6))
     for name in ("src", "dst"):
-        if address(row, f"quoted_{name}", version) != number(said(f"{prefix}.{name}")[place]):
+        if [address(row, f"quoted_{name}", version)] != [*map(number, said(f"{prefix}.{name}")[place : place + 1])]:
             yield f"quoted_{name}"
     names = {6: ("tcp.srcport", "tcp.dstport", "tcp.seq"), 17: ("udp.srcport", "udp.dstport")}
     found = names.get(row["quoted_proto"], ())
@@ -377,10 +387,24 @@ EXCLUSIONS = (
         lambda row, said, shape: has(row, "stop", "truncated"),
     ),
     Exclusion(
-        "802.11 in GRE",
-        "what an Aruba access point mirrors is no tunnel of the network, and is not followed",
+        "frames behind the first of an aggregate",
+        "of an 802.11 A-MSDU the table shows the first frame, tshark all of them",
         frozenset({"tunnel_depth"}),
-        lambda row, said, shape: "gre:wlan" in ":".join(shape.protocols) and row["ip_proto"] == 47,
+        lambda row, said, shape: ":".join(shape.protocols).partition("wlan")[2].count("llc") > 1,
+    ),
+)
+OF_FRAGMENTS = (
+    Exclusion(
+        "bad TCP header length of a whole datagram",
+        "tshark shows a length of the payload behind a header that is too short",
+        frozenset({"payload_len"}),
+        lambda row, said, shape: has(row, "layers", "reassembled") and has(row, "stop", "bad_tcp_header"),
+    ),
+    Exclusion(
+        "first fragment",
+        "the table shows the ports that the first fragment of a datagram has, and the protocol behind its headers",
+        frozenset({"stop", "ip_proto"}),
+        lambda row, said, shape: has(row, "layers", "fragment") and row["fragment_offset"] == 0,
     ),
 )
 
@@ -409,11 +433,11 @@ SAID = Captures(
 
 
 @cache
-def outcome(path: Path) -> Outcome:
-    """Compare a file frame by frame."""
-    frames = SAID[path]
+def outcome(path: Path, together: bool = False) -> Outcome:
+    """Compare a file frame by frame, datagrams in fragments put together or not."""
+    frames = fields_of(path, FIELDS, preferences=PUT_TOGETHER) if together else SAID[path]
     result = Outcome(len(frames), 0, Counter(), [], Counter())
-    rows = list(islice(decoded(path), MOST_FRAMES))
+    rows = list(islice(decoded(path, together), MOST_FRAMES))
     assert len(rows) == len(frames)
     for row, parts in zip(rows, frames, strict=True):
         said = _reader(parts)
@@ -421,7 +445,7 @@ def outcome(path: Path) -> Outcome:
         is_tcp = shape.transport == "tcp"
         result.tcp_frames += is_tcp
         wrong = set(differences(row, said, shape))
-        for exclusion in EXCLUSIONS if wrong else ():
+        for exclusion in (*EXCLUSIONS, *(OF_FRAGMENTS if together else ())) if wrong else ():
             if wrong & exclusion.columns and exclusion.applies(row, said, shape):
                 wrong -= exclusion.columns
                 result.excluded[exclusion.name] += is_tcp
@@ -467,6 +491,47 @@ def test_few_frames_are_excluded() -> None:
     assert excluded.total() < tcp_frames / 100
     used = {name for result in results for name in result.excluded}
     assert used == {exclusion.name for exclusion in EXCLUSIONS}
+
+
+# Datagrams in fragments
+
+
+def with_losses(rng: random.Random, frames: list[Captured]) -> list[Captured]:
+    """Some frames are missing, some come again at once."""
+    chances = [(frame, rng.randint(0, 29)) for frame in frames]
+    return [frame for frame, chance in chances for _ in range(2 if chance == 0 else 1) if chance != 1]
+
+
+def written(path: Path, frames: list[Captured]) -> Path:
+    """A capture of frames of several link types."""
+    links = sorted({frame.link for frame in frames})
+    blocks = [
+        build.epb(frame.data, interface=links.index(frame.link), length=frame.length, ticks=frame.time_ns // 1000)
+        for frame in frames
+    ]
+    path.write_bytes(build.pcapng(build.shb(), *(build.idb(link=link) for link in links), *blocks))
+    return path
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tshark_puts_fragments_together_alike(seed: int, tmp_path: Path) -> None:
+    """Each datagram stands on the fragment that completes it, also of tunnels, and inside them."""
+    rng = random.Random(seed)
+    frames = random_fragments(rng, 500, plain=True)
+    path = written(tmp_path / "capture.pcapng", with_losses(rng, frames) if seed % 2 else frames)
+    result = outcome(path, together=True)
+    assert result.unexplained == []
+    assert result.seen["layers reassembled"] > 250
+    assert result.seen["first_fragment"] > 250
+
+
+@pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
+@pytest.mark.parametrize("name", WITH_FRAGMENTS)
+def test_tshark_puts_fragments_of_the_corpus_together_alike(name: str) -> None:
+    """Captures with fragments of all kinds."""
+    result = outcome(FOLDER / name, together=True)
+    assert result.unexplained == []
+    assert result.seen["layers fragment"] > 0
 
 
 SEEN = [

@@ -15,10 +15,10 @@ import pytest
 
 from analyzer import analyze
 from analyzer.capture import RecordBatch
-from analyzer.decode import decode
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import FIRST_CAPACITY
+from analyzer.frames import FrameReader
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
@@ -35,6 +35,7 @@ FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}
 NEEDED = (
     "frame", "time_ns", "length", "layers", "ip_version", "src", "dst", "ip_proto", "src_port", "dst_port",
     "seq", "ack", "flags", "header_len", "payload_len", "stop", "options", "mss", "window_scale",
+    "told", "told_len", "more_len",
 )  # fmt: skip
 # What the twin does not know: verdicts, and what is counted along with them.
 LETTERS_OF_VERDICTS = str.maketrans("", "", "tTwWgGiI")
@@ -129,12 +130,12 @@ def stamped(frame: bytes, number: int) -> bytes:
 
 
 def rows_of(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | None = None) -> Rows:
-    """Ethernet frames (perhaps with another length on the wire) decoded, a millisecond apart."""
+    """Ethernet frames (perhaps with another length on the wire) decoded, a millisecond apart, fragments put together."""
     whole = [(frame, len(frame)) if isinstance(frame, bytes) else frame for frame in frames]
     batch, interfaces = batch_of((1, data, length) for data, length in whole)
     rows = batch.rows.copy()
     rows["time_ns"] = START_NS + STEP_NS * np.arange(len(rows)) if times is None else times
-    return decode(RecordBatch(batch.buffer, rows, 1), interfaces)
+    return FrameReader(None).rows_of(RecordBatch(batch.buffer, rows, 1), interfaces)
 
 
 def plain_flows(rows: Rows) -> list[Flow]:
@@ -633,6 +634,34 @@ def test_what_is_not_followed() -> None:
     assert sum(flow["client_packets"] for flow in flows(frames)) == len(flows(frames))
 
 
+@pytest.mark.parametrize(
+    ("order", "counted"),
+    [
+        ((0, 1, 2), [(1, 310, 200)]),
+        ((2, 0, 1), [(1, 310, 200)]),
+        ((0, 1), [(1, 98, 56)]),  # the last one is missing: what the first one holds
+        ((1, 2), []),  # the first one is missing: nobody knows whose it was
+    ],
+)
+def test_a_datagram_in_fragments_is_one_packet(order: tuple[int, ...], counted: list[tuple[int, int, int]]) -> None:
+    """With the bytes of all its frames and the payload of the whole."""
+    pieces = build.in_pieces(4, build.UDP, build.udp(bytes(200)), (64, 136))
+    found = flows([build.ethernet(pieces[place]) for place in order])
+    assert [(flow["client_packets"], flow["client_bytes"], flow["client_payload"]) for flow in found] == counted
+
+
+def test_a_segment_in_fragments_is_followed_as_one() -> None:
+    """A request of 1,000 bytes that a router has cut: the connection goes on behind it."""
+    script = Script()
+    frames = script.frames("c:S s:SA c:A c:PA1000")
+    pieces = build.cut_up(frames[-1][14:], (400, 800))
+    frames = [*frames[:-1], *map(build.ethernet, pieces), *script.frames("s:A c:FA s:FA c:A")]
+    (flow,) = flows(frames)
+    assert (flow["state"], flow["client_packets"], flow["client_payload"]) == ("closed", 5, 1000)
+    assert flow["client_bytes"] == sum(map(len, frames)) - 3 * 54
+    assert flow["client_largest_segment"] == 1000
+
+
 # Against the twin
 
 SCRIPTS = [words for words, *_ in (*SCENARIOS.values(), *ROLE_SCENARIOS.values(), *REUSES.values())] + [
@@ -981,7 +1010,7 @@ def test_the_samples_are_there() -> None:
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_the_twin_agrees_on_the_samples(path: Path) -> None:
     """Every column, and for small batches read from the file."""
-    packets = packets_of(read_all(path).packets, NEEDED)
+    packets = packets_of(read_all(path, together=True).packets, NEEDED)
     expected, _ = flows_of(packets)
     found = analyze(path).flow_tracker.rows()
     assert unlike(expected, found, packets) == []

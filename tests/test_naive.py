@@ -488,6 +488,42 @@ def every_builder() -> dict[str, tuple[int, bytes]]:
         "ipnet": (226, build.ipnet(four)),
         "ipnet 6": (226, build.ipnet(six, 6)),
         "nflog": (239, build.nflog(four)),
+        "ppi": (192, build.ppi(build.ethernet(four), 1)),
+        "ppi wlan": (192, build.ppi(build.wlan(llc_data), fields=build.ppi_common(fcs=False))),
+        "ppi wlan fcs": (192, build.ppi(build.wlan(llc_data) + bytes(4), fields=build.ppi_common(fcs=True))),
+        "pktap": (258, build.pktap(build.ethernet(four))),
+        "pktap loopback": (258, build.pktap(build.null(four), 0, flags=2)),
+        "pktap raw": (258, build.pktap(six, 12)),
+        "juniper": (178, build.juniper(build.ethernet(four), flags=1)),
+        "juniper extensions": (178, build.juniper(build.ethernet(six, build.IPV6), extensions=b"\x01\x01\x05" * 2)),
+        "juniper bare": (178, build.juniper(four, protocol=2)),
+        "juniper bare 6": (178, build.juniper(six, protocol=6)),
+        "juniper chdlc": (181, build.juniper(build.chdlc(four))),
+        "juniper ppp": (179, build.juniper(build.ppp(four))),
+        "juniper frame relay": (180, build.juniper(build.frame_relay(four))),
+        "erf": (197, build.erf(build.ethernet(four))),
+        "erf extended": (197, build.erf(build.ethernet(six, build.IPV6), kind=16, extensions=2)),
+        "erf chdlc": (197, build.erf(build.chdlc(four), kind=1)),
+        "erf ip": (197, build.erf(four, kind=22)),
+        "erf ip 6": (197, build.erf(six, kind=23)),
+        "arcnet": (7, build.arcnet(four)),
+        "arcnet 1051": (7, build.arcnet(four, kind=240)),
+        "arcnet 6": (7, build.arcnet(six, kind=196)),
+        "arcnet linux": (129, build.arcnet(four, linux=True)),
+        "wlan in ethernet": (1, build.ethernet(build.wlan(llc_data), 0x2452)),
+        "nsh": (1, build.ethernet(build.nsh(four), 0x894F)),
+        "nsh ethernet": (1, build.ethernet(build.nsh(inner, 3, context=0), 0x894F)),
+        "pppoe padded": (1, build.ethernet(build.pppoe(four) + bytes(9), build.PPPOE)),
+        "aruba": (1, outer4(build.gre(build.wlan(llc_data), 0x8200), build.GRE)),
+        "teredo": (1, tunnelled(build.teredo(six), 3544)),
+        "teredo all": (1, tunnelled(build.teredo(six, authentication=b"secret", origin=True), 3544)),
+        "capwap": (1, tunnelled(build.capwap(inner), 5247)),
+        "capwap wlan": (
+            1,
+            tunnelled(build.capwap(build.exchanged(build.wlan(llc_data, subtype=8, flags=1)), native=True), 5247),
+        ),
+        "tzsp": (1, tunnelled(build.tzsp(inner), 37008)),
+        "tzsp wlan": (1, tunnelled(build.tzsp(build.wlan(llc_data), 18, tags=b"\0\x0a\x01\x05"), 37008)),
         "ipip": (1, outer4(four, build.IPIP)),
         "4in6": (1, outer6(four, build.IPIP)),
         "6in4": (1, outer4(six, build.SIX_IN_FOUR)),
@@ -619,7 +655,7 @@ def reaches_transport(row: Row, protocols: list[str]) -> bool:
     return {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6"}[row["ip_proto"]] in behind
 
 
-UNKNOWN_TO_TSHARK = (129, 166, 205, 281, 282, 284, 285)
+UNKNOWN_TO_TSHARK = (149, 166, 205, 281, 282, 284, 285)
 
 
 @pytest.mark.parametrize("seed", SEEDS[:3])
@@ -742,6 +778,10 @@ def test_the_row_has_every_decoding_column() -> None:
         "place",
         "checksum",
         "ip_header_checksum",
+        "first_fragment",
+        "told",
+        "told_len",
+        "more_len",
     }
     assert set(decode(1, b"")) == set(names) - later
     assert sorted(decode(1, b"")) == sorted(DECODED_NAMES)
@@ -760,8 +800,13 @@ def test_the_generator_reaches_everything(seed: int) -> None:
         seen.update([f"stop {row['stop']}", *row["layers"], *row["tunnels"], *row["options"], *row["quirks"]])
         good = row["stop"] in ("decoded", "no_ip", "ip_protocol", "fragment", "link_type", "not_data", "encrypted")
         seen["good"] += good and len(data) == length
-    assert links == set(LINKS) | {129}
-    assert seen.keys() >= {*LAYERS, *TUNNELS, *OPTIONS, *QUIRKS, *(f"stop {word}" for word in STOPS)}
+    assert links == set(LINKS) | {189}
+    assert seen.keys() >= {*LAYERS} - {"reassembled"} | {
+        *TUNNELS,
+        *OPTIONS,
+        *QUIRKS,
+        *(f"stop {word}" for word in STOPS),
+    }
     assert seen["good"] >= 3000
     assert [strategies.random_frame(random.Random(seed)) for _ in range(2)] == [
         strategies.random_frame(random.Random(seed))

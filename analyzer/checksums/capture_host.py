@@ -85,7 +85,7 @@ def capture_hosts(
     """
     if given:
         return [CaptureHost(address, GIVEN, ("named with --host",)) for address in given]
-    ends = endpoints(directions)
+    ends = endpoints(directions[directions["outer"] == 0])
     for address, path in (recorded or {}).items():
         if address in ends:
             ends[address].signs.append((RECORDED, f"{path} lists it"))

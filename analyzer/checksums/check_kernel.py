@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.checksums.datagram_kernel import take_piece
 from analyzer.checksums.state import (
     BAD,
     HEADER_BAD,
@@ -25,7 +24,15 @@ from analyzer.checksums.state import (
 )
 from analyzer.checksums.sum_kernel import fold, sum32, sum64, sum_of
 from analyzer.decode.bytes_kernel import be8, be16, be32
-from analyzer.decode.codes import BAD_TCP_HEADER, DECODED, EXTENSION, IP_LENGTH_BEYOND_FRAME, IP_OPTIONS
+from analyzer.decode.codes import (
+    BAD_TCP_HEADER,
+    DECODED,
+    EXTENSION,
+    FRAGMENT,
+    IP_LENGTH_BEYOND_FRAME,
+    IP_OPTIONS,
+    REASSEMBLED,
+)
 from analyzer.decode.ip_kernel import extension_size, is_extension
 
 UNKNOWN = -1
@@ -34,14 +41,18 @@ NOT_READY, VERIFIED, SEGMENTED = 0x200, 0x400, 0x800  # epb_flags; what is to be
 
 
 @inline
-def check_frame(buffer: Any, words: Any, skip: Int, record: Any, datagrams: Any, begun: Any, row: Any) -> None:
-    """Fill `checksum` and `ip_header_checksum` of a row with an IP packet."""
+def check_frame(buffer: Any, words: Any, skip: Int, record: Any, row: Any) -> None:
+    """Fill `checksum` and `ip_header_checksum` of a row with an IP packet.
+
+    Of a datagram that the frame completes `record` is the frame with the whole datagram, which lies in `buffer`.
+    """
     base = record["offset"]
     end = base + record["captured"]
     if row["ip_version"] == 4:
         row["ip_header_checksum"] = header_state(buffer, words, skip, base + row["l3_at"], end)
-    if covers(row):
-        row["checksum"] = frame_state(buffer, words, skip, base, end, datagrams, begun, row)
+    length = packet_length(end - base, row)
+    if covers(row, record["captured"], length):
+        row["checksum"] = frame_state(buffer, words, skip, base, end, length, row)
 
 
 @inline
@@ -58,33 +69,49 @@ def header_state(buffer: Any, words: Any, skip: Int, at: Int, end: Int) -> Int:
 
 
 @inline
-def covers(row: Any) -> Any:
-    """Does the datagram of a protocol whose checksum is known begin, or go on, in this frame?"""
+def packet_length(size: Int, row: Any) -> Int:
+    """Length of the IP packet: where the row has that of the last fragment, all that a frame of this size has of it."""
+    if is_joined(row):
+        return size - row["l3_at"]
+    return np.int64(row["ip_len"])
+
+
+@inline
+def is_joined(row: Any) -> Any:
+    """Does it describe a datagram that was put together, of which the IP header is that of a fragment?"""
+    piece = row["fragment_offset"] != 0 or row["ip_flags"] & 1 != 0
+    return piece and row["layers"] & (REASSEMBLED | FRAGMENT) == REASSEMBLED
+
+
+@inline
+def covers(row: Any, captured: Int, packet: Int) -> Any:
+    """Does the datagram of a protocol whose checksum is known begin, or go on, in this frame? `packet` is its length."""
     protocol, version = row["ip_proto"], row["ip_version"]
     icmp = (protocol == 1 and version == 4) or (protocol == 58 and version == 6)
     if protocol != 6 and protocol != 17 and not icmp:
         return False
     at = row["l4_at"]
-    if at == 0 or at >= row["captured"]:
+    if at == 0 or at >= captured:
         return False
-    return row["ip_len"] == 0 or at - row["l3_at"] < row["ip_len"]
+    return packet == 0 or at - row["l3_at"] < packet
 
 
 @inline
 def is_piece(row: Any) -> Any:
-    """Is it a fragment of a larger datagram?"""
-    return row["fragment_offset"] != 0 or row["ip_flags"] & 1 != 0
+    """Is it a fragment of a larger datagram, which it does not complete?"""
+    return (row["fragment_offset"] != 0 or row["ip_flags"] & 1 != 0) and not is_joined(row)
 
 
 @inline
-def frame_state(buffer: Any, words: Any, skip: Int, base: Int, end: Int, datagrams: Any, begun: Any, row: Any) -> Int:
-    """The state of the transport checksum of a frame that has one."""
+def frame_state(buffer: Any, words: Any, skip: Int, base: Int, end: Int, packet: Int, row: Any) -> Int:
+    """The state of the transport checksum of a frame that has one, in an IP packet of this length."""
     at = base + row["l4_at"]
+    state = UNVERIFIABLE
     if is_piece(row):
-        state = piece_state(buffer, words, skip, base, end, datagrams, begun, row)
+        if is_silent(row):
+            state = NONE
     else:
-        length = covered_length(row, end - at)
-        state = UNVERIFIABLE
+        length = covered_length(row, packet, end - at)
         if length >= 0 and row["ip_proto"] == 17 and row["ip_version"] == 4 and row["checksum_field"] == 0:
             state = NONE
         elif length >= 0 and at + length <= end:
@@ -99,11 +126,21 @@ def frame_state(buffer: Any, words: Any, skip: Int, base: Int, end: Int, datagra
 
 
 @inline
-def covered_length(row: Any, readable: Int) -> Int:
-    """How many bytes the checksum covers, or UNKNOWN; `readable` bytes of the frame stand behind the header's begin."""
-    inside = np.int64(row["ip_len"]) + np.int64(row["l3_at"]) - np.int64(row["l4_at"])
+def is_silent(row: Any) -> Any:
+    """Is it the first fragment of a UDP datagram that says that it has no checksum?"""
+    first = row["fragment_offset"] == 0 and row["stop"] == DECODED
+    return first and row["ip_proto"] == 17 and row["ip_version"] == 4 and row["checksum_field"] == 0
+
+
+@inline
+def covered_length(row: Any, packet: Int, readable: Int) -> Int:
+    """How many bytes the checksum covers, or UNKNOWN; `readable` bytes of the frame stand behind the header's begin.
+
+    `packet` is the length of the IP packet.
+    """
+    inside = packet + np.int64(row["l3_at"]) - np.int64(row["l4_at"])
     if row["stop"] == BAD_TCP_HEADER:  # its length is nonsense, but not that of the datagram
-        whole = row["ip_len"] != 0 and inside >= 18 and inside <= readable
+        whole = packet != 0 and inside >= 18 and inside <= readable
         return inside if whole else UNKNOWN
     if row["stop"] != DECODED:
         return UNKNOWN
@@ -127,36 +164,6 @@ def state_of(total: Int, field: Int, addresses: Int, length: Int, protocol: Int)
     if field % ALL_ONES == with_length % ALL_ONES or field % ALL_ONES == pseudo % ALL_ONES:
         return PARTIAL
     return ZERO if field == 0 else BAD
-
-
-@inline
-def piece_state(buffer: Any, words: Any, skip: Int, base: Int, end: Int, datagrams: Any, begun: Any, row: Any) -> Int:
-    """The state of the datagram if this fragment completes it, else UNVERIFIABLE (or NONE, for UDP that says so)."""
-    starts_at, addresses = base + row["l4_at"], UNKNOWN
-    first = row["fragment_offset"] == 0
-    if first:
-        if row["ip_version"] == 6:
-            starts_at = after_fragment_header(buffer, base + row["l3_at"], starts_at)
-        if row["stop"] == DECODED:
-            addresses = address_sum(buffer, base, row)
-    stops_at = base + row["l3_at"] + row["ip_len"]
-    whole = row["ip_len"] != 0 and stops_at <= end and (not first or addresses != UNKNOWN)
-    total = sum_of(buffer, words, skip, starts_at, stops_at) if whole else 0
-    size = stops_at - starts_at
-    headers = base + row["l4_at"] - starts_at if first else 0
-    if first and whole:  # what is not part of the transport datagram does not count
-        total = sum_of(buffer, words, skip, starts_at + headers, stops_at)
-    found = take_piece(datagrams, begun, row, whole, size, total, headers, addresses)
-    if found < 0:
-        unsummed = first and row["stop"] == DECODED and row["ip_proto"] == 17 and row["ip_version"] == 4
-        return NONE if unsummed and row["checksum_field"] == 0 else UNVERIFIABLE
-    datagram = datagrams[found]
-    length = datagram["total"] - datagram["begins_at"]
-    if row["ip_proto"] == 17 and datagram["udp_len"] != length:
-        return UNVERIFIABLE
-    if row["ip_proto"] == 17 and row["ip_version"] == 4 and datagram["field"] == 0:
-        return NONE
-    return state_of(datagram["sum"], datagram["field"], datagram["addresses"], length, row["ip_proto"])
 
 
 @inline
@@ -230,17 +237,3 @@ def routed_to(buffer: Any, at: Int, size: Int, stop: Int) -> Int:
     if routing == 2 or routing == 4:
         return at + 8
     return UNKNOWN
-
-
-@inline
-def after_fragment_header(buffer: Any, at: Int, stop: Int) -> Int:
-    """Where the first fragment's part of the datagram begins: behind the fragment header of the IPv6 packet at `at`."""
-    kind = be8(buffer, at + 6)
-    at += 40
-    while is_extension(kind, True) and at + 8 <= stop:
-        size = extension_size(kind, be8(buffer, at + 1))
-        if kind == 44:
-            return at + size
-        kind = be8(buffer, at)
-        at += size
-    return stop

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from analyzer.capture import Interfaces, RecordBatch
 from analyzer.checksums.state import new_memory
+from analyzer.decode import links_of
+from analyzer.decode.fragments import no_fragments
 from analyzer.schema import Rows
 
 
@@ -20,19 +22,25 @@ def words_of(buffer: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint64], int
 class Checker:
     """Verifies the checksums of a capture, batch by batch, and counts per direction: source, destination and protocol.
 
-    Between batches it keeps the sums of fragments and the wrong segments whose fate is not known yet. Memory is bounded:
-    of more than 16,383 directions the later ones are counted together in `others`.
+    Between batches it keeps fragments, since it puts datagrams together, and the wrong segments whose fate is not known
+    yet. Memory is bounded: of more than 16,383 directions the later ones are counted together in `others`.
     """
 
     def __init__(self) -> None:
-        self.memory = new_memory()
+        self.memory, self.fragments = new_memory(), no_fragments()
 
     def check(self, batch: RecordBatch, rows: Rows, interfaces: Interfaces) -> None:
-        """Fill `checksum` and `ip_header_checksum` of `rows` (PACKETS.dtype), as decoded from `batch`."""
+        """Fill `checksum` and `ip_header_checksum` of `rows` (PACKETS.dtype), as decoded from `batch`.
+
+        Rows of fragments that complete a datagram describe it then.
+        """
         from analyzer.checksums.tally_kernel import check_frames
 
         words, skip = words_of(batch.buffer)
-        check_frames(batch.buffer, words, skip, batch.rows, rows, interfaces.link_types, self.memory)
+        links = links_of(interfaces)
+        check_frames(
+            batch.buffer, words, skip, batch.rows, rows, links, interfaces.link_types, self.memory, self.fragments
+        )
 
     @property
     def directions(self) -> Rows:

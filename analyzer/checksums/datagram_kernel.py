@@ -1,4 +1,7 @@
-"""Compiled reassembly of fragmented datagrams, of their sums only. RFC 791 section 3.2, RFC 8200 section 4.5, RFC 5722."""
+"""Compiled reassembly of fragmented datagrams of a capture that is mended, of their sums only.
+
+RFC 791 section 3.2, RFC 8200 section 4.5, RFC 5722.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,14 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.checksums.state import FORGOTTEN_AFTER, FRAGMENT_TIMEOUT_NS, RUNS, SETS, WAYS
-from analyzer.checksums.sum_kernel import fold, sum64
+from analyzer.checksums.check_kernel import UNKNOWN, address_sum, is_silent, state_of
+from analyzer.checksums.state import NONE, RUNS, SETS, UNVERIFIABLE, WAYS
+from analyzer.checksums.sum_kernel import fold, sum64, sum_of
+from analyzer.decode.bytes_kernel import be8
+from analyzer.decode.codes import DECODED
+from analyzer.decode.fragments import FORGOTTEN_AFTER, TIMEOUT_NS
+from analyzer.decode.ip_kernel import extension_size, is_extension
+from analyzer.decode.reassembly_kernel import highest, keep_run
 
 NOT_YET = -1
 MAX_DATAGRAM = 65535
@@ -32,7 +41,7 @@ def take_piece(
         datagram["spoilt"] = 1
     if datagram["spoilt"]:
         return NOT_YET
-    kept = keep_run(datagram, low, high)
+    kept = keep_run(datagram, low, high, RUNS)
     if kept == 0:  # came before
         return NOT_YET
     if kept < 0 or (last and datagram["total"] >= 0) or (datagram["total"] >= 0 and high > datagram["total"]):
@@ -66,7 +75,7 @@ def place_of(datagrams: Any, begun: Any, row: Any) -> Int:
     for k in range(start, start + WAYS):
         d = datagrams[k]
         age = row["time_ns"] - d["first_ns"]
-        if age > FRAGMENT_TIMEOUT_NS or age < -FRAGMENT_TIMEOUT_NS or begun[0] - d["begun"] > FORGOTTEN_AFTER:
+        if age > TIMEOUT_NS or age < -TIMEOUT_NS or begun[0] - d["begun"] > FORGOTTEN_AFTER:
             d["used"] = 0
         if (
             d["used"]
@@ -93,42 +102,43 @@ def place_of(datagrams: Any, begun: Any, row: Any) -> Int:
 
 
 @inline
-def keep_run(datagram: Any, low: Int, high: Int) -> Int:
-    """Note that `low..high` is there: 1, 0 if it was there before, -1 if it overlaps or there are too many gaps.
-
-    Runs that touch become one.
-    """
-    below = above = -1
-    for k in range(datagram["runs"]):
-        if datagram["low"][k] <= low and high <= datagram["high"][k]:
-            return 0
-        if datagram["low"][k] < high and low < datagram["high"][k]:
-            return -1
-        if datagram["high"][k] == low:
-            below = k
-        if datagram["low"][k] == high:
-            above = k
-    if below >= 0 and above >= 0:
-        datagram["high"][below] = datagram["high"][above]
-        last = datagram["runs"] - 1
-        datagram["low"][above], datagram["high"][above] = datagram["low"][last], datagram["high"][last]
-        datagram["runs"] = last
-    elif below >= 0:
-        datagram["high"][below] = high
-    elif above >= 0:
-        datagram["low"][above] = low
-    elif datagram["runs"] == RUNS:
-        return -1
-    else:
-        datagram["low"][datagram["runs"]], datagram["high"][datagram["runs"]] = low, high
-        datagram["runs"] += 1
-    return 1
+def piece_state(buffer: Any, words: Any, skip: Int, base: Int, end: Int, datagrams: Any, begun: Any, row: Any) -> Int:
+    """The state of the datagram if this fragment completes it, else UNVERIFIABLE (or NONE, for UDP that says so)."""
+    starts_at, addresses = base + row["l4_at"], UNKNOWN
+    first = row["fragment_offset"] == 0
+    if first:
+        if row["ip_version"] == 6:
+            starts_at = after_fragment_header(buffer, base + row["l3_at"], starts_at)
+        if row["stop"] == DECODED:
+            addresses = address_sum(buffer, base, row)
+    stops_at = base + row["l3_at"] + row["ip_len"]
+    whole = row["ip_len"] != 0 and stops_at <= end and (not first or addresses != UNKNOWN)
+    total = sum_of(buffer, words, skip, starts_at, stops_at) if whole else 0
+    size = stops_at - starts_at
+    headers = base + row["l4_at"] - starts_at if first else 0
+    if first and whole:  # what is not part of the transport datagram does not count
+        total = sum_of(buffer, words, skip, starts_at + headers, stops_at)
+    found = take_piece(datagrams, begun, row, whole, size, total, headers, addresses)
+    if found < 0:
+        return NONE if is_silent(row) else UNVERIFIABLE
+    datagram = datagrams[found]
+    length = datagram["total"] - datagram["begins_at"]
+    if row["ip_proto"] == 17 and datagram["udp_len"] != length:
+        return UNVERIFIABLE
+    if row["ip_proto"] == 17 and row["ip_version"] == 4 and datagram["field"] == 0:
+        return NONE
+    return state_of(datagram["sum"], datagram["field"], datagram["addresses"], length, row["ip_proto"])
 
 
 @inline
-def highest(datagram: Any) -> Int:
-    """Where the last run ends."""
-    found = 0
-    for k in range(datagram["runs"]):
-        found = max(found, datagram["high"][k])
-    return found
+def after_fragment_header(buffer: Any, at: Int, stop: Int) -> Int:
+    """Where the first fragment's part of the datagram begins: behind the fragment header of the IPv6 packet at `at`."""
+    kind = be8(buffer, at + 6)
+    at += 40
+    while is_extension(kind, True) and at + 8 <= stop:
+        size = extension_size(kind, be8(buffer, at + 1))
+        if kind == 44:
+            return at + size
+        kind = be8(buffer, at)
+        at += size
+    return stop

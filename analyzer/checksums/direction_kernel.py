@@ -14,14 +14,14 @@ ANY = -2  # no wrong frame yet
 
 
 @inline
-def direction_of(row: Any, directions: Any, slots: Any, room: Any) -> Int:
-    """The index of the row's direction; 0 where there is no room for a new one."""
+def direction_of(row: Any, outer: Any, directions: Any, slots: Any, room: Any) -> Int:
+    """The index of the row's direction; 0 where there is no room for a new one. `outer`: it is a packet around another one."""
     mixed = (row["src_lo"] * np.uint64(0x9E3779B1) ^ row["dst_lo"]) + row["src_hi"] * np.uint64(31) + row["dst_hi"]
     mixed = (mixed ^ mixed >> np.uint64(29)) * np.uint64(0x9E3779B1) + np.uint64(row["ip_proto"])
     slot = np.int64(mixed >> np.uint64(7) & np.uint64(SLOTS - 1))
     while slots[slot] != 0:
         d = directions[slots[slot]]
-        if same_way(d, row):
+        if same_way(d, row, outer):
             return np.int64(slots[slot])
         slot = (slot + 1) & (SLOTS - 1)
     if room[0] == DIRECTIONS - 1:
@@ -31,7 +31,7 @@ def direction_of(row: Any, directions: Any, slots: Any, room: Any) -> Int:
     slots[slot] = found
     d = directions[found]
     d["src_hi"], d["src_lo"], d["dst_hi"], d["dst_lo"] = row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"]
-    d["version"], d["proto"] = row["ip_version"], row["ip_proto"]
+    d["version"], d["proto"], d["outer"] = row["ip_version"], row["ip_proto"], outer
     d["first_ns"], d["ttl_min"], d["ttl_max"] = row["time_ns"], row["ttl"], row["ttl"]
     d["open"], d["last_field"], d["bad_src_port"], d["bad_dst_port"] = NOBODY, -1, ANY, ANY
     d["partial_least"] = -1
@@ -40,7 +40,7 @@ def direction_of(row: Any, directions: Any, slots: Any, room: Any) -> Int:
 
 
 @inline
-def same_way(d: Any, row: Any) -> Any:
+def same_way(d: Any, row: Any, outer: Any) -> Any:
     """Is this the row's direction?"""
     return (
         d["src_lo"] == row["src_lo"]
@@ -49,6 +49,7 @@ def same_way(d: Any, row: Any) -> Any:
         and d["src_hi"] == row["src_hi"]
         and d["dst_hi"] == row["dst_hi"]
         and d["version"] == row["ip_version"]
+        and d["outer"] == outer
     )
 
 
@@ -68,6 +69,7 @@ def pair(found: Int, directions: Any, slots: Any, room: Any) -> None:
             and r["src_hi"] == d["dst_hi"]
             and r["dst_hi"] == d["src_hi"]
             and r["version"] == d["version"]
+            and r["outer"] == d["outer"]
         ):
             d["reverse"] = slots[slot]
             r["reverse"] = found

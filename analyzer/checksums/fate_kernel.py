@@ -22,11 +22,12 @@ ALIKE = 16  # of so many bits one may differ; of bytes that have nothing to do w
 
 
 @inline
-def follow_up(buffer: Any, base: Int, row: Any, d: Any, directions: Any, wrong: Any, kept: Any, room: Any) -> None:
-    """What a TCP segment tells of wrong ones before it; if it is wrong itself, it is followed from now on."""
+def follow_up(
+    buffer: Any, base: Int, row: Any, state: Int, d: Any, directions: Any, wrong: Any, kept: Any, room: Any
+) -> None:
+    """What a TCP segment tells of wrong ones before it; if it is wrong itself, as `state` says, it is followed from now on."""
     if is_piece(row):
         return
-    state = row["checksum"]
     if state == UNVERIFIABLE or state == 0:
         return
     if state == VALID or state == PARTIAL:

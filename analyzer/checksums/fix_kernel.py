@@ -30,7 +30,6 @@ from analyzer.checksums.direction_kernel import direction_of
 from analyzer.checksums.pieces_kernel import LEVELS, decode_level
 from analyzer.checksums.state import (
     BAD,
-    DATAGRAM,
     DIRECTION,
     FOUND,
     HEADER_BAD,
@@ -75,8 +74,6 @@ WROTE = WROTE_FCS * 2 - 1
     links=view_of(LINK),
     scratch=rows_of(PACKETS.dtype),
     blank=rows_of(PACKETS.dtype),
-    datagrams=rows_of(DATAGRAM),
-    begun=rows_of(np.int64),
     directions=rows_of(DIRECTION),
     slots=rows_of(np.int32),
     full=rows_of(np.int64),
@@ -88,7 +85,7 @@ WROTE = WROTE_FCS * 2 - 1
 )
 def fix_frames(
     plain: Any, buffer: Any, words: Any, skip: Int, records: Any, rows: Any, links: Any, scratch: Any, blank: Any,
-    datagrams: Any, begun: Any, directions: Any, slots: Any, full: Any, marked: Any, everything: bool, found: Any, table: Any,
+    directions: Any, slots: Any, full: Any, marked: Any, everything: bool, found: Any, table: Any,
     counts: Any,
 ) -> None:  # fmt: skip
     """Make the checksums of the frames of a batch right.
@@ -111,14 +108,14 @@ def fix_frames(
         row["record_flags"] = 0
         done = fix_packet(
             buffer, words, skip, base, end, row, depth, False, False, known,
-            datagrams, begun, directions, slots, full, marked, everything, found,
+            directions, slots, full, marked, everything, found,
         )  # fmt: skip
         stop = np.int64(row["l3_at"]) + np.int64(row["ip_len"])
         for level in range(depth - 1, -1, -1):
-            decode_level(plain, records, i, links, row, scratch, blank, level)
+            decode_level(plain, record, links, row, scratch, blank, level)
             done |= fix_packet(
                 buffer, words, skip, base, end, scratch[0], level, True, done & WROTE != 0, False,
-                datagrams, begun, directions, slots, full, marked, everything, found,
+                directions, slots, full, marked, everything, found,
             )  # fmt: skip
             stop = np.int64(scratch[0]["l3_at"]) + np.int64(scratch[0]["ip_len"])
         if done & WROTE and write_fcs(buffer, record, links[record["interface"]], stop, table):
@@ -131,7 +128,7 @@ def fix_frames(
 @inline
 def fix_packet(
     buffer: Any, words: Any, skip: Int, base: Int, end: Int, row: Any, level: Int, outer: bool, inside: bool, known: bool,
-    datagrams: Any, begun: Any, directions: Any, slots: Any, full: Any, marked: Any, everything: bool, found: Any,
+    directions: Any, slots: Any, full: Any, marked: Any, everything: bool, found: Any,
 ) -> Int:  # fmt: skip
     """Make the checksums of one IP packet of a frame right: what was done.
 
@@ -145,13 +142,14 @@ def fix_packet(
         minus_zero = everything and state == HEADER_VALID and be16(buffer, at + 10) == ALL_ONES
         if state == HEADER_UNVERIFIABLE:
             done |= why_not(row)
-        elif state == HEADER_BAD and not (everything or marked[direction_of(row, directions, slots, full)]):
+        elif state == HEADER_BAD and not (everything or marked[direction_of(row, outer, directions, slots, full)]):
             done |= LEFT_CORRUPT
         elif state == HEADER_BAD or state == HEADER_ZERO or minus_zero:
             changed = write(buffer, words, skip, at + 10, at, at + (be8(buffer, at) & 15) * 4, 0)
             done |= WROTE_HEADER if changed else 0
     protocol = row["ip_proto"]
-    if not covers(row):
+    packet = np.int64(row["ip_len"])
+    if not covers(row, row["captured"], packet):
         if protocol == 47 and (inside or everything) and not is_piece(row):
             done |= fix_gre(buffer, words, skip, base + row["l4_at"], row)
         elif row["stop"] == TRUNCATED and not outer:
@@ -173,11 +171,11 @@ def fix_packet(
         total = fold(sum_of(buffer, words, skip, at, stop) + rest)
         state = state_of(total, row["checksum_field"], addresses, length, protocol)
     else:
-        state = frame_state(buffer, words, skip, base, end, datagrams, begun, row)
+        state = frame_state(buffer, words, skip, base, end, packet, row)
         nonsense = row["stop"] == BAD_TCP_HEADER and row["quirks"] & IP_LENGTH_BEYOND_FRAME
         if state == UNVERIFIABLE or nonsense:
             return done | why_not(row)
-        length = covered_length(row, end - at)
+        length = covered_length(row, packet, end - at)
         stop = at + length
     if protocol == 17 and row["checksum_field"] == 0 and row["ip_version"] == 6:
         if outer or is_tunnel(buffer, at, row):
@@ -189,7 +187,7 @@ def fix_packet(
     if state != BAD and state != ZERO and state != PARTIAL:
         return done
     stale = inside or known or everything
-    if state == BAD and not (stale or marked[direction_of(row, directions, slots, full)]):
+    if state == BAD and not (stale or marked[direction_of(row, outer, directions, slots, full)]):
         return done | LEFT_CORRUPT
     wrote, field = WROTE_UDP, at + 6
     if protocol == 6:

@@ -33,7 +33,7 @@ class Survey:
         """Take the next batch."""
         from analyzer.checksums.pieces_kernel import collect_datagrams
 
-        self.checker.check(batch, rows, interfaces)
+        self.checker.check(batch, rows.copy(), interfaces)  # what is written goes by the fragments as they stand
         words, skip = words_of(batch.buffer)
         collect_datagrams(
             batch.buffer, words, skip, batch.rows, rows, links_of(interfaces), self.scratch, self.blank,
@@ -82,7 +82,7 @@ class Fixer:
         words, skip = words_of(buffer)
         fix_frames(
             batch.buffer, buffer, words, skip, batch.rows, rows, links_of(interfaces), survey.scratch, survey.blank,
-            survey.datagrams, survey.begun, checker.memory.directions, checker.memory.slots, self._full, self._marked,
+            checker.memory.directions, checker.memory.slots, self._full, self._marked,
             self._everything, self._found, self._table, self.counts,
         )  # fmt: skip
         return buffer

@@ -8,8 +8,8 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of, view_of
 from analyzer.capture.records import RECORDS
-from analyzer.checksums.check_kernel import ALL_ONES, covers, is_piece, piece_state
-from analyzer.checksums.datagram_kernel import place_of
+from analyzer.checksums.check_kernel import ALL_ONES, covers, is_piece
+from analyzer.checksums.datagram_kernel import piece_state, place_of
 from analyzer.checksums.state import DATAGRAM, FOUND, HEAD, NONE, UNVERIFIABLE, VALID
 from analyzer.checksums.sum_kernel import fold, sum_of
 from analyzer.decode.codes import CAPTURED_BEYOND_LENGTH, CUT, FRAGMENT
@@ -21,17 +21,17 @@ LEVELS = 64  # more than a frame has tunnels: frame * LEVELS + level is the key 
 
 
 @part
-def decode_level(buffer: Any, records: Any, i: Int, links: Any, row: Any, scratch: Any, blank: Any, level: Int) -> None:
-    """Decode the frame `i`, whose row is known, into `scratch`, but through no more than `level` tunnels."""
+def decode_level(buffer: Any, record: Any, links: Any, row: Any, scratch: Any, blank: Any, level: Int) -> None:
+    """Decode the frame of `record`, whose row is known, into `scratch`, but through no more than `level` tunnels."""
     scratch[0] = blank[0]
     outer = scratch[0]
     outer["frame"] = row["frame"]
     outer["time_ns"] = row["time_ns"]
     outer["length"] = row["length"]
     outer["captured"] = row["captured"]
+    outer["link_direction"] = row["link_direction"]
     outer["quirks"] = row["quirks"] & (CUT | CAPTURED_BEYOND_LENGTH)
-    record = records[i]
-    outer["stop"] = decode_frame(buffer, record, links[record["interface"]], outer, level)
+    outer["stop"] = decode_frame(buffer, record, links[record["interface"]], outer, level, False)[0]
 
 
 @kernel(
@@ -66,7 +66,7 @@ def collect_datagrams(
         depth = np.int64(row["tunnel_depth"])
         for level in range(depth, -1, -1):
             if level < depth:
-                decode_level(buffer, records, i, links, row, scratch, blank, level)
+                decode_level(buffer, records[i], links, row, scratch, blank, level)
                 collect(buffer, words, skip, records[i], scratch[0], level, False, datagrams, begun, heads, found, room)
             else:
                 collect(buffer, words, skip, records[i], row, level, True, datagrams, begun, heads, found, room)
@@ -78,7 +78,7 @@ def collect(
     datagrams: Any, begun: Any, heads: Any, found: Any, room: Any,
 ) -> None:  # fmt: skip
     """The same for one packet. Only innermost fragments are counted: a frame is counted once."""
-    if not covers(row) or not is_piece(row):
+    if not is_piece(row) or not covers(row, row["captured"], row["ip_len"]):
         return
     base = record["offset"]
     end = base + record["captured"]

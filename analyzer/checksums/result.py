@@ -53,13 +53,25 @@ class Checksums:
     @property
     def counts(self) -> dict[str, int]:
         """Frames per state of `packets.checksum`."""
-        totals = self.directions["states"].sum(axis=0) + self._others["states"][0]
+        totals = self._inner["states"].sum(axis=0) + self._others["states"][0]
         return {word: int(count) for word, count in zip(CHECKSUM_STATES, totals, strict=True) if word and count}
+
+    @property
+    def outer_counts(self) -> dict[str, int]:
+        """Headers of tunnels per state of their UDP or GRE checksums."""
+        totals = self.directions["states"][self.directions["outer"] == 1].sum(axis=0)
+        return {word: int(count) for word, count in zip(CHECKSUM_STATES, totals, strict=True) if word and count}
+
+    @property
+    def _inner(self) -> Rows:
+        """The directions of the innermost packets."""
+        found: Rows = self.directions[self.directions["outer"] == 0]
+        return found
 
     @property
     def header_counts(self) -> dict[str, int]:
         """Frames per state of `packets.ip_header_checksum`."""
-        totals = self.directions["headers"].sum(axis=0) + self._others["headers"][0]
+        totals = self._inner["headers"].sum(axis=0) + self._others["headers"][0]
         return {word: int(count) for word, count in zip(HEADER_CHECKSUM_STATES, totals, strict=True) if word and count}
 
     @property
@@ -78,7 +90,7 @@ class Checksums:
         found = np.zeros(len(self.directions), CHECKSUMS.dtype)
         given = self.directions
         found["ip_version"] = given["version"]
-        for name in ("src_hi", "src_lo", "dst_hi", "dst_lo", "frames", "repaired", "acknowledged"):
+        for name in ("outer", "src_hi", "src_lo", "dst_hi", "dst_lo", "frames", "repaired", "acknowledged"):
             found[name] = given[name]
         for number, protocol in enumerate(CHECKED_PROTOCOLS, start=1):
             found["protocol"][given["proto"] == protocol] = number
@@ -114,7 +126,7 @@ class Checksums:
         for row, verdict, address in zip(self.directions, self.verdicts, self.destinations, strict=True):
             counter = ERROR_COUNTERS.get((int(row["version"]), int(row["proto"])))
             wrong = _reaching_transport(row)
-            if address not in local or counter is None or verdict.word not in HARMFUL or wrong == 0:
+            if row["outer"] or address not in local or counter is None or verdict.word not in HARMFUL or wrong == 0:
                 continue
             frames, first, last = found[counter]
             begin, end = int(row["wrong_first_ns"]), int(row["wrong_last_ns"])

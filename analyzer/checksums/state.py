@@ -17,8 +17,6 @@ HEADER_VALID, HEADER_ZERO, HEADER_BAD, HEADER_UNVERIFIABLE = (
 
 WAYS, SETS = 4, 256  # datagrams in pieces at a time: those whose addresses fall into a set push each other out
 RUNS = 8  # of received bytes of a datagram, with gaps between them
-FRAGMENT_TIMEOUT_NS = 30 * 10**9  # net.ipv4.ipfrag_time
-FORGOTTEN_AFTER = 1 << 14  # datagrams begun since: identifiers come again (RFC 4963)
 
 DATAGRAM = np.dtype(
     [
@@ -50,7 +48,8 @@ KEPT_BYTES = 2048  # of the payload of each, to be compared with a retransmissio
 DIRECTION = np.dtype(
     [
         ("src_hi", "u8"), ("src_lo", "u8"), ("dst_hi", "u8"), ("dst_lo", "u8"), ("version", "u1"), ("proto", "u1"),
-        ("ttl_min", "u1"), ("ttl_max", "u1"), ("reverse", "i4"),
+        ("outer", "u1"),  # 1: headers of a tunnel, around another packet
+        ("ttl_min", "u1"), ("ttl_max", "u1"), ("reverse", "i2"),  # an index, 0 without one
         ("frames", "i8"), ("bytes", "i8"), ("last_ns", "i8"),
         ("states", "i8", 7),  # frames by state of the checksum
         ("wrong_last_ns", "i8"),  # capture time of the last that is bad or zero
@@ -99,8 +98,6 @@ FOUND = np.dtype(
 class Memory(NamedTuple):
     """All of it. `directions` has in row 0 what finds no room; `slots` is the hash table over them, 0 where free."""
 
-    datagrams: Any  # DATAGRAM: those of which not all fragments were seen yet
-    begun: Any  # i8[1]: how many datagrams in pieces began
     directions: Any  # DIRECTION
     slots: Any  # i4
     wrong: Any  # WRONG: the segments that are followed
@@ -108,14 +105,12 @@ class Memory(NamedTuple):
     room: Any  # i8[4]: directions used, first free one of `wrong`, those of `wrong` ever used, those followed now
 
 
-MEMORY = (DATAGRAM, np.int64, DIRECTION, np.int32, WRONG, np.uint8, np.int64)  # dtypes of its members
+MEMORY = (DIRECTION, np.int32, WRONG, np.uint8, np.int64)  # dtypes of its members
 
 
 def new_memory() -> Memory:
     """Nothing seen yet."""
     memory = Memory(
-        np.zeros(SETS * WAYS, DATAGRAM),
-        np.zeros(1, np.int64),
         np.zeros(DIRECTIONS, DIRECTION),
         np.zeros(SLOTS, np.int32),
         np.zeros(FOLLOWED, WRONG),

@@ -26,8 +26,9 @@ from analyzer.schema import Rows, address_text
 ENOUGH = 3  # wrong frames, before a pattern is one
 MOST = 0.5
 LARGEST_UNMERGED = 1600  # bytes: an ordinary Ethernet carries no larger packet
-HARMFUL = ("corruption", "middlebox", "wrong")
+HARMFUL = ("corruption", "middlebox", "tunnel", "wrong")
 UNTROUBLED = ("", "valid", "unverifiable", "none")
+OUTER_ONLY = "wrong are the outer headers of the tunnel, whatever they carry: nobody computes their checksum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Judge:
 
     def __init__(self, directions: Rows, hosts: Sequence[CaptureHost] = ()) -> None:
         self._directions = directions
-        self._ends = endpoints(directions)
+        self._ends = {outer: endpoints(directions[directions["outer"] == outer]) for outer in (0, 1)}
         self._local = {host.address for host in hosts if host.confidence >= LIKELY}
         known = {
             (int(row["version"]), int(row[f"{side}_hi"]), int(row[f"{side}_lo"]))
@@ -79,10 +80,15 @@ class Judge:
         return _worse(found, self._header_verdict(row, headers)) if headers else found
 
     def _sender(self, row: Rows) -> Endpoint:
-        return self._ends[address_text(int(row["src_hi"]), int(row["src_lo"]), int(row["version"]))]
+        return self._end(row, "src")
 
     def _receiver(self, row: Rows) -> Endpoint:
-        return self._ends[address_text(int(row["dst_hi"]), int(row["dst_lo"]), int(row["version"]))]
+        return self._end(row, "dst")
+
+    def _end(self, row: Rows, side: str) -> Endpoint:
+        """One end of a direction: what is inside a tunnel and what is around it have nothing to do with each other."""
+        address = address_text(int(row[f"{side}_hi"]), int(row[f"{side}_lo"]), int(row["version"]))
+        return self._ends[int(row["outer"])][address]
 
     def _wrong_headers_back(self, row: Rows) -> float:
         """Part of the packets of the way back whose IPv4 header checksum is wrong; 0 where there are none."""
@@ -157,6 +163,8 @@ class Judge:
         accepted = None if accepted and doubtful else accepted
         evidence = [what, *_fate(row, bool(fates) and accepted is None)]
         offset, frames = commonest_offset(row)
+        if self._is_broken_tunnel(row, wrong, total, offset):
+            return Verdict("tunnel", (*evidence, *self._pattern(row), OUTER_ONLY))
         if not accepted and frames >= NEARLY_ALL * wrong and self._is_rewritten(row, wrong, total, offset):
             return Verdict("middlebox", (*evidence, *self._explained(row, offset, frames)))
         from_a_card = here or (not there and not int(row["followed"]) and self._is_offloader(row))
@@ -165,6 +173,16 @@ class Judge:
         if wrong < MOST * total or int(row["repaired"]):
             return Verdict("corruption", (*evidence, *_bits(row), *self._origin(row)))
         return Verdict("wrong", (*evidence, *self._pattern(row), "nothing tells what the receiver made of them"))
+
+    def _is_broken_tunnel(self, row: Rows, wrong: int, total: int, offset: int) -> bool:
+        """Are the outer checksums of a tunnel never computed: nearly all are wrong, and of what they cover nothing arrives?
+
+        A field that was rewritten on the way explains it as well, unless they all hold the same.
+        """
+        if not row["outer"] or wrong < NEARLY_ALL * total or not int(row["followed"]) or int(row["acknowledged"]):
+            return False
+        found = rewritten(row, offset, self._by_sum[int(row["version"])])
+        return _is_same_field(row, wrong) or not any(each.likely for each in found)
 
     def _is_rewritten(self, row: Rows, wrong: int, total: int, offset: int) -> bool:
         """Is it a field rewritten on the way that makes the sum of all wrong frames off by the same?"""

@@ -10,6 +10,7 @@ import click
 from analyzer.cli.base import (
     DAMAGED,
     OK,
+    UNREADABLE,
     cli,
     colour,
     hosts_option,
@@ -22,6 +23,7 @@ from analyzer.cli.base import (
 )
 
 if TYPE_CHECKING:
+    from analyzer.analysis import Analysis
     from analyzer.capture import Damage
 
 
@@ -78,7 +80,7 @@ def analyze(
         from analyzer.report.console import console_text
 
         click.echo(console_text(analysis, top, styled), nl=False, color=colour())
-    sys.exit(DAMAGED if analysis.damages else OK)
+    sys.exit(_status(analysis))
 
 
 @cli.command()
@@ -108,7 +110,14 @@ def checksums(
     else:
         click.echo(checksum_text(analysis, top, styled), nl=False, color=colour())
         warn(analysis.damages)
-    sys.exit(DAMAGED if analysis.damages else OK)
+    sys.exit(_status(analysis))
+
+
+def _status(analysis: Analysis) -> int:
+    """The exit status that an analysis deserves."""
+    if analysis.account.is_opaque:
+        return UNREADABLE
+    return DAMAGED if analysis.damages else OK
 
 
 @cli.command(name="fix-checksums")

@@ -1,14 +1,16 @@
-"""Records -> packet rows. Knows headers; knows no flows. Stateless: a batch is decoded alike wherever it stands."""
+"""Records -> packet rows. Knows headers and puts fragments together; knows no flows.
+
+`decode` is stateless: a batch is decoded alike wherever it stands. Fragments are put together by who reads all frames in
+their order (`frames`).
+"""
 
 from __future__ import annotations
-
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture import Interfaces, RecordBatch
-from analyzer.decode.link import LINK, link_rows
+from analyzer.decode.links import links_of
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
 
@@ -63,19 +65,3 @@ def _rows(count: int) -> Rows:
     memory = np.zeros(size + CACHE_LINE, np.uint8)
     skip = -memory.ctypes.data % CACHE_LINE
     return memory[skip : skip + size].view(PACKETS.dtype)
-
-
-# Link rows already made, and how many: a file may describe an interface before each of its packets.
-_known: WeakKeyDictionary[Interfaces, tuple[Rows, int]] = WeakKeyDictionary()
-
-
-def links_of(interfaces: Interfaces) -> Rows:
-    """At least one LINK row per interface. Interfaces are only ever added."""
-    rows, have = _known.get(interfaces, (np.zeros(0, LINK), 0))
-    count = len(interfaces)
-    if have < count:
-        if count > len(rows):
-            rows = np.concatenate([rows, np.zeros(count, LINK)])
-        rows[have:count] = link_rows(interfaces.link_types[have:count], interfaces.fcs_lens[have:count])
-        _known[interfaces] = rows, count
-    return rows

@@ -17,7 +17,7 @@ ETHERNET, WLAN, LLC, SNAP = _layer("ethernet"), _layer("wlan"), _layer("llc"), _
 VLAN, MPLS, PPPOE, PPP, ARP = _layer("vlan"), _layer("mpls"), _layer("pppoe"), _layer("ppp"), _layer("arp")
 IPV4, IPV6, IP_OPTIONS, EXTENSION = _layer("ipv4"), _layer("ipv6"), _layer("ip_options"), _layer("extension")
 FRAGMENT, TUNNEL, TCP, UDP = _layer("fragment"), _layer("tunnel"), _layer("tcp"), _layer("udp")
-ICMP, ICMPV6, QUOTED = _layer("icmp"), _layer("icmpv6"), _layer("quoted")
+ICMP, ICMPV6, QUOTED, REASSEMBLED = _layer("icmp"), _layer("icmpv6"), _layer("quoted"), _layer("reassembled")
 
 DECODED, TRUNCATED, NO_IP, IP_PROTOCOL = _stop("decoded"), _stop("truncated"), _stop("no_ip"), _stop("ip_protocol")
 LATER_FRAGMENT, LINK_TYPE, ENCRYPTED = _stop("fragment"), _stop("link_type"), _stop("encrypted")
@@ -41,6 +41,7 @@ T_VXLAN, T_GENEVE, T_GTPU = (
     PACKETS.bit("tunnels", "gtpu"),
 )
 T_L2TP, T_ERSPAN = PACKETS.bit("tunnels", "l2tp"), PACKETS.bit("tunnels", "erspan")
+T_TEREDO, T_CAPWAP, T_TZSP = (PACKETS.bit("tunnels", word) for word in ("teredo", "capwap", "tzsp"))
 
 O_MSS, O_WINDOW_SCALE = PACKETS.bit("options", "mss"), PACKETS.bit("options", "window_scale")
 O_SACK_PERMITTED, O_SACK = PACKETS.bit("options", "sack_permitted"), PACKETS.bit("options", "sack")

@@ -12,6 +12,7 @@ from analyzer.decode.codes import (
     CAPTURED_BEYOND_LENGTH,
     CUT,
     DECODED,
+    FRAGMENT,
     ICMP,
     ICMPV6,
     IP_PROTOCOL,
@@ -22,6 +23,7 @@ from analyzer.decode.codes import (
     O_MPTCP,
     O_MSS,
     O_WINDOW_SCALE,
+    REASSEMBLED,
     TUNNEL,
 )
 from analyzer.decode.ip_kernel import GO_ON, ipv4, ipv6, is_good_ip
@@ -35,7 +37,8 @@ from analyzer.tables import PACKETS
 NO_PACKET_TYPE = 255
 HOT_WORDS, ALL_WORDS = PACKETS.hot_bytes // 8, PACKETS.dtype.itemsize // 8
 # Headers and options of which a column stands outside of the hot part of a row.
-COLD_LAYERS, COLD_OPTIONS = MPLS | TUNNEL | ICMP | ICMPV6, O_MSS | O_WINDOW_SCALE | O_FAST_OPEN | O_MPTCP
+COLD_LAYERS = MPLS | TUNNEL | ICMP | ICMPV6 | REASSEMBLED
+COLD_OPTIONS = O_MSS | O_WINDOW_SCALE | O_FAST_OPEN | O_MPTCP
 NOTHING = np.uint64(0)
 
 
@@ -75,7 +78,7 @@ def decode_record(buffer: Any, record: Any, links: Any, frame: Int, row: Any, wo
         row["quirks"] = CAPTURED_BEYOND_LENGTH
     if record["packet_type"] != NO_PACKET_TYPE:
         linux_packet_type(record["packet_type"], row)
-    row["stop"] = decode_frame(buffer, record, links[record["interface"]], row, MAX_STEPS)
+    row["stop"] = decode_frame(buffer, record, links[record["interface"]], row, MAX_STEPS, False)[0]
     flags = record["flags"]
     if flags:
         if flags & 3 == 1 or flags & 3 == 2:
@@ -95,58 +98,98 @@ def blank(row: Any, words: Any) -> None:
 
 
 @inline
-def decode_frame(buffer: Any, record: Any, link: Any, row: Any, depth: Int) -> Int:
-    """Decode one frame into `row`, going into at most `depth` tunnels: the stop reason."""
+def decode_frame(
+    buffer: Any, record: Any, link: Any, row: Any, depth: Int, pause: bool
+) -> tuple[Int, Int, Int, Int, Int]:
+    """Decode one frame into `row`, going into at most `depth` tunnels: (stop reason, where, readable end, wire end, steps).
+
+    With `pause` it ends behind the first headers of an IP packet that say that it is a fragment; then the reason may be GO_ON.
+    """
     base = record["offset"]
     end = base + record["captured"]
     wire = base + max(record["captured"], record["length"])
     here, at, value, reason, layers, fcs = link_step(buffer, base, end, link, row)
     row["layers"] = layers
     if here == STOPPED:
-        return reason
-    here, at, reason, layers, steps = walk(buffer, at, end, here, value, row, True, layers, 0)
+        return reason, at, end, wire, 0
+    here, at, reason, layers, steps, bound = walk(buffer, at, end, here, value, row, True, layers, 0)
     row["layers"] = layers
+    if bound < wire:
+        end, wire, fcs = min(end, bound), bound, 0
     if here == STOPPED:
-        return reason
+        return reason, at, end, wire, steps
+    return packets(buffer, base, at, end, wire, fcs, here, row, steps, depth, pause)
+
+
+@inline
+def packets(
+    buffer: Any,
+    base: Int,
+    at: Int,
+    end: Int,
+    wire: Int,
+    fcs: Int,
+    here: Int,
+    row: Any,
+    steps: Int,
+    depth: Int,
+    pause: bool,
+) -> tuple[Int, Int, Int, Int, Int]:
+    """The IP packet at `at`, and those in it that tunnels lead to. Result and `pause` are those of `decode_frame`."""
     while True:
         reason, at, end, wire, steps = (
             ipv4(buffer, base, at, end, wire, fcs, row, steps)
             if here == IPV4_HERE
             else ipv6(buffer, base, at, end, wire, fcs, row, steps)
         )
-        if reason != GO_ON:
+        if reason != GO_ON or (pause and row["layers"] & FRAGMENT):
             if reason == LATER_FRAGMENT:
                 row["l4_at"] = at - base
                 payload(at, end, wire, row)
-            return reason
-        row["l4_at"] = at - base
-        protocol, version = row["ip_proto"], row["ip_version"]
-        if protocol == 6:
-            return tcp(buffer, at, end, wire, row)
-        if (protocol == 1 and version == 4) or (protocol == 58 and version == 6):
-            return icmp(buffer, at, end, wire, version, row)
-        if protocol == 17:
-            reason = udp(buffer, at, end, wire, row)
-            if reason != DECODED:
-                return reason
-            at += 8
-            wire = at + row["payload_len"]
-            end = at + row["payload_captured"]
-            here, at, value, tunnel, identifier = carried_by_udp(buffer, at, end, row["src_port"], row["dst_port"])
-        else:
-            reason = IP_PROTOCOL
-            payload(at, end, wire, row)
-            here, at, value, tunnel, identifier = carried_by_ip(buffer, at, end, protocol)
-        if here == STOPPED or row["tunnel_depth"] == depth:
-            return reason
-        here, at, _, layers, steps = walk(buffer, at, end, here, value, row, False, row["layers"], steps)
-        if here == STOPPED or not is_good_ip(buffer, at, end, 4 if here == IPV4_HERE else 6):
-            return reason
-        steps += 1
-        if steps > MAX_STEPS:
-            return reason
-        enter_tunnel(tunnel, identifier, layers, row)
+            return reason, at, end, wire, steps
+        reason, here, at, end, wire, steps = carried(buffer, base, at, end, wire, row, steps, depth)
+        if reason != GO_ON:
+            return reason, at, end, wire, steps
         fcs = 0
+
+
+@inline
+def carried(
+    buffer: Any, base: Int, at: Int, end: Int, wire: Int, row: Any, steps: Int, depth: Int
+) -> tuple[Int, Int, Int, Int, Int, Int]:
+    """What stands behind the headers of an IP packet: (stop reason or GO_ON, what, where, readable end, wire end, steps).
+
+    GO_ON means that it is a tunnel that leads to another IP packet, for which the row is ready.
+    """
+    row["l4_at"] = at - base
+    protocol, version = row["ip_proto"], row["ip_version"]
+    if protocol == 6:
+        return tcp(buffer, at, end, wire, row), STOPPED, at, end, wire, steps
+    if (protocol == 1 and version == 4) or (protocol == 58 and version == 6):
+        return icmp(buffer, at, end, wire, version, row), STOPPED, at, end, wire, steps
+    if protocol == 17:
+        reason = udp(buffer, at, end, wire, row)
+        if reason != DECODED:
+            return reason, STOPPED, at, end, wire, steps
+        at += 8
+        wire = at + row["payload_len"]
+        end = at + row["payload_captured"]
+        here, at, value, tunnel, identifier = carried_by_udp(buffer, at, end, row["src_port"], row["dst_port"])
+    else:
+        reason = IP_PROTOCOL
+        payload(at, end, wire, row)
+        here, at, value, tunnel, identifier = carried_by_ip(buffer, at, end, protocol)
+    if here == STOPPED or row["tunnel_depth"] == depth:
+        return reason, here, at, end, wire, steps
+    here, at, _, layers, steps, bound = walk(buffer, at, end, here, value, row, False, row["layers"], steps)
+    end, wire = min(end, bound), min(wire, bound)
+    if here == STOPPED or not is_good_ip(buffer, at, end, 4 if here == IPV4_HERE else 6):
+        return reason, here, at, end, wire, steps
+    steps += 1
+    if steps > MAX_STEPS:
+        return reason, here, at, end, wire, steps
+    enter_tunnel(tunnel, identifier, layers, row)
+    return GO_ON, here, at, end, wire, steps
 
 
 @inline

@@ -10,19 +10,15 @@ from analyzer.decode.codes import (
     BAD_IP_VERSION,
     BAD_LINK_HEADER,
     BROADCAST,
-    ENCRYPTED,
     ETHERNET,
     IN,
     LINK_TYPE,
     MULTICAST,
     NO_IP,
-    NOT_DATA,
     OUT,
     PROMISCUOUS,
-    SNAP,
     TRUNCATED,
     UNICAST,
-    WLAN,
 )
 from analyzer.decode.codes import PPP as PPP_LAYER
 from analyzer.decode.link import (
@@ -33,6 +29,7 @@ from analyzer.decode.link import (
     FRAME_RELAY,
     NFLOG,
     PFLOG,
+    PPI,
     PPP,
     PPP_PPPD,
     PPPOE,
@@ -45,18 +42,17 @@ from analyzer.decode.link import (
     VERSION,
 )
 from analyzer.decode.walk_kernel import (
-    IPV4_HERE,
-    IPV6_HERE,
     LLC_HERE,
     PPP_HERE,
     PPP_PROTOCOL,
     PPPOE_HERE,
-    SNAP_HERE,
     STOPPED,
     TYPE,
     TYPE_OR_LENGTH,
     VERSION_HERE,
 )
+from analyzer.decode.wlan_kernel import radiotap_flags, wlan
+from analyzer.decode.wrapped_kernel import family, frame_relay, wrapped
 
 PRISM_AVS_MAGIC = 0x80211001
 
@@ -76,64 +72,6 @@ def linux_packet_type(kind: Int, row: Any) -> None:
             row["reception"] = MULTICAST
         else:
             row["reception"] = PROMISCUOUS
-
-
-@inline
-def family(value: Int) -> Int:
-    """What an address family says comes next. IPv6: Linux 10, Windows 23, NetBSD 24, Solaris 26, FreeBSD 28, macOS 30."""
-    if value & 0xFFFF0000:  # written on a machine of the other byte order
-        value = (value & 0xFF) << 24 | (value & 0xFF00) << 8 | value >> 8 & 0xFF00 | value >> 24
-    if value == 2:
-        return IPV4_HERE
-    if value == 10 or value == 23 or value == 24 or value == 26 or value == 28 or value == 30:
-        return IPV6_HERE
-    return STOPPED
-
-
-@inline
-def wlan(buffer: Any, at: Int, end: Int, padded: bool) -> tuple[Int, Int, Int, Int]:
-    """An 802.11 header: (what, where, reason, layers). Only unencrypted data frames go on."""
-    if at + 2 > end:
-        return STOPPED, at, TRUNCATED, 0
-    control, flags = be8(buffer, at), be8(buffer, at + 1)
-    if control & 3:
-        return STOPPED, at, BAD_LINK_HEADER, WLAN
-    if control & 0x0C != 0x08 or control & 0x40:
-        return STOPPED, at, NOT_DATA, WLAN
-    if flags & 0x40:
-        return STOPPED, at, ENCRYPTED, WLAN
-    header = 30 if flags & 3 == 3 else 24
-    aggregated = 0
-    if control & 0x80:
-        if at + header + 2 > end:
-            return STOPPED, at, TRUNCATED, WLAN
-        if be8(buffer, at + header) & 0x80:
-            aggregated = 14
-        header += 6 if flags & 0x80 else 2
-    if padded:
-        header = (header + 3) & ~3
-    if at + header + aggregated > end:
-        return STOPPED, at, TRUNCATED, WLAN
-    return LLC_HERE, at + header + aggregated, 0, WLAN
-
-
-@inline
-def radiotap_flags(buffer: Any, at: Int, length: Int) -> Int:
-    """The flags field of a radiotap header of `length` captured bytes (0 if absent); radiotap.org."""
-    fields = at + 4
-    present = le32(buffer, fields)
-    more = present
-    fields += 4
-    while more & 0x80000000:
-        if fields + 4 > at + length:
-            return 0
-        more = le32(buffer, fields)
-        fields += 4
-    if present & 1:  # TSFT: 8 bytes, aligned to 8
-        fields = at + ((fields - at + 7) & ~7) + 8
-    if present & 2 and fields < at + length:
-        return be8(buffer, fields)
-    return 0
 
 
 @inline
@@ -205,23 +143,8 @@ def link_step(buffer: Any, at: Int, end: Int, link: Any, row: Any) -> tuple[Int,
             return STOPPED, at, 0, TRUNCATED, 0, fcs
         return PPP_PROTOCOL, at + 2, 0, 0, PPP_LAYER, fcs
     if begin == FRAME_RELAY:
-        if at + 3 > end:
-            return STOPPED, at, 0, TRUNCATED, 0, fcs
-        if be8(buffer, at + 2) != 3:  # not an unnumbered information frame
-            return STOPPED, at, 0, NO_IP, 0, fcs
-        at += 3
-        if at < end and be8(buffer, at) == 0:
-            at += 1
-        if at >= end:
-            return STOPPED, at, 0, TRUNCATED, 0, fcs
-        nlpid = be8(buffer, at)
-        if nlpid == 0xCC:
-            return IPV4_HERE, at + 1, 0, 0, 0, fcs
-        if nlpid == 0x8E:
-            return IPV6_HERE, at + 1, 0, 0, 0, fcs
-        if nlpid == 0x80:
-            return SNAP_HERE, at + 1, 0, 0, SNAP if at + 1 < end else 0, fcs
-        return STOPPED, at, 0, NO_IP, 0, fcs
+        here, at, reason, layers = frame_relay(buffer, at, end)
+        return here, at, 0, reason, layers, fcs
     if begin == FDDI:
         if at + 13 > end:
             return STOPPED, at, 0, TRUNCATED, 0, fcs
@@ -256,6 +179,9 @@ def link_step(buffer: Any, at: Int, end: Int, link: Any, row: Any) -> tuple[Int,
     if begin == NFLOG:
         here, at, reason = nflog(buffer, at, end)
         return here, at, 0, reason, 0, fcs
+    if begin >= PPI:
+        here, at, value, reason, layers, ends = wrapped(buffer, at, end, link, row)
+        return here, at, value, reason, layers, max(fcs, ends)
     if begin == UNSUPPORTED:
         return STOPPED, at, 0, LINK_TYPE, 0, fcs
     padded = False
@@ -278,5 +204,7 @@ def link_step(buffer: Any, at: Int, end: Int, link: Any, row: Any) -> tuple[Int,
             if flags & 0x10:
                 fcs = 4
         at += length
-    here, at, reason, layers = wlan(buffer, at, end, padded)
-    return here, at, 0, reason, layers, fcs
+    behind, reason, layers = wlan(buffer, at, end, padded, False)
+    if behind < 0:
+        return STOPPED, at, 0, reason, layers, fcs
+    return LLC_HERE, behind, 0, 0, layers, fcs

@@ -1,6 +1,6 @@
 """Compiled tunnel headers: what an IP protocol or a UDP port says is carried.
 
-RFC 2003, 4213, 2784, 2890, 2637, 7348, 8926, 2661; 3GPP TS 29.281 (GTP-U).
+RFC 2003, 4213, 2784, 2890, 2637, 7348, 8926, 2661, 4380 (Teredo), 5415 (CAPWAP); 3GPP TS 29.281 (GTP-U).
 """
 
 from __future__ import annotations
@@ -9,12 +9,35 @@ from typing import Any
 
 from analyzer.accelerate import Int, inline
 from analyzer.decode.bytes_kernel import be8, be16, be32
-from analyzer.decode.codes import T_6IN4, T_ERSPAN, T_GENEVE, T_GRE, T_GTPU, T_IPIP, T_L2TP, T_VXLAN
-from analyzer.decode.walk_kernel import ETHERNET_HERE, IPV4_HERE, IPV6_HERE, PPP_HERE, STOPPED, TYPE, VERSION_HERE
+from analyzer.decode.codes import (
+    T_6IN4,
+    T_CAPWAP,
+    T_ERSPAN,
+    T_GENEVE,
+    T_GRE,
+    T_GTPU,
+    T_IPIP,
+    T_L2TP,
+    T_TEREDO,
+    T_TZSP,
+    T_VXLAN,
+)
+from analyzer.decode.walk_kernel import (
+    ETHERNET_HERE,
+    IPV4_HERE,
+    IPV6_HERE,
+    PPP_HERE,
+    STOPPED,
+    TYPE,
+    VERSION_HERE,
+    WLAN_HERE,
+    WLAN_SWAPPED_HERE,
+)
 
 NO_ID = -1
 
 VXLAN_PORT, VXLAN_LINUX_PORT, GENEVE_PORT, GTPU_PORT, L2TP_PORT = 4789, 8472, 6081, 2152, 1701
+TEREDO_PORT, CAPWAP_PORT, TZSP_PORT = 3544, 5247, 37008
 
 
 @inline
@@ -35,6 +58,8 @@ def carried_by_udp(buffer: Any, at: Int, end: Int, src_port: Int, dst_port: Int)
     found = carried_on_port(buffer, at, end, dst_port)
     if found[3] == 0:
         found = carried_on_port(buffer, at, end, src_port)
+    if found[3] == 0 and is_gtpu(buffer, at, end):
+        found = gtpu(buffer, at, end)
     return found
 
 
@@ -56,6 +81,12 @@ def carried_on_port(buffer: Any, at: Int, end: Int, port: Int) -> tuple[Int, Int
         return gtpu(buffer, at, end)
     if port == L2TP_PORT:
         return l2tp(buffer, at, end)
+    if port == TEREDO_PORT:
+        return teredo(buffer, at, end)
+    if port == CAPWAP_PORT:
+        return capwap(buffer, at, end)
+    if port == TZSP_PORT:
+        return tzsp(buffer, at, end)
     return STOPPED, at, 0, 0, NO_ID
 
 
@@ -90,6 +121,8 @@ def gre(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
         if inner + 12 > end:
             return STOPPED, at, 0, T_ERSPAN, NO_ID
         return ETHERNET_HERE, inner + (20 if be8(buffer, inner + 11) & 1 else 12), 0, T_ERSPAN, key
+    if 0x8200 <= kind <= 0x82FF:  # Aruba access points
+        return WLAN_HERE, inner, 0, T_GRE, key
     return TYPE, inner, kind, T_GRE, key
 
 
@@ -113,6 +146,68 @@ def gtpu(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
                 return STOPPED, at, 0, T_GTPU, NO_ID
             following = be8(buffer, inner - 1)
     return VERSION_HERE, inner, 0, T_GTPU, endpoint
+
+
+@inline
+def is_gtpu(buffer: Any, at: Int, end: Int) -> Any:
+    """Is this UDP payload, of a port that says nothing, certainly GTP-U? Its length, and that of the IP packet in it, fill it."""
+    if at + 28 > end or be8(buffer, at) & 0xF8 != 0x30 or be8(buffer, at + 1) != 0xFF:
+        return False
+    if at + 8 + be16(buffer, at + 2) != end:
+        return False
+    inner = gtpu(buffer, at, end)[1]
+    if inner == at or inner + 20 > end:
+        return False
+    version = be8(buffer, inner) >> 4
+    if version == 4:
+        return be8(buffer, inner) & 15 >= 5 and inner + be16(buffer, inner + 2) == end
+    return version == 6 and inner + 40 + be16(buffer, inner + 4) == end
+
+
+@inline
+def teredo(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
+    """Teredo: IPv6, perhaps behind an authentication and an origin indication."""
+    inner = at
+    if inner + 4 <= end and be16(buffer, inner) == 1:
+        inner += 13 + be8(buffer, inner + 2) + be8(buffer, inner + 3)
+    if inner + 2 <= end and be16(buffer, inner) == 0:
+        inner += 8
+    return IPV6_HERE, inner, 0, T_TEREDO, NO_ID
+
+
+@inline
+def capwap(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
+    """CAPWAP data: Ethernet, or 802.11 whose first two bytes many access points exchange; not a part of a frame."""
+    if at + 8 > end or be8(buffer, at):  # another version, or DTLS
+        return STOPPED, at, 0, T_CAPWAP, NO_ID
+    flags = be32(buffer, at)
+    inner = at + (flags >> 19 & 0x1F) * 4
+    if flags & 0x88 or inner < at + 8 or inner + 2 > end:  # a fragment, or a keep-alive
+        return STOPPED, at, 0, T_CAPWAP, NO_ID
+    if not flags & 0x100:
+        return ETHERNET_HERE, inner, 0, T_CAPWAP, NO_ID
+    if flags >> 9 & 0x1F != 1:
+        return STOPPED, at, 0, T_CAPWAP, NO_ID
+    return WLAN_SWAPPED_HERE if be8(buffer, inner) & 3 else WLAN_HERE, inner, 0, T_CAPWAP, NO_ID
+
+
+@inline
+def tzsp(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
+    """TZSP: a frame, which somebody mirrors, behind tags."""
+    if at + 4 > end or be8(buffer, at) != 1 or be8(buffer, at + 1) > 1:
+        return STOPPED, at, 0, T_TZSP, NO_ID
+    kind = be16(buffer, at + 2)
+    inner = at + 4
+    while inner < end and be8(buffer, inner) != 1:
+        if be8(buffer, inner) == 0:
+            inner += 1
+        elif inner + 2 > end:
+            return STOPPED, at, 0, T_TZSP, NO_ID
+        else:
+            inner += 2 + be8(buffer, inner + 1)
+    if kind == 1:
+        return ETHERNET_HERE, inner + 1, 0, T_TZSP, NO_ID
+    return WLAN_HERE if kind == 18 else STOPPED, inner + 1, 0, T_TZSP, NO_ID
 
 
 @inline

@@ -37,6 +37,7 @@ from analyzer.tables import PACKETS, ROLES
 TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK = 1, 2, 4, 16
 BY_HANDSHAKE, BY_PORTS, BY_FIRST = ROLES.index("handshake"), ROLES.index("ports"), ROLES.index("first_packet")
 LAYER_TCP, LAYER_UDP = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "udp")
+REASSEMBLED = PACKETS.bit("layers", "reassembled")
 WELL_KNOWN = 1024
 FAR = np.uint32(1 << 30)  # no window is as wide
 # What the kernel keeps in `room`: the number of the next flow, places ever used and free again; the latest time; of the frame
@@ -303,7 +304,12 @@ def track(
         state["bytes"][end] += row["length"]
         state["payload"][end] += row["payload_len"]
         passing(state, row)
-        if row["ip_proto"] == TCP:
+        if row["layers"] & REASSEMBLED:
+            state["bytes"][end] += row["more_len"]
+        if row["layers"] & REASSEMBLED and row["told"] and state["first_frame"] != row["frame"]:
+            state["packets"][end] -= 1  # its first fragment was counted
+            state["payload"][end] -= min(np.int64(row["told_len"]), state["payload"][end])
+        elif row["ip_proto"] == TCP:
             follow_tcp(state, row, end, peers)
             if state["leg_of"] >= 0:
                 root = states[state["leg_place"]]

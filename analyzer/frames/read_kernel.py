@@ -16,9 +16,12 @@ from analyzer.capture.layout import FOUND, FULL, GIVEN, INTERFACE, LAYOUT
 from analyzer.capture.records import RECORDS
 from analyzer.capture.scan_kernel import next_record
 from analyzer.checksums.state import MEMORY, Memory
-from analyzer.checksums.tally_kernel import check_row
+from analyzer.checksums.tally_kernel import check_record
+from analyzer.decode.codes import FRAGMENT
+from analyzer.decode.fragments import FRAGMENTS, Fragments
 from analyzer.decode.frame_kernel import decode_record
 from analyzer.decode.link import LINK
+from analyzer.decode.reassembly_kernel import put_together
 from analyzer.tables import PACKETS
 
 CACHE_LINE = 64
@@ -39,17 +42,19 @@ AHEAD = 4096  # bytes that are fetched before they are needed: more than come in
     skip=INT,
     link_types=view_of(np.uint16),
     memory=group_of(Memory, MEMORY),
+    fragments=group_of(Fragments, FRAGMENTS),
     checking=BOOL,
 )
 def read_frames(
     buffer: Any, layout: Any, local: Any, drops: Any, records: Any, links: Any, first_frame: Int, rows: Any, row_words: Any,
-    words: Any, skip: Int, link_types: Any, memory: Any, checking: bool,
+    words: Any, skip: Int, link_types: Any, memory: Any, fragments: Any, checking: bool,
 ) -> tuple[Int, Int, Int, Int]:  # fmt: skip
     """Fill `records` (RECORDS) from the start of `buffer` (uint8, read-only), and `rows` (PACKETS.dtype), as long, from them.
 
     `layout`, `local` and `drops` are as in `scan`, whose result it returns; with the format GIVEN the records are there
     already. `links` (LINK), `first_frame` and `row_words` (uint64, the memory of `rows`) are as in `decode_frames`; `words`
-    (uint64, read-only), `skip`, `link_types` (u2) and `memory` (checksums.state.Memory) as in `check_frames`.
+    (uint64, read-only), `skip`, `link_types` (u2), `memory` (checksums.state.Memory) and `fragments`
+    (decode.fragments.Fragments) as in `check_frames`.
     """
     plan = layout[0]
     format_, big, order, header = plan["format"], plan["big"], plan["order"], plan["header"]
@@ -73,5 +78,7 @@ def read_frames(
                 fetched += CACHE_LINE
         decode_record(buffer, record, links, first_frame + n, row, row_words[n])
         if checking:
-            found = check_row(buffer, words, skip, record, row, link_types, memory, found)
+            found = check_record(buffer, words, skip, record, n, links, rows, link_types, memory, fragments, found)
+        elif row["layers"] & FRAGMENT:
+            put_together(buffer, record, n, links, rows, fragments)
     return len(records), at, FULL, 0

@@ -19,7 +19,8 @@ SMALLEST = 16  # bytes of a record, in any format
 
 
 class FrameReader:
-    """Makes packet rows of the records of a capture, as they are found (capture.file.Reader) or afterwards.
+    """Makes packet rows of the records of a capture, as they are found (capture.file.Reader) or afterwards, and puts datagrams
+    in fragments together.
 
     The rows hold until the batch after the next is read, the records until the next one is. Without a `checker` checksums
     are not verified.
@@ -27,7 +28,8 @@ class FrameReader:
 
     def __init__(self, checker: Checker | None) -> None:
         self._checking = checker is not None
-        self._memory = (checker or Checker()).memory
+        checker = checker or Checker()
+        self._memory, self._fragments = checker.memory, checker.fragments
         self._room = RowRoom(TURNS)
         self._records = np.zeros(0, RECORDS.dtype)
 
@@ -79,6 +81,6 @@ class FrameReader:
         words, skip = words_of(buffer)
         found: tuple[int, int, int, int] = read_frames(
             buffer, layout, local, drops, records, links_of(known), first_frame, rows, words_of_rows(rows),
-            words, skip, known.link_types, self._memory, self._checking,
+            words, skip, known.link_types, self._memory, self._fragments, self._checking,
         )  # fmt: skip
         return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
-from analyzer.decode.codes import DECODED
+from analyzer.decode.codes import DECODED, FRAGMENT
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
@@ -87,6 +87,7 @@ def predict(
                 around(row, hosts, False, out)
             continue
         is_tcp = row["ip_proto"] == 6 and row["stop"] == DECODED and row["place"] >= 0 and (mine or to_me)
+        is_tcp = is_tcp and row["layers"] & FRAGMENT == 0
         size, segments, joined, delivered, slot = np.int64(1), 1, False, True, np.int64(NO_SLOT)
         if is_tcp:
             here = kept.places[row["place"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ TITLES = {
     "stale": "only looks wrong",
     "corruption": "CORRUPT: changed on the way",
     "middlebox": "BROKEN by a middlebox",
+    "tunnel": "BROKEN: the checksum offload of a tunnel",
     "wrong": "WRONG, cause unknown",
     "unverifiable": "cannot be verified",
     "none": "no checksum (UDP)",
@@ -38,12 +40,14 @@ TODO = {
     "stale": "Nothing: stop worrying. The receiver accepted these segments, so their checksums were right on the wire; the capture saw them earlier. `tcpcap fix-checksums IN OUT` mends the file.",
     "corruption": "Look for what changes bits: error counters of each port on the path (`ethtool -S IFACE`), cables and optics, memory of middleboxes and of the sender's card. Ethernet's own check sequence catches what a wire does: a packet that arrives corrupt was usually changed inside a device. At the sender `ethtool -K IFACE tx off` tells whether its card is the one.",
     "middlebox": "Find the device that rewrites this field (NAT, load balancer, firewall, MSS clamping, XDP or tc program) and have it update the checksum (RFC 1624). The receiver drops every one of these packets.",
+    "tunnel": "Have the kernel of the sending host compute the outer checksums: `ethtool -K DEVICE tx-checksum-ip-generic off` on the tunnel's device (vxlan.calico, flannel.1, cilium_vxlan). The receiver drops every one of these packets, whatever is in them.",
     "wrong": "Capture at the other end: if the packets are right there, the sender's card finishes them (offload), else they are corrupt. The receiver's TcpInCsumErrors tells as well: `nstat -az TcpInCsumErrors`.",
     "unverifiable": "Capture whole frames to verify these: `tcpdump -s 0`.",
 }
 ORDER = (
     "corruption",
     "middlebox",
+    "tunnel",
     "wrong",
     "stale",
     "offload",
@@ -87,12 +91,13 @@ def checksum_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> s
 
 def answer(result: Checksums) -> str:
     """What a reader wants to know first."""
-    counts = result.counts
+    counts = Counter(result.counts) + Counter(result.outer_counts)
     wrong = [(verdict.word, row) for verdict, row in zip(result.verdicts, result.rows(), strict=True)]
     parts = []
     for word, text in (
         ("corruption", "corrupt"),
         ("middlebox", "broken by a middlebox"),
+        ("tunnel", "broken in the outer header of a tunnel"),
         ("wrong", "wrong without a known cause"),
     ):
         frames = sum(troubled(row) for found, row in wrong if found == word)
@@ -147,6 +152,7 @@ def json_text(analysis: Analysis) -> str:
     assert result is not None, "asked for without verifying checksums"
     content = {
         "checksums": result.counts,
+        "outer_checksums": result.outer_counts,
         "ip_header_checksums": result.header_counts,
         "capture_hosts": [
             {"address": host.address, "confidence": host.confidence, "evidence": list(host.evidence)}
@@ -195,6 +201,7 @@ def _objects(result: Checksums) -> Iterator[dict[str, object]]:
             "src": src,
             "dst": dst,
             "protocol": _protocol(row),
+            "outer": bool(row["outer"]),
             "frames": int(row["frames"]),
             "checksums": {word: int(row[word]) for word in CHECKSUM_STATES if word and row[word]},
             "ip_header_checksums": {
@@ -231,7 +238,7 @@ def _table(result: Checksums, order: list[int]) -> Iterator[str]:
     rows = result.rows()
     for i in order:
         row = rows[i]
-        yield from wrapped(f"{result.sources[i]} > {result.destinations[i]}  {_protocol(row)}", "  ")
+        yield from wrapped(f"{result.sources[i]} > {result.destinations[i]}  {_name(row)}", "  ")
         hidden = int(row["unverifiable"]) + int(row["none"])
         counts = f"  {int(row['frames']):>12,} {int(row['valid']):>12,} {int(row['partial']):>10,} {_wrong(row):>8,} {hidden:>13,}"
         yield f"{counts}  {CHECKSUM_VERDICTS[int(row['verdict'])]}".rstrip()
@@ -242,7 +249,7 @@ def _evidence(result: Checksums, word: str, order: list[int]) -> Iterator[str]:
     mine = [i for i in order if result.verdicts[i].word == word]
     rows = result.rows()
     for i in mine[:MANY]:
-        yield from wrapped(f"{result.sources[i]} > {result.destinations[i]}  {_protocol(rows[i])}", "  ")
+        yield from wrapped(f"{result.sources[i]} > {result.destinations[i]}  {_name(rows[i])}", "  ")
         for sentence in result.verdicts[i].evidence:
             yield from wrapped(sentence, "    - ")
         first = _example(result.directions[i])
@@ -263,6 +270,10 @@ def _example(direction: Rows) -> str:
 
 def _wrong(row: Rows) -> int:
     return int(row["bad"]) + int(row["zero"])
+
+
+def _name(row: Rows) -> str:
+    return _protocol(row) + (", around others" if row["outer"] else "")
 
 
 def _protocol(row: Rows) -> str:

@@ -47,7 +47,7 @@ STOP_TEXT = {
     "truncated": "cut off inside a header",
     "no_ip": "not IP",
     "ip_protocol": "IP with another transport",
-    "fragment": "later fragment of a datagram",
+    "fragment": "fragment that completes no datagram",
     "link_type": "link layer not decoded",
     "encrypted": "encrypted 802.11",
     "not_data": "802.11 management or control",
@@ -92,8 +92,18 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
 
 def _answer(analysis: Analysis) -> str:
     """What a reader wants to know first, in a sentence or two."""
-    parts = [_verdict(analysis), _corrupt(analysis), _overview(analysis)]
+    parts = [_opaque(analysis) or _verdict(analysis), _corrupt(analysis), _overview(analysis)]
     return " ".join(part for part in parts if part)
+
+
+def _opaque(analysis: Analysis) -> str:
+    """That nothing can be said, and why."""
+    if not analysis.account.is_opaque:
+        return ""
+    names = sorted({link_name(interface.link_type) for interface in analysis.interfaces})
+    return (
+        f"No frame of this capture can be decoded: its link layer ({', '.join(names)}) carries no IP that tcpcap reads."
+    )
 
 
 def _corrupt(analysis: Analysis) -> str:

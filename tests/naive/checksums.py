@@ -16,7 +16,7 @@ from typing import Any
 Row = dict[str, Any]
 Words = tuple[str, str]
 
-TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
+TCP, UDP, ICMP, ICMPV6, GRE = 6, 17, 1, 58, 47
 FRAGMENT, ROUTING, AUTHENTICATION = 44, 43, 51
 LOOSE_ROUTE, STRICT_ROUTE = 131, 137
 ALL_ONES = 0xFFFF
@@ -226,10 +226,22 @@ class Fragments:
         return max((at + len(piece) for at, piece in self.pieces.items()), default=0)
 
 
+def is_piece(row: Row) -> bool:
+    """Is it a fragment that was not put together with the others?"""
+    return (row["fragment_offset"] > 0 or bool(row["ip_flags"] & 1)) and not is_joined(row)
+
+
+def is_joined(row: Row) -> bool:
+    """Does it describe a datagram that was put together, of which the IP header is that of a fragment?"""
+    fragment = row["fragment_offset"] > 0 or bool(row["ip_flags"] & 1)
+    return fragment and "reassembled" in row["layers"] and "fragment" not in row["layers"]
+
+
 @dataclass
 class NaiveChecker:
-    """Frames in the order of the capture enter; fragments are remembered."""
+    """Frames in the order of the capture enter; fragments are remembered, unless they were put together before (`joined`)."""
 
+    joined: bool = False
     fragments: dict[tuple[Any, ...], Fragments] = field(default_factory=dict)
     begun: int = 0
 
@@ -243,11 +255,11 @@ class NaiveChecker:
     def word_by_sum(self, data: bytes, row: Row, time_ns: int) -> str:
         """What the bytes say about the transport checksum."""
         known = row["ip_proto"] in (TCP, UDP, ICMP if row["ip_version"] == 4 else ICMPV6)
-        end = row["l3_at"] + row["ip_len"] if row["ip_len"] else len(data)
+        end = row["l3_at"] + row["ip_len"] if row["ip_len"] and not is_joined(row) else len(data)
         if not known or row["l4_at"] == 0 or row["l4_at"] >= min(end, len(data)):
             return ""
-        if row["fragment_offset"] > 0 or row["ip_flags"] & 1:
-            return self.word_for_fragment(data, row, time_ns)
+        if is_piece(row):
+            return word_of_piece(data, row) if self.joined else self.word_for_fragment(data, row, time_ns)
         datagram = payload_of_ip(data, row, row["l4_at"])
         if row["stop"] != "decoded":
             return verdict(datagram) if is_whole_without_header(datagram) else "unverifiable"
@@ -270,13 +282,18 @@ class NaiveChecker:
         if known.first is not None and not known.spoilt and known.size is not None and known.has(0, known.size):
             del self.fragments[key]
             return verdict_on_fragments(known)
-        is_first = row["fragment_offset"] == 0 and row["stop"] == "decoded"
-        return "none" if is_first and is_none(payload_of_ip(data, row, row["l4_at"])) else "unverifiable"
+        return word_of_piece(data, row)
 
     def is_over(self, known: Fragments, time_ns: int) -> bool:
         """Is it too long ago that its first fragment came?"""
         late = abs(time_ns - known.since_ns) > FRAGMENTS_LIVE_NS
         return late or self.begun - known.number > DATAGRAMS_REMEMBERED
+
+
+def word_of_piece(data: bytes, row: Row) -> str:
+    """The word of a fragment that completes nothing: the first one may say that there is no checksum."""
+    is_first = row["fragment_offset"] == 0 and row["stop"] == "decoded"
+    return "none" if is_first and is_none(payload_of_ip(data, row, row["l4_at"])) else "unverifiable"
 
 
 def word_by_flags(record_flags: int) -> str:
@@ -290,7 +307,7 @@ def word_by_flags(record_flags: int) -> str:
 
 def payload_of_ip(data: bytes, row: Row, begin: int) -> Datagram:
     """What is in an IP packet from `begin` on."""
-    end = row["l3_at"] + row["ip_len"]
+    end = len(data) if is_joined(row) else row["l3_at"] + row["ip_len"]
     if row["ip_len"] == 0 or (row["udp_len"] and "ip_length_beyond_frame" in row["quirks"]):  # as far as there is room
         end = row["l4_at"] + row["header_len"] + row["payload_len"]
     return Datagram(row, final_destination(data, row), data[begin:end], end - begin)
@@ -330,3 +347,85 @@ def verdict_on_fragments(known: Fragments) -> str:
     if row["ip_proto"] == UDP and row["udp_len"] != len(transport):
         return "unverifiable"
     return verdict(whole)
+
+
+# Around the innermost packet
+
+
+def is_wrong(word: str) -> bool:
+    """Wrong or not finished."""
+    return word in ("partial", "zero", "bad")
+
+
+def outer_word(data: bytes, row: Row) -> str:
+    """The word of the UDP or GRE checksum of a packet that carries another one, as it stands."""
+    if row["ip_proto"] == UDP:
+        word = NaiveChecker(joined=True).word_by_sum(data, row, 0)
+        silent = row["ip_version"] == 6 and word not in ("", "unverifiable") and row["checksum_field"] == 0
+        return "none" if silent else word  # RFC 6935
+    at, size = row["l4_at"], row["payload_len"]
+    if row["ip_proto"] != GRE or len(data) < at + 8 or number(data, at, 2) & 0x8007 != 0x8000:
+        return ""
+    if is_piece(row) or len(data) < at + size or "ip_length_beyond_frame" in row["quirks"] or size < 8:
+        return "unverifiable"
+    if ones_complement_sum(data[at : at + size]) == ALL_ONES:
+        return "valid"
+    return "bad" if number(data, at + 4, 2) else "zero"
+
+
+def finish(data: bytearray, row: Row, words: Words) -> None:
+    """Make the checksums of one packet right, as far as they are known to be wrong."""
+    if is_wrong(words[1]):
+        at = row["l3_at"]
+        size = (data[at] & 0xF) * 4
+        put_right(data, at + 10, bytes(data[at : at + size]), b"")
+    if not is_wrong(words[0]):
+        return
+    at, protocol = row["l4_at"], row["ip_proto"]
+    if protocol == GRE:
+        put_right(data, at + 4, bytes(data[at : at + row["payload_len"]]), b"")
+        return
+    datagram = payload_of_ip(bytes(data), row, at)
+    size = (number(datagram.data, 4, 2) if protocol == UDP else 0) or datagram.size
+    assert datagram.destination is not None
+    field = at + {TCP: 16, UDP: 6, ICMP: 2, ICMPV6: 2}[protocol]
+    put_right(data, field, datagram.data[:size], pseudo_header(row, datagram.destination, size))
+
+
+def put_right(data: bytearray, field: int, covered: bytes, pseudo: bytes) -> None:
+    """Write the checksum with which what is covered is right."""
+    missing = ALL_ONES - ones_complement_sum(pseudo + covered)
+    data[field : field + 2] = (ones_complement_sum(data[field : field + 2] + missing.to_bytes(2, "big"))).to_bytes(
+        2, "big"
+    )
+
+
+def outer_words(levels: list[tuple[bytes, Row]], innermost: Words, captured: bytes) -> list[Words]:
+    """The words of the packets around the innermost one, which is the last of `levels`; they begin with the outermost.
+
+    A checksum that covers others that are wrong is right too if it would be with these made right. The bytes of a level
+    are those of the frame as it was captured, or with a datagram that was put together; where that was part of another one
+    that was put together, what was around it is not looked at.
+    """
+    found: list[Words] = []
+    finished, inside = bytearray(levels[-1][0]), levels[-1][0]
+    finish(finished, levels[-1][1], innermost)
+    for data, row in reversed(levels[:-1]):
+        if data not in (inside, captured):
+            found.insert(0, ("", ""))
+            continue
+        if data != inside:
+            finished, inside = bytearray(data), data
+        word = outer_word(data, row)
+        if is_wrong(word) and outer_word(bytes(finished), row) == "valid":
+            word = "valid"
+        words = word, ip_header_word(data, row)
+        finish(finished, row, words)
+        found.insert(0, words)
+    return found
+
+
+def worst(words: list[str]) -> str:
+    """What is wrong in any of them, the innermost first; else what the outermost says that says anything."""
+    bad = [word for word in reversed(words) if word in ("bad", "zero")]
+    return (bad or [word for word in words if word] or [""])[0]

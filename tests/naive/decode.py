@@ -8,15 +8,18 @@ which replaces the original only if it reaches a good IP header.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest import mock
 
 from analyzer.tables import DIRECTIONS, PACKETS, RECEPTIONS
 
 MAX_STEPS = 32
+MOST = 65535  # bytes of an IP packet
 
-LATER = ("reused", "place", "checksum", "ip_header_checksum")  # of later stages
+LATER = ("reused", "place", "checksum", "ip_header_checksum", "first_fragment", "told", "told_len", "more_len")
 NAMES = [column.name for column in PACKETS.columns if column.name not in LATER]
 DECODED_NAMES = ["ifindex", *NAMES[NAMES.index("link_direction") :]]
 INNER_NAMES = NAMES[NAMES.index("ip_version") :]
@@ -40,6 +43,85 @@ class Tunnel:
 
 
 @dataclass
+class Pieces:
+    """The fragments of one datagram."""
+
+    since_ns: int
+    number: int  # how many datagrams in fragments began before it
+    pieces: dict[int, bytes] = field(default_factory=dict)  # by their offset
+    size: int | None = None  # of the datagram, known from its last fragment
+    kind: int = 0  # protocol of what its first fragment begins with
+    spoilt: bool = False
+
+    def has(self, start: int, end: int) -> bool:
+        """Is every byte from `start` to `end` there?"""
+        while start < end:
+            inside = [at for at, piece in self.pieces.items() if at <= start < at + len(piece)]
+            if not inside:
+                return False
+            start = inside[0] + len(self.pieces[inside[0]])
+        return True
+
+    def overlaps(self, start: int, end: int) -> bool:
+        """Is any byte from `start` to `end` there?"""
+        return any(at < end and start < at + len(piece) for at, piece in self.pieces.items())
+
+    def add(self, offset: int, piece: bytes, last: bool, kind: int, most: int) -> None:
+        """RFC 791 3.2, RFC 8200 4.5. What was there before is ignored, any other overlap spoils the datagram (RFC 5722)."""
+        end = offset + len(piece)
+        if self.spoilt or self.has(offset, end):
+            return
+        ends = [at + len(known) for at, known in self.pieces.items()]
+        self.spoilt = (
+            self.overlaps(offset, end)
+            or end > most
+            or (self.size is not None and (last or end > self.size))
+            or (last and max(ends, default=0) > end)
+        )
+        if self.spoilt:
+            return
+        self.pieces[offset] = piece
+        if last:
+            self.size = end
+        if offset == 0:
+            self.kind = kind
+
+    @property
+    def whole(self) -> bytes | None:
+        """The datagram, if it is complete."""
+        if self.spoilt or self.size is None or not self.has(0, self.size):
+            return None
+        return b"".join(piece for _, piece in sorted(self.pieces.items()))
+
+
+@dataclass
+class Joiner:
+    """Datagrams in fragments of a capture whose frames are decoded in their order."""
+
+    time_ns: int = 0  # of the frame that is decoded
+    known: dict[tuple[Any, ...], Pieces] = field(default_factory=dict)
+    begun: int = 0
+
+    def take(self, key: tuple[Any, ...], offset: int, piece: bytes, last: bool, kind: int, most: int) -> Pieces | None:
+        """The fragments of a datagram that this one completes."""
+        found = self.known.get(key)
+        if found is None or self.is_over(found):
+            found = self.known[key] = Pieces(self.time_ns, self.begun)
+            self.begun += 1
+        fresh = not (found.spoilt or found.has(offset, offset + len(piece)))
+        found.add(offset, piece, last, kind, most)
+        if not fresh or found.whole is None:
+            return None
+        del self.known[key]
+        return found
+
+    def is_over(self, found: Pieces) -> bool:
+        """Is it too long ago that its first fragment came, or have too many others begun since?"""
+        late = abs(self.time_ns - found.since_ns) > 30 * 10**9
+        return late or self.begun - found.number > 16384
+
+
+@dataclass
 class Frame:
     """The bytes of a frame, the row being filled, and where the enclosing packet ends on the wire."""
 
@@ -50,6 +132,7 @@ class Frame:
     own_link: bool = True  # still on the frame's own link layer: not in a tunnel, not in a pseudowire
     steps: int = 0
     entering: Tunnel | None = field(default=None)
+    joiner: Joiner | None = None  # without one, fragments are decoded as they stand
 
     @property
     def end(self) -> int:
@@ -101,10 +184,28 @@ def decode_frame(
     record_flags: int = 0,
     ifindex: int = 0,
     pkt_type: int | None = None,
-) -> dict[str, object]:
+    joiner: Joiner | None = None,
+) -> dict[str, Any]:
     """Decode one frame of which `data` was captured and `length` bytes were on the wire."""
+    return decoded(
+        data, length, link, fcs=fcs, record_flags=record_flags, ifindex=ifindex, pkt_type=pkt_type, joiner=joiner
+    ).row
+
+
+def decoded(
+    data: bytes,
+    length: int,
+    link: int,
+    *,
+    fcs: int = 0,
+    record_flags: int = 0,
+    ifindex: int = 0,
+    pkt_type: int | None = None,
+    joiner: Joiner | None = None,
+) -> Frame:
+    """The same frame with its row; its bytes are those of a whole datagram, where it completes one."""
     row = {name: empty(name) for name in DECODED_NAMES}
-    frame = Frame(data, max(length, len(data)), fcs, row)
+    frame = Frame(data, max(length, len(data)), fcs, row, joiner=joiner)
     if len(data) < length:
         frame.quirk("cut")
     if len(data) > length:
@@ -118,7 +219,7 @@ def decode_frame(
     except Stop as stop:
         frame.row["stop"] = str(stop)
     flags_of_record(frame.row, record_flags)
-    return frame.row
+    return frame
 
 
 def empty(name: str) -> Any:
@@ -284,6 +385,9 @@ def pppoe(frame: Frame, at: int) -> None:
     """PPPoE session: version and type 1, code 1, session 2, length 2; then PPP without address and control."""
     frame.found("pppoe", at)
     frame.need(at, 6)
+    end = at + 6 + frame.number(at + 4, 2)
+    if end < frame.wire_end:
+        frame.wire_end, frame.fcs = end, 0
     ppp_protocol(frame, at + 6)
 
 
@@ -393,11 +497,13 @@ def behind_monitor_header(frame: Frame, at: int, size: int) -> None:
     wlan(frame, at + size)
 
 
-def wlan(frame: Frame, at: int, padded: bool = False) -> None:
+def wlan(frame: Frame, at: int, padded: bool = False, exchanged: bool = False) -> None:
     """802.11: frame control 2, duration 2, three or four addresses, sequence 2, QoS 2, HT control 4."""
     frame.need(at, 2)
     frame.row["layers"] |= {"wlan"}
     kind, flags = frame.number(at, 1), frame.number(at + 1, 1)
+    if exchanged:
+        kind, flags = flags, kind
     subtype = kind >> 4
     if kind & 0b11:
         raise Stop("bad_link_header")
@@ -499,10 +605,155 @@ def prepended_tag(frame: Frame, at: int) -> None:
     ethernet(frame, at + 4)
 
 
+def of_type(frame: Frame, at: int, number: int) -> None:
+    """A frame of a link type that another header names."""
+    kinds = {
+        0: null,
+        1: ethernet,
+        9: ppp,
+        12: raw,
+        14: raw,
+        50: ppp,
+        101: raw,
+        104: cisco_hdlc,
+        105: wlan,
+        107: frame_relay,
+    }
+    {**kinds, 108: null}.get(number, unknown_link)(frame, at)
+
+
+def little(frame: Frame, at: int, size: int) -> int:
+    """A number, least significant byte first."""
+    return int.from_bytes(frame.data[at : at + size], "little")
+
+
+def ppi(frame: Frame, at: int) -> None:
+    """Per-packet information: version 1, flags 1, length 2, link type 4, fields; all least significant byte first."""
+    frame.need(at, 8)
+    size = little(frame, at + 2, 2)
+    if size < 8:
+        raise Stop("bad_link_header")
+    frame.need(at, size)
+    place, fcs = 8, 0
+    while place + 4 <= size:
+        kind, length = little(frame, at + place, 2), little(frame, at + place + 2, 2)
+        if kind == 2 and length >= 10 and place + 14 <= size:  # of 802.11: time 8, flags 2
+            flags = little(frame, at + place + 12, 2)
+            fcs = 4 if flags & 1 else 0
+        place += 4 + length
+        if frame.number(at + 1, 1) & 1:
+            place = (place + 3) // 4 * 4
+    frame.fcs = max(frame.fcs, fcs)
+    of_type(frame, at + size, little(frame, at + 4, 4))
+
+
+def pktap(frame: Frame, at: int) -> None:
+    """Apple's pktap: length 4, type of record 4, link type 4, ... flags 4 at 36."""
+    frame.need(at, 12)
+    size, kind = little(frame, at, 4), little(frame, at + 4, 4)
+    if size < 108 or kind > 1:
+        raise Stop("bad_link_header")
+    frame.need(at, size)
+    direction = little(frame, at + 36, 4) & 3
+    if direction in (1, 2):
+        frame.row["link_direction"] = DIRECTIONS[direction]
+    if kind == 0:
+        raise Stop("no_ip")
+    of_type(frame, at + size, little(frame, at + 8, 4))
+
+
+def user_2(frame: Frame, at: int) -> None:
+    """What macOS wrote before pktap had its number; else somebody's own link type."""
+    frame.need(at, 12)
+    if little(frame, at, 4) < 108 or little(frame, at + 4, 4) > 1:
+        raise Stop("link_type")
+    pktap(frame, at)
+
+
+def juniper(number: int) -> Callable[[Frame, int], None]:
+    """Juniper's header before a frame of a link type: "MGC" 3, flags 1, perhaps the length of extensions 2 and they."""
+
+    def decode(frame: Frame, at: int) -> None:
+        frame.need(at, 4)
+        if frame.number(at, 3) != 0x4D4743:
+            raise Stop("bad_link_header")
+        flags = frame.number(at + 3, 1)
+        frame.row["link_direction"] = "in" if flags & 1 else "out"
+        behind = at + 4
+        if flags & 0x80:
+            frame.need(at, 6)
+            behind = at + 6 + frame.number(at + 4, 2)
+            frame.need(at, behind - at)
+        if not flags & 2:
+            of_type(frame, behind, number)
+        frame.need(behind, 4)
+        protocol = little(frame, behind, 4)
+        {2: ipv4, 5: mpls, 6: ipv6}.get(protocol, no_ip)(frame, behind + 4)
+
+    return decode
+
+
+def no_ip(frame: Frame, at: int) -> None:
+    """Something else."""
+    raise Stop("no_ip")
+
+
+def erf(frame: Frame, at: int) -> None:
+    """A record of Endace's: time 8, type 1, flags 1, lengths 6; extension headers of 8 bytes while the highest bit is set."""
+    frame.need(at, 16)
+    kind = frame.number(at + 8, 1)
+    at += 16
+    more = kind & 0x80
+    while more:
+        frame.need(at, 8)
+        more = frame.number(at, 1) & 0x80
+        at += 8
+    kind &= 0x7F
+    if kind in (2, 11, 16, 20):
+        frame.need(at, 2)
+        ethernet(frame, at + 2)
+    if kind in (1, 10, 15, 19):
+        frame.need(at, 4)
+        if frame.number(at, 2) == 0xFF03:
+            ppp(frame, at)
+        if frame.number(at, 2) in (0x0F00, 0x8F00):
+            cisco_hdlc(frame, at)
+    if kind == 22:
+        ipv4(frame, at)
+    if kind == 23:
+        ipv6(frame, at)
+    raise Stop("no_ip")
+
+
+def arcnet(frame: Frame, at: int, size: int = 3) -> None:
+    """ARCNET: source 1, destination 1, perhaps an offset 2, protocol 1; in RFC 1201 split flag 1 and sequence 2."""
+    frame.need(at, size)
+    at += size
+    kind = frame.number(at - 1, 1)
+    if kind == 240:
+        ipv4(frame, at)
+    if kind not in (196, 212):
+        raise Stop("no_ip")
+    frame.need(at, 3)
+    if frame.number(at, 1) == 0xFF:
+        at += 3
+        frame.need(at, 3)
+    split = frame.number(at, 1)
+    if split and split % 2 == 0:
+        raise Stop("no_ip")
+    (ipv4 if kind == 212 else ipv6)(frame, at + 3)
+
+
+def arcnet_linux(frame: Frame, at: int) -> None:
+    """With the offset."""
+    arcnet(frame, at, 5)
+
+
 LINKS: dict[int, Callable[[Frame, int], None]] = {
     0: null,
     1: ethernet,
     6: token_ring,
+    7: arcnet,
     9: ppp,
     10: fddi,
     12: raw,
@@ -519,8 +770,16 @@ LINKS: dict[int, Callable[[Frame, int], None]] = {
     117: pflog,
     119: prism,
     127: radiotap,
+    129: arcnet_linux,
+    149: user_2,
     163: avs,
     166: ppp_pppd,
+    178: juniper(1),
+    179: juniper(9),
+    180: juniper(107),
+    181: juniper(104),
+    192: ppi,
+    197: erf,
     204: ppp_with_direction,
     205: cisco_hdlc_with_direction,
     226: ipnet,
@@ -528,6 +787,7 @@ LINKS: dict[int, Callable[[Frame, int], None]] = {
     229: only_ipv6,
     239: nflog,
     242: ipoib,
+    258: pktap,
     274: mpacket,
     276: sll2,
     281: dsa,
@@ -568,6 +828,11 @@ def ether_type(frame: Frame, value: int, at: int, *, like_ethernet: bool) -> Non
         frame.found("arp", at)
     if value == 0x8864:
         pppoe(frame, at)
+    if value == 0x2452:
+        frame.own_link = False
+        wlan(frame, at)
+    if value == 0x894F:
+        nsh(frame, at)
     if value in (0x8847, 0x8848):
         mpls(frame, at)
     raise Stop("no_ip")
@@ -620,6 +885,18 @@ def mpls(frame: Frame, at: int) -> None:
         frame.need(at, 4)
         at += 4
     ethernet(frame, at)
+
+
+def nsh(frame: Frame, at: int) -> None:
+    """RFC 8300: a length in 4 bytes in the low 6 bits of the first 2, metadata type 1, next protocol 1, the rest."""
+    frame.own_link = False
+    frame.step()
+    frame.need(at, 8)
+    size = (frame.number(at, 2) & 0x3F) * 4
+    if size < 8:
+        raise Stop("bad_link_header")
+    frame.need(at, size)
+    {1: ipv4, 2: ipv6, 3: ethernet, 5: mpls}.get(frame.number(at + 3, 1), no_ip)(frame, at + size)
 
 
 def llc(frame: Frame, at: int) -> None:
@@ -678,10 +955,53 @@ def ipv4(frame: Frame, at: int) -> None:
         row["layers"] |= {"ip_options"}
     frame.need(at, header, "bad_ip_header")
     at += header
-    if row["fragment_offset"]:
-        row["l4_at"] = at
+    if "fragment" in row["layers"]:
+        fragment(frame, at, total - header, row["ip_proto"], MOST - header, lambda: ipv4_payload(frame, at))
+    ipv4_payload(frame, at)
+
+
+def ipv4_payload(frame: Frame, at: int) -> None:
+    """What an IPv4 header carries."""
+    if "fragment" in frame.row["layers"] and frame.row["fragment_offset"]:
+        frame.row["l4_at"] = at
         stop_with_payload(frame, "fragment", at)
     transport(frame, extension_headers(frame, at, (51,)))
+
+
+def fragment(frame: Frame, at: int, size: int, kind: int, most: int, go_on: Callable[[], None]) -> None:
+    """The payload of a fragment, `size` bytes at `at`: where it completes a datagram, `go_on` with that; else return.
+
+    Of a tunnel in fragments nothing inside it is shown before it is complete.
+    """
+    row = frame.row
+    if frame.joiner is None or size <= 0 or "ip_length_beyond_frame" in row["quirks"] or not frame.has(at, size):
+        return
+    if at > 65536:
+        return
+    version, vlan_id = row["ip_version"], row["vlan"]
+    key = version, row["src"], row["dst"], row["ip_id"], kind if version == 4 else None, vlan_id
+    piece, last = frame.data[at : at + size], not row["ip_flags"] & 1
+    found = frame.joiner.take(key, row["fragment_offset"], piece, last, kind, most)
+    if found is not None:
+        whole = found.whole
+        assert whole is not None
+        frame.data = frame.data[:at] + whole
+        frame.wire_end = len(frame.data)
+        frame.steps = frame.fcs = 0
+        row["layers"] = row["layers"] - {"fragment"} | {"reassembled"}
+        if version == 6:
+            row["ip_proto"] = found.kind
+        go_on()
+    before, depth = dict(row), row["tunnel_depth"]
+    frame.joiner = None
+    try:
+        go_on()
+    except Stop:
+        if frame.row["tunnel_depth"] == depth:
+            raise
+    frame.row = before
+    frame.row.update(l4_at=at, ip_proto=kind)
+    stop_with_payload(frame, "fragment", at)
 
 
 def good_ipv4(frame: Frame, at: int) -> bool:
@@ -779,7 +1099,7 @@ def extension_headers(frame: Frame, at: int, kinds: tuple[int, ...]) -> int:
         frame.found("extension", at)
         frame.fill(at, ("ip_proto", 0, 1))
         if kind == 44:
-            fragment_header(frame, at)
+            fragment_header(frame, at, kinds)
             at += 8
             continue
         frame.need(at, 2, "bad_ip_header")
@@ -794,20 +1114,31 @@ def extension_size(kind: int, length_byte: int) -> int:
     return (length_byte + 2) * 4 if kind == 51 else (length_byte + 1) * 8
 
 
-def fragment_header(frame: Frame, at: int) -> None:
+def fragment_header(frame: Frame, at: int, kinds: tuple[int, ...]) -> None:
     """IPv6 fragment header: next header 1, reserved 1, offset and more-fragments 2, identification 4."""
     row = frame.row
+    whole = True
     if frame.has(at + 2, 2):
         word = frame.number(at + 2, 2)
         row["fragment_offset"] = word & 0xFFF8
         row["ip_flags"] = word & 1
         if word & 0xFFF9:
             row["layers"] |= {"fragment"}
+            whole = False
     frame.fill(at, ("ip_id", 4, 4))
     frame.need(at, 8, "bad_ip_header")
-    if row["fragment_offset"]:
-        row["l4_at"] = at + 8
-        stop_with_payload(frame, "fragment", at + 8)
+
+    def go_on() -> None:
+        if "fragment" in row["layers"] and row["fragment_offset"]:
+            row["l4_at"] = at + 8
+            stop_with_payload(frame, "fragment", at + 8)
+        transport(frame, extension_headers(frame, at + 8, kinds))
+
+    if not whole:
+        most = MOST + 40 - (at + 8 - row["l3_at"])
+        if frame.number(row["l3_at"] + 4, 2):
+            fragment(frame, at + 8, row["l3_at"] + row["ip_len"] - at - 8, row["ip_proto"], most, go_on)
+        go_on()
 
 
 def stop_with_payload(frame: Frame, reason: str, at: int, end: int | None = None) -> None:
@@ -944,6 +1275,9 @@ def udp(frame: Frame, at: int) -> None:
             word, header = UDP_TUNNELS[port]
             try_tunnel(frame, word, header, at + 8, end)
             break
+    else:
+        if certainly_gtpu(frame.data[at + 8 : min(end, len(frame.data))]):
+            try_tunnel(frame, "gtpu", gtpu, at + 8, end)
     stop_with_payload(frame, "decoded", at + 8, end)
 
 
@@ -1023,7 +1357,7 @@ def try_tunnel(frame: Frame, word: str, header: Callable[[Frame, int], None], at
     except Stop as stop:
         if inner.entering:
             return
-        frame.row = inner.row
+        frame.row, frame.data = inner.row, inner.data
         raise Stop(*stop.args) from None
 
 
@@ -1086,6 +1420,8 @@ def gre_plain(frame: Frame, at: int) -> None:
         ethernet(frame, at)
     if carried == 0x88BE:
         erspan(frame, at + 8 if numbered else at)
+    if carried >> 8 == 0x82:  # Aruba
+        wlan(frame, at)
     if carried == 0x22EB:
         check(frame, at, 12)
         erspan(frame, at + 20 if frame.number(at + 11, 1) & 1 else at + 12)
@@ -1159,6 +1495,75 @@ def gtpu(frame: Frame, at: int) -> None:
     ip_by_version(frame, at, 4, 6)
 
 
+def certainly_gtpu(payload: bytes) -> bool:
+    """Is it GTP-U, on whatever port: do its length and that of the IP packet in it both end where the datagram does?"""
+    if len(payload) < 28 or payload[0] >> 3 != 6 or payload[1] != 0xFF:
+        return False
+    if int.from_bytes(payload[2:4], "big") != len(payload) - 8:
+        return False
+    at = 8
+    if payload[0] & 7:
+        following = payload[11] if payload[0] & 4 else 0
+        at = 12
+        while following:
+            if at >= len(payload) or payload[at] == 0 or at + payload[at] * 4 > len(payload):
+                return False
+            at += payload[at] * 4
+            following = payload[at - 1]
+    packet = payload[at:]
+    if len(packet) < 20:
+        return False
+    if packet[0] >> 4 == 4:
+        return bool(packet[0] & 15 >= 5) and int.from_bytes(packet[2:4], "big") == len(packet)
+    return packet[0] >> 4 == 6 and int.from_bytes(packet[4:6], "big") + 40 == len(packet)
+
+
+def teredo(frame: Frame, at: int) -> None:
+    """RFC 4380: IPv6, perhaps behind an authentication (type 2, lengths 1 and 1, both, nonce 8, confirmation 1) and an origin 8."""
+    if frame.has(at, 4) and frame.number(at, 2) == 1:
+        at += 13 + frame.number(at + 2, 1) + frame.number(at + 3, 1)
+    if frame.has(at, 2) and frame.number(at, 2) == 0:
+        at += 8
+    ipv6(frame, at)
+
+
+def capwap(frame: Frame, at: int) -> None:
+    """RFC 5415 section 4.3: preamble 1, then 24 bits: length 5, radio 5, binding 5, T, F, L, W, M, K and 3 more."""
+    check(frame, at, 8)
+    if frame.number(at, 1):
+        raise NotATunnel
+    bits = frame.number(at + 1, 3)
+    size, binding, native = (bits >> 19) * 4, bits >> 9 & 31, bits & 0x100
+    if bits & 0x88 or size < 8:
+        raise NotATunnel
+    check(frame, at + size, 2)
+    if not native:
+        ethernet(frame, at + size)
+    if binding != 1:
+        raise NotATunnel
+    wlan(frame, at + size, exchanged=bool(frame.number(at + size, 1) & 3))
+
+
+def tzsp(frame: Frame, at: int) -> None:
+    """TZSP: version 1, type 1, what is carried 2, tags until one of type 1."""
+    check(frame, at, 4)
+    if frame.number(at, 1) != 1 or frame.number(at + 1, 1) > 1:
+        raise NotATunnel
+    kind = frame.number(at + 2, 2)
+    at += 4
+    while frame.has(at, 1) and frame.number(at, 1) != 1:
+        if frame.number(at, 1) == 0:
+            at += 1
+            continue
+        check(frame, at, 2)
+        at += 2 + frame.number(at + 1, 1)
+    if kind == 1:
+        ethernet(frame, at + 1)
+    if kind == 18:
+        wlan(frame, at + 1)
+    raise NotATunnel
+
+
 def l2tp(frame: Frame, at: int) -> None:
     """L2TP version 2, data message: flags 2, length 2, tunnel 2, session 2, sequence numbers 4, offset; then PPP."""
     check(frame, at, 2)
@@ -1190,4 +1595,20 @@ UDP_TUNNELS: dict[int, tuple[str, Callable[[Frame, int], None]]] = {
     6081: ("geneve", geneve),
     2152: ("gtpu", gtpu),
     1701: ("l2tp", l2tp),
+    3544: ("teredo", teredo),
+    5247: ("capwap", capwap),
+    37008: ("tzsp", tzsp),
 }
+
+
+@contextmanager
+def no_deeper(depth: int) -> Iterator[None]:
+    """The decoder enters at most `depth` tunnels."""
+    really = try_tunnel
+
+    def limited(frame: Frame, *rest: Any) -> None:
+        if frame.row["tunnel_depth"] < depth:
+            really(frame, *rest)
+
+    with mock.patch(f"{__name__}.try_tunnel", limited):
+        yield

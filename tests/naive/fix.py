@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 from tests.naive import decode as naive_decode
 from tests.naive.checksums import (
@@ -22,6 +21,7 @@ from tests.naive.checksums import (
     ip_header_word,
     number,
     ones_complement_sum,
+    outer_words,
     pseudo_header,
     verdict,
 )
@@ -29,7 +29,7 @@ from tests.naive.checksums import (
 TCP, UDP, ICMP, ICMPV6, GRE = 6, 17, 1, 58, 47
 FIELD_AT = {TCP: 16, UDP: 6, ICMP: 2, ICMPV6: 2}
 NAMES = {TCP: "TCP", UDP: "UDP", ICMP: "ICMP", ICMPV6: "ICMPv6"}
-TUNNEL_PORTS = {4789, 8472, 6081, 2152, 1701}
+TUNNEL_PORTS = {4789, 8472, 6081, 2152, 1701, 3544, 5247, 37008}
 NOT_READY, VERIFIED = 0x200, 0x400
 MILLISECOND = 10**6
 
@@ -50,28 +50,30 @@ class Frame:
         return len(self.data) + self.cut
 
 
-@contextmanager
-def no_deeper(depth: int) -> Iterator[None]:
-    """The naive decoder enters at most `depth` tunnels."""
-    really = naive_decode.try_tunnel
-
-    def limited(frame: naive_decode.Frame, *rest: Any) -> None:
-        if frame.row["tunnel_depth"] < depth:
-            really(frame, *rest)
-
-    with mock.patch.object(naive_decode, "try_tunnel", limited):
-        yield
-
-
 def levels(frame: Frame) -> list[Row]:
     """The rows of the IP packets in a frame, the outermost first."""
     rows: list[Row] = []
     while True:
-        with no_deeper(len(rows)):
+        with naive_decode.no_deeper(len(rows)):
             row: Row = naive_decode.decode_frame(frame.data, frame.length, frame.link, fcs=frame.fcs)
         if row["ip_version"] == 0 or row["tunnel_depth"] < len(rows):
             return rows
         rows.append(row)
+
+
+def whole_levels(frame: Frame, joiner: naive_decode.Joiner) -> list[tuple[bytes, Row]]:
+    """The bytes and rows of the packets in a frame, or in the datagram that it completes, the outermost first."""
+    before = copy.deepcopy(joiner)
+
+    def at_most(depth: int, joiner: naive_decode.Joiner) -> naive_decode.Frame:
+        with naive_decode.no_deeper(depth):
+            return naive_decode.decoded(
+                frame.data, frame.length, frame.link, fcs=frame.fcs, record_flags=frame.flags, joiner=joiner
+            )
+
+    innermost = at_most(1 << 10, joiner)
+    outer = [at_most(level, copy.deepcopy(before)) for level in range(innermost.row["tunnel_depth"])]
+    return [(each.data, each.row) for each in (*outer, innermost)]
 
 
 def is_piece(row: Row) -> bool:
@@ -122,7 +124,7 @@ class NaiveFixer:
         self.later: dict[tuple[int, int], bytes] = {}  # of a datagram: what its first fragment does not hold
         self.collect()
         seen = self.directions()
-        self.marked = lambda row: way(row) in seen and marked(way(row))
+        self.marked = lambda row, outer: (way(row), outer) in seen and marked(way(row))
 
     def collect(self) -> None:
         """Put fragments together."""
@@ -146,13 +148,21 @@ class NaiveFixer:
         """The other fragments."""
         return b"".join(piece for offset, piece in sorted(datagram.pieces.items()) if offset)
 
-    def directions(self) -> set[tuple[Any, ...]]:
-        """Those that a Checker knows: it looks at the innermost packets."""
-        checker = NaiveChecker()
+    def directions(self) -> set[tuple[tuple[Any, ...], bool]]:
+        """Those that a Checker knows, of whole datagrams; and is it one of packets around others?"""
+        checker, joiner = NaiveChecker(joined=True), naive_decode.Joiner()
         found = set()
-        for position, (frame, rows) in enumerate(zip(self.frames, self.rows, strict=True)):
-            if rows and any(checker.check(frame.data, rows[-1], position * MILLISECOND)):
-                found.add(way(rows[-1]))
+        for position, frame in enumerate(self.frames):
+            joiner.time_ns = position * MILLISECOND
+            around = whole_levels(frame, joiner)
+            data, row = around[-1]
+            if not row["ip_version"]:
+                continue
+            words = checker.check(data, row, joiner.time_ns)
+            known = [*outer_words(around, words, frame.data), words]
+            found |= {
+                (way(row), row is not around[-1][1]) for (_, row), said in zip(around, known, strict=True) if any(said)
+            }
         return found
 
     def fixed(self) -> list[bytes]:
@@ -169,7 +179,7 @@ class NaiveFixer:
             row = rows[level]
             inside = bool(wrote)
             if row["ip_version"] == 4:
-                self.fix_header(data, row, wrote, left)
+                self.fix_header(data, row, level < len(rows) - 1, wrote, left)
             outer = level < len(rows) - 1
             known = bool(frame.flags & (NOT_READY | VERIFIED)) and len(rows) == 1
             self.fix_transport(data, row, (position, level), outer, inside, known, wrote, left)
@@ -181,12 +191,12 @@ class NaiveFixer:
         self.left.update(left)
         return bytes(data)
 
-    def fix_header(self, data: bytearray, row: Row, wrote: set[str], left: set[str]) -> None:
+    def fix_header(self, data: bytearray, row: Row, outer: bool, wrote: set[str], left: set[str]) -> None:
         """RFC 791."""
         word, at = ip_header_word(bytes(data), row), row["l3_at"]
         if word == "unverifiable":
             left.add(reason(row))
-        elif word == "bad" and not self.everything and not self.marked(row):
+        elif word == "bad" and not self.everything and not self.marked(row, outer):
             left.add("corrupt")
         elif word in ("bad", "zero") or (word == "valid" and self.everything):
             header = bytes(data[at : at + (data[at] & 15) * 4])
@@ -248,7 +258,7 @@ class NaiveFixer:
             word = "zero"
         if word == "valid" and self.everything and value == ALL_ONES and protocol != UDP:
             word = "zero"
-        if word == "bad" and not (inside or known or self.everything or self.marked(row)):
+        if word == "bad" and not (inside or known or self.everything or self.marked(row, outer)):
             left.add("corrupt")
         elif word in ("bad", "zero", "partial"):
             destination = final_destination(bytes(data), row)

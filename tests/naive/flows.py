@@ -221,9 +221,12 @@ def flow_row(conversation: Conversation) -> Flow:
     syns = []
     for side, end in (("client", client), ("server", 1 - client)):
         sent = [packet for packet in packets if sender(packet) == end]
-        row[f"{side}_packets"] = len(sent)
-        row[f"{side}_bytes"] = sum(packet["length"] for packet in sent)
-        row[f"{side}_payload"] = sum(packet["payload_len"] for packet in sent)
+        told = [packet for packet in sent if packet["told"] and packet is not first]  # by their first fragments
+        row[f"{side}_packets"] = len(sent) - len(told)
+        row[f"{side}_bytes"] = sum(packet["length"] + packet["more_len"] for packet in sent)
+        row[f"{side}_payload"] = sum(packet["payload_len"] for packet in sent) - sum(
+            packet["told_len"] for packet in told
+        )
         row[f"{side}_state"] = end_state(end, packets, seen, client) if is_tcp else ""
         # What follows is told of whole TCP headers only.
         whole = [packet for packet in sent if is_tcp and is_whole(packet)]
