@@ -28,7 +28,19 @@ from analyzer.schema import Rows
 from analyzer.sockets import FlowIndex, SocketLists
 from analyzer.sockets.sysctls import sysctls_of
 from analyzer.summary import Summary
-from analyzer.tables import CHECKSUMS, COUNTERS, EVENTS, FLOWS, INCREMENTS, PACKETS, SOCKETS, TABLES
+from analyzer.tables import (
+    CHECKSUMS,
+    COUNTERS,
+    EVENTS,
+    FLOWS,
+    INCREMENTS,
+    PACKETS,
+    SERIES,
+    SOCKETS,
+    TABLES,
+    TIME_CAUSES,
+)
+from analyzer.timing.series import interval_ns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +105,16 @@ class Analysis:
     def events(self) -> pd.DataFrame:
         """One row per event; the columns are those of `tables.EVENTS`. Reads the capture again."""
         return EVENTS.frame(self._again("events"))
+
+    def series(self, flow: int | None = None, every: str = "1s") -> pd.DataFrame:
+        """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""
+        self._refuse_pipe("series")
+        parts = table_rows(
+            self.paths, "series", max_flows=self.flow_tracker.max_flows, every_ns=interval_ns(every), flow=flow
+        )
+        wanted = -1 if flow is None else flow
+        rows = [part[part["flow"] == wanted] for part in parts]
+        return SERIES.frame(np.concatenate(rows) if rows else np.zeros(0, SERIES.dtype))
 
     @cached_property
     def checksums(self) -> pd.DataFrame:
@@ -264,6 +286,47 @@ class Analysis:
     def troubled(self) -> int:
         """How many connections had trouble."""
         return self.flow_tracker.troubled(0)[1]
+
+    @cached_property
+    def time_spent(self) -> dict[str, int]:
+        """How much of the time of all TCP connections went to each cause, in ns: the columns `time_..._ns` of `flows` together."""
+        return dict(zip(TIME_CAUSES, map(int, self._accounts[0]), strict=True))
+
+    @cached_property
+    def _accounts(self) -> Any:
+        return self.flow_tracker.accounts()
+
+    def slow_flows(self, count: int) -> tuple[Rows, int]:
+        """The rows of the connections that lost most time, and how many lost a part worth telling."""
+        places = self._accounts[1]
+        return self.flow_tracker.rows_at(places[:count]), len(places)
+
+    def notes_of(self, flow: int) -> dict[str, dict[str, Any]]:
+        """By cause: how often a connection lost time to it (a millisecond or more), in all, and the frames that ended the first and the longest time.
+
+        `direction` is who waited, or was silent: 0 the client, 1 the server. Empty where others lost so much more that nothing is kept.
+        """
+        note = self.flow_tracker.notes_of(flow)
+        client = self.flow_tracker.states["client"][self.flow_tracker.states["flow"] == flow]
+        if note is None or not len(client):
+            return {}
+        found: dict[str, dict[str, Any]] = {}
+        for number, cause in enumerate(TIME_CAUSES[:-1]):
+            place = (
+                number
+                if cause not in ("client_think", "server_think")
+                else 1 + (int(client[0]) ^ (cause == "server_think"))
+            )
+            if note["count"][place]:
+                found[cause] = {
+                    "count": int(note["count"][place]),
+                    "ns": int(note["ns"][place]),
+                    "direction": int(note["end"][place]) ^ int(client[0]),
+                    "first_frame": int(note["first"][place]),
+                    "longest_ns": int(note["most_ns"][place]),
+                    "longest_frame": int(note["most"][place]),
+                }
+        return found
 
     @property
     def account(self) -> Account:

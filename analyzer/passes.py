@@ -16,9 +16,12 @@ from analyzer.frames import FrameReader
 from analyzer.ordering import FileOrder, TimeOrder
 from analyzer.prediction import Predictor
 from analyzer.schema import Rows
+from analyzer.timing import TimeAccount
+from analyzer.timing.series import SeriesMaker
 
 Progress = Callable[[Capture], None]
 EXPORT_BATCH_FRAMES = 1 << 14
+EVERY_NS = 1_000_000_000  # an interval of `series`
 FLOWS_AT_ONCE = 10_000
 TIMED_FLOWS = 1000  # the busiest: their round-trip times tell which host is near
 
@@ -31,19 +34,31 @@ def table_rows(
     max_flows: int = MAX_FLOWS,
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
+    every_ns: int = EVERY_NS,
+    flow: int | None = None,
 ) -> Iterator[Rows]:
     """The rows of a table, piece by piece while the capture is read; what could not be read is added to `damages`.
 
-    In `packets`, `flow` and `direction` are what was known when the frame passed. `flows` come when they leave or the
+    `series` has intervals of `every_ns`, of all flows or of one. In `packets`, `flow` and `direction` are what was known when
+    the frame passed. `flows` come when they leave or the
     capture ends.
     """
     tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
-    judge, checker = Judge(tracker, keep=table == "events"), Checker() if table in ("packets", "checksums") else None
+    judge, account = Judge(tracker, keep=table == "events", whole=table == "series"), TimeAccount(tracker)
+    checker = Checker() if table in ("packets", "checksums") else None
     recorded, as_filed = recorded_hosts(paths), FileOrder()
+    series = SeriesMaker(tracker, every_ns, flow) if table == "series" else None
     with open_capture(paths, batch_frames=batch_frames) as capture:
         for rows in decoded(capture, checker):
             for part in tracker.follow(rows):
-                for events in judge.judge(part):
+                for piece, events in judge.judged(part):
+                    if table == "flows":
+                        account.add(piece, judge.moments)
+                    elif series is not None:
+                        series.add(piece, judge.moments)
+                        for stretches in account.stretches(piece, judge.moments):
+                            series.spend(stretches)
+                        yield from series.certain()
                     if table == "events" and len(events):
                         yield events.copy()
                 while tracker.rows_left:
@@ -58,6 +73,8 @@ def table_rows(
         for events in judge.finish():
             if table == "events":
                 yield events
+        if series is not None:
+            yield from series.finish()
         if table == "flows":
             for start in range(0, len(tracker), FLOWS_AT_ONCE):
                 yield tracker.rows(slice(start, start + FLOWS_AT_ONCE))

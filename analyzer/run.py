@@ -25,6 +25,8 @@ from analyzer.report.console import console_text
 from analyzer.sockets import ListFile, SocketLists
 from analyzer.summary import Summary
 from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, SOCKETS, TABLES
+from analyzer.timing import TimeAccount
+from analyzer.timing.series import interval_ns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +70,7 @@ def analyze(
     lists = _socket_lists(names, sockets)
     lists.check()
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
-    judge = Judge(tracker)
+    judge, account = Judge(tracker), TimeAccount(tracker)
     local = given or list(recorded)
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
     counted = Comparison(counters) if counters is not None and local and checksums else None
@@ -78,10 +80,9 @@ def analyze(
         for rows in decoded(capture, checker, order):
             summary.add(rows, len(capture.interfaces))
             for part in tracker.follow(rows):
-                if counted is None:
-                    judge.add(part)
-                else:
-                    for piece, events in judge.judged(part):
+                for piece, events in judge.judged(part):
+                    account.add(piece, judge.moments)
+                    if counted is not None:
                         counted.add(piece, events, predictor)
             if progress is not None:
                 progress(capture)
@@ -155,10 +156,12 @@ def table_frames(
     increments: bool | None = None,
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
+    every: str = "1s",
+    flow: int | None = None,
 ) -> Iterator[pd.DataFrame]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
 
-    Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
+    `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
     if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name, SOCKETS.name):
         analysis = analyze(
@@ -168,7 +171,8 @@ def table_frames(
             damages.extend(analysis.damages)
         frames = _frames_of(analysis, table)
     else:
-        parts = table_rows(paths, table, progress=progress, damages=damages)
+        every_ns = interval_ns(every)
+        parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=flow)
         frames = map(TABLES[table].frame, parts)
     empty = True
     for frame in frames:

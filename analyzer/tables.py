@@ -149,6 +149,7 @@ TCP_STATES = (
     "", "CLOSED", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "TIME-WAIT",
     "CLOSE-WAIT", "LAST-ACK",
 )  # fmt: skip
+CLOSERS = ("", "client", "server")
 COMPLETENESS = ("", "complete", "no_end", "no_beginning", "middle", "no_handshake")
 
 
@@ -189,7 +190,45 @@ def _per_side(side: str, other: str) -> tuple[Column, ...]:
         Column(f"{side}_rtt_median_ns", "i8", rtt + "median, within 10 % where there are more than 8 samples" + unknown + ".", unit="ns"),
         Column(f"{side}_rtt_p95_ns", "i8", rtt + "95th percentile, within 10 % where there are more than 8 samples" + unknown + ".", unit="ns"),
         Column(f"{side}_rtt_max_ns", "i8", rtt + "largest" + unknown + ".", unit="ns"),
+        Column(f"{side}_throughput_bps", "i8", f"Bits of the {side}'s frames a second, from the flow's first frame to its last; 0 where no time passed.", unit="bit/s"),
+        Column(f"{side}_goodput_bps", "i8", "The same of its stream, each byte counted once (of UDP, of its payload).", unit="bit/s"),
+        Column(f"{side}_busiest_second_bytes", "i8", f"Most payload of the {side} in one second of the capture's clock, sent again or not; 4294967295 is that or more. 0 for UDP.", unit="bytes"),
+        Column(f"{side}_retransmitted_share", "f8", "Of its payload, how much was sent again."),
+        Column(f"{side}_lost_share", "f8", f"Of the {side}'s packets, how many were sent again and had to be (`retransmissions` without `spurious`)."),
+        Column(f"{side}_in_flight_median", "i8", "Bytes that were not acknowledged when a segment had been sent: median within 13 %, from the 8th segment on; -1 without.", unit="bytes"),
+        Column(f"{side}_answers", "i8", f"How often the {side} began to talk after the {other} had: its answers, or where the {other} answers its requests but for the first. What one side sends until the other talks is one message."),
+        *(
+            Column(f"{side}_{name}_{word}{tail}", "i8", f"{text}: {meaning}; -1 without an answer.", unit=unit)
+            for name, text, tail, unit in (
+                ("first_byte", f"From the last byte of the {other}'s message to the first byte of the {side}'s answer", "_ns", "ns"),
+                ("last_byte", f"From the last byte of the {other}'s message to the last byte of the {side}'s answer", "_ns", "ns"),
+                ("answer_bytes", f"Size of the {side}'s answers", "", "bytes"),
+            )
+            for word, meaning in (("median", "median, within 13 % where there are several"), ("p95", "95th percentile, likewise"), ("max", "most"))
+        ),
+        Column(f"{side}_first_byte_frame", "i8", "The frame in which the answer began that took longest to begin; 0 without one."),
     )  # fmt: skip
+
+
+CAUSES_OF_TIME = {
+    "handshake": "Until the handshake was complete, repeated SYNs included.",
+    "client_think": "Nothing was under way, and it was the client's turn: before its first request, between an answer and the next request, or before it closed.",
+    "server_think": "The server had been asked, and had not begun to answer; up to the end of the capture where it never did. Without an ACK of the request the round trip is taken off.",
+    "idle": "Silence that nobody need have ended: of the client for 10 s or more, or with keep-alives; before the side closes that talked last.",
+    "transfer": "Data moved, as fast as its sender's own pace or the link gave; shorter waits than a quarter of a round trip are part of it.",
+    "round_trip": "Data was in flight, and its sender waited for ACKs, though the window allowed more (RFC 5681 section 3.1), or had no more to send.",
+    "receive_window": "All that the receiver offered was in flight, but for less than a segment (RFC 9293 section 3.8.6).",
+    "zero_window": "The receiver's window was closed; up to the end of the capture where it never opened.",
+    "delayed_ack": "The sender had more to send, and waited with little in flight (RFC 896) for an ACK that came 20 to 520 ms later than the way takes (RFC 1122 section 4.2.3.2).",
+    "loss_fast": "Repair of a loss that duplicate ACKs or SACK reported (RFC 5681 section 3.2, RFC 6675): from the silence before the retransmission until all was acknowledged.",
+    "loss_timeout": "Repair by the retransmission timer or a tail loss probe (RFC 6298, RFC 8985 section 7): the time it ran, and until all was acknowledged, or to the end of the capture.",
+    "sender_stall": "The side that was talking paused, though nothing hindered it that can be seen: behind a short segment, or for 50 ms and 8 times as long as between the segments before.",
+    "closing": "From a FIN or a reset on, while no data was under way.",
+    "unknown": "What this capture cannot tell: one direction is missing, the window scale is not known and may have limited, a round-trip time is not known; and all of UDP.",
+}  # fmt: skip
+TIME_CAUSES = tuple(CAUSES_OF_TIME)
+# What a connection need not have waited for.
+LOST_TIME = ("receive_window", "zero_window", "delayed_ack", "loss_fast", "loss_timeout", "sender_stall")
 
 
 FLOWS = Table(
@@ -225,8 +264,34 @@ FLOWS = Table(
         Column("history", "S20", "What happened, in order, each letter once a side, as in Zeek: s SYN, h SYN-ACK, a ACK, d data, f FIN, r RST, t retransmission, w zero window, g gap in the capture, i inconsistent; upper case by the client.", kind="ascii"),
         Column("agreed", "u2", "TCP options in both SYNs (window scale, SACK, timestamps and MPTCP work only then).", kind="bits", words=OPTIONS),
         Column("events", "u8", "Kinds of events that happened.", kind="bits", words=NAMES),
+        Column("closed_first", "u1", "Whose FIN was captured first; empty without one.", kind="enum", words=CLOSERS),
+        Column("duration_ns", "i8", "From the first frame to the last; to the end of the capture where an answer, an ACK, a window or a handshake was still owed. The sum of the columns `time_...`.", unit="ns"),
+        *(Column(f"time_{cause}_ns", "i8", text, unit="ns") for cause, text in CAUSES_OF_TIME.items()),
         *_per_side("client", "server"),
         *_per_side("server", "client"),
+    ),
+)  # fmt: skip
+
+SERIES = Table(
+    "series",
+    "One row per TCP connection and interval of the clock (`--every`, 1 s without it), from that of its first frame to that of its last, in the order in which they became certain; flow -1 is all of them together.",
+    (
+        Column("flow", "i8", "Its number in the table `flows`; -1 for all TCP connections together."),
+        Column("start_ns", "i8", "Begin of the interval, a multiple of its length since the epoch.", unit="ns"),
+        Column("end_ns", "i8", "Its end.", unit="ns"),
+        *(
+            column
+            for side in ("client", "server")
+            for column in (
+                Column(f"{side}_throughput_bps", "i8", f"Bits of the {side}'s frames a second.", unit="bit/s"),
+                Column(f"{side}_goodput_bps", "i8", "The same of its payload, without what was sent again.", unit="bit/s"),
+                Column(f"{side}_retransmissions", "i8", f"Segments that the {side} sent again."),
+                Column(f"{side}_in_flight_max", "i8", f"Most payload of the {side} that was not acknowledged at a time; -1 where no frame told, and for flow -1.", unit="bytes"),
+                Column(f"{side}_window", "i8", f"Window that the {side} offered last, scaled; -1 likewise.", unit="bytes"),
+                Column(f"{side}_rtt_ns", "i8", f"Round-trip time of the {side}'s data, smoothed (RFC 6298), by the last frame; -1 likewise, and without a sample.", unit="ns"),
+            )
+        ),
+        *(Column(f"time_{cause}_ns", "i8", text, unit="ns") for cause, text in CAUSES_OF_TIME.items()),
     ),
 )  # fmt: skip
 
@@ -461,5 +526,6 @@ SOCKETS = Table(
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (CAPTURE_FACTS, PACKETS, FLOWS, EVENTS, CHECKSUMS, COUNTERS, INCREMENTS, SOCKETS)
+    table.name: table
+    for table in (CAPTURE_FACTS, PACKETS, FLOWS, EVENTS, SERIES, CHECKSUMS, COUNTERS, INCREMENTS, SOCKETS)
 }

@@ -333,6 +333,7 @@ def test_analyze_as_json(paths: list[Path]) -> None:
         "capture",
         "capture_facts",
         "flows",
+        "time",
         "events",
         "checksums",
         "counters",

@@ -144,7 +144,9 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.option(
-    "--table", required=True, help="Which table: packets, flows, events, checksums, counters, increments or sockets."
+    "--table",
+    required=True,
+    help="Which table: packets, flows, events, series, checksums, counters, increments or sockets.",
 )
 @click.option(
     "-o",
@@ -159,6 +161,8 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     type=click.Choice(["csv", "jsonl", "parquet"]),
     help="Format, where the file name does not tell it.",
 )
+@click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
+@click.option("--flow", type=click.IntRange(min=0), help="Of series, only those of this flow.")
 @hosts_option
 @snapshots_option
 @sockets_option
@@ -168,6 +172,8 @@ def export(
     table: str,
     output: str,
     kind: str | None,
+    every: str,
+    flow: int | None,
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
     sockets: tuple[str, ...],
@@ -196,6 +202,8 @@ def export(
             increments=increments,
             progress=update,
             damages=damages,
+            every=every,
+            flow=flow,
         )
         write(frames, output, kind, inputs(*trace, *snapshots, *sockets))
     warn(damages)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analyzer.events.late import late_events
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import AT_A_TIME, BOARD, BOARDS, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
+from analyzer.flows.state import AT_A_TIME, BOARD, BOARDS, MOMENT, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
 from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
@@ -21,16 +21,18 @@ OUT_CAPACITY = 1 << 14
 class Judge:
     """Says what happened, batch by batch, after the FlowTracker gave the rows their flows.
 
-    `counts` has the events of each kind. The memory of what was sent is bounded, and the system gives it page by page.
+    `counts` has the events of each kind, `moments` (MOMENT) what each of the rows judged last left behind. The memory of what
+    was sent is bounded, and the system gives it page by page.
     """
 
-    def __init__(self, tracker: FlowTracker, *, keep: bool = False) -> None:
+    def __init__(self, tracker: FlowTracker, *, keep: bool = False, whole: bool = False) -> None:
         from analyzer.events.clock_kernel import SOURCE, SOURCES
         from analyzer.events.copies_kernel import RECENT, RECENT_CAPACITY
         from analyzer.events.handshake_kernel import SERVERS
 
         self.counts = np.zeros(len(NAMES), np.int64)
         self._tracker = tracker
+        self._whole = whole  # all fields of `moments`, not just those that the account of time asks for
         self._keep = keep  # the events of flows that leave, until `finish` gives them
         self._late: list[Rows] = []
         # Weakly: tables as large as these must go when nobody uses them, not when cycles are looked for.
@@ -44,6 +46,8 @@ class Judge:
         self._sources = np.zeros(SOURCES, SOURCE)
         self._servers = np.zeros(SERVERS, np.uint64)
         self._identities = np.zeros(AT_A_TIME, np.uint64)
+        self._moments = np.zeros(0, MOMENT)
+        self.moments = self._moments
 
     def judge(self, rows: Rows) -> Iterator[Rows]:
         """The `events` rows of the frames of one part of a batch; `events` is filled in `rows`.
@@ -60,6 +64,8 @@ class Judge:
         tracker = self._tracker
         tracker.make_histograms(int(self._world["histograms"][0]) + len(rows))
         self._world["free_histograms"] = len(tracker.free_histograms)
+        if len(self._moments) < len(rows):
+            self._moments = np.zeros(len(rows), MOMENT)
         at = 0
         while True:
             first = at
@@ -80,7 +86,10 @@ class Judge:
                 self._sources,
                 self._servers,
                 self._identities,
+                self._moments,
+                self._whole,
             )
+            self.moments = self._moments[first:at]
             yield rows[first:at], self._taken()
             if at == len(rows):
                 break

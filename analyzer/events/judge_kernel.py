@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
+from analyzer.accelerate import BOOL, INT, Int, group_of, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
 from analyzer.events.ack_kernel import acknowledging, answering_copy, repeating
 from analyzer.events.again_kernel import again
@@ -26,6 +26,7 @@ from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import meeting, opening
 from analyzer.events.late_kernel import is_awaited
 from analyzer.events.loss_kernel import sending
+from analyzer.events.moment_kernel import keep_moment
 from analyzer.events.nat_kernel import count_on, is_across, past_nat
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.stream_kernel import note_id, place_in_streams
@@ -41,8 +42,10 @@ from analyzer.flows.state import (
     END_STATE,
     FLOW_STATE,
     KEEP_ALIVE,
+    MOMENT,
     SEGMENT,
     SENT,
+    SKIPPED,
     STATE_LINES,
     TCP,
     WORLD,
@@ -82,6 +85,8 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     sources=rows_of(SOURCE),
     servers=rows_of(np.uint64),
     identities=rows_of(np.uint64),
+    moments=rows_of(MOMENT),
+    whole=BOOL,
 )
 def judge(
     rows: Any,
@@ -100,13 +105,15 @@ def judge(
     sources: Any,
     servers: Any,
     identities: Any,
+    moments: Any,
+    whole: Any,
 ) -> Int:
     """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
 
     `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
     which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
     BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64).
-    `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
+    `moments` (MOMENT, as many as rows) gets what each frame left behind, if `whole` all of it. `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     world, seg = world_[0], seg_[0]
     begun: Int = first
@@ -118,6 +125,7 @@ def judge(
             begun, upto = i, min(i + len(identities), len(rows))
             look_up(rows, begun, upto, states, ends, sent, recent, identities)
         row = rows[i]
+        moments[i]["kind"] = SKIPPED
         time_ns, interface = row["time_ns"], np.int64(row["interface"])
         seg["frame"], seg["time_ns"], seg["flow"] = row["frame"], time_ns, row["flow"]
         seg["direction"], seg["events"] = row["direction"], 0
@@ -181,6 +189,8 @@ def judge(
                 if me["heard"] == 0:
                     me["heard"] = 1
                     me["place"] = seg["place"]
+                moments[i]["flow"], moments[i]["place"] = seg["flow"], place
+                keep_moment(moments[i], seg, me, you, whole)
                 if not row["flags"] & RST:
                     me["ttl_low"], me["ttl_high"] = min(me["ttl_low"], row["ttl"]), max(me["ttl_high"], row["ttl"])
                 if me["last_ns"]:

@@ -260,6 +260,106 @@ BOARD = np.dtype(
     align=True,
 )
 
+# What a frame left behind, for the account of time: of both ends (low, high) as they stood when it had been judged. What is only of
+# use where time has passed comes last; it holds where FULL is set, as do `since_ns` and `rtt_ns`, of which segments with data have the
+# other end's, too.
+MOMENT = np.dtype(
+    [
+        (
+            "flow",
+            "i8",
+        ),  # that the frame belongs to, and its place: of what passes on both sides of a NAT, the one seen first
+        ("since_ns", "i8"),  # since the other end last sent payload; -1 where it never did
+        ("flight", "u4", (2,)),  # payload of this end that is not acknowledged
+        ("rtt_ns", "u4", (2,)),  # the least from here to the other end and back, by this end's data; 0 unknown
+        ("advanced", "u4"),  # bytes of the other end that the frame newly acknowledges
+        ("bits", "u4"),
+        ("kind", "u1"),
+        ("end", "u1"),  # that sent the frame
+        ("window", "u4", (2,)),  # that this end offers, scaled
+        ("srtt_ns", "u4", (2,)),  # as `rtt_ns`, smoothed
+        ("segment", "u4", (2,)),  # segment size in use
+        ("place", "i4"),
+    ],
+    align=True,
+)
+SKIPPED, OF_ACK, OF_DATA, OF_AGAIN, OF_SYN, OF_FIN, OF_RST, OF_KEEP_ALIVE = range(8)  # kinds
+# Bits; those of an end are shifted left by 1 for the high end.
+FLIGHT, LIMITED, UNSCALED, ZERO, IN_FAST, IN_LOSS = 1, 4, 16, 64, 256, 1024
+BOTH, SHORT, OPENED, WITH_FIN, IS_AGAIN, NEXT_ID, LATER_ID, FULL = (1 << bit for bit in range(12, 20))
+AT_ONCE_NS = 1_000_000  # an end that goes on so soon has waited for nothing else; shorter times are not looked into
+
+# Where the time of a connection went, and how it talked. The causes are those of `tables.TIME_CAUSES` but the last, with the
+# thinking of the low and the high end for that of client and server.
+SPENT = 13
+TIME_STATE = np.dtype(
+    [
+        ("upto_ns", "i8"),  # what was before is accounted for
+        ("bits", "u4"),  # of the latest moment
+        ("flags", "u2"),  # as below
+        ("talker", "u1"),  # 1 + the end that sent data last, or 0
+        ("waits", "u1"),  # cause of `pending_trip_ns`, if its sender goes on at once
+        ("spent_ns", "i8", (SPENT,)),
+        ("pending_ns", "u4"),  # spent on what only the next frames tell: an ACK later than the way takes
+        ("pending_trip_ns", "u4"),  # and before that, on the way
+        ("pace_ns", "u4"),  # between full segments, smoothed
+        ("acked", "u4"),  # tick in which the talker's latest burst was first acknowledged, or 0
+        ("round", "u4"),  # tick in which the round trip at hand began
+        ("round_bytes", "u4", (2,)),  # that the talker sent in it, and in the one before
+        ("turn_bytes", "u4"),  # of the talker's message so far
+        ("second", "u4"),  # at hand, since the epoch
+        ("second_bytes", "u4", (2,)),
+        ("busiest_bytes", "u4", (2,)),  # of all seconds before
+        ("details", "i4"),  # 1 + the place of its TALK, or 0
+        ("asked_ns", "i8"),  # when the last byte of the message before the talker's was sent
+        ("first_byte_ns", "i8"),  # what the slowest answer needed to begin
+        ("first_byte_frame", "i8"),
+    ],
+    align=True,
+)
+TICK = 16  # a tick is as many ns as two to this power, since the epoch, modulo 2**32
+BEGUN, OPENING, OVER, FINISHED = 1, 2, 4, 8  # FINISHED: some FIN was seen
+TURNED = 16  # there was an answer; shifted left by 1 for the high end
+KEPT = 64  # a keep-alive was sent since the last data
+LAST = 128  # the latest frame is of the high end
+SEGMENTS, MANY = 256, 7  # the segments of the low end, up to MANY; those of the high end are above them, in 3 bits each
+UNNUMBERED = 1 << 14  # IPv4 IDs of the low end do not count its packets one by one; shifted left by 1 for the high end
+
+# Distributions of a connection that took many turns, or sent many segments; three bins to a doubling.
+TALK_BINS = 64
+FIRST_BYTE, LAST_BYTE, SIZE, IN_FLIGHT = range(4)
+TALK = np.dtype(
+    [
+        ("answers", "i8", (2,)),  # of the low and the high end
+        ("most", "i8", (8,)),  # of each of these kinds, of the low and the high end
+        ("frame", "i8", (2,)),  # where the slowest answer began
+        ("bins", "u2", (8 * TALK_BINS,)),
+    ],
+    align=True,
+)
+
+# A stretch of time that went to one cause, in SPENT's numbers or SPENT for what is not known.
+STRETCH = np.dtype([("flow", "i8"), ("place", "i8"), ("from_ns", "i8"), ("ns", "i8"), ("cause", "i8")])
+STRETCHES_OF_A_FRAME = 6
+
+# The frames that prove where time went, of those connections that lost most of it: each has a place by that of its state, and
+# who loses more takes it over.
+NOTES = 1 << 14
+NOTE = np.dtype(
+    [
+        ("flow", "i8"),  # 1 + its number, or 0
+        ("weight", "i8"),
+        ("partial", "u1"),  # it lost more before it got the place
+        ("count", "i8", (SPENT,)),  # of stretches that were long enough to be noted, of each cause
+        ("ns", "i8", (SPENT,)),  # how long they were together
+        ("first", "i8", (SPENT,)),  # frame that ended the first one
+        ("most_ns", "i8", (SPENT,)),  # the longest
+        ("most", "i8", (SPENT,)),  # frame that ended it
+        ("end", "u1", (SPENT,)),  # whose it was: who waited, or was silent
+    ],
+    align=True,
+)
+
 # Bins of an RTT histogram: four to a doubling, from 256 ns.
 BINS, BINS_FROM = 112, 8
 

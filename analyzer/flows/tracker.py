@@ -24,21 +24,29 @@ from analyzer.flows.state import (
     LEGS,
     NO_BOX,
     NO_WINDOW,
+    NOTE,
+    NOTES,
     PEER,
     PEERS,
     RST,
     SUCCEEDED,
     SYN,
     SYN_ACK,
+    TALK,
     TCP,
+    TIME_STATE,
 )
+from analyzer.flows.times import account_of, fill_times
 from analyzer.flows.trouble import troubles
 from analyzer.schema import Rows
-from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
+from analyzer.tables import FLOW_STATES, FLOWS, LOST_TIME, PACKETS, TIME_CAUSES
 
 MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
 FIRST_HISTOGRAMS = 1 << 12
+FIRST_TALKS = 1 << 4
+LOST = [TIME_CAUSES.index(cause) for cause in (*LOST_TIME, "server_think")]
+LEAST_LOST_NS = 100_000_000  # of a connection, and a tenth of its time, are worth telling
 WORST_LEFT = 100
 PIECE = 1 << 14
 EARLIEST = np.iinfo(np.int64).min
@@ -57,6 +65,7 @@ class FlowTracker:
         self.max_flows = max_flows
         self.states = np.zeros(min(FIRST_CAPACITY, max_flows), FLOW_STATE)
         self.ends = np.zeros(2 * len(self.states), END_STATE)
+        self.times = np.zeros(len(self.states), TIME_STATE)  # where their time went, for whom an account is kept
         self.left: Counter[str] = Counter()
         self.rows_left: list[Rows] = []
         self._left_legs: Counter[str] = Counter()
@@ -79,6 +88,12 @@ class FlowTracker:
         self._table = self._new_table()
         self.histograms = np.zeros((FIRST_HISTOGRAMS, BINS), np.uint32)
         self.free_histograms = np.zeros(0, np.int32)
+        self.talks = np.zeros(FIRST_TALKS, TALK)
+        # How many were ever used, and how many of these are free again; and of stretches of time, how many wait to be taken.
+        self.talks_used = np.zeros(3, np.int64)
+        self.free_talks = np.zeros(1, np.int32)
+        self.notes = np.zeros(NOTES, NOTE)
+        self._spent_left = np.zeros(len(TIME_CAUSES), np.int64)
         self.on_leave: Callable[[], Callable[[npt.NDArray[np.intp]], None] | None] | None = None  # a weak reference
 
     def __len__(self) -> int:
@@ -138,6 +153,10 @@ class FlowTracker:
         while size < min(count, len(self.ends)):  # an end has one at most
             size *= 2
         self.histograms.resize((size, BINS), refcheck=False)
+
+    def make_talks(self) -> None:
+        """Have room for twice as many distributions of how connections talk."""
+        self.talks.resize(2 * len(self.talks), refcheck=False)
 
     def places(self) -> npt.NDArray[np.intp]:
         """Where the flows in use are kept, in order of their first frames."""
@@ -205,13 +224,43 @@ class FlowTracker:
 
     def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
         ends = self.ends.reshape(-1, 2)[places]
-        return flow_rows(self.states[places], ends, self.histograms, self.final_states(places), self.latest_ns)
+        states, times = self.states[places], self.times[places]
+        rows = flow_rows(states, ends, self.histograms, self.final_states(places), self.latest_ns)
+        spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
+        fill_times(rows, spent, states, ends, times, self.talks)
+        return rows
+
+    def accounts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+        """How much of the time of all TCP connections went to each cause (`tables.TIME_CAUSES`), those that left included; and the places of those that lost a part worth telling, most first.
+
+        Time that servers think counts as lost here. Of those that left it is not told.
+        """
+        total, where, lost = self._spent_left.copy(), [np.zeros(0, np.intp)], [np.zeros(0, np.int64)]
+        for places in pieces(self.places()):
+            places = places[self.states["protocol"][places] == TCP]
+            spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
+            total += spent.sum(axis=0)
+            part = spent[:, LOST].sum(axis=1)
+            told = (part >= LEAST_LOST_NS) & (part * 10 >= spent.sum(axis=1))
+            where.append(places[told])
+            lost.append(part[told])
+        return total, np.concatenate(where)[np.argsort(-np.concatenate(lost), kind="stable")]
+
+    def rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
+        """The `flows` rows of the flows at these places."""
+        return self._rows_at(places)
+
+    def notes_of(self, flow: int) -> Rows | None:
+        """What is remembered of where the time of a flow went (NOTE), if it is not too much lost time of others."""
+        found = np.flatnonzero(self.notes["flow"] == 1 + flow)
+        return self.notes[found[0]] if len(found) and not self.notes["partial"][found[0]] else None
 
     def _grow(self) -> None:
         # In place: for large arrays the system moves pages instead of copying bytes, and there are never two of them.
         size = min(2 * len(self.states), self.max_flows)
         self.states.resize(size, refcheck=False)
         self.ends.resize(2 * size, refcheck=False)
+        self.times.resize(size, refcheck=False)
         self._rehash()
 
     def _evict(self) -> None:
@@ -236,6 +285,10 @@ class FlowTracker:
         self._remember_worst(leaving)
         if self._keep_left:
             self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]
+        for places in pieces(leaving[states["protocol"][leaving] == TCP]):
+            spent = account_of(states, self.ends, self.times, places, self.latest_ns)
+            self._spent_left += spent.sum(axis=0)
+        self._free_talks_of(leaving)
         histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
         self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
         states["flow"][leaving] = -1
@@ -260,6 +313,13 @@ class FlowTracker:
         both = np.concatenate([self._worst_trouble, trouble[order]])
         worst = np.argsort(-both, kind="stable")[:WORST_LEFT]
         self._worst_left, self._worst_trouble = rows[worst], both[worst]
+
+    def _free_talks_of(self, leaving: npt.NDArray[np.intp]) -> None:
+        details = self.times["details"][leaving]
+        waiting = self.free_talks[: self.talks_used[1]]
+        self.free_talks = np.concatenate([waiting, details[details > 0] - 1, np.zeros(1, np.int32)])
+        self.talks_used[1] = len(self.free_talks) - 1
+        self.times[leaving] = np.zeros(1, TIME_STATE)
 
     def _rehash(self) -> None:
         from analyzer.flows.flow_kernel import rehash

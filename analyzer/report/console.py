@@ -22,8 +22,9 @@ from analyzer.report.text import (
     size_text,
     time_text,
 )
+from analyzer.report.time_text import LEAST_NS, NAMES, percent, time_lines
 from analyzer.schema import Rows, address_text
-from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
+from analyzer.tables import FLOW_STATES, FLOWS, LOST_TIME, PACKETS
 
 TOP = 10
 MAX_LISTED = 8
@@ -73,6 +74,7 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
     lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in wrapped(text, "! ")]
     for title, body in (
         (*_trouble(analysis, top),),
+        ("where the time went", time_lines(analysis, top)),
         ("capture", _capture(analysis)),
         ("protocols", _protocols(analysis)),
         ("checksums", _checksums(analysis)),
@@ -123,7 +125,7 @@ def _verdict(analysis: Analysis) -> str:
         return ""
     troubled = analysis.troubled
     if not troubled:
-        return f"No trouble in {plural(tcp, 'TCP connection')}."
+        return _untroubled(analysis, tcp)
     counts = analysis.event_counts
     sorts = sorted((kind for kind in KINDS if kind.trouble and kind.name in counts), key=lambda kind: -kind.trouble)
     named = ", ".join(f"{kind.name.replace('_', ' ')} ({counts[kind.name]:,})" for kind in sorts[:MAX_SORTS])
@@ -131,6 +133,22 @@ def _verdict(analysis: Analysis) -> str:
         return f"Trouble in {troubled:,} of {plural(tcp, 'TCP connection')}: handshake not completed ({troubled:,})."
     more = f", and {plural(len(sorts) - MAX_SORTS, 'other sort')}" if len(sorts) > MAX_SORTS else ""
     return f"Trouble in {troubled:,} of {plural(tcp, 'TCP connection')}: {named}{more}."
+
+
+def _untroubled(analysis: Analysis, tcp: int) -> str:
+    """No trouble, if time went to nothing that it need not have; else what was looked for in vain, and where it went."""
+    spent = analysis.time_spent
+    total = sum(spent.values())
+    lost = {cause: spent[cause] for cause in LOST_TIME}
+    connections = plural(tcp, "TCP connection")
+    told = analysis.slow_flows(0)[1] and sum(lost.values())
+    if told or sum(lost.values()) * 20 > total >= LEAST_NS:
+        worst = max(lost, key=lambda cause: lost[cause])
+        share = f"{percent(lost[worst], total)} of {'its' if tcp == 1 else 'their'} time went to {NAMES[worst]}"
+        return f"No loss, no resets, no closed window in {connections}, but {share}."
+    if spent["unknown"] * 2 > total >= LEAST_NS:
+        return f"No loss, no resets, no closed window in {connections}; where most of the time went this capture cannot tell."
+    return f"No trouble in {connections}."
 
 
 def _overview(analysis: Analysis) -> str:

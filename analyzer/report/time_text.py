@@ -1,0 +1,146 @@
+"""Where the time of connections went, in words: for the capture as a whole, and for each connection that lost some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from analyzer.analysis import Analysis
+from analyzer.report.layout import wrapped
+from analyzer.report.text import duration_text, endpoint, plural
+from analyzer.schema import Rows, address_text
+from analyzer.tables import FLOWS, LOST_TIME, TIME_CAUSES
+
+TOLD = 3  # causes of a connection at most
+SHARE = 0.1  # of its time is worth a word
+LEAST_NS = 100_000_000  # the whole of a capture, to be told
+NAMES = {
+    "handshake": "handshakes",
+    "client_think": "clients thinking",
+    "server_think": "servers thinking",
+    "idle": "idle",
+    "transfer": "transfer",
+    "round_trip": "round trips",
+    "receive_window": "receive windows",
+    "zero_window": "closed windows",
+    "delayed_ack": "delayed ACKs",
+    "loss_fast": "fast recovery",
+    "loss_timeout": "retransmission timers",
+    "sender_stall": "senders that paused",
+    "closing": "closing",
+    "unknown": "not to be told from here",
+}
+PHRASES = {
+    "handshake": "in the handshake",
+    "client_think": "waiting for {client} to ask",
+    "server_think": "waiting for {server} to answer",
+    "idle": "idle",
+    "transfer": "moving data",
+    "round_trip": "waiting for ACKs on their way",
+    "receive_window": "waiting for the window of {other}",
+    "zero_window": "waiting for the closed window of {other}",
+    "delayed_ack": "waiting for the delayed ACK of {other}",
+    "loss_fast": "repairing losses that {other} reported",
+    "loss_timeout": "waiting for the retransmission timer of {side}, and repairing",
+    "sender_stall": "waiting for {side}, which paused though nothing hindered it",
+    "closing": "closing",
+    "unknown": "for a reason that this capture cannot tell",
+}
+ORDINARY = ("transfer", "round_trip", "client_think", "idle", "closing", "handshake")
+assert set(NAMES) == set(PHRASES) == set(TIME_CAUSES), "a cause without words"
+
+
+def shares_text(spent: dict[str, int]) -> str:
+    """The causes and their shares, most first; those below a percent are left out."""
+    total = sum(spent.values())
+    found = sorted(spent.items(), key=lambda each: -each[1])
+    return ", ".join(f"{NAMES[cause]} {percent(ns, total)}" for cause, ns in found if ns * 100 >= total > 0)
+
+
+def percent(part: int, whole: int) -> str:
+    """Without decimals, but for what is less than a percent."""
+    share = 100 * part / whole
+    return f"{share:.0f} %" if share >= 0.5 else "less than 1 %"
+
+
+def time_lines(analysis: Analysis, top: int) -> Iterator[str]:
+    """All connections together, then those that lost most of their time."""
+    spent = analysis.time_spent
+    total = sum(spent.values())
+    if total < LEAST_NS:
+        return
+    yield from wrapped(f"{duration_text(total)}: {shares_text(spent)}", "  all         ")
+    rows, some = analysis.slow_flows(top)
+    shared = shared_by(rows)
+    if shared:
+        yield from wrapped(shared, "  shared by   ")
+    for row in rows:
+        yield from wrapped(f"{ends_text(row)}: {flow_text(row, analysis)}", f"  flow {int(row['flow']):<7,}")
+    if some > len(rows):
+        yield f"              and {plural(some - len(rows), 'more connection')}"
+
+
+def shared_by(rows: Rows) -> str:
+    """The server and the client that most of the lost time of several connections has in common."""
+    if len(rows) < 2:
+        return ""
+    found = []
+    lost = np.sum([rows[f"time_{cause}_ns"] for cause in (*LOST_TIME, "server_think")], axis=0)
+    for side, keys in (("server", ("server_hi", "server_lo", "server_port")), ("client", ("client_hi", "client_lo"))):
+        which = rows[list(keys)]
+        _, inverse, counts = np.unique(which, return_inverse=True, return_counts=True)
+        inverse = inverse.ravel()
+        most = int(np.argmax(np.bincount(inverse, weights=lost)))
+        if counts[most] > 1:
+            row = rows[int(np.flatnonzero(inverse == most)[0])]
+            name = address(row, side) if side == "client" else endpoint(address(row, side), int(row["server_port"]))
+            share = int(lost[inverse == most].sum())
+            found.append(
+                f"{counts[most]:,} of them with {side} {name} ({percent(share, int(lost.sum()))} of what they lost)"
+            )
+    return "; ".join(found)
+
+
+def flow_text(row: Rows, analysis: Analysis) -> str:
+    """How long it lasted, and what most of that went to, with the frames that prove it."""
+    total = int(row["duration_ns"])
+    times = {cause: int(row[f"time_{cause}_ns"]) for cause in TIME_CAUSES}
+    found = sorted(times.items(), key=lambda each: -each[1])
+    told = [(cause, ns) for cause, ns in found if ns >= SHARE * total][:TOLD]
+    notes = analysis.notes_of(int(row["flow"]))
+    texts = [f"{percent(ns, total)} {phrase(row, cause, notes)}" for cause, ns in told]
+    return f"{duration_text(total)}, of which " + "; ".join(texts)
+
+
+def phrase(row: Rows, cause: str, notes: dict[str, dict[str, Any]]) -> str:
+    """What was waited for, how often and how long, and where it is to be seen."""
+    known = notes.get(cause)
+    sides = [side_text(row, side) for side in ("client", "server")]
+    waits = known["direction"] if known else 0
+    text = PHRASES[cause].format(client=sides[0], server=sides[1], side=sides[waits], other=sides[1 - waits])
+    if not known or cause in ORDINARY:
+        return text
+    if known["count"] == 1:
+        return f"{text}: {duration_text(known['longest_ns'])} before frame {known['first_frame']:,}"
+    times = f"{known['count']:,} times {duration_text(known['ns'] // known['count'])}"
+    return f"{text}: {times}, first before frame {known['first_frame']:,}, longest {duration_text(known['longest_ns'])} before frame {known['longest_frame']:,}"
+
+
+def side_text(row: Rows, side: str) -> str:
+    """`the client`, where the handshake told who that is; else the address."""
+    if row["roles"] == FLOWS.bit("roles", "handshake"):
+        return f"the {side}"
+    return endpoint(address(row, side), int(row[f"{side}_port"]))
+
+
+def ends_text(row: Rows) -> str:
+    """Who talked to whom."""
+    client, server = (endpoint(address(row, side), int(row[f"{side}_port"])) for side in ("client", "server"))
+    return f"{client} {'>' if row['roles'] == FLOWS.bit('roles', 'handshake') else '-'} {server}"
+
+
+def address(row: Rows, side: str) -> str:
+    """The address of one side."""
+    return address_text(int(row[f"{side}_hi"]), int(row[f"{side}_lo"]), int(row["ip_version"]))

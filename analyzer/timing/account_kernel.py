@@ -1,0 +1,162 @@
+"""Compiled: packet rows and what each left behind -> where the time of every connection went, and how it talked. One pass over the frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import INT, Int, inline, kernel, rows_of
+from analyzer.accelerate.prefetch import prefetch
+from analyzer.flows.state import (
+    AT_A_TIME,
+    BEGUN,
+    BOTH,
+    CACHE_LINE,
+    EMPTY,
+    FINISHED,
+    KEPT,
+    LAST,
+    MOMENT,
+    NEXT_ID,
+    NOTE,
+    OF_ACK,
+    OF_AGAIN,
+    OF_DATA,
+    OF_KEEP_ALIVE,
+    OF_RST,
+    OF_SYN,
+    OPENING,
+    OVER,
+    SHORT,
+    SKIPPED,
+    STRETCH,
+    STRETCHES_OF_A_FRAME,
+    TALK,
+    TIME_STATE,
+    UNNUMBERED,
+    WITH_FIN,
+)
+from analyzer.tables import PACKETS
+from analyzer.timing.gap_kernel import TIMER_NS, explain, silent
+from analyzer.timing.spend_kernel import all_acknowledged, settle, spend, suspend
+from analyzer.timing.talk_kernel import acknowledged, talking
+
+LINES = (TIME_STATE.itemsize + CACHE_LINE - 1) // CACHE_LINE
+
+
+@kernel(
+    rows=rows_of(PACKETS.dtype),
+    first=INT,
+    moments=rows_of(MOMENT),
+    times=rows_of(TIME_STATE),
+    talks=rows_of(TALK),
+    used=rows_of(np.int64),
+    free=rows_of(np.int32),
+    notes=rows_of(NOTE),
+    out=rows_of(STRETCH),
+)
+def account(
+    rows: Any,
+    first: Int,
+    moments: Any,
+    times: Any,
+    talks: Any,
+    used: Any,
+    free: Any,
+    notes: Any,
+    out: Any,
+) -> Int:
+    """Account for the time before each row from `first` on. Returns the row where it stopped: the end, or where `talks` or `out` may be full.
+
+    `moments` (MOMENT) belong to the rows, `times` (TIME_STATE) to the places of flows, `notes` (NOTE, NOTES) are found by these. Of
+    `talks` (TALK) used[0] (int64) were ever in use, of which the last used[1] in `free` (int32) are free again. `out` (STRETCH) gets what time went to, used[2]
+    of it so far, unless it is empty.
+    """
+    upto: Int = first
+    for i in range(first, len(rows)):
+        if used[0] >= len(talks) and used[1] == 0:
+            return i
+        if len(out) and used[2] + STRETCHES_OF_A_FRAME > len(out):
+            return i
+        if i == upto:
+            upto = min(i + AT_A_TIME, len(rows))
+            look_up(i, upto, moments, times)
+        moment = moments[i]
+        if moment["kind"] == SKIPPED:
+            continue
+        row = rows[i]
+        me = times[np.int64(moment["place"])]
+        gap: Int = np.int64(0)
+        if np.int64(me["flags"]) & BEGUN:
+            if tells_nothing(moment, me):
+                continue
+            if row["time_ns"] > me["upto_ns"]:
+                gap = max(np.int64(row["time_ns"]) - np.int64(me["upto_ns"]), 0)  # a difference beyond int64 is none
+            pass_time(row, moment, me, notes, out, used, gap)
+        else:
+            me["flags"] = BEGUN | (OPENING if moment["kind"] == OF_SYN else 0)
+            me["upto_ns"] = row["time_ns"]
+        me["upto_ns"] = max(np.int64(me["upto_ns"]), np.int64(row["time_ns"]))
+        move_on(row, moment, me, talks, used, free, gap)
+    return len(rows)
+
+
+@inline
+def look_up(first: Int, stop: Int, moments: Any, times: Any) -> None:
+    """Have fetched what accounting for some rows will ask for."""
+    before = np.int64(EMPTY)
+    for i in range(first, stop):
+        place = np.int64(moments[i]["place"])
+        if moments[i]["kind"] != SKIPPED and place != before:
+            for line in range(LINES):
+                prefetch(times, place, CACHE_LINE * line)
+            before = place
+
+
+@inline
+def tells_nothing(moment: Any, me: Any) -> Any:
+    """A segment that neither says nor acknowledges anything does not end a silence."""
+    kind = moment["kind"]
+    return ((kind == OF_ACK and moment["advanced"] == 0) or kind == OF_SYN) and silent(me)
+
+
+@inline
+def pass_time(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, gap: Int) -> None:
+    """The time since the latest frame, and what was pending."""
+    if moment["kind"] == OF_ACK and all_acknowledged(moment, me):
+        suspend(row, moment, me, notes, out, used, gap)
+        return
+    first, trip, rest, how = explain(row, moment, me, gap)
+    settle(row, moment, me, notes, out, used, how, rest)
+    upto_ns = np.int64(me["upto_ns"])
+    spend(row, moment, me, notes, out, used, first, upto_ns, trip)
+    spend(row, moment, me, notes, out, used, rest, upto_ns + trip, gap - trip)
+
+
+@inline
+def move_on(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, gap: Int) -> None:
+    """What the frame changes."""
+    kind, bits = np.int64(moment["kind"]), np.int64(moment["bits"])
+    flags = np.int64(me["flags"])
+    if kind != OF_SYN:
+        flags &= 0xFFFF ^ OPENING
+    if kind == OF_RST:
+        flags |= OVER
+    elif kind == OF_DATA:
+        flags &= 0xFFFF ^ OVER  # the reset did not reach it
+    elif kind == OF_KEEP_ALIVE:
+        flags |= KEPT
+    if bits & WITH_FIN:
+        flags |= FINISHED
+    if gap < TIMER_NS and bits & BOTH and not bits & NEXT_ID:
+        flags |= UNNUMBERED << np.int64(moment["end"])
+    flags = flags | LAST if moment["end"] else flags & (0xFFFF ^ LAST)
+    me["flags"] = flags
+    if kind == OF_DATA or kind == OF_AGAIN:
+        talking(row, moment, me, talks, used, free, gap)
+    else:
+        bits = bits & ~SHORT | np.int64(me["bits"]) & SHORT  # that of the latest data stands
+    if kind != OF_SYN:
+        acknowledged(row, moment, me)
+    me["bits"] = bits

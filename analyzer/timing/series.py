@@ -1,0 +1,231 @@
+"""Packet rows, what they left behind, and where time went -> the `series` table: what each connection did in each interval."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.errors import UsageError
+from analyzer.flows import FlowTracker
+from analyzer.flows.state import OF_DATA, SKIPPED, SPENT, STRETCH, TCP
+from analyzer.flows.times import account_of
+from analyzer.kinds import NUMBER
+from analyzer.schema import Rows
+from analyzer.tables import SERIES, TIME_CAUSES
+
+AGAIN = np.uint64(1 << NUMBER["retransmission"])
+UNITS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
+SIDES = ("client", "server")
+ADDED = (
+    *(f"{side}_{name}" for side in SIDES for name in ("throughput_bps", "goodput_bps", "retransmissions")),
+    *(f"time_{cause}_ns" for cause in TIME_CAUSES),
+)  # until a row is done, the first two hold bytes
+LATEST = tuple(f"{side}_{name}" for side in SIDES for name in ("window", "rtt_ns"))
+MOST = tuple(f"{side}_in_flight_max" for side in SIDES)
+CELL = np.dtype(
+    [("place", "i8"), ("interval", "i8"), *((name, SERIES.dtype[name]) for name in ("flow", *ADDED, *LATEST, *MOST))]
+)
+AT_ONCE = 1 << 16  # intervals
+LONGEST = 1 << 24  # intervals without a frame, each of which would be a row
+TOGETHER = -1
+
+
+def interval_ns(text: str, where: str = "--every") -> int:
+    """`100ms` -> 100,000,000; UsageError for what is no length of time."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(us|ms|s|m|min|h)?", text.strip())
+    length = round(float(found[1]) * UNITS[found[2] or "s"]) if found else 0
+    if length < 1000:
+        raise UsageError(where, f"{text!r} is no length of time", "give one of 1us or more, such as 100ms or 1s")
+    return length
+
+
+class SeriesMaker:
+    """Sums up, interval by interval, and hands over what is certain. Kept are the intervals that are not, of all connections together all."""
+
+    def __init__(self, tracker: FlowTracker, every_ns: int, flow: int | None = None) -> None:
+        self._tracker = tracker
+        self._every = every_ns
+        self._flow = flow
+        self._cells = np.zeros(0, CELL)
+        self._together = np.zeros(0, CELL)
+        # Of the flow that a place has: the first interval that was not handed over.
+        self._owner = np.zeros(0, np.int64)
+        self._first = np.zeros(0, np.int64)
+
+    def add(self, rows: Rows, moments: npt.NDArray[np.void]) -> None:
+        """Take in the next rows, of which the account is told by `spend`."""
+        mine = (rows["flow"] >= 0) & (rows["ip_proto"] == TCP)
+        if self._flow is not None:
+            mine &= rows["flow"] == self._flow
+        rows, moments = rows[mine], moments[mine]
+        cells = self._blank(rows["flow"], rows["place"], rows["time_ns"] // self._every)
+        told = moments["kind"] != SKIPPED
+        every, client = np.arange(len(rows)), (moments["end"] ^ rows["direction"]) & 1
+        for number, side in enumerate(SIDES):
+            sent = rows["direction"] == number
+            cells[f"{side}_throughput_bps"] = np.where(sent, rows["length"], 0)
+            cells[f"{side}_goodput_bps"] = np.where(sent & (moments["kind"] == OF_DATA), rows["payload_len"], 0)
+            cells[f"{side}_retransmissions"] = sent & (rows["events"] & AGAIN != 0)
+            end = client ^ number
+            for name, stored in (("in_flight_max", "flight"), ("window", "window"), ("rtt_ns", "srtt_ns")):
+                value = moments[stored][every, end].astype(np.int64)
+                known = told if stored != "srtt_ns" else told & (moments["rtt_ns"][every, end] > 0)
+                cells[f"{side}_{name}"] = np.where(known, value, -1)
+        self._take(cells)
+
+    def spend(self, stretches: Rows) -> None:
+        """Take in where time went."""
+        if self._flow is not None:
+            stretches = stretches[stretches["flow"] == self._flow]
+        if len(stretches) and int(stretches["ns"].max()) // self._every > LONGEST:
+            raise UsageError("--every", f"a connection waited for more than {LONGEST:,} intervals", "give a longer one")
+        for part in self._cut(stretches):
+            first = part["from_ns"] // self._every
+            count = (part["from_ns"] + part["ns"] - 1) // self._every - first + 1
+            which = np.repeat(np.arange(len(part)), count)
+            interval = first[which] + np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+            cells = self._blank(part["flow"][which], part["place"][which], interval)
+            begin = np.maximum(part["from_ns"][which], interval * self._every)
+            end = np.minimum((part["from_ns"] + part["ns"])[which], (interval + 1) * self._every)
+            cause = self._named(part)[which]
+            for number in np.unique(cause):
+                cells[f"time_{TIME_CAUSES[number]}_ns"] = np.where(cause == number, end - begin, 0)
+            self._take(cells)
+
+    def certain(self) -> Iterator[Rows]:
+        """The rows of intervals that are over, and of flows that left."""
+        states, times = self._tracker.states, self._tracker.times
+        place = self._cells["place"]
+        here = states["flow"][place] == self._cells["flow"]
+        pending = times["pending_ns"][place].astype(np.int64) + times["pending_trip_ns"][place]
+        settled = times["upto_ns"][place] - pending
+        limit = np.where(here, settled // self._every, np.iinfo(np.int64).max)
+        done = self._cells["interval"] < limit
+        if done.any():
+            self._mark(place[done & here], self._cells["flow"][done & here], limit[done & here])
+            yield from self._hand_over(done)
+
+    def finish(self) -> Iterator[Rows]:
+        """What is left, and what is owed to the end of the capture; then all connections together."""
+        tracker = self._tracker
+        for start in range(0, len(tracker), AT_ONCE):
+            places = tracker.places()[start : start + AT_ONCE]
+            self.spend(self._owed(places[tracker.states["protocol"][places] == TCP]))
+            yield from self._hand_over(np.ones(len(self._cells), bool))
+        if self._flow is None and len(self._together):
+            yield self._rows(self._together)
+
+    def _owed(self, places: npt.NDArray[np.intp]) -> Rows:
+        """What `flows` has beyond what frames told, as stretches."""
+        tracker = self._tracker
+        states, times = tracker.states[places], tracker.times[places]
+        account = account_of(tracker.states, tracker.ends, tracker.times, places, tracker.latest_ns)
+        spent = times["spent_ns"].copy()
+        swap = states["client"] == 1
+        spent[swap, 1], spent[swap, 2] = spent[swap, 2], spent[swap, 1].copy()
+        pending = times["pending_ns"].astype(np.int64) + times["pending_trip_ns"]
+        told = np.where(times["upto_ns"] > 0, times["upto_ns"] - states["start_ns"] - pending, 0)
+        account[:, :SPENT] -= spent
+        account[:, SPENT] -= told - spent.sum(axis=1)
+        account = np.maximum(account, 0)
+        begin = (states["start_ns"] + told)[:, None] + np.cumsum(account, axis=1) - account
+        which, cause = np.nonzero(account)
+        stretches = np.zeros(len(which), STRETCH)
+        stretches["flow"], stretches["place"] = states["flow"][which], places[which]
+        stretches["from_ns"], stretches["ns"] = begin[which, cause], account[which, cause]
+        think = (cause == 1) | (cause == 2)
+        stretches["cause"] = np.where(think & swap[which], 3 - cause, cause)
+        return stretches
+
+    def _named(self, stretches: Rows) -> npt.NDArray[np.int64]:
+        """Their causes as numbers of TIME_CAUSES: the thinking of the low end is that of client or server."""
+        cause: npt.NDArray[np.int64] = stretches["cause"]
+        swap = ((cause == 1) | (cause == 2)) & (self._tracker.states["client"][stretches["place"]] == 1)
+        return np.where(swap, 3 - cause, cause)
+
+    def _cut(self, stretches: Rows) -> Iterator[Rows]:
+        """Parts of few intervals together, and none of so many that it would not fit."""
+        longest = AT_ONCE * self._every
+        while (stretches["ns"] > longest).any():
+            whole = stretches["ns"] > longest
+            rest = stretches[whole].copy()
+            rest["from_ns"] += longest
+            rest["ns"] -= longest
+            stretches["ns"][whole] = longest
+            yield from self._cut(stretches)
+            stretches = rest
+        upto = np.cumsum(stretches["ns"] // self._every + 2)
+        start = 0
+        while start < len(stretches):
+            before = int(upto[start - 1]) if start else 0
+            stop = max(int(np.searchsorted(upto, before + AT_ONCE, side="right")), start + 1)
+            yield stretches[start:stop]
+            start = stop
+
+    def _blank(self, flow: Rows, place: Rows, interval: Rows) -> Rows:
+        """Cells in which nothing happened. What comes after its interval was handed over belongs to the next one."""
+        cells = np.zeros(len(flow), CELL)
+        for name in (*LATEST, *MOST):
+            cells[name] = -1
+        self._grow()
+        known = self._owner[place] == flow
+        cells["flow"], cells["place"] = flow, place
+        cells["interval"] = np.where(known, np.maximum(interval, self._first[place]), interval)
+        return cells
+
+    def _grow(self) -> None:
+        more = len(self._tracker.states) - len(self._owner)
+        if more > 0:
+            self._owner = np.concatenate([self._owner, np.full(more, TOGETHER)])
+            self._first = np.concatenate([self._first, np.zeros(more, np.int64)])
+
+    def _mark(self, place: Rows, flow: Rows, limit: Rows) -> None:
+        self._owner[place] = flow
+        self._first[place] = limit
+
+    def _take(self, cells: Rows) -> None:
+        self._cells = _joined(np.concatenate([self._cells, cells]))
+
+    def _hand_over(self, done: npt.NDArray[np.bool_]) -> Iterator[Rows]:
+        cells, self._cells = self._cells[done], self._cells[~done]
+        if self._flow is None:
+            together = cells.copy()
+            together["flow"], together["place"] = TOGETHER, 0
+            for name in (*LATEST, *MOST):
+                together[name] = -1
+            self._together = _joined(np.concatenate([self._together, together]))
+        if len(cells):
+            yield self._rows(cells)
+
+    def _rows(self, cells: Rows) -> Rows:
+        rows = np.zeros(len(cells), SERIES.dtype)
+        for name in ("flow", *ADDED, *LATEST, *MOST):
+            rows[name] = cells[name]
+        rows["start_ns"] = cells["interval"] * self._every
+        rows["end_ns"] = rows["start_ns"] + self._every
+        for side in SIDES:
+            for name in ("throughput_bps", "goodput_bps"):
+                rows[f"{side}_{name}"] = cells[f"{side}_{name}"] * (8e9 / self._every)
+        return rows
+
+
+def _joined(cells: Rows) -> Rows:
+    """One cell for each flow and interval, in order of these."""
+    order = np.lexsort((cells["interval"], cells["flow"]))  # stable: later cells stay behind earlier ones
+    cells = cells[order]
+    new = np.ones(len(cells), bool)
+    new[1:] = (cells["flow"][1:] != cells["flow"][:-1]) | (cells["interval"][1:] != cells["interval"][:-1])
+    starts, which = np.flatnonzero(new), np.cumsum(new) - 1
+    joined = cells[starts]
+    if len(cells):
+        for name in ADDED:
+            joined[name] = np.add.reduceat(cells[name], starts)
+        for name in MOST:
+            joined[name] = np.maximum.reduceat(cells[name], starts)
+        for name in LATEST:
+            known = cells[name] >= 0
+            joined[name][which[known]] = cells[name][known]
+    return joined

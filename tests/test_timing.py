@@ -1,0 +1,356 @@
+"""The account of time: against its naive twin, against what captures are known to hold, and that it always adds up."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzer import analyze
+from analyzer.errors import UsageError
+from analyzer.events.judge import Judge
+from analyzer.flows import FlowTracker
+from analyzer.flows import state as s
+from analyzer.passes import table_rows
+from analyzer.report.console import console_text
+from analyzer.report.json_text import json_pieces
+from analyzer.schema import Rows
+from analyzer.tables import FLOWS, SERIES, TIME_CAUSES
+from analyzer.timing import TimeAccount
+from analyzer.timing.series import interval_ns
+from tests import build, pkt
+from tests.command import run
+from tests.helpers import CAPTURES, FEWER_CAPTURES
+from tests.naive import account as naive
+from tests.test_judge import SCENARIOS, decoded, hostile_rows, simulated
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from samples.lab.scenarios import waiting
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+BATCHES = (1, 2, 7, 1000)
+SEEDS = range(60)
+KINDS = ("", "ack", "data", "again", "syn", "fin", "rst", "keep_alive")
+STORED = ("handshake", "think_0", "think_1", *TIME_CAUSES[3 : s.SPENT])
+
+
+@dataclass
+class Accounted:
+    """What the engine made of packet rows, and what the judge told of each frame."""
+
+    tracker: FlowTracker
+    frames: dict[int, list[naive.Frame]]
+
+    @property
+    def flows(self) -> Rows:
+        """The rows of all flows, those that left too."""
+        return np.concatenate([*self.tracker.rows_left, self.tracker.rows()])
+
+
+def accounted(rows: Rows, batch_frames: int = 1 << 30, max_flows: int = 1000) -> Accounted:
+    """Follow, judge and account for packet rows, so many at a time."""
+    tracker = FlowTracker(max_flows, keep_left=True)
+    judge, account = Judge(tracker), TimeAccount(tracker)
+    frames: dict[int, list[naive.Frame]] = defaultdict(list)
+    for start in range(0, len(rows), batch_frames):
+        for part in tracker.follow(rows[start : start + batch_frames].copy()):
+            for piece, _ in judge.judged(part):
+                account.add(piece, judge.moments)
+                for row, moment in zip(piece, judge.moments, strict=True):
+                    if moment["kind"] != s.SKIPPED:
+                        frames[int(moment["flow"])].append(frame_of(row, moment))
+    for _ in judge.finish():
+        pass
+    return Accounted(tracker, frames)
+
+
+def frame_of(row: Any, moment: Any) -> naive.Frame:
+    """A frame as the twin wants it."""
+    bits = int(moment["bits"])
+    ends = []
+    for end in (0, 1):
+        repairs = "timeout" if bits & s.IN_LOSS << end else "fast" if bits & s.IN_FAST << end else ""
+        numbers = (int(moment[name][end]) for name in ("flight", "window", "rtt_ns", "srtt_ns", "segment"))
+        limits = (bool(bits & bit << end) for bit in (s.LIMITED, s.UNSCALED, s.ZERO))
+        ends.append(naive.End(*numbers, *limits, repairs))
+        assert bool(bits & s.FLIGHT << end) == ends[end].flying
+    end = int(moment["end"])
+    return naive.Frame(
+        int(row["frame"]),
+        int(row["time_ns"]),
+        end,
+        KINDS[int(moment["kind"])],
+        end ^ int(row["direction"]),
+        int(row["payload_len"]),
+        int(moment["since_ns"]),
+        int(moment["advanced"]),
+        (ends[0], ends[1]),
+        *(
+            bool(bits & bit)
+            for bit in (s.BOTH, s.SHORT, s.OPENED, s.WITH_FIN, s.IS_AGAIN, s.NEXT_ID, s.LATER_ID, s.FULL)
+        ),
+    )
+
+
+def assert_twin_agrees(rows: Rows, name: str) -> None:
+    """Time by cause, what is pending, and the answers of every flow that is still there."""
+    found = accounted(rows)
+    tracker = found.tracker
+    rows_of = dict(zip(found.flows["flow"].tolist(), found.flows, strict=True))
+    for place in tracker.places():
+        flow = int(tracker.states["flow"][place])
+        if flow not in found.frames:
+            continue
+        times, expected = tracker.times[place], naive.account(found.frames[flow])
+        actual = dict(zip(STORED, times["spent_ns"].tolist(), strict=True))
+        assert actual == {cause: expected.spent[cause] for cause in STORED}, f"{name}, flow {flow}"
+        assert (int(times["pending_trip_ns"]), int(times["pending_ns"])) == (expected.trip, expected.late)
+        for number, side in enumerate(("client", "server")):
+            assert_same_answers(expected, rows_of[flow], side, int(tracker.states["client"][place]) ^ number)
+
+
+def assert_same_answers(expected: naive.Connection, row: Any, side: str, end: int) -> None:
+    """How many, the slowest to begin and to end, the largest; and the busiest second."""
+    answers = [answer for answer in expected.answers if answer.end == end]
+    assert int(row[f"{side}_answers"]) == len(answers)
+    seconds = [sizes[end] for _, sizes in expected.seconds]
+    assert int(row[f"{side}_busiest_second_bytes"]) == max(seconds, default=0)
+    if not answers:
+        assert int(row[f"{side}_first_byte_max_ns"]) == int(row[f"{side}_answer_bytes_max"]) == -1
+        return
+    slowest = max(answers, key=lambda answer: answer.first)  # the first of them
+    assert int(row[f"{side}_first_byte_max_ns"]) == slowest.first
+    assert int(row[f"{side}_first_byte_frame"]) == slowest.frame
+    assert int(row[f"{side}_answer_bytes_max"]) == max(answer.size for answer in answers)
+    middle = sorted(answer.first for answer in answers)[(len(answers) - 1) // 2]
+    assert abs(int(row[f"{side}_first_byte_median_ns"]) - middle) <= max(0.13 * middle, 40_000)
+
+
+def assert_adds_up(flows: Rows) -> None:
+    """To the nanosecond, and nothing is negative where the clock does not step back."""
+    total = sum(flows[f"time_{cause}_ns"] for cause in TIME_CAUSES)
+    assert total.tolist() == flows["duration_ns"].tolist()
+    lasted = flows["end_ns"] - flows["start_ns"]
+    assert (flows["duration_ns"] >= lasted).all()
+    for cause in TIME_CAUSES:
+        assert (flows[f"time_{cause}_ns"] >= 0).all(), cause
+
+
+@pytest.mark.parametrize("first", SEEDS[::10])
+def test_the_twin_agrees_on_simulated_conversations(first: int) -> None:
+    """Ten at a time."""
+    for seed in range(first, first + 10):
+        assert_twin_agrees(simulated(seed), f"seed {seed}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_twin_agrees_on_hostile_traffic(tmp_path: Path, seed: int) -> None:
+    """Numbers from anywhere."""
+    assert_twin_agrees(hostile_rows(tmp_path, seed), f"seed {seed}")
+
+
+@pytest.mark.parametrize("path", FEWER_CAPTURES, ids=[path.relative_to(SAMPLES).as_posix() for path in FEWER_CAPTURES])
+def test_the_twin_agrees_on_samples(path: Path) -> None:
+    """Real ones."""
+    assert_twin_agrees(decoded(path), path.parent.name)
+
+
+def every_input(folder: Path) -> Iterator[Rows]:
+    """Samples, scenarios, simulated and hostile conversations."""
+    for path in CAPTURES:
+        yield decoded(path)
+    for seed in SEEDS:
+        yield simulated(seed)
+    for seed in range(4):
+        yield hostile_rows(folder, seed)
+    for path in SCENARIOS:
+        for scenario in pkt.read(path):
+            yield decoded(scenario.write(folder / "scenario.pcapng"))
+
+
+def test_every_account_adds_up(tmp_path: Path) -> None:
+    """To the nanosecond, whatever the flow."""
+    count = 0
+    for rows in every_input(tmp_path):
+        flows = accounted(rows).flows
+        assert_adds_up(flows)
+        count += len(flows)
+    assert count > 600
+
+
+@pytest.mark.parametrize("max_flows", [3, 1000])
+@pytest.mark.parametrize("batch_frames", BATCHES)
+def test_the_batch_size_changes_nothing(batch_frames: int, max_flows: int) -> None:
+    """Nor in which batch a flow leaves."""
+    for seed in SEEDS[:10]:
+        rows = simulated(seed)
+        expected, actual = accounted(rows, max_flows=max_flows).flows, accounted(rows, batch_frames, max_flows).flows
+        for name in FLOWS.dtype.names or ():
+            assert expected[name].tolist() == actual[name].tolist(), name
+        assert_adds_up(actual)
+
+
+# What captures are known to hold
+
+WAITS = pkt.read(Path(__file__).parent / "waits" / "causes.pkt")
+
+
+@pytest.mark.parametrize("scenario", WAITS, ids=lambda scenario: scenario.title)
+def test_the_cause_is_found(scenario: pkt.Scenario, tmp_path: Path) -> None:
+    """The title says to which cause most time must go, and how much: 10 % or 5 ms more or less."""
+    cause, amount = scenario.title.split()[:2]
+    flows = accounted(decoded(scenario.write(tmp_path / "capture.pcapng"))).flows
+    assert_adds_up(flows)
+    times = {name: int(flows[0][f"time_{name}_ns"]) for name in TIME_CAUSES}
+    wanted = float(amount) * 1e6
+    assert max(times, key=lambda name: times[name]) == cause, times
+    assert abs(times[cause] - wanted) <= max(0.1 * wanted, 5e6), times
+
+
+# Series
+
+
+@pytest.mark.parametrize("every_ns", [100_000_000, 7_000_000])
+@pytest.mark.parametrize("batch_frames", [5, 1 << 14])
+@pytest.mark.parametrize("sample", ["loss-ipv4/client", "slow-answers/server", "zero-window/server"])
+def test_intervals_add_up_to_their_flows(sample: str, batch_frames: int, every_ns: int) -> None:
+    """Bytes, retransmissions and time; no interval holds more than it is long, and none comes twice."""
+    path = str(SAMPLES / sample / "capture.pcap")
+    series = np.concatenate(list(table_rows([path], "series", batch_frames=batch_frames, every_ns=every_ns)))
+    flows = np.concatenate(list(table_rows([path], "flows")))
+    flows = flows[flows["protocol"] == 0]
+    assert len(np.unique(series[["flow", "start_ns"]])) == len(series)
+    for flow in (*flows["flow"], -1):
+        rows, whole = series[series["flow"] == flow], flows if flow < 0 else flows[flows["flow"] == flow]
+        for cause in TIME_CAUSES:
+            assert rows[f"time_{cause}_ns"].sum() == whole[f"time_{cause}_ns"].sum(), cause
+        for side in ("client", "server"):
+            size = rows[f"{side}_throughput_bps"].sum() * every_ns / 8e9
+            assert size == pytest.approx(whole[f"{side}_bytes"].sum(), abs=len(rows))
+            assert rows[f"{side}_retransmissions"].sum() == whole[f"{side}_retransmissions"].sum()
+            if flow >= 0:
+                assert rows[f"{side}_in_flight_max"].max() <= whole[f"{side}_in_flight_max"].max()
+        spent = sum(rows[f"time_{cause}_ns"] for cause in TIME_CAUSES)
+        assert flow < 0 or (spent <= every_ns).all()
+        assert (rows["end_ns"] - rows["start_ns"] == every_ns).all()
+        assert (rows["start_ns"] % every_ns == 0).all()
+        assert flow < 0 or (np.diff(rows["start_ns"]) == every_ns).all()
+
+
+def test_a_series_of_one_flow_and_of_all() -> None:
+    """In Python, as DataFrames; of a flow that is not there, none."""
+    analysis = analyze(SAMPLES / "clean-ipv4" / "client")
+    one, every = analysis.series(flow=1, every="100ms"), analysis.series(every="100ms")
+    assert list(one.columns) == list(every.columns) == [column.name for column in SERIES.columns]
+    assert set(one["flow"]) == {1} and set(every["flow"]) == {-1}
+    assert one["time_sender_stall_ns"].sum() == analysis.flows["time_sender_stall_ns"][1]
+    assert every["time_sender_stall_ns"].sum() == analysis.flows["time_sender_stall_ns"].sum()
+    assert one["server_goodput_bps"].max() > 1e6 > one["client_goodput_bps"].max()
+    assert len(analysis.series(flow=99)) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("100ms", 10**8), ("1s", 10**9), ("2", 2 * 10**9), ("0.5m", 3 * 10**10)]
+)
+def test_lengths_of_time(text: str, expected: int) -> None:
+    """With a unit, or in seconds."""
+    assert interval_ns(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1s", "0", "1 year", "10ns"])
+def test_what_is_no_length_of_time(text: str) -> None:
+    """It is said, with an example."""
+    with pytest.raises(UsageError, match="100ms"):
+        interval_ns(text)
+
+
+# Recordings with a known cause
+
+RECORDED = {  # the sample, the cause, and how long the application slept
+    "slow-answers": ("server_think", waiting.ASKED * waiting.THINK_S),
+    "sender-pauses": ("sender_stall", (waiting.WRITES - 1) * waiting.PAUSE_S),
+    "receive-window-limited": ("receive_window", None),
+    "delayed-acks": ("delayed_ack", 17 * 0.04),
+    "zero-window": ("zero_window", 1.3),
+    "tail-loss": ("loss_timeout", None),
+    "retransmission-timeout": ("loss_timeout", None),
+    "syn-loss": ("handshake", None),
+}
+
+
+@pytest.mark.parametrize("host", ["client", "server"])
+@pytest.mark.parametrize("sample", RECORDED)
+def test_recordings(sample: str, host: str) -> None:
+    """From both ends: the cause has the largest share, and its time is that of the truth."""
+    cause, slept_s = RECORDED[sample]
+    if (sample, host) == ("syn-loss", "server"):
+        pytest.skip("the lost SYN was not captured there")
+    flow = max(accounted(decoded(SAMPLES / sample / host / "capture.pcap")).flows, key=lambda row: row["duration_ns"])
+    times = {name: int(flow[f"time_{name}_ns"]) for name in TIME_CAUSES}
+    assert max(times, key=lambda name: times[name]) == cause, times
+    if slept_s is not None:
+        assert times[cause] == pytest.approx(slept_s * 1e9, rel=0.1)
+
+
+def test_the_kernel_was_limited_for_as_long() -> None:
+    """`busy` and `rwnd_limited` of the sender's `ss -i`, up to the last snapshot that shows the connection."""
+    folder = SAMPLES / "receive-window-limited" / "client"
+    shown = [json.loads(line)["ss"] for line in (folder / "sockets.jsonl").read_text().splitlines()]
+    limited = max(int(found) for text in shown for found in re.findall(r"rwnd_limited:(\d+)ms", text))
+    (flow,) = accounted(decoded(folder / "capture.pcap")).flows
+    assert int(flow["time_receive_window_ns"]) / 1e6 == pytest.approx(limited, rel=0.15)
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("start", "verdict", "line"),
+    [
+        ("delayed_ack 2000 ms: ten", "No loss, no resets, no closed window in 1 TCP connection, but 79 % of its time went to delayed ACKs.", "waiting for the delayed ACK of the server: 10 times 200 ms, first before frame 6"),
+        ("server_think 3000 ms: ack", "No trouble in 1 TCP connection.", "waiting for the server to answer: 3 s before frame 6"),
+        ("receive_window 1000 ms", "Trouble in 1 of 1 TCP connection: window limited (1).", "waiting for the window of the server: 9 times 100 ms"),
+        ("idle 20000", "No trouble in 1 TCP connection.", ""),
+    ],
+)  # fmt: skip
+def test_the_text_says_where_time_went(start: str, verdict: str, line: str, tmp_path: Path) -> None:
+    """What was waited for, how often and how long, and a frame that shows it; "no trouble" only where none was lost."""
+    (scenario,) = (scenario for scenario in WAITS if scenario.title.startswith(start))
+    analysis = analyze(scenario.write(tmp_path / "capture.pcapng"))
+    text = " ".join(console_text(analysis).split())
+    assert text.startswith(verdict)
+    assert ("where the time went" in text) and (line in text)
+    assert ("flow 0 " in text) == bool(line)
+    found = json.loads("".join(json_pieces(analysis)))["time"]
+    assert found["spent_ns"] == analysis.time_spent
+    assert [each["flow"] for each in found["slowest"]] == [0] * bool(line)
+
+
+SYN = build.ethernet(build.ipv4(build.tcp(flags=2)))
+
+
+def test_series_on_the_command_line(tmp_path: Path) -> None:
+    """Of one flow, in intervals of the length that is asked for; a length that is none is said."""
+    path = str(SAMPLES / "clean-ipv4" / "client")
+    ran = run(
+        "export", path, "--table", "series", "--every", "200ms", "--flow", "1", "-o", str(tmp_path / "series.csv")
+    )
+    assert (ran.status, ran.err) == (0, "")
+    head, *lines = (tmp_path / "series.csv").read_text().splitlines()
+    assert head.split(",")[:3] == ["flow", "start_ns", "end_ns"]
+    assert {line.split(",")[0] for line in lines} == {"1"}
+    starts = [int(line.split(",")[1]) for line in lines]
+    assert [later - before for before, later in pairwise(starts)] == [200_000_000] * (len(starts) - 1)
+    assert run("export", path, "--table", "series", "--every", "soon").status == 2
+    late = [build.Record(ethernet, time_ns) for ethernet, time_ns in ((SYN, 0), (SYN, 10**18))]
+    (tmp_path / "late.pcap").write_bytes(build.pcap(late))
+    assert "longer" in run("export", tmp_path / "late.pcap", "--table", "series", "--every", "1ms").err
