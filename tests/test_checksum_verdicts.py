@@ -1310,11 +1310,11 @@ def test_samples_are_all_there() -> None:
 
 LONG = ("2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111")
 KEYS = [
-    "checksums", "ip_header_checksums", "capture_hosts", "directions", "frames_of_more_directions", "counters",
+    "checksums", "outer_checksums", "ip_header_checksums", "capture_hosts", "directions", "frames_of_more_directions", "counters",
     "warnings",
 ]  # fmt: skip
 DIRECTION_KEYS = [
-    "src", "dst", "protocol", "frames", "checksums", "ip_header_checksums", "first_wrong", "repaired", "acknowledged",
+    "src", "dst", "protocol", "outer", "frames", "checksums", "ip_header_checksums", "first_wrong", "repaired", "acknowledged",
     "verdict", "evidence", "next",
 ]  # fmt: skip
 

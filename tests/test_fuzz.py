@@ -26,7 +26,7 @@ from analyzer.decode import decode
 from analyzer.errors import CaptureError
 from analyzer.tables import STOPS
 from tests import build, strategies
-from tests.helpers import batch_of, said_in_mode
+from tests.helpers import batch_of
 
 CASES = int(os.environ.get("TCPCAP_FUZZ_CASES", "20000"))
 SEEDS = 40  # tests that share the cases
@@ -300,18 +300,3 @@ digest = hashlib.sha256()
 outcomes = run_cases(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), digest)
 print(digest.hexdigest(), outcomes.total())
 """
-
-
-@pytest.mark.parametrize(
-    ("mode", "count"),
-    [("checked", 700), ("python", 280)],
-    ids=["bounds checked", "not compiled"],
-)
-def test_the_kernels_do_as_python_would(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, mode: str, count: int
-) -> None:
-    """With every index checked, and as plain Python: no error, and to the byte the same records and packets."""
-    digest = hashlib.sha256()
-    outcomes = run_cases(3, count, tmp_path / "capture", digest)
-    said = said_in_mode(mode, tmp_path_factory, "-c", SAMPLE, "3", str(count), str(tmp_path / "capture"))
-    assert said.split() == [digest.hexdigest(), str(outcomes.total())]

@@ -25,7 +25,7 @@ from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, PACKETS
 from tests import pkt
-from tests.helpers import CAPTURES, FEWER_CAPTURES, plain, said_in_mode
+from tests.helpers import CAPTURES, plain
 from tests.naive.events import Event, Verdict
 from tests.naive.events import judge as naive_judge
 from tests.naive.flows import Packet
@@ -821,25 +821,6 @@ def digests(path: Path) -> dict[str, str]:
     """Digests of events and flows of the packet rows in a file."""
     found = judged(np.load(path), 500)
     return {"events": digest(EVENTS, found.events), "flows": digest(FLOWS, found.flows)}
-
-
-@pytest.fixture(scope="module")
-def rows_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Packet rows of every sample and of some simulated conversations."""
-    rows = np.concatenate([*(decoded(path) for path in FEWER_CAPTURES), *(simulated(seed) for seed in range(24))])
-    rows["frame"] = np.arange(len(rows)) + 1
-    path = tmp_path_factory.mktemp("rows") / "rows.npy"
-    np.save(path, rows)
-    return path
-
-
-@pytest.mark.parametrize("mode", ["python", "checked"])
-def test_the_judge_without_numba_and_with_checks_says_the_same(
-    rows_on_disk: Path, tmp_path_factory: pytest.TempPathFactory, mode: str
-) -> None:
-    """As plain Python an overflow gives a warning or another number; with checks a read beyond an array is an error."""
-    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_judge", str(rows_on_disk), overflowing=HASHES)
-    assert json.loads(said) == digests(rows_on_disk)
 
 
 # What is bounded, and what is not

@@ -8,8 +8,6 @@ import random
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from analyzer.checksums import Checker, Checksums
 from analyzer.decode import decode
 from analyzer.decode.codes import FRAGMENT
@@ -19,7 +17,7 @@ from analyzer.schema import Rows, Table
 from analyzer.summary import Summary
 from analyzer.tables import CHECKSUMS, FLOWS, PACKETS
 from tests import build, strategies
-from tests.helpers import batch_of, said_in_mode
+from tests.helpers import batch_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1729
@@ -108,36 +106,6 @@ def results() -> dict[str, str | int]:
 def compiled() -> dict[str, str | int]:
     """The results of this process, which runs the kernels as everyone does."""
     return results()
-
-
-@pytest.mark.parametrize("mode", ["python", "checked"])
-def test_kernels_as_python_and_with_checks_do_as_the_library(
-    tmp_path_factory: pytest.TempPathFactory, mode: str
-) -> None:
-    """As plain Python an overflow gives a warning or another number; with checks a read beyond the buffer is an error."""
-    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_kernels", overflowing=HASHES)
-    assert json.loads(said) == compiled()
-
-
-def test_calls_are_of_the_declared_types(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What numba finds when it looks at the arguments is what the library was compiled for, but for arrays that happen to be writable."""
-    code = """
-import json
-from tests.test_kernels import results
-results()
-from analyzer.accelerate import jit
-for name, (dispatcher, types) in jit.declared.items():
-    declared = [str(jit.numba_type(each)) for each in types.values()]
-    for found in dispatcher.signatures:
-        print(json.dumps([name, declared, [str(each) for each in found]]))
-"""
-    said = said_in_mode("checked", tmp_path_factory, "-c", code)
-    called = [json.loads(line) for line in said.splitlines()]
-    assert len({name for name, _, _ in called}) == 5
-    for name, declared, found in called:
-        assert [text.replace("readonly ", "") for text in found] == [
-            text.replace("readonly ", "") for text in declared
-        ], name
 
 
 def test_the_frames_have_flows() -> None:

@@ -8,7 +8,6 @@ from functools import cache
 from unittest.mock import patch
 
 import numpy as np
-import pytest
 
 from analyzer.capture.bundle import COUNTERS_FILE, host_of
 from analyzer.correlate import Comparison
@@ -17,7 +16,6 @@ from analyzer.passes import judged_rows
 from analyzer.prediction import INCREMENT, Predictor
 from analyzer.schema import Rows
 from tests.agreement import HOSTS, SAMPLES
-from tests.helpers import said_in_mode
 
 HASHES = (
     "flows.flow_kernel", "flows.hash_kernel", "checksums.direction_kernel", "events.copies_kernel", "prediction.closing.closing_kernel",
@@ -62,13 +60,6 @@ def results() -> dict[str, list[str]]:
 def compiled() -> dict[str, list[str]]:
     """The results of this process, which runs the kernels as everyone does."""
     return results()
-
-
-@pytest.mark.parametrize("mode", ["python", "checked"])
-def test_prediction_as_python_and_with_checks(tmp_path_factory: pytest.TempPathFactory, mode: str) -> None:
-    """As plain Python an overflow is an error; with checks, an index beyond its array."""
-    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_prediction_kernels", overflowing=HASHES)
-    assert json.loads(said) == compiled()
 
 
 def test_there_is_something_to_predict() -> None:

@@ -1,0 +1,93 @@
+"""Kernels that are not compiled, and kernels whose every index is checked, do as those of the library.
+
+As plain Python an overflow gives a warning, which is an error here, or another number; with checks an index beyond its array is an
+error. In one file, since what one test compiles with checks the next ones use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import test_fix_checksums, test_fuzz, test_judge, test_kernels, test_prediction_kernels
+from tests.helpers import FEWER_CAPTURES, said_in_mode
+
+MODES = pytest.mark.parametrize("mode", ["checked", "python"])
+Factory = pytest.TempPathFactory
+
+
+@MODES
+def test_reading_and_following(tmp_path_factory: Factory, mode: str) -> None:
+    """Every kernel from the file to flows, checksums and sums."""
+    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_kernels", overflowing=test_kernels.HASHES)
+    assert json.loads(said) == test_kernels.compiled()
+
+
+def test_calls_are_of_the_declared_types(tmp_path_factory: Factory) -> None:
+    """What numba finds when it looks at the arguments is what the library was compiled for, but for arrays that happen to be writable."""
+    code = """
+import json
+from tests.test_kernels import results
+results()
+from analyzer.accelerate import jit
+for name, (dispatcher, types) in jit.declared.items():
+    declared = [str(jit.numba_type(each)) for each in types.values()]
+    for found in dispatcher.signatures:
+        print(json.dumps([name, declared, [str(each) for each in found]]))
+"""
+    said = said_in_mode("checked", tmp_path_factory, "-c", code)
+    called = [json.loads(line) for line in said.splitlines()]
+    assert len({name for name, _, _ in called}) >= 5
+    for name, declared, found in called:
+        assert [text.replace("readonly ", "") for text in found] == [
+            text.replace("readonly ", "") for text in declared
+        ], name
+
+
+@pytest.fixture(scope="module")
+def rows_on_disk(tmp_path_factory: Factory) -> Path:
+    """Packet rows of every sample and of some simulated conversations."""
+    simulated = [test_judge.simulated(seed) for seed in range(24)]
+    rows = np.concatenate([*map(test_judge.decoded, FEWER_CAPTURES), *simulated])
+    rows["frame"] = np.arange(len(rows)) + 1
+    path = tmp_path_factory.mktemp("rows") / "rows.npy"
+    np.save(path, rows)
+    return path
+
+
+@MODES
+def test_judging(rows_on_disk: Path, tmp_path_factory: Factory, mode: str) -> None:
+    """The same events, and the same flows."""
+    words = ("-m", "tests.test_judge", str(rows_on_disk))
+    said = said_in_mode(mode, tmp_path_factory, *words, overflowing=test_judge.HASHES)
+    assert json.loads(said) == test_judge.digests(rows_on_disk)
+
+
+@MODES
+def test_fixing_checksums(tmp_path_factory: Factory, mode: str) -> None:
+    """The same files, to the byte."""
+    hashes = ["checksums.direction_kernel"]
+    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_fix_checksums", overflowing=hashes)
+    assert said.strip() == test_fix_checksums.digest_of_fixes()
+
+
+@MODES
+def test_hostile_captures(tmp_path: Path, tmp_path_factory: Factory, mode: str) -> None:
+    """No error, and the same records and packets."""
+    digest = hashlib.sha256()
+    count = 700 if mode == "checked" else 280
+    outcomes = test_fuzz.run_cases(3, count, tmp_path / "capture", digest)
+    words = ("-c", test_fuzz.SAMPLE, "3", str(count), str(tmp_path / "capture"))
+    assert said_in_mode(mode, tmp_path_factory, *words).split() == [digest.hexdigest(), str(outcomes.total())]
+
+
+@MODES
+def test_predicting(tmp_path_factory: Factory, mode: str) -> None:
+    """The same increments, one by one and summed."""
+    hashes = test_prediction_kernels.HASHES
+    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_prediction_kernels", overflowing=hashes)
+    assert json.loads(said) == test_prediction_kernels.compiled()
