@@ -100,7 +100,10 @@ def test_the_command_line_copes(path: Path, analyzed: dict[str, Run]) -> None:
     assert "Traceback" not in done.err
     assert done.status in (DONE, NO_CAPTURE, DAMAGED), done.err[-2000:]
     frames, damages = frames_of(path)
-    if done.status == NO_CAPTURE:
+    if done.out.startswith("No frame of this capture can be decoded"):
+        assert done.status == NO_CAPTURE
+        assert frames > 0
+    elif done.status == NO_CAPTURE:
         assert (frames, damages) == (0, 1)
         assert path.name in done.err
         assert done.out == ""

@@ -153,6 +153,13 @@ def beside(table: str) -> dict[str, list[Any]]:
 # Values
 
 
+WITHOUT_ROWS = {
+    ("events", "clean-ipv6/client"),
+    ("capture_facts", "handshake/client"),
+    ("capture_facts", "tunnel-vxlan/server"),
+}
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("table", WHOLE)
 @pytest.mark.parametrize("sample", ["handshake/client", "tunnel-vxlan/server", "clean-ipv6/client", "snaplen/server"])
@@ -162,10 +169,13 @@ def test_every_value_of_the_samples(sample: str, table: str, kind: str, tmp_path
     more, given = (BESIDE[table], beside(table)) if table == "sockets" else ((), {})
     assert run(SAMPLES / sample, "--table", table, *more, "-o", output) == 0
     expected = expected_table(getattr(analyze(SAMPLES / sample, **given), table))
-    eventless = table == "events" and sample == "clean-ipv6/client"
-    assert (len(expected[1]) == 0) == eventless
+    nothing = len(expected[1]) == 0
+    assert nothing == ((table, sample) in WITHOUT_ROWS)
     # Lines of JSON have no names where there are none of them.
-    assert READERS[kind](output.read_bytes()) == (([], []) if eventless and kind == "jsonl" else expected)
+    assert READERS[kind](output.read_bytes()) == (([], []) if nothing and kind == "jsonl" else expected)
+
+
+LEAST_ROWS = {"capture_facts": 2, "events": 50}
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -178,9 +188,9 @@ def test_every_value_of_hostile_frames(table: str, kind: str, hostile: Path, tmp
     assert READERS[kind](output.read_bytes()) == (names, rows)
     if table in BESIDE:  # the frames are of other hosts and other times
         return
-    assert len(rows) > 100
+    assert len(rows) > LEAST_ROWS.get(table, 100)
     found = {value for row in rows for value in row if isinstance(value, int)}
-    assert {2**63 - 1, -(2**63)} <= found
+    assert {2**63 - 1, -(2**63)} <= found or table == "capture_facts"
     if table == "packets":
         assert {2**53 + 1, -(2**53) - 1, 2**32 - 1} <= found
 

@@ -25,9 +25,9 @@ BUNDLE = Path(__file__).parent.parent / "samples" / "handshake" / "client"
 TABLES = ("packets", "counters")
 
 # Every command that writes a file: which of its parameters say where, and which name what is read.
-WRITERS = {"export": ("output", {"trace", "snapshots"}), "fix-checksums": ("target", {"source"})}
+WRITERS = {"export": ("output", {"trace", "snapshots", "sockets"}), "fix-checksums": ("target", {"source"})}
 # Parameters that name no file.
-OTHERS = {"export": {"table", "kind", "hosts"}, "fix-checksums": {"everything"}}
+OTHERS = {"export": {"table", "kind", "hosts", "increments", "every", "flow"}, "fix-checksums": {"everything"}}
 # The words for a command that reads the capture (and perhaps a second one, or snapshots) and writes the target.
 CALLS = {
     **{

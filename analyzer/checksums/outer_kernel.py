@@ -54,7 +54,8 @@ def check_outer(
     base = record["offset"]
     end = base + record["captured"]
     owed: Int = 0
-    if whole or not row["layers"] & REASSEMBLED:  # otherwise what is inside is a fragment
+    within = whole or not row["layers"] & REASSEMBLED  # otherwise what is inside is a fragment of what `row` describes
+    if within:
         owed = owed_inside(buffer, words, skip, base, end, row, 0)
     for level in range(np.int64(high) - 1, np.int64(low) - 1, -1):
         if whole:
@@ -73,7 +74,7 @@ def check_outer(
                 state = VALID
         outer["checksum"] = state
         if state or outer["ip_header_checksum"]:
-            count_outer(buffer, words, skip, base, outer, owed, row, memory)
+            count_outer(buffer, words, skip, base, outer, owed, row, within, memory)
         note_worst(row, outer)
         owed = owed_inside(buffer, words, skip, base, end, outer, owed)
 
@@ -138,8 +139,10 @@ def owed_inside(buffer: Any, words: Any, skip: Int, base: Int, end: Int, row: An
 
 
 @inline
-def count_outer(buffer: Any, words: Any, skip: Int, base: Int, outer: Any, owed: Int, row: Any, memory: Any) -> None:
-    """Count a packet of a tunnel in its direction. What became of it shows in the TCP segment that it carries, of `row`."""
+def count_outer(
+    buffer: Any, words: Any, skip: Int, base: Int, outer: Any, owed: Int, row: Any, within: bool, memory: Any
+) -> None:
+    """Count a packet of a tunnel in its direction. What became of it shows in the TCP segment of `row`, if that is `within` it."""
     directions, room = memory.directions, memory.room
     found = direction_of(outer, 1, directions, memory.slots, room)
     if found == 0:
@@ -149,7 +152,7 @@ def count_outer(buffer: Any, words: Any, skip: Int, base: Int, outer: Any, owed:
     state = outer["checksum"]
     count_wrong(buffer, words, skip, base, outer, state, turned(owed, base + outer["l4_at"]), d)
     wrong = state == BAD or state == ZERO
-    if (room[3] or wrong) and row["ip_proto"] == TCP and row["stop"] == DECODED:
+    if within and (room[3] or wrong) and row["ip_proto"] == TCP and row["stop"] == DECODED:
         inner = row["checksum"]
         if not wrong and (inner == BAD or inner == ZERO):
             return
