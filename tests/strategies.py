@@ -734,11 +734,14 @@ class FrameMaker:
     def ppi(self) -> bytes:
         """Per-packet information with fields of several kinds."""
         number, frame = self.of_type()
-        fields = b"".join(
+        checked = build.ppi_common(fcs=True)
+        kinds = [
             build.ppi_common(fcs=self.chance(50)) if self.chance(50) else struct.pack("<HH", 3, 4) + bytes(4)
             for _ in range(self.rng.randint(0, 3))
-        )
-        made = build.ppi(frame, number, fields=fields, aligned=self.chance(30))
+        ]
+        fields = b"".join(kinds)
+        sequence = b"\x5a\xa5\xc3\x3c" if number == 105 and checked in kinds else b""
+        made = build.ppi(frame + sequence, number, fields=fields, aligned=self.chance(30))
         size = self.wrong(8 + len(fields), 80)
         return made if size is None else made[:2] + struct.pack("<H", size) + made[4:]
 

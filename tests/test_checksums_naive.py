@@ -233,6 +233,7 @@ class KnownMaker(strategies.FrameMaker):
             state = "flipped"
         if state == "zero" and right == 0:
             state = "right"
+        without = "none" if (protocol, version) == (build.UDP, 4) else "zero"
         if state == "right":
             field, word = right, "valid"
         elif state == "partial":
@@ -240,9 +241,10 @@ class KnownMaker(strategies.FrameMaker):
         elif state == "partial without length":
             field, word = 0xFFFF - build.checksum(addresses + struct.pack(">I", protocol)), "partial"
         elif state == "zero":
-            field, word = 0, "none" if (protocol, version) == (build.UDP, 4) else "zero"
+            field, word = 0, without
         else:
-            field, word = right ^ 1 << self.rng.randint(0, 15), "bad"
+            field = right ^ 1 << self.rng.randint(0, 15)
+            word = "bad" if field else without
         at = FIELD_AT[protocol]
         return segment[:at] + struct.pack(">H", field) + segment[at + 2 :], word
 

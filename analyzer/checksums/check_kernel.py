@@ -140,7 +140,8 @@ def covered_length(row: Any, packet: Int, readable: Int) -> Int:
     """
     inside = packet + np.int64(row["l3_at"]) - np.int64(row["l4_at"])
     if row["stop"] == BAD_TCP_HEADER:  # its length is nonsense, but not that of the datagram
-        whole = packet != 0 and inside >= 18 and inside <= readable
+        beyond = row["quirks"] & IP_LENGTH_BEYOND_FRAME  # or beyond what holds it: its end is not there
+        whole = packet != 0 and not beyond and inside >= 18 and inside <= readable
         return inside if whole else UNKNOWN
     if row["stop"] != DECODED:
         return UNKNOWN

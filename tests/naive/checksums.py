@@ -163,6 +163,7 @@ def is_none(datagram: Datagram) -> bool:
 def is_whole_without_header(datagram: Datagram) -> bool:
     """Where only the data offset of TCP is wrong, the length of the IP packet still says what is covered."""
     bad = datagram.row["stop"] == "bad_tcp_header" and datagram.row["ip_len"] > 0
+    bad = bad and "ip_length_beyond_frame" not in datagram.row["quirks"]
     return bad and 18 <= datagram.size == len(datagram.data)
 
 
