@@ -372,7 +372,13 @@ STORIES: dict[str, tuple[Rows, str]] = {
     "nothing": (flow_row(), ""),
     "closed": (flow_row("closed", ["window_update", "duplicate_ack"], client_duplicate_acks=5), ""),
     "refused": (flow_row("refused", ["refused"]), "refused: the server answered the SYN with a reset"),
+    "slow to open": (flow_row("closed", time_handshake_ns=63 * SECOND), "opening it took 63 s"),
+    "opened after half a second": (flow_row("closed", time_handshake_ns=SECOND // 2), ""),
     "unanswered": (flow_row("unanswered", ["syn_unanswered"], client_packets=1), "no answer to 1 SYN"),
+    "unanswered for long": (
+        flow_row("unanswered", ["syn_unanswered"], client_packets=4, time_handshake_ns=7 * SECOND),
+        "no answer to 4 SYNs",
+    ),
     "unanswered again": (flow_row("unanswered", ["syn_unanswered"], client_packets=7), "no answer to 7 SYNs"),
     "half open": (flow_row("half_open"), "the handshake was never completed"),
     "reset by the client": (

@@ -36,6 +36,7 @@ PHRASES = {
     "syn_ack_again": "the SYN-ACK was repeated although the ACK of it was captured: the server waits for data "
     "(TCP_DEFER_ACCEPT), or the ACK was late or lost behind the capture",
 }
+SLOW_OPENING_NS = 900_000_000  # a SYN that is sent again waits for a second (RFC 6298 section 2)
 LEFT_CLOSED = {
     "unprobed": "the {other} sent no probe",
     "probed": "the {other} probed it and was answered",
@@ -49,6 +50,9 @@ def story(flow: Rows) -> str:
     happened = {kind.name for number, kind in enumerate(KINDS) if int(flow["events"]) >> number & 1}
     end, told = _end(flow, happened)
     phrases = [end] if end else []
+    opening = int(flow["time_handshake_ns"])
+    if opening >= SLOW_OPENING_NS and FLOW_STATES[int(flow["state"])] not in FAILED:
+        phrases.append(f"opening it took {duration_text(opening)}")
     for side, other in (("client", "server"), ("server", "client")):
         phrases += _of_side(flow, side, other, happened)
     phrases += [phrase for name, phrase in PHRASES.items() if name in happened]
