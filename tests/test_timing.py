@@ -287,13 +287,19 @@ RECORDED = {  # the sample, the cause, and how long the application slept
 }
 
 
-@pytest.mark.parametrize("host", ["client", "server"])
-@pytest.mark.parametrize("sample", RECORDED)
+@pytest.mark.parametrize(
+    ("sample", "host"),
+    # The SYN that was lost is in the client's capture only.
+    [
+        (sample, host)
+        for sample in RECORDED
+        for host in ("client", "server")
+        if (sample, host) != ("syn-loss", "server")
+    ],
+)
 def test_recordings(sample: str, host: str) -> None:
     """From both ends: the cause has the largest share, and its time is that of the truth."""
     cause, slept_s = RECORDED[sample]
-    if (sample, host) == ("syn-loss", "server"):
-        pytest.skip("the lost SYN was not captured there")
     flow = max(accounted(decoded(SAMPLES / sample / host / "capture.pcap")).flows, key=lambda row: row["duration_ns"])
     times = {name: int(flow[f"time_{name}_ns"]) for name in TIME_CAUSES}
     assert max(times, key=lambda name: times[name]) == cause, times

@@ -971,12 +971,13 @@ def ipv4_payload(frame: Frame, at: int) -> None:
 def fragment(frame: Frame, at: int, size: int, kind: int, most: int, go_on: Callable[[], None]) -> None:
     """The payload of a fragment, `size` bytes at `at`: where it completes a datagram, `go_on` with that; else return.
 
-    Of a tunnel in fragments nothing inside it is shown before it is complete.
+    Of a tunnel in fragments nothing inside it is shown before it is complete. Where a fragment is not all there, those inside
+    of it are not put together either.
     """
     row = frame.row
-    if frame.joiner is None or size <= 0 or "ip_length_beyond_frame" in row["quirks"] or not frame.has(at, size):
-        return
-    if at > 65536:
+    if size <= 0 or at > 65536 or "ip_length_beyond_frame" in row["quirks"] or not frame.has(at, size):
+        frame.joiner = None
+    if frame.joiner is None:
         return
     version, vlan_id = row["ip_version"], row["vlan"]
     key = version, row["src"], row["dst"], row["ip_id"], kind if version == 4 else None, vlan_id
