@@ -19,7 +19,8 @@ from analyzer.tables import CAPTURE_FACTS, FACTS
 if TYPE_CHECKING:
     import pandas as pd
 
-FEW_FRAMES = 20  # of fewer nobody can say what they were chosen by
+# Fewer conversations, or in less time than a neighbour's address is looked up again, are of one port without any filter.
+MANY_CONVERSATIONS, MINUTE_NS = 20, 60_000_000_000
 FEW_SEGMENTS = 10
 OF_TEN = 9
 
@@ -116,12 +117,13 @@ def _filtered(seen: Witness) -> Told:
             ),
         )
     found, frames = seen.coverage, seen.summary.total("frames")
+    lasted_ns = seen.summary.total("last_ns") - seen.summary.total("first_ns")
     alone = found.packets + seen.judged["twice"] == frames
     if (
         found.ports
         and len(found.ports) == 1
-        and found.conversations > 1
-        and frames >= FEW_FRAMES
+        and found.conversations >= MANY_CONVERSATIONS
+        and lasted_ns >= MINUTE_NS
         and alone
         and not filters
     ):
@@ -129,7 +131,10 @@ def _filtered(seen: Witness) -> Told:
         yield (
             "filtered",
             frames,
-            (f"only port {port} was captured, perhaps by a filter: ICMP, DNS and other conversations are not there"),
+            (
+                f"for {_span(lasted_ns)} nothing but port {port} was captured, no ARP and no ICMP either: perhaps by a "
+                "filter"
+            ),
         )
 
 

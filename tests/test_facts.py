@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,12 @@ def of_port(port: int, number: int, count: int) -> str:
     )
 
 
+def many(ports: tuple[int, ...], count: int, apart_s: float) -> str:
+    """So many connections to these ports in turn, each so long after the one before."""
+    texts = [of_port(ports[number % len(ports)], number, 1) for number in range(1, count + 1)]
+    return "".join(re.sub(r"\+0 +<", f"+{apart_s} <", text, count=1) for text in texts)
+
+
 def twice(text: str) -> str:
     """Each frame of the client with payload again, a microsecond later and with the same ID."""
     lines, number = [], 1000
@@ -96,7 +103,7 @@ HAS = {
     ),
     "only the client": (handshake().split("\n")[1] + "\n" + answered(12, "<"), [("one_way", 13)]),
     "no pure ACKs": (requests(12, pure=False), [("filtered", 24), ("middle", 24)]),
-    "one port": (of_port(443, 1, 5) + of_port(443, 2, 5), [("filtered", 26)]),
+    "one port, for more than a minute": (many((443,), 20, 3.2), [("filtered", 100)]),
     "late frames": (
         handshake()
         + "".join(
@@ -115,7 +122,9 @@ HAS_NOT = {
         fields=",nop,nop,TS val 900 ecr 0", answer=",nop,nop,TS val 8920 ecr 900", pure=" <nop,nop,TS val 920 ecr 8920>"
     )
     + requests(12, pure=True),
-    "two ports": of_port(443, 1, 5) + of_port(80, 2, 5),
+    "two ports": many((443, 80), 20, 3.2),
+    "one port, for less than a minute": many((443,), 20, 2.5),
+    "one port, a few times": many((443,), 19, 3.5),
     "one connection": handshake() + answered(20),
     "a retransmission": (
         handshake() + "+0.01 < . 1:101(100) ack 1 win 64240\n+0.25 < . 1:101(100) ack 1 win 64240\n"
