@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.naive.decode import Pieces
+
 Row = dict[str, Any]
 Words = tuple[str, str]
 
@@ -198,28 +200,10 @@ def is_partial(datagram: Datagram, size: int) -> bool:
 
 
 @dataclass
-class Fragments:
-    """The fragments of one datagram."""
+class Fragments(Pieces):
+    """The same, with what the first of them begins with."""
 
-    since_ns: int
-    number: int  # how many datagrams in fragments began before it
-    pieces: dict[int, bytes] = field(default_factory=dict)  # by their offset
-    size: int | None = None  # of the datagram, known from its last fragment
     first: Datagram | None = None
-    spoilt: bool = False
-
-    def has(self, start: int, end: int) -> bool:
-        """Is every byte from `start` to `end` there?"""
-        while start < end:
-            inside = [at for at, piece in self.pieces.items() if at <= start < at + len(piece)]
-            if not inside:
-                return False
-            start = inside[0] + len(self.pieces[inside[0]])
-        return True
-
-    def overlaps(self, start: int, end: int) -> bool:
-        """Is any byte from `start` to `end` there?"""
-        return any(at < end and start < at + len(piece) for at, piece in self.pieces.items())
 
     @property
     def reach(self) -> int:

@@ -175,21 +175,9 @@ class Frame:
             raise Stop("too_deep")
 
 
-def decode_frame(
-    data: bytes,
-    length: int,
-    link: int,
-    *,
-    fcs: int = 0,
-    record_flags: int = 0,
-    ifindex: int = 0,
-    pkt_type: int | None = None,
-    joiner: Joiner | None = None,
-) -> dict[str, Any]:
-    """Decode one frame of which `data` was captured and `length` bytes were on the wire."""
-    return decoded(
-        data, length, link, fcs=fcs, record_flags=record_flags, ifindex=ifindex, pkt_type=pkt_type, joiner=joiner
-    ).row
+def decode_frame(data: bytes, length: int, link: int, **said: Any) -> dict[str, Any]:
+    """Decode one frame of which `data` was captured and `length` bytes were on the wire; what else is `said` as in `decoded`."""
+    return decoded(data, length, link, **said).row
 
 
 def decoded(
