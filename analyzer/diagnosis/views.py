@@ -216,6 +216,20 @@ def columns_of(table: Table, rows: Rows, texts: Mapping[str, Sequence[Any]] | No
     return found
 
 
+def arrays_of(lists: Mapping[str, Sequence[Any]]) -> Columns:
+    """Lists as DuckDB takes them: whole numbers, others, or objects."""
+    found: Columns = {}
+    for name, values in lists.items():
+        kinds = {type(value) for value in values}
+        if kinds <= {int, bool}:
+            found[name] = np.array(values, np.int64)
+        elif kinds <= {int, float}:
+            found[name] = np.array(values, np.float64)
+        else:
+            found[name] = _objects(values)
+    return found
+
+
 def _objects(values: Sequence[Any]) -> Any:
     array = np.empty(len(values), object)
     for at, value in enumerate(values):
