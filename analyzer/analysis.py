@@ -22,7 +22,8 @@ from analyzer.counters import Series, deltas
 from analyzer.errors import UsageError
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
-from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, table_rows
+from analyzer.hosts import hosts_frame, known_hosts
+from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, recorded_hosts, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
 from analyzer.schema import Rows
 from analyzer.sockets import FlowIndex, SocketLists
@@ -50,7 +51,7 @@ class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
     `capture` (a dict, as in `tcpcap analyze --json`), `capture_facts`, `flows`, `packets`, `events`, `event_counts`, `checksums`,
-    `capture_hosts`, `counters`, `increments`, `sockets`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
+    `capture_hosts`, `counters`, `increments`, `sockets`, `hosts`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
     it in a notebook: reports know what they report on, not the other way round.
     """
 
@@ -259,9 +260,20 @@ class Analysis:
 
     @cached_property
     def _flow_index(self) -> FlowIndex:
-        tracker = self.flow_tracker
-        starts = range(0, len(tracker), FLOWS_AT_ONCE)
-        return FlowIndex((tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts), self._local)
+        return FlowIndex(self._flow_parts(), self._local)
+
+    def _flow_parts(self) -> Iterator[Rows]:
+        """The rows of `flows`, some at a time."""
+        starts = range(0, len(self.flow_tracker), FLOWS_AT_ONCE)
+        return (self.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts)
+
+    @cached_property
+    def hosts(self) -> pd.DataFrame:
+        """One row per host that a bundle or a report describes, and the one that took the capture; the columns are those of `tables.HOSTS`."""
+        recorded = recorded_hosts(self.paths)
+        named = [address for address in self.host_addresses if address not in recorded]
+        told = [host.address for host in self.capture_hosts]
+        return hosts_frame(known_hosts(self.paths, named, told, self.host_name), self._flow_parts())
 
     def _counter_frame(self, found: Sequence[Compared]) -> pd.DataFrame:
         return COUNTERS.frame(counter_table(found), counter_texts(self.host_name, found))

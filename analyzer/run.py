@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from analyzer.analysis import Analysis, predictor_of
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_of
+from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
-from analyzer.counters import refitted, series_of
+from analyzer.counters import holds_counters, refitted, series_of
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
 from analyzer.facts import Witness, facts_of
@@ -22,9 +23,9 @@ from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
-from analyzer.sockets import ListFile, SocketLists
+from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
-from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, SOCKETS, TABLES
+from analyzer.tables import CAPTURE_FACTS, COUNTERS, HOSTS, INCREMENTS, SOCKETS, TABLES
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import interval_ns
 
@@ -130,20 +131,32 @@ def addresses(hosts: Sequence[str]) -> list[str]:
 
 
 def _counter_files(paths: Sequence[str], snapshots: Sequence[str | Path]) -> list[str | Path]:
-    """The files with the counters of a host: those that were named, else those of the only bundle."""
-    bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
-    return list(snapshots) or (list(bundles) if len(bundles) == 1 else [])
+    """The files with the counters of a host: those that were named, else those of the only bundle, or of all reports of one host."""
+    if snapshots:
+        return list(snapshots)
+    found: dict[str, list[str | Path]] = {}
+    for path in paths:
+        file = part_of(path, COUNTERS_FILE) or (path if holds_counters(path) else None)
+        if file is not None:
+            host = host_of(path)
+            found.setdefault(host.name if host and host.name else path, []).append(file)
+    return next(iter(found.values())) if len(found) == 1 else []
 
 
 def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> SocketLists:
-    """The socket lists that were named, else those of the bundles, each with the name of its host."""
+    """The socket lists that were named, else those of the bundles and reports, each with the name of its host."""
     hosts = {path: host.name for path in paths if (host := host_of(path)) is not None}
     if sockets:
         names = set(hosts.values())
         name = names.pop() if len(names) == 1 else ""
-        return SocketLists([ListFile(str(path), name) for path in sockets])
-    found = [(path, part_of(path, SOCKETS_FILE)) for path in paths]
-    return SocketLists([ListFile(file, hosts.get(path, "")) for path, file in found if file is not None])
+        return SocketLists([file for path in sockets for file in lists_named(str(path), name)])
+    found = []
+    for path in paths:
+        if file := part_of(path, SOCKETS_FILE):
+            found.append(ListFile(file, hosts.get(path, "")))
+        elif report := report_of(path):
+            found += lists_in(report)
+    return SocketLists(found)
 
 
 def table_frames(
@@ -163,7 +176,7 @@ def table_frames(
 
     `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
-    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name, SOCKETS.name):
+    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name, SOCKETS.name, HOSTS.name):
         analysis = analyze(
             paths, snapshots=snapshots, sockets=sockets, hosts=hosts, increments=increments, progress=progress
         )
@@ -186,6 +199,8 @@ def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])
+    if table == HOSTS.name:
+        return iter([analysis.hosts])
     if table == SOCKETS.name:
         return analysis.socket_frames()
     analysis.need_host(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analyzer.counters.changes import Change, diff, difference
 from analyzer.counters.drafts import SnapshotError
+from analyzer.counters.folders import holds_counters
 from analyzer.counters.intervals import Interval, Restart, deltas, restarts, standing
 from analyzer.counters.names import GAUGES, GROUPS, group_of
 from analyzer.counters.series import Series, Snapshot
@@ -22,6 +23,7 @@ __all__ = [
     "diff",
     "difference",
     "group_of",
+    "holds_counters",
     "judged_together",
     "read_snapshots",
     "refitted",

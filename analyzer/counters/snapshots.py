@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from analyzer.counters.drafts import JUDGED
-from analyzer.counters.folders import files_of
+from analyzer.counters.folders import files_of, readings_of
 from analyzer.counters.guess import Guess, kind_of
 from analyzer.counters.intervals import restarts
 from analyzer.counters.reading import Reading, read_file
@@ -44,7 +44,7 @@ def series_of(
     capture_ns : times of the first and the last frame of the capture beside them, where it was read: clocks without
         a date are of its day, and times of files that have nothing to do with it are none
     """
-    readings = [read_file(file, capture_ns) for path in paths for file in files_of(path)]
+    readings = [reading for path in paths for reading in readings_of(path, capture_ns)]
     return _series(readings, host, increments, capture_ns)
 
 
@@ -57,7 +57,7 @@ def judged_together(
     """
     parts = []
     for path in (before, after):
-        every = [each for file in files_of(path) for each in timed(read_file(file))]
+        every = [each for reading in readings_of(path) for each in timed(reading)]
         parts.append(in_order(every, None))
     series = _series_of(parts[0] + parts[1], "", increments)
     if not series.snapshots:
