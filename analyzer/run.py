@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_o
 from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
-from analyzer.counters import holds_counters, refitted, series_of
+from analyzer.counters import chosen, holds_counters, refitted, series_of
 from analyzer.errors import UsageError, suggest
 from analyzer.events.judge import Judge
 from analyzer.facts import Witness, facts_of
@@ -67,14 +67,17 @@ def analyze(
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     given, recorded = addresses(hosts), recorded_hosts(names)
     files = _counter_files(names, snapshots)
-    counters = series_of(files, increments=increments) if files else None
+    read = series_of(files, increments=increments) if files else None
+    known = _known_names(names, given, recorded)
+    counters = chosen(read, known) if read is not None else None
     lists = _socket_lists(names, sockets)
     lists.check()
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
     judge, account = Judge(tracker), TimeAccount(tracker)
     local = given or list(recorded)
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
-    counted = Comparison(counters) if counters is not None and local and checksums else None
+    decided = counters is not None and (counters.snapshots or not counters.others)
+    counted = Comparison(counters) if counters is not None and decided and local and checksums else None
     predictor = predictor_of(local, names)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         order = TimeOrder(capture)
@@ -92,10 +95,11 @@ def analyze(
     summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
-    if counters is not None and summary.total("frames"):
+    if counters is not None and read is not None and summary.total("frames"):
         span = summary.total("first_ns"), summary.total("last_ns")
-        fitting = refitted(counters, files, increments, span)
+        fitting = refitted(read, files, increments, span)
         if fitting is not None:
+            fitting = chosen(fitting, known)
             # The comparison reads the capture again, which nobody can where it is a pipe.
             piped = any(name == "-" or Path(name).is_fifo() for name in names)
             counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
@@ -117,6 +121,12 @@ def analyze(
         console_text,
         lists,
     )
+
+
+def _known_names(paths: Sequence[str], given: Sequence[str], recorded: Iterable[str]) -> list[str]:
+    """What the host that took the capture may be called: its names and addresses."""
+    names = [host.name for host in map(host_of, paths) if host is not None]
+    return [*names, *(given or recorded)]
 
 
 def addresses(hosts: Sequence[str]) -> list[str]:

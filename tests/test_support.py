@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
+import random
 from pathlib import Path
 
 import pytest
 
 from analyzer import analyze
-from analyzer.capture.bundle import host_of, inputs
+from analyzer.capture.bundle import LEAST_MTU, MOST_MTU, host_of, inputs
 from analyzer.capture.links import interfaces_in
 from analyzer.capture.support import report_of
+from analyzer.counters import SnapshotError, series_of, standing
 from analyzer.errors import CaptureError
-from analyzer.sockets import SocketsError
+from analyzer.sockets import SocketFile, SocketsError, lists_named
 from analyzer.sockets.sysctls import sysctls_of
 from tests import logs
 from tests.command import run_here
@@ -21,7 +24,7 @@ from tests.test_snapshot_forms import FEW, TRUTH, recorded
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "loss-ipv4" / "client"
 CAPTURE = SAMPLE / "capture.pcap"
-NS = 1_000_000_000
+CASES = max(2000, int(os.environ.get("TCPCAP_FUZZ_CASES", "0")) // 10)
 LINKS = """1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default qlen 1000
     link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00 promiscuity 0
     inet 127.0.0.1/8 scope host lo
@@ -193,6 +196,60 @@ def test_interfaces() -> None:
         (link,) = interfaces_in(text).values()
         assert (link.addresses, link.mtu) == (["10.0.0.1", "fe80::1"], mtu)
     assert interfaces_in("inet 10.0.0.1\n") == {}
+
+
+def test_fuzz(tmp_path: Path) -> None:
+    """Whatever the files hold: a host that there can be, or nothing; a wider run: TCPCAP_FUZZ_CASES."""
+    rng = random.Random(17)
+    folders = [sosreport(tmp_path / "sos", 0), supportconfig(tmp_path / "scc", 0)]
+    files = {folder: [file for file in sorted(folder.rglob("*")) if file.is_file()] for folder in folders}
+    whole = {file: file.read_bytes() for each in files.values() for file in each}
+    named = 0
+    for number in range(CASES):
+        folder = folders[number % 2]
+        file = rng.choice(files[folder])
+        content = bytearray(whole[file])
+        for _ in range(rng.randint(1, 8)):
+            first = rng.randrange(len(content) + 1)
+            last = first + rng.choice((0, 1, 3, 40, 4000))
+            content[first:last] = rng.choice(
+                (
+                    b"",
+                    b"\0",
+                    b"\n",
+                    b"#==[ Command ]===#\n# ",
+                    b"mtu ",
+                    b"9" * 40,
+                    "²".encode(),
+                    b"inet ",
+                    b"::",
+                    rng.randbytes(4),
+                )
+            )
+        file.write_bytes(content)
+        host = host_of(str(folder))
+        assert host is not None
+        assert host.mtu == 0 or LEAST_MTU <= host.mtu <= MOST_MTU
+        assert all(ipaddress.ip_address(address) for address in host.addresses)
+        assert len(host.name) < 256
+        assert all("." in name and len(value) <= 4096 for name, value in sysctls_of(str(folder)).items())
+        assert "; name a capture" in str(report_of(folder).without_capture())  # type: ignore[union-attr]
+        if number % 20 == 0:
+            _reads(folder)
+        named += host.name == "web01"
+        file.write_bytes(whole[file])
+    assert named > CASES // 3
+
+
+def _reads(folder: Path) -> None:
+    """Counters and sockets of a damaged report, or a sentence."""
+    try:
+        for each in standing(series_of([folder])):
+            assert all(value >= 0 for value in each.values.values())
+        for file in lists_named(str(folder)):
+            assert sum(len(batch) for batch in SocketFile(file.path)) >= 0
+    except (SnapshotError, SocketsError) as error:
+        assert "; " in str(error)
 
 
 def test_settings(tmp_path: Path) -> None:

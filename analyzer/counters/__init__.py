@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analyzer.counters.apart import chosen, with_chosen
 from analyzer.counters.changes import Change, diff, difference
 from analyzer.counters.drafts import SnapshotError
 from analyzer.counters.folders import holds_counters
@@ -19,6 +20,7 @@ __all__ = [
     "Series",
     "Snapshot",
     "SnapshotError",
+    "chosen",
     "deltas",
     "diff",
     "difference",
@@ -30,4 +32,5 @@ __all__ = [
     "restarts",
     "series_of",
     "standing",
+    "with_chosen",
 ]

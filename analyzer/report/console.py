@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
 from analyzer.checksums.result import HARMFUL
+from analyzer.correlate import ANY_HOST
 from analyzer.decode.link import link_name
 from analyzer.kinds import KINDS
 from analyzer.report.checksum_text import TITLES, fit_texts, host_text, troubled
@@ -274,6 +275,14 @@ def _protocols(analysis: Analysis) -> Iterator[str]:
 def _counters(analysis: Analysis) -> Iterator[str]:
     """The kernel's counters beside what the packets predict."""
     if analysis.counter_series is None:
+        return
+    others = analysis.counter_series.others
+    if others and not analysis.counter_series.snapshots:
+        hosts = ", ".join(each.host for each in others[:MAX_LISTED])
+        found = (
+            f"not compared: {ANY_HOST} ({hosts}); keep those of that host, or give it one of these names in a host.json"
+        )
+        yield from wrapped(printable(found), "  ")
         return
     if analysis.comparison is None:
         yield from wrapped("not compared: which host took the capture is not known; --host ADDRESS names it", "  ")
