@@ -68,8 +68,8 @@ def ansible(hosts: Hosts) -> str:
     """A command on all hosts, again and again."""
     return "".join(
         f"{name} | CHANGED | rc=0 >>\n{logs.epoch(taken)}\n{logs.az(taken.values, {})}"
-        for at in range(len(ROWS))
-        for name, taken in ((name, rows[at]) for name, rows in hosts.items())
+        for at in range(max(map(len, hosts.values())))
+        for name, taken in ((name, rows[at]) for name, rows in hosts.items() if at < len(rows))
     )
 
 

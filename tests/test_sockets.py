@@ -106,7 +106,7 @@ def test_lines_logged_in_parts(tmp_path: Path) -> None:
         for part in (*parts, "LISTEN 0 5 10.0.0.1:80 *:*\n")
     )
     found, file = read(tmp_path / "a", text)
-    assert [(row["process"], row["snapshot"]) for row in found] == [(name, 0), ("", 0), (name, 1), ("", 1)]
+    assert [(row.get("process", ""), row["snapshot"]) for row in found] == [(name, 0), ("", 0), (name, 1), ("", 1)]
     assert {row["time_ns"] - 1_795_168_800 * 10**9 for row in found} == {1_500_000_000, 3_500_000_000}
     assert not file.notes
 
