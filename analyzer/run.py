@@ -14,8 +14,12 @@ from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
 from analyzer.counters import chosen, holds_counters, refitted, series_of
+from analyzer.diagnosis.rule import all_rules
 from analyzer.errors import UsageError, suggest
+from analyzer.events.gather import Gatherer
+from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
+from analyzer.evidence import diagnosed
 from analyzer.facts import Witness, facts_of
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
@@ -25,7 +29,17 @@ from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, tabl
 from analyzer.report.console import console_text
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
-from analyzer.tables import CAPTURE_FACTS, COUNTERS, HOSTS, INCREMENTS, SOCKETS, TABLES
+from analyzer.tables import (
+    CAPTURE_FACTS,
+    COUNTERS,
+    FINDINGS,
+    FLOW_EVENTS,
+    HOSTS,
+    INCREMENTS,
+    NOT_CHECKED,
+    SOCKETS,
+    TABLES,
+)
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import interval_ns
 
@@ -33,6 +47,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Paths = str | Path | Sequence[str | Path]
+# Tables that only the whole capture makes.
+WHOLE = tuple(
+    table.name for table in (FINDINGS, NOT_CHECKED, CAPTURE_FACTS, FLOW_EVENTS, COUNTERS, INCREMENTS, SOCKETS, HOSTS)
+)
 
 
 def analyze(
@@ -46,6 +64,7 @@ def analyze(
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
     window_bytes: int | None = None,
+    rules: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> Analysis:
     """Read, decode and follow a capture.
@@ -59,6 +78,7 @@ def analyze(
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
+    rules : folders of rules beside those that come with tcpcap and the user's own
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
 
@@ -72,8 +92,10 @@ def analyze(
     counters = chosen(read, known) if read is not None else None
     lists = _socket_lists(names, sockets)
     lists.check()
+    known_rules = all_rules(rules)
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
-    judge, account = Judge(tracker), TimeAccount(tracker)
+    judge, account, gatherer = Judge(tracker, keep=True), TimeAccount(tracker), Gatherer()
+    complaints = IcmpErrors()
     local = given or list(recorded)
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
     decided = counters is not None and (counters.snapshots or not counters.others)
@@ -83,15 +105,19 @@ def analyze(
         order = TimeOrder(capture)
         for rows in decoded(capture, checker, order):
             summary.add(rows, len(capture.interfaces))
+            complaints.add(rows)
             for part in tracker.follow(rows):
                 for piece, events in judge.judged(part):
                     account.add(piece, judge.moments)
+                    gatherer.add(events)
                     if counted is not None:
                         counted.add(piece, events, predictor)
+            for events in judge.left():
+                gatherer.add(events)
             if progress is not None:
                 progress(capture)
-    for _ in judge.finish():
-        pass
+    for events in judge.finish():
+        gatherer.add(events)
     summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
@@ -120,6 +146,9 @@ def analyze(
         counted,
         console_text,
         lists,
+        gatherer.rows(),
+        complaints,
+        lambda analysis: diagnosed(analysis, known_rules),
     )
 
 
@@ -186,7 +215,7 @@ def table_frames(
 
     `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
-    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name, SOCKETS.name, HOSTS.name):
+    if table in WHOLE:
         analysis = analyze(
             paths, snapshots=snapshots, sockets=sockets, hosts=hosts, increments=increments, progress=progress
         )
@@ -209,8 +238,8 @@ def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])
-    if table == HOSTS.name:
-        return iter([analysis.hosts])
+    if table in (FINDINGS.name, NOT_CHECKED.name, FLOW_EVENTS.name, HOSTS.name):
+        return iter([getattr(analysis, table)])
     if table == SOCKETS.name:
         return analysis.socket_frames()
     analysis.need_host(table)
