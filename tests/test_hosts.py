@@ -65,3 +65,41 @@ def test_as_others_call_it() -> None:
     with duckdb.connect() as connection:
         connection.register("hosts", hosts)
         assert connection.execute(query).fetchall() == [(2048,)]
+
+
+RULE = (
+    """id = "small-backlog"
+title = "A small backlog of SYNs"
+severity = "info"
+side = "client"
+confidence = "certain"
+why = "Few fit into it."
+next = ["Raise net.ipv4.tcp_max_syn_backlog."]
+against = ["Nothing dropped."]
+references = ["tcp(7)"]
+summary = "{host} ({role}, {known_from}) has room for {room} SYNs."
+sql = """
+    + "'''"
+    + """SELECT host, role, known_from, sysctls ->> '$."net.ipv4.tcp_max_syn_backlog"' AS room, -1 AS flow FROM hosts WHERE mtu = 1500"""
+    + "'''"
+    + """
+[when]
+seen = ["flows"]
+[[case]]
+sample = "loss-ipv4/client"
+fires = true
+[[case]]
+sample = "loss-ipv4/server"
+fires = true
+"""
+)
+
+
+def test_rules_read_it(tmp_path: Path) -> None:
+    """As a table, settings by name."""
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "hosts" / "small-backlog.toml").write_text(RULE)
+    found = [each for each in analyze(SAMPLE, rules=[tmp_path]).diagnosis.findings if each.rule.id == "small-backlog"]
+    assert [each.summary for each in found] == ["Client (client, host.json) has room for 2048 SYNs."]
+    found = [each for each in analyze(CAPTURE, rules=[tmp_path]).diagnosis.findings if each.rule.id == "small-backlog"]
+    assert found == []  # nobody knows its MTU

@@ -282,6 +282,14 @@ def test_what_is_something_else_is_named(tmp_path: Path, what: str) -> None:
     assert what in str(caught.value)
 
 
+def test_headings_of_another_language(tmp_path: Path) -> None:
+    """Where every sentence was read and a heading was not: no count of sentences."""
+    text = logs.netstat_s(ROWS[-1].values).replace("Tcp:\n", "Tcp:\n    Übersicht\n", 1)
+    series = read(tmp_path, text)
+    (note,) = [note for note in series.notes if "another language" in note]
+    assert note.endswith("headings of `netstat -s` in another language than English, left out; take it with LC_ALL=C")
+
+
 def test_folders_of_support_tools(tmp_path: Path) -> None:
     """A sosreport, in the folder that it unpacks to; what supportconfig writes into one text."""
     net = tmp_path / "sosreport-web01" / "proc" / "net"
