@@ -70,6 +70,7 @@ class _Seen:
             "sockets": self.sockets,
             "local_addresses": lambda: arrays_of({"address": self.analysis.local}),
             "sysctls": self.sysctls,
+            "hosts": self.hosts,
             "capture": self.capture,
             "icmp_errors": self.icmp_errors,
         }
@@ -198,6 +199,11 @@ class _Seen:
     def sysctls(self) -> Columns:
         known = self.analysis.sysctls
         return arrays_of({"name": list(known), "value": list(known.values())})
+
+    def hosts(self) -> Columns:
+        """The table `hosts`; an MTU that is not known is -1."""
+        frame = self.analysis.hosts
+        return arrays_of({name: frame[name].astype(object).fillna(-1).tolist() for name in frame.columns})
 
     # Counters and sockets
 

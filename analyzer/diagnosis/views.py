@@ -14,6 +14,7 @@ from analyzer.tables import (
     COUNTERS,
     FLOW_EVENTS,
     FLOWS,
+    HOSTS,
     SOCKETS,
     TIME_CAUSES,
 )
@@ -146,7 +147,7 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         FLOWS, FLOW_EVENTS, WAITS, STATES, CAPTURE_FACTS, CHECKSUMS_SEEN, COUNTERS_WHOLE, COUNTER_INTERVALS, SOCKETS_SEEN, LOCAL,
-        SYSCTLS, CAPTURE, ICMP_ERRORS, EXPLAINED,
+        SYSCTLS, HOSTS, CAPTURE, ICMP_ERRORS, EXPLAINED,
     )
 }  # fmt: skip
 
