@@ -91,7 +91,7 @@ def test_which_rule_fires_where() -> None:
 
 def table() -> Iterator[str]:
     """A line for each finding on each sample."""
-    for path in sorted({path.parent for path in CAPTURES} | set(SCRIPTED.glob("*.pcap"))):
+    for path in sorted({path.parent for path in CAPTURES} | set(SCRIPTED.rglob("*.pcap"))):
         name = path.relative_to(SAMPLES).as_posix()
         told = [
             f"{each.severity} {each.rule.id}" + (f" < {each.because_of}" if each.because_of else "")
@@ -102,8 +102,8 @@ def table() -> Iterator[str]:
 
 def test_scripted_captures_are_what_their_scripts_say(tmp_path: Path) -> None:
     """Byte by byte: `python -m samples.scripted` writes them anew."""
-    scripts = sorted(SCRIPTED.glob("*.pkt"))
-    assert [path.stem for path in scripts] == sorted(path.stem for path in SCRIPTED.glob("*.pcap"))
+    scripts = sorted(SCRIPTED.rglob("*.pkt"))
+    assert [path.with_suffix(".pcap") for path in scripts] == sorted(SCRIPTED.rglob("*.pcap"))
     for path in scripts:
         (scenario,) = pkt.read(path)
         made = scenario.write(tmp_path / "made.pcap").read_bytes()

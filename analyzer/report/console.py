@@ -73,7 +73,7 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
     lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in wrapped(text, "! ")]
     for title, body in (
         ("not checked", not_checked_lines(analysis.diagnosis)),
-        ("the capture itself", (line for fact in analysis.facts for line in wrapped(printable(fact.text), "  * "))),
+        ("the capture itself", _facts(analysis)),
         (*_trouble(analysis, top),),
         ("where the time went", time_lines(analysis, top)),
         ("capture", _capture(analysis)),
@@ -102,6 +102,14 @@ def _answer(analysis: Analysis, style: Style) -> list[str]:
     if found and found[-1]:
         found.append("")
     return [*lines, *found, *overview]
+
+
+def _facts(analysis: Analysis) -> Iterator[str]:
+    """What decides how all else can be read, but for what a finding has said."""
+    said = [finding.summary for finding in analysis.diagnosis.findings]
+    for fact in analysis.facts:
+        if not any(fact.text[1:] in summary for summary in said):
+            yield from wrapped(printable(fact.text), "  * ")
 
 
 def _opaque(analysis: Analysis) -> str:

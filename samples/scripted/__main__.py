@@ -11,7 +11,7 @@ FOLDER = Path(__file__).resolve().parent
 
 def main() -> None:
     """One capture for each script, of its only scenario."""
-    for path in sorted(FOLDER.glob("*.pkt")):
+    for path in sorted(FOLDER.rglob("*.pkt")):
         (scenario,) = pkt.read(path)
         scenario.write(path.with_suffix(".pcap"))
 
