@@ -73,6 +73,7 @@ NEAR_IDS = 4096  # IPv4 IDs further apart do not come from one counter
 PROBE_NS = (
     250_000_000  # a tail loss probe comes within 2 RTT and this (RFC 8985 section 7.2; tcp_schedule_loss_probe())
 )
+STAMPS = 12  # bytes that timestamps take from each segment
 T = ord("t")
 
 
@@ -126,12 +127,34 @@ def sending(
     me["sent_ns"] = seg["time_ns"]
     if seg["length"]:
         me["data_ns"] = seg["time_ns"]
-        me["largest"] = max(me["largest"], seg["length"])
+        if seg["length"] > me["largest"]:
+            larger(seg, me, you)
         if you["mss"] and seg["length"] > you["mss"]:
             me["super_segments"] += 1
     if you["heard"]:
         outstanding = (min(me["next"], me["fin"]) if me["fin"] else me["next"]) - max(me["una"], 1)
         me["in_flight_max"] = max(me["in_flight_max"], outstanding - (1 if seg["flags"] & FIN and not me["fin"] else 0))
+
+
+@inline
+def larger(seg: Any, me: Any, you: Any) -> None:
+    """The largest segment so far. Of super-segments, which are cut before they leave, all are of the same size."""
+    if not you["mss"] or me["largest"] < you["mss"] - STAMPS:
+        me["full_start"], me["full_times"] = seg["start"], 0
+    me["largest"] = seg["length"]
+
+
+@inline
+def full_again(seg: Any, me: Any, you: Any) -> None:
+    """The timer sends the first segment of the largest size again: as large as before, or else that size is not in question."""
+    full = min(np.int64(me["largest"]), np.int64(you["mss"])) if you["mss"] else np.int64(me["largest"])
+    if seg["length"] < full - STAMPS:
+        me["full_start"] = -1
+        return
+    if me["full_times"] == 0:
+        me["full_first_ns"] = seg["time_ns"]
+    me["full_times"] += 1
+    me["full_frame"], me["full_ns"] = seg["frame"], seg["time_ns"]
 
 
 @inline
@@ -274,6 +297,8 @@ def repeated(
     if expired:
         emit(seg, state, world, out, counts, TIMEOUT, 0, related, quiet)
         me["timeouts"] += 1
+        if start == me["full_start"] and start > 0:
+            full_again(seg, me, you)
     emit(seg, state, world, out, counts, RETRANSMISSION, cause, related, size)
     letter(seg, state, T)
     me["retransmissions"] += 1
@@ -285,4 +310,5 @@ def repeated(
     if seg["end"] <= me["una"] and not seg["flags"] & SYN:
         emit(seg, state, world, out, counts, SPURIOUS, C_ACKED, seg["frame"], size)
         me["spurious"] += 1
+        me["needless_frame"] = seg["frame"]
         sent.chain[(number if number else world["sent"]) & RING]["needless"] = 1
