@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,19 +20,25 @@ from analyzer.correlate import Compared, Comparison, facts_of
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
 from analyzer.counters import Series, deltas
+from analyzer.diagnosis.finding import Diagnosis, Finding
+from analyzer.diagnosis.frames import findings_frame, not_checked_frame
 from analyzer.errors import UsageError
+from analyzer.events.gather import frames_of
+from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
 from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
 from analyzer.schema import Rows
 from analyzer.sockets import FlowIndex, SocketLists
+from analyzer.sockets.seen import SocketsSeen
 from analyzer.sockets.sysctls import sysctls_of
 from analyzer.summary import Summary
 from analyzer.tables import (
     CHECKSUMS,
     COUNTERS,
     EVENTS,
+    FLOW_EVENTS,
     FLOWS,
     INCREMENTS,
     PACKETS,
@@ -70,6 +77,9 @@ class Analysis:
         counted: Comparison | None = None,
         shown: Callable[[Analysis], str] = repr,
         socket_lists: SocketLists | None = None,
+        gathered: Rows | None = None,
+        icmp_errors: IcmpErrors | None = None,
+        diagnose: Callable[[Analysis], Diagnosis] | None = None,
     ) -> None:
         self.paths = paths
         self.files = files
@@ -85,6 +95,37 @@ class Analysis:
         self._counted = counted
         self._shown = shown
         self._socket_lists = socket_lists or SocketLists([])
+        self.gathered = np.zeros(0, FLOW_EVENTS.dtype) if gathered is None else gathered
+        self.icmp_errors = icmp_errors or IcmpErrors()
+        self._diagnose = diagnose
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What the rules say: findings in the order in which they are told, and what could not be checked."""
+        return self._diagnose(self) if self._diagnose else Diagnosis([], [], [])
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """One row per finding; the columns are those of `tables.FINDINGS`."""
+        return findings_frame(self.diagnosis)
+
+    @cached_property
+    def not_checked(self) -> pd.DataFrame:
+        """One row per rule that could not run; the columns are those of `tables.NOT_CHECKED`."""
+        return not_checked_frame(self.diagnosis)
+
+    def finding(self, number: int) -> Finding:
+        """A finding by its number, from 1. Raises UsageError where there is none."""
+        findings = self.diagnosis.findings
+        if not 1 <= number <= len(findings):
+            raise UsageError("finding", f"no finding {number}", f"there are {len(findings)}")
+        return findings[number - 1]
+
+    @cached_property
+    def flow_events(self) -> pd.DataFrame:
+        """One row per flow, side, event and cause; the columns are those of `tables.FLOW_EVENTS`."""
+        frames = [json.dumps(frames) for frames in frames_of(self.gathered)]
+        return FLOW_EVENTS.frame(self.gathered, {"frames": np.array(frames, object)})
 
     @cached_property
     def capture_facts(self) -> pd.DataFrame:
@@ -152,7 +193,7 @@ class Analysis:
         Reads the capture again where only its end has told which host took it, or that the clocks of snapshots and
         capture differ.
         """
-        if self.counter_series is None or not self._local:
+        if self.counter_series is None or not self.local:
             return None
         found = self._counted
         if found is None:
@@ -168,7 +209,7 @@ class Analysis:
     def _count_into(self, comparison: Comparison) -> None:
         """Read the capture again for a comparison."""
         self._refuse_pipe("counters")
-        predictor = predictor_of(self._local, self.paths)
+        predictor = predictor_of(self.local, self.paths)
         for rows, events in judged_rows(self.paths, max_flows=self.flow_tracker.max_flows):
             comparison.add(rows, events, predictor)
         comparison.close(predictor)
@@ -177,13 +218,13 @@ class Analysis:
         """Raise UsageError where it is not known whose counters these are, or `what` needs snapshots and there are none."""
         if what != INCREMENTS.name and self.counter_series is None:
             raise UsageError(what, "no snapshots of counters", "name them with --snapshots, or analyse a bundle")
-        if not self._local:
+        if not self.local:
             raise UsageError(
                 what, "the host that took the capture is not known", "name one of its addresses with --host"
             )
 
     @property
-    def _local(self) -> list[str]:
+    def local(self) -> list[str]:
         """Addresses of the host that took the capture: those that were named or recorded, else what the packets tell."""
         return self.host_addresses or [host.address for host in self.capture_hosts]
 
@@ -200,10 +241,10 @@ class Analysis:
 
     def increment_frames(self, counters: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """The same piece by piece, of all counters or of some (their names as nstat prints them)."""
-        if not self._local:
+        if not self.local:
             return
         self._refuse_pipe("increments")
-        predictor = predictor_of(self._local, self.paths)
+        predictor = predictor_of(self.local, self.paths)
 
         def parts() -> Iterator[Rows]:
             yield from increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows)
@@ -252,16 +293,33 @@ class Analysis:
     @property
     def socket_lists(self) -> SocketLists:
         """What the lists of sockets show in all; they are read when this is first asked for."""
-        if self._socket_lists and not self._socket_lists.complete:
-            for _ in self._socket_lists.read(self._flow_index):
-                pass
+        self.sockets_seen  # noqa: B018 # reads them
         return self._socket_lists
+
+    @property
+    def has_sockets(self) -> bool:
+        """Were lists of sockets recorded?"""
+        return bool(self._socket_lists)
+
+    @cached_property
+    def sockets_seen(self) -> SocketsSeen:
+        """Of each socket the rows worth keeping."""
+        seen = SocketsSeen()
+        if self._socket_lists:
+            for _, batch in self._socket_lists.read(self._flow_index):
+                seen.add(batch)
+        return seen
+
+    @cached_property
+    def sysctls(self) -> dict[str, str]:
+        """Settings of the host, from host.json of its bundle."""
+        return {name: value for path in self.paths for name, value in sysctls_of(path).items()}
 
     @cached_property
     def _flow_index(self) -> FlowIndex:
         tracker = self.flow_tracker
         starts = range(0, len(tracker), FLOWS_AT_ONCE)
-        return FlowIndex((tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts), self._local)
+        return FlowIndex((tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts), self.local)
 
     def _counter_frame(self, found: Sequence[Compared]) -> pd.DataFrame:
         return COUNTERS.frame(counter_table(found), counter_texts(self.host_name, found))

@@ -13,8 +13,12 @@ from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_o
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
 from analyzer.counters import refitted, series_of
+from analyzer.diagnosis.rule import all_rules
 from analyzer.errors import UsageError, suggest
+from analyzer.events.gather import Gatherer
+from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
+from analyzer.evidence import diagnosed
 from analyzer.facts import Witness, facts_of
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
@@ -24,7 +28,7 @@ from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, tabl
 from analyzer.report.console import console_text
 from analyzer.sockets import ListFile, SocketLists
 from analyzer.summary import Summary
-from analyzer.tables import CAPTURE_FACTS, COUNTERS, INCREMENTS, SOCKETS, TABLES
+from analyzer.tables import CAPTURE_FACTS, COUNTERS, FINDINGS, FLOW_EVENTS, INCREMENTS, NOT_CHECKED, SOCKETS, TABLES
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import interval_ns
 
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Paths = str | Path | Sequence[str | Path]
+# Tables that only the whole capture makes.
+WHOLE = tuple(
+    table.name for table in (FINDINGS, NOT_CHECKED, CAPTURE_FACTS, FLOW_EVENTS, COUNTERS, INCREMENTS, SOCKETS)
+)
 
 
 def analyze(
@@ -45,6 +53,7 @@ def analyze(
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
     window_bytes: int | None = None,
+    rules: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> Analysis:
     """Read, decode and follow a capture.
@@ -58,6 +67,7 @@ def analyze(
     hosts : addresses of the host that took the capture, where they are known better than the packets tell
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
+    rules : folders of rules beside those that come with tcpcap and the user's own
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
 
@@ -69,8 +79,10 @@ def analyze(
     counters = series_of(files, increments=increments) if files else None
     lists = _socket_lists(names, sockets)
     lists.check()
+    known_rules = all_rules(rules)
     summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
-    judge, account = Judge(tracker), TimeAccount(tracker)
+    judge, account, gatherer = Judge(tracker, keep=True), TimeAccount(tracker), Gatherer()
+    complaints = IcmpErrors()
     local = given or list(recorded)
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
     counted = Comparison(counters) if counters is not None and local and checksums else None
@@ -79,15 +91,19 @@ def analyze(
         order = TimeOrder(capture)
         for rows in decoded(capture, checker, order):
             summary.add(rows, len(capture.interfaces))
+            complaints.add(rows)
             for part in tracker.follow(rows):
                 for piece, events in judge.judged(part):
                     account.add(piece, judge.moments)
+                    gatherer.add(events)
                     if counted is not None:
                         counted.add(piece, events, predictor)
+            for events in judge.left():
+                gatherer.add(events)
             if progress is not None:
                 progress(capture)
-    for _ in judge.finish():
-        pass
+    for events in judge.finish():
+        gatherer.add(events)
     summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
@@ -115,6 +131,9 @@ def analyze(
         counted,
         console_text,
         lists,
+        gatherer.rows(),
+        complaints,
+        lambda analysis: diagnosed(analysis, known_rules),
     )
 
 
@@ -163,7 +182,7 @@ def table_frames(
 
     `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
-    if table in (CAPTURE_FACTS.name, COUNTERS.name, INCREMENTS.name, SOCKETS.name):
+    if table in WHOLE:
         analysis = analyze(
             paths, snapshots=snapshots, sockets=sockets, hosts=hosts, increments=increments, progress=progress
         )
@@ -186,6 +205,8 @@ def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])
+    if table in (FINDINGS.name, NOT_CHECKED.name, FLOW_EVENTS.name):
+        return iter([getattr(analysis, table)])
     if table == SOCKETS.name:
         return analysis.socket_frames()
     analysis.need_host(table)

@@ -19,7 +19,10 @@ from analyzer.flows import FlowTracker
 from analyzer.kinds import KINDS, NAMES, Kind
 from analyzer.report.console import ENDED, QUIRK_TEXT, STOP_TEXT, console_text
 from analyzer.report.story import story
-from analyzer.report.text import (
+from analyzer.schema import Rows
+from analyzer.summary import Summary
+from analyzer.tables import CHECKSUM_VERDICTS, FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
+from analyzer.text import (
     duration_text,
     endpoint,
     plural,
@@ -29,9 +32,6 @@ from analyzer.report.text import (
     size_text,
     time_text,
 )
-from analyzer.schema import Rows
-from analyzer.summary import Summary
-from analyzer.tables import CHECKSUM_VERDICTS, FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build
 from tests.helpers import CAPTURES, fitting, rows_with
 from tests.test_flows import SOMETHING_ELSE, STEP_NS, Script, rows_of

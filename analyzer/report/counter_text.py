@@ -25,8 +25,8 @@ from analyzer.counters import Change
 from analyzer.counters.names import NSTAT_OMITS
 from analyzer.errors import UsageError
 from analyzer.report.layout import Style, plain, wrapped
-from analyzer.report.text import printable
 from analyzer.tables import RELATIONS
+from analyzer.text import printable
 
 MAX_UNPREDICTED = 12
 MAX_FRAMES = 5
