@@ -9,6 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, SYN, emit, letter
+from analyzer.events.full_kernel import full_again, larger
 from analyzer.events.late_kernel import captured_late
 from analyzer.flows.sent_kernel import (
     RING,
@@ -73,7 +74,6 @@ NEAR_IDS = 4096  # IPv4 IDs further apart do not come from one counter
 PROBE_NS = (
     250_000_000  # a tail loss probe comes within 2 RTT and this (RFC 8985 section 7.2; tcp_schedule_loss_probe())
 )
-STAMPS = 12  # bytes that timestamps take from each segment
 T = ord("t")
 
 
@@ -134,27 +134,6 @@ def sending(
     if you["heard"]:
         outstanding = (min(me["next"], me["fin"]) if me["fin"] else me["next"]) - max(me["una"], 1)
         me["in_flight_max"] = max(me["in_flight_max"], outstanding - (1 if seg["flags"] & FIN and not me["fin"] else 0))
-
-
-@inline
-def larger(seg: Any, me: Any, you: Any) -> None:
-    """The largest segment so far. Of super-segments, which are cut before they leave, all are of the same size."""
-    if not you["mss"] or me["largest"] < you["mss"] - STAMPS:
-        me["full_start"], me["full_times"] = seg["start"], 0
-    me["largest"] = seg["length"]
-
-
-@inline
-def full_again(seg: Any, me: Any, you: Any) -> None:
-    """The timer sends the first segment of the largest size again: as large as before, or else that size is not in question."""
-    full = min(np.int64(me["largest"]), np.int64(you["mss"])) if you["mss"] else np.int64(me["largest"])
-    if seg["length"] < full - STAMPS:
-        me["full_start"] = -1
-        return
-    if me["full_times"] == 0:
-        me["full_first_ns"] = seg["time_ns"]
-    me["full_times"] += 1
-    me["full_frame"], me["full_ns"] = seg["frame"], seg["time_ns"]
 
 
 @inline
