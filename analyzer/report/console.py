@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
+from analyzer.correlate import ANY_HOST
 from analyzer.decode.link import link_name
 from analyzer.report.checksum_text import TITLES, fit_texts, host_text
 from analyzer.report.finding_text import checked_text, finding_lines, not_checked_lines, nothing_wrong
@@ -236,6 +237,14 @@ def _protocols(analysis: Analysis) -> Iterator[str]:
 def _counters(analysis: Analysis) -> Iterator[str]:
     """The kernel's counters beside what the packets predict."""
     if analysis.counter_series is None:
+        return
+    others = analysis.counter_series.others
+    if others and not analysis.counter_series.snapshots:
+        hosts = ", ".join(each.host for each in others[:MAX_LISTED])
+        found = (
+            f"not compared: {ANY_HOST} ({hosts}); keep those of that host, or give it one of these names in a host.json"
+        )
+        yield from wrapped(printable(found), "  ")
         return
     if analysis.comparison is None:
         yield from wrapped("not compared: which host took the capture is not known; --host ADDRESS names it", "  ")

@@ -13,7 +13,7 @@ def main() -> None:
     """One capture for each script, of its only scenario."""
     for path in sorted(FOLDER.glob("*.pkt")):
         (scenario,) = pkt.read(path)
-        print(scenario.write(path.with_suffix(".pcap")))
+        scenario.write(path.with_suffix(".pcap"))
 
 
 if __name__ == "__main__":
