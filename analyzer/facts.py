@@ -152,7 +152,7 @@ def _order(seen: Witness) -> Told:
         texts.append(f"{_frames(too_late)} came too late to be put in order (by more than 1 s, or 32,768 frames)")
     if late and not _apart(seen):
         texts.append(
-            f"{_frames(late)} with data came after the ACK that covers them (by up to {_span(seen.judged['late_ns'])}, first frame "
+            f"{_frames(late)} with data came after the ACK that covers them (by at least {_span(seen.judged['late_ns'])}, first frame "
             f"{seen.judged['first_late']:,}): the capture wrote them late, nothing is missing or sent again"
         )
     else:

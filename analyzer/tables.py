@@ -380,7 +380,7 @@ NOT_CHECKED = Table(
 CHECKED_PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6", 47: "gre"}
 CHECKSUM_VERDICTS = (
     "", "valid", "offload", "virtual", "merged", "stale", "corruption", "middlebox", "tunnel", "wrong",
-    "unverifiable", "none",
+    "unverifiable", "none", "rewritten",
 )  # fmt: skip
 
 CHECKSUMS = Table(
@@ -391,7 +391,7 @@ CHECKSUMS = Table(
         Column("src", "", "Source address.", kind="address", version="ip_version"),
         Column("dst", "", "Destination address.", kind="address", version="ip_version"),
         Column("protocol", "u1", "Protocol whose checksum was verified; empty for others, of which only the IPv4 header was.", kind="enum", words=("", *CHECKED_PROTOCOLS.values())),
-        Column("verdict", "u1", "`valid` all are right; `offload` the sender's card finishes them; `virtual` nobody does, on a virtual link or within one host; `merged` merged on arrival (GRO, LRO); `stale` the field holds anything, and the receiver got it right; `corruption` changed on the way, or by the sender; `middlebox` a field was rewritten without updating the checksum; `tunnel` nobody computed those of the outer headers of a tunnel, and the receiver drops them; `wrong` wrong, and nothing tells why; `unverifiable` too little was captured; `none` UDP without checksums.", kind="enum", words=CHECKSUM_VERDICTS),
+        Column("verdict", "u1", "`valid` all are right; `offload` the sender's card finishes them; `virtual` nobody does, on a virtual link or within one host; `merged` merged on arrival (GRO, LRO); `stale` the field holds anything, and the receiver got it right; `corruption` changed on the way, or by the sender; `middlebox` a field was rewritten without updating the checksum; `tunnel` nobody computed those of the outer headers of a tunnel, and the receiver drops them; `wrong` wrong, and nothing tells why; `unverifiable` too little was captured; `none` UDP without checksums; `rewritten` right on the way, and changed where the capture was taken, or in the file (anonymised).", kind="enum", words=CHECKSUM_VERDICTS),
         Column("outer", "u1", "1 if these are the headers of a tunnel, around another packet: its UDP or GRE checksums, and those of its IPv4 headers."),
         Column("frames", "i8", "Frames of this direction."),
         *(

@@ -1441,3 +1441,64 @@ def test_counts_are_those_of_the_frames(tmp_path: Path) -> None:
     assert Counter(analysis.packets["checksum"]) == Counter({"valid": 55, "bad": 3})
     assert int(np.sum(result_of(analysis).rows()["frames"])) == 58
     assert list(analysis.checksums["verdict"]) == [verdict.word for verdict in result_of(analysis).verdicts]
+
+
+# Changed in the file, or beside the capture
+
+
+def anonymised(version: int, near: str = "") -> Talk:
+    """A connection of which the client has another address in the file, both ways, as an anonymiser or NAT writes it."""
+    new = "203.0.113.77" if version == 4 else "2001:db8:77::5"
+    return conversation(near, version, as_sent={"c": address(new, "src"), "s": address(new, "dst")})
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_addresses_changed_both_ways(tmp_path: Path, version: int) -> None:
+    """Nobody's packets were dropped: the two went on talking. It is no middlebox that breaks them."""
+    analysis = judged(tmp_path, anonymised(version))
+    assert words(analysis) == {"rewritten"}
+    for verdict in verdicts(analysis).values():
+        assert_evidence(verdict, "off by the same amount", "in both directions", "right on their way")
+    assert re.fullmatch(
+        r"Nothing is corrupt\. (\d+) frames only look wrong \(changed in the file, or beside the capture\)\. 0 of \1 are right\.",
+        answer_of(analysis),
+    )
+    assert expected_errors(analysis) == {}
+
+
+def test_what_goes_one_way_in_a_changed_file(tmp_path: Path) -> None:
+    """SYNs without an answer tell nothing by themselves; but not one checksum of the capture is right."""
+    lost = unanswered("", address("203.0.113.99"), ports=(40002, 8080))
+    analysis = judged(tmp_path, [*anonymised(4).packets, *lost.packets])
+    assert words(analysis) == {"rewritten"}
+    assert_evidence(said_of(analysis, "203.0.113.99"), "not one of", "checksums in the capture is right")
+
+
+def test_one_address_changed_in_one_direction(tmp_path: Path) -> None:
+    """What a middlebox breaks is dropped: only one direction shows it, and others are right."""
+    analysis = judged(tmp_path, unanswered("", address("203.0.113.99")))
+    assert "rewritten" not in words(analysis)
+
+
+def test_payload_erased_in_the_file(tmp_path: Path) -> None:
+    """Headers as they came, and zeros for all payload; the ACKs without any are right."""
+
+    def erased(packet: bytes) -> bytes:
+        at = transport_at(packet) + 4 * (packet[transport_at(packet) + 12] >> 4)
+        return packet[:at] + bytes(len(packet) - at)
+
+    analysis = judged(tmp_path, conversation("s", as_sent={"c": erased}))
+    said = said_of(analysis, build.SRC4)
+    assert said.word == "rewritten"
+    assert_evidence(said, "nothing but zeros is in the payload", "erased in the file")
+    assert expected_errors(analysis) == {}
+
+
+def test_a_single_payload_of_zeros_that_is_wrong(tmp_path: Path) -> None:
+    """Beside others that are right, it was not the file that was changed."""
+    talk = Talk("s")
+    talk.hello()
+    talk.upload(9)
+    talk.tcp("c", "PA", bytes(100), mark=flipped(6), lost=True)
+    talk.upload(9)
+    assert said_of(judged(tmp_path, talk), build.SRC4).word == "corruption"

@@ -313,6 +313,18 @@ def test_a_fin_that_no_timer_repeats_is_no_trouble(again: str) -> None:
     assert checked(analysis).startswith("Nothing wrong found in 1 TCP connection.")
 
 
+def test_a_window_that_limits_is_no_trouble() -> None:
+    """What it costs is in the account of time; where something else was sent again, the story tells of it."""
+    assert [kind.trouble for kind in KINDS if kind.name == "window_limited"] == [0]
+
+
+def test_no_time_is_not_told() -> None:
+    """Frames of one moment: no "0 ns" anywhere."""
+    frames = Script().frames("c:S s:SA c:A c:PA10 s:A")
+    text = checked(made(rows_of(frames)[:1]))
+    assert "0 ns" not in text
+
+
 def flow_row(state: str = "open", events: Sequence[str] = (), **columns: int) -> Rows:
     """A row of the table `flows`."""
     row = np.zeros(1, FLOWS.dtype)
@@ -438,6 +450,15 @@ STORIES: dict[str, tuple[Rows, str]] = {
         flow_row("open", ["syn_ack_again", "syn_ack_again_answer", "stray"]),
         "the SYN-ACK was repeated although the ACK of it was captured: the server waits for data (TCP_DEFER_ACCEPT), or "
         "the ACK was late or lost behind the capture; also seen: stray",
+    ),
+    "a path with a smaller MTU": (
+        flow_row("open", ["mtu_black_hole", "window_limited"]),
+        "no segment of full size was ever acknowledged, however often it was sent, though smaller ones were: a smaller MTU "
+        "on the way, of which no ICMP tells, looks like this (an MTU black hole); the receiver's window limits the sender",
+    ),
+    "a window that is closed by the last frame of all": (
+        flow_row("open", ["zero_window"], server_zero_windows=1, server_window_closed=1),
+        "the server closed its window 1 time, still closed at the end",
     ),
     "a FIN for nobody": (
         flow_row("half_closed", ["fin_unanswered"]),

@@ -86,6 +86,8 @@ def look_closer(buffer: Any, words: Any, skip: Int, base: Int, row: Any, owed: I
         d["other_offsets"] += 1
     d["bad_same_field"] += d["last_field"] == row["checksum_field"]
     d["last_field"] = row["checksum_field"]
+    if row["payload_len"] and row["ip_proto"] == 6:
+        d["bad_blank"] += sum_of(buffer, words, skip, at + row["header_len"], at + length) == 0
     if row["flags"] & SYN and row["ip_proto"] == 6:
         d["bad_syn"] += 1
         if row["options"] & O_MSS:

@@ -66,6 +66,7 @@ DIRECTION = np.dtype(
         ("bad_syn", "i8"), ("bad_same_field", "i8"), ("last_field", "i4"),
         ("bad_super", "i8"),  # wrong, larger than an ordinary MTU and than every valid packet of the direction so far
         ("bad_src_port", "i4"), ("bad_dst_port", "i4"),  # their ports, -1 where they differ
+        ("bad_blank", "i8"),  # wrong, and all of the payload is zeros
         ("bad_mss", "i4"),
         ("good_run", "i8"),  # right frames after the first wrong one
         ("followed", "i8"), ("repaired", "i8"), ("acknowledged", "i8"),

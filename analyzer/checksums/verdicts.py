@@ -58,7 +58,16 @@ class Judge:
 
     def verdicts(self) -> list[Verdict]:
         """One for each direction, in their order."""
-        return [self._verdict(row) for row in self._directions]
+        found = [self._verdict(row) for row in self._directions]
+        states = self._directions["states"].sum(axis=0)
+        if int(states[VALID]) == 0 and any(verdict.word == "rewritten" for verdict in found):
+            # Of what came in one direction only, or was changed in several places, no pair tells.
+            none = f"not one of {int(states[[BAD, ZERO]].sum()):,} checksums in the capture is right"
+            return [
+                Verdict("rewritten", (verdict.evidence[0], none)) if verdict.word in HARMFUL else verdict
+                for verdict in found
+            ]
+        return found
 
     def _verdict(self, row: Rows) -> Verdict:
         valid, partial, zero, bad = (int(row["states"][state]) for state in (VALID, PARTIAL, ZERO, BAD))
@@ -158,6 +167,9 @@ class Judge:
                     "only packets larger than every right one: merged on arrival (LRO), with the checksum of the first",
                 ),
             )
+        rewritten = self._is_edited(row, wrong, total)
+        if rewritten:
+            return Verdict("rewritten", (what, rewritten))
         # A changed sequence number looks acknowledged, and so does what was sent again in pieces.
         doubtful = wrong < MOST * total and not here and (there or int(row["acknowledged"]) < ENOUGH)
         accepted = None if accepted and doubtful else accepted
@@ -173,6 +185,36 @@ class Judge:
         if wrong < MOST * total or int(row["repaired"]):
             return Verdict("corruption", (*evidence, *_bits(row), *self._origin(row)))
         return Verdict("wrong", (*evidence, *self._pattern(row), "nothing tells what the receiver made of them"))
+
+    def _is_edited(self, row: Rows, wrong: int, total: int) -> str:
+        """How one knows that it was not the packets that were changed, but what the capture shows of them; else empty.
+
+        Whoever changes addresses or ports of a connection in both directions, and no checksum, breaks it: the first packet
+        that is changed is dropped, and nothing comes back.
+        """
+        if wrong == int(row["bad_blank"]) and int(row["states"][VALID]) == int(row["bare_valid"]):
+            zeros = (
+                "nothing but zeros is in the payload of the" if wrong > 1 else "the payload is nothing but zeros in the"
+            )
+            return f"{zeros} wrong, and nothing else has any that can be verified: it was erased in the file"
+        if wrong < NEARLY_ALL * total or not int(row["reverse"]):
+            return ""
+        back = self._directions[int(row["reverse"]) - 1]
+        wrong_back = int(back["states"][BAD]) + int(back["states"][ZERO])
+        offset, frames = commonest_offset(row)
+        if (
+            wrong + wrong_back < ENOUGH
+            or wrong_back < NEARLY_ALL * int(back["states"][[VALID, PARTIAL, ZERO, BAD]].sum())
+            or commonest_offset(back)[0] != offset
+            or min(frames, wrong) < NEARLY_ALL * wrong
+            or commonest_offset(back)[1] < NEARLY_ALL * wrong_back
+            or self._is_offloader(row)
+        ):
+            return ""
+        return (
+            f"the sums are off by the same amount ({offset:#06x}) in both directions: addresses or ports of both were changed, "
+            "and still they answered each other, so that the packets were right on their way"
+        )
 
     def _is_broken_tunnel(self, row: Rows, wrong: int, total: int, offset: int) -> bool:
         """Are the outer checksums of a tunnel never computed: nearly all are wrong, and of what they cover nothing arrives?

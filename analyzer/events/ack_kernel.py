@@ -141,10 +141,21 @@ def needless(seg: Any, you: Any, number: Int, state: Any, world: Any, out: Any, 
     chain, first, again = sent.chain[number & RING], sent.first[number & RING], sent.again[number & RING]
     if difference(seg["tsecr"], again["tsval"]) < 0 and not chain["needless"]:
         chain["needless"] = 1
+        if not is_news(you, again["frame"]):
+            return
         emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, again["frame"], chain["end"] - first["start"])
         you["spurious"] += 1
         if you["phase"] == LOSS:
             you["phase"] = OPEN
+
+
+@inline
+def is_news(you: Any, frame: Int) -> Any:
+    """Is it not known yet that this retransmission was not needed? It may have repeated several segments at once."""
+    if frame == you["needless_frame"] or you["spurious"] >= you["retransmissions"]:
+        return False
+    you["needless_frame"] = frame
+    return True
 
 
 @inline

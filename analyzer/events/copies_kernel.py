@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.events.emit_kernel import RST, SYN
+from analyzer.events.emit_kernel import FIN, RST, SYN
 from analyzer.flows.hash_kernel import mix
 from analyzer.flows.sent_kernel import RING, find_sent
 from analyzer.flows.state import IDS_SAME
@@ -27,6 +27,7 @@ AROUND = 24  # bytes around a frame on the wire: preamble, check sequence, pause
 BYTE_NS = 8  # at 1 Gbit/s: on one link, two frames do not begin nearer to each other than the first is long
 SOON_NS = 1_000_000  # nobody's timer is shorter than this
 IPV4 = PACKETS.bit("layers", "ipv4")
+TIMESTAMPS = PACKETS.bit("options", "timestamps")
 
 A, B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)  # odd numbers without a pattern
 
@@ -104,8 +105,11 @@ def same_place(row: Any, me: Any, you: Any, first: Int, since: Int, has_id: Any,
         answers = row["payload_len"] > 0  # of its receiver, if it gets two
         if since <= NEXT_NS or (since <= BLIND_NS and (answers or world["unproved"])):
             return BY_ANYONE
-        # The only packet of this end so far: perhaps all have this ID.
-        return BY_NETWORK if me["ids"] or since < TIMER_NS else NO_COPY
+        # After so long a timer sends again what takes sequence space, and some stacks do so with the ID of the first time;
+        # then only a timestamp that did not move says that it is the same packet. And of the only packet of an end so far,
+        # perhaps all have this ID.
+        by_timer = (answers or row["flags"] & (SYN | FIN)) and not row["options"] & TIMESTAMPS
+        return NO_COPY if since >= TIMER_NS and (by_timer or not me["ids"]) else BY_NETWORK
     # Without an ID: a SYN is sent again by a timer only, and data for what the other end says or by a timer. A mirror puts
     # copies next to each other, and an ACK that is repeated may be just that.
     beside = first > you["last_frame"]

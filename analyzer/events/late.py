@@ -14,9 +14,12 @@ from analyzer.kinds import CAUSE, NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, WINDOW_CLOSED
 
+ANSWERED, SILENT = CAUSE["answered"], CAUSE["silent"]
 UNANSWERED = FLOWS.bit("state", "unanswered")
 OPTIONS_REFUSED, SYN_COOKIE = (np.uint64(1 << NUMBER[name]) for name in ("options_refused", "syn_cookie"))
 FINS = 3  # so many are no accident
+TIMES = 3  # so often no segment is lost by accident
+LEAST_FULL = 536  # bytes of payload that every way carries (RFC 9293 section 3.7.1)
 HOW = np.array([CAUSE[word] for word in WINDOW_CLOSED], np.uint8)
 
 Places = npt.NDArray[np.intp]
@@ -33,6 +36,7 @@ def late_events(tracker: FlowTracker, places: Places, servers: npt.NDArray[np.ui
         _cookies(tracker, places, servers),
         *(_fins(tracker, places, end) for end in (0, 1)),
         *(_closed_windows(tracker, places, end) for end in (0, 1)),
+        *(_black_holes(tracker, places, end) for end in (0, 1)),
     ]
     return np.concatenate([events for events, _ in found]), np.concatenate([owners for _, owners in found])
 
@@ -113,4 +117,28 @@ def _closed_windows(tracker: FlowTracker, places: Places, end: int) -> tuple[Row
         frame=me["zero_frame"][long],
         time_ns=me["zero_since_ns"][long],
         value=for_ns[long],
+    )
+
+
+def _black_holes(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, Places]:
+    """`mtu_black_hole`, on the frame in which the timer sent the segment last."""
+    ends = tracker.ends
+    tried = places[ends["full_times"][2 * places + end] >= TIMES]
+    me, you = ends[2 * tried + end], ends[2 * tried + 1 - end]
+    size = me["largest"].astype(np.int64)
+    size = np.where(you["mss"] > 0, np.minimum(size, you["mss"]), size)
+    # What is acknowledged was smaller: the first of this size began there.
+    stuck = (me["una"] == me["full_start"]) & (size > LEAST_FULL) & (you["zero_frame"] == 0) & (you["heard"] > 0)
+    answered = you["last_ns"] > me["full_first_ns"] + me["rtt_min_ns"] + you["rtt_min_ns"]
+    # Before it, the handshake is all that passed.
+    hole = stuck & (answered | (me["una"] > 1))
+    return _event(
+        tracker,
+        tried[hole],
+        end,
+        "mtu_black_hole",
+        cause=np.where(answered, ANSWERED, SILENT)[hole],
+        frame=me["full_frame"][hole],
+        time_ns=me["full_ns"][hole],
+        value=size[hole],
     )

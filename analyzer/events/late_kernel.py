@@ -104,8 +104,9 @@ def sent_before(seg: Any, me: Any, you: Any, board: Any, first: Int) -> Int:
     """How one knows that a segment was sent before the ACK that was captured before it; 0 if it may be a retransmission.
 
     The ACK echoes a timestamp that is no earlier; or others of its end have overtaken it. Or else it is the next of its
-    stream that is captured, and goes on where another that came late ended; its IPv4 ID is the next, too; or nothing can
-    have made its sender send again: no ACK asked for it, and no timer is as short.
+    stream that is captured, and goes on where another that came late ended; its IPv4 ID is the next, too, or as far ahead
+    as what is missing before it explains; or nothing can have made its sender send again: no ACK asked for it, and no
+    timer is as short.
     """
     if seg["has_tsval"] and board["doubt_echoes"][first] and difference(seg["tsval"], board["doubt_tsecr"][first]) <= 0:
         return C_TSVAL
@@ -115,7 +116,9 @@ def sent_before(seg: Any, me: Any, you: Any, board: Any, first: Int) -> Int:
     if seg["start"] < me["captured"]:
         return 0
     known = me["ip_id"] and seg["ip_id"] and me["ids"] != IDS_SAME
-    if known and seg["ip_id"] == (np.int64(me["ip_id"]) + 1 & 0xFFFF):
+    steps = seg["ip_id"] - np.int64(me["ip_id"]) & 0xFFFF if known else np.int64(0)
+    # As many packets were not captured before it as segments of its size are missing there.
+    if steps == 1 or (steps and steps * seg["length"] == seg["end"] - me["captured"]):
         return C_IP_ID
     if me["lagging"] and seg["start"] == me["captured"]:
         return C_SOON

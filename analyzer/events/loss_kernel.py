@@ -9,6 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, SYN, emit, letter
+from analyzer.events.full_kernel import full_again, larger
 from analyzer.events.late_kernel import captured_late
 from analyzer.flows.sent_kernel import (
     RING,
@@ -126,7 +127,8 @@ def sending(
     me["sent_ns"] = seg["time_ns"]
     if seg["length"]:
         me["data_ns"] = seg["time_ns"]
-        me["largest"] = max(me["largest"], seg["length"])
+        if seg["length"] > me["largest"]:
+            larger(seg, me, you)
         if you["mss"] and seg["length"] > you["mss"]:
             me["super_segments"] += 1
     if you["heard"]:
@@ -274,6 +276,8 @@ def repeated(
     if expired:
         emit(seg, state, world, out, counts, TIMEOUT, 0, related, quiet)
         me["timeouts"] += 1
+        if start == me["full_start"] and start > 0:
+            full_again(seg, me, you)
     emit(seg, state, world, out, counts, RETRANSMISSION, cause, related, size)
     letter(seg, state, T)
     me["retransmissions"] += 1
@@ -285,4 +289,5 @@ def repeated(
     if seg["end"] <= me["una"] and not seg["flags"] & SYN:
         emit(seg, state, world, out, counts, SPURIOUS, C_ACKED, seg["frame"], size)
         me["spurious"] += 1
+        me["needless_frame"] = seg["frame"]
         sent.chain[(number if number else world["sent"]) & RING]["needless"] = 1

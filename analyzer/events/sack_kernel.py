@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
+from analyzer.events.ack_kernel import is_news
 from analyzer.events.doubt_kernel import came_twice
 from analyzer.events.emit_kernel import emit
 from analyzer.flows.sent_kernel import RING, add_block, find_again, find_sent, need_board
@@ -113,8 +114,9 @@ def doubled(
     emit(seg, state, world, out, counts, DSACK, cause, frame, right - left)
     if number and not sent.chain[number & RING]["needless"]:
         sent.chain[number & RING]["needless"] = 1
-        emit(seg, state, world, out, counts, SPURIOUS, C_DSACK, frame, right - left)
-        you["spurious"] += 1
+        if is_news(you, frame):
+            emit(seg, state, world, out, counts, SPURIOUS, C_DSACK, frame, right - left)
+            you["spurious"] += 1
     elif not number and you["heard"]:
         seen = you["doubts"] and came_twice(seg, you, owner, left, right, state, world, out, counts, boards)
         if not seen and not you["missing_bytes"]:

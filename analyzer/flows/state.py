@@ -177,6 +177,12 @@ END_STATE = np.dtype(
         ("dsacks", "u4"),
         ("copies", "u4"),
         ("hole_bytes", "i8"),  # not captured, not acknowledged
+        ("needless_frame", "i8"),  # the latest retransmission that was not needed, as far as that is known
+        ("full_start", "i8"),  # where its first segment of the largest size began
+        ("full_frame", "i8"),  # where the timer last sent that again, and when it did so first and last
+        ("full_first_ns", "i8"),
+        ("full_ns", "i8"),
+        ("full_times", "u4"),  # how often it did
     ],
     align=True,
 )

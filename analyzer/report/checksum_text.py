@@ -26,6 +26,7 @@ TITLES = {
     "virtual": "a virtual link: finished by nobody",
     "merged": "merged on arrival",
     "stale": "only looks wrong",
+    "rewritten": "only looks wrong: changed in the file, or beside the capture",
     "corruption": "CORRUPT: changed on the way",
     "middlebox": "BROKEN by a middlebox",
     "tunnel": "BROKEN: the checksum offload of a tunnel",
@@ -38,6 +39,7 @@ TODO = {
     "virtual": "Nothing: stop worrying. Between namespaces, containers, virtual machines and on loopback no wire can corrupt a packet, so nobody computes the sum. A reader who insists: `tcpcap fix-checksums IN OUT`.",
     "merged": "Nothing: stop worrying. The kernel (GRO) or the card (LRO) verified the segments before it merged them. To see them as they came: `ethtool -K IFACE gro off lro off` (costs processor time).",
     "stale": "Nothing: stop worrying. The receiver accepted these segments, so their checksums were right on the wire; the capture saw them earlier. `tcpcap fix-checksums IN OUT` mends the file.",
+    "rewritten": "Nothing, where the file was anonymised or edited: `tcpcap fix-checksums --all IN OUT` makes it right. If nobody did that, NAT on the host of the capture has changed the addresses, and finishes the checksums behind the place of the capture.",
     "corruption": "Look for what changes bits: error counters of each port on the path (`ethtool -S IFACE`), cables and optics, memory of middleboxes and of the sender's card. Ethernet's own check sequence catches what a wire does: a packet that arrives corrupt was usually changed inside a device. At the sender `ethtool -K IFACE tx off` tells whether its card is the one.",
     "middlebox": "Find the device that rewrites this field (NAT, load balancer, firewall, MSS clamping, XDP or tc program) and have it update the checksum (RFC 1624). The receiver drops every one of these packets.",
     "tunnel": "Have the kernel of the sending host compute the outer checksums: `ethtool -K DEVICE tx-checksum-ip-generic off` on the tunnel's device (vxlan.calico, flannel.1, cilium_vxlan). The receiver drops every one of these packets, whatever is in them.",
@@ -49,6 +51,7 @@ ORDER = (
     "middlebox",
     "tunnel",
     "wrong",
+    "rewritten",
     "stale",
     "offload",
     "virtual",
@@ -104,11 +107,12 @@ def answer(result: Checksums) -> str:
         if frames:
             parts.append(f"{plural(frames, 'frame')} {'is' if frames == 1 else 'are'} {text}")
     harmless = sum(troubled(row) for word, row in wrong if word in HARMLESS)
+    edited = sum(troubled(row) for word, row in wrong if word == "rewritten")
     verified = sum(counts.get(word, 0) for word in ("valid", "partial", "zero", "bad"))
     if result.unjudged:
         frames = result.unjudged
         parts.append(f"{plural(frames, 'frame')} of directions beyond the first {len(result.directions):,} not judged")
-    if not parts and not harmless:
+    if not parts and not harmless and not edited:
         if not verified:
             return "No checksum can be verified in this capture."
         if verified == 1:
@@ -118,6 +122,8 @@ def answer(result: Checksums) -> str:
     text = text[0].upper() + text[1:]
     if harmless:
         text += f" {plural(harmless, 'frame')} only look{'s' if harmless == 1 else ''} wrong (offload)."
+    if edited:
+        text += f" {plural(edited, 'frame')} only look{'s' if edited == 1 else ''} wrong (changed in the file, or beside the capture)."
     rights = [f"{counts.get('valid', 0):,} of {verified:,}"] if verified else []
     headers = result.header_counts
     verified_headers = sum(headers.get(word, 0) for word in ("valid", "zero", "bad"))

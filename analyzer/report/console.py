@@ -131,7 +131,7 @@ def _overview(analysis: Analysis) -> str:
     ended = [f"{count:,} {ENDED[word]}" for word, count in states.items()]
     detail = f" ({', '.join(ended)})" if ended else ""
     text = f"{_names(analysis.paths)}: {plural(frames, 'frame')}"
-    if frames > 1:
+    if duration:
         text += f" in {duration_text(duration)}"
     text += f", {plural(tcp, 'TCP connection')}{detail}"
     udp = analysis.flow_tracker.total - tcp - analysis.flow_tracker.legs
@@ -315,7 +315,8 @@ def _conversation(flow: Rows) -> Iterator[str]:
     size = int(flow["client_bytes"] + flow["server_bytes"])
     rtt = duration_text(int(flow["handshake_rtt_ns"])) if flow["handshake_rtt_ns"] >= 0 else "-"
     ended = ENDED[FLOW_STATES[int(flow["state"])]]
-    lasted = duration_text(int(flow["end_ns"]) - int(flow["start_ns"]))
+    lasted_ns = int(flow["end_ns"]) - int(flow["start_ns"])
+    lasted = duration_text(lasted_ns) if lasted_ns else "-"
     yield f"  {packets:>12,} {size_text(size):>9} {lasted:>10} {rtt:>12}  {ended}".rstrip()
 
 

@@ -26,9 +26,11 @@ OF_SIDES = {
     "window_never_reopened",
     "syn_ack_by_middlebox",
 }
-# What needs more words than its name; the last three are no trouble, but worth knowing where there is some.
+# What needs more words than its name; the last two, and a window that limits, are no trouble, but worth knowing where there is some.
 PHRASES = {
     "fin_unanswered": "nothing came back after a FIN, sent again and again: that end, or the way to it, is gone",
+    "mtu_black_hole": "no segment of full size was ever acknowledged, however often it was sent, though smaller ones were: "
+    "a smaller MTU on the way, of which no ICMP tells, looks like this (an MTU black hole)",
     "sent_beyond_window": "a window was taken back from under data in flight",
     "window_limited": "the receiver's window limits the sender",
     "window_probe_invalid": "a closed window was probed with segments that no receiver need answer",
@@ -107,7 +109,8 @@ def _of_side(flow: Rows, side: str, other: str, happened: set[str]) -> Iterator[
     if shut:
         text = f"the {side} closed its window {plural(shut, 'time')}"
         total, longest = int(flow[f"{side}_zero_window_ns"]), int(flow[f"{side}_zero_window_longest_ns"])
-        text = f"{text} for {duration_text(total)}" + (f" (longest {duration_text(longest)})" if shut > 1 else "")
+        if total:  # else it was closed by the last frame of all, or time stood still
+            text = f"{text} for {duration_text(total)}" + (f" (longest {duration_text(longest)})" if shut > 1 else "")
         closed = WINDOW_CLOSED[int(flow[f"{side}_window_closed"])]
         if closed:
             text += ", still closed at the end"

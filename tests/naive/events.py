@@ -254,7 +254,9 @@ class End:
     sack_blocks: int = 0
     supers: int = 0
     retransmitted: int = 0
-    needless: int = 0  # retransmissions of this end that were not needed
+    needless: list[int] = field(default_factory=list)  # frames of retransmissions that were not needed
+    full_start: int = 0  # where its first segment of the largest size began
+    full_again: list[Packet] = field(default_factory=list)  # what its timer sent again there
     most_holes: int = 0
     most_blocks: int = 0
     most_doubts: int = 0
@@ -760,8 +762,10 @@ def late_capture_cause(segment: Segment, me: End, other: End, gap: Doubt) -> str
         return "ip_id"
     if segment.start < me.captured:
         return ""  # it was first sent before what follows it in its stream
-    if me.ids != "same" and segment.ip_id and me.ip_id and id_steps(segment.ip_id, me.ip_id) == 1:
-        return "ip_id"
+    if me.ids != "same" and segment.ip_id and me.ip_id:
+        steps = (segment.ip_id - me.ip_id) % 2**16
+        if steps == 1 or (steps and steps * segment.size == segment.end - me.captured):
+            return "ip_id"
     if me.lags and segment.start == me.captured:
         return "too_soon"
     probes = "sack_permitted" in me.options & other.options or not (me.syns and other.syns)
@@ -856,7 +860,9 @@ class Copies:
         with_answer = packet["payload_len"] or self.unproved  # a receiver that gets data twice says so
         if since <= (self.WITHOUT_ID_NS if with_answer else self.NEXT_NS):
             return "doubtful"
-        return "network_duplicate" if me.ids or since < TIMER_NS else ""
+        is_resent = packet["payload_len"] or packet["flags"] & (SYN | FIN)
+        by_timer = is_resent and "timestamps" not in packet["options"]
+        return "" if since >= TIMER_NS and (by_timer or not me.ids) else "network_duplicate"
 
 
 # The handshake
@@ -996,6 +1002,26 @@ def say_late(connection: Connection, succeeded: bool, latest_ns: int, handshakes
         if closed_ns >= SECOND:
             how = what_was_done(me, other)
             connection.events.append(Event(me.shut_frame, "window_never_reopened", how, 0, closed_ns))
+    for me, other in (connection.ends, connection.ends[::-1]):
+        say_black_hole(me, other, connection)
+
+
+def full_size(me: End, other: End) -> int:
+    """Payload of its largest segment, after it was cut for the wire."""
+    largest = max(me.payloads, default=0)
+    return min(largest, other.mss) if other.mss else largest
+
+
+def say_black_hole(me: End, other: End, connection: Connection) -> None:
+    """Nothing of full size was acknowledged, however often its timer sent it, and something smaller was."""
+    size = full_size(me, other)
+    if len(me.full_again) < 3 or me.una != me.full_start or size <= 536 or other.shut_frame or not other.heard:
+        return
+    rtt = me.shortest_rtt_ns + other.shortest_rtt_ns
+    is_alive = (other.last_ns or 0) > me.full_again[0]["time_ns"] + rtt
+    if is_alive or me.una > 1:
+        frame = me.full_again[-1]["frame"]
+        connection.events.append(Event(frame, "mtu_black_hole", "answered" if is_alive else "silent", 0, size))
 
 
 def still_closed_ns(me: End, connection: Connection, succeeded: bool, latest_ns: int) -> int:
@@ -1193,6 +1219,9 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
     me.sent_ns = segment.time_ns
     if segment.size:
         me.data_ns = segment.time_ns
+        largest = max(me.payloads, default=0)
+        if segment.size > largest and (not other.mss or largest < other.mss - 12):
+            me.full_start, me.full_again = segment.start, []
         me.payloads.append(segment.size)
         me.supers += 0 < other.mss < segment.size
     if other.heard:
@@ -1247,6 +1276,11 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
         cause = "fin"
     if by_timer:
         connection.say(me, "retransmission_timeout", "", first, quiet)
+        if segment.start == me.full_start > 0:
+            if segment.size < full_size(me, other) - 12:
+                me.full_start = -1
+            else:
+                me.full_again.append(segment.packet)
     connection.say(me, "retransmission", cause, first, size)
     connection.write("t", segment.end_of)
     me.retransmitted += size
@@ -1257,7 +1291,7 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
     if segment.end <= me.una and not segment.has(SYN):
         connection.say(me, "spurious_retransmission", "acked", segment.frame, size)
         found.needless = True
-        me.needless += 1
+        me.needless.append(segment.frame)
 
 
 def retransmission_cause(
@@ -1375,7 +1409,9 @@ def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, a
     sent = again[0]
     if ahead(segment.tsecr, sent.last_tsval) < 0 and not sent.needless:
         sent.needless = True
-        other.needless += 1
+        if sent.last_frame in other.needless:
+            return
+        other.needless.append(sent.last_frame)
         connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start)
         if other.phase == "loss":
             other.phase = "open"
@@ -1449,8 +1485,9 @@ def judge_dsack(
     connection.say(me, "dsack", cause, sent.last_frame if sent else 0, size)
     if sent and not sent.needless:
         sent.needless = True
-        other.needless += 1
-        connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, size)
+        if sent.last_frame not in other.needless:
+            other.needless.append(sent.last_frame)
+            connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, size)
     elif not sent and other.heard and not came_twice(other, *block, connection, copies):
         copies.proved += other.missing == 0  # behind the place of the capture
 
@@ -1759,7 +1796,7 @@ def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int]:
         "retransmissions": me.counts.get("retransmission", 0),
         "retransmitted_bytes": me.retransmitted,
         "timeouts": me.counts.get("retransmission_timeout", 0),
-        "spurious": me.needless,
+        "spurious": len(me.needless),
         "out_of_order": me.counts.get("reordering", 0),
         "duplicate_acks": me.counts.get("duplicate_ack", 0),
         "sack_blocks": me.sack_blocks,
