@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -164,7 +165,7 @@ class SeriesMaker:
             yield stretches[start:stop]
             start = stop
 
-    def _blank(self, flow: Rows, place: Rows, interval: Rows) -> Rows:
+    def _blank(self, flow: Rows, place: Rows, interval: npt.NDArray[Any]) -> Rows:
         """Cells in which nothing happened."""
         cells = np.zeros(len(flow), CELL)
         for name in (*LATEST, *MOST):
@@ -186,7 +187,8 @@ class SeriesMaker:
         latest = known[key - group * len(known)]
         self._owner[place[told]] = flow[told]
         np.maximum.at(self._latest, place[told], latest[told])
-        return np.maximum(latest, rows["time_ns"])
+        moved: npt.NDArray[np.int64] = np.maximum(latest, rows["time_ns"])
+        return moved
 
     def _grow(self) -> None:
         more = len(self._tracker.states) - len(self._owner)
