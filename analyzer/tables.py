@@ -312,6 +312,71 @@ EVENTS = Table(
     appendix=kinds_markdown(),
 )  # fmt: skip
 
+EXAMPLES = 8  # frames of a row of `flow_events`
+
+FLOW_EVENTS = Table(
+    "flow_events",
+    "One row per flow, side, event and cause: what the rules read. A bounded number of rows: of what did not fit, and of flows whose events are no trouble while there are very many, there is one row per side, event and cause with flow -1.",
+    (
+        Column("flow", "i8", "Its number in the table `flows`; -1 for those that are told together."),
+        Column("direction", "u1", "0 the frames are from the client, 1 from the server."),
+        Column("event", "u1", "What happened.", kind="enum", words=NAMES),
+        Column("cause", "u1", "Why, or of which sort it is.", kind="enum", words=CAUSES),
+        Column("count", "i8", "How often."),
+        Column("related", "i8", "How often the event refers to another frame of the capture (`related_frame`)."),
+        Column("sum", "i8", "Sum of `value`; what it counts depends on the event. At most 9223372036854775807."),
+        Column("max", "i8", "The largest `value`."),
+        Column("max_frame", "i8", "The frame with that value (the first of several)."),
+        Column("first_frame", "i8", "The first frame."),
+        Column("last_frame", "i8", "The last frame."),
+        Column("first_ns", "i8", "Time of the first frame.", unit="ns"),
+        Column("last_ns", "i8", "Time of the last frame.", unit="ns"),
+        *(Column(f"frame_{n}", "i8", f"Frame of the {n}. event, 0 where there are fewer.", public=False) for n in range(1, EXAMPLES + 1)),
+        Column("frames", "", f"The frames of the first {EXAMPLES} of them.", kind="text"),
+    ),
+)  # fmt: skip
+
+SEVERITIES = ("info", "warning", "error")
+FINDING_SIDES = ("", "client", "server", "network", "capture", "host")
+CONFIDENCES = ("certain", "likely", "possible")
+
+FINDINGS = Table(
+    "findings",
+    "One row per finding, in the order in which they are told: causes by what they cost, each followed by what it explains.",
+    (
+        Column("finding", "i8", "Its number, from 1."),
+        Column("rule", "", "The rule that found it (`tcpcap rules show`).", kind="text"),
+        Column("severity", "u1", "`error` somebody must act; `warning` it cost something that can be avoided; `info` worth knowing.", kind="enum", words=SEVERITIES),
+        Column("title", "", "What it is, in a few words.", kind="text"),
+        Column("summary", "", "What happened, to whom, with its figures, in a sentence.", kind="text"),
+        Column("side", "u1", "Where the cause lies.", kind="enum", words=FINDING_SIDES),
+        Column("host", "", "Address of the host on which it lies, where that is known.", kind="text"),
+        Column("connections", "i8", "How many connections it is about."),
+        Column("flows", "", "Their numbers in the table `flows`, as a JSON list; the worst first, 100 at most.", kind="text"),
+        Column("frames", "", "Frames that prove it, as a JSON list.", kind="text"),
+        Column("start_ns", "i8", "When it began; 0 where that is not known.", unit="ns"),
+        Column("end_ns", "i8", "When it was seen last; 0 likewise.", unit="ns"),
+        Column("cost_ns", "i8", "Time that it cost all connections together.", unit="ns"),
+        Column("cost_bytes", "i8", "Bytes that were sent for nothing.", unit="bytes"),
+        Column("failed", "i8", "Connections that failed for it."),
+        Column("confidence", "u1", "How sure it is.", kind="enum", words=CONFIDENCES),
+        Column("evidence", "", "What proves it: the columns of the worst row, and the counters, as a JSON object.", kind="text"),
+        Column("against", "", "What speaks against it, or would.", kind="text"),
+        Column("next", "", "What to do next, as a JSON list.", kind="text"),
+        Column("because_of", "i8", "The finding that explains it; 0 where it stands for itself."),
+    ),
+)  # fmt: skip
+
+NOT_CHECKED = Table(
+    "not_checked",
+    "One row per rule that could not run.",
+    (
+        Column("rule", "", "The rule.", kind="text"),
+        Column("needs", "", "What it lacked.", kind="text"),
+        Column("text", "", "That, and what to record to have it, in a sentence.", kind="text"),
+    ),
+)
+
 CHECKED_PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6", 47: "gre"}
 CHECKSUM_VERDICTS = (
     "", "valid", "offload", "virtual", "merged", "stale", "corruption", "middlebox", "tunnel", "wrong",
@@ -525,7 +590,40 @@ SOCKETS = Table(
     ),
 )  # fmt: skip
 
+HOST_ROLES = ("", "client", "server", "both", "router")
+KNOWN_FROM = ("host.json", "sosreport", "supportconfig", "--host", "capture")
+
+HOSTS = Table(
+    "hosts",
+    "One row per host of which more is known than that it sent packets: those that a bundle or a report describes, and the one that took the capture.",
+    (
+        Column("host", "", "Its name, or its addresses: as in `counters` and `sockets`.", kind="text"),
+        Column("addresses", "", "Its addresses, with a comma and a space between them.", kind="text"),
+        Column("role", "u1", "What it was in the conversations of the capture: `client`, `server` or `both`; `router` it forwards, and most of them are of others. Empty where it was in none.", kind="enum", words=HOST_ROLES),
+        Column("client_flows", "i8", "How many conversations it began."),
+        Column("server_flows", "i8", "How many others began with it."),
+        Column("known_from", "u1", "Who says that these are its addresses: `host.json` of a bundle, a `sosreport` or `supportconfig`, the option `--host`, or what the packets of the `capture` tell.", kind="enum", words=KNOWN_FROM),
+        Column("kernel", "", "Its kernel, such as `Linux 6.18.1`; empty where nothing says it.", kind="text"),
+        Column("mtu", "i8", "The largest MTU of its interfaces but loopback; missing where nothing says it.", unit="bytes", kind="optional"),
+        Column("sysctls", "", "Its settings as a JSON object of text by name, such as `{\"net.core.somaxconn\": \"4096\"}`: `sysctls ->> '$.\"net.core.somaxconn\"'` in SQL.", kind="text"),
+    ),
+)  # fmt: skip
+
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (CAPTURE_FACTS, PACKETS, FLOWS, EVENTS, SERIES, CHECKSUMS, COUNTERS, INCREMENTS, SOCKETS)
+    for table in (
+        FINDINGS,
+        NOT_CHECKED,
+        CAPTURE_FACTS,
+        PACKETS,
+        FLOWS,
+        EVENTS,
+        FLOW_EVENTS,
+        SERIES,
+        CHECKSUMS,
+        COUNTERS,
+        INCREMENTS,
+        SOCKETS,
+        HOSTS,
+    )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analyzer.catalogue.counter import CONFIDENCE, OBSERVABILITY, UNITS, Counter
 from analyzer.catalogue.entries import CATALOGUE, find, group, list_rows
+from analyzer.catalogue.routine import is_routine
 
 __all__ = [
     "CATALOGUE",
@@ -13,5 +14,6 @@ __all__ = [
     "Counter",
     "find",
     "group",
+    "is_routine",
     "list_rows",
 ]

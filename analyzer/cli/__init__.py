@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 import click
 
-from analyzer.cli import captures, counters
+from analyzer.cli import captures, counters, rules
 from analyzer.cli.base import UNREADABLE, cli
 from analyzer.errors import TcpcapError
 
-__all__ = ["captures", "cli", "counters", "main"]
+__all__ = ["captures", "cli", "counters", "main", "rules"]
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return cli.main(arguments, prog_name="tcpcap", standalone_mode=False)
     except TcpcapError as error:
-        from analyzer.report.text import printable
+        from analyzer.text import printable
 
         _fail(printable(str(error)), UNREADABLE)
     except click.exceptions.NoArgsIsHelpError as error:

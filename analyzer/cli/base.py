@@ -13,12 +13,15 @@ import click
 if TYPE_CHECKING:
     from analyzer.capture import Damage
 
-OK, UNREADABLE, DAMAGED = 0, 2, 3
+OK, FOUND, UNREADABLE, DAMAGED = 0, 1, 2, 3
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 STYLES: dict[str, dict[str, Any]] = {
     "answer": {"bold": True},
     "title": {"bold": True, "fg": "cyan"},
     "warning": {"fg": "yellow"},
+    "error": {"fg": "red", "bold": True},
+    "info": {"fg": "green"},
+    "plain": {},
 }
 
 
@@ -57,7 +60,7 @@ def cli() -> None:
     TRACE is a capture file (pcap, pcapng or snoop; gzip, zstd, lz4, xz or bzip2 compressed or not), `-` for standard
     input, or a directory that holds capture*.pcap[ng]. Several of them are one capture, in order of time.
 
-    Exit status: 0 done; 2 wrong usage, or nothing readable (no file, or no frame
+    Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame
     of a link layer that is decoded); 3 done, but the input was cut short or damaged;
     130 interrupted.
     """
@@ -87,12 +90,19 @@ sockets_option = click.option(
     metavar="FILE",
     help="Socket lists from the same minutes (ss, netstat, /proc/net/tcp, ...); may be repeated.",
 )
+rules_option = click.option(
+    "--rules",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    help="A folder of rules beside those that come with tcpcap; may be repeated.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 
 def warn(damages: list[Damage]) -> None:
     """Damages as lines on standard error."""
-    from analyzer.report.text import printable
+    from analyzer.text import printable
 
     for damage in damages:
         click.echo(f"tcpcap: {printable(str(damage))}", err=True)

@@ -9,6 +9,7 @@ import click
 
 from analyzer.cli.base import (
     DAMAGED,
+    FOUND,
     OK,
     UNREADABLE,
     cli,
@@ -16,11 +17,14 @@ from analyzer.cli.base import (
     hosts_option,
     increments_option,
     json_option,
+    rules_option,
     snapshots_option,
     sockets_option,
     styled,
     warn,
 )
+
+SEVERITIES = ("info", "warning", "error")
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
@@ -34,6 +38,12 @@ if TYPE_CHECKING:
 @snapshots_option
 @sockets_option
 @increments_option
+@rules_option
+@click.option(
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    help="Exit with status 1 where something of this severity or worse is found.",
+)
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
@@ -52,11 +62,13 @@ def analyze(
     snapshots: tuple[str, ...],
     sockets: tuple[str, ...],
     increments: bool | None,
+    folders: tuple[str, ...],
+    fail_on: str | None,
     no_checksums: bool,
     top: int,
     max_flows: int,
 ) -> None:
-    """Say what happened: connections in trouble first, then what the capture holds."""
+    """Say what happened: findings first, the worst cause foremost, then what the capture holds."""
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
@@ -69,6 +81,7 @@ def analyze(
             increments=increments,
             checksums=not no_checksums,
             max_flows=max_flows,
+            rules=folders,
             progress=update,
         )
     if as_json:
@@ -80,7 +93,8 @@ def analyze(
         from analyzer.report.console import console_text
 
         click.echo(console_text(analysis, top, styled), nl=False, color=colour())
-    sys.exit(_status(analysis))
+    status = _status(analysis)
+    sys.exit(FOUND if fail_on and status == OK and analysis.diagnosis.at_least(fail_on) else status)
 
 
 @cli.command()
@@ -146,7 +160,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @click.option(
     "--table",
     required=True,
-    help="Which table: packets, flows, events, series, checksums, counters, increments or sockets.",
+    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts.",
 )
 @click.option(
     "-o",

@@ -27,7 +27,7 @@ def diff(before: str, after: str, increments: bool | None) -> None:
     """
     from analyzer.counters import difference, judged_together
     from analyzer.report.counter_text import diff_text
-    from analyzer.report.text import printable
+    from analyzer.text import printable
 
     first, last, notes = judged_together(before, after, increments=increments)
     click.echo(diff_text(difference(first, last), styled), nl=False, color=colour())

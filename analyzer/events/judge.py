@@ -33,7 +33,7 @@ class Judge:
         self.counts = np.zeros(len(NAMES), np.int64)
         self._tracker = tracker
         self._whole = whole  # all fields of `moments`, not just those that the account of time asks for
-        self._keep = keep  # the events of flows that leave, until `finish` gives them
+        self._keep = keep  # the events of flows that leave, until `left` or `finish` gives them
         self._late: list[Rows] = []
         # Weakly: tables as large as these must go when nobody uses them, not when cycles are looked for.
         tracker.on_leave = weakref.WeakMethod(self._when_flows_leave)
@@ -105,10 +105,14 @@ class Judge:
         for _ in self.judge(rows):
             pass
 
+    def left(self) -> Iterator[Rows]:
+        """The events of flows that have left since it was asked last, if they are kept."""
+        while self._late:
+            yield self._late.pop(0)
+
     def finish(self) -> Iterator[Rows]:
         """The events that only the end of the capture, or of a flow, makes certain."""
-        yield from self._late
-        self._late.clear()
+        yield from self.left()
         places = self._tracker.places()
         yield from self._settled(places)
         events = self._at_end(places)

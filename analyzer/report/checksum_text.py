@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from analyzer.analysis import Analysis
 from analyzer.checksums import CaptureHost, Checksums
 from analyzer.report.layout import Style, plain, wrapped
-from analyzer.report.text import plural, printable
 from analyzer.schema import Rows
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_STATES, CHECKSUM_VERDICTS, HEADER_CHECKSUM_STATES
+from analyzer.text import plural, printable
 
 if TYPE_CHECKING:
     from analyzer.checksums.fix import Fixed

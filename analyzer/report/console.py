@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
-from analyzer.checksums.result import HARMFUL
+from analyzer.correlate import ANY_HOST
 from analyzer.decode.link import link_name
-from analyzer.kinds import KINDS
-from analyzer.report.checksum_text import TITLES, fit_texts, host_text, troubled
+from analyzer.report.checksum_text import TITLES, fit_texts, host_text
+from analyzer.report.finding_text import checked_text, finding_lines, not_checked_lines, nothing_wrong
 from analyzer.report.layout import WIDTH, Style, plain, wrapped
 from analyzer.report.socket_text import socket_lines
 from analyzer.report.story import story
-from analyzer.report.text import (
+from analyzer.report.time_text import time_lines
+from analyzer.schema import Rows, address_text
+from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
+from analyzer.text import (
     duration_text,
     endpoint,
     plural,
@@ -22,9 +25,6 @@ from analyzer.report.text import (
     size_text,
     time_text,
 )
-from analyzer.report.time_text import LEAST_NS, NAMES, percent, time_lines
-from analyzer.schema import Rows, address_text
-from analyzer.tables import FLOW_STATES, FLOWS, LOST_TIME, PACKETS
 
 TOP = 10
 MAX_LISTED = 8
@@ -68,11 +68,12 @@ QUIRK_TEXT = {
 
 
 def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> str:
-    """The whole answer, at most 80 columns wide. `style(text, role)` may colour `title`, `warning` and `answer`."""
-    lines = [style(line, "warning") for fact in analysis.facts for line in wrapped(printable(fact.text), "* ")]
-    lines += [style(line, "answer") for line in wrapped(_answer(analysis), "")]
+    """The whole answer, at most 80 columns wide. `style(text, role)` may colour `title`, `warning`, `answer` and severities."""
+    lines = _answer(analysis, style)
     lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in wrapped(text, "! ")]
     for title, body in (
+        ("not checked", not_checked_lines(analysis.diagnosis)),
+        ("the capture itself", (line for fact in analysis.facts for line in wrapped(printable(fact.text), "  * "))),
         (*_trouble(analysis, top),),
         ("where the time went", time_lines(analysis, top)),
         ("capture", _capture(analysis)),
@@ -90,10 +91,17 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
     return "\n".join(lines) + "\n"
 
 
-def _answer(analysis: Analysis) -> str:
-    """What a reader wants to know first, in a sentence or two."""
-    parts = [_opaque(analysis) or _verdict(analysis), _corrupt(analysis), _overview(analysis)]
-    return " ".join(part for part in parts if part)
+def _answer(analysis: Analysis, style: Style) -> list[str]:
+    """What a reader wants to know first: what is wrong, worst first, or that nothing is; then what was read."""
+    overview = wrapped(f"{_overview(analysis)}; checked: {checked_text(analysis)}.", "")
+    if analysis.account.is_opaque:
+        return [style(line, "answer") for line in wrapped(f"{_opaque(analysis)} {_overview(analysis)}", "")]
+    fine = nothing_wrong(analysis)
+    lines = [style(line, "answer") for line in wrapped(fine, "")] + ([""] if fine else [])
+    found = list(finding_lines(analysis.diagnosis, style))
+    if found and found[-1]:
+        found.append("")
+    return [*lines, *found, *overview]
 
 
 def _opaque(analysis: Analysis) -> str:
@@ -104,51 +112,6 @@ def _opaque(analysis: Analysis) -> str:
     return (
         f"No frame of this capture can be decoded: its link layer ({', '.join(names)}) carries no IP that tcpcap reads."
     )
-
-
-def _corrupt(analysis: Analysis) -> str:
-    """How many frames a receiver must drop for their checksum, if any."""
-    result = analysis.checksum_result
-    if result is None or not any(verdict.word in HARMFUL for verdict in result.verdicts):
-        return ""
-    wrong = sum(
-        troubled(row) for row, verdict in zip(result.rows(), result.verdicts, strict=True) if verdict.word in HARMFUL
-    )
-    return f"{plural(wrong, 'frame')} with a wrong checksum (`tcpcap checksums` has the evidence)." if wrong else ""
-
-
-def _verdict(analysis: Analysis) -> str:
-    """How many connections had trouble, and of which sorts, worst first."""
-    states = analysis.flow_tracker.state_counts()
-    tcp = sum(states.values())
-    if not tcp:
-        return ""
-    troubled = analysis.troubled
-    if not troubled:
-        return _untroubled(analysis, tcp)
-    counts = analysis.event_counts
-    sorts = sorted((kind for kind in KINDS if kind.trouble and kind.name in counts), key=lambda kind: -kind.trouble)
-    named = ", ".join(f"{kind.name.replace('_', ' ')} ({counts[kind.name]:,})" for kind in sorts[:MAX_SORTS])
-    if not sorts:  # a handshake that was not completed is no event on a frame
-        return f"Trouble in {troubled:,} of {plural(tcp, 'TCP connection')}: handshake not completed ({troubled:,})."
-    more = f", and {plural(len(sorts) - MAX_SORTS, 'other sort')}" if len(sorts) > MAX_SORTS else ""
-    return f"Trouble in {troubled:,} of {plural(tcp, 'TCP connection')}: {named}{more}."
-
-
-def _untroubled(analysis: Analysis, tcp: int) -> str:
-    """No trouble, if time went to nothing that it need not have; else what was looked for in vain, and where it went."""
-    spent = analysis.time_spent
-    total = sum(spent.values())
-    lost = {cause: spent[cause] for cause in LOST_TIME}
-    connections = plural(tcp, "TCP connection")
-    told = analysis.slow_flows(0)[1] and sum(lost.values())
-    if told or sum(lost.values()) * 20 > total >= LEAST_NS:
-        worst = max(lost, key=lambda cause: lost[cause])
-        share = f"{percent(lost[worst], total)} of {'its' if tcp == 1 else 'their'} time went to {NAMES[worst]}"
-        return f"No loss, no resets, no closed window in {connections}, but {share}."
-    if spent["unknown"] * 2 > total >= LEAST_NS:
-        return f"No loss, no resets, no closed window in {connections}; where most of the time went this capture cannot tell."
-    return f"No trouble in {connections}."
 
 
 def _overview(analysis: Analysis) -> str:
@@ -274,6 +237,14 @@ def _protocols(analysis: Analysis) -> Iterator[str]:
 def _counters(analysis: Analysis) -> Iterator[str]:
     """The kernel's counters beside what the packets predict."""
     if analysis.counter_series is None:
+        return
+    others = analysis.counter_series.others
+    if others and not analysis.counter_series.snapshots:
+        hosts = ", ".join(each.host for each in others[:MAX_LISTED])
+        found = (
+            f"not compared: {ANY_HOST} ({hosts}); keep those of that host, or give it one of these names in a host.json"
+        )
+        yield from wrapped(printable(found), "  ")
         return
     if analysis.comparison is None:
         yield from wrapped("not compared: which host took the capture is not known; --host ADDRESS names it", "  ")

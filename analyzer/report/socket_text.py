@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
 from analyzer.report.layout import wrapped
-from analyzer.report.text import duration_text, plural, printable, same_day, size_text, time_text
 from analyzer.sockets import Queue, SocketLists, Tally
+from analyzer.text import duration_text, plural, printable, same_day, size_text, time_text
 
 SHOWN = 3
 

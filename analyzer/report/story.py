@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from analyzer.flows.edge import LONG_CLOSED_NS
 from analyzer.kinds import KINDS
-from analyzer.report.text import duration_text, plural, size_text
 from analyzer.schema import Rows
 from analyzer.tables import FLOW_STATES, WINDOW_CLOSED
+from analyzer.text import duration_text, plural, size_text
 
 FAILED = {
     "refused": "refused: the server answered the SYN with a reset",

@@ -9,9 +9,9 @@ import numpy as np
 
 from analyzer.analysis import Analysis
 from analyzer.report.layout import wrapped
-from analyzer.report.text import duration_text, endpoint, plural
 from analyzer.schema import Rows, address_text
 from analyzer.tables import FLOWS, LOST_TIME, TIME_CAUSES
+from analyzer.text import duration_text, endpoint, plural
 
 TOLD = 3  # causes of a connection at most
 SHARE = 0.1  # of its time is worth a word

@@ -16,9 +16,9 @@ from analyzer.prediction import INFERRED as MODELLED
 from analyzer.prediction import NUMBER
 from analyzer.report.counter_text import meaning
 from analyzer.report.layout import Style, plain, wrapped
-from analyzer.report.text import endpoint, plural, time_text
 from analyzer.schema import Rows, address_text
 from analyzer.tables import COUNTER_VERDICTS, INCREMENTS, RELATIONS
+from analyzer.text import endpoint, plural, time_text
 
 INFERRED = RELATIONS[2]
 HEADER = f"{'frame':>10}  {'time (UTC)':<15}  {'adds':>10}  connection"

@@ -1,0 +1,88 @@
+"""The cases of rules: a capture on which a rule must fire, and one on which it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from analyzer.diagnosis.database import Database, QueryError
+from analyzer.diagnosis.engine import OWN
+from analyzer.diagnosis.finding import Diagnosis
+from analyzer.diagnosis.rule import CHECKOUT, Case, Rule, RuleError
+from analyzer.evidence import diagnosed
+from analyzer.run import analyze
+
+SAMPLES = CHECKOUT.parent / "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a case: `wrong` is empty where it is as it says."""
+
+    rule: Rule
+    case: Case
+    wrong: str
+
+
+def bound(rules: Sequence[Rule]) -> None:
+    """Plan every query against empty tables. Raises RuleError, with DuckDB's suggestion, for one that cannot run."""
+    database = Database()
+    try:
+        for rule in rules:
+            try:
+                columns = database.bind(rule.sql)
+            except QueryError as error:
+                raise RuleError(f"{rule.path}: sql", str(error), "mend the query") from None
+            unknown = rule.summary.columns - set(columns)
+            if unknown:
+                names = ", ".join(sorted(set(columns) - set(OWN)))
+                raise RuleError(f"{rule.path}: summary", f"no column {min(unknown)!r}", f"the query gives {names}")
+    finally:
+        database.close()
+
+
+def results(rules: Sequence[Rule]) -> Iterator[Result]:
+    """Every case of these rules."""
+
+    @cache
+    def analysed(path: str) -> Diagnosis:
+        return diagnosed(analyze(path), list(rules))
+
+    for rule in rules:
+        for case in rule.cases:
+            path = place_of(rule, case)
+            if path is None:
+                yield Result(
+                    rule, case, f"no capture {case.sample!r} beside the rule, nor among the samples of a checkout"
+                )
+            else:
+                yield Result(rule, case, wrong_in(rule, case, analysed(str(path))))
+
+
+def place_of(rule: Rule, case: Case) -> Path | None:
+    """Where the capture lies: beside the rule, or among the samples."""
+    for folder in (Path(rule.path).parent, SAMPLES):
+        path = folder / case.sample
+        if path.exists():
+            return path
+    return None
+
+
+def wrong_in(rule: Rule, case: Case, diagnosis: Diagnosis) -> str:
+    """What is not as the case says; empty where all is."""
+    found = [finding for finding in diagnosis.findings if finding.rule.id == rule.id]
+    if not case.fires:
+        return f"fires: {found[0].summary}" if found else ""
+    if not found:
+        return next((each.text for each in diagnosis.not_checked if each.rule == rule.id), "stays silent")
+    summary = found[0].summary
+    for part in case.says:
+        if part not in summary:
+            return f"does not say {part!r}: {summary}"
+    for name in ("severity", "side"):
+        wanted, is_ = getattr(case, name), getattr(found[0], name)
+        if wanted and wanted != is_:
+            return f"{name} is {is_!r}, not {wanted!r}"
+    return ""

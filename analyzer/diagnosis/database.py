@@ -1,0 +1,123 @@
+"""DuckDB with the tables that rules read, and nothing else: no file, no network, no extension, no setting to change."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from analyzer.diagnosis.views import TABLES, VIEWS, Columns, create_ends, create_table
+
+MOST_ROWS = 10_000  # of an answer
+LIMIT_S = 5.0
+MEMORY = "512MB"
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "enable_external_access": "false",
+    "memory_limit": MEMORY,
+}
+
+# What rules write often: a duration, a size, and a number with its noun, as in the summaries.
+MACROS = (
+    """duration(ns) AS CASE WHEN ns < 1000 THEN printf('%d ns', ns::BIGINT) WHEN ns < 999500 THEN printf('%.3g us', ns / 1e3)
+    WHEN ns < 999500000 THEN printf('%.3g ms', ns / 1e6) WHEN ns < 100000000000 THEN printf('%.3g s', ns / 1e9)
+    WHEN ns < 3600000000000 THEN printf('%d s', (ns / 1e9)::BIGINT) ELSE printf('%.1f h', ns / 3.6e12) END""",
+    """size(bytes) AS CASE WHEN bytes < 1000 THEN printf('%d B', bytes::BIGINT) WHEN bytes < 999500 THEN printf('%.3g kB', bytes / 1e3)
+    WHEN bytes < 999500000 THEN printf('%.3g MB', bytes / 1e6) ELSE printf('%.4g GB', bytes / 1e9) END""",
+    "many(n, noun) AS printf('%d %s', n::BIGINT, noun) || CASE WHEN n = 1 THEN '' ELSE 's' END",
+    "endpoint(address, port) AS CASE WHEN contains(address, ':') THEN printf('[%s]:%d', address, port) ELSE printf('%s:%d', address, port) END",
+)
+
+
+class QueryError(Exception):
+    """A query that DuckDB refuses, or that took too long."""
+
+
+class Database:
+    """Answers queries. `sources` make the columns of tables when a query first names them; a table without one is empty."""
+
+    def __init__(self, sources: Mapping[str, Callable[[], Columns]] | None = None, limit_s: float = LIMIT_S) -> None:
+        import duckdb
+
+        self._duckdb = duckdb
+        self._sources = dict(sources or {})
+        self._limit_s = limit_s
+        self._made: set[str] = set()
+        self._connection = duckdb.connect(":memory:", config=SETTINGS)
+        for macro in MACROS:
+            self._connection.execute(f"CREATE MACRO {macro}")
+        # Python's own variables are no tables; and from here on nothing can be set.
+        self._connection.execute("SET python_enable_replacements = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a SELECT, MOST_ROWS at most. Raises QueryError."""
+        self._need_one_select(sql)
+        for name in named_tables(sql):
+            self._make(name)
+        timer = threading.Timer(self._limit_s, self._connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            # A comment at the end of the query must not swallow the bracket.
+            answer = self._connection.execute(f"SELECT * FROM (\n{sql}\n) LIMIT {MOST_ROWS}")
+            names = [column[0] for column in answer.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+        except self._duckdb.InterruptException:
+            raise QueryError(f"took longer than {self._limit_s:g} s and was stopped") from None
+        except (self._duckdb.Error, RuntimeError, ValueError, OverflowError) as error:
+            raise QueryError(" ".join(str(error).split())) from None
+        finally:
+            timer.cancel()
+
+    def bind(self, sql: str) -> list[str]:
+        """The columns of a query, which is planned and not run. Raises QueryError."""
+        self._need_one_select(sql)
+        for name in named_tables(sql):
+            self._make(name)
+        try:
+            answer = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)")
+        except self._duckdb.Error as error:
+            raise QueryError(" ".join(str(error).split())) from None
+        return [str(row[0]) for row in answer.fetchall()]
+
+    def close(self) -> None:
+        """Give its memory back."""
+        self._connection.close()
+
+    def _need_one_select(self, sql: str) -> None:
+        try:
+            statements = self._duckdb.extract_statements(sql)
+        except self._duckdb.Error as error:
+            raise QueryError(" ".join(str(error).split())) from None
+        if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
+            raise QueryError("a rule is one SELECT, nothing else")
+
+    def _make(self, name: str) -> None:
+        if name in self._made:
+            return
+        self._made.add(name)
+        if name in VIEWS:
+            for each in VIEWS[name]:
+                self._make(each)
+            self._connection.execute(create_ends())
+            return
+        table = TABLES[name]
+        self._connection.execute(create_table(table))
+        source = self._sources.get(name)
+        columns = source() if source else None
+        if columns and len(next(iter(columns.values()))):
+            self._connection.register("source_of_rows", columns)
+            listed = ", ".join(f'"{column.name}"' for column in table.columns if column.public)
+            self._connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM source_of_rows")
+            self._connection.unregister("source_of_rows")
+
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+
+
+def named_tables(sql: str) -> list[str]:
+    """The tables and views whose names occur in it, wherever."""
+    words = {word.lower() for word in _WORD.findall(sql)}
+    return [name for name in (*TABLES, *VIEWS) if name in words]

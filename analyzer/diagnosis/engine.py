@@ -1,0 +1,244 @@
+"""Rules and evidence in, findings out: grouped, explained by each other, ranked by what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer.diagnosis.database import Database, QueryError, named_tables
+from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof
+from analyzer.diagnosis.rule import Rule
+from analyzer.diagnosis.signals import Signals
+from analyzer.diagnosis.views import Columns, arrays_of
+from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
+from analyzer.text import duration_text, endpoint
+
+MOST_FLOWS, MOST_FRAMES, MOST_PROOFS = 100, 8, 4
+WHAT_TO_RECORD = {
+    "counters": "kernel counters: `nstat -az` before and after, with --snapshots, or a bundle; and --host where it is not known whose they are",
+    "sockets": "socket lists: `ss -tanimoe` while it happens, with --sockets, or a bundle",
+    "sysctls": "the host's settings: host.json of a bundle",
+    "checksums": "verified checksums: without --no-checksums",
+}
+# Columns of an answer that the engine reads itself; all others are evidence.
+OWN = (
+    "group", "flow", "connections", "side", "severity", "confidence", "host", "start_ns", "end_ns", "cost_ns", "cost_bytes",
+    "failed", "frames", "proof", "against",
+)  # fmt: skip
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What rules are asked about.
+
+    `available` are the tables that were recorded, `sources` make their columns, `ends` gives (client, port, server, port) of a flow,
+    `moved` what counters did.
+    """
+
+    signals: Signals
+    available: Collection[str]
+    sources: Mapping[str, Callable[[], Columns]]
+    ends: Callable[[int], tuple[str, int, str, int] | None]
+    moved: Callable[[], Mapping[str, Proof]]
+
+
+def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = None) -> Diagnosis:
+    """Ask those rules for which there is a reason. A rule that fails harms no other: it is among those not checked."""
+    database: Database | None = None
+    findings: list[Finding] = []
+    not_checked: list[NotChecked] = []
+    ran = []
+    sources = dict(evidence.sources)
+    sources["explained_counters"] = lambda: arrays_of(
+        {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
+    )
+    for rule in sorted(rules, key=lambda rule: "explained_counters" in named_tables(rule.sql)):
+        lacking = rule.lacks(evidence.available)
+        if lacking:
+            wanted = "; or ".join(WHAT_TO_RECORD.get(name, name) for name in lacking)
+            not_checked.append(NotChecked(rule.id, lacking, f"{rule.title}: needs {wanted}"))
+        elif rule.applies(evidence.signals):
+            if database is None:
+                database = Database(sources) if limit_s is None else Database(sources, limit_s)
+            try:
+                findings += found_by(rule, database.query(rule.sql), evidence)
+            except (QueryError, KeyError, TypeError, ValueError) as error:
+                not_checked.append(
+                    NotChecked(rule.id, (), f"{rule.path}: failed ({error}); its other findings are lost")
+                )
+            ran.append(rule.id)
+    if database is not None:
+        database.close()
+    return Diagnosis(told(findings), not_checked, ran)
+
+
+def found_by(rule: Rule, rows: Sequence[Row], evidence: Evidence) -> list[Finding]:
+    """The findings of one rule: rows of one group are one."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        key = row.get("group")
+        if key is None:
+            key = (row.get("server"), row.get("server_port"))
+        groups.setdefault(key, []).append(row)
+    return [_finding(rule, group, evidence) for group in groups.values()]
+
+
+def _finding(rule: Rule, rows: list[Row], evidence: Evidence) -> Finding:
+    rows = sorted(rows, key=_weight, reverse=True)
+    worst = rows[0]
+    flows = list(dict.fromkeys(int(row["flow"]) for row in rows if row.get("flow") is not None and row["flow"] >= 0))
+    told_apart = len(flows)
+    connections = sum(int(row["connections"]) for row in rows) if "connections" in worst else told_apart
+    cost = _sum(rows, "cost_ns")
+    who, server = _who(flows, connections, evidence)
+    added = {"who": who, "connections": connections, "rows": len(rows), "cost": duration_text(cost)}
+    added["worst"] = _connection(flows[0], evidence) if flows else who
+    moved = evidence.moved() if rule.counters else {}
+    times = [int(row["start_ns"]) for row in rows if row.get("start_ns")]
+    ends = [int(row["end_ns"]) for row in rows if row.get("end_ns")]
+    proofs = list(dict.fromkeys(str(row["proof"]) for row in rows if row.get("proof")))
+    doubts = list(dict.fromkeys(str(row["against"]) for row in rows if row.get("against")))
+    return Finding(
+        rule=rule,
+        severity=_one_of(SEVERITIES, max((row.get("severity") or rule.severity for row in rows), key=_severity)),
+        summary=_sentence(rule.summary.fill(worst, rows, added)),
+        side=_one_of(FINDING_SIDES, worst.get("side") or rule.side),
+        host=str(worst.get("host") or ""),
+        flows=flows[:MOST_FLOWS],
+        connections=connections,
+        frames=_frames(rows),
+        start_ns=min(times, default=0),
+        end_ns=max(ends, default=max(times, default=0)),
+        cost_ns=cost,
+        cost_bytes=_sum(rows, "cost_bytes"),
+        failed=_sum(rows, "failed"),
+        confidence=_one_of(CONFIDENCES, worst.get("confidence") or rule.confidence),
+        evidence={name: value for name, value in worst.items() if name not in OWN and value is not None},
+        proofs=proofs[:MOST_PROOFS],
+        counters=[moved[name] for name in rule.counters if name in moved],
+        against=[*doubts, *rule.against],
+        next=[_filled(text, worst) for text in rule.next],
+        server=server or _endpoint_of(worst),
+    )
+
+
+def _weight(row: Row) -> tuple[int, int, int, int]:
+    values = (int(row.get(name) or 0) for name in ("failed", "cost_ns", "cost_bytes"))
+    failed, cost, size = values
+    return (_severity(row.get("severity") or ""), failed, cost, size)
+
+
+def _severity(word: str) -> int:
+    return SEVERITIES.index(word) if word in SEVERITIES else -1
+
+
+def _one_of(words: Sequence[str], word: str) -> str:
+    if word not in words:
+        raise ValueError(f"{word!r} is none of {', '.join(each for each in words if each)}")
+    return word
+
+
+def _sum(rows: Sequence[Row], name: str) -> int:
+    return sum(int(row.get(name) or 0) for row in rows)
+
+
+def _frames(rows: Sequence[Row]) -> list[int]:
+    """Those of the worst row first, then one of each other."""
+    found = [int(frame) for frame in rows[0].get("frames") or () if frame]
+    for row in rows[1:]:
+        found += [int(frame) for frame in (row.get("frames") or ())[:2] if frame]
+    return sorted(dict.fromkeys(found[:MOST_FRAMES]))
+
+
+def _who(flows: Sequence[int], connections: int, evidence: Evidence) -> tuple[str, str]:
+    """Which connection, or how many and whose; and the endpoint of the server that they share."""
+    known = [ends for ends in map(evidence.ends, flows) if ends is not None]
+    servers = {(server, port) for _, _, server, port in known}
+    clients = {client for client, *_ in known}
+    shared = endpoint(*next(iter(servers))) if len(servers) == 1 else ""
+    if len(flows) == 1 and connections <= 1:
+        return _connection(flows[0], evidence), shared
+    text = f"{connections:,} connection{'' if connections == 1 else 's'}"
+    if len(clients) == 1:
+        text += f" of {next(iter(clients))}"
+    if shared:
+        text += f" to {shared}"
+    elif len({server for server, _ in servers}) == 1:
+        text += f" to {next(iter(servers))[0]}"
+    return text, shared
+
+
+def _connection(flow: int, evidence: Evidence) -> str:
+    ends = evidence.ends(flow)
+    if ends is None:
+        return f"flow {flow}"
+    client, client_port, server, server_port = ends
+    return f"{endpoint(client, client_port)} > {endpoint(server, server_port)}"
+
+
+def _endpoint_of(row: Row) -> str:
+    server, port = row.get("server"), row.get("server_port")
+    return endpoint(str(server), int(port)) if server and port is not None else ""
+
+
+def _sentence(text: str) -> str:
+    """In one line, and with a capital letter in front."""
+    text = " ".join(text.split())
+    return text[:1].upper() + text[1:]
+
+
+def _filled(text: str, row: Row) -> str:
+    """A next step with columns of the worst row, where it names them; commands may hold braces of their own."""
+    for name, value in row.items():
+        if value is not None:
+            text = text.replace(f"{{{name}}}", str(value))
+    return text
+
+
+def told(findings: Sequence[Finding]) -> list[Finding]:
+    """In the order in which they are told, numbered: causes, worst first, each followed by what it explains."""
+    by_weight = sorted(findings, key=lambda finding: finding.weight, reverse=True)
+    for finding in by_weight:
+        finding.explained.clear()
+    causes: list[Finding] = []
+    owner: dict[int, Finding] = {}
+    for finding in by_weight:
+        cause = next((each for each in by_weight if each is not finding and _explains(each, finding, owner)), None)
+        if cause is not None:
+            owner[id(finding)] = cause
+    for finding in by_weight:
+        cause = owner.get(id(finding))
+        while cause is not None and id(cause) in owner:
+            cause = owner[id(cause)]
+        if cause is None:
+            causes.append(finding)
+        else:
+            cause.explained.append(finding)
+    # A cause weighs what its consequences cost, too.
+    causes.sort(key=lambda finding: max([finding.weight, *(each.weight for each in finding.explained)]), reverse=True)
+    ordered = []
+    for cause in causes:
+        ordered += [cause, *cause.explained]
+    for number, finding in enumerate(ordered, start=1):
+        finding.number = number
+    for cause in causes:
+        for finding in cause.explained:
+            finding.because_of = cause.number
+    return ordered
+
+
+def _explains(cause: Finding, finding: Finding, owner: Mapping[int, Finding]) -> bool:
+    """Is the one a consequence of the other: does the rule say so, and are they about the same connections, or the same server?"""
+    if finding.rule.id not in cause.rule.explains:
+        return False
+    before: Finding | None = cause
+    while before is not None:  # not in a circle
+        if before is finding:
+            return False
+        before = owner.get(id(before))
+    if cause.flows and finding.flows:
+        return bool(set(cause.flows) & set(finding.flows)) or bool(cause.server and cause.server == finding.server)
+    return not cause.flows or not finding.flows or bool(cause.server and cause.server == finding.server)

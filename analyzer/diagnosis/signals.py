@@ -1,0 +1,37 @@
+"""What was seen of a capture at all, in words: what decides, before any table is made, which rules need to run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from analyzer.kinds import NAMES
+from analyzer.tables import CHECKSUM_VERDICTS, FACTS, FLOW_STATES, SOCKET_STATES, TIME_CAUSES
+
+SIGNALS: dict[str, tuple[str, ...]] = {
+    "events": NAMES,
+    "counters": (),  # any name: those that moved
+    "states": tuple(filter(None, FLOW_STATES)),
+    "sockets": (*filter(None, SOCKET_STATES), "accept_queue", "unread", "unacknowledged"),
+    "facts": FACTS,
+    "checksums": tuple(filter(None, CHECKSUM_VERDICTS)),
+    "times": TIME_CAUSES,
+    "seen": ("flows", "super_segments", "icmp_errors", "missing_data"),
+}
+"""The kinds of signals that `when` of a rule may name, with the words of each.
+
+`sockets` are states that a list shows, `accept_queue` connections that wait to be accepted, `unread` and `unacknowledged` bytes in a
+queue; `times` what a connection lost 10 ms or more to; `seen` anything of that sort.
+"""
+
+
+@dataclass(frozen=True)
+class Signals:
+    """By kind, the words that hold."""
+
+    words: Mapping[str, Collection[str]]
+
+    def has(self, kind: str, words: Iterable[str]) -> bool:
+        """Does one of these hold?"""
+        there = self.words.get(kind, ())
+        return any(word in there for word in words)

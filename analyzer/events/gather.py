@@ -1,0 +1,46 @@
+"""Events -> the `flow_events` table: what happened to each end of each connection, in a bounded number of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analyzer.kinds import KINDS
+from analyzer.schema import Rows
+from analyzer.tables import EVENTS, EXAMPLES, FLOW_EVENTS
+
+CAPACITY = 1 << 16  # rows that can be told apart
+TROUBLE = np.array([kind.trouble > 0 for kind in KINDS], np.uint8)
+
+
+class Gatherer:
+    """Feed it the events as they become certain. The result does not depend on how they are cut into parts."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        from analyzer.events.gather_kernel import GATHERED
+
+        # Twice as many places as rows, so that a search stays short; rows of all flows together come on top.
+        self._places = np.zeros(2 * capacity, GATHERED)
+        self._order = np.zeros(2 * capacity, np.int64)
+        self._used = np.zeros(1, np.int64)
+        self._most = np.array([capacity], np.int64)
+
+    def add(self, events: Rows) -> None:
+        """Take the next rows of the table `events`."""
+        from analyzer.events.gather_kernel import gather
+
+        if len(events):
+            gather(EVENTS.check(events), self._places, self._order, self._used, self._most, TROUBLE)
+
+    def rows(self) -> Rows:
+        """The rows of `flow_events`, in the order in which each happened first; those of all flows together behind them."""
+        used = self._places[self._order[: int(self._used[0])]]
+        found = np.zeros(len(used), FLOW_EVENTS.dtype)
+        for name in FLOW_EVENTS.dtype.names or ():
+            found[name] = used[name]
+        return found[np.argsort(found["flow"] < 0, kind="stable")]
+
+
+def frames_of(rows: Rows) -> list[list[int]]:
+    """The example frames of each row."""
+    columns = [rows[f"frame_{n}"].tolist() for n in range(1, EXAMPLES + 1)]
+    return [[frame for frame in frames if frame] for frames in zip(*columns, strict=True)]

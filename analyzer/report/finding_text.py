@@ -1,0 +1,168 @@
+"""Findings in words: the worst cause first, each with its cost, its proof, the next step, and what it led to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from analyzer.analysis import Analysis
+from analyzer.diagnosis.finding import Diagnosis, Finding
+from analyzer.report.layout import Style, plain, wrapped
+from analyzer.report.time_text import shares_text
+from analyzer.text import duration_text, plural, printable, size_text, time_text
+
+MOST_TOLD = 10  # findings in full; the others get a line each
+MOST_LINES = 20
+INDENT = "         "
+SIDES = {
+    "client": "the client's side",
+    "server": "the server's side",
+    "network": "the network",
+    "capture": "the capture itself",
+    "host": "the host",
+    "": "",
+}
+STEPS = 3
+LEAST_NS = 100_000_000
+
+
+def finding_lines(diagnosis: Diagnosis, style: Style = plain) -> Iterator[str]:
+    """All that is to be told: what somebody must act on in full, what is only worth knowing in a few lines."""
+    matter = [each for each in diagnosis.findings if each.severity != "info" and not each.because_of]
+    for finding in matter[:MOST_TOLD]:
+        yield from told(finding, style)
+    if len(matter) > MOST_TOLD:
+        yield from (line for finding in matter[MOST_TOLD : MOST_TOLD + MOST_LINES] for line in _short(finding, style))
+        rest = len(matter) - MOST_TOLD - MOST_LINES
+        if rest > 0:
+            yield f"{INDENT}and {plural(rest, 'more finding')}; --json lists them all"
+        yield ""
+    known = [each for each in diagnosis.findings if each.severity == "info" and not each.because_of]
+    for finding in known[:MOST_TOLD]:
+        yield from _short(finding, style)
+    if len(known) > MOST_TOLD:
+        yield f"{INDENT}and {len(known) - MOST_TOLD:,} more worth knowing; --json lists them all"
+
+
+def told(finding: Finding, style: Style = plain) -> Iterator[str]:
+    """One finding: what, to whom, at what cost; the proof; what speaks against it; what to do; what it explains."""
+    yield from _headed(finding, style)
+    cost = "; ".join(filter(None, (_cost(finding), _where(finding), _when(finding))))
+    yield from _labelled("cost", cost)
+    yield from _labelled("proof", proof_text(finding))
+    if finding.against and finding.confidence != "certain":
+        yield from _labelled("but", finding.against[0])
+    for number, step in enumerate(finding.next[:STEPS]):
+        yield from _labelled("next" if number == 0 else "", step)
+    for number, each in enumerate(finding.explained[:STEPS]):
+        yield from _labelled("so" if number == 0 else "", f"{each.summary} ({each.rule.id})")
+    if len(finding.explained) > STEPS:
+        yield from _labelled("", f"and {plural(len(finding.explained) - STEPS, 'more consequence')}")
+    yield ""
+
+
+def _short(finding: Finding, style: Style) -> Iterator[str]:
+    yield from _headed(finding, style)
+    frames = frames_text(finding.frames)
+    if frames and "frame" not in finding.summary:
+        yield from _labelled("proof", frames)
+
+
+def _headed(finding: Finding, style: Style) -> Iterator[str]:
+    lines = wrapped(f"{printable(finding.summary)} ({finding.rule.id})", INDENT)
+    label = f"{finding.severity:<8} "
+    first = style(finding.severity, finding.severity) + label[len(finding.severity) :]
+    yield first + style(lines[0][len(INDENT) :], "answer" if finding.severity != "info" else "plain")
+    yield from (
+        INDENT + style(line[len(INDENT) :], "answer" if finding.severity != "info" else "plain") for line in lines[1:]
+    )
+
+
+def _labelled(label: str, text: str) -> Iterator[str]:
+    if text:
+        yield from wrapped(printable(text), f"  {label:<6} ")
+
+
+def _cost(finding: Finding) -> str:
+    parts = []
+    if finding.failed:
+        parts.append(f"{plural(finding.failed, 'connection')} failed")
+    if finding.cost_ns:
+        parts.append(duration_text(finding.cost_ns) + (" in all" if finding.connections > 1 else ""))
+    if finding.cost_bytes:
+        parts.append(f"{size_text(finding.cost_bytes)} sent for nothing")
+    return ", ".join(parts)
+
+
+def _where(finding: Finding) -> str:
+    side = SIDES[finding.side]
+    if not side:
+        return ""
+    host = f" ({finding.host})" if finding.host else ""
+    sure = "" if finding.confidence == "certain" else f", {finding.confidence}"
+    return f"on {side}{host}{sure}" if finding.side in ("client", "server", "host") else f"{side}{host}{sure}"
+
+
+def _when(finding: Finding) -> str:
+    if not finding.start_ns:
+        return ""
+    since = f"since {time_text(finding.start_ns, day=False)[:-3]}"
+    lasted = finding.end_ns - finding.start_ns
+    return (
+        f"{since} for {duration_text(lasted)}"
+        if lasted >= LEAST_NS
+        else f"at {time_text(finding.start_ns, day=False)[:-3]}"
+    )
+
+
+def proof_text(finding: Finding) -> str:
+    """Frames, counters, lines of sockets."""
+    parts = [frames_text(finding.frames), *(each.text for each in finding.counters), *finding.proofs]
+    return "; ".join(filter(None, parts))
+
+
+def frames_text(frames: Sequence[int]) -> str:
+    """Such as `frames 3, 4`."""
+    if not frames:
+        return ""
+    return f"frame{'' if len(frames) == 1 else 's'} {', '.join(f'{frame:,}' for frame in frames)}"
+
+
+def nothing_wrong(analysis: Analysis) -> str:
+    """What was looked at in vain, and where the time went; empty where something is wrong, or nothing was there to look at."""
+    diagnosis = analysis.diagnosis
+    connections = sum(analysis.flow_tracker.state_counts().values())
+    if diagnosis.at_least("warning"):
+        return ""
+    if not connections:
+        return "Nothing wrong found; there is no TCP connection." if analysis.summary.total("frames") else ""
+    text = f"Nothing wrong found in {plural(connections, 'TCP connection')}"
+    spent = analysis.time_spent
+    total = sum(spent.values())
+    where = f": {duration_text(total)} in all, {shares_text(spent)}" if total >= LEAST_NS else ""
+    return f"{text}{where}."
+
+
+def checked_text(analysis: Analysis) -> str:
+    """What the answer rests on."""
+    parts = ["packets"]
+    if analysis.checksum_result is not None:
+        parts.append("checksums")
+    if analysis.counter_series is not None:
+        parts.append(
+            "kernel counters" + ("" if analysis.comparison else " (not compared: whose they are is not known)")
+        )
+    if analysis.has_sockets:
+        parts.append("sockets")
+    return ", ".join(parts)
+
+
+def not_checked_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """Which rules could not run, by what they lack."""
+    by_need: dict[str, list[str]] = {}
+    for each in diagnosis.not_checked:
+        if not each.needs:
+            yield from wrapped(printable(each.text), "  ! ")
+        else:
+            by_need.setdefault(each.text.partition(": needs ")[2], []).append(each.rule)
+    for text, rules in sorted(by_need.items(), key=lambda each: -len(each[1])):
+        yield from wrapped(f"{plural(len(rules), 'rule')} for lack of {text}", "  ")
