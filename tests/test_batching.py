@@ -16,7 +16,7 @@ from analyzer.frames import reader
 from analyzer.passes import table_rows
 from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
-from analyzer.tables import TABLES
+from analyzer.tables import TABLES, TIME_CAUSES
 from tests import build, strategies
 from tests.helpers import FEWER_CAPTURES, Reading, read_all, same_rows
 from tests.test_flows import START_NS, conversation
@@ -24,6 +24,7 @@ from tests.test_flows import START_NS, conversation
 SAMPLES = Path(__file__).parent.parent / "samples"
 BATCHES = (1, 2, 7, 1000, 1 << 30)
 WINDOWS = (1 << 16, 1 << 20, 64 << 20)
+EVERY_NS = 100_000_000  # an interval of `series`
 WHOLE = 1 << 22  # more records than any file here has
 
 
@@ -153,11 +154,12 @@ def told(path: Path, max_flows: int, batch_frames: int | None) -> dict[str, Rows
     """The rows of every table."""
     sizes = {} if batch_frames is None else {"batch_frames": batch_frames}
     tables = {}
-    for name in ("packets", "flows", "events", "checksums"):
+    for name in ("packets", "flows", "events", "checksums", "series"):
         table = TABLES[name]
-        parts = list(table_rows([str(path)], name, max_flows=max_flows, **sizes))
+        parts = list(table_rows([str(path)], name, max_flows=max_flows, every_ns=EVERY_NS, **sizes))
         tables[name] = np.concatenate([np.zeros(0, table.dtype), *parts])
-    tables["flows"] = tables["flows"][np.argsort(tables["flows"]["flow"], kind="stable")]
+    for name, order in (("flows", ["flow"]), ("series", ["flow", "start_ns"])):  # they come when they are complete
+        tables[name] = tables[name][np.argsort(tables[name][order], kind="stable")]
     return tables
 
 
@@ -172,6 +174,7 @@ def test_every_table(tmp_path: Path, seed: int, max_flows: int) -> None:
     assert expected["flows"]["flow"].tolist() == list(range(len(expected["flows"])))
     shown = expected["packets"]["events"]
     assert np.count_nonzero(shown) > 100
+    assert_times_agree(expected["flows"], expected["series"])
     for batch_frames in (1, 7, 100):
         actual = told(path, max_flows, batch_frames)
         for name, rows in expected.items():
@@ -179,6 +182,19 @@ def test_every_table(tmp_path: Path, seed: int, max_flows: int) -> None:
         analysis = analyze(path, max_flows=max_flows, batch_frames=batch_frames)
         assert analysis.event_counts == analysis.events["event"].value_counts()[lambda count: count > 0].to_dict()
         assert sum(analysis.event_counts.values()) == len(expected["events"])
+
+
+def assert_times_agree(flows: Rows, series: Rows) -> None:
+    """The intervals of every flow hold all of its time, and all flows together all."""
+    flows = flows[flows["protocol"] == 0]
+    assert len(np.unique(series[["flow", "start_ns"]])) == len(series) > len(flows) > 10
+    for cause in TIME_CAUSES:
+        name = f"time_{cause}_ns"
+        sums = {int(flow): 0 for flow in flows["flow"]} | {-1: 0}
+        for row in series[["flow", name]]:
+            sums[int(row["flow"])] += int(row[name])
+        assert sums.pop(-1) == sum(sums.values()) == flows[name].sum(), cause
+        assert list(sums.values()) == flows[name].tolist(), cause
 
 
 @pytest.mark.parametrize("path", FEWER_CAPTURES, ids=[path.relative_to(SAMPLES).as_posix() for path in FEWER_CAPTURES])

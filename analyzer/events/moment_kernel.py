@@ -85,13 +85,14 @@ def keep_moment(moment: Any, seg: Any, me: Any, you: Any, whole: Any) -> None:
         bits |= WITH_FIN
     if again:
         bits |= IS_AGAIN
-    if seg["ip_id"] and me["ip_id"]:  # of the packet before, still
-        step = seg["ip_id"] - np.int64(me["ip_id"]) & 0xFFFF
-        if step == 1:
+    if seg["ip_id"]:
+        step = seg["ip_id"] - np.int64(me["ip_id"]) & 0xFFFF  # from the packet before, still
+        if step == 1 or not me["ip_id"]:  # a SYN-ACK has none, with Linux
             bits |= NEXT_ID
         elif 1 < step <= FEW_IDS:
             bits |= LATER_ID
     moment["kind"], moment["end"], moment["advanced"] = kind, end, min(seg["advanced"], MOST)
+    moment["time_ns"], moment["length"], moment["direction"] = seg["time_ns"], length, seg["direction"]
     moment["flight"][end], moment["flight"][1 - end] = flying, waiting
     if length:
         moment["rtt_ns"][1 - end] = least(you)

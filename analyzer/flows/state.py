@@ -275,17 +275,20 @@ MOMENT = np.dtype(
             "flow",
             "i8",
         ),  # that the frame belongs to, and its place: of what passes on both sides of a NAT, the one seen first
+        ("time_ns", "i8"),  # when it was captured, its payload and direction: as in its row, which is far away by then
         ("since_ns", "i8"),  # since the other end last sent payload; -1 where it never did
         ("flight", "u4", (2,)),  # payload of this end that is not acknowledged
         ("rtt_ns", "u4", (2,)),  # the least from here to the other end and back, by this end's data; 0 unknown
         ("advanced", "u4"),  # bytes of the other end that the frame newly acknowledges
         ("bits", "u4"),
+        ("length", "u4"),
+        ("place", "i4"),
         ("kind", "u1"),
         ("end", "u1"),  # that sent the frame
+        ("direction", "u1"),
         ("window", "u4", (2,)),  # that this end offers, scaled
         ("srtt_ns", "u4", (2,)),  # as `rtt_ns`, smoothed
         ("segment", "u4", (2,)),  # segment size in use
-        ("place", "i4"),
     ],
     align=True,
 )
@@ -344,7 +347,7 @@ TALK = np.dtype(
     align=True,
 )
 
-# A stretch of time that went to one cause, in SPENT's numbers or SPENT for what is not known.
+# A stretch of time that went to one cause, by its number in `tables.TIME_CAUSES`.
 STRETCH = np.dtype([("flow", "i8"), ("place", "i8"), ("from_ns", "i8"), ("ns", "i8"), ("cause", "i8")])
 STRETCHES_OF_A_FRAME = 6
 

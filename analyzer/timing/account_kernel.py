@@ -86,18 +86,19 @@ def account(
         if moment["kind"] == SKIPPED:
             continue
         row = rows[i]
+        time_ns = np.int64(moment["time_ns"])
         me = times[np.int64(moment["place"])]
         gap: Int = np.int64(0)
         if np.int64(me["flags"]) & BEGUN:
             if tells_nothing(moment, me):
                 continue
-            if row["time_ns"] > me["upto_ns"]:
-                gap = max(np.int64(row["time_ns"]) - np.int64(me["upto_ns"]), 0)  # a difference beyond int64 is none
+            if time_ns > me["upto_ns"]:
+                gap = max(time_ns - np.int64(me["upto_ns"]), 0)  # a difference beyond int64 is none
             pass_time(row, moment, me, notes, out, used, gap)
         else:
             me["flags"] = BEGUN | (OPENING if moment["kind"] == OF_SYN else 0)
-            me["upto_ns"] = row["time_ns"]
-        me["upto_ns"] = max(np.int64(me["upto_ns"]), np.int64(row["time_ns"]))
+            me["upto_ns"] = time_ns
+        me["upto_ns"] = max(np.int64(me["upto_ns"]), time_ns)
         move_on(row, moment, me, talks, used, free, gap)
     return len(rows)
 
@@ -127,7 +128,7 @@ def pass_time(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, g
     if moment["kind"] == OF_ACK and all_acknowledged(moment, me):
         suspend(row, moment, me, notes, out, used, gap)
         return
-    first, trip, rest, how = explain(row, moment, me, gap)
+    first, trip, rest, how = explain(moment, me, gap)
     settle(row, moment, me, notes, out, used, how, rest)
     upto_ns = np.int64(me["upto_ns"])
     spend(row, moment, me, notes, out, used, first, upto_ns, trip)
@@ -149,7 +150,7 @@ def move_on(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
         flags |= KEPT
     if bits & WITH_FIN:
         flags |= FINISHED
-    if gap < TIMER_NS and bits & BOTH and not bits & NEXT_ID:
+    if gap < TIMER_NS and bits & BOTH and not bits & NEXT_ID and kind != OF_SYN:
         flags |= UNNUMBERED << np.int64(moment["end"])
     flags = flags | LAST if moment["end"] else flags & (0xFFFF ^ LAST)
     me["flags"] = flags
@@ -158,5 +159,5 @@ def move_on(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
     else:
         bits = bits & ~SHORT | np.int64(me["bits"]) & SHORT  # that of the latest data stands
     if kind != OF_SYN:
-        acknowledged(row, moment, me)
+        acknowledged(moment, me)
     me["bits"] = bits

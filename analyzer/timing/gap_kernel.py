@@ -66,7 +66,7 @@ REQUEST = 65536  # bytes: nobody need answer more, unless it has answered before
 
 WRAPPED = (1 << 32) - 1
 KEEP, AT_ONCE, ALL, LATE = range(4)  # what becomes of the time that is pending: see `settle`
-ANY_FLIGHT, ANY_ZERO, ANY_FAST, ANY_LOSS = 3 * FLIGHT, 3 * ZERO, 3 * IN_FAST, 3 * IN_LOSS
+ANY_FLIGHT, ANY_LIMITED, ANY_ZERO, ANY_FAST, ANY_LOSS = (3 * bit for bit in (FLIGHT, LIMITED, ZERO, IN_FAST, IN_LOSS))
 
 
 @inline
@@ -116,13 +116,13 @@ def thinking(me: Any, end: Int, client: Int, gap: Int) -> Int:
 
 
 @inline
-def explain(row: Any, moment: Any, me: Any, gap: Int) -> tuple[Int, Int, Int, Int]:
+def explain(moment: Any, me: Any, gap: Int) -> tuple[Int, Int, Int, Int]:
     """Cause of the first part of the time before a frame, how long that part is, the cause of the rest, and what becomes of what is pending."""
     bits, flags, kind = np.int64(me["bits"]), np.int64(me["flags"]), np.int64(moment["kind"])
     after, end = np.int64(moment["bits"]), np.int64(moment["end"])
     other = 1 - end
     zero = np.int64(0)
-    client = end if row["direction"] == 0 else other
+    client = end if moment["direction"] == 0 else other
     talks = kind == OF_DATA or kind == OF_AGAIN
     if flags & OVER:
         return zero, zero, np.int64(CLOSING), np.int64(LATE)
@@ -135,7 +135,10 @@ def explain(row: Any, moment: Any, me: Any, gap: Int) -> tuple[Int, Int, Int, In
     if flags & FINISHED and not bits & ANY_FLIGHT and not talks:
         return zero, zero, np.int64(CLOSING), np.int64(LATE)
     if bits & ANY_LOSS or (after & IS_AGAIN and after & ANY_LOSS):
-        return zero, zero, np.int64(LOSS_TIMEOUT), np.int64(KEEP)
+        probed = (
+            gap < TIMER_NS and bits & ANY_LIMITED
+        )  # nothing else may be sent; no timer is so short, but that of a probe
+        return zero, zero, np.int64(RECEIVE_WINDOW if probed else LOSS_TIMEOUT), np.int64(KEEP)
     if bits & ANY_FAST or (after & IS_AGAIN and after & ANY_FAST):
         return zero, zero, np.int64(LOSS_FAST), np.int64(KEEP)
     if after & IS_AGAIN and gap >= AT_ONCE_NS:
@@ -211,16 +214,19 @@ def going_on(moment: Any, me: Any, gap: Int, end: Int) -> tuple[Int, Int, Int, I
     longest = near + (near >> 2) + JITTER_NS + min(near, JITTER_NS)
     if near >= AT_ONCE_NS and gap <= longest and window_full(moment, me, end):
         return zero, zero, np.int64(UNKNOWN if bits & UNSCALED << end else RECEIVE_WINDOW), np.int64(AT_ONCE)
+    pace = np.int64(me["pace_ns"])
+    if 2 * gap < near and 2 * gap <= 3 * pace:  # one segment after the other, as the link carries them
+        return zero, zero, np.int64(TRANSFER), np.int64(AT_ONCE)
     if me["acked"] and near:
         elapsed = ticks(gap + np.int64(me["upto_ns"])) - np.int64(me["acked"]) & WRAPPED
         elapsed <<= TICK
         if elapsed < near - (near >> 2):
             return zero, zero, np.int64(TRANSFER), np.int64(AT_ONCE)
-        if elapsed <= longest:
+        if elapsed <= longest + (np.int64(me["pending_ns"]) >> 2):  # beside a late ACK the way's jitter is small
             return zero, zero, np.int64(ROUND_TRIP), np.int64(AT_ONCE)
     if lost_before(moment, me, gap, end):
         return zero, zero, np.int64(LOSS_TIMEOUT), np.int64(AT_ONCE)
-    if not bits & SHORT and (gap < STALL_NS or gap <= PACES * np.int64(me["pace_ns"])):
+    if not bits & SHORT and (gap < STALL_NS or gap <= PACES * pace):
         return zero, zero, np.int64(TRANSFER), np.int64(AT_ONCE)
     numbered = np.int64(moment["bits"]) & NEXT_ID
     lost = near >= AT_ONCE_NS and gap >= min(TIMER_NS, 2 * near) and not numbered and not bits & SHORT

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,7 @@ CELL = np.dtype(
 AT_ONCE = 1 << 16  # intervals
 LONGEST = 1 << 24  # intervals without a frame, each of which would be a row
 TOGETHER = -1
+BEFORE_ALL = np.iinfo(np.int64).min
 
 
 def interval_ns(text: str, where: str = "--every") -> int:
@@ -51,9 +54,12 @@ class SeriesMaker:
         self._flow = flow
         self._cells = np.zeros(0, CELL)
         self._together = np.zeros(0, CELL)
-        # Of the flow that a place has: the first interval that was not handed over.
+        # Of the flow that a place has: the latest time of a frame that the account knows.
         self._owner = np.zeros(0, np.int64)
-        self._first = np.zeros(0, np.int64)
+        self._latest = np.zeros(0, np.int64)
+        self._told = np.zeros(0, np.int64)  # how much of its time was taken in
+        self._on_leave = tracker.on_leave
+        tracker.on_leave = weakref.WeakMethod(self._leave)
 
     def add(self, rows: Rows, moments: npt.NDArray[np.void]) -> None:
         """Take in the next rows, of which the account is told by `spend`."""
@@ -61,8 +67,8 @@ class SeriesMaker:
         if self._flow is not None:
             mine &= rows["flow"] == self._flow
         rows, moments = rows[mine], moments[mine]
-        cells = self._blank(rows["flow"], rows["place"], rows["time_ns"] // self._every)
         told = moments["kind"] != SKIPPED
+        cells = self._blank(rows["flow"], rows["place"], self._moved_on(rows, moments, told) // self._every)
         every, client = np.arange(len(rows)), (moments["end"] ^ rows["direction"]) & 1
         for number, side in enumerate(SIDES):
             sent = rows["direction"] == number
@@ -82,6 +88,8 @@ class SeriesMaker:
             stretches = stretches[stretches["flow"] == self._flow]
         if len(stretches) and int(stretches["ns"].max()) // self._every > LONGEST:
             raise UsageError("--every", f"a connection waited for more than {LONGEST:,} intervals", "give a longer one")
+        self._grow()
+        np.add.at(self._told, stretches["place"], stretches["ns"])
         for part in self._cut(stretches):
             first = part["from_ns"] // self._every
             count = (part["from_ns"] + part["ns"] - 1) // self._every - first + 1
@@ -90,7 +98,7 @@ class SeriesMaker:
             cells = self._blank(part["flow"][which], part["place"][which], interval)
             begin = np.maximum(part["from_ns"][which], interval * self._every)
             end = np.minimum((part["from_ns"] + part["ns"])[which], (interval + 1) * self._every)
-            cause = self._named(part)[which]
+            cause = part["cause"][which]
             for number in np.unique(cause):
                 cells[f"time_{TIME_CAUSES[number]}_ns"] = np.where(cause == number, end - begin, 0)
             self._take(cells)
@@ -105,7 +113,6 @@ class SeriesMaker:
         limit = np.where(here, settled // self._every, np.iinfo(np.int64).max)
         done = self._cells["interval"] < limit
         if done.any():
-            self._mark(place[done & here], self._cells["flow"][done & here], limit[done & here])
             yield from self._hand_over(done)
 
     def finish(self) -> Iterator[Rows]:
@@ -126,25 +133,18 @@ class SeriesMaker:
         spent = times["spent_ns"].copy()
         swap = states["client"] == 1
         spent[swap, 1], spent[swap, 2] = spent[swap, 2], spent[swap, 1].copy()
+        self._grow()
         pending = times["pending_ns"].astype(np.int64) + times["pending_trip_ns"]
-        told = np.where(times["upto_ns"] > 0, times["upto_ns"] - states["start_ns"] - pending, 0)
+        since = np.where(times["upto_ns"] > 0, times["upto_ns"] - pending, states["start_ns"])
         account[:, :SPENT] -= spent
-        account[:, SPENT] -= told - spent.sum(axis=1)
+        account[:, SPENT] -= self._told[places] - spent.sum(axis=1)
         account = np.maximum(account, 0)
-        begin = (states["start_ns"] + told)[:, None] + np.cumsum(account, axis=1) - account
+        begin = since[:, None] + np.cumsum(account, axis=1) - account
         which, cause = np.nonzero(account)
         stretches = np.zeros(len(which), STRETCH)
         stretches["flow"], stretches["place"] = states["flow"][which], places[which]
-        stretches["from_ns"], stretches["ns"] = begin[which, cause], account[which, cause]
-        think = (cause == 1) | (cause == 2)
-        stretches["cause"] = np.where(think & swap[which], 3 - cause, cause)
+        stretches["from_ns"], stretches["ns"], stretches["cause"] = begin[which, cause], account[which, cause], cause
         return stretches
-
-    def _named(self, stretches: Rows) -> npt.NDArray[np.int64]:
-        """Their causes as numbers of TIME_CAUSES: the thinking of the low end is that of client or server."""
-        cause: npt.NDArray[np.int64] = stretches["cause"]
-        swap = ((cause == 1) | (cause == 2)) & (self._tracker.states["client"][stretches["place"]] == 1)
-        return np.where(swap, 3 - cause, cause)
 
     def _cut(self, stretches: Rows) -> Iterator[Rows]:
         """Parts of few intervals together, and none of so many that it would not fit."""
@@ -165,26 +165,46 @@ class SeriesMaker:
             yield stretches[start:stop]
             start = stop
 
-    def _blank(self, flow: Rows, place: Rows, interval: Rows) -> Rows:
-        """Cells in which nothing happened. What comes after its interval was handed over belongs to the next one."""
+    def _blank(self, flow: Rows, place: Rows, interval: npt.NDArray[Any]) -> Rows:
+        """Cells in which nothing happened."""
         cells = np.zeros(len(flow), CELL)
         for name in (*LATEST, *MOST):
             cells[name] = -1
-        self._grow()
-        known = self._owner[place] == flow
-        cells["flow"], cells["place"] = flow, place
-        cells["interval"] = np.where(known, np.maximum(interval, self._first[place]), interval)
+        cells["flow"], cells["place"], cells["interval"] = flow, place, interval
         return cells
+
+    def _moved_on(self, rows: Rows, moments: Rows, told: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Their times; where the clock stepped back the latest of their flow before, as in the account: no interval that may be over gets more."""
+        flow = np.where(told, moments["flow"], rows["flow"])  # of the two legs of a NAT the account knows one
+        place = np.where(told, moments["place"], rows["place"])
+        self._grow()
+        before = np.where(self._owner[place] == flow, self._latest[place], BEFORE_ALL)
+        known, rank = np.unique(np.where(told, np.maximum(rows["time_ns"], before), before), return_inverse=True)
+        _, group = np.unique(flow, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        key = group * len(known) + rank  # a later flow has larger ones: the latest so far is of the same flow
+        key[order] = np.maximum.accumulate(key[order])
+        latest = known[key - group * len(known)]
+        self._owner[place[told]] = flow[told]
+        np.maximum.at(self._latest, place[told], latest[told])
+        moved: npt.NDArray[np.int64] = np.maximum(latest, rows["time_ns"])
+        return moved
 
     def _grow(self) -> None:
         more = len(self._tracker.states) - len(self._owner)
         if more > 0:
             self._owner = np.concatenate([self._owner, np.full(more, TOGETHER)])
-            self._first = np.concatenate([self._first, np.zeros(more, np.int64)])
+            self._latest = np.concatenate([self._latest, np.full(more, BEFORE_ALL)])
+            self._told = np.concatenate([self._told, np.zeros(more, np.int64)])
 
-    def _mark(self, place: Rows, flow: Rows, limit: Rows) -> None:
-        self._owner[place] = flow
-        self._first[place] = limit
+    def _leave(self, places: npt.NDArray[np.intp]) -> None:
+        """What is owed to flows that must leave."""
+        before = self._on_leave and self._on_leave()
+        if before:
+            before(places)
+        self.spend(self._owed(places[self._tracker.states["protocol"][places] == TCP]))
+        self._grow()
+        self._latest[places], self._told[places] = BEFORE_ALL, 0
 
     def _take(self, cells: Rows) -> None:
         self._cells = _joined(np.concatenate([self._cells, cells]))

@@ -19,6 +19,7 @@ from analyzer.timing.gap_kernel import (
     KEEP,
     LONGEST_DELAY_NS,
     ROUND_TRIP,
+    THINK,
     limited,
 )
 
@@ -32,11 +33,19 @@ def spend(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, cause
         stretch = out[used[2]]
         used[2] += 1
         stretch["flow"], stretch["place"] = moment["flow"], moment["place"]
-        stretch["from_ns"], stretch["ns"], stretch["cause"] = from_ns, ns, cause
+        stretch["from_ns"], stretch["ns"], stretch["cause"] = from_ns, ns, named(moment, cause)
     if cause < SPENT and ns > 0:
         me["spent_ns"][cause] += ns
         if ns >= AT_ONCE_NS:
             note(row, moment, me, notes, cause, ns)
+
+
+@inline
+def named(moment: Any, cause: Int) -> Int:
+    """The cause as a number of TIME_CAUSES: the thinking of an end is that of the client or the server."""
+    if (cause == THINK or cause == THINK + 1) and moment["end"] != moment["direction"]:
+        return 2 * THINK + 1 - cause
+    return cause
 
 
 @part

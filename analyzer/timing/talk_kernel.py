@@ -65,7 +65,7 @@ def sample(talk: Any, kind: Int, end: Int, value: Int) -> None:
 @inline
 def talking(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, gap: Int) -> None:
     """A segment of data: a new turn, or more of one."""
-    end, length = np.int64(moment["end"]), np.int64(row["payload_len"])
+    end, length = np.int64(moment["end"]), np.int64(moment["length"])
     if moment["kind"] == OF_DATA:
         if me["talker"] != 1 + end:
             if me["talker"]:
@@ -74,7 +74,7 @@ def talking(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
             me["round_bytes"][0] = me["round_bytes"][1] = 0
         elif gap >= max(AT_ONCE_NS, np.int64(moment["rtt_ns"][1 - end]) >> 2):
             me["acked"] = 0
-        in_rounds(row, moment, me, end, length)
+        in_rounds(moment, me, end, length, gap)
         me["flags"] = np.int64(me["flags"]) & (0xFFFF ^ KEPT)
         me["turn_bytes"] = min(np.int64(me["turn_bytes"]) + length, MOST)
         if gap < STALL_NS and not np.int64(moment["bits"]) & SHORT:
@@ -87,34 +87,34 @@ def talking(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
             begin_details(me, talks, used, free)
         if me["details"]:
             sample(talks[np.int64(me["details"]) - 1], IN_FLIGHT, end, np.int64(moment["flight"][end]))
-    passed = np.int64(row["time_ns"]) - np.int64(me["second"]) * SECOND_NS
+    passed = np.int64(moment["time_ns"]) - np.int64(me["second"]) * SECOND_NS
     if passed < 0 or passed >= SECOND_NS:
         for i in range(2):
             me["busiest_bytes"][i] = max(np.int64(me["busiest_bytes"][i]), np.int64(me["second_bytes"][i]))
             me["second_bytes"][i] = 0
-        me["second"] = np.int64(row["time_ns"]) // SECOND_NS & MOST
+        me["second"] = np.int64(moment["time_ns"]) // SECOND_NS & MOST
     me["second_bytes"][end] = min(np.int64(me["second_bytes"][end]) + length, MOST)
 
 
 @inline
-def in_rounds(row: Any, moment: Any, me: Any, end: Int, length: Int) -> None:
-    """How much the talker sends in a round trip between here and it."""
-    now, near = ticks(np.int64(row["time_ns"])), np.int64(moment["rtt_ns"][1 - end]) >> TICK
+def in_rounds(moment: Any, me: Any, end: Int, length: Int, gap: Int) -> None:
+    """How much the talker sends in a round trip between here and it; one that it waited for most of ends with the wait."""
+    now, near = ticks(np.int64(moment["time_ns"])), np.int64(moment["rtt_ns"][1 - end]) >> TICK
     elapsed = now - np.int64(me["round"]) & WRAPPED
-    if me["round_bytes"][0] == 0 or elapsed >= max(near, 1):
+    if me["round_bytes"][0] == 0 or elapsed >= max(near, 1) or 4 * (gap >> TICK) >= max(3 * near, 1):
         me["round_bytes"][1] = me["round_bytes"][0] if elapsed < 4 * near else 0
         me["round_bytes"][0], me["round"] = 0, now
     me["round_bytes"][0] = min(np.int64(me["round_bytes"][0]) + length, MOST)
 
 
 @inline
-def acknowledged(row: Any, moment: Any, me: Any) -> None:
+def acknowledged(moment: Any, me: Any) -> None:
     """The first ACK of the burst, or a window that opens, lets the talker go on."""
     end = np.int64(moment["end"])
     news = moment["advanced"] > 0 or np.int64(moment["bits"]) & OPENED
     reopened = np.int64(me["bits"]) & ~np.int64(moment["bits"]) & ZERO << end
     if me["talker"] == 2 - end and (reopened or (news and me["acked"] == 0)):
-        me["acked"] = ticks(np.int64(row["time_ns"]))
+        me["acked"] = ticks(np.int64(moment["time_ns"]))
 
 
 @part
@@ -149,7 +149,7 @@ def answering(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any) 
     flags = np.int64(me["flags"])
     if flags & 3 * TURNED and not me["details"]:
         begin_details(me, talks, used, free)
-    asked_ns = np.int64(row["time_ns"]) - since
+    asked_ns = np.int64(moment["time_ns"]) - since
     if me["details"]:
         talk = talks[np.int64(me["details"]) - 1]
         if flags & TURNED << other:

@@ -196,7 +196,8 @@ class Connection:
         if self.finished and not flying and not talks:
             return "", 0, "closing", "late"
         if "timeout" in repairs:
-            return "", 0, "loss_timeout", "keep"
+            probed = gap < TIMER and any(each.limited for each in before)
+            return "", 0, "receive_window" if probed else "loss_timeout", "keep"
         if "fast" in repairs:
             return "", 0, "loss_fast", "keep"
         if frame.again and gap >= AT_ONCE:
@@ -266,11 +267,13 @@ class Connection:
         full = max(self.rounds) >= min(window - segment, window - window // 8)
         if near >= AT_ONCE and gap <= longest and full:
             return "unknown" if mine.unscaled else "receive_window", "at_once"
+        if 2 * gap < near and 2 * gap <= 3 * self.pace:
+            return "transfer", "at_once"
         if self.acked and near:
             elapsed = (ticks(frame.time) - self.acked) % 2**32 * TICK  # since it was allowed to go on, here
             if elapsed < near - near // 4:
                 return "transfer", "at_once"
-            if elapsed <= longest:
+            if elapsed <= longest + self.late // 4:
                 return "round_trip", "at_once"
         if self.lost_before(frame, gap):
             return "loss_timeout", "at_once"
@@ -294,7 +297,7 @@ class Connection:
         elif frame.kind == "keep_alive":
             self.kept = True
         self.finished |= frame.fin
-        if gap < TIMER and frame.both and not frame.next_id:
+        if gap < TIMER and frame.both and not frame.next_id and frame.kind != "syn":
             self.unnumbered.add(frame.end)
         if frame.kind == "data":
             self.hear(frame, gap)
@@ -323,7 +326,7 @@ class Connection:
             self.acked = 0
         now, near = ticks(frame.time), frame.ends[1 - end].rtt // TICK
         elapsed = (now - self.round) % 2**32
-        if self.rounds[0] == 0 or elapsed >= max(near, 1):
+        if self.rounds[0] == 0 or elapsed >= max(near, 1) or 4 * (gap // TICK) >= max(3 * near, 1):
             self.rounds, self.round = (0, self.rounds[0] if elapsed < 4 * near else 0), now
         self.rounds = (self.rounds[0] + frame.length, self.rounds[1])
         self.kept = False
