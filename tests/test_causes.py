@@ -1,4 +1,4 @@
-"""Where the time of real traffic went, against the truth: kept recordings, new ones where that is possible, and the kernel's own clocks."""
+"""Where the time of real traffic went, against the truth: kept recordings, and the kernel's own clocks. `python -m tests.causes` makes new ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from samples.lab import tools
 from tests.causes.cases import CASES
 from tests.causes.compare import Result, compare, table
 from tests.causes.kernel_times import Measured, kernel_times
-from tests.causes.record import TRUTH, record_all
+from tests.causes.record import TRUTH
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 KEPT = sorted(each.parent for each in (Path(__file__).parent / "causes" / "recorded").glob(f"*/{TRUTH}"))
-LIVE = ("sleeping_reader", "several", "lost_in_flight")
 
 
 def test_most_cases_are_kept() -> None:
@@ -32,18 +30,6 @@ def test_kept_recordings(folder: Path) -> None:
     found = list(compare(folder))
     assert {each.host for each in found} == {"client", "server"}
     assert all(each.agrees for each in found), table(found)
-
-
-@pytest.mark.skipif(bool(tools.missing()), reason=f"recording {tools.missing()}")
-def test_new_recordings(tmp_path: Path) -> None:
-    """Made here and now, also the lists of sockets."""
-    folders = list(record_all([(case, 5) for case in LIVE], tmp_path, at_once=3))
-    found = [each for folder in folders for each in compare(folder)]
-    assert len(found) == 2 * (len(LIVE) + 2)
-    assert all(each.agrees for each in found), table(found)
-    clocks = [each for folder in folders for each in kernel_times(folder)]
-    assert {each.name for each in clocks} >= {"busy_ms", "rwnd_limited_ms"}
-    assert all(each.agrees for each in clocks), clocks
 
 
 def test_the_clocks_of_a_sample() -> None:

@@ -39,6 +39,8 @@ SCENARIOS_ONLY = {
     ("closing_reset", "after_fin_of_other"),
     ("closing_reset", "unread_data"),
     ("fin_unanswered", ""),
+    ("mtu_black_hole", "answered"),
+    ("mtu_black_hole", "silent"),
     ("reset_by_middlebox", ""),
     ("syn_ack_again_answer", ""),
     ("syn_ack_by_middlebox", "ttl"),

@@ -254,7 +254,8 @@ class End:
     sack_blocks: int = 0
     supers: int = 0
     retransmitted: int = 0
-    needless: list[int] = field(default_factory=list)  # frames of retransmissions that were not needed
+    needless: int = 0  # retransmissions that were not needed
+    needless_frame: int = 0  # the latest of them, as far as that is known
     full_start: int = 0  # where its first segment of the largest size began
     full_again: list[Packet] = field(default_factory=list)  # what its timer sent again there
     most_holes: int = 0
@@ -310,6 +311,14 @@ class End:
         """What was sent there and is not acknowledged; the newest if it holds the position, else the oldest."""
         newest_first = self.unacknowledged[-1:] + self.unacknowledged
         return next((sent for sent in newest_first if sent.holds(position)), None)
+
+    def is_news(self, frame: int) -> bool:
+        """Is it not known yet that this retransmission was not needed? It may have repeated several segments at once."""
+        if frame == self.needless_frame or self.needless >= self.counts.get("retransmission", 0):
+            return False
+        self.needless_frame = frame
+        self.needless += 1
+        return True
 
     def find_again(self, start: int, end: int) -> Sent | None:
         """The latest of what was sent again that overlaps these bytes."""
@@ -1291,7 +1300,8 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
     if segment.end <= me.una and not segment.has(SYN):
         connection.say(me, "spurious_retransmission", "acked", segment.frame, size)
         found.needless = True
-        me.needless.append(segment.frame)
+        me.needless += 1
+        me.needless_frame = segment.frame
 
 
 def retransmission_cause(
@@ -1409,9 +1419,8 @@ def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, a
     sent = again[0]
     if ahead(segment.tsecr, sent.last_tsval) < 0 and not sent.needless:
         sent.needless = True
-        if sent.last_frame in other.needless:
+        if not other.is_news(sent.last_frame):
             return
-        other.needless.append(sent.last_frame)
         connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start)
         if other.phase == "loss":
             other.phase = "open"
@@ -1485,8 +1494,7 @@ def judge_dsack(
     connection.say(me, "dsack", cause, sent.last_frame if sent else 0, size)
     if sent and not sent.needless:
         sent.needless = True
-        if sent.last_frame not in other.needless:
-            other.needless.append(sent.last_frame)
+        if other.is_news(sent.last_frame):
             connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, size)
     elif not sent and other.heard and not came_twice(other, *block, connection, copies):
         copies.proved += other.missing == 0  # behind the place of the capture
@@ -1796,7 +1804,7 @@ def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int]:
         "retransmissions": me.counts.get("retransmission", 0),
         "retransmitted_bytes": me.retransmitted,
         "timeouts": me.counts.get("retransmission_timeout", 0),
-        "spurious": len(me.needless),
+        "spurious": me.needless,
         "out_of_order": me.counts.get("reordering", 0),
         "duplicate_acks": me.counts.get("duplicate_ack", 0),
         "sack_blocks": me.sack_blocks,
