@@ -44,6 +44,28 @@ def send_queue_stuck(lab: Lab) -> None:
 
 
 @scenario
+def forgotten_while_idle(lab: Lab) -> None:
+    """A box on the way forgets a connection that is idle: the first request after the pause is never answered.
+
+    The connection worked; then nobody said anything for six seconds. What the client sends after that goes into the void, as
+    a firewall does it with packets of connections that it does not know (any more): its request stays in Send-Q, and
+    the retransmission timer doubles (TCPTimeouts). The server knows nothing of it, its end is still open.
+    """
+    client, server = lab.pair()
+    forgotten = Switch()
+    rules = [drop("client", forgotten, probability=1.0)]
+    with lab.recording(client, server, rules=rules, delay_ms=5, counters="TcpExtTCPTimeouts TcpRetransSegs"):
+        connection = dial(client, server, 40001)
+        connection.upload(lab.random.randrange(200, 900))
+        connection.download(lab.random.randrange(200, 900))
+        time.sleep(6)
+        forgotten.on()
+        connection.client.sendall(text(lab.random.randrange(200, 900)))
+        time.sleep(1.8)
+    connection.abandon()
+
+
+@scenario
 def ports_exhausted(lab: Lab) -> None:
     """A client without ephemeral ports: connections that never reach the wire.
 
