@@ -11,9 +11,9 @@ FOLDER = Path(__file__).resolve().parent
 
 def main() -> None:
     """One capture for each script, of its only scenario."""
-    for path in sorted(FOLDER.glob("*.pkt")):
+    for path in sorted(FOLDER.rglob("*.pkt")):
         (scenario,) = pkt.read(path)
-        print(scenario.write(path.with_suffix(".pcap")))
+        scenario.write(path.with_suffix(".pcap"))
 
 
 if __name__ == "__main__":
