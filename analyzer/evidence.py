@@ -194,7 +194,7 @@ class _Seen:
             return {}
         found = columns_of(CHECKSUMS, result.rows())
         found["harmful"] = np.array([verdict.word in HARMFUL for verdict in result.verdicts], np.int64)
-        return found
+        return found | arrays_of({"says": ["; ".join(verdict.evidence) for verdict in result.verdicts]})
 
     def sysctls(self) -> Columns:
         known = self.analysis.sysctls

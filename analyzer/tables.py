@@ -184,6 +184,7 @@ def _per_side(side: str, other: str) -> tuple[Column, ...]:
         Column(f"{side}_middlebox_hops", "i2", f"How many hops from the place of the capture a box sent a reset or a SYN-ACK in the {side}'s name (events `reset_by_middlebox`, `syn_ack_by_middlebox`), by its TTL; -1 where none did."),
         Column(f"{side}_idle_longest_ns", "i8", f"Longest time between two frames of the {side}.", unit="ns"),
         Column(f"{side}_largest_segment", "u4", f"Most payload in a segment of the {side}.", unit="bytes"),
+        Column(f"{side}_largest_passed", "u4", f"Most payload in a segment of the {side} of which the capture shows that it arrived: acknowledged, and sent once; or a piece of one that was sent again, acknowledged by itself.", unit="bytes"),
         Column(f"{side}_super_segments", "u4", f"Segments of the {side} with more payload than the {other} accepts in one: captured before segmentation (GSO, TSO) or after merging (GRO, LRO)."),
         Column(f"{side}_rtt_samples", "u4", "How many RTT samples there are: of data that was sent once (Karn), or whose transmission the TSecr names."),
         Column(f"{side}_rtt_min_ns", "i8", rtt + "smallest" + unknown + ".", unit="ns"),

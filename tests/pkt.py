@@ -10,8 +10,8 @@
 Numbers count from the ISN of their sender; as the SYN takes one, data begins at 1. `win` is the field of the header.
 Flags are S F R P U, `.` for ACK, E for ECE, W for CWR, `-` for none. Options: `mss N`, `wscale N`, `sackOK`, `nop`,
 `TS val N ecr N`, `sack 1:2 5:9`, `FO` with a cookie or without. In brackets: `id N` (else each direction counts its
-own; 0 is none), `ttl N`, `tos N` or `ect0`, `ect1`, `ce`, `vlan N`, `interface N`, `in`, `out`. Lines of their own, for
-the frames that follow: `ipv6`; `isn client N server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS`,
+own; 0 is none), `ttl N`, `tos N` or `ect0`, `ect1`, `ce`, `vlan N`, `interface N`, `in`, `out`; `vxlan N` puts the packet
+into a VXLAN tunnel between two nodes, with the outer UDP checksum N. Lines of their own, for the frames that follow: `ipv6`; `isn client N server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS`,
 `at dst_ip ADDRESS`.
 
 `# expect:` names all events of the frame: `kind`, `kind(cause)` where a kind has causes, `[value]`, `@related_frame`,
@@ -37,6 +37,7 @@ ISN = (3_000_000_000, 1_500_000_000)
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, ".": 16, "U": 32, "E": 64, "W": 128}
 TOS = {"ect1": "1", "ect0": "2", "ce": "3"}
 CAPTURED = {"in": 1, "out": 2}
+NODES = ("10.0.0.1", "10.0.0.2")  # where a VXLAN tunnel begins and ends
 PARTS = (
     ("time", r"[+-]\d+(?:\.\d{1,9})?", "a time such as +0.010"),
     ("way", r"[<>]", "< (from the client) or > (from the server)"),
@@ -204,14 +205,16 @@ def fields_of(text: str, where: str) -> dict[str, int]:
     fields: dict[str, int] = {}
     for word in filter(None, (item.strip() for item in text.split(","))):
         match word.split():
-            case [("id" | "ttl" | "vlan" | "interface") as name, value]:
+            case [("id" | "ttl" | "vlan" | "vxlan" | "interface") as name, value]:
                 fields[name] = number_of(value, where)
             case ["tos", value]:
                 fields["tos"] = number_of(TOS.get(value, value), where)
             case [("in" | "out") as side]:
                 fields["captured"] = CAPTURED[side]
             case _:
-                raise ScriptError(where, f"[{word}]", "known are id N, ttl N, tos N, vlan N, interface N, in, out")
+                raise ScriptError(
+                    where, f"[{word}]", "known are id N, ttl N, tos N, vlan N, vxlan N, interface N, in, out"
+                )
     return fields
 
 
@@ -271,6 +274,11 @@ def frame_of(
     else:
         packet = build.ipv4(segment, src=between[0], dst=between[1], ttl=ttl, tos=tos, ident=fields["id"])
     kind = build.IPV6 if setting.version == 6 else build.IPV4
+    if "vxlan" in fields:
+        inner = build.vxlan(build.ethernet(packet, kind))
+        outer = NODES[:: 1 - 2 * direction]
+        datagram = build.udp(inner, dst_port=4789, check=fields["vxlan"], between=(outer[0], outer[1]))
+        packet, kind = build.ipv4(datagram, build.UDP, src=outer[0], dst=outer[1]), build.IPV4
     if "vlan" in fields:
         packet, kind = build.vlan(packet, kind, vid=fields["vlan"]), build.VLAN
     macs = (build.MAC_A, build.MAC_B)[:: 1 - 2 * direction]

@@ -109,7 +109,11 @@ EXPLAINED = Table(
 CHECKSUMS_SEEN = Table(
     "checksums",
     CHECKSUMS.doc,
-    (*CHECKSUMS.columns, Column("harmful", "i8", "1 if receivers drop what is wrong.")),
+    (
+        *CHECKSUMS.columns,
+        Column("harmful", "i8", "1 if receivers drop what is wrong."),
+        Column("says", "", "The evidence of the verdict in words, divided by semicolons.", kind="text"),
+    ),
 )
 
 COUNTER_INTERVALS = Table("counter_intervals", "The table `counters`: a row for each interval.", COUNTERS.columns)

@@ -95,9 +95,12 @@ def acknowledging(
     while alive(number, world):
         record = sent.chain[number & RING]
         if record["end"] > ack:
+            arrived(you, max(sent.first[number & RING]["start"], ack - seg["advanced"]), ack)
             break
         newest = number
         records += 1
+        if record["times"] == 1 and you["passed"] < you["largest"]:
+            arrived(you, sent.first[number & RING]["start"], record["end"])
         if record["times"] > 1:
             repaired = True
             if first and seg["has_tsval"] and last_sent(number, sent)[0] > sent.first[number & RING]["time_ns"]:
@@ -133,6 +136,13 @@ def acknowledging(
         you["tail_probe_end"] = 0
     if ack >= you["recovery_end"]:
         you["phase"] = OPEN
+
+
+@inline
+def arrived(you: Any, start: Int, end: Int) -> None:
+    """It is certain that this much of the stream arrived in one segment; a SYN is no payload, and a FIN adds none."""
+    size = min(end - max(start, np.int64(1)), np.int64(you["largest"]))
+    you["passed"] = max(np.int64(you["passed"]), size)
 
 
 @inline

@@ -45,6 +45,7 @@ ALIKE = {  # column of a side: field of its end
     "zero_windows": "zero_windows",
     "idle_longest_ns": "idle_ns",
     "largest_segment": "largest",
+    "largest_passed": "passed",
     "super_segments": "super_segments",
     "rtt_samples": "rtt_count",
 }

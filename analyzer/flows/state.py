@@ -152,6 +152,7 @@ END_STATE = np.dtype(
         ("srtt_ns", "i8"),
         ("undo_tsval", "u4"),  # of the first retransmission since all was well
         ("rtt_first", "f4", (8,)),
+        ("passed", "u4"),  # most payload in a segment that was acknowledged and not sent again as it was
         ("loss_ns", "i8"),  # when its timer last ran out
         ("newest_again", "i8"),  # the newest record that was retransmitted
         ("probe_ns", "i8"),

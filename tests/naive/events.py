@@ -208,6 +208,7 @@ class End:
     accepted_ns: int = 0
     # What it sent and what became of it
     unacknowledged: list[Sent] = field(default_factory=list)
+    passed: int = 0  # most payload of which it is certain that it arrived in one segment
     sent_again: list[Sent] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
     sacked: Ranges = field(default_factory=Ranges)
@@ -1392,6 +1393,7 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
     if other.phase == "loss" and segment.tsval is not None and ahead(segment.tsecr, other.undo_tsval) < 0:
         other.phase = "open"  # nothing was lost: the sender takes its reaction back (RFC 4015)
     arrived = take_arrived(segment, other)
+    note_passed(segment, other, arrived)
     judge_eifel(segment, me, other, connection, arrived)
     measure(segment, other, arrived)
     if other.sacked_high <= segment.ack:
@@ -1409,6 +1411,17 @@ def take_arrived(segment: Segment, other: End) -> list[Sent]:
         count += 1
     arrived, other.unacknowledged = other.unacknowledged[:count], other.unacknowledged[count:]
     return arrived
+
+
+def note_passed(segment: Segment, other: End, arrived: list[Sent]) -> None:
+    """The most payload of which it is certain that it arrived in one segment."""
+    pieces = [(sent.start, sent.end) for sent in arrived if sent.times == 1]
+    if other.unacknowledged:
+        begun = max(other.unacknowledged[0].start, segment.ack - segment.advanced)
+        pieces.append((begun, segment.ack))
+    most = max(other.payloads, default=0)
+    for start, end in pieces:
+        other.passed = max(other.passed, min(end - max(start, 1), most))
 
 
 def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, arrived: list[Sent]) -> None:
@@ -1820,6 +1833,7 @@ def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int]:
         "middlebox_hops": me.box_hops,
         "idle_longest_ns": me.idle_ns,
         "largest_segment": max(me.payloads, default=0),
+        "largest_passed": me.passed,
         "super_segments": me.supers,
         "rtt_samples": len(me.rtts),
         "rtt_min_ns": min(me.rtts, default=-1),
