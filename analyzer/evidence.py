@@ -18,12 +18,14 @@ from analyzer.diagnosis.engine import Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
-from analyzer.diagnosis.views import COUNTER_INTERVALS, ICMP_ERRORS, SOCKETS_SEEN, WAITS, Columns, columns_of
+from analyzer.diagnosis.views import COUNTER_INTERVALS, ICMP_ERRORS, PORTS, SOCKETS_SEEN, WAITS, Columns, columns_of
 from analyzer.events.gather import TROUBLE, frames_of
+from analyzer.flows.ports import ports_of
 from analyzer.schema import Rows, address_text
 from analyzer.tables import CAPTURE_FACTS, CHECKSUMS, COUNTER_VERDICTS, FLOW_EVENTS, FLOWS
 
 MOST_FLOWS = 20_000
+DEFAULT_PORTS = (32_768, 60_999)  # net.ipv4.ip_local_port_range of Linux
 LOST_NS = 10_000_000  # what connections lost to a cause, to be a signal
 
 
@@ -72,6 +74,7 @@ class _Seen:
             "sysctls": self.sysctls,
             "capture": self.capture,
             "icmp_errors": self.icmp_errors,
+            "ports_in_use": self.ports,
         }
 
     # Signals
@@ -87,6 +90,10 @@ class _Seen:
             ends = analysis.flow_tracker.ends
             seen |= {"super_segments"} if ends["super_segments"].any() else set()
             seen |= {"missing_data"} if "capture_gap" in analysis.event_counts else set()
+        low, high = self.port_range or DEFAULT_PORTS
+        listed = analysis.sockets_seen.taken.rows if analysis.has_sockets else 0
+        if 2 * max(analysis.flow_tracker.total, listed) >= 1 + high - low:
+            seen.add("many_ports")
         return Signals(
             {
                 "events": set(analysis.event_counts),
@@ -196,6 +203,46 @@ class _Seen:
     def sysctls(self) -> Columns:
         known = self.analysis.sysctls
         return _columns({"name": list(known), "value": list(known.values())})
+
+    # Ports
+
+    @cached_property
+    def port_range(self) -> tuple[int, int] | None:
+        """The ports that the host of the capture may choose from for its own connections, where its settings are known."""
+        words = self.analysis.sysctls.get("net.ipv4.ip_local_port_range", "").split()
+        if len(words) != 2 or not all(word.isdecimal() and len(word) <= 5 for word in words):
+            return None
+        low, high = map(int, words)
+        return (low, high) if low <= high else None
+
+    def ports(self) -> Columns:
+        analysis = self.analysis
+        found: dict[str, list[Any]] = {column.name: [] for column in PORTS.columns}
+        listed = analysis.sockets_seen.taken.ports() if analysis.has_sockets else None
+        for source, rows in (("capture", ports_of(analysis.flow_tracker)), ("sockets", listed)):
+            for row in () if rows is None else rows:
+                version = int(row["version"])
+                ends = [
+                    address_text(int(row[f"{end}_hi"]), int(row[f"{end}_lo"]), version) for end in ("address", "peer")
+                ]
+                own = self.port_range if source == "sockets" or ends[0] in analysis.local else None
+                numbers = [
+                    int(row[name])
+                    for name in (
+                        "peer_port",
+                        "ports",
+                        "lowest",
+                        "highest",
+                        "time_wait",
+                        "close_wait",
+                        "reused",
+                        "time_ns",
+                    )
+                ]
+                values = [source, *ends, *numbers, *(own or DEFAULT_PORTS), int(own is not None)]
+                for column, value in zip(found.values(), values, strict=True):
+                    column.append(value)
+        return _columns(found)
 
     # Counters and sockets
 
