@@ -94,6 +94,7 @@ class _Seen:
         listed = analysis.sockets_seen.taken.rows if analysis.has_sockets else 0
         if 2 * max(analysis.flow_tracker.total, listed) >= 1 + high - low:
             seen.add("many_ports")
+        seen |= self._counter_signals()
         return Signals(
             {
                 "events": set(analysis.event_counts),
@@ -106,6 +107,20 @@ class _Seen:
                 "seen": seen,
             }
         )
+
+    def _counter_signals(self) -> set[str]:
+        if not self.compared:
+            return set()
+        from analyzer.catalogue import is_routine
+
+        odd = any(each.observed > 0 and not is_routine(each.counter) for each in self.compared)
+        # Of what cannot be compared because the host counted less than was captured, too.
+        differing = any(
+            COUNTER_VERDICTS[each.verdict] in ("under", "over")
+            or (each.verdict == NOT_COMPARABLE and each.observed < each.predicted)
+            for each in self.compared
+        )
+        return ({"odd_counters"} if odd else set()) | ({"differing_counters"} if differing else set())
 
     # Flows
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from analyzer.diagnosis.database import Database, QueryError, named_tables
 from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof
 from analyzer.diagnosis.rule import Rule
@@ -53,7 +55,7 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     ran = []
     sources = dict(evidence.sources)
     sources["explained_counters"] = lambda: {
-        "counter": sorted({each.counter for finding in findings for each in finding.counters})
+        "counter": np.array(sorted({each.counter for finding in findings for each in finding.counters}), object)
     }
     for rule in sorted(rules, key=lambda rule: "explained_counters" in named_tables(rule.sql)):
         lacking = rule.lacks(evidence.available)
