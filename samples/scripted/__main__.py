@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from tests import pkt
@@ -13,7 +14,7 @@ def main() -> None:
     """One capture for each script, of its only scenario."""
     for path in sorted(FOLDER.glob("*.pkt")):
         (scenario,) = pkt.read(path)
-        print(scenario.write(path.with_suffix(".pcap")))
+        sys.stdout.write(f"{scenario.write(path.with_suffix('.pcap'))}\n")
 
 
 if __name__ == "__main__":
