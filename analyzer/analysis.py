@@ -16,10 +16,10 @@ from analyzer.capture import Damage, FileInfo, Interfaces
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import CaptureHost, Checksums
 from analyzer.checksums.counted import Fit, fits
-from analyzer.correlate import Compared, Comparison, facts_of
+from analyzer.correlate import ANY_HOST, OTHER_HOST, Compared, Comparison, apart, facts_of, fitting
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
-from analyzer.counters import Series, deltas
+from analyzer.counters import Series, deltas, with_chosen
 from analyzer.diagnosis.finding import Diagnosis, Finding
 from analyzer.diagnosis.frames import findings_frame, not_checked_frame
 from analyzer.errors import UsageError
@@ -27,7 +27,8 @@ from analyzer.events.gather import frames_of
 from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
-from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, table_rows
+from analyzer.hosts import hosts_frame, known_hosts
+from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, recorded_hosts, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
 from analyzer.schema import Rows
 from analyzer.sockets import FlowIndex, SocketLists
@@ -52,12 +53,14 @@ from analyzer.timing.series import interval_ns
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_HOSTS = 8  # whose counters are tried, where nothing tells whose are meant
+
 
 class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
     `capture` (a dict, as in `tcpcap analyze --json`), `capture_facts`, `flows`, `packets`, `events`, `event_counts`, `checksums`,
-    `capture_hosts`, `counters`, `increments`, `sockets`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
+    `capture_hosts`, `counters`, `increments`, `sockets`, `hosts`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
     it in a notebook: reports know what they report on, not the other way round.
     """
 
@@ -90,7 +93,7 @@ class Analysis:
         self.event_counts = event_counts
         self.facts = list(facts)
         self.checksum_result = checksum_result
-        self.counter_series = counters
+        self._series = counters
         self.host_addresses = list(host_addresses)
         self._counted = counted
         self._shown = shown
@@ -193,11 +196,36 @@ class Analysis:
         Reads the capture again where only its end has told which host took it, or that the clocks of snapshots and
         capture differ.
         """
-        if self.counter_series is None or not self.local:
-            return None
-        found = self._counted
+        return self._decided[1]
+
+    @cached_property
+    def _decided(self) -> tuple[Series | None, Comparison | None]:
+        """Whose counters are compared: of several hosts those that go together with the packets, where others do less."""
+        series = self._series
+        if series is None or not self.local:
+            return series, None
+        if series.snapshots or not series.others:
+            return series, self._compared_with(series, self._counted)
+        if len(series.others) <= MOST_HOSTS and not any(map(_is_pipe, self.paths)):
+            found = [self._compared_with(each) for each in series.others]
+            by_fit = sorted(range(len(found)), key=lambda at: -fitting(found[at]))
+            best, next_best = (fitting(found[at]) for at in by_fit[:2])
+            if best > 0 and best > next_best:
+                one = with_chosen(series, series.others[by_fit[0]], "they go together with the packets best")
+                return one, found[by_fit[0]]
+        return series, None
+
+    @property
+    def counter_series(self) -> Series | None:
+        """The snapshots of the host that took the capture, as far as it is known whose they are; None without any."""
+        series = self._series
+        undecided = series is not None and series.others and not series.snapshots
+        return self._decided[0] if undecided else series
+
+    def _compared_with(self, series: Series, found: Comparison | None = None) -> Comparison:
+        """The comparison of a series, with what was counted already."""
         if found is None:
-            found = Comparison(self.counter_series)
+            found = Comparison(series)
             self._count_into(found)
         recorded = [host for host in map(host_of, self.paths) if host is not None]
         found.know(facts_of(self.summary, self.interfaces, self.drops, recorded, self.flow_tracker))
@@ -270,12 +298,12 @@ class Analysis:
     @cached_property
     def counters(self) -> pd.DataFrame:
         """One row per counter and interval; the columns are those of `tables.COUNTERS`. Empty without snapshots."""
-        return self._counter_frame(self.comparison.rows() if self.comparison else [])
+        return self._counter_frame(self.comparison.rows() if self.comparison else [], whole=False)
 
     @cached_property
     def counters_whole(self) -> pd.DataFrame:
         """The same with one row per counter, from the first snapshot to the last."""
-        return self._counter_frame(self.comparison.whole() if self.comparison else [])
+        return self._counter_frame(self.comparison.whole() if self.comparison else [], whole=True)
 
     @cached_property
     def sockets(self) -> pd.DataFrame:
@@ -317,12 +345,31 @@ class Analysis:
 
     @cached_property
     def _flow_index(self) -> FlowIndex:
-        tracker = self.flow_tracker
-        starts = range(0, len(tracker), FLOWS_AT_ONCE)
-        return FlowIndex((tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts), self.local)
+        return FlowIndex(self._flow_parts(), self.local)
 
-    def _counter_frame(self, found: Sequence[Compared]) -> pd.DataFrame:
-        return COUNTERS.frame(counter_table(found), counter_texts(self.host_name, found))
+    def _flow_parts(self) -> Iterator[Rows]:
+        """The rows of `flows`, some at a time."""
+        starts = range(0, len(self.flow_tracker), FLOWS_AT_ONCE)
+        return (self.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts)
+
+    @cached_property
+    def hosts(self) -> pd.DataFrame:
+        """One row per host that a bundle or a report describes, and the one that took the capture; the columns are those of `tables.HOSTS`."""
+        recorded = recorded_hosts(self.paths)
+        named = [address for address in self.host_addresses if address not in recorded]
+        told = [host.address for host in self.capture_hosts]
+        return hosts_frame(known_hosts(self.paths, named, told, self.host_name), self._flow_parts())
+
+    def _counter_frame(self, found: Sequence[Compared], *, whole: bool) -> pd.DataFrame:
+        """The rows of the host that took the capture, then those of each other one whose counters stand beside them."""
+        import pandas as pd
+
+        series = self.counter_series
+        reason = OTHER_HOST if series is not None and series.snapshots else ANY_HOST
+        parts = [(self.host_name, found)]
+        parts += [(each.host, apart(each, reason, whole=whole)) for each in (series.others if series else ())]
+        frames = [COUNTERS.frame(counter_table(rows), counter_texts(host, rows)) for host, rows in parts if rows]
+        return pd.concat(frames, ignore_index=True) if frames else COUNTERS.empty()
 
     @property
     def host_name(self) -> str:

@@ -18,7 +18,16 @@ from analyzer.diagnosis.engine import Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
-from analyzer.diagnosis.views import COUNTER_INTERVALS, ICMP_ERRORS, PORTS, SOCKETS_SEEN, WAITS, Columns, columns_of
+from analyzer.diagnosis.views import (
+    COUNTER_INTERVALS,
+    ICMP_ERRORS,
+    PORTS,
+    SOCKETS_SEEN,
+    WAITS,
+    Columns,
+    arrays_of,
+    columns_of,
+)
 from analyzer.events.gather import TROUBLE, frames_of
 from analyzer.flows.ports import ports_of
 from analyzer.schema import Rows, address_text
@@ -70,8 +79,9 @@ class _Seen:
             "counters": self.counters,
             "counter_intervals": self.intervals,
             "sockets": self.sockets,
-            "local_addresses": lambda: _columns({"address": self.analysis.local}),
+            "local_addresses": lambda: arrays_of({"address": self.analysis.local}),
             "sysctls": self.sysctls,
+            "hosts": self.hosts,
             "capture": self.capture,
             "icmp_errors": self.icmp_errors,
             "ports_in_use": self.ports,
@@ -173,17 +183,17 @@ class _Seen:
                 )
                 for name, value in zip(found, values, strict=True):
                     found[name].append(value)
-        return _columns(found)
+        return arrays_of(found)
 
     def states(self) -> Columns:
         counts = self.analysis.flow_tracker.state_counts()
-        return _columns({"state": list(counts), "connections": list(counts.values())})
+        return arrays_of({"state": list(counts), "connections": list(counts.values())})
 
     # The capture
 
     def facts(self) -> Columns:
         facts = self.analysis.facts
-        return _columns(
+        return arrays_of(
             {column.name: [getattr(fact, column.name) for fact in facts] for column in CAPTURE_FACTS.columns}
         )
 
@@ -201,11 +211,13 @@ class _Seen:
             "copies": summary.total("copies"),
             "icmp_errors": analysis.icmp_errors.total,
         }
-        return _columns({name: [value] for name, value in row.items()})
+        return arrays_of({name: [value] for name, value in row.items()})
 
     def icmp_errors(self) -> Columns:
         found = self.analysis.icmp_errors.rows
-        return _columns({column.name: [getattr(each, column.name) for each in found] for column in ICMP_ERRORS.columns})
+        return arrays_of(
+            {column.name: [getattr(each, column.name) for each in found] for column in ICMP_ERRORS.columns}
+        )
 
     def checksums(self) -> Columns:
         result = self.analysis.checksum_result
@@ -217,7 +229,12 @@ class _Seen:
 
     def sysctls(self) -> Columns:
         known = self.analysis.sysctls
-        return _columns({"name": list(known), "value": list(known.values())})
+        return arrays_of({"name": list(known), "value": list(known.values())})
+
+    def hosts(self) -> Columns:
+        """The table `hosts`; an MTU that is not known is -1."""
+        frame = self.analysis.hosts
+        return arrays_of({name: frame[name].astype(object).fillna(-1).tolist() for name in frame.columns})
 
     # Ports
 
@@ -257,7 +274,7 @@ class _Seen:
                 values = [source, *ends, *numbers, *(own or DEFAULT_PORTS), int(own is not None)]
                 for column, value in zip(found.values(), values, strict=True):
                     column.append(value)
-        return _columns(found)
+        return arrays_of(found)
 
     # Counters and sockets
 
@@ -304,7 +321,7 @@ class _Seen:
         routine = [int(is_routine(each.counter)) for each in self.compared]
         means = [entry.meaning if entry else "" for entry in entries]
         points = [entry.points_at if entry else "" for entry in entries]
-        return found | _columns({"routine": routine, "means": means, "points_at": points})
+        return found | arrays_of({"routine": routine, "means": means, "points_at": points})
 
     def intervals(self) -> Columns:
         comparison = self.analysis.comparison
@@ -318,23 +335,4 @@ class _Seen:
 
     def sockets(self) -> Columns:
         rows = self.analysis.sockets_seen.rows()
-        return _columns({column.name: [row[column.name] for row in rows] for column in SOCKETS_SEEN.columns})
-
-
-def _columns(lists: Mapping[str, Sequence[Any]]) -> Columns:
-    """Lists as DuckDB takes them: whole numbers, others, or objects."""
-    found: Columns = {}
-    for name, values in lists.items():
-        kinds = {type(value) for value in values}
-        if kinds <= {int, bool}:
-            found[name] = np.array(values, np.int64)
-        elif kinds <= {int, float}:
-            found[name] = np.array(values, np.float64)
-        else:
-            array = np.empty(len(values), object)
-            array[:] = values if list not in kinds else [None] * len(values)
-            if list in kinds:
-                for at, value in enumerate(values):
-                    array[at] = value
-            found[name] = array
-    return found
+        return arrays_of({column.name: [row[column.name] for row in rows] for column in SOCKETS_SEEN.columns})

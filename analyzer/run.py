@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyzer.analysis import Analysis, predictor_of
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_of
+from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
-from analyzer.counters import refitted, series_of
+from analyzer.counters import chosen, holds_counters, refitted, series_of
 from analyzer.diagnosis.rule import all_rules
 from analyzer.errors import UsageError, suggest
 from analyzer.events.gather import Gatherer
@@ -26,9 +27,19 @@ from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
-from analyzer.sockets import ListFile, SocketLists
+from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
-from analyzer.tables import CAPTURE_FACTS, COUNTERS, FINDINGS, FLOW_EVENTS, INCREMENTS, NOT_CHECKED, SOCKETS, TABLES
+from analyzer.tables import (
+    CAPTURE_FACTS,
+    COUNTERS,
+    FINDINGS,
+    FLOW_EVENTS,
+    HOSTS,
+    INCREMENTS,
+    NOT_CHECKED,
+    SOCKETS,
+    TABLES,
+)
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import interval_ns
 
@@ -38,7 +49,7 @@ if TYPE_CHECKING:
 Paths = str | Path | Sequence[str | Path]
 # Tables that only the whole capture makes.
 WHOLE = tuple(
-    table.name for table in (FINDINGS, NOT_CHECKED, CAPTURE_FACTS, FLOW_EVENTS, COUNTERS, INCREMENTS, SOCKETS)
+    table.name for table in (FINDINGS, NOT_CHECKED, CAPTURE_FACTS, FLOW_EVENTS, COUNTERS, INCREMENTS, SOCKETS, HOSTS)
 )
 
 
@@ -76,7 +87,9 @@ def analyze(
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     given, recorded = addresses(hosts), recorded_hosts(names)
     files = _counter_files(names, snapshots)
-    counters = series_of(files, increments=increments) if files else None
+    read = series_of(files, increments=increments) if files else None
+    known = _known_names(names, given, recorded)
+    counters = chosen(read, known) if read is not None else None
     lists = _socket_lists(names, sockets)
     lists.check()
     known_rules = all_rules(rules)
@@ -85,7 +98,8 @@ def analyze(
     complaints = IcmpErrors()
     local = given or list(recorded)
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
-    counted = Comparison(counters) if counters is not None and local and checksums else None
+    decided = counters is not None and (counters.snapshots or not counters.others)
+    counted = Comparison(counters) if counters is not None and decided and local and checksums else None
     predictor = predictor_of(local, names)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         order = TimeOrder(capture)
@@ -93,13 +107,13 @@ def analyze(
             summary.add(rows, len(capture.interfaces))
             complaints.add(rows)
             for part in tracker.follow(rows):
+                for events in judge.left():
+                    gatherer.add(events)
                 for piece, events in judge.judged(part):
                     account.add(piece, judge.moments)
                     gatherer.add(events)
                     if counted is not None:
                         counted.add(piece, events, predictor)
-            for events in judge.left():
-                gatherer.add(events)
             if progress is not None:
                 progress(capture)
     for events in judge.finish():
@@ -107,10 +121,11 @@ def analyze(
     summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
-    if counters is not None and summary.total("frames"):
+    if counters is not None and read is not None and summary.total("frames"):
         span = summary.total("first_ns"), summary.total("last_ns")
-        fitting = refitted(counters, files, increments, span)
+        fitting = refitted(read, files, increments, span)
         if fitting is not None:
+            fitting = chosen(fitting, known)
             # The comparison reads the capture again, which nobody can where it is a pipe.
             piped = any(name == "-" or Path(name).is_fifo() for name in names)
             counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
@@ -137,6 +152,12 @@ def analyze(
     )
 
 
+def _known_names(paths: Sequence[str], given: Sequence[str], recorded: Iterable[str]) -> list[str]:
+    """What the host that took the capture may be called: its names and addresses."""
+    names = [host.name for host in map(host_of, paths) if host is not None]
+    return [*names, *(given or recorded)]
+
+
 def addresses(hosts: Sequence[str]) -> list[str]:
     """The addresses of hosts in their usual form; a UsageError for what is none."""
     found = []
@@ -149,20 +170,32 @@ def addresses(hosts: Sequence[str]) -> list[str]:
 
 
 def _counter_files(paths: Sequence[str], snapshots: Sequence[str | Path]) -> list[str | Path]:
-    """The files with the counters of a host: those that were named, else those of the only bundle."""
-    bundles = [found for found in (part_of(path, COUNTERS_FILE) for path in paths) if found is not None]
-    return list(snapshots) or (list(bundles) if len(bundles) == 1 else [])
+    """The files with the counters of a host: those that were named, else those of the only bundle, or of all reports of one host."""
+    if snapshots:
+        return list(snapshots)
+    found: dict[str, list[str | Path]] = {}
+    for path in paths:
+        file = part_of(path, COUNTERS_FILE) or (path if holds_counters(path) else None)
+        if file is not None:
+            host = host_of(path)
+            found.setdefault(host.name if host and host.name else path, []).append(file)
+    return next(iter(found.values())) if len(found) == 1 else []
 
 
 def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> SocketLists:
-    """The socket lists that were named, else those of the bundles, each with the name of its host."""
+    """The socket lists that were named, else those of the bundles and reports, each with the name of its host."""
     hosts = {path: host.name for path in paths if (host := host_of(path)) is not None}
     if sockets:
         names = set(hosts.values())
         name = names.pop() if len(names) == 1 else ""
-        return SocketLists([ListFile(str(path), name) for path in sockets])
-    found = [(path, part_of(path, SOCKETS_FILE)) for path in paths]
-    return SocketLists([ListFile(file, hosts.get(path, "")) for path, file in found if file is not None])
+        return SocketLists([file for path in sockets for file in lists_named(str(path), name)])
+    found = []
+    for path in paths:
+        if file := part_of(path, SOCKETS_FILE):
+            found.append(ListFile(file, hosts.get(path, "")))
+        elif report := report_of(path):
+            found += lists_in(report)
+    return SocketLists(found)
 
 
 def table_frames(
@@ -205,7 +238,7 @@ def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])
-    if table in (FINDINGS.name, NOT_CHECKED.name, FLOW_EVENTS.name):
+    if table in (FINDINGS.name, NOT_CHECKED.name, FLOW_EVENTS.name, HOSTS.name):
         return iter([getattr(analysis, table)])
     if table == SOCKETS.name:
         return analysis.socket_frames()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-SAMPLE = "samples/reorder-duplicate/server"
+SAMPLE = "samples/listen-overflows/server"
 BLOCK = re.compile(r"(<!-- (?P<name>[\w-]+): generated -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
 
 

@@ -366,6 +366,25 @@ def prefixed(text: str, prefix: Callable[[int], str]) -> str:
     return "".join(f"{prefix(number)}{line}\n" for number, line in enumerate(text.splitlines()))
 
 
+def docker(every: list[Made], size: int = 1 << 14) -> str:
+    """Docker's json-file log, which cuts lines at 16 kB; two lists, a second apart."""
+    lists = [every[: len(every) // 2], every[len(every) // 2 :]]
+    return "".join(
+        json.dumps({"log": line[at : at + size], "stream": "stdout", "time": f"2026-11-20T10:00:0{number}.12345678{row % 10}Z"}) + "\n"
+        for number, each in enumerate(lists)
+        for row, line in enumerate(ss_twoline(each).splitlines(keepends=True))
+        for at in range(0, len(line), size)
+    )  # fmt: skip
+
+
+def journal(every: list[Made]) -> str:
+    """`journalctl -o json`."""
+    return "".join(
+        json.dumps({"__REALTIME_TIMESTAMP": str(1763660000_500000 + row), "MESSAGE": line, "_HOSTNAME": "web1"}) + "\n"
+        for row, line in enumerate(ss_oneline(every).splitlines())
+    )
+
+
 def jsonl(every: list[Made]) -> str:
     """A bundle's sockets.jsonl."""
     lists = [every[: len(every) // 2], every[len(every) // 2 :]]
@@ -477,6 +496,9 @@ FORMS: dict[str, Form] = {
     "ss-bzip2": Form(ss_oneline, encode=lambda text: bz2.compress(text.encode())),
     "jsonl": Form(jsonl),
     "jsonl-reversed": Form(jsonl_reversed),
+    "docker": Form(docker),
+    "journal-json": Form(journal),
+    "netstat-docker": Form(lambda every: "".join(json.dumps({"log": line + "\n", "stream": "stdout", "time": "2026-11-20T10:00:00.1Z"}) + "\n" for line in netstat(every).splitlines()), of_netstat),
     "netstat": Form(netstat, of_netstat),
     "netstat-syslog": Form(lambda every: prefixed(netstat(every), lambda number: f"Nov 20 10:00:{number % 60:02d} web1 cron: "), of_netstat),
     "netstat-crlf": Form(netstat, of_netstat, encode=lambda text: text.replace("\n", "\r\n").encode()),

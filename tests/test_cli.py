@@ -117,7 +117,7 @@ def test_help_of_the_group() -> None:
     for command in COMMANDS:
         assert re.search(rf"\b{command} [A-Z][^.]+\.", words)
     assert (
-        "Exit status: 0 done; 2 wrong usage, or nothing readable (no file, or no frame of a link layer that is decoded); 3 done, but the input was cut short or damaged; 130 interrupted."
+        "Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame of a link layer that is decoded); 3 done, but the input was cut short or damaged; 130 interrupted."
         in words
     )
     assert "TRACE is a capture file (pcap, pcapng or snoop;" in words
@@ -330,6 +330,8 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     found = json.loads(ran.out)
     analysis = analyze(paths)
     assert list(found) == [
+        "findings",
+        "not_checked",
         "capture",
         "capture_facts",
         "flows",

@@ -140,6 +140,7 @@ LISTED = Path(__file__).parent / "listed.txt"
 BESIDE: dict[str, tuple[str | Path, ...]] = {
     **dict.fromkeys(("counters", "increments"), ("--host", HOST, "--snapshots", SNAPSHOTS)),
     "sockets": ("--sockets", LISTED),
+    "hosts": ("--host", HOST),
 }
 
 
@@ -147,14 +148,18 @@ def beside(table: str) -> dict[str, list[Any]]:
     """The same for analyze()."""
     if table == "sockets":
         return {"sockets": [LISTED]}
+    if table == "hosts":
+        return {"hosts": [HOST]}
     return {"hosts": [HOST], "snapshots": [SNAPSHOTS]} if table in BESIDE else {}
 
 
 # Values
 
 
+BY_RULES = ("findings", "not_checked")  # as many rows as rules give
 WITHOUT_ROWS = {
     ("events", "clean-ipv6/client"),
+    ("flow_events", "clean-ipv6/client"),
     ("capture_facts", "clean-ipv6/client"),
     ("capture_facts", "handshake/client"),
     ("capture_facts", "tunnel-vxlan/server"),
@@ -171,12 +176,13 @@ def test_every_value_of_the_samples(sample: str, table: str, kind: str, tmp_path
     assert run(SAMPLES / sample, "--table", table, *more, "-o", output) == 0
     expected = expected_table(getattr(analyze(SAMPLES / sample, **given), table))
     nothing = len(expected[1]) == 0
-    assert nothing == ((table, sample) in WITHOUT_ROWS)
+    assert table in BY_RULES or nothing == ((table, sample) in WITHOUT_ROWS)
     # Lines of JSON have no names where there are none of them.
     assert READERS[kind](output.read_bytes()) == (([], []) if nothing and kind == "jsonl" else expected)
 
 
-LEAST_ROWS = {"capture_facts": 2, "events": 50}
+LEAST_ROWS = {"capture_facts": 2, "events": 50, "flow_events": 10}
+SUMMED_UP = ("capture_facts", "flow_events")  # not a row for each frame
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -187,11 +193,11 @@ def test_every_value_of_hostile_frames(table: str, kind: str, hostile: Path, tmp
     assert run(hostile, "--table", table, *BESIDE.get(table, ()), "-o", output) == 0
     names, rows = expected_table(getattr(analyze(hostile, **beside(table)), table))
     assert READERS[kind](output.read_bytes()) == (names, rows)
-    if table in BESIDE:  # the frames are of other hosts and other times
+    if table in BESIDE or table in BY_RULES:  # the frames are of other hosts and other times
         return
     assert len(rows) > LEAST_ROWS.get(table, 100)
     found = {value for row in rows for value in row if isinstance(value, int)}
-    assert {2**63 - 1, -(2**63)} <= found or table == "capture_facts"
+    assert {2**63 - 1, -(2**63)} <= found or table in SUMMED_UP
     if table == "packets":
         assert {2**53 + 1, -(2**53) - 1, 2**32 - 1} <= found
 
@@ -265,6 +271,12 @@ def test_an_empty_capture(table: str, kind: str, tmp_path: Path) -> None:
     names, rows = READERS[kind](output.read_bytes())
     if table == "sockets":  # the list is there without a single frame
         assert [row[names.index("flow")] for row in rows] == [-1] * 4
+        return
+    if table == "not_checked":  # what rules lack is missing without a single frame, too
+        assert any("sockets" in row[1] for row in rows)
+        return
+    if table == "hosts":  # the one that was named is known without a single frame
+        assert [row[:3] for row in rows] == [(HOST, HOST, "")]
         return
     if table == "counters":  # what the kernel counted is there without a single frame
         assert {row[names.index("predicted")] for row in rows} == {0}

@@ -213,10 +213,10 @@ def test_copies_count_once(tmp_path: Path) -> None:
 
 
 def test_where_facts_are_said(tmp_path: Path) -> None:
-    """At the top of the text and once, in JSON, and as a table."""
+    """Behind the findings and once, in JSON, and as a table."""
     analysis = of(HAS["no pure ACKs"][0], tmp_path)
     text = " ".join(console_text(analysis).split())
-    assert text.startswith(" ".join(f"* {fact.text}" for fact in analysis.facts) + " No trouble")
+    assert " the capture itself " + " ".join(f"* {fact.text}" for fact in analysis.facts) in text
     assert all(text.count(fact.text) == 1 for fact in analysis.facts)
     rows = json.loads("".join(json_pieces(analysis)))["capture_facts"]
     (frame,) = table_frames([str(tmp_path / "capture.pcap")], CAPTURE_FACTS.name)

@@ -173,11 +173,13 @@ def test_a_restart_in_the_middle(tmp_path: Path, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["nstat -az", "cat /proc/net"])
 def test_two_hosts_by_turns(tmp_path: Path, command: str) -> None:
-    """Nothing is compared, and it is said."""
+    """Whose they are is not said; so none is the one that is meant, and that is said."""
     rows = [each for row in zip(ROWS, BUSY, strict=True) for each in row]
     series = read(tmp_path, logs.log(rows, COMMANDS[command], logs.epoch))
     assert deltas(series) == []
-    assert any("two hosts" in note for note in series.notes)
+    assert [each.host for each in series.others] == ["unnamed first", "unnamed second"]
+    assert [sums(each) for each in series.others] == [TRUTH, TRUTH]
+    assert "counters of 2 hosts (or namespaces): unnamed first, unnamed second" in series.notes
 
 
 def test_a_single_snapshot_says_what_it_can(tmp_path: Path) -> None:
@@ -278,6 +280,14 @@ def test_what_is_something_else_is_named(tmp_path: Path, what: str) -> None:
     with pytest.raises(SnapshotError, match=r"this is .*; ") as caught:
         read(tmp_path, OTHERS[what])
     assert what in str(caught.value)
+
+
+def test_headings_of_another_language(tmp_path: Path) -> None:
+    """Where every sentence was read and a heading was not: no count of sentences."""
+    text = logs.netstat_s(ROWS[-1].values).replace("Tcp:\n", "Tcp:\n    Übersicht\n", 1)
+    series = read(tmp_path, text)
+    (note,) = [note for note in series.notes if "another language" in note]
+    assert note.endswith("headings of `netstat -s` in another language than English, left out; take it with LC_ALL=C")
 
 
 def test_folders_of_support_tools(tmp_path: Path) -> None:

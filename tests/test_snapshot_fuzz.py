@@ -22,6 +22,7 @@ from analyzer.prediction import unfit_settings
 from analyzer.prediction.world import HIGHEST, WORLD, world_of
 from tests.logs import COMMANDS, DATES, PREFIXES, SECOND, WHOLE, Taken, log, prefixed
 from tests.test_correlate import increments
+from tests.test_counters_hosts import FORMS as SEVERAL
 
 CASES = int(os.environ.get("TCPCAP_FUZZ_CASES", "20000"))
 SEEDS = 8  # tests that share the cases of a kind
@@ -44,6 +45,8 @@ def logged(rng: random.Random) -> str | bytes:
     for number in range(rng.randint(1, 4)):
         rows.append(Taken(START + number * rng.choice((0, SECOND // 3, SECOND)), dict(values)))
         values = {name: max(0, value + rng.choice((0, 0, 1, 50, -3, -(10**6)))) for name, value in values.items()}
+    if rng.random() < 0.1:
+        return SEVERAL[rng.choice(list(SEVERAL))]({"web01": rows, "web02": rows[: rng.randint(1, len(rows))]})
     kind, command = rng.random(), COMMANDS[rng.choice(list(COMMANDS))]
     if kind < 0.6:
         return log(rows, command, DATES[rng.choice(list(DATES))], behind=rng.random() < 0.1)
@@ -67,7 +70,7 @@ def test_texts_of_counters(tmp_path: Path, seed: int) -> None:
     """Whole numbers that never fall, times that are some, or one line that says what to do."""
     rng = random.Random(seed)
     path = tmp_path / "log"
-    read = 0
+    read = apart = 0
     for _ in range(CASES // 4 // SEEDS):
         content = logged(rng)
         if isinstance(content, str):
@@ -82,12 +85,15 @@ def test_texts_of_counters(tmp_path: Path, seed: int) -> None:
             assert "; " in str(error)
             continue
         read += 1
-        restarts(series)
-        for each in [*deltas(series), *standing(series)]:
+        apart += len(series.others)
+        parts = (series, *series.others)
+        for part in parts:
+            restarts(part)
+        for each in [interval for part in parts for interval in (*deltas(part), *standing(part))]:
             assert each.start_ns is None or 0 <= each.start_ns <= each.end_ns < 1 << 63
             wrong = [value for value in each.values.values() if type(value) is not int or not 0 <= value < 1 << 67]
             assert not wrong
-        for shot in series.snapshots:
+        for shot in [shot for part in parts for shot in part.snapshots]:
             assert 0 <= shot.time_ns < 1 << 63
             assert all(type(value) is int for value in shot.values.values())
         if series.snapshots:
@@ -96,6 +102,7 @@ def test_texts_of_counters(tmp_path: Path, seed: int) -> None:
             except SnapshotError as error:
                 assert "increments" in str(error)
     assert read > CASES // 16 // SEEDS
+    assert apart > read // 50
 
 
 def test_lines_that_may_be_times() -> None:

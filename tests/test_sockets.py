@@ -78,7 +78,7 @@ def test_every_form_gives_the_same_values(form: str, seed: int, tmp_path: Path) 
     assert not [note for note in file.notes if "no sockets" in note or "damaged" in note]
 
 
-@pytest.mark.parametrize("form", ["ss-twoline", "jsonl", "netstat", "ss-ts"])
+@pytest.mark.parametrize("form", ["ss-twoline", "jsonl", "netstat", "ss-ts", "docker"])
 def test_rows_do_not_depend_on_the_batch(form: str, tmp_path: Path) -> None:
     """Batches of 1, 2, 7 and everything."""
     content = forms.FORMS[form].write(forms.sockets(3))
@@ -91,7 +91,24 @@ def test_rows_do_not_depend_on_the_batch(form: str, tmp_path: Path) -> None:
         assert [{k: v for k, v in row.items() if k not in drop} for row in found] == [
             {k: v for k, v in row.items() if k not in drop} for row in whole
         ]
-        assert file.snapshots == (2 if form == "jsonl" else 1)
+        assert file.snapshots == (2 if form in ("jsonl", "docker") else 1)
+
+
+def test_lines_logged_in_parts(tmp_path: Path) -> None:
+    """Docker cuts a line of more than 16 kB: its parts are one row again. Each list has the time of its first line."""
+    name = "x" * 40_000
+    line = f'ESTAB 0 0 10.0.0.1:80 10.0.0.2:1234 users:(("{name}",pid=1,fd=3))\n'
+    parts = [line[at : at + (1 << 14)] for at in range(0, len(line), 1 << 14)]
+    assert len(parts) == 3
+    text = "".join(
+        json.dumps({"log": part, "stream": "stdout", "time": f"2026-11-20T10:00:0{second}.5Z"}) + "\n"
+        for second in (1, 3)
+        for part in (*parts, "LISTEN 0 5 10.0.0.1:80 *:*\n")
+    )
+    found, file = read(tmp_path / "a", text)
+    assert [(row.get("process", ""), row["snapshot"]) for row in found] == [(name, 0), ("", 0), (name, 1), ("", 1)]
+    assert {row["time_ns"] - 1_795_168_800 * 10**9 for row in found} == {1_500_000_000, 3_500_000_000}
+    assert not file.notes
 
 
 def test_a_snapshot_larger_than_any_buffer(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""A bundle: the folder that holds a capture with what was recorded beside it (counters, sockets, the host itself)."""
+"""A bundle: the folder that holds a capture with what was recorded beside it (counters, sockets, the host itself).
+
+The folder of a support tool is one, too: what it says of its host is said as host.json says it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analyzer.capture.links import interfaces_in
+from analyzer.capture.support import Report, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
 
@@ -20,7 +25,7 @@ LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What `host.json` says of the host that recorded: its name, its kernel, the addresses of its interfaces, its settings."""
+    """What `host.json` (or a report of a support tool) says of the host that recorded: its name, its kernel, the addresses of its interfaces, its settings."""
 
     path: str
     name: str
@@ -30,6 +35,7 @@ class Host:
     sysctls: dict[str, str]  # below /proc/sys, such as `net.ipv4.ip_forward`
     interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the name of each, and its addresses
     notes: tuple[str, ...] = ()  # what in it was passed over, a sentence each
+    known_from: str = HOST_FILE  # or sosreport, supportconfig
 
 
 def part_of(path: str, name: str) -> str | None:
@@ -50,6 +56,8 @@ def inputs(*paths: str | Path) -> list[Input]:
             found.append(Input(path))
         elif Path(path).is_dir():
             found.append(Input(path, parts))
+            if report := report_of(path):
+                found += map(Input, (*report.captures, *report.counters, *report.sockets))
         else:
             found.append(Input(path))
             folder = str(Path(path).parent)
@@ -65,10 +73,11 @@ def _is_bundle(folder: str) -> bool:
 
 
 def host_of(path: str) -> Host | None:
-    """The host of the bundle at `path`; None where there is no host.json. Raises CaptureError where it is damaged."""
+    """The host of the bundle at `path`; None where there is no host.json, and it is no report. Raises CaptureError where it is damaged."""
     file = part_of(path, HOST_FILE)
     if file is None:
-        return None
+        report = report_of(path)
+        return None if report is None else _reported(report)
     todo = "mend it, or remove it and name the host with --host"
     try:
         if Path(file).stat().st_size > MAX_HOST_BYTES:
@@ -89,6 +98,17 @@ def host_of(path: str) -> Host | None:
     mtu, notes = _mtu(content, file)
     return Host(
         file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu, sysctls, interfaces, notes
+    )
+
+
+def _reported(report: Report) -> Host:
+    """The host that a support tool was run on; its settings are read where they are needed."""
+    found = interfaces_in(report.links)
+    interfaces = tuple((name, tuple(_addresses({"addresses": each.addresses}))) for name, each in found.items())
+    addresses = tuple(text for _, own in interfaces for text in own)
+    mtus = [each.mtu for name, each in found.items() if name != "lo" and LEAST_MTU <= each.mtu <= MOST_MTU]
+    return Host(
+        str(report.root), report.name, report.kernel, addresses, max(mtus, default=0), {}, interfaces, (), report.kind
     )
 
 

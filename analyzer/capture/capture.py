@@ -13,6 +13,7 @@ from analyzer.capture.file import CaptureFile, Reader, unreadable
 from analyzer.capture.merge import merged
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
 from analyzer.capture.source import HEAD, Source, open_source
+from analyzer.capture.support import report_of
 from analyzer.errors import CaptureError
 
 BATCH_FRAMES = 1 << 15
@@ -37,7 +38,7 @@ class Capture:
     def __init__(
         self, paths: Sequence[str | Path], *, batch_frames: int | None = None, window_bytes: int | None = None
     ) -> None:
-        self.paths = [found for path in paths for found in capture_files(str(path))]
+        self.paths = _all_files([str(path) for path in paths])
         if not self.paths:
             raise CaptureError("paths", "no capture named", "name at least one")
         if self.paths.count("-") > 1:
@@ -172,11 +173,31 @@ def capture_file(source: Source, index: int, damages: list[Damage], batch_frames
     return file
 
 
+def _all_files(paths: Sequence[str]) -> list[str]:
+    """The capture files that the paths stand for; a report without any goes with another that has some."""
+    found: list[str] = []
+    missing: list[CaptureError] = []
+    for path in paths:
+        try:
+            found += capture_files(path)
+        except CaptureError as error:
+            if report_of(path) is None:
+                raise
+            missing.append(error)
+    if missing and not found:
+        raise missing[0]
+    return found
+
+
 def capture_files(path: str) -> list[str]:
-    """The capture files that `path` stands for: itself, or those of a bundle directory."""
+    """The capture files that `path` stands for: itself, or those of a bundle directory or of a report of a support tool."""
     if path == "-" or not Path(path).is_dir():
         return [path]
     found = sorted({str(file) for pattern in CAPTURE_PATTERNS for file in Path(path).glob(pattern) if file.is_file()})
+    if not found and (report := report_of(path)):
+        if not report.captures:
+            raise report.without_capture()
+        return report.captures
     if not found:
         inside = sorted({str(file.parent) for pattern in CAPTURE_PATTERNS for file in Path(path).glob(f"*/{pattern}")})
         todo = (

@@ -160,7 +160,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @click.option(
     "--table",
     required=True,
-    help="Which table: packets, flows, events, series, checksums, counters, increments or sockets.",
+    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts.",
 )
 @click.option(
     "-o",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analyzer.correlate.apart import ANY_HOST, OTHER_HOST, apart, fitting
 from analyzer.correlate.clock import Fit, Offset
 from analyzer.correlate.coincidence import EVERY_FLOW, Coincidence
 from analyzer.correlate.compared import (
@@ -25,6 +26,7 @@ from analyzer.correlate.ledger import EDGE_NS
 
 __all__ = [
     "AGREE",
+    "ANY_HOST",
     "BOUNDED",
     "COVERING",
     "EDGE_NS",
@@ -32,6 +34,7 @@ __all__ = [
     "EXACT",
     "INFERRED_RELATION",
     "NOT_COMPARABLE",
+    "OTHER_HOST",
     "OVER",
     "UNDER",
     "UNLIMITED",
@@ -43,7 +46,9 @@ __all__ = [
     "Facts",
     "Fit",
     "Offset",
+    "apart",
     "facts_of",
+    "fitting",
     "table",
     "texts",
 ]

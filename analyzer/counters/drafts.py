@@ -40,6 +40,8 @@ class Draft:
     """Sums of the snapshots before it that were left out: what they held is not lost where they are increments."""
     passed: Stamp | None = None
     """The time in the prefix of its first line."""
+    host: str = ""
+    """Whose it is, as labels or the prefix of its lines say it."""
 
     def put(self, name: str, value: int) -> None:
         """Add a counter; one that comes again wins."""

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# In the order in which they are taken.
-_PARTS = (
-    ("proc/net/snmp", "proc/net/netstat", "proc/net/snmp6", "sos_commands/networking/netstat_-s"),  # sosreport
-    ("network.txt",),  # supportconfig
-)
+from analyzer.capture.support import report_of
+from analyzer.counters.drafts import SnapshotError
+from analyzer.counters.reading import Reading, read_file
 
 
 def files_of(path: str | Path) -> list[str]:
     """The files of counters in a folder; a file itself, and a folder of another kind, as they are."""
-    folder = Path(path)
-    if not folder.is_dir():
-        return [str(path)]
-    for root in (folder, *sorted(each for each in folder.glob("*") if each.is_dir())):
-        for names in _PARTS:
-            found = [str(root / name) for name in names if (root / name).is_file()]
-            if found:
-                return found
-    return [str(path)]
+    report = report_of(path)
+    return (report.counters if report else []) or [str(path)]
+
+
+def readings_of(path: str | Path, capture_ns: tuple[int, int] | None = None) -> list[Reading]:
+    """What was read of them. Of a folder one with counters is enough: a tool may not have been there."""
+    found: list[Reading] = []
+    failed: list[SnapshotError] = []
+    for file in files_of(path):
+        try:
+            found.append(read_file(file, capture_ns))
+        except SnapshotError as error:
+            failed.append(error)
+    if failed and not found:
+        raise failed[0]
+    for each in failed:
+        found[-1].notes.append(f"left out: {each}")
+    return found
+
+
+def holds_counters(path: str | Path) -> bool:
+    """Is it the folder of a report with counters that can be read?"""
+    report = report_of(path)
+    if report is None or not report.counters:
+        return False
+    try:
+        return bool(readings_of(path))
+    except SnapshotError:
+        return False

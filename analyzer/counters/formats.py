@@ -23,6 +23,7 @@ from analyzer.counters.stamps import SECOND, Stamp, stamp_in_name
 from analyzer.counters.values import TooLargeError, whole
 
 MAX_NAMES = 2_000
+MAX_HOSTS = 256
 ANOTHER_NS = 4 * SECOND // 10  # lines whose prefixes are as far apart are of two snapshots
 WIDTH, VALUE = 32, 16  # of nstat's columns
 
@@ -32,6 +33,7 @@ _ROW = re.compile(
     r"([A-Za-z]\w*)[ \t]*[ \t,:=;][ \t]*\"?(-?\d+)\"?(?:[\s,;]+(-?(?:\d+\.\d+|nan|inf)))?(\s+\(overflow\))?[,;]?"
 )
 _GLUED = re.compile(rf"(?=.{{{WIDTH}}}\d)([A-Za-z]\w*) +(\d{{{VALUE}}})(\d+\.\d)")
+_HOST_MARK = re.compile(r"(\S+) \| (?:CHANGED|SUCCESS) \| rc=\d+ >>")  # ansible
 _FILE_MARK = re.compile(r"==> \S+ <==|(?:# ?)?/?proc/[\w/]+:?")
 _NO_NEWS = re.compile(r"```\w*|[+$#%] \w.*|-{2,}|={2,}|Defaulted container .*|.* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>")
 _IPV6 = ("Ip6", "Icmp6", "Udp6", "UdpLite6")
@@ -58,18 +60,23 @@ class Reader:
         self._json = Pieces()
         self._scrapes = Scrapes(self)
         self._skipped: dict[str, tuple[int, str]] = {}
+        self._kept_ns = kept_ns
+        self._marked = self  # who reads what follows a line that names a host
+        self._host = ""  # whose lines are read here; those of others go to readers of their own
+        self._others: dict[str, Reader] = {}
 
     def read(self, text: str) -> None:
         """Take the next lines, whole ones."""
         if self._stripper is None:
             self._stripper = Stripper(text.split("\n", SAMPLE)[:SAMPLE])
         at, end, number = 0, len(text), self.number
+        here = self._marked
         while at < end:
-            if not self._stripper and (found := _NSTAT_ROWS.match(text, at)):
+            if not self._stripper and here is self and (found := _NSTAT_ROWS.match(text, at)):
                 at, self.number = found.end(), number + 1
                 number += self._take_rows(found[0])
                 continue
-            if not self._stripper and text.startswith("#kernel\n", at) and not self._json:
+            if not self._stripper and here is self and text.startswith("#kernel\n", at) and not self._json:
                 at, number, self._prefix = at + 8, number + 1, None
                 self.number = number
                 self._take_head(daemon=False)
@@ -79,8 +86,11 @@ class Reader:
             number += 1
             line, prefix = text[at:stop], None
             if self._stripper:
-                line, prefix = self._stripper.strip(line)
-            self.feed(number, line, prefix)
+                line, prefix, host = self._stripper.strip(line)
+                here = self._of(host) if host else here
+            if " >>" in line and (mark := _HOST_MARK.fullmatch(line.rstrip())):
+                here = self._marked = self._of(mark[1])
+            here.feed(number, line, prefix)
             at = stop + 1
         self.number = number
 
@@ -107,7 +117,26 @@ class Reader:
         self.notes += self.sentences.notes()
         for what, (count, example) in self._skipped.items():
             self.notes.append(f"{what}: {count} (first: {example})")
-        return self.drafts.finish()
+        found = self.drafts.finish()
+        for draft in found if self._host else ():
+            draft.host = f'host="{self._host}"'
+        for host, reader in self._others.items():
+            found += reader.finish()
+            self.notes += [f"{host}: {note}" for note in reader.notes]
+        return found
+
+    def _of(self, host: str) -> Reader:
+        """Who reads the lines of a host: what was named first is read here."""
+        self._host = self._host or host
+        if host == self._host:
+            return self
+        if host not in self._others:
+            if len(self._others) >= MAX_HOSTS:
+                found = f"counters of more than {MAX_HOSTS} hosts"
+                raise SnapshotError(f"{self.path}:{self.number}", found, "keep those of the one that took the capture")
+            other = self._others[host] = Reader(self.path, self._kept_ns)
+            other._host = host
+        return self._others[host]
 
     def _take(self, line: str) -> None:
         line = line.rstrip().lstrip("\0\ufeff")

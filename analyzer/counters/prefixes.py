@@ -44,6 +44,11 @@ class Prefix:
     pattern: re.Pattern[str]
     stamp: Callable[[str], Stamp | None] = _no_time
     excepted: Callable[[str], bool] = lambda text: False
+    host: Callable[[str], str] = lambda text: ""
+
+
+def _first_word(text: str) -> str:
+    return text.split()[0].strip("[]:|")
 
 
 def _is_counter(text: str) -> bool:
@@ -54,14 +59,20 @@ def _is_counter(text: str) -> bool:
 
 _KNOWN = (
     *(Prefix(re.compile(rf"{time}(?:\s+|(?<=[\]:,|])|$)"), _stamped) for time in _TIMES),
-    Prefix(re.compile(r"(\[(?:pod/)?[\w./-]*[A-Za-z][\w./-]*\]\s+)")),  # kubectl logs --prefix
+    Prefix(re.compile(r"(\[(?:pod/)?[\w./-]*[A-Za-z][\w./-]*\]\s+)"), host=_first_word),  # kubectl logs --prefix
     Prefix(re.compile(r"(std(?:out|err) [FP] ?)")),  # CRI
     Prefix(re.compile(r"(<\d{1,3}>(?:1 )?)")),  # the priority of syslog
     Prefix(
-        re.compile(r"([\w.-]+ [\w./-]+ (?:\d+|-) \S+ (?:-|\[[^\]]*\]) ?)")
+        re.compile(r"([\w.-]+ [\w./-]+ (?:\d+|-) \S+ (?:-|\[[^\]]*\]) ?)"), host=_first_word
     ),  # RFC 5424: host, program, process, kind, data
-    Prefix(re.compile(r"([\w.-]+ [\w./()-]+(?:\[\d+\])?: ?)"), excepted=_is_counter),  # syslog: host, program
-    Prefix(re.compile(r"([\w.@/-]+\s*\| ?)")),  # docker compose
+    Prefix(
+        re.compile(r"([\w.-]+ [\w./()-]+(?:\[\d+\])?: ?)"), excepted=_is_counter, host=_first_word
+    ),  # syslog: host, program
+    Prefix(re.compile(r"([A-Za-z][\w.-]*: )"), excepted=_is_counter, host=_first_word),  # pdsh: host
+    Prefix(re.compile(r"([\w.@/-]+\s*\| ?)"), host=_first_word),  # docker compose
+    Prefix(
+        re.compile(r"([a-z0-9][a-z0-9.-]*-[a-z0-9]{4,} [a-z0-9][\w.-]* )"), host=_first_word
+    ),  # stern: pod, container
     Prefix(re.compile(r"((?:> ?|\| ))")),  # quoted
     Prefix(re.compile(r"(\d{1,7}[:-])(?=\D)")),  # grep -n
     Prefix(re.compile(r"(/?proc/[\w/]+:)(?=\S+ )")),  # grep "" /proc/net/snmp
@@ -94,17 +105,19 @@ class Stripper:
     def __bool__(self) -> bool:
         return self._wrapped or bool(self._prefixes)
 
-    def strip(self, line: str) -> tuple[str, Stamp | None]:
-        """The line without its prefixes, and the time in them."""
+    def strip(self, line: str) -> tuple[str, Stamp | None, str]:
+        """The line without its prefixes, the time in them, and the host."""
         stamp: Stamp | None = None
+        host = ""
         if self._wrapped and (inner := _unwrapped(line)):
             line, stamp = inner
         for prefix in self._prefixes:
             found = prefix.pattern.match(line)
             if found and not prefix.excepted(found[1]):
                 stamp = stamp or prefix.stamp(found[1])
+                host = host or prefix.host(found[1])
                 line = line[found.end() :]
-        return line, stamp
+        return line, stamp, host
 
 
 def _in_common(lines: Sequence[str]) -> Prefix | None:
@@ -139,8 +152,21 @@ def _unwrapped(line: str) -> tuple[str, Stamp | None] | None:
         body = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    text = body.get("log", body.get("MESSAGE")) if isinstance(body, dict) else None
-    if not isinstance(text, str):
+    found = message_of(body)
+    return (found[0].rstrip("\n"), found[1]) if found else None
+
+
+def message_of(body: object) -> tuple[str, Stamp | None] | None:
+    """What was logged in an object of docker's json-file log or of `journalctl -o json`, and when; None for other objects.
+
+    Without an end of line it goes on in the next object.
+    """
+    if not isinstance(body, dict):
         return None
+    text, message = body.get("log"), body.get("MESSAGE")
+    if not isinstance(text, str):
+        if not isinstance(message, str):
+            return None
+        text = message + "\n"
     time = body.get("time", body.get("__REALTIME_TIMESTAMP"))
-    return text.rstrip("\n"), _stamped(time) if isinstance(time, str) else None
+    return text, _stamped(time) if isinstance(time, str) else None

@@ -66,6 +66,8 @@ class Sentences:
 
     def notes(self) -> list[str]:
         """What was not understood."""
+        if self.is_foreign() and not self._unknown:
+            return [f"headings {NOT_ENGLISH}"]
         if self.is_foreign():
             return [f"{self._unknown} sentences {NOT_ENGLISH} (first: {_printable(self._first)})"]
         if self._unknown:

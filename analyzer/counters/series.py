@@ -26,6 +26,7 @@ class Snapshot:
     loose : whether `time_ns` tells nothing but its place among the others
     path : of the file
     passed_over : sums of the snapshots before it that were left out, where there were too many
+    host : whose it is, as the labels of samples or the prefixes of lines say it
     """
 
     time_ns: int
@@ -40,12 +41,18 @@ class Snapshot:
     loose: bool = False
     path: str = ""
     passed_over: dict[str, int] | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The snapshots of one host in order of time, and what to know of them."""
+    """The snapshots of one host in order of time, and what to know of them.
+
+    `others` are the series of other hosts in the same files; while it is not decided whose counters are meant, of all, and
+    `snapshots` is empty.
+    """
 
     host: str
     snapshots: list[Snapshot]
     notes: list[str] = field(default_factory=list)
+    others: tuple[Series, ...] = ()

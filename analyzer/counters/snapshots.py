@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from analyzer.counters.drafts import JUDGED
-from analyzer.counters.folders import files_of
+from analyzer.counters.apart import by_host, by_turns, name_of
+from analyzer.counters.drafts import JUDGED, SnapshotError
+from analyzer.counters.folders import files_of, readings_of
 from analyzer.counters.guess import Guess, kind_of
 from analyzer.counters.intervals import restarts
 from analyzer.counters.reading import Reading, read_file
@@ -44,7 +45,7 @@ def series_of(
     capture_ns : times of the first and the last frame of the capture beside them, where it was read: clocks without
         a date are of its day, and times of files that have nothing to do with it are none
     """
-    readings = [read_file(file, capture_ns) for path in paths for file in files_of(path)]
+    readings = [reading for path in paths for reading in readings_of(path, capture_ns)]
     return _series(readings, host, increments, capture_ns)
 
 
@@ -57,11 +58,12 @@ def judged_together(
     """
     parts = []
     for path in (before, after):
-        every = [each for file in files_of(path) for each in timed(read_file(file))]
+        every = [each for reading in readings_of(path) for each in timed(reading)]
         parts.append(in_order(every, None))
     series = _series_of(parts[0] + parts[1], "", increments)
-    if not series.snapshots:
-        return [], [], series.notes
+    if series.others:
+        found = f"counters of several hosts, {', '.join(each.host for each in series.others[:8])}"
+        raise SnapshotError(str(before), found, "keep those of one")
     count = len(parts[0])
     return series.snapshots[:count], series.snapshots[count:], series.notes
 
@@ -74,15 +76,29 @@ def _series(
 
 
 def _series_of(every: list[Snapshot], host: str, increments: bool | None) -> Series:
-    """Snapshots in their order as a series."""
+    """Snapshots in their order as a series; those of several hosts as one each, beside one without any."""
+    parts = by_host(every)
+    if len(parts) > 1:
+        return _several(host, parts, increments)
     guesses: list[Guess] = []
     snapshots = _judged(every, increments, guesses)
-    notes = _notes(snapshots)
     if any(guess.hosts for guess in guesses):
-        hosts = "counters of two hosts (or namespaces) take turns in them: nothing is compared; keep those of one"
-        return Series(host, [], [*notes, hosts])
+        return _several(host, by_turns(every), increments)
+    notes = _notes(snapshots)
     series = Series(host, snapshots, notes)
     return replace(series, notes=[*notes, *(restart.note for restart in restarts(series))])
+
+
+def _several(host: str, parts: dict[str, list[Snapshot]], increments: bool | None) -> Series:
+    """A series for each host, none of which is the one that is meant so far."""
+    found = [
+        _series_of([replace(each, host=of) for each in part], name_of(of) or "a host without a name", increments)
+        for of, part in parts.items()
+    ]
+    others = tuple(one for each in found for one in (each.others or [each]))
+    notes = list(dict.fromkeys(note for each in others for note in each.notes))
+    names = ", ".join(each.host for each in others[:8]) + (", ..." if len(others) > 8 else "")
+    return Series(host, [], [*notes, f"counters of {len(others)} hosts (or namespaces): {names}"], others)
 
 
 def _judged(snapshots: list[Snapshot], increments: bool | None, guesses: list[Guess] | None = None) -> list[Snapshot]:
@@ -147,9 +163,8 @@ def refitted(
     series: Series, paths: Sequence[str | Path], increments: bool | None, capture_ns: tuple[int, int]
 ) -> Series | None:
     """The series as it is beside a capture that has been read; None where that changes nothing, or a file was a pipe."""
-    needed = any(_depends(each) for each in series.snapshots) or any(
-        "left out, to keep" in note for note in series.notes
-    )
+    every = [each for part in (series, *series.others) for each in part.snapshots]
+    needed = any(_depends(each) for each in every) or any("left out, to keep" in note for note in series.notes)
     files = [file for path in paths for file in files_of(path)]
     if not needed or not all(Path(file).is_file() for file in files):
         return None

@@ -45,6 +45,7 @@ def timed(reading: Reading, capture_ns: tuple[int, int] | None = None) -> list[S
                 stamp.source == "mtime" and several,
                 reading.path,
                 draft.passed_over,
+                draft.host,
             )
         )
     found[-1].notes.extend(reading.notes)

@@ -6,13 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from analyzer.diagnosis.database import Database, QueryError, named_tables
 from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
-from analyzer.diagnosis.views import Columns
+from analyzer.diagnosis.views import Columns, arrays_of
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 from analyzer.text import duration_text, endpoint
 
@@ -54,9 +52,9 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     not_checked: list[NotChecked] = []
     ran = []
     sources = dict(evidence.sources)
-    sources["explained_counters"] = lambda: {
-        "counter": np.array(sorted({each.counter for finding in findings for each in finding.counters}), object)
-    }
+    sources["explained_counters"] = lambda: arrays_of(
+        {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
+    )
     for rule in sorted(rules, key=lambda rule: "explained_counters" in named_tables(rule.sql)):
         lacking = rule.lacks(evidence.available)
         if lacking:

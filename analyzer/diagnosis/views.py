@@ -14,6 +14,7 @@ from analyzer.tables import (
     COUNTERS,
     FLOW_EVENTS,
     FLOWS,
+    HOSTS,
     SOCKETS,
     TIME_CAUSES,
 )
@@ -176,7 +177,7 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         FLOWS, FLOW_EVENTS, WAITS, STATES, CAPTURE_FACTS, CHECKSUMS_SEEN, COUNTERS_WHOLE, COUNTER_INTERVALS, SOCKETS_SEEN, LOCAL,
-        SYSCTLS, CAPTURE, ICMP_ERRORS, PORTS, EXPLAINED,
+        SYSCTLS, HOSTS, CAPTURE, ICMP_ERRORS, PORTS, EXPLAINED,
     )
 }  # fmt: skip
 
@@ -243,6 +244,20 @@ def columns_of(table: Table, rows: Rows, texts: Mapping[str, Sequence[Any]] | No
             found[column.name] = np.ascontiguousarray(
                 rows[column.name], np.float64 if np.dtype(column.dtype).kind == "f" else np.int64
             )
+    return found
+
+
+def arrays_of(lists: Mapping[str, Sequence[Any]]) -> Columns:
+    """Lists as DuckDB takes them: whole numbers, others, or objects."""
+    found: Columns = {}
+    for name, values in lists.items():
+        kinds = {type(value) for value in values}
+        if kinds <= {int, bool}:
+            found[name] = np.array(values, np.int64)
+        elif kinds <= {int, float}:
+            found[name] = np.array(values, np.float64)
+        else:
+            found[name] = _objects(values)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
+from analyzer.correlate import ANY_HOST
 from analyzer.decode.link import link_name
 from analyzer.report.checksum_text import TITLES, fit_texts, host_text
 from analyzer.report.finding_text import checked_text, finding_lines, not_checked_lines, nothing_wrong
@@ -72,7 +73,7 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
     lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in wrapped(text, "! ")]
     for title, body in (
         ("not checked", not_checked_lines(analysis.diagnosis)),
-        ("the capture itself", (line for fact in analysis.facts for line in wrapped(printable(fact.text), "  * "))),
+        ("the capture itself", _facts(analysis)),
         (*_trouble(analysis, top),),
         ("where the time went", time_lines(analysis, top)),
         ("capture", _capture(analysis)),
@@ -101,6 +102,14 @@ def _answer(analysis: Analysis, style: Style) -> list[str]:
     if found and found[-1]:
         found.append("")
     return [*lines, *found, *overview]
+
+
+def _facts(analysis: Analysis) -> Iterator[str]:
+    """What decides how all else can be read, but for what a finding has said."""
+    said = [finding.summary for finding in analysis.diagnosis.findings]
+    for fact in analysis.facts:
+        if not any(fact.text[1:] in summary for summary in said):
+            yield from wrapped(printable(fact.text), "  * ")
 
 
 def _opaque(analysis: Analysis) -> str:
@@ -236,6 +245,14 @@ def _protocols(analysis: Analysis) -> Iterator[str]:
 def _counters(analysis: Analysis) -> Iterator[str]:
     """The kernel's counters beside what the packets predict."""
     if analysis.counter_series is None:
+        return
+    others = analysis.counter_series.others
+    if others and not analysis.counter_series.snapshots:
+        hosts = ", ".join(each.host for each in others[:MAX_LISTED])
+        found = (
+            f"not compared: {ANY_HOST} ({hosts}); keep those of that host, or give it one of these names in a host.json"
+        )
+        yield from wrapped(printable(found), "  ")
         return
     if analysis.comparison is None:
         yield from wrapped("not compared: which host took the capture is not known; --host ADDRESS names it", "  ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analyzer.catalogue import CATALOGUE, find
@@ -26,7 +27,7 @@ from analyzer.counters.names import NSTAT_OMITS
 from analyzer.errors import UsageError
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.tables import RELATIONS
-from analyzer.text import printable
+from analyzer.text import plural, printable
 
 MAX_UNPREDICTED = 12
 MAX_FRAMES = 5
@@ -119,8 +120,11 @@ def comparison_lines(comparison: Comparison, frames: Mapping[str, Sequence[int]]
         yield from wrapped(_line(each), "  unclear     ")
     moved = [each for each in agreeing if each.observed]
     if moved:
-        names = ", ".join(f"{each.counter} {each.observed:,}{HOW_SURE[each.relation]}" for each in moved)
-        yield from wrapped(f"{len(moved)} as the packets say: {names}", "  agree       ")
+        sorts = Counter(HOW_SURE[each.relation].strip(" ()") or "exactly" for each in moved)
+        how = ", ".join(f"{count:,} {word}" for word, count in sorts.items())
+        yield from wrapped(
+            f"{plural(len(moved), 'counter')} as the packets say ({how}); --json lists them", "  agree       "
+        )
     others = sorted((each for each in compared if each.relation == UNOBSERVABLE), key=lambda each: -each.observed)
     if others:
         names = ", ".join(f"{each.counter} {each.observed:,}" for each in others[:MAX_UNPREDICTED])

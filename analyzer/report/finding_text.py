@@ -134,7 +134,7 @@ def nothing_wrong(analysis: Analysis) -> str:
     if diagnosis.at_least("warning"):
         return ""
     if not connections:
-        return "Nothing wrong found; there is no TCP connection." if analysis.flow_tracker.total else ""
+        return "Nothing wrong found; there is no TCP connection." if analysis.summary.total("frames") else ""
     text = f"Nothing wrong found in {plural(connections, 'TCP connection')}"
     spent = analysis.time_spent
     total = sum(spent.values())

@@ -15,11 +15,13 @@ SLOW_FLOWS = 100
 
 
 def json_pieces(analysis: Analysis) -> Iterator[str]:
-    """`capture`, `capture_facts` (a list of rows), `flows` (a list of rows), `time` (where that of all connections went, and of those that lost most), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots), `sockets` (what their lists show in all) and `warnings`, as one object.
+    """`findings` (in the order in which they are told), `not_checked`, `capture`, `capture_facts` (a list of rows), `flows` (a list of rows), `time` (where that of all connections went, and of those that lost most), `events` and `checksums` (how many of each), `counters` (a row for each over the whole time of the snapshots), `sockets` (what their lists show in all) and `warnings`, as one object.
 
     A million flows never stand in memory as text.
     """
-    yield f'{{"capture": {json.dumps(analysis.capture, indent=1)},'
+    yield f'{{"findings": {json.dumps([each.as_dict() for each in analysis.diagnosis.findings], indent=1, default=str)},'
+    yield f'\n"not_checked": {json.dumps([asdict(each) for each in analysis.diagnosis.not_checked], indent=1)},'
+    yield f'\n"capture": {json.dumps(analysis.capture, indent=1)},'
     yield f'\n"capture_facts": {json.dumps([asdict(fact) for fact in analysis.facts], indent=1)},\n"flows": ['
     for start in range(0, len(analysis.flow_tracker), FLOWS_AT_ONCE):
         rows = analysis.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE))

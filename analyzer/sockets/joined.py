@@ -42,7 +42,7 @@ class FlowIndex:
         self._hashes, self._flows = hashes[order], flows[order]
         tcp = flows["protocol"] == _FLOW_PROTOCOLS[TCP]
         self._servers, self._to_server = np.unique(server[tcp], return_counts=True)
-        ours = tcp & _among(flows["server_hi"], flows["server_lo"], local)
+        ours = tcp & among(flows["server_hi"], flows["server_lo"], local)
         self._to_port = {
             family: np.bincount(flows["server_port"][ours & (version == family)], minlength=1 << 16)
             for family in (4, 6)
@@ -134,7 +134,7 @@ def _same(flows: Rows, side: str, ends: Ends, which: npt.NDArray[np.int64]) -> n
     return equal
 
 
-def _among(high: Hashes, low: Hashes, addresses: Sequence[str]) -> npt.NDArray[np.bool_]:
+def among(high: Hashes, low: Hashes, addresses: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which are one of these addresses; all, where there are none."""
     if not addresses:
         return np.ones(len(high), np.bool_)

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from analyzer.capture.support import Report, report_of
 from analyzer.sockets.batch import Batch
 from analyzer.sockets.files import SocketFile
 from analyzer.sockets.joined import FlowIndex
+from analyzer.sockets.sockets import SocketsError
 from analyzer.sockets.tally import Tally
 from analyzer.sockets.totals import Summary
 
@@ -18,6 +20,34 @@ class ListFile(NamedTuple):
 
     path: str
     host: str = ""
+
+
+def lists_named(path: str, host: str = "") -> list[ListFile]:
+    """The files of lists at a path: itself, or those in the report of a support tool.
+
+    Raises SocketsError for a report without any.
+    """
+    report = report_of(path)
+    if report is None:
+        return [ListFile(path, host)]
+    found = lists_in(report)
+    if not found:
+        todo = "name a file with the output of ss, netstat or /proc/net/tcp"
+        raise SocketsError(path, f"a {report.kind} without a list of sockets", todo)
+    return found
+
+
+def lists_in(report: Report) -> list[ListFile]:
+    """The lists in a report; what is called so may hold none, where the tool was not there."""
+    return [ListFile(file, report.name) for file in report.sockets if _holds_any(file)]
+
+
+def _holds_any(file: str) -> bool:
+    try:
+        next(iter(SocketFile(file, batch_rows=1)), None)
+    except SocketsError:
+        return False
+    return True
 
 
 class SocketLists:

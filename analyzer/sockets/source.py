@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analyzer.capture.compression import Damaged, RawReader, compression_of, decompressed
+from analyzer.counters.prefixes import message_of
+from analyzer.counters.stamps import Stamp
 from analyzer.sockets.sockets import SocketsError
 
 CHUNK = 1 << 18
@@ -27,6 +29,8 @@ _HEAD = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LAST_TIME = 1 << 33  # seconds
+_WHOLE_LOGGED = 1 << 14  # docker cuts longer lines
+_ANOTHER_NS = 400_000_000  # lines of a log as far apart are of two lists
 
 
 class Piece(NamedTuple):
@@ -44,6 +48,8 @@ class Source:
         self.path = path
         self.damages: list[str] = []
         self.modified_ns = 0
+        self._logged_ns = 0  # when the line before was logged, in a log of objects
+        self._part = ""  # of a line that was logged in several objects
 
     def __iter__(self) -> Iterator[Piece]:
         try:
@@ -169,12 +175,29 @@ class Source:
 
     def _other_order(self, line: bytes, number: int) -> Iterator[Piece]:
         body = _loaded(line)
+        if logged := message_of(body):
+            yield from self._logged(*logged)
+            return
         kind = next((kind for kind in KINDS if isinstance(body, dict) and isinstance(body.get(kind), str)), None)
         if body is None or kind is None:
             self._damage(number)
             return
         yield Piece([], True, _nanoseconds(str(body.get("time"))) or 0)
         yield Piece(_lines(body[kind]))
+
+    def _logged(self, text: str, stamp: Stamp | None) -> Iterator[Piece]:
+        """A line in an object of docker's or the journal's: a list begins where some time has passed since the line before."""
+        time_ns = stamp.time_ns if stamp else self._logged_ns
+        if abs(time_ns - self._logged_ns) > _ANOTHER_NS:
+            yield Piece([], True, time_ns)
+        self._logged_ns = time_ns
+        text, self._part = self._part + text, ""
+        if len(text) > MAX_LINE:
+            raise SocketsError(self.path, f"a line of more than {MAX_LINE:,} bytes", "is it the right file?")
+        if text.endswith("\n") or len(text.encode()) < _WHOLE_LOGGED:
+            yield Piece(_lines(text))
+        else:
+            self._part = text
 
     def _decoded(self, raw: bytes, number: int) -> Piece:
         """The lines in a part of a string of JSON."""

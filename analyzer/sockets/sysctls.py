@@ -7,25 +7,28 @@ import re
 from pathlib import Path
 
 from analyzer.capture.bundle import HOST_FILE, host_of
+from analyzer.capture.support import report_of
 from analyzer.sockets.sockets import SocketsError
 
 Sysctls = dict[str, str]
 MAX_BYTES = 16 << 20
 MAX_VALUE = 4096
-BESIDE = ("sysctl", "sysctl.txt", "sysctl-a.txt", "sysctl_-a", "sos_commands/kernel/sysctl_-a", "proc/sys")
+BESIDE = ("sysctl", "sysctl.txt", "sysctl-a.txt", "sysctl_-a", "proc/sys")
 """Where settings lie in a folder beside a capture; the last as a tree."""
 _LINE = re.compile(r"\s*([A-Za-z][\w-]*(?:\.[^\s=:]+)+)\s*=\s*(.*)")
 _PATH_LINE = re.compile(r"(?:/proc/sys/)([A-Za-z][\w/.:-]*?)\s*[:=]\s*(.*)")  # grep . /proc/sys/net/ipv4/*
 
 
 def sysctls_of(path: str) -> Sysctls:
-    """The settings in a bundle: those of host.json, and what else lies there; none where `path` is no folder.
+    """The settings in a bundle: those of host.json, and what else lies there; those in a report of a support tool; none where `path` is no folder.
 
     Raises SocketsError where a file cannot be read.
     """
     if path == "-" or not Path(path).is_dir():
         return {}
     found: Sysctls = {}
+    if report := report_of(path):
+        found = parse_sysctls(report.settings_text)
     for name in BESIDE:
         place = Path(path, name)
         if place.is_file() or (name == BESIDE[-1] and place.is_dir()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from tests import pkt
@@ -12,9 +11,9 @@ FOLDER = Path(__file__).resolve().parent
 
 def main() -> None:
     """One capture for each script, of its only scenario."""
-    for path in sorted(FOLDER.glob("*.pkt")):
+    for path in sorted(FOLDER.rglob("*.pkt")):
         (scenario,) = pkt.read(path)
-        sys.stdout.write(f"{scenario.write(path.with_suffix('.pcap'))}\n")
+        scenario.write(path.with_suffix(".pcap"))
 
 
 if __name__ == "__main__":

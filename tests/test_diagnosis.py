@@ -1,0 +1,348 @@
+"""How rules are read, asked and told: what they may name, what they must not reach, how findings are grouped, explained and ranked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.cases import bound
+from analyzer.diagnosis.database import Database, QueryError, named_tables
+from analyzer.diagnosis.engine import Evidence, diagnose
+from analyzer.diagnosis.finding import Diagnosis, Proof
+from analyzer.diagnosis.rule import Rule, RuleError, all_rules, rule_of, rules_of
+from analyzer.diagnosis.signals import Signals
+from analyzer.diagnosis.template import Template
+from analyzer.diagnosis.views import TABLES, VIEWS, create_table
+from analyzer.report.finding_text import finding_lines
+from tests.helpers import fitting
+
+RULE = """
+id = "some-rule"
+title = "Some rule"
+severity = "warning"
+why = "It matters."
+sql = "SELECT 1 AS flow, 5 AS lost"
+summary = "{who} lost {lost:many segment}"
+"""
+
+
+def written(folder: Path, text: str = RULE, name: str = "some-rule", **more: str) -> Path:
+    """A rule's file."""
+    for key, value in more.items():
+        text = "\n".join(line for line in text.splitlines() if not line.startswith(f"{key} ="))
+        text = f"{key} = {value}\n{text}"
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rule(tmp_path: Path, name: str = "some-rule", **more: str) -> Rule:
+    """A rule made of RULE with other values."""
+    return rule_of(written(tmp_path, RULE, name, id=f'"{name}"', **more))
+
+
+def evidence(
+    words: Mapping[str, set[str]] | None = None, available: tuple[str, ...] = ("flows",), **columns: Mapping[str, Any]
+) -> Evidence:
+    """Some evidence; connections are of 10.0.0.1, ports 40000 and up, to port 80 of 10.0.0.2."""
+    moved = {"TcpRetransSegs": Proof("TcpRetransSegs", 3, 2, "over")}
+    return Evidence(
+        Signals(words or {}),
+        available,
+        {name: lambda values=values: dict(values) for name, values in columns.items()},
+        lambda flow: ("10.0.0.1", 40000 + flow, "10.0.0.2", 80) if 0 <= flow < 1000 else None,
+        lambda: moved,
+    )
+
+
+def asked(*rules: Rule, **more: Any) -> Diagnosis:
+    """What the rules say."""
+    return diagnose(list(rules), evidence(**more))
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "complaint"),
+    [
+        ({"severity": '"bad"'}, "severity", "choose from info, warning, error"),
+        ({"side": '"left"'}, "side", "choose from client, server"),
+        ({"id": '"other"'}, "id", "'other' in the file some-rule.toml"),
+        ({"sql": "5"}, "sql", "missing, or no text"),
+        ({"summary": '"{lost!r}"'}, "summary", "is no column"),
+        ({"summary": '"{a.__class__}"'}, "summary", "is no column"),
+        ({"summary": '"{lost:.3f}"'}, "summary", "nothing is written as"),
+        ({"needs": '["packets"]'}, "needs", "no table 'packets'"),
+        ({"when": "{ event = [] }"}, "when", "did you mean events"),
+        ({"when": '{ events = ["zero_windows"] }'}, "when.events", "did you mean zero_window"),
+        ({"next": "[1]"}, "next", "neither a text nor a list of texts"),
+        ({"colour": '"red"'}, "colour", "no key of a rule"),
+        ({"case": '[{ sample = "x" }]'}, "case", "without fires"),
+        ({"case": '[{ sample = "x", fires = "yes" }]'}, "case.fires", "of another type"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_is_no_rule(change: dict[str, str], where: str, complaint: str, tmp_path: Path) -> None:
+    """The file, the key, and what to do."""
+    with pytest.raises(RuleError) as told:
+        rule_of(written(tmp_path, **change))
+    assert f"some-rule.toml: {where}" in str(told.value)
+    assert complaint in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"), [("id = ", "not TOML"), ("\udcff", "not TOML"), (" " * (2 << 20), "1 MB")]
+)
+def test_what_is_no_toml(text: str, complaint: str, tmp_path: Path) -> None:
+    """Nothing, bytes that are no text, too much."""
+    path = tmp_path / "some-rule.toml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RuleError, match=complaint):
+        rule_of(path)
+
+
+def test_folders_of_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own folder and others stand beside what comes with tcpcap; a later one of a name takes its place; twice in one is wrong."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    names = {rule.id for rule in all_rules()}
+    assert names and "some-rule" not in names
+    own, more = tmp_path / "tcpcap" / "rules", tmp_path / "more" / "family"
+    own.mkdir(parents=True)
+    more.mkdir(parents=True)
+    written(own)
+    written(more, title='"Another"')
+    assert [rule.title for rule in all_rules() if rule.id == "some-rule"] == ["Some rule"]
+    assert [rule.title for rule in all_rules([more.parent]) if rule.id == "some-rule"] == ["Another"]
+    written(more.parent)
+    with pytest.raises(RuleError, match="a second rule 'some-rule'"):
+        rules_of(more.parent)
+    with pytest.raises(RuleError, match="no folder of rules"):
+        rules_of(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("sql", "complaint"),
+    [
+        ("SELECT clint FROM flows", 'Candidate bindings: "client"'),
+        ("SELECT * FROM flws", "flws"),
+        ("SELECT flow FROM flows", "no column 'lost'"),
+        ("SELECT 1; SELECT 2", "one SELECT"),
+        ("DROP TABLE flows", "one SELECT"),
+        ("nonsense", "syntax error"),
+    ],
+)
+def test_a_query_is_planned_before_it_is_used(sql: str, complaint: str, tmp_path: Path) -> None:
+    """A wrong name is an error with DuckDB's suggestion, not a rule that never fires."""
+    with pytest.raises(RuleError, match=r"some-rule\.toml") as told:
+        bound([rule(tmp_path, sql=f'"{sql}"')])
+    assert complaint in str(told.value)
+
+
+def test_every_table_can_be_made_and_is_found_by_its_name() -> None:
+    """Empty, with every column; views with the tables they are made of."""
+    database = Database()
+    for name in (*TABLES, *VIEWS):
+        assert database.query(f"SELECT * FROM {name}") == []
+        assert named_tables(f"select 1 from {name.upper()} x") == [name]
+    assert all(create_table(table).count(",") + 1 >= len(TABLES[name].columns) - 8 for name, table in TABLES.items())
+
+
+# What a query must not do
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('{file}')",
+        "SELECT * FROM read_text('{file}')",
+        "SELECT * FROM '{file}'",
+        "SELECT * FROM glob('/*')",
+        "SELECT * FROM read_parquet('https://192.0.2.1/x.parquet')",
+        "SELECT * FROM secret_of_python",
+        "SELECT getenv('HOME')",
+        "SELECT * FROM duckdb_secrets()",
+        "COPY (SELECT 1) TO '{file}.out'",
+        "ATTACH '{file}.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "CREATE TABLE mine AS SELECT 1",
+        "DELETE FROM flows",
+        "SELECT 1) ; DROP TABLE flows; SELECT * FROM (SELECT 1",
+    ],
+)
+def test_a_query_reaches_nothing_else(sql: str, tmp_path: Path) -> None:
+    """No file, no network, no extension, no database, no setting, no variable of Python; and nothing is written."""
+    secret_of_python = [1, 2, 3]
+    file = tmp_path / "secret.csv"
+    file.write_text("a,b\n1,2\n")
+    database = Database()
+    with pytest.raises(QueryError):
+        database.query(sql.format(file=file))
+    assert [path.name for path in tmp_path.iterdir()] == ["secret.csv"]
+    assert database.query("SELECT count(*) AS n FROM flows") == [{"n": 0}]
+    assert secret_of_python
+
+
+def test_a_query_that_does_not_end_is_stopped() -> None:
+    """After the limit, and the next one runs."""
+    database = Database(limit_s=0.3)
+    began = time.monotonic()
+    with pytest.raises(QueryError, match=r"longer than 0\.3 s"):
+        database.query("SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range % 7 = 3")
+    assert time.monotonic() - began < 30
+    assert database.query("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_a_query_that_takes_all_memory_is_stopped() -> None:
+    """Or one that gives too many rows: these are cut."""
+    database = Database(limit_s=60)
+    with pytest.raises(QueryError):
+        database.query("SELECT list(a.range) FROM range(1000000000) a")
+    assert len(database.query("SELECT * FROM range(1000000)")) == 10_000
+
+
+# Asking
+
+
+@pytest.mark.parametrize(
+    ("when", "runs"),
+    [
+        ("{}", True),
+        ('{ events = ["zero_window", "refused"] }', True),
+        ('{ events = ["refused"] }', False),
+        ('{ events = ["refused"], counters = ["TcpRetransSegs"] }', True),
+        ('{ facts = ["one_way"] }', False),
+    ],
+)
+def test_a_rule_runs_when_one_of_its_signals_was_seen(when: str, runs: bool, tmp_path: Path) -> None:
+    """Of any kind; without any, always."""
+    words = {"events": {"zero_window"}, "counters": {"TcpRetransSegs"}}
+    found = asked(rule(tmp_path, when=when), words=words)
+    assert (found.ran == ["some-rule"]) == runs == bool(found.findings)
+
+
+def test_what_cannot_be_checked_is_said(tmp_path: Path) -> None:
+    """Which table it lacked, and what to record."""
+    needy = rule(tmp_path, "needy", needs='["counters"]')
+    choosy = rule(tmp_path, "choosy", any_of='["counters", "sockets"]')
+    found = asked(needy, choosy)
+    assert [(each.rule, each.needs) for each in found.not_checked] == [
+        ("needy", ("counters",)),
+        ("choosy", ("counters", "sockets")),
+    ]
+    assert "nstat" in found.not_checked[0].text and "ss -" in found.not_checked[1].text
+    assert [each.rule.id for each in asked(needy, choosy, available=("counters",)).findings] == ["needy", "choosy"]
+
+
+def test_a_rule_that_fails_harms_no_other(tmp_path: Path) -> None:
+    """It is named, with the reason."""
+    broken = rule(tmp_path, "broken", sql="\"SELECT error('no') AS flow, 1 AS lost\"")
+    odd = rule(tmp_path, "odd", sql="\"SELECT 1 AS flow, 1 AS lost, 'grave' AS severity\"")
+    found = asked(broken, odd, rule(tmp_path))
+    assert [each.rule.id for each in found.findings] == ["some-rule"]
+    assert [each.rule for each in found.not_checked] == ["broken", "odd"]
+    assert "grave" in found.not_checked[1].text
+
+
+# Findings
+
+
+def test_rows_of_a_group_are_one_finding(tmp_path: Path) -> None:
+    """Counted and added up; the worst fills the sentence; frames of the worst first, then of the others."""
+    sql = """'''SELECT * FROM (VALUES (0, 5, 100, [3], 'a'), (1, 7, 900, [9, 12], 'a'), (2, 1, 50, [20], 'b'))
+        AS t(flow, lost, cost_ns, frames, "group")'''"""
+    summary = '"{who}: {lost} {sum.lost} {max.lost} {min.lost} {distinct.lost} {connections} {rows} {cost} {worst}"'
+    first, second = asked(rule(tmp_path, sql=sql, summary=summary)).findings
+    assert first.summary == "2 connections of 10.0.0.1 to 10.0.0.2:80: 7 12 7 5 2 2 2 1 us 10.0.0.1:40001 > 10.0.0.2:80"
+    assert (first.flows, first.frames, first.cost_ns, first.connections) == ([1, 0], [3, 9, 12], 1000, 2)
+    assert second.summary == "10.0.0.1:40002 > 10.0.0.2:80: 1 1 1 1 1 1 1 50 ns 10.0.0.1:40002 > 10.0.0.2:80"
+    assert first.evidence == {"lost": 7}
+
+
+def test_what_a_finding_takes_from_its_rows(tmp_path: Path) -> None:
+    """Side, host, times, severity, confidence; counters that moved; next steps with columns filled in, other braces left."""
+    sql = """'''SELECT 5 AS flow, 1 AS lost, 'client' AS side, '10.0.0.1' AS host, 7 AS start_ns, 9 AS end_ns, 'error' AS severity,
+        'likely' AS confidence, 2 AS failed, 1500 AS cost_bytes, 'Recv-Q 5' AS proof, 'it may not' AS against, 80 AS port'''"""
+    (found,) = asked(
+        rule(
+            tmp_path, sql=sql, counters='["TcpRetransSegs", "TcpInErrs"]', next='["look at {port}", "awk \'{print}\'"]'
+        )
+    ).findings
+    assert (found.side, found.host, found.start_ns, found.end_ns) == ("client", "10.0.0.1", 7, 9)
+    assert (found.severity, found.confidence, found.failed, found.cost_bytes) == ("error", "likely", 2, 1500)
+    assert [each.text for each in found.counters] == ["TcpRetransSegs +3 (by the packets 2)"]
+    assert (found.proofs, found.against, found.next) == (["Recv-Q 5"], ["it may not"], ["look at 80", "awk '{print}'"])
+
+
+def test_causes_come_first_and_what_they_explain_below(tmp_path: Path) -> None:
+    """By severity, then by cost; a cause weighs what its consequences cost, and explains only the same connections or server."""
+
+    def made(name: str, flow: int, cost_ns: int, **more: str) -> Rule:
+        return rule(tmp_path, name, sql=f'"SELECT {flow} AS flow, 1 AS lost, {cost_ns} AS cost_ns"', **more)
+
+    cause = made("cause", 0, 10, explains='["consequence", "elsewhere"]')
+    consequence = made("consequence", 0, 900_000, severity='"error"', explains='["cause"]')
+    dear, cheap, known = made("dear", 3, 800), made("cheap", 4, 5), made("known", 5, 10**12, severity='"info"')
+    elsewhere = made("elsewhere", 2000, 1)
+    found = asked(cheap, known, consequence, dear, cause, elsewhere).findings
+    assert [each.rule.id for each in found] == ["cause", "consequence", "dear", "cheap", "elsewhere", "known"]
+    assert [each.because_of for each in found] == [0, 1, 0, 0, 0, 0]
+    cause = made("cause", 0, 10, explains='["consequence"]')
+    consequence = made("consequence", 0, 900_000, severity='"error"')
+    found = asked(dear, consequence, cause).findings
+    assert [(each.number, each.rule.id, each.because_of) for each in found] == [
+        (1, "cause", 0),
+        (2, "consequence", 1),
+        (3, "dear", 0),
+    ]
+
+
+def test_a_rule_about_what_is_left_runs_last(tmp_path: Path) -> None:
+    """It knows which counters other findings name."""
+    last = rule(tmp_path, "a-last", sql='"SELECT 1 AS flow, count(*) AS lost FROM explained_counters"')
+    (one, two) = asked(last, rule(tmp_path, counters='["TcpRetransSegs"]')).findings
+    assert {one.rule.id, two.rule.id} == {"a-last", "some-rule"}
+    assert {"10.0.0.1:40001 > 10.0.0.2:80 lost 1 segment"} <= {one.summary, two.summary}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "shown"),
+    [
+        ("{x:duration}", 1_520_000_000, "1.52 s"),
+        ("{x:size}", 4344, "4.34 kB"),
+        ("{x:rate}", 320_000, "320 kbit/s"),
+        ("{x:share}", 0.931, "93 %"),
+        ("{x:share}", 0.0004, "0.04 %"),
+        ("{x:count}", 12345, "12,345"),
+        ("{x:plain}", 50000, "50000"),
+        ("{x:many entry/entries}", 2, "2 entries"),
+        ("{x:many SYN}", 1, "1 SYN"),
+        ("{x}", 12345, "12,345"),
+        ("{x}", "text", "text"),
+        ("{x}", None, "?"),
+        ("{{x}}", 1, "{x}"),
+    ],
+)
+def test_how_values_are_written(text: str, value: Any, shown: str) -> None:
+    """In a sentence."""
+    assert Template(text).fill({"x": value}, [{"x": value}], {}) == shown
+
+
+def test_findings_as_text(tmp_path: Path) -> None:
+    """Some in full, then a line each, then how many more; never wider than the terminal."""
+    many = [
+        rule(tmp_path, f"rule-{number:03}", sql=f'"SELECT {number} AS flow, 1 AS lost, {1000 - number} AS cost_ns, [{number + 1}] AS frames"',
+             next='["look at it"]', severity='"warning"' if number < 40 else '"info"')
+        for number in range(60)
+    ]  # fmt: skip
+    text = fitting("\n".join(finding_lines(asked(*many))) + "\n")
+    assert text.startswith("warning  10.0.0.1:40000 > 10.0.0.2:80 lost 1 segment (rule-000)\n  cost   1 us")
+    assert text.count("  next   look at it") == 10
+    assert "and 10 more findings" in text and "and 10 more worth knowing" in text

@@ -1,0 +1,119 @@
+"""The rules that come with tcpcap: bound, with cases on both sides, right on every sample, silent on clean traffic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from analyzer import Analysis, analyze
+from analyzer.cases import bound, place_of, wrong_in
+from analyzer.catalogue import CATALOGUE
+from analyzer.diagnosis.finding import Diagnosis
+from analyzer.diagnosis.rule import CHECKOUT, Case, Rule, own_rules
+from analyzer.report.finding_text import finding_lines
+from analyzer.tables import SEVERITIES
+from samples.scripted.__main__ import FOLDER as SCRIPTED
+from tests import pkt
+from tests.helpers import CAPTURES, SAMPLES, fitting
+from tests.readme import ROOT
+
+RULES = own_rules()
+CASES = [(rule, case) for rule in RULES for case in rule.cases]
+CLEAN = [
+    path.parent for path in CAPTURES if re.match(r"clean-|counters-|handshake$|offload-|any-sll2|vlan$", path.parts[-3])
+]
+TABLE = ROOT / "tests" / "findings.txt"
+
+
+@cache
+def analysed(path: Path) -> Analysis:
+    """Each sample once."""
+    return analyze(path)
+
+
+def diagnosis_of(path: Path) -> Diagnosis:
+    """What the rules say of a sample."""
+    return analysed(path).diagnosis
+
+
+def test_every_rule_is_bound_and_complete() -> None:
+    """Each query fits the tables, each counter is in the catalogue, each rule that is explained exists; both sorts of cases; steps and references."""
+    bound(RULES)
+    names = {rule.id for rule in RULES}
+    for rule in RULES:
+        assert {case.fires for case in rule.cases} == {True, False}, rule.id
+        assert rule.next and rule.references and rule.why, rule.id
+        assert set(rule.explains) <= names - {rule.id}, rule.id
+        assert [name for name in rule.counters if name not in CATALOGUE] == [], rule.id
+        assert rule.path == str(CHECKOUT / rule.family / f"{rule.id}.toml")
+
+
+@pytest.mark.parametrize(
+    ("rule", "case"), CASES, ids=lambda each: each.id if isinstance(each, Rule) else f"{each.sample} {each.fires}"
+)
+def test_every_case(rule: Rule, case: Case) -> None:
+    """It fires and says what it should, or is silent."""
+    path = place_of(rule, case)
+    assert path is not None, "no such sample"
+    assert wrong_in(rule, case, diagnosis_of(path)) == ""
+
+
+@pytest.mark.parametrize("path", CLEAN, ids=lambda path: "-".join(path.parts[-2:]))
+def test_nothing_is_wrong_with_clean_traffic(path: Path) -> None:
+    """Nothing above info."""
+    assert [finding.summary for finding in diagnosis_of(path).at_least("warning")] == []
+
+
+@pytest.mark.parametrize("path", [path.parent for path in CAPTURES], ids=lambda path: "-".join(path.parts[-2:]))
+def test_findings_of_samples_are_sound(path: Path) -> None:
+    """No rule fails, sentences are whole, frames and flows exist, causes stand before what they explain, the text fits."""
+    analysis, found = analysed(path), diagnosis_of(path)
+    assert [each.text for each in found.not_checked if not each.needs] == []
+    frames = analysis.summary.total("frames")
+    for number, finding in enumerate(found.findings, start=1):
+        assert finding.number == number > finding.because_of
+        assert re.search(r"[.?!)]$", finding.summary) and "?" not in finding.summary and "None" not in finding.summary
+        assert all(1 <= frame <= frames for frame in finding.frames)
+        assert all(0 <= flow < analysis.flow_tracker.total for flow in finding.flows)
+        assert finding.cost_ns >= 0 and finding.failed >= 0 and finding.cost_bytes >= 0
+        assert [step for step in finding.next if re.search(r"\{[a-z_]+\}", step)] == []
+    fitting("\n".join(finding_lines(found)) + "\n")
+
+
+def test_which_rule_fires_where() -> None:
+    """The table of all samples and their findings is current: `python -m tests.test_rules` writes it anew."""
+    assert TABLE.read_text(encoding="utf-8").splitlines() == list(table())
+
+
+def table() -> Iterator[str]:
+    """A line for each finding on each sample."""
+    for path in sorted({path.parent for path in CAPTURES} | set(SCRIPTED.rglob("*.pcap"))):
+        name = path.relative_to(SAMPLES).as_posix()
+        told = [
+            f"{each.severity} {each.rule.id}" + (f" < {each.because_of}" if each.because_of else "")
+            for each in diagnosis_of(path).findings
+        ]
+        yield f"{name}: {', '.join(told) or 'nothing'}"
+
+
+def test_scripted_captures_are_what_their_scripts_say(tmp_path: Path) -> None:
+    """Byte by byte: `python -m samples.scripted` writes them anew."""
+    scripts = sorted(SCRIPTED.rglob("*.pkt"))
+    assert [path.with_suffix(".pcap") for path in scripts] == sorted(SCRIPTED.rglob("*.pcap"))
+    for path in scripts:
+        (scenario,) = pkt.read(path)
+        made = scenario.write(tmp_path / "made.pcap").read_bytes()
+        assert made == path.with_suffix(".pcap").read_bytes(), path.name
+
+
+def test_severities_are_ordered() -> None:
+    """As ranking takes them."""
+    assert SEVERITIES == ("info", "warning", "error")
+
+
+if __name__ == "__main__":
+    TABLE.write_text("\n".join(table()) + "\n", encoding="utf-8")
