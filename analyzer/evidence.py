@@ -18,12 +18,23 @@ from analyzer.diagnosis.engine import Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
-from analyzer.diagnosis.views import COUNTER_INTERVALS, ICMP_ERRORS, SOCKETS_SEEN, WAITS, Columns, arrays_of, columns_of
+from analyzer.diagnosis.views import (
+    COUNTER_INTERVALS,
+    ICMP_ERRORS,
+    PORTS,
+    SOCKETS_SEEN,
+    WAITS,
+    Columns,
+    arrays_of,
+    columns_of,
+)
 from analyzer.events.gather import TROUBLE, frames_of
+from analyzer.flows.ports import ports_of
 from analyzer.schema import Rows, address_text
 from analyzer.tables import CAPTURE_FACTS, CHECKSUMS, COUNTER_VERDICTS, FLOW_EVENTS, FLOWS
 
 MOST_FLOWS = 20_000
+DEFAULT_PORTS = (32_768, 60_999)  # net.ipv4.ip_local_port_range of Linux
 LOST_NS = 10_000_000  # what connections lost to a cause, to be a signal
 
 
@@ -73,6 +84,7 @@ class _Seen:
             "hosts": self.hosts,
             "capture": self.capture,
             "icmp_errors": self.icmp_errors,
+            "ports_in_use": self.ports,
         }
 
     # Signals
@@ -88,6 +100,11 @@ class _Seen:
             ends = analysis.flow_tracker.ends
             seen |= {"super_segments"} if ends["super_segments"].any() else set()
             seen |= {"missing_data"} if "capture_gap" in analysis.event_counts else set()
+        low, high = self.port_range or DEFAULT_PORTS
+        listed = analysis.sockets_seen.taken.rows if analysis.has_sockets else 0
+        if 2 * max(analysis.flow_tracker.total, listed) >= 1 + high - low:
+            seen.add("many_ports")
+        seen |= self._counter_signals()
         return Signals(
             {
                 "events": set(analysis.event_counts),
@@ -100,6 +117,20 @@ class _Seen:
                 "seen": seen,
             }
         )
+
+    def _counter_signals(self) -> set[str]:
+        if not self.compared:
+            return set()
+        from analyzer.catalogue import is_routine
+
+        odd = any(each.observed > 0 and not is_routine(each.counter) for each in self.compared)
+        # Of what cannot be compared because the host counted less than was captured, too.
+        differing = any(
+            COUNTER_VERDICTS[each.verdict] in ("under", "over")
+            or (each.verdict == NOT_COMPARABLE and each.observed < each.predicted)
+            for each in self.compared
+        )
+        return ({"odd_counters"} if odd else set()) | ({"differing_counters"} if differing else set())
 
     # Flows
 
@@ -204,6 +235,46 @@ class _Seen:
         """The table `hosts`; an MTU that is not known is -1."""
         frame = self.analysis.hosts
         return arrays_of({name: frame[name].astype(object).fillna(-1).tolist() for name in frame.columns})
+
+    # Ports
+
+    @cached_property
+    def port_range(self) -> tuple[int, int] | None:
+        """The ports that the host of the capture may choose from for its own connections, where its settings are known."""
+        words = self.analysis.sysctls.get("net.ipv4.ip_local_port_range", "").split()
+        if len(words) != 2 or not all(word.isdecimal() and len(word) <= 5 for word in words):
+            return None
+        low, high = map(int, words)
+        return (low, high) if low <= high else None
+
+    def ports(self) -> Columns:
+        analysis = self.analysis
+        found: dict[str, list[Any]] = {column.name: [] for column in PORTS.columns}
+        listed = analysis.sockets_seen.taken.ports() if analysis.has_sockets else None
+        for source, rows in (("capture", ports_of(analysis.flow_tracker)), ("sockets", listed)):
+            for row in () if rows is None else rows:
+                version = int(row["version"])
+                ends = [
+                    address_text(int(row[f"{end}_hi"]), int(row[f"{end}_lo"]), version) for end in ("address", "peer")
+                ]
+                own = self.port_range if source == "sockets" or ends[0] in analysis.local else None
+                numbers = [
+                    int(row[name])
+                    for name in (
+                        "peer_port",
+                        "ports",
+                        "lowest",
+                        "highest",
+                        "time_wait",
+                        "close_wait",
+                        "reused",
+                        "time_ns",
+                    )
+                ]
+                values = [source, *ends, *numbers, *(own or DEFAULT_PORTS), int(own is not None)]
+                for column, value in zip(found.values(), values, strict=True):
+                    column.append(value)
+        return arrays_of(found)
 
     # Counters and sockets
 

@@ -234,6 +234,8 @@ def _explains(cause: Finding, finding: Finding, owner: Mapping[int, Finding]) ->
     """Is the one a consequence of the other: does the rule say so, and are they about the same connections, or the same server?"""
     if finding.rule.id not in cause.rule.explains:
         return False
+    if cause.severity == "info" and finding.severity != "info":
+        return False  # what is only worth knowing must not hide what matters
     before: Finding | None = cause
     while before is not None:  # not in a circle
         if before is finding:

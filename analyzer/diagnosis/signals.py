@@ -16,12 +16,22 @@ SIGNALS: dict[str, tuple[str, ...]] = {
     "facts": FACTS,
     "checksums": tuple(filter(None, CHECKSUM_VERDICTS)),
     "times": TIME_CAUSES,
-    "seen": ("flows", "super_segments", "icmp_errors", "missing_data"),
+    "seen": (
+        "flows",
+        "super_segments",
+        "icmp_errors",
+        "missing_data",
+        "many_ports",
+        "odd_counters",
+        "differing_counters",
+    ),
 }
 """The kinds of signals that `when` of a rule may name, with the words of each.
 
 `sockets` are states that a list shows, `accept_queue` connections that wait to be accepted, `unread` and `unacknowledged` bytes in a
-queue; `times` what a connection lost 10 ms or more to; `seen` anything of that sort.
+queue; `times` what a connection lost 10 ms or more to; `seen` anything of that sort, `many_ports` more connections than half of the
+ports that a client may choose from, `odd_counters` that moved and healthy traffic does not move, `differing_counters` that
+moved otherwise than the packets say.
 """
 
 

@@ -100,6 +100,36 @@ ICMP_ERRORS = Table(
     ),
 )
 
+PORTS = Table(
+    "ports_in_use",
+    "One row per client, server and its port, of the 1,000 with most: how many of the client's ports were in use at a time, in the capture and in the last list of sockets.",
+    (
+        Column(
+            "source",
+            "",
+            "`capture` (then at the moment with most; 60 s longer where the client closed first) or `sockets`.",
+            kind="text",
+        ),
+        Column("address", "", "The client.", kind="text"),
+        Column("peer", "", "The server.", kind="text"),
+        Column("peer_port", "i8", "Its port."),
+        Column("ports", "i8", "How many ports."),
+        Column("lowest", "i8", "The lowest that was ever used."),
+        Column("highest", "i8", "The highest."),
+        Column("time_wait", "i8", "Of them in TIME_WAIT."),
+        Column("close_wait", "i8", "Of them in CLOSE_WAIT; only lists of sockets tell."),
+        Column(
+            "reused",
+            "i8",
+            "How often in the capture a port was taken again that the client must have had in TIME_WAIT.",
+        ),
+        Column("time_ns", "i8", "When that was.", unit="ns"),
+        Column("low", "i8", "First of the ports that the client may choose from."),
+        Column("high", "i8", "The last one."),
+        Column("range_known", "i8", "1 if these are of its settings, 0 if they are what Linux has by default."),
+    ),
+)
+
 EXPLAINED = Table(
     "explained_counters",
     "The counters that findings of other rules name. A rule that reads it runs after all others.",
@@ -151,7 +181,7 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         FLOWS, FLOW_EVENTS, WAITS, STATES, CAPTURE_FACTS, CHECKSUMS_SEEN, COUNTERS_WHOLE, COUNTER_INTERVALS, SOCKETS_SEEN, LOCAL,
-        SYSCTLS, HOSTS, CAPTURE, ICMP_ERRORS, EXPLAINED,
+        SYSCTLS, HOSTS, CAPTURE, ICMP_ERRORS, PORTS, EXPLAINED,
     )
 }  # fmt: skip
 

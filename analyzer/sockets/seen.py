@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.sockets.batch import Batch
 from analyzer.sockets.endpoint import Endpoint
+from analyzer.sockets.ports import PortsTaken
 from analyzer.sockets.words import WHOLES
 from analyzer.tables import NETIDS, SOCKET_STATES, TIMERS
 
@@ -22,10 +23,11 @@ Row = dict[str, Any]
 
 
 class SocketsSeen:
-    """Feed it batches. `states` are those of any list, with `accept_queue`, `unread`, `unacknowledged` where a queue held something."""
+    """Feed it batches. `states` are those of any list, with `accept_queue`, `unread`, `unacknowledged` where a queue held something; `taken` local ports."""
 
     def __init__(self) -> None:
         self.states: set[str] = set()
+        self.taken = PortsTaken()
         self._longest: dict[tuple[Any, ...], Row] = {}
         self._last: list[tuple[Batch, list[int]]] = []
         self._snapshot = -1
@@ -34,6 +36,7 @@ class SocketsSeen:
         """Take the next rows, in the order of the lists."""
         if not len(batch):
             return
+        self.taken.add(batch)
         states = batch.rows["state"]
         self.states.update(SOCKET_STATES[state] for state in np.unique(states).tolist() if state)
         queue = np.maximum(batch.recv_q, np.where(batch.listening, -1, batch.send_q))

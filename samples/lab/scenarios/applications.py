@@ -83,6 +83,19 @@ def ports_exhausted(lab: Lab) -> None:
 
 
 @scenario
+def time_wait_overflow(lab: Lab) -> None:
+    """More connections than may wait in TIME_WAIT: the kernel forgets the others at once.
+
+    The client keeps five at most (tcp_max_tw_buckets) and closes thirteen or seventeen connections first. Those above the limit
+    are gone with their last ACK (TCPTimeWaitOverflow): a late segment of theirs would be answered by a reset.
+    """
+    client, server = lab.pair(only={"client": {"sysctls": {"ipv4.tcp_max_tw_buckets": "5"}}})
+    with lab.recording(client, server, delay_ms=1, counters="TcpExtTCPTimeWaitOverflow TcpActiveOpens"):
+        for _ in range(lab.random.choice((13, 17))):
+            _short_connection(client, server)
+
+
+@scenario
 def close_wait(lab: Lab) -> None:
     """A server that never closes: connections pile up in CLOSE_WAIT.
 

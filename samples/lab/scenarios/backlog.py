@@ -99,3 +99,48 @@ def syn_queue_full(lab: Lab) -> None:
         _attempts(lab, client, server, lost)
         time.sleep(0.05)
         _attempts(lab, client, server, 1, first=41001)
+
+
+@scenario
+def syn_flood(lab: Lab) -> None:
+    """Many more connection attempts than are ever finished: a flood, and SYN cookies against it.
+
+    The SYN-ACKs to 61 of the client's ports are lost, as those to forged addresses are: these attempts are never finished. The
+    queue of half-open connections (the backlog is eight) is full at once, and the server answers with cookies
+    (SyncookiesSent), so that the two connections that are meant are served.
+    """
+    client, server = lab.pair()
+    lost = 61
+    rules = [drop("server", lambda segment: 40001 <= segment.dst_port <= 40000 + lost, probability=1.0)]
+    door = lab.keep(listener(server, backlog=8))
+    with lab.recording(client, server, rules=rules, delay_ms=2, counters="TcpExtSyncookiesSent TcpExtSyncookiesRecv"):
+        with contextlib.ExitStack() as attempts:
+            for number in range(lost):
+                near = attempts.enter_context(stream(client, 40001 + number))
+                near.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    near.connect((server.address, 80))
+            time.sleep(0.02)  # whoever gives up sends no SYN again
+        for number in range(2):
+            with stream(client, 41001 + number) as near:
+                near.connect((server.address, 80))
+                far, _ = door.accept()
+                far.sendall(b"welcome")
+                near.recv(7)
+                far.close()
+
+
+@scenario
+def syn_backlog_guarded(lab: Lab) -> None:
+    """SYNs that are dropped though no queue is full: the last quarter of tcp_max_syn_backlog is for known addresses.
+
+    SYN cookies are off, tcp_max_syn_backlog is 16 and the backlog of the listening socket 64. The SYN-ACKs are lost, so the
+    connections stay half open. When three quarters of 16 are reached, the kernel drops the SYNs of addresses that it does
+    not know (ListenDrops); neither ListenOverflows nor TCPReqQFullDrop moves.
+    """
+    client, server = lab.pair(sysctls={"ipv4.tcp_syncookies": "0", "ipv4.tcp_max_syn_backlog": "16"})
+    rules = [drop("server", lambda segment: segment.dst_port > 40_000, probability=1.0)]
+    lab.keep(listener(server, backlog=64))
+    with lab.recording(client, server, rules=rules, counters="TcpExtListenDrops"):
+        _attempts(lab, client, server, 18)
+        time.sleep(0.05)

@@ -140,6 +140,27 @@ def zero_window_empty_queue(lab: Lab) -> None:
 
 
 @scenario
+def out_of_order_dropped(lab: Lab) -> None:
+    """One loss becomes many: what comes behind it does not fit into the receiver's memory.
+
+    The server's application makes its receive buffer small after its kernel has offered a large window. The client sends a
+    burst into that, and one of the first segments is lost. Those behind it wait out of order, and when the small buffer is
+    full the kernel drops what still comes (TCPOFODrop).
+    """
+    client, server = lab.pair()
+    client.run("ip", "route", "change", "10.0.0.0/24", "dev", INTERFACE, "initcwnd", "40")
+    rules = [drop("client", lambda segment: segment.is_new_data, nth={lab.random.randrange(2, 4)})]
+    with lab.recording(client, server, rules=rules, delay_ms=10, counters="TcpExtTCPOFODrop TcpExtTCPOFOQueue"):
+        connection = dial(client, server, 40001)
+        connection.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        with sending(connection.client, text(lab.random.randrange(40_000, 50_000))):
+            time.sleep(0.3)
+        connection.client.shutdown(socket.SHUT_WR)
+        read_all(connection.server)
+        connection.close()
+
+
+@scenario
 def receive_queue_pruned(lab: Lab) -> None:
     """Small messages that nobody reads: the receiver has to tidy its queue.
 
