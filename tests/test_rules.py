@@ -91,7 +91,8 @@ def test_which_rule_fires_where() -> None:
 
 def table() -> Iterator[str]:
     """A line for each finding on each sample."""
-    for path in sorted({path.parent for path in CAPTURES} | set(SCRIPTED.rglob("*.pcap"))):
+    scripted = {path.parent if path.stem == "capture" else path for path in SCRIPTED.rglob("*.pcap")}
+    for path in sorted({path.parent for path in CAPTURES} | scripted):
         name = path.relative_to(SAMPLES).as_posix()
         told = [
             f"{each.severity} {each.rule.id}" + (f" < {each.because_of}" if each.because_of else "")

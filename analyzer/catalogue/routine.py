@@ -18,7 +18,7 @@ _ROUTINE = re.compile(
     | Udp(Lite)?6?(InDatagrams|OutDatagrams)
     | TcpExt(TW|TWKilled|DelayedACKs|DelayedACKLocked|TCPHPHits|TCPPureAcks|TCPHPAcks|TCPOrigDataSent|TCPDelivered|TCPAutoCorking
         |TCPRcvCoalesce|TCPKeepAlive|TCPFromZeroWindowAdv|TCPHystartTrainDetect|TCPHystartTrainCwnd|TCPHystartDelayDetect|TCPHystartDelayCwnd
-        |TCPSackMerged|TCPSackShifted|TCPAckCompressed|TCPBacklogCoalesce|BusyPollRxPackets|TCPMD5NotFound|TCPSpuriousRtxHostQueues
+        |TCPSackMerged|TCPSackShifted|TCPSackShiftFallback|TCPAckCompressed|TCPBacklogCoalesce|BusyPollRxPackets|TCPMD5NotFound|TCPSpuriousRtxHostQueues
         |TCPWinProbe|TCPFastOpenActive|TCPFastOpenPassive|TCPFastOpenCookieReqd|TCPMigrateReqSuccess)
     | MPTcpExt(MPCapableSYNRX|MPCapableSYNTX|MPCapableSYNACKRX|MPCapableACKRX|MPCurrEstab)
     """

@@ -22,6 +22,7 @@ SIDES = {
     "": "",
 }
 STEPS = 3
+MOST_COUNTERS = 4
 LEAST_NS = 100_000_000
 
 
@@ -116,7 +117,10 @@ def _when(finding: Finding) -> str:
 
 def proof_text(finding: Finding) -> str:
     """Frames, counters, lines of sockets."""
-    parts = [frames_text(finding.frames), *(each.text for each in finding.counters), *finding.proofs]
+    counters = [each.text for each in finding.counters[:MOST_COUNTERS]]
+    if len(finding.counters) > MOST_COUNTERS:
+        counters.append(f"{plural(len(finding.counters) - MOST_COUNTERS, 'more counter')}")
+    parts = [frames_text(finding.frames), *finding.proofs, *counters]
     return "; ".join(filter(None, parts))
 
 
