@@ -24,8 +24,12 @@ class Proof:
 
     @property
     def text(self) -> str:
-        """Such as `TcpExtListenOverflows +6 (by the packets 6)`."""
-        told = "" if self.predicted is None else f" (by the packets {self.predicted:,})"
+        """Such as `TcpExtListenOverflows +6 (as the packets say)`; of a range that it lies in nothing is said."""
+        told = ""
+        if self.predicted is not None and self.predicted == self.observed:
+            told = " (as the packets say)"
+        elif self.verdict in ("under", "over"):
+            told = f" (by the packets {self.predicted:,})"
         return f"{self.counter} +{self.observed:,}{told}"
 
 
