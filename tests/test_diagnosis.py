@@ -17,7 +17,7 @@ from analyzer.diagnosis.rule import Rule, RuleError, all_rules, rule_of, rules_o
 from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES, VIEWS, create_table
-from analyzer.report.finding_text import finding_lines
+from analyzer.report.finding_text import finding_lines, not_checked_lines
 from tests.helpers import fitting
 
 RULE = """
@@ -302,6 +302,16 @@ def test_causes_come_first_and_what_they_explain_below(tmp_path: Path) -> None:
         (2, "consequence", 1),
         (3, "dear", 0),
     ]
+
+
+def test_no_rule_drowns_the_others(tmp_path: Path) -> None:
+    """Of very many findings of one rule the worst are told, and how many there are more."""
+    sql = '"SELECT range AS flow, 1 AS lost, range AS cost_ns, range AS \\"group\\" FROM range(5000)"'
+    found = asked(rule(tmp_path, "many", sql=sql), rule(tmp_path))
+    assert len(found.findings) == 101
+    assert found.left_out == {"many": 4900}
+    assert [each.cost_ns for each in found.findings[:2]] == [4999, 4998]
+    assert any("4,900 more findings of many" in line for line in not_checked_lines(found))
 
 
 def test_a_rule_about_what_is_left_runs_last(tmp_path: Path) -> None:

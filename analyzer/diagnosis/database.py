@@ -54,8 +54,7 @@ class Database:
     def query(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a SELECT, MOST_ROWS at most. Raises QueryError."""
         self._need_one_select(sql)
-        for name in named_tables(sql):
-            self._make(name)
+        self._make_all(sql)
         timer = threading.Timer(self._limit_s, self._connection.interrupt)
         timer.daemon = True
         timer.start()
@@ -74,8 +73,7 @@ class Database:
     def bind(self, sql: str) -> list[str]:
         """The columns of a query, which is planned and not run. Raises QueryError."""
         self._need_one_select(sql)
-        for name in named_tables(sql):
-            self._make(name)
+        self._make_all(sql)
         try:
             answer = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)")
         except self._duckdb.Error as error:
@@ -93,6 +91,14 @@ class Database:
             raise QueryError(" ".join(str(error).split())) from None
         if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
             raise QueryError("a rule is one SELECT, nothing else")
+
+    def _make_all(self, sql: str) -> None:
+        """The tables that a query names; a QueryError where one does not fit, as other queries may not need it."""
+        for name in named_tables(sql):
+            try:
+                self._make(name)
+            except self._duckdb.Error as error:
+                raise QueryError(f"table {name}: {' '.join(str(error).split())}") from None
 
     def _make(self, name: str) -> None:
         if name in self._made:

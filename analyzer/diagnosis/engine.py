@@ -15,6 +15,7 @@ from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 from analyzer.text import duration_text, endpoint
 
 MOST_FLOWS, MOST_FRAMES, MOST_PROOFS = 100, 8, 4
+MOST_FINDINGS = 100  # of one rule
 WHAT_TO_RECORD = {
     "counters": "kernel counters: `nstat -az` before and after, with --snapshots, or a bundle; and --host where it is not known whose they are",
     "sockets": "socket lists: `ss -tanimoe` while it happens, with --sockets, or a bundle",
@@ -51,6 +52,7 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     findings: list[Finding] = []
     not_checked: list[NotChecked] = []
     ran = []
+    left_out: dict[str, int] = {}
     sources = dict(evidence.sources)
     sources["explained_counters"] = lambda: arrays_of(
         {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
@@ -64,7 +66,11 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
             if database is None:
                 database = Database(sources) if limit_s is None else Database(sources, limit_s)
             try:
-                findings += found_by(rule, database.query(rule.sql), evidence)
+                found = found_by(rule, database.query(rule.sql), evidence)
+                if len(found) > MOST_FINDINGS:
+                    left_out[rule.id] = len(found) - MOST_FINDINGS
+                    found = sorted(found, key=lambda finding: finding.weight, reverse=True)[:MOST_FINDINGS]
+                findings += found
             except (QueryError, KeyError, TypeError, ValueError) as error:
                 not_checked.append(
                     NotChecked(rule.id, (), f"{rule.path}: failed ({error}); its other findings are lost")
@@ -72,7 +78,7 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
             ran.append(rule.id)
     if database is not None:
         database.close()
-    return Diagnosis(told(findings), not_checked, ran)
+    return Diagnosis(told(findings), not_checked, ran, left_out)
 
 
 def found_by(rule: Rule, rows: Sequence[Row], evidence: Evidence) -> list[Finding]:
@@ -243,4 +249,4 @@ def _explains(cause: Finding, finding: Finding, owner: Mapping[int, Finding]) ->
         before = owner.get(id(before))
     if cause.flows and finding.flows:
         return bool(set(cause.flows) & set(finding.flows)) or bool(cause.server and cause.server == finding.server)
-    return not cause.flows or not finding.flows or bool(cause.server and cause.server == finding.server)
+    return not (cause.server and finding.server) or cause.server == finding.server

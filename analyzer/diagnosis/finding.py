@@ -30,7 +30,12 @@ class Proof:
             told = " (as the packets say)"
         elif self.verdict in ("under", "over"):
             told = f" (by the packets {self.predicted:,})"
-        return f"{self.counter} +{self.observed:,}{told}"
+        return self.moved + told
+
+    @property
+    def moved(self) -> str:
+        """Its name, and by how much."""
+        return f"{self.counter} +{self.observed:,}"
 
 
 @dataclass(slots=True)
@@ -107,12 +112,12 @@ class NotChecked:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the rules say. `findings` stand in the order in which they are told, `ran` are the rules that were asked."""
+    """What the rules say. `findings` stand in the order in which they are told, `ran` are the rules that were asked, `left_out` how many findings of a rule were too many."""
 
     findings: Sequence[Finding]
     not_checked: Sequence[NotChecked]
     ran: Sequence[str]
-    silent: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def worst(self) -> str:

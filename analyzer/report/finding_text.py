@@ -117,11 +117,19 @@ def _when(finding: Finding) -> str:
 
 def proof_text(finding: Finding) -> str:
     """Frames, counters, lines of sockets."""
-    counters = [each.text for each in finding.counters[:MOST_COUNTERS]]
-    if len(finding.counters) > MOST_COUNTERS:
-        counters.append(f"{plural(len(finding.counters) - MOST_COUNTERS, 'more counter')}")
-    parts = [frames_text(finding.frames), *finding.proofs, *counters]
+    parts = [frames_text(finding.frames), *finding.proofs, *_counters(finding)]
     return "; ".join(filter(None, parts))
+
+
+def _counters(finding: Finding) -> Iterator[str]:
+    """Those that moved: first what the packets say, too, together."""
+    shown = finding.counters[:MOST_COUNTERS]
+    agreeing = [each.moved for each in shown if each.predicted == each.observed]
+    if agreeing:
+        yield f"{', '.join(agreeing)} (as the packets say)"
+    yield from (each.text for each in shown if each.predicted != each.observed)
+    if len(finding.counters) > MOST_COUNTERS:
+        yield plural(len(finding.counters) - MOST_COUNTERS, "more counter")
 
 
 def frames_text(frames: Sequence[int]) -> str:
@@ -168,5 +176,7 @@ def not_checked_lines(diagnosis: Diagnosis) -> Iterator[str]:
             yield from wrapped(printable(each.text), "  ! ")
         else:
             by_need.setdefault(each.text.partition(": needs ")[2], []).append(each.rule)
+    for rule, count in diagnosis.left_out.items():
+        yield from wrapped(f"{plural(count, 'more finding')} of {rule} than are told", "  ")
     for text, rules in sorted(by_need.items(), key=lambda each: -len(each[1])):
         yield from wrapped(f"{plural(len(rules), 'rule')} for lack of {text}", "  ")
