@@ -14,7 +14,7 @@ from analyzer.correlate import NOT_COMPARABLE, UNOBSERVABLE, Compared
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
 from analyzer.counters import deltas
-from analyzer.diagnosis.engine import Evidence, diagnose
+from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
@@ -153,7 +153,7 @@ class _Seen:
     def _at(self) -> dict[int, int]:
         return {flow: at for at, flow in enumerate(self.flows["flow"].tolist())}
 
-    def ends(self, flow: int) -> tuple[str, int, str, int] | None:
+    def ends(self, flow: int) -> Ends | None:
         """Addresses and ports of a flow, where it is one of these."""
         at = self._at.get(flow)
         if at is None:
@@ -163,7 +163,8 @@ class _Seen:
         client, server = (
             address_text(int(row[f"{side}_hi"]), int(row[f"{side}_lo"]), version) for side in ("client", "server")
         )
-        return client, int(row["client_port"]), server, int(row["server_port"])
+        told = bool(row["roles"] == FLOWS.bit("roles", "handshake"))
+        return Ends(client, int(row["client_port"]), server, int(row["server_port"]), told)
 
     def waits(self) -> Columns:
         rows, _ = self.analysis.slow_flows(MOST_FLOWS // 4)

@@ -11,7 +11,7 @@ import pytest
 
 from analyzer.cases import bound
 from analyzer.diagnosis.database import Database, QueryError, named_tables
-from analyzer.diagnosis.engine import Evidence, diagnose
+from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
 from analyzer.diagnosis.rule import Rule, RuleError, all_rules, rule_of, rules_of
 from analyzer.diagnosis.signals import Signals
@@ -54,7 +54,7 @@ def evidence(
         Signals(words or {}),
         available,
         {name: lambda values=values: dict(values) for name, values in columns.items()},
-        lambda flow: ("10.0.0.1", 40000 + flow, "10.0.0.2", 80) if 0 <= flow < 1000 else None,
+        lambda flow: Ends("10.0.0.1", 40000 + flow, "10.0.0.2", 80, flow != 999) if 0 <= flow < 1000 else None,
         lambda: moved,
     )
 
@@ -353,6 +353,6 @@ def test_findings_as_text(tmp_path: Path) -> None:
         for number in range(60)
     ]  # fmt: skip
     text = fitting("\n".join(finding_lines(asked(*many))) + "\n")
-    assert text.startswith("warning  10.0.0.1:40000 > 10.0.0.2:80 lost 1 segment (rule-000)\n  cost   1 us")
+    assert text.startswith("warning  10.0.0.1:40000 > 10.0.0.2:80 lost 1 segment (rule-000)\n  cost   1 us\n")
     assert text.count("  next   look at it") == 10
     assert "and 10 more findings" in text and "and 10 more worth knowing" in text

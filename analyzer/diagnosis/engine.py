@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from analyzer.diagnosis.database import Database, QueryError, named_tables
 from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof
@@ -31,18 +31,28 @@ OWN = (
 Row = dict[str, Any]
 
 
+class Ends(NamedTuple):
+    """The two ends of a flow; `known` says that the handshake told who is who."""
+
+    client: str
+    client_port: int
+    server: str
+    server_port: int
+    known: bool
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What rules are asked about.
 
-    `available` are the tables that were recorded, `sources` make their columns, `ends` gives (client, port, server, port) of a flow,
+    `available` are the tables that were recorded, `sources` make their columns, `ends` says who talks in a flow,
     `moved` what counters did.
     """
 
     signals: Signals
     available: Collection[str]
     sources: Mapping[str, Callable[[], Columns]]
-    ends: Callable[[int], tuple[str, int, str, int] | None]
+    ends: Callable[[int], Ends | None]
     moved: Callable[[], Mapping[str, Proof]]
 
 
@@ -125,7 +135,7 @@ def _finding(rule: Rule, rows: list[Row], evidence: Evidence) -> Finding:
         evidence={name: value for name, value in worst.items() if name not in OWN and value is not None},
         proofs=proofs[:MOST_PROOFS],
         counters=[moved[name] for name in rule.counters if name in moved],
-        against=[*doubts, *rule.against],
+        against=[_filled(text, worst) for text in (*doubts, *rule.against)],
         next=[_filled(text, worst) for text in rule.next],
         server=server or _endpoint_of(worst),
     )
@@ -162,8 +172,8 @@ def _frames(rows: Sequence[Row]) -> list[int]:
 def _who(flows: Sequence[int], connections: int, evidence: Evidence) -> tuple[str, str]:
     """Which connection, or how many and whose; and the endpoint of the server that they share."""
     known = [ends for ends in map(evidence.ends, flows) if ends is not None]
-    servers = {(server, port) for _, _, server, port in known}
-    clients = {client for client, *_ in known}
+    servers = {(each.server, each.server_port) for each in known}
+    clients = {each.client for each in known}
     shared = endpoint(*next(iter(servers))) if len(servers) == 1 else ""
     if len(flows) == 1 and connections <= 1:
         return _connection(flows[0], evidence), shared
@@ -181,8 +191,8 @@ def _connection(flow: int, evidence: Evidence) -> str:
     ends = evidence.ends(flow)
     if ends is None:
         return f"flow {flow}"
-    client, client_port, server, server_port = ends
-    return f"{endpoint(client, client_port)} > {endpoint(server, server_port)}"
+    arrow = ">" if ends.known else "-"
+    return f"{endpoint(ends.client, ends.client_port)} {arrow} {endpoint(ends.server, ends.server_port)}"
 
 
 def _endpoint_of(row: Row) -> str:

@@ -48,7 +48,7 @@ def told(finding: Finding, style: Style = plain) -> Iterator[str]:
     """One finding: what, to whom, at what cost; the proof; what speaks against it; what to do; what it explains."""
     yield from _headed(finding, style)
     cost = "; ".join(filter(None, (_cost(finding), _where(finding), _when(finding))))
-    yield from _labelled("cost", cost)
+    yield from _labelled("cost" if _cost(finding) else "where", cost)
     yield from _labelled("proof", proof_text(finding))
     if finding.against and finding.confidence != "certain":
         yield from _labelled("but", finding.against[0])
@@ -98,21 +98,21 @@ def _where(finding: Finding) -> str:
     side = SIDES[finding.side]
     if not side:
         return ""
-    host = f" ({finding.host})" if finding.host else ""
+    host = (
+        "" if not finding.host else f", seen at {finding.host}" if finding.side == "network" else f" ({finding.host})"
+    )
     sure = "" if finding.confidence == "certain" else f", {finding.confidence}"
     return f"on {side}{host}{sure}" if finding.side in ("client", "server", "host") else f"{side}{host}{sure}"
 
 
 def _when(finding: Finding) -> str:
+    """Since when, and for how long; where it lasted less than it cost, the one would only confuse the other."""
     if not finding.start_ns:
         return ""
-    since = f"since {time_text(finding.start_ns, day=False)[:-3]}"
-    lasted = finding.end_ns - finding.start_ns
-    return (
-        f"{since} for {duration_text(lasted)}"
-        if lasted >= LEAST_NS
-        else f"at {time_text(finding.start_ns, day=False)[:-3]}"
-    )
+    began, lasted = time_text(finding.start_ns, day=False)[:-3], finding.end_ns - finding.start_ns
+    if lasted < max(LEAST_NS, finding.cost_ns):
+        return f"at {began}"
+    return f"since {began} for {duration_text(lasted)}"
 
 
 def proof_text(finding: Finding) -> str:
@@ -147,11 +147,15 @@ def nothing_wrong(analysis: Analysis) -> str:
         return ""
     if not connections:
         return "Nothing wrong found; there is no TCP connection." if analysis.summary.total("frames") else ""
-    text = f"Nothing wrong found in {plural(connections, 'TCP connection')}"
+    lossy = any(finding.rule.family == "loss" for finding in diagnosis.findings)
+    opening = "Nothing that needs action" if lossy else "Nothing wrong"
+    text = f"{opening} found in {plural(connections, 'TCP connection')}"
     spent = analysis.time_spent
     total = sum(spent.values())
     where = f": {duration_text(total)} in all, {shares_text(spent)}" if total >= LEAST_NS else ""
-    return f"{text}{where}."
+    unfinished = analysis.flow_tracker.state_counts().get("opening", 0)
+    more = f" {unfinished:,} had not finished opening when the capture ended." if unfinished else ""
+    return f"{text}{where}.{more}"
 
 
 def checked_text(analysis: Analysis) -> str:
