@@ -35,6 +35,7 @@ from analyzer.tables import CAPTURE_FACTS, CHECKSUMS, COUNTER_VERDICTS, FLOW_EVE
 
 MOST_FLOWS = 20_000
 DEFAULT_PORTS = (32_768, 60_999)  # net.ipv4.ip_local_port_range of Linux
+THINKING, THOUGHT_NS = ("client_think", "server_think", "sender_stall", "idle"), 100_000_000
 LOST_NS = 10_000_000  # what connections lost to a cause, to be a signal
 
 
@@ -104,6 +105,8 @@ class _Seen:
         listed = analysis.sockets_seen.taken.rows if analysis.has_sockets else 0
         if 2 * max(analysis.flow_tracker.total, listed) >= 1 + high - low:
             seen.add("many_ports")
+        if analysis.has_sockets and analysis.sockets_seen.foreign:
+            seen.add("foreign_sockets")
         seen |= self._counter_signals()
         return Signals(
             {
@@ -113,7 +116,11 @@ class _Seen:
                 "sockets": analysis.sockets_seen.states if analysis.has_sockets else set(),
                 "facts": {fact.fact for fact in analysis.facts},
                 "checksums": {verdict.word for verdict in result.verdicts} if result else set(),
-                "times": {cause for cause, ns in analysis.time_spent.items() if ns >= LOST_NS},
+                "times": {
+                    cause
+                    for cause, ns in analysis.time_spent.items()
+                    if ns >= (THOUGHT_NS if cause in THINKING else LOST_NS)
+                },
                 "seen": seen,
             }
         )

@@ -27,5 +27,7 @@ _ROUTINE = re.compile(
 
 def is_routine(name: str) -> bool:
     """Does healthy traffic move it, or is it a value that does not count at all?"""
+    if "+" in name:  # a sum of two that packets cannot tell apart
+        return all(map(is_routine, name.split("+")))
     entry = CATALOGUE.get(name)
     return bool(_ROUTINE.fullmatch(name)) or (entry is not None and entry.unit == "gauge")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analyzer.capture.support import report_of
 from analyzer.counters.drafts import SnapshotError
 from analyzer.counters.reading import Reading, read_file
 
 
 def files_of(path: str | Path) -> list[str]:
     """The files of counters in a folder; a file itself, and a folder of another kind, as they are."""
+    # Only here: counters alone need no numpy.
+    from analyzer.capture.support import report_of
+
     report = report_of(path)
     return (report.counters if report else []) or [str(path)]
 
@@ -33,6 +35,9 @@ def readings_of(path: str | Path, capture_ns: tuple[int, int] | None = None) -> 
 
 def holds_counters(path: str | Path) -> bool:
     """Is it the folder of a report with counters that can be read?"""
+    # Only here: counters alone need no numpy.
+    from analyzer.capture.support import report_of
+
     report = report_of(path)
     if report is None or not report.counters:
         return False

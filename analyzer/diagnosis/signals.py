@@ -24,14 +24,15 @@ SIGNALS: dict[str, tuple[str, ...]] = {
         "many_ports",
         "odd_counters",
         "differing_counters",
+        "foreign_sockets",
     ),
 }
 """The kinds of signals that `when` of a rule may name, with the words of each.
 
 `sockets` are states that a list shows, `accept_queue` connections that wait to be accepted, `unread` and `unacknowledged` bytes in a
-queue; `times` what a connection lost 10 ms or more to; `seen` anything of that sort, `many_ports` more connections than half of the
+queue; `times` what connections lost 10 ms or more to, or thought or paused for 100 ms; `seen` anything of that sort, `many_ports` more connections than half of the
 ports that a client may choose from, `odd_counters` that moved and healthy traffic does not move, `differing_counters` that
-moved otherwise than the packets say.
+moved otherwise than the packets say, `foreign_sockets` three connections or more in the last list, and none of them in the capture.
 """
 
 

@@ -12,6 +12,7 @@ from analyzer.sockets.ports import PortsTaken
 from analyzer.sockets.words import WHOLES
 from analyzer.tables import NETIDS, SOCKET_STATES, TIMERS
 
+CONNECTED = ("ESTAB", "CLOSE-WAIT", "FIN-WAIT-1", "FIN-WAIT-2")
 MOST = 25_000  # of each sort
 _ODD = [
     SOCKET_STATES.index(state) for state in ("SYN-SENT", "SYN-RECV", "CLOSE-WAIT", "LAST-ACK", "FIN-WAIT-1", "CLOSING")
@@ -69,6 +70,17 @@ class SocketsSeen:
             return
         if before is None or queue > max(before["recv_q"], before["send_q"]):
             self._longest[key] = _row(batch, at)
+
+    @property
+    def foreign(self) -> bool:
+        """Does the last list have three connections or more, and the capture none of them?"""
+        connected = joined = 0
+        for batch, rows in self._last:
+            for at in rows:
+                if SOCKET_STATES[int(batch.rows["state"][at])] in CONNECTED:
+                    connected += 1
+                    joined += int(batch.rows["flow"][at]) >= 0
+        return connected >= 3 and not joined
 
     def rows(self) -> list[Row]:
         """The rows that were kept, those of the last list marked."""
