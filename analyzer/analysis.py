@@ -27,7 +27,7 @@ from analyzer.events.gather import frames_of
 from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
-from analyzer.hosts import hosts_frame, known_hosts
+from analyzer.hosts import KnownHost, hosts_frame, hosts_rows, known_hosts
 from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, recorded_hosts, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
 from analyzer.schema import Rows
@@ -355,10 +355,18 @@ class Analysis:
     @cached_property
     def hosts(self) -> pd.DataFrame:
         """One row per host that a bundle or a report describes, and the one that took the capture; the columns are those of `tables.HOSTS`."""
+        return hosts_frame(self.known_hosts(), self._flow_parts())
+
+    def hosts_rows(self) -> tuple[Rows, dict[str, Any], Any]:
+        """The same without pandas: what is stored, the texts, and the MTUs (0 where one is not known)."""
+        return hosts_rows(self.known_hosts(), self._flow_parts())
+
+    def known_hosts(self) -> list[KnownHost]:
+        """What is known of hosts beside their packets."""
         recorded = recorded_hosts(self.paths)
         named = [address for address in self.host_addresses if address not in recorded]
         told = [host.address for host in self.capture_hosts]
-        return hosts_frame(known_hosts(self.paths, named, told, self.host_name), self._flow_parts())
+        return known_hosts(self.paths, named, told, self.host_name)
 
     def _counter_frame(self, found: Sequence[Compared], *, whole: bool) -> pd.DataFrame:
         """The rows of the host that took the capture, then those of each other one whose counters stand beside them."""

@@ -31,7 +31,7 @@ from analyzer.diagnosis.views import (
 from analyzer.events.gather import TROUBLE, frames_of
 from analyzer.flows.ports import ports_of
 from analyzer.schema import Rows, address_text
-from analyzer.tables import CAPTURE_FACTS, CHECKSUMS, COUNTER_VERDICTS, FLOW_EVENTS, FLOWS
+from analyzer.tables import CAPTURE_FACTS, CHECKSUMS, COUNTER_VERDICTS, FLOW_EVENTS, FLOWS, HOSTS
 
 MOST_FLOWS = 20_000
 DEFAULT_PORTS = (32_768, 60_999)  # net.ipv4.ip_local_port_range of Linux
@@ -241,8 +241,9 @@ class _Seen:
 
     def hosts(self) -> Columns:
         """The table `hosts`; an MTU that is not known is -1."""
-        frame = self.analysis.hosts
-        return arrays_of({name: frame[name].astype(object).fillna(-1).tolist() for name in frame.columns})
+        rows, texts, mtus = self.analysis.hosts_rows()
+        given = {name: list(values) for name, values in texts.items()} | {"mtu": [0] * len(rows)}
+        return columns_of(HOSTS, rows, given) | {"mtu": np.where(mtus > 0, mtus, -1)}
 
     # Ports
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.capture.bundle import host_of
 from analyzer.schema import Rows, optional
@@ -66,6 +67,14 @@ def known_hosts(paths: Sequence[str], named: Sequence[str], told: Sequence[str],
 
 def hosts_frame(hosts: Sequence[KnownHost], flows: Iterable[Rows]) -> pd.DataFrame:
     """The table `hosts`; `flows` are all rows of the table of that name, piece by piece."""
+    rows, texts, mtus = hosts_rows(hosts, flows)
+    return HOSTS.frame(rows, {**texts, "mtu": optional(HOSTS["mtu"], mtus, mtus > 0)})
+
+
+def hosts_rows(
+    hosts: Sequence[KnownHost], flows: Iterable[Rows]
+) -> tuple[Rows, dict[str, npt.NDArray[np.object_]], npt.NDArray[np.int64]]:
+    """What is stored of it, its texts, and the MTUs (0 where one is not known)."""
     total = 0
     for part in flows:
         total += len(part)
@@ -85,8 +94,7 @@ def hosts_frame(hosts: Sequence[KnownHost], flows: Iterable[Rows]) -> pd.DataFra
         "kernel": [host.kernel for host in hosts],
         "sysctls": [json.dumps(host.sysctls, sort_keys=True) for host in hosts],
     }
-    extra: dict[str, Any] = {name: np.array(values, object) for name, values in texts.items()}
-    return HOSTS.frame(rows, {**extra, "mtu": optional(HOSTS["mtu"], mtus, mtus > 0)})
+    return rows, {name: np.array(values, object) for name, values in texts.items()}, mtus
 
 
 def _role(host: KnownHost, flows: int) -> str:

@@ -120,10 +120,11 @@ class Database:
             self._connection.unregister("source_of_rows")
 
 
+_NO_NAMES = re.compile(r"--[^\n]*|'[^']*'")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 
 
 def named_tables(sql: str) -> list[str]:
-    """The tables and views whose names occur in it, wherever."""
-    words = {word.lower() for word in _WORD.findall(sql)}
+    """The tables and views whose names occur in it, but for comments and texts."""
+    words = {word.lower() for word in _WORD.findall(_NO_NAMES.sub(" ", sql))}
     return [name for name in (*TABLES, *VIEWS) if name in words]
