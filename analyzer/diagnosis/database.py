@@ -25,7 +25,7 @@ MACROS = (
     WHEN ns < 3600000000000 THEN printf('%d s', (ns / 1e9)::BIGINT) ELSE printf('%.1f h', ns / 3.6e12) END""",
     """size(bytes) AS CASE WHEN bytes < 1000 THEN printf('%d B', bytes::BIGINT) WHEN bytes < 999500 THEN printf('%.3g kB', bytes / 1e3)
     WHEN bytes < 999500000 THEN printf('%.3g MB', bytes / 1e6) ELSE printf('%.4g GB', bytes / 1e9) END""",
-    "many(n, noun) AS printf('%d %s', n::BIGINT, noun) || CASE WHEN n = 1 THEN '' ELSE 's' END",
+    "many(n, noun) AS format('{:,} {}', n::BIGINT, noun) || CASE WHEN n = 1 THEN '' ELSE 's' END",
     "endpoint(address, port) AS CASE WHEN contains(address, ':') THEN printf('[%s]:%d', address, port) ELSE printf('%s:%d', address, port) END",
 )
 
