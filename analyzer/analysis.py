@@ -421,25 +421,17 @@ class Analysis:
         """
         note = self.flow_tracker.notes_of(flow)
         client = self.flow_tracker.states["client"][self.flow_tracker.states["flow"] == flow]
-        if note is None or not len(client):
-            return {}
-        found: dict[str, dict[str, Any]] = {}
-        for number, cause in enumerate(TIME_CAUSES[:-1]):
-            place = (
-                number
-                if cause not in ("client_think", "server_think")
-                else 1 + (int(client[0]) ^ (cause == "server_think"))
-            )
-            if note["count"][place]:
-                found[cause] = {
-                    "count": int(note["count"][place]),
-                    "ns": int(note["ns"][place]),
-                    "direction": int(note["end"][place]) ^ int(client[0]),
-                    "first_frame": int(note["first"][place]),
-                    "longest_ns": int(note["most_ns"][place]),
-                    "longest_frame": int(note["most"][place]),
-                }
-        return found
+        return {} if note is None or not len(client) else _notes(note, int(client[0]))
+
+    def slow_notes(self, count: int) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
+        """The same of the connections that lost most time, each with its number."""
+        tracker = self.flow_tracker
+        known = {int(flow) - 1: at for at, flow in enumerate(tracker.notes["flow"].tolist()) if flow}
+        for place in self._accounts[1][:count]:
+            flow = int(tracker.states["flow"][place])
+            note = tracker.notes[known[flow]] if flow in known else None
+            if note is not None and not note["partial"]:
+                yield flow, _notes(note, int(tracker.states["client"][place]))
 
     @property
     def account(self) -> Account:
@@ -471,6 +463,24 @@ class Analysis:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self._shown(self))}</pre>"
+
+
+def _notes(note: Rows, client: int) -> dict[str, dict[str, Any]]:
+    """What is remembered (NOTE) of a connection whose client is that end."""
+    found: dict[str, dict[str, Any]] = {}
+    for number, cause in enumerate(TIME_CAUSES[:-1]):
+        thinking = cause in ("client_think", "server_think")
+        place = 1 + (client ^ (cause == "server_think")) if thinking else number
+        if note["count"][place]:
+            found[cause] = {
+                "count": int(note["count"][place]),
+                "ns": int(note["ns"][place]),
+                "direction": int(note["end"][place]) ^ client,
+                "first_frame": int(note["first"][place]),
+                "longest_ns": int(note["most_ns"][place]),
+                "longest_frame": int(note["most"][place]),
+            }
+    return found
 
 
 def predictor_of(local: Sequence[str], paths: Sequence[str]) -> Predictor:

@@ -174,10 +174,9 @@ class _Seen:
         return Ends(client, int(row["client_port"]), server, int(row["server_port"]), told)
 
     def waits(self) -> Columns:
-        rows, _ = self.analysis.slow_flows(MOST_FLOWS // 4)
         found: dict[str, list[Any]] = {column.name: [] for column in WAITS.columns}
-        for flow in rows["flow"].tolist():
-            for cause, note in self.analysis.notes_of(flow).items():
+        for flow, notes in self.analysis.slow_notes(MOST_FLOWS // 4):
+            for cause, note in notes.items():
                 side = ("client", "server")[note["direction"]]
                 values = (
                     flow,
