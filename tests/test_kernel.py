@@ -38,6 +38,7 @@ OTHERWISE: dict[str, tuple[str, set[str]]] = {
     "challenge-ack-syn/client": (FORGED, {"TcpRetransSegs", "TcpExtTCPLossProbes"}),
     "fast-open-refused/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"}),
     "fragmentation-needed/router": (ROUTER, {"TcpExtTCPDSACKRecv"}),
+    "out-of-order-dropped/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans", "TcpExtTCPTimeouts"}),
     "reset-forged/client": (FORGED, {"TcpOutRsts"}),
     "spurious-timeout-frto/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"}),
     "timestamps-behind-nat/router": (ROUTER, {"TcpRetransSegs", "TcpExtTCPSynRetrans", "TcpOutRsts"}),

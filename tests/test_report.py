@@ -230,7 +230,7 @@ busiest conversations (2 of 2)
   192.0.2.1:40000 > 198.51.100.2:80  tcp
              4   1.22 kB     1.5 ms         1 ms  still open
   192.0.2.1:40000 - 198.51.100.2:53  udp
-             1      62 B       0 ns            -
+             1      62 B          -            -
 """
     )
 
@@ -553,7 +553,7 @@ def test_long_addresses_stand_on_two_lines(tmp_path: Path) -> None:
     _, client, server, numbers = section(checked(analyze(path)), "busiest")
     assert client == f"  [{LONG}]:65535"
     assert server == f"  - [{OTHER}]:50000  tcp"
-    assert numbers.split() == ["1", "74", "B", "0", "ns", "-", "still", "open"]
+    assert numbers.split() == ["1", "74", "B", "-", "-", "still", "open"]
 
 
 def test_many_interfaces_with_long_and_hostile_names(tmp_path: Path) -> None:
@@ -597,7 +597,7 @@ def test_long_file_names(name: str) -> None:
     other = FileInfo("other.pcap", "pcap", size=1)
     damage = Damage(f"{name}.pcap", 10**15, 10**12, "cut short in a record of 4,294,967,295 bytes", 10**15)
     text = checked(made(made_rows(3), files=[file, other], damages=[damage]))
-    answer = text.split("\n\n")[0]
+    answer = text.split("\n\n")[1]
     assert "".join(f"{name}.pcap".split()) in "".join(answer.split())
     assert "3 frames in 2 us" in joined(answer)
 
@@ -627,7 +627,7 @@ def test_one_frame(tmp_path: Path) -> None:
 
 
 EXTREMES = {
-    "the epoch": ([0, 0], "1970-01-01 00:00:00.000000 to 00:00:00.000000 UTC", "0 ns"),
+    "the epoch": ([0, 0], "1970-01-01 00:00:00.000000 to 00:00:00.000000 UTC", "-"),
     "the end of time": ([0, 2**63 - 1], "1970-01-01 00:00:00.000000 to 2262-04-11 23:47:16.854775 UTC", "106752 days"),
     "before the epoch": ([-1, 0], "1969-12-31 23:59:59.999999 to 1970-01-01 00:00:00.000000 UTC", "1 ns"),
     "all of time": (
@@ -644,7 +644,7 @@ def test_extreme_times(name: str, tmp_path: Path) -> None:
     times, span, duration = EXTREMES[name]
     text = checked(analyze(pcapng_at(tmp_path / "extreme.pcapng", times)))
     assert f"  time        {span}\n" in text
-    assert f" 2 frames in {duration}, " in joined(text)
+    assert duration == "-" or f" 2 frames in {duration}, " in joined(text)
     assert joined(section(text, "busiest")[-1]) == f"2 108 B {duration} - still open"
 
 
@@ -654,7 +654,7 @@ def test_all_of_time_backwards(tmp_path: Path) -> None:
     assert " 2 frames in 213504 days, " in joined(text)
     assert "2 captures were joined: frame 2 is 2,562,047.8 h earlier than the one before." in joined(text)
     assert "clock never steps back" in joined(text)
-    assert [joined(line) for line in section(text, "busiest")[2::2]] == 2 * ["1 54 B 0 ns - still open"]
+    assert [joined(line) for line in section(text, "busiest")[2::2]] == 2 * ["1 54 B - - still open"]
 
 
 def test_times_of_two_days(tmp_path: Path) -> None:
@@ -697,7 +697,7 @@ def test_many_files_do_not_hide_the_answer() -> None:
     """The frames are named in the first lines, whatever the number of files."""
     files = [FileInfo(f"a/rather/long/path/of/a/rotated/capture-{number:05}.pcap", "pcap") for number in range(300)]
     text = checked(made(made_rows(3), files=files))
-    answer = text.split("\n\n")[0]
+    answer = text.split("\n\n")[1]
     assert "3 frames in 2 us" in joined(answer)
     assert len(answer.splitlines()) <= 5
     assert "and 292 more files" in text
@@ -844,6 +844,7 @@ def test_styles_only_colour(five: Analysis) -> None:
     assert re.sub(r"<\w*>|</>", "", styled) == console_text(five)
     assert {role for role, _ in roles} <= {"answer", "title", "warning", *SEVERITIES, "plain"}
     assert [text for role, text in roles if role == "title"] == [
+        "not checked",
         "the capture itself",
         "capture",
         "protocols",
@@ -859,7 +860,8 @@ def test_html_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     pcap_of(Path("<b>&'\".pcap"), [segment(flags=2)])
     shown = analyze("<b>&'\".pcap")._repr_html_()
-    assert shown.startswith("<pre>Nothing wrong found in 1 TCP connection.\n\n&lt;b&gt;&amp;&#x27;&quot;.pcap: 1 frame")
+    assert shown.startswith("<pre>Nothing wrong found in 1 TCP connection.")
+    assert "\n&lt;b&gt;&amp;&#x27;&quot;.pcap: 1 frame" in shown
     assert shown.endswith("</pre>")
     assert re.findall(r"<[^>]*>", shown) == ["<pre>", "</pre>"]
     assert "192.0.2.1:40000 &gt; 198.51.100.2:80" in shown
