@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,7 +37,7 @@ from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
 from analyzer.counters import Series
-from analyzer.prediction import BY_MERGING, INFERRED, MERGED, NUMBER, Predictor, Tally
+from analyzer.prediction import BY_OTHERS, INFERRED, NUMBER, Predictor, Tally
 from analyzer.schema import Rows
 
 REASONS = {
@@ -182,13 +182,14 @@ class Comparison:
         return found._replace(low=least, high=most)
 
     def _sums(self, name: str) -> Sums | None:
-        """What the packets say by interval, with what only another counter tells: how many ACKs were merged while they waited."""
+        """What the packets say by interval, with what only other counters tell (`BY_OTHERS`); None where neither says anything."""
         sums = self._ledger.over(name)
-        if sums is None or name not in BY_MERGING:
-            return sums
-        fewer, more = BY_MERGING[name]
-        merged = np.maximum(self._observed.of(MERGED), 0)
-        return replace(sums, least=sums.least - fewer * merged, most=sums.most + more * merged)
+        for other, fewer, more in BY_OTHERS.get(name, ()):
+            told = np.maximum(self._observed.of(other), 0)
+            if told.any():
+                sums = sums or Sums(*[np.zeros(len(told), np.int64)] * len(fields(Sums)))
+                sums = replace(sums, least=sums.least - fewer * told, most=sums.most + more * told)
+        return sums
 
     def _ranges(self, name: str) -> tuple[Numbers, ...]:
         """By interval: observed, the least and the most by the packets; zeros where a counter is not listed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analyzer.prediction.names import BY_MERGING, INFERRED, MERGED, NUMBER, PREDICTED
+from analyzer.prediction.names import BY_OTHERS, INFERRED, NUMBER, PREDICTED
 from analyzer.prediction.predictor import DEFAULT_MTU, Predictor
 from analyzer.prediction.rows import increment_table, increment_texts
 from analyzer.prediction.sink import INCREMENT
@@ -10,11 +10,10 @@ from analyzer.prediction.tally import Tally
 from analyzer.prediction.world import unfit_settings
 
 __all__ = [
-    "BY_MERGING",
+    "BY_OTHERS",
     "DEFAULT_MTU",
     "INCREMENT",
     "INFERRED",
-    "MERGED",
     "NUMBER",
     "PREDICTED",
     "Predictor",

@@ -96,13 +96,21 @@ PREDICTED: tuple[str, ...] = (
     "TcpExtTCPPureAcks+TcpExtTCPHPAcks",  # a sum of counters
     *(f"MPTcpExt{name}" for name in _MPTCP),
 )
-# ACKs that wait for the socket may be merged into one (tcp_add_backlog()), and only the kernel says how many were: by how much
-# a count can then be lower, and higher, for each.
-MERGED = "TcpExtTCPBacklogCoalesce"
-BY_MERGING = {
-    "TcpExtTCPPureAcks": (2, 1),
-    "TcpExtTCPHPAcks": (2, 1),
-    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": (1, 0),
+# What no packet shows, and another counter tells: by how much a count can be lower, and higher, for each step of that one.
+_MERGED, _PRUNED = "TcpExtTCPBacklogCoalesce", "TcpExtPruneCalled"
+BY_OTHERS: dict[str, tuple[tuple[str, int, int], ...]] = {
+    # ACKs that wait for the socket may be merged into one (tcp_add_backlog()).
+    "TcpExtTCPPureAcks": ((_MERGED, 2, 1),),
+    "TcpExtTCPHPAcks": ((_MERGED, 2, 1),),
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": ((_MERGED, 1, 0),),
+    # A segment for which tcp_prune_queue() finds no room is dropped, in order or not (tcp_data_queue(), tcp_data_queue_ofo()).
+    "TcpExtRcvPruned": ((_PRUNED, 0, 1),),
+    "TcpExtTCPOFODrop": ((_PRUNED, 0, 1),),
+    "TcpExtTCPOFOQueue": (("TcpExtTCPOFODrop", 1, 0),),
+    # The window that is then closed for want of memory is not counted (ICSK_ACK_NOMEM in tcp_select_window()).
+    "TcpExtTCPToZeroWindowAdv": ((_PRUNED, 1, 0),),
+    # A socket for which there is no room in TIME_WAIT is counted there instead (tcp_time_wait()).
+    "TcpExtTW": (("TcpExtTCPTimeWaitOverflow", 1, 0),),
 }
 # What a model of Linux's sender, receiver or listener decides, or of a conversation, not a packet alone.
 _MODELLED = (
