@@ -10,8 +10,9 @@
 Numbers count from the ISN of their sender; as the SYN takes one, data begins at 1. `win` is the field of the header.
 Flags are S F R P U, `.` for ACK, E for ECE, W for CWR, `-` for none. Options: `mss N`, `wscale N`, `sackOK`, `nop`,
 `TS val N ecr N`, `sack 1:2 5:9`, `FO` with a cookie or without. In brackets: `id N` (else each direction counts its
-own; 0 is none), `ttl N`, `tos N` or `ect0`, `ect1`, `ce`, `vlan N`, `interface N`, `in`, `out`; `vxlan N` puts the packet
-into a VXLAN tunnel between two nodes, with the outer UDP checksum N. Lines of their own, for the frames that follow: `ipv6`; `isn client N server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS`,
+own; 0 is none), `ttl N`, `check N` (of TCP; else it is right), `tos N` or `ect0`, `ect1`, `ce`, `vlan N`, `interface N`,
+`in`, `out`; `vxlan N` puts the packet into a VXLAN tunnel between two nodes, with the outer UDP checksum N. Lines of their
+own, for the frames that follow: `ipv6`; `isn client N server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS`,
 `at dst_ip ADDRESS`.
 
 `# expect:` names all events of the frame: `kind`, `kind(cause)` where a kind has causes, `[value]`, `@related_frame`,
@@ -205,7 +206,7 @@ def fields_of(text: str, where: str) -> dict[str, int]:
     fields: dict[str, int] = {}
     for word in filter(None, (item.strip() for item in text.split(","))):
         match word.split():
-            case [("id" | "ttl" | "vlan" | "vxlan" | "interface") as name, value]:
+            case [("id" | "ttl" | "check" | "vlan" | "vxlan" | "interface") as name, value]:
                 fields[name] = number_of(value, where)
             case ["tos", value]:
                 fields["tos"] = number_of(TOS.get(value, value), where)
@@ -213,7 +214,7 @@ def fields_of(text: str, where: str) -> dict[str, int]:
                 fields["captured"] = CAPTURED[side]
             case _:
                 raise ScriptError(
-                    where, f"[{word}]", "known are id N, ttl N, tos N, vlan N, vxlan N, interface N, in, out"
+                    where, f"[{word}]", "known are id N, ttl N, tos N, check N, vlan N, vxlan N, interface N, in, out"
                 )
     return fields
 
@@ -267,6 +268,7 @@ def frame_of(
         window=int(parts["win"][0]),
         options=options_of(parts["options"][0] if "options" in parts else "", other, where),
         between=(between[0], between[1]),
+        check=fields.get("check"),
     )
     ttl, tos = fields.get("ttl", 64), fields.get("tos", 0)
     if setting.version == 6:
