@@ -13,7 +13,6 @@ import pytest
 
 from analyzer import Analysis, analyze
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces
-from analyzer.diagnosis.finding import Diagnosis
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.kinds import KINDS, NAMES, Kind
@@ -21,7 +20,7 @@ from analyzer.report.console import ENDED, QUIRK_TEXT, STOP_TEXT, console_text
 from analyzer.report.story import story
 from analyzer.schema import Rows
 from analyzer.summary import Summary
-from analyzer.tables import FLOW_STATES, FLOWS, PACKETS, QUIRKS, SEVERITIES, STOPS, TUNNELS
+from analyzer.tables import FLOW_STATES, FLOWS, PACKETS, QUIRKS, STOPS, TUNNELS
 from analyzer.text import (
     duration_text,
     endpoint,
@@ -94,12 +93,6 @@ def made(
         pass
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
     return Analysis([file.path for file in files], list(files), known, list(damages), summary, tracker, counts)
-
-
-def without_rules(analysis: Analysis) -> Analysis:
-    """The same, as if nobody had asked any rule: what stands below the findings."""
-    analysis.diagnosis = Diagnosis([], [], [])
-    return analysis
 
 
 def made_rows(count: int, **columns: object) -> Rows:
@@ -193,12 +186,26 @@ def test_the_whole_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     records[3] = records[3]._replace(data=frames[3][:96], length=len(frames[3]))
     Path("small.pcap").write_bytes(build.pcap(records, magic=build.NANOSECONDS, snaplen=96))
     assert (
-        checked(without_rules(analyze("small.pcap")))
+        checked(analyze("small.pcap"))
         == """\
 Nothing wrong found in 1 TCP connection.
 
+info     3 checksums of 4 frames only look wrong (virtual): they never left the
+         machine (loopback, veth, virtual machines of one host), where nobody
+         computes them. Nothing to do (to see true ones, capture at the other
+         end; `tcpcap fix-checksums` mends the file). (checksum-offload)
+info     1 frame from 192.0.2.1 to 198.51.100.2 (udp) has a wrong checksum
+         (first frame 5); whether that is damage on the way or the sender's
+         card, this capture does not tell. (checksum-wrong)
+
 small.pcap: 6 frames in 2.5 ms, 1 TCP connection (1 still open), 1 UDP
 conversation; checked: packets, checksums.
+
+not checked
+  15 rules for lack of kernel counters: `nstat -az` before and after, with
+  --snapshots, or a bundle; and --host where it is not known whose they are
+  3 rules for lack of kernel counters or socket lists: `ss -tanimoe` while it
+  happens, with --sockets, or a bundle
 
 the capture itself
   * 1 frame was cut: payload is hidden, and checksums over it cannot be verified
@@ -241,24 +248,34 @@ busiest conversations (2 of 2)
 def test_trouble_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worst first: one that nobody answered, one that was refused, one that sent something again."""
     monkeypatch.chdir(tmp_path)
-    scripts = {
-        40000: "c:S s:SA c:A c:PA10 s:A c:FA s:FA c:A",
-        40001: "c:S s:SA c:A c:PA10 c:PA10! s:A",
-        40002: "c:S s:RA",
-        40003: "c:S",
-    }
-    frames = [frame for port, words in scripts.items() for frame in Script((build.SRC4, port)).frames(words)]
-    records = [build.Record(frame, START_NS + 1_000_000 * number) for number, frame in enumerate(frames)]
-    records.append(build.Record(SOMETHING_ELSE, START_NS + 2 * SECOND))
-    Path("trouble.pcap").write_bytes(build.pcap(records, magic=build.NANOSECONDS))
-    blocks = checked(without_rules(analyze("trouble.pcap", checksums=False))).split("\n\n")
-    assert blocks[0].startswith("Nothing wrong found in 4 TCP connections: ")
-    assert (
-        joined(blocks[1])
-        == "trouble.pcap: 18 frames in 2 s, 4 TCP connections (1 still open, 1 closed, 1 refused, 1 unanswered); checked: packets."
+    written(
+        Path("trouble.pcap"),
+        "c:S s:SA c:A c:PA10 s:A c:FA s:FA c:A",
+        "c:S s:SA c:A c:PA10 c:PA10! s:A",
+        "c:S s:RA",
+        "c:S",
+    )
+    blocks = checked(analyze("trouble.pcap", checksums=False)).split("\n\n")
+    opening = [joined(block) for block in blocks[:5]]
+    assert opening[0].startswith(
+        "warning 192.0.2.1:40003 > 198.51.100.2:80 got no answer to 1 SYN; 2 others to the same port were answered: its queue "
+        "is full, or a filter or loss at the server's side. (syn-unanswered) cost 1 connection failed, 1.98 s; on the server's "
+        "side, likely; at 17:33:20.139 proof frame 17 but The capture may lack the answers"
+    )
+    assert opening[1].startswith(
+        "warning 198.51.100.2:80 answers slowly: 1 request got no answer within 1.99 s, 100 % of the time of "
+        "192.0.2.1:40001 > 198.51.100.2:80; the network takes 2 ms there and back."
+    )
+    assert opening[2].startswith(
+        "info 192.0.2.1:40002 > 198.51.100.2:80 was refused within 1 ms (2 to the same port were not)"
     )
     assert (
-        blocks[2]
+        opening[3]
+        == "trouble.pcap: 18 frames in 2 s, 4 TCP connections (1 still open, 1 closed, 1 refused, 1 unanswered); checked: packets."
+    )
+    assert opening[4].startswith("not checked 15 rules for lack of kernel counters: ")
+    assert (
+        blocks[5]
         == """\
 connections in trouble (3 of 3)
   192.0.2.1:40003 > 198.51.100.2:80  tcp
@@ -268,10 +285,10 @@ connections in trouble (3 of 3)
   192.0.2.1:40001 > 198.51.100.2:80  tcp
       the client sent 1 segment again (10 B)"""
     )
-    assert blocks[3].startswith(
+    assert blocks[6].startswith(
         "where the time went\n  all         3.98 s: handshakes 50 %, servers thinking 50 %\n  flow 1 "
     )
-    assert blocks[4].startswith("capture\n")
+    assert blocks[7].startswith("capture\n")
 
 
 @pytest.mark.parametrize("top", [0, 1, 2, 10])
@@ -307,6 +324,40 @@ def test_every_connection_in_trouble_has_a_story(name: str) -> None:
     assert analysis.troubled == 1
     ((_, told),) = stories(text)
     assert len(told) > 10
+
+
+VERDICTS = {
+    "c:S s:RA": "Nothing wrong found in 1 TCP connection. info 192.0.2.1:40000 > 198.51.100.2:80 was refused within 1 ms",
+    "c:S c:S! c:S!": "error 192.0.2.1:40000 > 198.51.100.2:80 got no answer to 3 SYNs",
+    "c:S s:SA c:A c:PA10 s:RA": "warning The application on 198.51.100.2:80 closed with up to 10 B unread, so its kernel reset the connection (frame 5)",
+    "c:S s:SA c:A c:PA9 c:PA9! c:PA9! s:A": "warning 198.51.100.2:80 answers slowly: 1 request got no answer within 1.99 s",
+    "c:S s:SA c:A c:PA9 s:A s:PA9 c:A c:FA s:FA c:A": "Nothing wrong found in 1 TCP connection. ",
+    "c:udp9": "Nothing wrong found; there is no TCP connection. ",
+}
+
+
+def written(path: Path, *scripts: str) -> Path:
+    """A capture of connections to one server, one after the other, that goes on for two seconds."""
+    frames = [frame for port, words in enumerate(scripts) for frame in Script((build.SRC4, 40000 + port)).frames(words)]
+    records = [build.Record(frame, START_NS + STEP_NS * number) for number, frame in enumerate(frames)]
+    records.append(build.Record(SOMETHING_ELSE, START_NS + 2 * SECOND))
+    path.write_bytes(build.pcap(records, magic=build.NANOSECONDS))
+    return path
+
+
+@pytest.mark.parametrize("words", VERDICTS)
+def test_the_verdict_comes_first(words: str, tmp_path: Path) -> None:
+    """One sentence: the worst that is wrong, or that nothing is; for whom, and how often."""
+    text = checked(analyze(written(tmp_path / "told.pcap", words), checksums=False))
+    assert joined(text).startswith(VERDICTS[words])
+
+
+def test_the_worst_verdict_comes_first(tmp_path: Path) -> None:
+    """What failed comes before what was only slow, whoever began first."""
+    path = written(tmp_path / "told.pcap", "c:S s:SA c:A c:PA9 s:A", "c:S c:S! c:S!")
+    text = checked(analyze(path, checksums=False))
+    told = re.findall(r"^(?:error|warning|info) .*?\(([a-z-]+)\)$", text, re.M | re.S)
+    assert told == ["syn-unanswered", "slow-server"]
 
 
 @pytest.mark.parametrize("again", ["c:FA!", "c:FA! s:FA! c:FA!"])
@@ -627,7 +678,7 @@ def test_one_frame(tmp_path: Path) -> None:
 
 
 EXTREMES = {
-    "the epoch": ([0, 0], "1970-01-01 00:00:00.000000 to 00:00:00.000000 UTC", "-"),
+    "the epoch": ([0, 0], "1970-01-01 00:00:00.000000 to 00:00:00.000000 UTC", ""),
     "the end of time": ([0, 2**63 - 1], "1970-01-01 00:00:00.000000 to 2262-04-11 23:47:16.854775 UTC", "106752 days"),
     "before the epoch": ([-1, 0], "1969-12-31 23:59:59.999999 to 1970-01-01 00:00:00.000000 UTC", "1 ns"),
     "all of time": (
@@ -644,8 +695,8 @@ def test_extreme_times(name: str, tmp_path: Path) -> None:
     times, span, duration = EXTREMES[name]
     text = checked(analyze(pcapng_at(tmp_path / "extreme.pcapng", times)))
     assert f"  time        {span}\n" in text
-    assert duration == "-" or f" 2 frames in {duration}, " in joined(text)
-    assert joined(section(text, "busiest")[-1]) == f"2 108 B {duration} - still open"
+    assert f"extreme.pcapng: 2 frames{' in ' * bool(duration)}{duration}, 1 TCP connection" in joined(text)
+    assert joined(section(text, "busiest")[-1]) == f"2 108 B {duration or '-'} - still open"
 
 
 def test_all_of_time_backwards(tmp_path: Path) -> None:
@@ -842,7 +893,7 @@ def test_styles_only_colour(five: Analysis) -> None:
 
     styled = console_text(five, style=style)
     assert re.sub(r"<\w*>|</>", "", styled) == console_text(five)
-    assert {role for role, _ in roles} <= {"answer", "title", "warning", *SEVERITIES, "plain"}
+    assert {role for role, _ in roles} == {"answer", "title", "info", "plain"}
     assert [text for role, text in roles if role == "title"] == [
         "not checked",
         "the capture itself",

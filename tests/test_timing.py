@@ -322,10 +322,10 @@ def test_the_kernel_was_limited_for_as_long() -> None:
 @pytest.mark.parametrize(
     ("start", "verdict", "line"),
     [
-        ("delayed_ack 2000 ms: ten", "warning ", "waiting for the delayed ACK of the server: 10 times 200 ms, first before frame 6"),
-        ("server_think 3000 ms: ack", "", "waiting for the server to answer: 3 s before frame 6"),
-        ("receive_window 1000 ms", "", "waiting for the window of the server: 9 times 100 ms"),
-        ("idle 20000", "Nothing wrong found in 1 TCP connection: ", ""),
+        ("delayed_ack 2000 ms: ten", "warning 192.0.2.1 waited 10 times for a delayed ACK of the server 198.51.100.2, 200 ms each: 79 % of the time", "waiting for the delayed ACK of the server: 10 times 200 ms, first before frame 6"),
+        ("server_think 3000 ms: ack", "warning 198.51.100.2:80 answers slowly: 1 answer took 3 s to begin (frame 6), 98 % of the time", "waiting for the server to answer: 3 s before frame 6"),
+        ("receive_window 1000 ms", "warning 192.0.2.1:40000 > 198.51.100.2:80 moves 58.4 kB/s, a window of 5,840 B for each round trip of 100 ms: 91 % of the time", "waiting for the window of the server: 9 times 100 ms"),
+        ("idle 20000", "Nothing wrong found in 1 TCP connection: 20.1 s in all, idle 100 %.", ""),
     ],
 )  # fmt: skip
 def test_the_text_says_where_time_went(start: str, verdict: str, line: str, tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ from analyzer.text import duration_text, endpoint
 
 MOST_FLOWS, MOST_FRAMES, MOST_PROOFS = 100, 8, 4
 MOST_FINDINGS = 100  # of one rule
+# What a rule may lack: its name, and how to have it.
 WHAT_TO_RECORD = {
-    "counters": "kernel counters: `nstat -az` before and after, with --snapshots, or a bundle; and --host where it is not known whose they are",
-    "sockets": "socket lists: `ss -tanimoe` while it happens, with --sockets, or a bundle",
-    "sysctls": "the host's settings: host.json of a bundle",
-    "checksums": "verified checksums: without --no-checksums",
-}
+    "counters": ("kernel counters", "`nstat -az` before and after, with --snapshots, or a bundle; and --host where it is not known whose they are"),
+    "sockets": ("socket lists", "`ss -tanimoe` while it happens, with --sockets, or a bundle"),
+    "sysctls": ("the host's settings", "host.json of a bundle"),
+    "checksums": ("verified checksums", "without --no-checksums"),
+}  # fmt: skip
 # Columns of an answer that the engine reads itself; all others are evidence.
 OWN = (
     "group", "flow", "connections", "side", "severity", "confidence", "host", "start_ns", "end_ns", "cost_ns", "cost_bytes",
@@ -70,8 +71,10 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     for rule in sorted(rules, key=lambda rule: "explained_counters" in named_tables(rule.sql)):
         lacking = rule.lacks(evidence.available)
         if lacking:
-            wanted = "; or ".join(WHAT_TO_RECORD.get(name, name) for name in lacking)
-            not_checked.append(NotChecked(rule.id, lacking, f"{rule.title}: needs {wanted}"))
+            wanted = (": ".join(WHAT_TO_RECORD.get(name, (name,))) for name in lacking)
+            any_of = lacking == rule.any_of
+            text = f"{rule.title}: needs {('; or ' if any_of else '; and ').join(wanted)}"
+            not_checked.append(NotChecked(rule.id, lacking, text, any_of))
         elif rule.applies(evidence.signals):
             if database is None:
                 database = Database(sources) if limit_s is None else Database(sources, limit_s)

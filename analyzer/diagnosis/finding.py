@@ -103,11 +103,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NotChecked:
-    """A rule that could not run, and why."""
+    """A rule that could not run, and why: it needs all of the tables, or any of them would do."""
 
     rule: str
     needs: Sequence[str]
     text: str
+    any_of: bool = False
 
 
 @dataclass(frozen=True)

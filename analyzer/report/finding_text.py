@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from analyzer.analysis import Analysis
+from analyzer.diagnosis.engine import WHAT_TO_RECORD
 from analyzer.diagnosis.finding import Diagnosis, Finding
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.time_text import shares_text
@@ -173,14 +174,19 @@ def checked_text(analysis: Analysis) -> str:
 
 
 def not_checked_lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """Which rules could not run, by what they lack."""
-    by_need: dict[str, list[str]] = {}
+    """Which rules could not run, by what they lack; how to have it is told once."""
+    by_need: dict[tuple[str, tuple[str, ...]], int] = {}
     for each in diagnosis.not_checked:
-        if not each.needs:
-            yield from wrapped(printable(each.text), "  ! ")
+        if each.needs:
+            key = ("or" if each.any_of else "and", tuple(each.needs))
+            by_need[key] = by_need.get(key, 0) + 1
         else:
-            by_need.setdefault(each.text.partition(": needs ")[2], []).append(each.rule)
+            yield from wrapped(printable(each.text), "  ! ")
     for rule, count in diagnosis.left_out.items():
         yield from wrapped(f"{plural(count, 'more finding')} of {rule} than are told", "  ")
-    for text, rules in sorted(by_need.items(), key=lambda each: -len(each[1])):
-        yield from wrapped(f"{plural(len(rules), 'rule')} for lack of {text}", "  ")
+    told: set[str] = set()
+    for (word, needs), count in sorted(by_need.items(), key=lambda each: (len(each[0][1]), -each[1])):
+        named = f" {word} ".join(WHAT_TO_RECORD.get(name, (name,))[0] for name in needs)
+        ways = f"; {word} ".join(way for name in needs if name not in told for way in WHAT_TO_RECORD.get(name, ())[1:])
+        told.update(needs)
+        yield from wrapped(f"{plural(count, 'rule')} for lack of {named}{': ' if ways else ''}{ways}", "  ")
