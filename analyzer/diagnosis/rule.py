@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -120,17 +121,24 @@ def all_rules(folders: Iterable[str | Path] = ()) -> list[Rule]:
 
 
 def rule_of(path: Path) -> Rule:
-    """The rule in a file."""
-    where = str(path)
+    """The rule in a file; a file that has not changed is not read again."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise RuleError(where, "more than 1 MB", "is it a rule?")
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        now = path.stat()
+        if now.st_size > MAX_BYTES:
+            raise RuleError(str(path), "more than 1 MB", "is it a rule?")
+        return _read(path, now.st_mtime_ns, now.st_size)
     except OSError as error:
-        raise RuleError(where, f"cannot be read ({error.strerror or error})", "check the path") from None
+        raise RuleError(str(path), f"cannot be read ({error.strerror or error})", "check the path") from None
+
+
+@lru_cache(maxsize=1000)
+def _read(path: Path, mtime_ns: int, size: int) -> Rule:
+    """The rule in a file of that time and size."""
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RuleError(where, f"not TOML ({error})", "mend that line") from None
-    return _Reader(where, told).rule(path)
+        raise RuleError(str(path), f"not TOML ({error})", "mend that line") from None
+    return _Reader(str(path), told).rule(path)
 
 
 class _Reader:
