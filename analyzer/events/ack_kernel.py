@@ -20,7 +20,7 @@ from analyzer.flows.sent_kernel import (
     last_sent,
     remove_hole,
 )
-from analyzer.flows.state import LOSS, OPEN
+from analyzer.flows.state import LOSS, NO_PADDING, OPEN, PADS
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
@@ -62,7 +62,10 @@ def acknowledging(
     if ack - you["next"] > FAR or you["una"] - ack > FAR:
         return
     next_ = you["next"]
-    if ack > next_:
+    if you["padding"] == PADS and next_ < ack == you["padding_end"]:
+        next_ = ack  # what looked like padding was data, after all
+        you["padding"] = NO_PADDING
+    if ack > you["next"]:
         you["next"] = ack
     place = board_of(you, owner, boards)
     if place >= 0 and ack > you["una"]:

@@ -28,6 +28,7 @@ from analyzer.events.late_kernel import is_awaited
 from analyzer.events.loss_kernel import sending
 from analyzer.events.moment_kernel import keep_moment
 from analyzer.events.nat_kernel import count_on, is_across, past_nat
+from analyzer.events.padding_kernel import without_padding
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.stream_kernel import note_id, place_in_streams
 from analyzer.events.window_kernel import answering, filling, offering, probing
@@ -274,6 +275,7 @@ def follow(
         return
     if offending(seg, me, you, state):
         return
+    without_padding(row, seg, me, you, state, sent, world)
     if flags & SYN:
         letter(seg, state, H if flags & ACK else S)
         opening(row, seg, me, you, state, world, out, counts, servers)

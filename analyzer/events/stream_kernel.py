@@ -72,6 +72,6 @@ def forget(me: Any) -> None:
     """A stream that begins anew: nothing that was remembered in the numbers of before holds."""
     me["board"] = -1
     me["phase"] = OPEN
-    me["doubts"] = me["lagging"] = me["captured"] = 0
+    me["doubts"] = me["lagging"] = me["captured"] = me["padding"] = 0
     me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
     me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["fins"] = me["told_ns"] = 0

@@ -97,6 +97,7 @@ END_STATE = np.dtype(
         ("ttl_low", "u1"),  # least and most of its segments, without resets
         ("ttl_high", "u1"),
         ("box_hops", "u1"),  # to a box on the way that spoke in its name, or NO_BOX
+        ("padding", "u1"),  # does the IP length of its ACKs include padding: NO_PADDING, MAY_PAD or PADS
         ("limited", "u1"),  # has the other end's window limited this end, by `window_limited`
         ("syn_ttl", "u1"),  # of its SYN-ACK
         ("syn_met", "u1"),  # has its first data been compared with that
@@ -141,6 +142,7 @@ END_STATE = np.dtype(
         ("tail_probe_end", "i8"),
         ("offence", "i8"),  # frame of a segment that the other end may challenge; negative: of a repeated SYN-ACK
         ("zero_frame", "i8"),  # that closed the window, or 0
+        ("padding_end", "i8"),  # where what is or may be padding ends, of its latest such segment
         ("missing_bytes", "i8"),  # acknowledged, but not captured
         ("in_flight_max", "i8"),
         ("largest", "u4"),
@@ -194,6 +196,7 @@ NO_BOX = 255
 OPEN, FAST, LOSS = 0, 1, 2
 PROBE, KEEP_ALIVE = 1, 2
 IN_VAIN = 3  # so many `void_probes` are no accident
+NO_PADDING, MAY_PAD, PADS = 0, 1, 2
 ECN_ASKED, ECN_AGREED = 1, 2
 IDS_VARY, IDS_SAME = 1, 2
 

@@ -28,6 +28,7 @@ from tests.naive.flows import (
     what_was_seen,
 )
 
+PSH, URG = 8, 32
 ECE, CWR = 64, 128
 ROUND = 2**32
 FAR = 2**30  # no window is as wide
@@ -229,6 +230,8 @@ class End:
     doubts: list[Doubt] = field(default_factory=list)
     lags: bool = False  # the capture wrote its packets late
     captured: int = 0  # after the highest that was captured
+    padding: str = ""  # "perhaps" its latest data, or "yes": it adds padding to its ACKs
+    padding_end: int = 0
     offence: int = 0  # frame of an unacceptable segment
     offence_repeats: bool = False  # it was the SYN-ACK of the handshake once more
     vain_probes: int = 0
@@ -250,6 +253,7 @@ class End:
     in_flight: list[int] = field(default_factory=list)
     zero_windows: int = 0
     copies: int = 0
+    padded: list[int] = field(default_factory=list)  # bytes of payload that were padding
     captured_again: list[Packet] = field(default_factory=list)
     missing: int = 0
     sack_blocks: int = 0
@@ -279,7 +283,7 @@ class End:
         self.unacknowledged, self.sent_again, self.holes, self.sacked = [], [], [], Ranges()
         self.sacked_high = self.told_ns = self.repaired_at = self.tail_probe_end = self.fin = self.fins = 0
         self.phase = "open"
-        self.doubts, self.lags, self.captured = [], False, 0
+        self.doubts, self.lags, self.captured, self.padding = [], False, 0, ""
 
     def begin_repair(self, phase: str, segment: Segment) -> None:
         """With this segment, until all is acknowledged that was sent so far."""
@@ -361,6 +365,7 @@ class Segment:
     window: int = 0
     una: int = 0  # of the other end before it
     late: bool = False  # it was sent before what was captured before it
+    padding: int = 0  # bytes of its payload that only filled the frame
     advanced: int = 0  # bytes that it acknowledges for the first time
     sacked: int = 0  # bytes that it reports by SACK for the first time
     is_dsack: bool = False
@@ -380,7 +385,7 @@ class Segment:
     @property
     def size(self) -> int:
         """Bytes of payload."""
-        return int(self.packet["payload_len"])
+        return int(self.packet["payload_len"]) - self.padding
 
     @property
     def tsval(self) -> int | None:
@@ -634,6 +639,7 @@ def understand(
         return
     if is_offence(segment, me, other, connection):
         me.offence, me.offence_repeats = segment.frame, False
+    take_out_padding(segment, me, other)
     if segment.has(SYN):
         connection.write("h" if segment.has(ACK) else "s", segment.end_of)
         judge_syn(segment, me, other, connection, servers)
@@ -673,6 +679,50 @@ def understand(
     me.fins += segment.has(FIN) and segment.end - 1 == me.fin
     me.answered_syn |= segment.has(SYN) and segment.has(ACK)
     connection.handshake(segment)
+
+
+# Padding
+
+
+def take_out_padding(segment: Segment, me: End, other: End) -> None:
+    """Ethernet's smallest frame carries 46 bytes of IP; in some captures the IP length says so of every ACK."""
+    if me.padding and me.next == me.padding_end:
+        reconsider_padding(segment, me, other)
+    is_small = segment.size > 0 and segment.has(ACK) and not segment.has(RST) and 0 < segment.packet["ip_len"] <= 46
+    is_plain = not segment.has(PSH | URG)
+    if is_small and is_plain and me.padding == "yes" and segment.start <= me.next:
+        me.padding_end, segment.padding = segment.end, segment.size
+        segment.end -= segment.padding
+        me.padded.append(segment.padding)
+    elif is_small and segment.start == me.next and not segment.has(FIN) and (other.window or not other.window_from):
+        if is_plain or me.padding == "yes":
+            me.padding, me.padding_end = me.padding or "perhaps", segment.end
+
+
+def reconsider_padding(segment: Segment, me: End, other: End) -> None:
+    """Its latest data was padding if this begins there, too, and cannot be the same once more."""
+    found = me.unacknowledged[-1] if me.unacknowledged else None
+    if found is None or found.end != me.padding_end or me.una >= found.end or segment.start == found.end:
+        me.padding = "yes" if me.padding == "yes" else ""
+        return
+    if not found.holds(segment.start) or me.una > segment.start or has_lower_id(segment, me):
+        return
+    size = found.end - segment.start
+    is_ack = segment.size == 0 and size > 1 and not segment.has(SYN)  # below one byte, it may be a keep-alive
+    was_asked = me.repeats >= DUPLICATES or me.sacked_high > found.start
+    is_soon = segment.time_ns - found.time_ns < TIMER_NS and not was_asked
+    says_more = segment.size > size or (segment.size == size and segment.ack > other.una)
+    is_other = is_ack or (says_more and (is_soon or other.padding == "yes"))
+    if segment.start > found.start:
+        is_other = me.una == segment.start  # the other end has taken the first part, and no more was sent
+    if not is_other:
+        return
+    me.padding, me.next, me.captured = "yes", segment.start, min(me.captured, segment.start)
+    me.padded.append(size)
+    if segment.start == found.start:
+        me.unacknowledged.pop()
+    else:
+        found.end = segment.start
 
 
 # Doubts
@@ -1374,6 +1424,8 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
     if is_out_of_range(segment, other):
         return
     before = other.next
+    if other.padding == "yes" and before < segment.ack == other.padding_end:
+        before, other.padding = segment.ack, ""  # it was data after all
     other.next = max(other.next, segment.ack)
     if segment.ack > other.una:
         thrown_away = other.sacked.cut(segment.ack)
@@ -1803,7 +1855,7 @@ def columns_of(connection: Connection, succeeded: bool, latest_ns: int) -> dict[
         ]
         columns[f"{side}_packets"] = len(counted)
         columns[f"{side}_bytes"] = sum(packet["length"] for packet in counted)
-        columns[f"{side}_payload"] = sum(packet["payload_len"] for packet in counted)
+        columns[f"{side}_payload"] = sum(packet["payload_len"] for packet in counted) - sum(me.padded)
     return columns
 
 
