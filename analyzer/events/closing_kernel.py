@@ -153,6 +153,12 @@ def offending(seg: Any, me: Any, you: Any, state: Any) -> Any:
 
     True where the numbers are so far off that nothing can be learned from the segment.
     """
+    if seg["flags"] & SYN and me["syns"] and seg["start"] != 0:
+        # A SYN-ACK with another number: which of them the client has taken, its ACK tells.
+        me["offence"] = seg["frame"]
+        if not state["judged"] & ACKED:
+            me["two_isns"], me["other_isn"] = 1, np.int64(me["isn"]) + seg["start"] & 0xFFFFFFFF
+        return True
     wild = me["heard"] and abs(seg["start"] - me["next"]) > FAR
     wild |= you["heard"] and seg["has_ack"] and abs(seg["ack"] - you["next"]) > FAR
     if wild:

@@ -98,6 +98,7 @@ END_STATE = np.dtype(
         ("ttl_high", "u1"),
         ("box_hops", "u1"),  # to a box on the way that spoke in its name, or NO_BOX
         ("padding", "u1"),  # does the IP length of its ACKs include padding: NO_PADDING, MAY_PAD or PADS
+        ("two_isns", "u1"),  # has another SYN-ACK offered `other_isn`, before the handshake was complete
         ("limited", "u1"),  # has the other end's window limited this end, by `window_limited`
         ("syn_ttl", "u1"),  # of its SYN-ACK
         ("syn_met", "u1"),  # has its first data been compared with that
@@ -112,6 +113,7 @@ END_STATE = np.dtype(
         ("fins_again", "u2"),  # times that it repeated its FIN alone, though no timer had run out
         ("place", "u4"),  # where its first packet was captured, as a hash
         ("isn", "u4"),
+        ("other_isn", "u4"),
         ("tsval", "u4"),  # highest sent
         ("tsval_first", "u4"),
         ("recent", "u4"),  # TS.Recent of this end, as a receiver

@@ -166,6 +166,7 @@ class End:
     """One end of a connection: what it sent, what it was told of that, and what it said as a receiver."""
 
     isn: int | None = None
+    other_isn: int | None = None  # of another SYN-ACK, while nobody knows which of them the client takes
     heard: bool = False
     is_direct: bool = False  # was it heard on the near side of the NAT
     next: int = 0  # after the highest that it sent
@@ -612,6 +613,9 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
     if segment.has(ACK):
         if other.isn is None:
             other.isn, other.next, other.una = (packet["ack"] - 1) % ROUND, 1, 1
+        if other.other_isn is not None and packet["ack"] == (other.other_isn + 1) % ROUND and not connection.acknowledged:
+            other.isn, other.other_isn, other.next, other.una = other.other_isn, None, 1, 0
+            other.forget()
         segment.ack = other.place(packet["ack"])
     segment.una = other.una
     return segment
@@ -633,6 +637,11 @@ def understand(
         return
     if segment.has(RST):
         judge_reset(segment, me, other, connection)
+        return
+    if segment.has(SYN) and me.syns and segment.start != 0:
+        me.offence, me.offence_repeats = segment.frame, False
+        if not connection.acknowledged:
+            me.other_isn = segment.packet["seq"]
         return
     if is_wild(segment, me, other):
         me.offence, me.offence_repeats = segment.frame, False
