@@ -27,6 +27,7 @@ from analyzer.events.gather import frames_of
 from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
+from analyzer.flows.state import SPENT
 from analyzer.hosts import KnownHost, hosts_frame, hosts_rows, known_hosts
 from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, recorded_hosts, table_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
@@ -417,21 +418,26 @@ class Analysis:
     def notes_of(self, flow: int) -> dict[str, dict[str, Any]]:
         """By cause: how often a connection lost time to it (a millisecond or more), in all, and the frames that ended the first and the longest time.
 
-        `direction` is who waited, or was silent: 0 the client, 1 the server. Empty where others lost so much more that nothing is kept.
+        `direction` is who waited, or was silent: 0 the client, 1 the server; where both did, what is told is of who did so longer.
+        Empty where others lost so much more that nothing is kept.
         """
         note = self.flow_tracker.notes_of(flow)
         client = self.flow_tracker.states["client"][self.flow_tracker.states["flow"] == flow]
-        return {} if note is None or not len(client) else _notes(note, int(client[0]))
+        found: dict[str, dict[str, Any]] = {}
+        for cause, told in () if note is None or not len(client) else _notes(note, int(client[0])):
+            if cause not in found or found[cause]["ns"] < told["ns"]:
+                found[cause] = told
+        return found
 
-    def slow_notes(self, count: int) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
-        """The same of the connections that lost most time, each with its number."""
+    def slow_notes(self, count: int) -> Iterator[tuple[int, list[tuple[str, dict[str, Any]]]]]:
+        """Of the connections that lost most time, each with its number: (cause, the same), of each side."""
         tracker = self.flow_tracker
         known = {int(flow) - 1: at for at, flow in enumerate(tracker.notes["flow"].tolist()) if flow}
         for place in self._accounts[1][:count]:
             flow = int(tracker.states["flow"][place])
             note = tracker.notes[known[flow]] if flow in known else None
             if note is not None and not note["partial"]:
-                yield flow, _notes(note, int(tracker.states["client"][place]))
+                yield flow, list(_notes(note, int(tracker.states["client"][place])))
 
     @property
     def account(self) -> Account:
@@ -465,22 +471,25 @@ class Analysis:
         return f"<pre>{html.escape(self._shown(self))}</pre>"
 
 
-def _notes(note: Rows, client: int) -> dict[str, dict[str, Any]]:
-    """What is remembered (NOTE) of a connection whose client is that end."""
-    found: dict[str, dict[str, Any]] = {}
+def _notes(note: Rows, client: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is remembered (NOTE) of a connection whose client is that end, cause by cause, of each side."""
     for number, cause in enumerate(TIME_CAUSES[:-1]):
         thinking = cause in ("client_think", "server_think")
         place = 1 + (client ^ (cause == "server_think")) if thinking else number
-        if note["count"][place]:
-            found[cause] = {
-                "count": int(note["count"][place]),
-                "ns": int(note["ns"][place]),
-                "direction": int(note["end"][place]) ^ client,
-                "first_frame": int(note["first"][place]),
-                "longest_ns": int(note["most_ns"][place]),
-                "longest_frame": int(note["most"][place]),
-            }
-    return found
+        for direction in (0, 1):
+            at = SPENT * (direction ^ client) + place
+            if note["count"][at]:
+                yield (
+                    cause,
+                    {
+                        "count": int(note["count"][at]),
+                        "ns": int(note["ns"][at]),
+                        "direction": direction,
+                        "first_frame": int(note["first"][at]),
+                        "longest_ns": int(note["most_ns"][at]),
+                        "longest_frame": int(note["most"][at]),
+                    },
+                )
 
 
 def predictor_of(local: Sequence[str], paths: Sequence[str]) -> Predictor:

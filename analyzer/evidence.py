@@ -176,7 +176,7 @@ class _Seen:
     def waits(self) -> Columns:
         found: dict[str, list[Any]] = {column.name: [] for column in WAITS.columns}
         for flow, notes in self.analysis.slow_notes(MOST_FLOWS // 4):
-            for cause, note in notes.items():
+            for cause, note in notes:
                 side = ("client", "server")[note["direction"]]
                 values = (
                     flow,

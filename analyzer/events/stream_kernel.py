@@ -15,6 +15,7 @@ from analyzer.tables import PACKETS
 
 difference = inline(difference_python)
 
+FEW_IDS = 8  # so many packets may have been lost at once where no other explains the step
 TIMESTAMPS = PACKETS.bit("options", "timestamps")
 IPV4 = PACKETS.bit("layers", "ipv4")
 
@@ -27,6 +28,11 @@ def note_id(seg: Any, me: Any) -> None:
             me["ids"] = IDS_SAME
         elif me["ip_id"]:
             me["ids"] = IDS_VARY
+        step = seg["ip_id"] - np.int64(me["ip_id"]) & 0xFFFF
+        if step == 1:
+            me["numbered"] = min(np.int64(me["numbered"]) + 1, 0xFF)
+        elif me["ip_id"] and not 1 < step <= FEW_IDS:
+            me["numbered"] = 0
         if not id_behind(seg, me):
             me["ip_id"] = seg["ip_id"]
 

@@ -91,6 +91,7 @@ END_STATE = np.dtype(
         ("doubted", "u1"),  # a timeout that may be needless: nothing was sent again after it (F-RTO, RFC 5682)
         ("syn_acked", "u1"),  # has it answered a SYN
         ("ids", "u1"),  # of its last two packets with an IPv4 ID: IDS_VARY or IDS_SAME
+        ("numbered", "u1"),  # so many packets in a row had the next IPv4 ID, but for steps that losses explain
         ("doubts", "u1"),  # how many verdicts on its data wait for what comes, on its board
         ("lagging", "u1"),  # the capture has written its frames late
         ("direct", "u1"),  # was it heard on this side of the NAT, where there is one
@@ -365,12 +366,12 @@ NOTE = np.dtype(
         ("flow", "i8"),  # 1 + its number, or 0
         ("weight", "i8"),
         ("partial", "u1"),  # it lost more before it got the place
-        ("count", "i8", (SPENT,)),  # of stretches that were long enough to be noted, of each cause
-        ("ns", "i8", (SPENT,)),  # how long they were together
-        ("first", "i8", (SPENT,)),  # frame that ended the first one
-        ("most_ns", "i8", (SPENT,)),  # the longest
-        ("most", "i8", (SPENT,)),  # frame that ended it
-        ("end", "u1", (SPENT,)),  # whose it was: who waited, or was silent
+        # Of each cause, of those where the low end waited or was silent, then of those of the high end:
+        ("count", "i8", (2 * SPENT,)),  # of stretches that were long enough to be noted
+        ("ns", "i8", (2 * SPENT,)),  # how long they were together
+        ("first", "i8", (2 * SPENT,)),  # frame that ended the first one
+        ("most_ns", "i8", (2 * SPENT,)),  # the longest
+        ("most", "i8", (2 * SPENT,)),  # frame that ended it
     ],
     align=True,
 )

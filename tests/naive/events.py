@@ -613,7 +613,11 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
     if segment.has(ACK):
         if other.isn is None:
             other.isn, other.next, other.una = (packet["ack"] - 1) % ROUND, 1, 1
-        if other.other_isn is not None and packet["ack"] == (other.other_isn + 1) % ROUND and not connection.acknowledged:
+        if (
+            other.other_isn is not None
+            and packet["ack"] == (other.other_isn + 1) % ROUND
+            and not connection.acknowledged
+        ):
             other.isn, other.other_isn, other.next, other.una = other.other_isn, None, 1, 0
             other.forget()
         segment.ack = other.place(packet["ack"])
@@ -703,9 +707,10 @@ def take_out_padding(segment: Segment, me: End, other: End) -> None:
         me.padding_end, segment.padding = segment.end, segment.size
         segment.end -= segment.padding
         me.padded.append(segment.padding)
-    elif is_small and segment.start == me.next and not segment.has(FIN) and (other.window or not other.window_from):
-        if is_plain or me.padding == "yes":
-            me.padding, me.padding_end = me.padding or "perhaps", segment.end
+        return
+    is_open = other.window > 0 or not other.window_from
+    if is_small and (is_plain or me.padding) and segment.start == me.next and is_open and not segment.has(FIN):
+        me.padding, me.padding_end = me.padding or "perhaps", segment.end
 
 
 def reconsider_padding(segment: Segment, me: End, other: End) -> None:
