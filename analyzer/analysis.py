@@ -128,8 +128,11 @@ class Analysis:
     @cached_property
     def flow_events(self) -> pd.DataFrame:
         """One row per flow, side, event and cause; the columns are those of `tables.FLOW_EVENTS`."""
-        frames = [json.dumps(frames) for frames in frames_of(self.gathered)]
-        return FLOW_EVENTS.frame(self.gathered, {"frames": np.array(frames, object)})
+        texts = {
+            name: np.array([json.dumps(frames) for frames in frames_of(self.gathered, which)], object)
+            for name, which in (("frames", "frame"), ("related_frames", "related"))
+        }
+        return FLOW_EVENTS.frame(self.gathered, texts)
 
     @cached_property
     def capture_facts(self) -> pd.DataFrame:

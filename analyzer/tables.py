@@ -143,6 +143,7 @@ FLOW_STATES = (
     "", "open", "closed", "half_closed", "reset_by_client", "reset_by_server", "refused", "unanswered", "half_open",
     "opening", "reset_by_middlebox",
 )  # fmt: skip
+RESETS = ("", "rst", "rst_ack")
 WINDOW_CLOSED = ("", "unprobed", "probed", "unanswered", "invalid_probes")
 
 TCP_STATES = (
@@ -182,6 +183,7 @@ def _per_side(side: str, other: str) -> tuple[Column, ...]:
         Column(f"{side}_window_closed", "u1", f"Was it still closed then, and what did the {other} do about it: `unprobed` nothing; `probed` it sent into it and was answered; `unanswered` it was not answered; `invalid_probes` it sent only such probes as no receiver answers. Empty where the window was open.", kind="enum", words=WINDOW_CLOSED),
         Column(f"{side}_window_closed_ns", "i8", "For how long it had been closed then.", unit="ns"),
         Column(f"{side}_middlebox_hops", "i2", f"How many hops from the place of the capture a box sent a reset or a SYN-ACK in the {side}'s name (events `reset_by_middlebox`, `syn_ack_by_middlebox`), by its TTL; -1 where none did."),
+        Column(f"{side}_reset", "u1", f"Did the {side} reset the connection: its first reset was without an ACK (`rst`: of what it does not know, or throws away), or with one (`rst_ack`: it closes for good, or refuses).", kind="enum", words=RESETS),
         Column(f"{side}_idle_longest_ns", "i8", f"Longest time between two frames of the {side}.", unit="ns"),
         Column(f"{side}_largest_segment", "u4", f"Most payload in a segment of the {side}.", unit="bytes"),
         Column(f"{side}_largest_passed", "u4", f"Most payload in a segment of the {side} of which the capture shows that it arrived: acknowledged, and sent once; or a piece of one that was sent again, acknowledged by itself.", unit="bytes"),
@@ -308,6 +310,7 @@ EVENTS = Table(
         Column("cause", "u1", "Why, or of which sort it is.", kind="enum", words=CAUSES),
         Column("related_frame", "i8", "The frame it refers to, such as the first transmission of what is sent again; 0 without one, or where that is not known any more (it was acknowledged, or not captured)."),
         Column("value", "i8", "How much; what it counts depends on the event."),
+        Column("since_ns", "i8", "Of what is sent again, the time since it was first sent; of what shows that this was not needed, the time since it was sent again. 0 for other events, and where that is not known (any more).", unit="ns"),
         Column("late", "u1", "Was it said at a later frame.", public=False),
     ),
     appendix=kinds_markdown(),
@@ -328,12 +331,15 @@ FLOW_EVENTS = Table(
         Column("sum", "i8", "Sum of `value`; what it counts depends on the event. At most 9223372036854775807."),
         Column("max", "i8", "The largest `value`."),
         Column("max_frame", "i8", "The frame with that value (the first of several)."),
+        Column("since_max_ns", "i8", "The largest `since_ns`.", unit="ns"),
         Column("first_frame", "i8", "The first frame."),
         Column("last_frame", "i8", "The last frame."),
         Column("first_ns", "i8", "Time of the first frame.", unit="ns"),
         Column("last_ns", "i8", "Time of the last frame.", unit="ns"),
         *(Column(f"frame_{n}", "i8", f"Frame of the {n}. event, 0 where there are fewer.", public=False) for n in range(1, EXAMPLES + 1)),
+        *(Column(f"related_{n}", "i8", f"The frame that the {n}. event refers to, or 0.", public=False) for n in range(1, EXAMPLES + 1)),
         Column("frames", "", f"The frames of the first {EXAMPLES} of them.", kind="text"),
+        Column("related_frames", "", "The frames to which these refer (`related_frame`), as far as they do.", kind="text"),
     ),
 )  # fmt: skip
 

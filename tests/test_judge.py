@@ -114,7 +114,7 @@ def packets_of(rows: Rows) -> list[Packet]:
 
 def events_of(rows: Rows) -> list[Event]:
     """The events as the twin says them."""
-    columns = (rows[name].tolist() for name in ("frame", "event", "cause", "related_frame", "value"))
+    columns = (rows[name].tolist() for name in ("frame", "event", "cause", "related_frame", "value", "since_ns"))
     return [Event(frame, NAMES[kind], CAUSES[cause], *rest) for frame, kind, cause, *rest in zip(*columns, strict=True)]
 
 

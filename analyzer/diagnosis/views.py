@@ -197,7 +197,7 @@ VIEWS = {"ends": ("flows", "local_addresses")}
 
 def sql_type(column: Column) -> str:
     """How DuckDB stores a column."""
-    if column.name == "frames" and column.kind == "text":
+    if column.name in ("frames", "related_frames") and column.kind == "text":
         return "BIGINT[]"
     if column.kind in ("enum", "bits", "address", "text", "ascii"):
         return "VARCHAR"

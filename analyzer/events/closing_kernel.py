@@ -9,7 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import apart, hops_of
-from analyzer.flows.state import ACKED
+from analyzer.flows.state import ACKED, ALONE, WITH_ACK
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import CAUSE, NUMBER
@@ -53,7 +53,7 @@ def resetting(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out
     if seg["start"] != me["next"] and me["una"] < seg["start"] <= you["edge"]:
         me["offence"] = seg["frame"]
     if not me["rst"]:
-        me["rst"], me["rst_ns"] = 1, seg["time_ns"]
+        me["rst"], me["rst_ns"] = WITH_ACK if seg["flags"] & ACK else ALONE, seg["time_ns"]
 
 
 @inline

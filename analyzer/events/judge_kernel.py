@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import BOOL, INT, Int, group_of, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
-from analyzer.events.ack_kernel import acknowledging, answering_copy, repeating
+from analyzer.events.ack_kernel import acknowledging, answering_copy, answering_late, repeating
 from analyzer.events.again_kernel import again
 from analyzer.events.clock_kernel import (
     SOURCE,
@@ -304,6 +304,8 @@ def follow(
     if seg["has_ack"]:
         owner = 2 * seg["flow"] + 1 - seg["end_of"]
         acknowledging(seg, me, you, state, world, out, counts, sent, boards, owner, histograms, free)
+        if seg["is_client"] and state["judged"] == SAW_SYN | SAW_SYN_ACK and not flags & SYN:
+            answering_late(seg, me, you, state, world, out, counts)
         if row["sack_count"]:
             reporting(row, seg, me, you, state, world, out, counts, sent, boards, owner)
         answered = answering(seg, me, you, state, world, out, counts)

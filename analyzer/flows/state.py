@@ -86,7 +86,7 @@ END_STATE = np.dtype(
         ("phase", "u1"),  # OPEN, FAST or LOSS
         ("probe", "u1"),  # PROBE or KEEP_ALIVE while one of these waits for an answer
         ("ecn", "u1"),
-        ("rst", "u1"),
+        ("rst", "u1"),  # its first reset: 0 none, ALONE or WITH_ACK
         ("cut", "u1"),  # its SYN was captured without all of its options
         ("doubted", "u1"),  # a timeout that may be needless: nothing was sent again after it (F-RTO, RFC 5682)
         ("syn_acked", "u1"),  # has it answered a SYN
@@ -199,6 +199,7 @@ NO_BOX = 255
 OPEN, FAST, LOSS = 0, 1, 2
 PROBE, KEEP_ALIVE = 1, 2
 IN_VAIN = 3  # so many `void_probes` are no accident
+ALONE, WITH_ACK = 1, 2
 NO_PADDING, MAY_PAD, PADS = 0, 1, 2
 ECN_ASKED, ECN_AGREED = 1, 2
 IDS_VARY, IDS_SAME = 1, 2

@@ -60,6 +60,7 @@ class Event(NamedTuple):
     cause: str = ""
     related_frame: int = 0
     value: int = 0
+    since_ns: int = 0  # since what is sent again was sent first, or since it was sent again
 
 
 @dataclass
@@ -172,7 +173,7 @@ class End:
     next: int = 0  # after the highest that it sent
     una: int = 0  # the highest that was acknowledged
     fin: int = 0  # where its FIN is; 0 without one
-    reset: bool = False
+    reset: str = ""  # "rst" or "rst_ack", its first
     last_ns: int | None = None
     last_frame: int = 0
     sent_ns: int = 0
@@ -433,9 +434,9 @@ class Connection:
     acknowledged: bool = False
     letters: list[tuple[str, int]] = field(default_factory=list)
 
-    def say(self, me: End, kind: str, cause: str = "", related_frame: int = 0, value: int = 0) -> None:
+    def say(self, me: End, kind: str, cause: str = "", related_frame: int = 0, value: int = 0, since: int = 0) -> None:
         """An event on the frame at hand, which `me` sent."""
-        self.events.append(Event(self.frame, kind, cause, related_frame, value))
+        self.events.append(Event(self.frame, kind, cause, related_frame, value, max(since, 0)))
         me.counts[kind] = me.counts.get(kind, 0) + 1
 
     def say_of(self, packet: Packet, kind: str, related_frame: int = 0, value: int = 0) -> None:
@@ -675,6 +676,7 @@ def understand(
         segment.late = True
     if segment.has(ACK):
         judge_acknowledgment(segment, me, other, connection, copies)
+        judge_late_answer(segment, me, other, connection)
         judge_sack(segment, me, other, connection, copies)
         answers = judge_answer(segment, me, other, connection)
         judge_challenge(segment, me, other, connection)
@@ -790,17 +792,21 @@ def came_twice(whose: End, start: int, end: int, connection: Connection, copies:
     return False
 
 
-def miss(segment: Segment, other: End, start: int, end: int, connection: Connection, copies: Copies) -> None:
-    """The segment acknowledges bytes that were not captured, or not yet; perhaps the other direction was not captured at all."""
-    if other.heard:
+def miss(segment: Segment, me: End, other: End, start: int, end: int, connection: Connection, copies: Copies) -> None:
+    """The segment acknowledges bytes that were not captured, or not yet; perhaps the other direction was not captured at all.
+
+    The first ACK in a connection that was open before the capture covers what was sent before it.
+    """
+    counts = other.heard and bool(me.heard or other.syns)
+    if counts:
         other.missing += end - start
     last = other.doubts[-1] if other.doubts else None
-    goes_on = last and last.kind == "gap" and last.end == start and last.value == other.heard
-    if last and goes_on and (other.lags or len(other.doubts) == DOUBTS or not other.heard):
+    goes_on = last and last.kind == "gap" and last.end == start and last.value == counts
+    if last and goes_on and (other.lags or len(other.doubts) == DOUBTS or not counts):
         last.end, last.tsecr = end, segment.tsecr if segment.tsval is not None else None
         return
     wait_for(other, "gap", segment, (start, end), connection, copies)
-    other.doubts[-1].value = int(other.heard)
+    other.doubts[-1].value = int(counts)
 
 
 def judge_late(segment: Segment, me: End, other: End, connection: Connection, again: int) -> bool:
@@ -1134,7 +1140,7 @@ def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -
     if segment.start != me.next and me.una < segment.start <= other.highest_edge:
         me.offence, me.offence_repeats = segment.frame, False
     if not me.reset:
-        me.reset, me.reset_ns = True, segment.time_ns
+        me.reset, me.reset_ns = "rst_ack" if segment.has(ACK) else "rst", segment.time_ns
 
 
 def is_of_middlebox(segment: Segment, me: End) -> bool:
@@ -1283,7 +1289,7 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
             connection.say(me, "reordering", cause, value=segment.time_ns - hole.time_ns)
             segment.late = True
             me.remember(segment, 2)
-        elif is_overtaken(segment, me, connection):
+        elif is_overtaken(segment, me, other, connection):
             segment.late = True
         else:
             flags = segment.has(SYN) or (segment.has(FIN) and segment.end <= me.next)
@@ -1312,7 +1318,8 @@ def late_cause(segment: Segment, me: End, other: End, hole: Hole) -> str:
         return "tsval"  # of one tick with that segment: older than what was sent since, or too soon to be an answer
     if segment.ip_id and hole.ip_id:
         steps = id_steps(segment.ip_id, hole.ip_id)
-        if 0 < abs(steps) < NEAR_IDS:
+        is_near = 0 < abs(steps) < NEAR_IDS
+        if is_near and segment.time_ns - hole.time_ns < max(SECOND, 2 * rtt):
             return "ip_id" if steps < 0 else ""
     # What the receiver said must reach the sender, and its answer must come back from there. That takes three quarters
     # of the shortest round trip at least.
@@ -1323,7 +1330,7 @@ def late_cause(segment: Segment, me: End, other: End, hole: Hole) -> str:
     return "sack" if segment.time_ns - hole.time_ns < max(TIMER_NS, rtt) else ""
 
 
-def is_overtaken(segment: Segment, me: End, connection: Connection) -> bool:
+def is_overtaken(segment: Segment, me: End, other: End, connection: Connection) -> bool:
     """Was it sent before the segment that brought its bytes? That was the retransmission then, and came first."""
     found = me.find(segment.start)
     if segment.has(SYN):
@@ -1333,7 +1340,9 @@ def is_overtaken(segment: Segment, me: End, connection: Connection) -> bool:
         older = ahead(segment.tsval, found.tsval if found else me.tsval or 0) < 0
     else:
         cause = "ip_id"
-        older = has_lower_id(segment, me)
+        longest = max(SECOND, 2 * (me.shortest_rtt_ns + other.shortest_rtt_ns))
+        overtaken_ns = found.time_ns if found else me.last_ns or 0
+        older = has_lower_id(segment, me) and segment.time_ns - overtaken_ns < longest
     if older:
         first, since = (found.frame, segment.time_ns - found.time_ns) if found else (0, 0)
         connection.say(me, "reordering", cause, first, since)
@@ -1346,16 +1355,17 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
     found = me.find(segment.start)
     cause, by_timer = retransmission_cause(segment, me, other, connection, probe, size, quiet, found)
     first = found.frame if found else 0
+    since = segment.time_ns - found.time_ns if found else 0
     if segment.size == 0 and segment.has(FIN):
         cause = "fin"
     if by_timer:
-        connection.say(me, "retransmission_timeout", "", first, quiet)
+        connection.say(me, "retransmission_timeout", "", first, quiet, since)
         if segment.start == me.full_start > 0:
             if segment.size < full_size(me, other) - 12:
                 me.full_start = -1
             else:
                 me.full_again.append(segment.packet)
-    connection.say(me, "retransmission", cause, first, size)
+    connection.say(me, "retransmission", cause, first, size, since)
     connection.write("t", segment.end_of)
     me.retransmitted += size
     if found:
@@ -1447,9 +1457,9 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
             connection.say(me, "sack_reneging", value=thrown_away)
         for hole in [hole for hole in other.holes if hole.start < segment.ack]:
             other.fill(hole.start, min(hole.end, segment.ack))
-            miss(segment, other, hole.start, min(hole.end, segment.ack), connection, copies)
+            miss(segment, me, other, hole.start, min(hole.end, segment.ack), connection, copies)
     if segment.ack > before:
-        miss(segment, other, before, segment.ack, connection, copies)
+        miss(segment, me, other, before, segment.ack, connection, copies)
     if segment.ack <= other.una:
         return
     segment.advanced = segment.ack - other.una
@@ -1493,16 +1503,44 @@ def note_passed(segment: Segment, other: End, arrived: list[Sent]) -> None:
 def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, arrived: list[Sent]) -> None:
     """The first ACK of a retransmission says by its TSecr which transmission it answers."""
     again = [sent for sent in arrived if sent.times > 1 and sent.when_is_known]
-    if segment.tsval is None or not again:
+    if segment.tsval is None:
+        judge_too_soon(segment, me, other, connection, again)
+        return
+    if not again:
         return
     sent = again[0]
+    since = segment.time_ns - sent.last_ns
     if ahead(segment.tsecr, sent.last_tsval) < 0 and not sent.needless:
         sent.needless = True
         if not other.is_news(sent.last_frame):
             return
-        connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start)
+        connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start, since)
         if other.phase == "loss":
             other.phase = "open"
+
+
+def judge_too_soon(segment: Segment, me: End, other: End, connection: Connection, again: list[Sent]) -> None:
+    """Without timestamps: nothing that is sent again is acknowledged in half of the shortest round trip."""
+    shortest = other.shortest_rtt_ns
+    if other.syns != 1 or len(other.rtts) < 3 or shortest < MILLISECOND or other.lags:
+        return
+    for sent in again:
+        since = segment.time_ns - sent.last_ns
+        if 2 * since < shortest and sent.start > 0 and not sent.needless:
+            sent.needless = True
+            if other.is_news(sent.last_frame):
+                size = sent.end - sent.start
+                connection.say(me, "spurious_retransmission", "too_soon", sent.last_frame, size, since)
+
+
+def judge_late_answer(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """The client's ACK comes before its repeated SYN was answered: the first was, and that answer came late."""
+    opens = connection.syn and connection.syn_ack and not connection.acknowledged and not segment.has(SYN)
+    since = segment.time_ns - me.syn_ns
+    if opens and segment.end_of == connection.client and segment.advanced:
+        if me.syns > 1 and 0 < other.syn_ns < me.syn_ns and since >= 0:
+            connection.say(me, "spurious_retransmission", "answer_late", me.syn_frame, 0, since)
+            me.needless += 1
 
 
 def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
@@ -1574,7 +1612,8 @@ def judge_dsack(
     if sent and not sent.needless:
         sent.needless = True
         if other.is_news(sent.last_frame):
-            connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, size)
+            since = segment.time_ns - sent.last_ns
+            connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, size, since)
     elif not sent and other.heard and not came_twice(other, *block, connection, copies):
         copies.proved += other.missing == 0  # behind the place of the capture
 
@@ -1873,7 +1912,7 @@ def columns_of(connection: Connection, succeeded: bool, latest_ns: int) -> dict[
     return columns
 
 
-def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int]:
+def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int | str]:
     """Columns of one side, without its name."""
     has_sent_fin = 0 < me.fin < me.next
     shuts = [*me.shuts, *([closed_ns] if me.shut_frame else [])]
@@ -1893,6 +1932,7 @@ def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int]:
         "window_min": min(me.windows, default=-1),
         "window_max": max(me.windows, default=-1),
         "zero_windows": me.zero_windows,
+        "reset": me.reset,
         "zero_window_ns": sum(shuts),
         "zero_window_longest_ns": max([0, *shuts]),
         "window_closed_ns": closed_ns,
