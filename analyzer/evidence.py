@@ -71,7 +71,12 @@ class _Seen:
         return {
             "flows": lambda: columns_of(FLOWS, self.flows),
             "flow_events": lambda: columns_of(
-                FLOW_EVENTS, self.analysis.gathered, {"frames": frames_of(self.analysis.gathered), "related_frames": frames_of(self.analysis.gathered, "related")}
+                FLOW_EVENTS,
+                self.analysis.gathered,
+                {
+                    "frames": frames_of(self.analysis.gathered),
+                    "related_frames": frames_of(self.analysis.gathered, "related"),
+                },
             ),
             "waits": self.waits,
             "connection_states": self.states,

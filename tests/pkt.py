@@ -50,7 +50,9 @@ PARTS = (
     ("fields", r"\[([^\]]*)\]", ""),
     ("expect", r"# expect: *(.*)", ""),
 )
-EVENT = re.compile(r"(?P<kind>\w+)(?:\((?P<cause>\w+)\))?(?:\[(?P<value>-?[\d_]+)\])?(?:@(?P<related>\d+))?(?:\+(?P<since>[\d_]+))?")
+EVENT = re.compile(
+    r"(?P<kind>\w+)(?:\((?P<cause>\w+)\))?(?:\[(?P<value>-?[\d_]+)\])?(?:@(?P<related>\d+))?(?:\+(?P<since>[\d_]+))?"
+)
 
 
 class ScriptError(TcpcapError):

@@ -349,6 +349,7 @@ ROLE_SCENARIOS = {
     "the port below 1024 is the server's": ("s:A", 40000, 80, "c", "ports"),
     "1023 is below": ("s:A", 1024, 1023, "c", "ports"),
     "1024 is not": ("s:A", 40000, 1024, "s", "first_packet"),
+    "a client with a reserved port": ("s:A", 700, 2049, "c", "ports"),
     "both below": ("s:A", 22, 80, "s", "first_packet"),
     "the first packet": ("c:A s:A", 40000, 50000, "c", "first_packet"),
     "UDP by ports": ("s:udp9 c:udp9", 40000, 53, "c", "ports"),

@@ -36,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = sorted((ROOT / "tests" / "events").glob("*.pkt"))
 # Boxes on the way, several hosts behind an address, an end that has gone, and stacks that the simulator does not have.
 SCENARIOS_ONLY = {
+    ("spurious_retransmission", "answer_late"),
     ("closing_reset", "after_fin_of_other"),
     ("closing_reset", "unread_data"),
     ("fin_unanswered", ""),

@@ -169,7 +169,9 @@ def needless(seg: Any, you: Any, number: Int, state: Any, world: Any, out: Any, 
 
 
 @inline
-def answered_too_soon(seg: Any, you: Any, number: Int, state: Any, world: Any, out: Any, counts: Any, sent: Any) -> None:
+def answered_too_soon(
+    seg: Any, you: Any, number: Int, state: Any, world: Any, out: Any, counts: Any, sent: Any
+) -> None:
     """Without timestamps: what is acknowledged in half of the shortest round trip after it was sent again had arrived before.
 
     Only where the handshake is among the round trips: ACKs of all else may have been delayed.

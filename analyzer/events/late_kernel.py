@@ -28,7 +28,17 @@ PROBE_NS = 2_000_000  # the shortest wait for a tail loss probe (RFC 8985 sectio
 
 @inline
 def missed(
-    seg: Any, me: Any, you: Any, owner: Int, start: Int, end: Int, state: Any, world: Any, out: Any, counts: Any, boards: Any
+    seg: Any,
+    me: Any,
+    you: Any,
+    owner: Int,
+    start: Int,
+    end: Int,
+    state: Any,
+    world: Any,
+    out: Any,
+    counts: Any,
+    boards: Any,
 ) -> None:
     """The segment at hand acknowledges bytes that were not captured, or not yet.
 

@@ -58,6 +58,8 @@ STATE_LINES = 3  # cache lines of a flow that every packet touches
 # Bits of `seen`. FIN and RST are by end: the bit, shifted left by 1 for the high end.
 SYN, SYN_ACK, ACKED, SYN_AGAIN, FIN, RST = 1, 2, 4, 8, 16, 64
 SUCCEEDED = 256  # a later connection took over the tuple
+IMPOSSIBLE = 1024  # all its SYNs have flags that no TCP sends with them
+DAMAGED = 2048  # all its SYNs have a wrong checksum of the IPv4 header: their receiver has dropped them
 INFERRED = 512  # ACKED is known by what the server sent later, not by an ACK that was captured
 
 TCP, UDP = 6, 17

@@ -711,7 +711,7 @@ def take_out_padding(segment: Segment, me: End, other: End) -> None:
         me.padded.append(segment.padding)
         return
     is_open = other.window > 0 or not other.window_from
-    if is_small and (is_plain or me.padding) and segment.start == me.next and is_open and not segment.has(FIN):
+    if is_small and (is_plain or me.padding == "yes") and segment.start == me.next and is_open and not segment.has(FIN):
         me.padding, me.padding_end = me.padding or "perhaps", segment.end
 
 
@@ -1063,7 +1063,8 @@ def known_handshakes(connections: Iterable[Connection]) -> Handshakes:
 def say_late(connection: Connection, succeeded: bool, latest_ns: int, handshakes: Handshakes, servers: Servers) -> None:
     """What nothing can change any more."""
     packets, client = connection.packets, connection.client
-    opening = is_opening(packets, succeeded, latest_ns, handshakes)
+    copies = sum(len(end.captured_again) for end in connection.ends)
+    opening = is_opening(packets, succeeded, latest_ns, handshakes, copies)
     me = connection.ends[client]
     is_unanswered = state_of(what_was_seen(packets, client), client, opening) == "unanswered"
     if is_unanswered and connection.root is None:
@@ -1537,10 +1538,10 @@ def judge_late_answer(segment: Segment, me: End, other: End, connection: Connect
     """The client's ACK comes before its repeated SYN was answered: the first was, and that answer came late."""
     opens = connection.syn and connection.syn_ack and not connection.acknowledged and not segment.has(SYN)
     since = segment.time_ns - me.syn_ns
-    if opens and segment.end_of == connection.client and segment.advanced:
-        if me.syns > 1 and 0 < other.syn_ns < me.syn_ns and since >= 0:
-            connection.say(me, "spurious_retransmission", "answer_late", me.syn_frame, 0, since)
-            me.needless += 1
+    is_repeated = me.syns > 1 and 0 < other.syn_ns < me.syn_ns and since >= 0
+    if opens and segment.end_of == connection.client and segment.advanced and is_repeated:
+        connection.say(me, "spurious_retransmission", "answer_late", me.syn_frame, 0, since)
+        me.needless += 1
 
 
 def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
