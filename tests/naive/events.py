@@ -1702,7 +1702,10 @@ def judge_answer(segment: Segment, me: End, other: End, connection: Connection) 
     if not segment.is_empty or segment.start != me.next:
         return False
     kind = {"probe": "window_probe_answer", "keep-alive": "keep_alive_answer"}[probe]
-    connection.say(me, kind, "", other.probe_frame, segment.time_ns - other.probe_ns)
+    since = segment.time_ns - other.probe_ns
+    if probe == "probe" and segment.window and other.rtts and since > 2 * other.shortest_rtt_ns + ANSWER_NS:
+        return False  # the window opened by itself
+    connection.say(me, kind, "", other.probe_frame, since)
     return True
 
 
