@@ -51,7 +51,7 @@ PSH = 8
 STAMPS = 12  # bytes of each segment
 LARGEST = 65536  # no segment is as large
 TINY = 500  # nobody's full segment
-NUMBERED = 4  # fewer steps of one in a row do not show that their end counts the packets of this connection only
+NUMBERED = 2  # fewer steps of one in a row do not show that their end counts the packets of this connection only
 
 
 @inline

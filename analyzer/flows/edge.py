@@ -39,8 +39,8 @@ def still_opening(
 
     Where only the server was captured, and it did not repeat its SYN-ACK, it may well have been answered.
     After the first SYN, or the first SYN-ACK, a retransmission timeout must have been captured. Where a handshake between
-    the two addresses is known, it is the one that RFC 6298 computes from its time, else the first. Where there are two SYNs,
-    the second may have been answered, too, unless two such round trips, or the first timeout, were captured after it.
+    the two addresses is known, it is the one that RFC 6298 computes from its time, else the first. Where there are two SYNs
+    and no such handshake, the second may have been answered, too, unless the first timeout was captured after it.
     Nobody answers SYNs with impossible flags, or (if `damage_counts`) with a wrong checksum of the IPv4 header.
     """
     seen = states["seen"][places].astype(np.int64)
@@ -58,8 +58,7 @@ def still_opening(
     twice = (
         alone & (seen & SYN_AGAIN != 0) & (packets.sum(axis=1) == 2) & (packets[np.arange(len(places)), client] == 2)
     )
-    answered = np.where(peer["pair"] == pair, 2 * np.minimum(rtt, 1 << 60), FIRST_TIMER_NS)
-    early |= twice & (_since(states["syn_ns"][places], latest_ns) < answered)
+    early |= twice & (peer["pair"] != pair) & (_since(states["syn_ns"][places], latest_ns) < FIRST_TIMER_NS)
     early |= alone & (seen & (IMPOSSIBLE | (DAMAGED if damage_counts else 0)) != 0)
     found: npt.NDArray[np.bool_] = waits & early
     return found

@@ -371,7 +371,7 @@ def is_opening(packets: list[Packet], succeeded: bool, latest_ns: int, handshake
     if not syns[1] and all(packet["flags"] & (FIN | RST | 0xE00) for packet in syns[0]):
         return True  # nobody answers these
     was_asked_twice = len(packets) - copies == 2 and len(packets) == len(syns[0])
-    if was_asked_twice and latest_ns - packets[-1]["time_ns"] < (FIRST_TIMER_NS if rtt is None else 2 * rtt):
+    if was_asked_twice and rtt is None and latest_ns - packets[-1]["time_ns"] < FIRST_TIMER_NS:
         return True  # the second may yet have been answered
     timer = FIRST_TIMER_NS if rtt is None else max(rtt + SHORTEST_TIMER_NS, 3 * rtt)
     return bool(latest_ns - waits_since["time_ns"] < timer)
