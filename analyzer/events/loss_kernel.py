@@ -22,7 +22,7 @@ from analyzer.flows.sent_kernel import (
     need_board,
     remember,
 )
-from analyzer.flows.state import ACKED, FAST, LOSS, OPEN
+from analyzer.flows.state import ACKED, FAST, LOSS, OPEN, UNORDERED
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
@@ -99,6 +99,8 @@ def sending(
         if start > next_ and me["heard"]:
             board = boards[need_board(me, owner, boards, world)]
             me["hole_bytes"] += start - next_ - add_hole(board, next_, start, seg)
+        if start == next_ and seg["length"] and id_behind(seg, me):
+            me["unordered"] += 1
         remember(me, seg, sent, world, 1)
         me["next"] = end
     else:
@@ -150,7 +152,7 @@ def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
     elif seg["has_tsval"] and (difference(me["tsval"], seg["tsval"]) > 0 or rtt >= LONG_NS):
         # Of one tick with the segment behind the hole: older than what was sent since, or too soon after it to be an answer.
         cause = C_TSVAL
-    elif seg["ip_id"] and seg["hole_ip_id"] and since < max(LATEST_NS, 2 * rtt):
+    elif seg["ip_id"] and seg["hole_ip_id"] and me["unordered"] < UNORDERED and since < max(LATEST_NS, 2 * rtt):
         ahead = (seg["ip_id"] - seg["hole_ip_id"] + 0x8000 & 0xFFFF) - 0x8000
         if 0 < ahead < NEAR_IDS:
             return False

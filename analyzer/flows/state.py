@@ -94,6 +94,10 @@ END_STATE = np.dtype(
         ("syn_acked", "u1"),  # has it answered a SYN
         ("ids", "u1"),  # of its last two packets with an IPv4 ID: IDS_VARY or IDS_SAME
         ("numbered", "u1"),  # so many packets in a row had the next IPv4 ID, but for steps that losses explain
+        (
+            "unordered",
+            "u1",
+        ),  # how often the next of its stream had a lower IPv4 ID, up to UNORDERED: then they tell no order
         ("doubts", "u1"),  # how many verdicts on its data wait for what comes, on its board
         ("lagging", "u1"),  # the capture has written its frames late
         ("direct", "u1"),  # was it heard on this side of the NAT, where there is one
@@ -116,7 +120,6 @@ END_STATE = np.dtype(
         ("fins_again", "u2"),  # times that it repeated its FIN alone, though no timer had run out
         ("place", "u4"),  # where its first packet was captured, as a hash
         ("isn", "u4"),
-        ("other_isn", "u4"),
         ("tsval", "u4"),  # highest sent
         ("tsval_first", "u4"),
         ("recent", "u4"),  # TS.Recent of this end, as a receiver
@@ -147,7 +150,6 @@ END_STATE = np.dtype(
         ("tail_probe_end", "i8"),
         ("offence", "i8"),  # frame of a segment that the other end may challenge; negative: of a repeated SYN-ACK
         ("zero_frame", "i8"),  # that closed the window, or 0
-        ("padding_end", "i8"),  # where what is or may be padding ends, of its latest such segment
         ("missing_bytes", "i8"),  # acknowledged, but not captured
         ("in_flight_max", "i8"),
         ("largest", "u4"),
@@ -191,6 +193,8 @@ END_STATE = np.dtype(
         ("full_first_ns", "i8"),
         ("full_ns", "i8"),
         ("full_times", "u4"),  # how often it did
+        ("other_isn", "u4"),
+        ("padding_end", "i8"),  # where what is or may be padding ends, of its latest such segment
     ],
     align=True,
 )
@@ -205,6 +209,7 @@ ALONE, WITH_ACK = 1, 2
 NO_PADDING, MAY_PAD, PADS = 0, 1, 2
 ECN_ASKED, ECN_AGREED = 1, 2
 IDS_VARY, IDS_SAME = 1, 2
+UNORDERED = 2
 
 # One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture. It has three parts: what
 # an acknowledgment looks through, so small that the open segments of many connections fit the processor's cache; what of

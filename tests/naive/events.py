@@ -179,6 +179,7 @@ class End:
     sent_ns: int = 0
     data_ns: int = 0
     ip_id: int = 0
+    unordered: int = 0  # how often the next of its stream had a lower IPv4 ID
     ids: str = ""  # "vary" or "same", of its last two packets
     tap: tuple[object, ...] = ()  # where its first packet was captured
     # The handshake
@@ -620,6 +621,7 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
             and not connection.acknowledged
         ):
             other.isn, other.other_isn, other.next, other.una = other.other_isn, None, 1, 0
+            other.tsval = me.accepted = None  # another host has another clock
             other.forget()
         segment.ack = other.place(packet["ack"])
     segment.una = other.una
@@ -1273,6 +1275,7 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
         if segment.start > me.next and me.heard:
             me.holes.append(Hole(me.next, segment.start, segment.time_ns, segment.tsval or 0, segment.ip_id))
             me.most_holes = max(me.most_holes, len(me.holes))
+        me.unordered += segment.start == me.next and segment.size > 0 and has_lower_id(segment, me)
         me.remember(segment, 1)
         me.next = segment.end
     else:
@@ -1319,7 +1322,7 @@ def late_cause(segment: Segment, me: End, other: End, hole: Hole) -> str:
         return "tsval"  # of one tick with that segment: older than what was sent since, or too soon to be an answer
     if segment.ip_id and hole.ip_id:
         steps = id_steps(segment.ip_id, hole.ip_id)
-        is_near = 0 < abs(steps) < NEAR_IDS
+        is_near = 0 < abs(steps) < NEAR_IDS and me.unordered < 2
         if is_near and segment.time_ns - hole.time_ns < max(SECOND, 2 * rtt):
             return "ip_id" if steps < 0 else ""
     # What the receiver said must reach the sender, and its answer must come back from there. That takes three quarters
@@ -1787,8 +1790,8 @@ def id_steps(a: int, b: int) -> int:
 
 
 def has_lower_id(segment: Segment, me: End) -> bool:
-    """Is its IPv4 ID a little lower than the highest of its end?"""
-    return segment.ip_id > 0 and me.ip_id > 0 and -NEAR_IDS < id_steps(segment.ip_id, me.ip_id) < 0
+    """Is its IPv4 ID a little lower than the highest of its end, and do its IDs tell an order?"""
+    return me.unordered < 2 and segment.ip_id > 0 and me.ip_id > 0 and -NEAR_IDS < id_steps(segment.ip_id, me.ip_id) < 0
 
 
 def was_sent_before(segment: Segment, me: End) -> bool:
