@@ -112,12 +112,10 @@ END_STATE = np.dtype(
         ("syns", "u2"),
         ("syn_id", "u2"),  # IPv4 ID of its SYN
         ("fins", "u2"),  # how often it sent its FIN
-        ("syn_acks_again", "u2"),  # SYN-ACKs that it may have repeated without anything being lost
         ("void_probes", "u2"),  # segments into a closed window, in a row, that no receiver need answer
         ("offered", "u2"),  # TCP options of the SYN
         ("mss", "u2"),
         ("ip_id", "u2"),
-        ("fins_again", "u2"),  # times that it repeated its FIN alone, though no timer had run out
         ("place", "u4"),  # where its first packet was captured, as a hash
         ("isn", "u4"),
         ("tsval", "u4"),  # highest sent
@@ -194,6 +192,8 @@ END_STATE = np.dtype(
         ("full_ns", "i8"),
         ("full_times", "u4"),  # how often it did
         ("other_isn", "u4"),
+        ("syn_acks_again", "u2"),  # SYN-ACKs that it may have repeated without anything being lost
+        ("fins_again", "u2"),  # times that it repeated its FIN alone, though no timer had run out
         ("padding_end", "i8"),  # where what is or may be padding ends, of its latest such segment
     ],
     align=True,
