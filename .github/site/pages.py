@@ -26,19 +26,28 @@ from analyzer.schema import Column, Table  # noqa: E402
 from analyzer.tables import TABLES  # noqa: E402
 
 Pages = dict[str, str]
+CONTENT = Path(__file__).resolve().parent / "content"
+COMMENT = re.compile(r"<!--.*?-->\n?")
 SCRIPTS = re.compile(r"^--- ", re.MULTILINE)
 
 
 def pages() -> Pages:
     """The name of each page in the site, and its text."""
-    return {"index.md": index(), **rules(), **events(), **counters(), **tables(), **commands()}
+    return {"index.md": index(), **details(), **rules(), **events(), **counters(), **tables(), **commands()}
 
 
 def index() -> str:
     """README; what it links to in the repository is named there."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    readme = re.sub(r"\[([^\]]*)\]\((?!https?:|#)[^)]+\)", r"\1", re.sub(r"<!--.*?-->\n?", "", readme))
-    return readme + toctree(*(f"{name}/index" for name in ("rules", "events", "counters", "tables", "commands")))
+    readme = COMMENT.sub("", readme).replace("](.github/site/content/", "](")
+    readme = re.sub(r"\[([^\]]*)\]\((?!https?:|#|[a-z]+\.md\))[^)]+\)", r"\1", readme)
+    folders = (f"{name}/index" for name in ("rules", "events", "counters", "tables", "commands"))
+    return readme + toctree(*(Path(name).stem for name in details()), *folders)
+
+
+def details() -> Pages:
+    """The pages that are written by hand."""
+    return {file.name: COMMENT.sub("", file.read_text(encoding="utf-8")) for file in sorted(CONTENT.glob("*.md"))}
 
 
 def toctree(*names: str) -> str:
