@@ -349,7 +349,6 @@ ROLE_SCENARIOS = {
     "the port below 1024 is the server's": ("s:A", 40000, 80, "c", "ports"),
     "1023 is below": ("s:A", 1024, 1023, "c", "ports"),
     "1024 is not": ("s:A", 40000, 1024, "s", "first_packet"),
-    "a client with a reserved port": ("s:A", 700, 2049, "c", "ports"),
     "both below": ("s:A", 22, 80, "s", "first_packet"),
     "the first packet": ("c:A s:A", 40000, 50000, "c", "first_packet"),
     "UDP by ports": ("s:udp9 c:udp9", 40000, 53, "c", "ports"),
@@ -369,6 +368,15 @@ def test_who_is_the_client(name: str) -> None:
     assert (flow["client"], flow["client_port"]) == ends[client]
     assert (flow["server"], flow["server_port"]) == ends["s" if client == "c" else "c"]
     assert flow["roles"] == roles
+
+
+@pytest.mark.parametrize(
+    ("port", "service", "client"), [(700, 2049, "c"), (1023, 24007, "c"), (443, 2049, "s"), (700, 3306, "s")]
+)
+def test_a_client_with_a_reserved_port(port: int, service: int, client: str) -> None:
+    """Of NFS and GlusterFS only, and from 512 on: else it is the port below 1024 that serves."""
+    flow = the_flow("s:A", client=(build.SRC4, port), server=(build.DST4, service))
+    assert (flow["client_port"], flow["roles"]) == (port if client == "c" else service, "ports")
 
 
 def test_the_scenarios_reach_every_role() -> None:

@@ -155,6 +155,7 @@ def offending(seg: Any, me: Any, you: Any, state: Any) -> Any:
     """
     if seg["flags"] & SYN and me["syns"] and seg["start"] != 0:
         # A SYN-ACK with another number: which of them the client has taken, its ACK tells.
+        letter(seg, state, ord("h") if seg["flags"] & ACK else ord("s"))
         me["offence"] = seg["frame"]
         if not state["judged"] & ACKED:
             me["two_isns"], me["other_isn"] = 1, np.int64(me["isn"]) + seg["start"] & 0xFFFFFFFF

@@ -646,6 +646,7 @@ def understand(
         judge_reset(segment, me, other, connection)
         return
     if segment.has(SYN) and me.syns and segment.start != 0:
+        connection.write("h" if segment.has(ACK) else "s", segment.end_of)
         me.offence, me.offence_repeats = segment.frame, False
         if not connection.acknowledged:
             me.other_isn = segment.packet["seq"]
