@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from analyzer.capture.bundle import COUNTERS_FILE, host_of
+from analyzer.capture.bundle import host_of
+from analyzer.capture.parts import COUNTERS_FILE
 from analyzer.correlate import Comparison
 from analyzer.counters import series_of
 from analyzer.passes import judged_rows

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.capture.bundle import HOST_FILE, LEAST_MTU, MOST_MTU, host_of
+from analyzer.capture.bundle import LEAST_MTU, MOST_MTU, host_of
+from analyzer.capture.parts import HOST_FILE
 from analyzer.correlate import UNLIMITED, Comparison, Facts
 from analyzer.counters import SnapshotError, deltas, difference, restarts, series_of, standing
 from analyzer.counters.dates import stamp_in_line

@@ -6,7 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from analyzer.capture.bundle import HOST_FILE, host_of
+from analyzer.capture.bundle import host_of
+from analyzer.capture.packed import folder_of
+from analyzer.capture.parts import HOST_FILE
 from analyzer.capture.support import report_of
 from analyzer.sockets.sockets import SocketsError
 
@@ -24,6 +26,7 @@ def sysctls_of(path: str) -> Sysctls:
 
     Raises SocketsError where a file cannot be read.
     """
+    path = folder_of(path)
     if path == "-" or not Path(path).is_dir():
         return {}
     found: Sysctls = {}
