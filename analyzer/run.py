@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from analyzer.analysis import Analysis, predictor_of
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import host_of, part_of
-from analyzer.capture.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
@@ -26,6 +25,7 @@ from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
+from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named

@@ -13,10 +13,10 @@ from typing import Any
 
 from analyzer.capture.links import interfaces_in
 from analyzer.capture.packed import folder_of
-from analyzer.capture.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
 from analyzer.capture.support import Report, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
+from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
 
 MAX_HOST_BYTES = 16 << 20
 LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has

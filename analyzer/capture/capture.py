@@ -12,11 +12,11 @@ from analyzer.capture.bundle import Recording, host_of
 from analyzer.capture.file import CaptureFile, Reader, unreadable
 from analyzer.capture.merge import merged
 from analyzer.capture.packed import folder_of
-from analyzer.capture.parts import CAPTURE_PATTERNS
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
 from analyzer.capture.source import HEAD, Source, open_source
 from analyzer.capture.support import report_of
 from analyzer.errors import CaptureError
+from analyzer.parts import CAPTURE_PATTERNS
 
 BATCH_FRAMES = 1 << 15
 WINDOW_BYTES = 8 << 20  # the headers of a window and their rows fit the cache of one core

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from analyzer.capture.compression import CHUNK, Damaged, RawReader, compression_of, decompressed
-from analyzer.capture.parts import BESIDE, CAPTURE_PATTERNS
 from analyzer.errors import CaptureError
+from analyzer.parts import BESIDE, CAPTURE_PATTERNS
 
 BLOCK, MAGIC, MAGIC_AT = 512, b"ustar", 257
 MAX_MEMBERS = 10_000

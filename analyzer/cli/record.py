@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -15,30 +16,26 @@ Examples:
   tcpcap record -i eth0 -o incident --duration 60s
   tcpcap record -i eth0 -o incident --ring 10m --until 'TcpRetransSegs>100'
   tcpcap record -i eth0 -o web --pid 4711 --filter 'tcp port 443' --pack
-  tcpcap record -i eth0 -o incident --script | ssh root@host sh"""
+  tcpcap record -i eth0 -o incident --duration 60s --script | ssh root@web01 sh"""
 )
 @click.option("-i", "--interface", required=True, metavar="NAME", help="Interface to capture on, such as eth0, or any.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Folder to make: the bundle.")
-@click.option("--duration", default="", metavar="TIME", help="Record so long, such as 60s; without, until Ctrl-C.")
+@click.option("--duration", metavar="TIME", help="Record so long, such as 60s; without, until Ctrl-C.")
 @click.option("--every", default="1s", show_default=True, metavar="TIME", help="Time between two snapshots.")
-@click.option("--filter", default="", metavar="BPF", help="Capture only this, such as 'tcp port 443'.")
+@click.option("--filter", metavar="BPF", help="Capture only this, such as 'tcp port 443'.")
 @click.option("--snaplen", type=click.IntRange(min=0), metavar="N", help="Keep N bytes of each frame; without, all.")
-@click.option("--rotate", default="", metavar="SIZE", help="Begin another capture file after so much, such as 100MB.")
-@click.option(
-    "--ring", default="", metavar="TIME", help="Keep only the last so much, such as 10m: disk use stays flat."
-)
-@click.option("--until", default="", metavar="'NAME>N'", help="End when this counter moves by more than N in a second.")
+@click.option("--rotate", metavar="SIZE", help="Begin another capture file after so much, such as 100MB.")
+@click.option("--ring", metavar="TIME", help="Keep only the last so much, such as 10m: disk use stays flat.")
+@click.option("--until", metavar="'NAME>N'", help="End when this counter moves by more than N in a second.")
 @click.option("--after", default="10s", show_default=True, metavar="TIME", help="How long to go on then.")
-@click.option(
-    "--netns", default="", metavar="NAME", help="Network namespace to record, as `ip netns` names it, or a path."
-)
+@click.option("--netns", metavar="NAME", help="Network namespace to record, as `ip netns` names it, or a path.")
 @click.option(
     "--pid",
     type=click.IntRange(min=1),
     metavar="N",
     help="Record the network namespace of this process, such as a container's.",
 )
-@click.option("--name", default="", metavar="TEXT", help="What to call the host; without, what it calls itself.")
+@click.option("--name", metavar="TEXT", help="What to call the host; without, what it calls itself.")
 @click.option(
     "--buffer",
     default="32MB",
@@ -56,25 +53,7 @@ Examples:
 @click.option(
     "--script", is_flag=True, help="Print a shell script that does this on hosts without Python, and record nothing."
 )
-def record(
-    interface: str,
-    output: str,
-    duration: str,
-    every: str,
-    filter: str,
-    snaplen: int | None,
-    rotate: str,
-    ring: str,
-    until: str,
-    after: str,
-    netns: str,
-    pid: int | None,
-    name: str,
-    buffer: str,
-    program: str | None,
-    pack: bool,
-    script: bool,
-) -> None:
+def record(script: bool, **options: Any) -> None:
     """Record a bundle on this host: frames, kernel counters, sockets and settings, from the same moments.
 
     `tcpcap analyze DIR` reads it. It needs Linux, tcpdump (or dumpcap), iproute2, and root (or CAP_NET_RAW). Ctrl-C ends it
@@ -83,24 +62,7 @@ def record(
     """
     from analyzer.record import plan
 
-    planned = plan(
-        interface,
-        output,
-        duration=duration,
-        every=every,
-        filter=filter,
-        snaplen=snaplen or 0,
-        rotate=rotate,
-        ring=ring,
-        until=until,
-        after=after,
-        netns=netns,
-        pid=pid or 0,
-        name=name,
-        buffer=buffer,
-        program=program or "",
-        pack=pack,
-    )
+    planned = plan(**options)
     if script:
         from analyzer.record.script import script_of
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from analyzer.capture.parts import CAPTURE_PATTERNS, COUNTERS_FILE, HOST_FILE, SOCKETS_FILE
 from analyzer.output import appearing
+from analyzer.parts import CAPTURE_PATTERNS, COUNTERS_FILE, HOST_FILE, SOCKETS_FILE
 from analyzer.record.lines import Lines
 from analyzer.record.namespace import RecordError
 from analyzer.record.plan import RESERVE, Plan

@@ -11,6 +11,7 @@ from analyzer.counters.names import NSTAT_OMITS
 
 NET = Path("/proc/thread-self/net")  # of the namespace that the calling thread is in
 SETTINGS = Path("/proc/sys/net")
+TOGETHER_NS, ATTEMPTS = 1_000_000, 5  # what is read apart is of no one time: then it is read again
 TABLES, PAIRS = ("snmp", "netstat"), "snmp6"
 # All that decides what a kernel does with packets and counts; each belongs to the namespace, or to the machine.
 _KEPT = (
@@ -29,10 +30,16 @@ class Counted(NamedTuple):
 
 
 def counted() -> Counted:
-    """The counters now. The time is that in the middle of reading them."""
-    before_ns = time.time_ns()
-    texts = [_text(NET / name) for name in (*TABLES, PAIRS)]
-    time_ns = (before_ns + time.time_ns()) // 2
+    """The counters now. The time is that in the middle of reading them, which takes no longer than it may where others let it."""
+    best_ns, time_ns, texts = 0, 0, [""]
+    for _ in range(ATTEMPTS):
+        start_ns, now_ns = time.perf_counter_ns(), time.time_ns()
+        found = [_text(NET / name) for name in (*TABLES, PAIRS)]
+        took_ns = time.perf_counter_ns() - start_ns
+        if not best_ns or took_ns < best_ns:
+            best_ns, time_ns, texts = took_ns, now_ns + took_ns // 2, found
+        if took_ns <= TOGETHER_NS:
+            break
     return Counted(time_ns, parse_tables(texts[0]) | parse_tables(texts[1]) | parse_pairs(texts[2]))
 
 

@@ -6,8 +6,8 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from analyzer.capture.parts import BESIDE
 from analyzer.output import appearing
+from analyzer.parts import BESIDE
 
 LEVEL = 3
 

@@ -21,11 +21,11 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# Seconds since 1970 to a hundredth: what is read next may be a few milliseconds later, and no more should be claimed.
+# Seconds since 1970 to a hundredth, or whole ones where date knows no others.
 now() {
     stamp=$(date +%s.%N)
     case $stamp in
-    *N*) stamp=$(date +%s) ;; # a date without nanoseconds
+    *N*) stamp=${stamp%.*} ;;
     *) stamp=${stamp%???????} ;;
     esac
     printf '%s\n' "$stamp"
@@ -37,10 +37,23 @@ uptime() {
     printf '%s\n' "${up%.*}"
 }
 
-counters() {
-    now
+table() {
     cat /proc/net/snmp /proc/net/netstat
     [ ! -r /proc/net/snmp6 ] || cat /proc/net/snmp6
+}
+
+# All counters behind their time. A digit of it stands only where it was the same before and after reading them, so that no more
+# is claimed than is known: what was read slowly is read again.
+counters() {
+    for _ in 1 2 3 4 5 6 7 8; do
+        before=$(now)
+        text=$(table)
+        after=$(now)
+        [ "$before" != "$after" ] || break
+    done
+    [ "$before" = "$after" ] || before=${before%?} after=${after%?}
+    [ "$before" = "$after" ] || after=${before%.*}
+    printf '%s\n%s\n' "$after" "$text"
 }
 
 sockets() {
@@ -125,9 +138,10 @@ describe() {
 keep() {
     trap '' INT TERM HUP
     exec 3>&-
-    # shellcheck disable=SC2086 # setsid may be nothing; it keeps Ctrl-C from tcpdump
-    $setsid tcpdump -n -i "$interface" -s "$snaplen" -B "$buffer" -w - ${filter:+"$filter"} \
-        >"$folder/capture.pcap" 2>"$folder/tcpdump.txt" </dev/null &
+    set -- tcpdump -n -i "$interface" -s "$snaplen" -B "$buffer" -w -
+    [ -z "$filter" ] || set -- "$@" "$filter"
+    ! has setsid || set -- setsid "$@" # keeps Ctrl-C from it
+    "$@" >"$folder/capture.pcap" 2>"$folder/tcpdump.txt" </dev/null &
     read -r _
     sleep 2
     kill $! 2>/dev/null
@@ -158,8 +172,6 @@ has tcpdump || fail "tcpdump is not installed; install it with the package manag
 [ ! -e "$folder" ] || fail "$folder is there already; remove it, or change folder= at the top"
 mkdir -p "$folder" || fail "$folder cannot be made"
 has ip || printf 'record: without ip (iproute2) the addresses of this host are not recorded: name them with --host\n' >&2
-setsid=
-! has setsid || setsid=setsid
 
 mkfifo "$folder/.end" || fail "$folder: no fifo can be made there"
 keep <"$folder/.end" &

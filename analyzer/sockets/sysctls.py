@@ -8,8 +8,8 @@ from pathlib import Path
 
 from analyzer.capture.bundle import host_of
 from analyzer.capture.packed import folder_of
-from analyzer.capture.parts import HOST_FILE
 from analyzer.capture.support import report_of
+from analyzer.parts import HOST_FILE
 from analyzer.sockets.sockets import SocketsError
 
 Sysctls = dict[str, str]

@@ -1,4 +1,4 @@
-"""What the files of a bundle are called."""
+"""The files of a bundle: what each is called. A bundle is a folder with a capture and what was recorded beside it."""
 
 from __future__ import annotations
 
