@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ import pytest
 import zstandard
 
 from analyzer import analyze
+from analyzer.cli import cli
 from analyzer.correlate import BOUNDED, EXACT, INFERRED_RELATION, NOT_COMPARABLE, UNOBSERVABLE
 from analyzer.correlate.coverage import needs_beginning
 from analyzer.errors import CaptureError, TcpcapError, UsageError
@@ -127,21 +129,25 @@ def talking(client: Host, server: Host) -> Iterator[None]:
 
 # Recordings of one host at the same time, by name: how each was started, and how it ends.
 LONG = ("--every", "500ms")
-KINDS: dict[str, Callable[[Host, Path, int], Running]] = {
-    "alone": lambda host, path, _: started(host, path, *LONG, "--duration", "4s"),
+Start = Callable[[Host, Path, int], Running]
+ENDED: dict[str, Start] = {
     "interrupted": lambda host, path, _: started(host, path, *LONG, end=signal.SIGINT),
     "terminated": lambda host, path, _: started(host, path, *LONG, end=signal.SIGTERM),
     "hung up": lambda host, path, _: started(host, path, *LONG, end=signal.SIGHUP),
     "killed": lambda host, path, _: started(host, path, *LONG, end=signal.SIGKILL),
-    "packed": lambda host, path, _: started(host, path, *LONG, "--duration", "4s", "--pack", "--name", "web01"),
-    "dumpcap": lambda host, path, _: started(host, path, *LONG, "--duration", "4s", "--with", "dumpcap"),
-    "ring": lambda host, path, _: started(host, path, "--every", "250ms", "--ring", "1s", "--duration", "5s"),
     "limit": lambda host, path, _: started(host, path, *LONG, "--until", "TcpOutSegs>1", "--after", "500ms"),
-    "container": lambda host, path, pid: started(host, path, *LONG, "--duration", "4s", "--pid", str(pid)),
-    "script": lambda host, path, _: scripted(host, path, "7s"),
     "script terminated": lambda host, path, _: scripted(host, path, end=signal.SIGTERM),
     "script killed": lambda host, path, _: scripted(host, path, end=signal.SIGKILL),
 }
+TIMED: dict[str, Start] = {
+    "alone": lambda host, path, _: started(host, path, *LONG, "--duration", "4s"),
+    "packed": lambda host, path, _: started(host, path, *LONG, "--duration", "4s", "--pack", "--name", "web01"),
+    "dumpcap": lambda host, path, _: started(host, path, *LONG, "--duration", "4s", "--with", "dumpcap"),
+    "ring": lambda host, path, _: started(host, path, "--every", "250ms", "--ring", "1s", "--duration", "5s"),
+    "container": lambda host, path, pid: started(host, path, *LONG, "--duration", "4s", "--pid", str(pid)),
+    "script": lambda host, path, _: scripted(host, path, "5s"),
+}
+KINDS = ENDED | TIMED
 KILLED = ("killed", "script killed")
 
 
@@ -155,10 +161,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Running]:
             container = subprocess.Popen(["sleep", "60"])
         every = {}
         try:
-            for name, start in KINDS.items():
-                every[name] = start(client, root / name.replace(" ", "-"), container.pid)
-            for running in every.values():
-                running.begun()
+            for wave in (ENDED, TIMED):  # those that end by their time last: they have it when all have begun
+                for name, start in wave.items():
+                    every[name] = start(client, root / name.replace(" ", "-"), container.pid)
+                for running in every.values():
+                    running.begun()
             with talking(client, server):
                 time.sleep(1.5)
                 for running in every.values():
@@ -454,6 +461,19 @@ def test_a_plan() -> None:
     assert not found.limit.passed(5, 2 * 10**9)
 
 
+def test_examples_are_right() -> None:
+    """What README.md and the help show can be planned."""
+    command = cli.commands["record"]
+    texts = (ROOT / "README.md").read_text(), command.epilog or ""
+    shown = [line.split("|")[0] for text in texts for line in text.splitlines() if "tcpcap record -i" in line]
+    assert len(shown) >= 8
+    for line in shown:
+        words = shlex.split(line, comments=True)
+        given = command.make_context("record", words[words.index("record") + 1 :]).params
+        assert given.pop("script") == ("--script" in words)
+        assert plan(**given).interface == "eth0"
+
+
 def test_lines_of_a_ring(tmp_path: Path) -> None:
     """The file is replaced now and then; an interval that reaches into the ring keeps its beginning."""
     lines, sizes = Lines(tmp_path / "lines", ring_ns=100), []
@@ -545,7 +565,7 @@ def test_a_packed_bundle_is_the_bundle(tmp_path: Path) -> None:
         ("several", "several bundles in one archive (client, server)"),
         ("large", "may be filled in"),
         ("header", "a header of 2,000,0"),
-        ("twice", "cannot be unpacked into"),
+        ("twice", "stands in it twice"),
     ],
 )
 def test_an_archive_that_is_no_bundle(change: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -571,8 +591,11 @@ def test_an_archive_that_is_no_bundle(change: str, said: str, tmp_path: Path, mo
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_packing_keeps_what_is_there(tmp_path: Path) -> None:
-    """A file that is there already is not replaced."""
-    (tmp_path / "incident.tar.zst").touch()
-    with pytest.raises(TcpcapError, match="is there already"):
+@pytest.mark.parametrize("there", ["incident", "incident.tar.zst", "incident/notes.txt"])
+def test_what_is_there_stays(there: str, tmp_path: Path) -> None:
+    """Nothing is recorded into a folder that holds something, or over a file."""
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).write_text("mine")
+    with pytest.raises(TcpcapError, match="is there already; name another folder with -o, or remove it"):
         record(plan("lo", tmp_path / "incident", pack=True, duration="1s"))
+    assert (tmp_path / there).read_text() == "mine"

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from analyzer.capture.compression import CHUNK, Damaged, RawReader, compression_of, decompressed
 from analyzer.errors import CaptureError
+from analyzer.output import appearing
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS
 
 BLOCK, MAGIC, MAGIC_AT = 512, b"ustar", 257
@@ -151,7 +152,9 @@ def _write(path: str, archive: tarfile.TarFile, member: tarfile.TarInfo, target:
         )
     content = archive.extractfile(member)
     assert content is not None  # it is a regular file
-    with target.open("xb") as file:
+    if target.exists():
+        raise tarfile.ReadError(f"{member.name} stands in it twice")
+    with appearing(str(target), []) as file:
         while piece := content.read(CHUNK):
             file.write(piece)
     if target.stat().st_size < member.size:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from analyzer.output import growing
 from analyzer.record.programs import Program
 from analyzer.record.tally import Tallied
 
@@ -51,7 +52,7 @@ class Capture:
         self._answered = threading.Event()
         self._pid = 0
         with contextlib.ExitStack() as stack:
-            output = stack.enter_context((folder / program.file).open("wb")) if program.to_output else None
+            output = stack.enter_context(growing(folder / program.file)) if program.to_output else None
             # In a session of its own: Ctrl-C and the end of a terminal are for the recorder, which then stops it.
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", KEEPER, "sh", *program.command],

@@ -7,7 +7,9 @@ import os
 import shutil
 from collections import deque
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from analyzer.output import appearing, growing
 
 SLACK = 4  # a file is made anew where a part in so many of what a ring keeps is too old
 
@@ -18,14 +20,14 @@ class Lines:
     def __init__(self, path: Path, ring_ns: int = 0) -> None:
         self.count = 0
         self._path, self._ring_ns = path, ring_ns
-        self._file: BinaryIO = path.open("wb", buffering=0)
+        self._file = growing(path)
         self._end = 0
         self._places: deque[tuple[int, int]] = deque()  # when each line was written, and where it begins
 
     def add(self, time_ns: int, now_ns: int, **values: Any) -> None:
         """Append a line. `time_ns` is since the epoch; `now_ns` is of a clock that nobody sets.
 
-        Raises OSError where there is no room; what was written of the line is taken back.
+        Raises OSError (or TcpcapError) where there is no room; what was written of the line is taken back.
         """
         data = line(time_ns, **values).encode()
         written = 0
@@ -47,17 +49,11 @@ class Lines:
         while len(self._places) > 1 and self._places[1][0] <= since_ns:  # one before it: an interval has two ends
             self._places.popleft()
         start = self._places[0][1]
-        new = self._path.with_name(f".{self._path.name}")
-        try:
-            with self._path.open("rb") as old, new.open("wb") as file:
-                old.seek(start)
-                shutil.copyfileobj(old, file, 1 << 20)
-            new.replace(self._path)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
+        with self._path.open("rb") as old, appearing(str(self._path), []) as new:
+            old.seek(start)
+            shutil.copyfileobj(old, new, 1 << 20)
         self._file.close()
-        self._file = self._path.open("ab", buffering=0)
+        self._file = growing(self._path)
         self._places = deque((when, place - start) for when, place in self._places)
         self._end -= start
         self.count = len(self._places)

@@ -196,8 +196,8 @@ class _Recording:
             self._folder.counters.add(now.time_ns, now_ns, counters=now.values)
             if (last or self._lister.is_due) and (taken := self._lister.listed()) is not None:
                 self._folder.sockets.add(taken[0], now_ns, **{self._lister.kind: taken[1]})
-        except OSError as error:
-            if error.errno not in NO_ROOM:
+        except (OSError, TcpcapError) as error:
+            if isinstance(error, OSError) and error.errno not in NO_ROOM:
                 raise
             self._cut("the disk is full")
             return False
