@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,9 +31,11 @@ from analyzer.correlate.coverage import needs_beginning
 from analyzer.errors import CaptureError, TcpcapError, UsageError
 from analyzer.record import plan, record, recorder
 from analyzer.record.folder import Folder
-from analyzer.record.kernel import Counted, counted
-from analyzer.record.lines import Lines
+from analyzer.record.host import parse_offloads
+from analyzer.record.kernel import Counted, counted, parse_pairs, parse_tables
+from analyzer.record.lines import Lines, line
 from analyzer.record.namespace import RecordError
+from analyzer.record.programs import program_of
 from analyzer.record.script import script_of
 from analyzer.record.tools import capturer
 from samples.lab import tools
@@ -465,13 +468,54 @@ def test_examples_are_right() -> None:
     """What README.md and the help show can be planned."""
     command = cli.commands["record"]
     texts = (ROOT / "README.md").read_text(), command.epilog or ""
-    shown = [line.split("|")[0] for text in texts for line in text.splitlines() if "tcpcap record -i" in line]
+    shown = [row.split("|")[0] for text in texts for row in text.splitlines() if "tcpcap record -i" in row]
     assert len(shown) >= 8
-    for line in shown:
-        words = shlex.split(line, comments=True)
+    for row in shown:
+        words = shlex.split(row, comments=True)
         given = command.make_context("record", words[words.index("record") + 1 :]).params
         assert given.pop("script") == ("--script" in words)
         assert plan(**given).interface == "eth0"
+
+
+def test_times_keep_nine_places() -> None:
+    """A float would keep six of them."""
+    text = line(1_763_660_000_000_000_007, counters={"IpInReceives": 7})
+    read = json.loads(text, parse_float=Decimal)
+    assert read == {"time": Decimal("1763660000.000000007"), "counters": {"IpInReceives": 7}}
+
+
+def test_counters_have_the_names_of_nstat() -> None:
+    """Settings and gauges are left out, as nstat does."""
+    text = "Ip: Forwarding InReceives\nIp: 1 23\nTcpExt: TCPDSACKRecv\nTcpExt: 7\nTcp: MaxConn InSegs\nTcp: -1 5\n"
+    assert parse_tables(text) == {"IpInReceives": 23, "TcpExtTCPDSACKRecv": 7, "TcpInSegs": 5}
+    assert parse_pairs("Ip6InReceives                   \t11\n") == {"Ip6InReceives": 11}
+
+
+def test_offloads() -> None:
+    """Those that change what a capture shows."""
+    text = "Features for eth0:\ntx-checksumming: off [fixed]\n\ttx-checksum-ipv4: on\nhighdma: on\n"
+    assert parse_offloads(text) == {"tx-checksumming": False}
+
+
+@pytest.mark.parametrize(
+    ("program", "said", "expected"),
+    [
+        ("tcpdump", "50 packets captured|53 packets received by filter|1 packet dropped by kernel", (50, 53, 1)),
+        (
+            "tcpdump",
+            "tcpdump: 5 packets captured, 6 packets received by filter, 0 packets dropped by kernel",
+            (5, 6, 0),
+        ),
+        ("tcpdump", "1 packet captured|2 packets dropped by kernel|3 packets dropped by interface", (1, -1, 5)),
+        ("tcpdump", "listening on eth0", (-1, -1, -1)),
+        ("dumpcap", "Packets captured: 4|Packets received/dropped on interface 'eth0': 4/2 (pcap:2)", (4, 4, 2)),
+    ],
+)
+def test_last_words_of_programs(program: str, said: str, expected: tuple[int, int, int]) -> None:
+    """How many frames they captured, received and dropped; -1 where they do not say."""
+    made = program_of(plan("eth0", "incident", program=program))
+    found = made.tallied(said.split("|"))
+    assert (found.captured, found.received, found.dropped) == expected
 
 
 def test_lines_of_a_ring(tmp_path: Path) -> None:
