@@ -16,7 +16,7 @@ Examples:
   tcpcap record -i eth0 -o incident --duration 60s
   tcpcap record -i eth0 -o incident --ring 10m --until 'TcpRetransSegs>100'
   tcpcap record -i eth0 -o web --pid 4711 --filter 'tcp port 443' --pack
-  tcpcap record -i eth0 -o incident --duration 60s --script | ssh root@web01 sh"""
+  tcpcap record -i eth0 -o incident --duration 60s --script >record.sh"""
 )
 @click.option("-i", "--interface", required=True, metavar="NAME", help="Interface to capture on, such as eth0, or any.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Folder to make: the bundle.")
