@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -44,6 +45,7 @@ from samples.lab.lab import Lab
 from samples.lab.traffic import connect
 from tests.agreement import right
 from tests.command import COMMAND, Ran, environment, run_here
+from tests.readme import FILES
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples" / "fast-retransmit" / "client"
@@ -465,14 +467,15 @@ def test_a_plan() -> None:
 
 
 def test_examples_are_right() -> None:
-    """What README.md and the help show can be planned."""
+    """What the pages and the help show can be planned."""
     command = cli.commands["record"]
-    texts = (ROOT / "README.md").read_text(), command.epilog or ""
-    shown = [row.split("|")[0] for text in texts for row in text.splitlines() if "tcpcap record -i" in row]
+    texts = *(file.read_text() for file in FILES), command.epilog or ""
+    shown = [row for text in texts for row in text.splitlines() if "tcpcap record -i" in row]
     assert len(shown) >= 8
     for row in shown:
         words = shlex.split(row, comments=True)
-        given = command.make_context("record", words[words.index("record") + 1 :]).params
+        words = words[words.index("record") + 1 :]
+        given = command.make_context("record", list(takewhile(lambda word: word[0] not in "|>", words))).params
         assert given.pop("script") == ("--script" in words)
         assert plan(**given).interface == "eth0"
 
@@ -554,6 +557,57 @@ def test_the_script_is_sound() -> None:
     assert (done.stdout, done.returncode) == ("", 0)
     with pytest.raises(UsageError, match="does not know --ring and --pack"):
         script_of(plan("eth0", "x", ring="10m", pack=True))
+
+
+# What is read of it
+
+
+def test_what_a_loss_of_power_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A frame and two lines that are half written, and no end: all before them is read, each of it is said, and the status tells."""
+    folder = Path(shutil.copytree(SAMPLE, tmp_path / "incident"))
+    for name, cut in (("capture.pcap", 10), ("counters.jsonl", 300), ("sockets.jsonl", 20)):
+        os.truncate(folder / name, (folder / name).stat().st_size - cut)
+    host = json.loads((folder / "host.json").read_text())
+    host["recording"] = {"interface": "eth0", "filter": "tcp", "begun": 1.5, "ended": None}
+    (folder / "host.json").write_text(json.dumps(host))
+    ran = run_here("analyze", folder, "--json", capsys=capsys)
+    found = json.loads(ran.out)
+    said = "\n".join(found["warnings"])
+    assert ran.status == 3
+    for words in (
+        "capture.pcap: byte",
+        "counters.jsonl: damaged JSON lines left out: 1",
+        "sockets.jsonl: line",
+        "not brought to its end",
+    ):
+        assert words in said
+    assert found["capture"]["interfaces"][0]["filter"] == "tcp"
+    assert found["capture"]["interfaces"][0]["name"] == "eth0"
+    assert "filtered" in {each["fact"] for each in found["capture_facts"]}
+
+
+@pytest.mark.parametrize(
+    ("recording", "dropped", "damaged"),
+    [
+        ({"ended": 2.5, "dropped": 7}, 7, False),
+        ({"ended": 2.5, "cut": True, "ended_by": "eth0 is gone"}, None, True),
+        ({"ended": 2.5, "dropped": -1}, None, False),
+        ({"dropped": "many"}, None, False),
+        ("soon", None, False),
+    ],
+)
+def test_what_host_json_says_of_the_recording(
+    recording: Any, dropped: int | None, damaged: bool, tmp_path: Path
+) -> None:
+    """Its drops make nothing exact; what is no statement is none."""
+    folder = Path(shutil.copytree(SAMPLE, tmp_path / "incident"))
+    host = json.loads((folder / "host.json").read_text()) | {"recording": recording}
+    (folder / "host.json").write_text(json.dumps(host))
+    analysis = analyze(folder)
+    assert analysis.drops.get("counted_by_the_recorder") == dropped
+    assert analysis.is_damaged == damaged
+    assert any("eth0 is gone" in text for text in analysis.warnings) == damaged
+    assert any("dropped 7 packets" in text for text in analysis.warnings) == (dropped == 7)
 
 
 # A bundle in one file

@@ -120,7 +120,7 @@ def _recording(content: Any) -> Recording | None:
         return None
     dropped, why = content.get("dropped"), ""
     if "ended" in content and content["ended"] is None:
-        why = "the recording was not brought to its end (killed, or no power): its last second may be missing"
+        why = "the recording was not brought to its end (it still runs, or it was killed): its last seconds may be missing"
     elif content.get("cut") is True:
         why = f"the recording ended early: {_text(content.get('ended_by'))[:200] or 'it is not said why'}"
     interface, told = (_text(content.get(name))[:1000] for name in ("interface", "filter"))

@@ -24,7 +24,7 @@ from analyzer.record.programs import Program, program_of
 from analyzer.record.signals import Bell, heard
 from analyzer.record.sockets import Lister
 from analyzer.record.tally import Tallied
-from analyzer.record.tools import needed, version
+from analyzer.record.tools import needed, path_of, version
 from analyzer.text import duration_text
 
 STEP_NS = 500_000_000  # a clock that is adjusted slowly does not move as far between two snapshots
@@ -238,6 +238,8 @@ class _Recording:
             )
         elif self._lister.failed:
             found.notes.append(f"ss gave no list {self._lister.failed:,} times")
+        if not path_of("ethtool"):
+            found.notes.append("ethtool is not installed: what the interfaces offload is not known")
         self._facts |= {
             "ended": self._last[0].time_ns / 1e9 if self._last else None,
             "ended_by": found.ended_by,
