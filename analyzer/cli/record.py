@@ -38,7 +38,7 @@ Examples:
 @click.option("--name", metavar="TEXT", help="What to call the host; without, what it calls itself.")
 @click.option(
     "--buffer",
-    default="32MB",
+    default="64MB",
     show_default=True,
     metavar="SIZE",
     help="Room in the kernel for frames that wait to be written.",

@@ -25,8 +25,14 @@ OFFLOADS = frozenset(
 """What `ethtool -k` calls the features that change what a capture shows."""
 
 
-def described(name: str = "") -> dict[str, Any]:
-    """What host.json says of the host in whose namespace the calling thread is. Raises RecordError where `ip` does not tell its addresses."""
+MOST_ASKED = 64  # interfaces whose offloads are asked for, a process each: hosts of containers have thousands
+
+
+def described(name: str = "", interface: str = "") -> dict[str, Any]:
+    """What host.json says of the host in whose namespace the calling thread is; `interface` is the one that is captured on.
+
+    Raises RecordError where `ip` does not tell its addresses.
+    """
     text = printed("ip", "-json", "address")
     if text is None:
         raise RecordError("ip", "does not know `ip -json address`", "install iproute2 4.15 or newer")
@@ -34,21 +40,25 @@ def described(name: str = "") -> dict[str, Any]:
         "hostname": name or platform.node(),
         "kernel": f"{platform.system()} {platform.release()}",
         "iproute2": version("ip", "-V"),
-        "interfaces": [_interface(each) for each in json.loads(text or "[]") if each],
+        "interfaces": [
+            _interface(each, number < MOST_ASKED or each["ifname"] == interface)
+            for number, each in enumerate(filter(None, json.loads(text or "[]")))
+        ],
         "routes": {4: _json("ip", "-4", "-json", "route"), 6: _json("ip", "-6", "-json", "route")},
         "queues": _json("tc", "-json", "qdisc"),
         "sysctls": settings(),
     }
 
 
-def _interface(each: dict[str, Any]) -> dict[str, Any]:
-    """One of `ip -json address`."""
+def _interface(each: dict[str, Any], asked: bool) -> dict[str, Any]:
+    """One of `ip -json address`; `asked` says whether to ask what it offloads."""
+    offloads = printed("ethtool", "-k", each["ifname"]) if asked else None
     return {
         "name": each["ifname"],
         "mac": each.get("address", ""),
         "mtu": each["mtu"],
         "addresses": [f"{entry['local']}/{entry['prefixlen']}" for entry in each.get("addr_info", [])],
-        "offloads": parse_offloads(printed("ethtool", "-k", each["ifname"]) or ""),
+        "offloads": parse_offloads(offloads or ""),
     }
 
 

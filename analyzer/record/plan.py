@@ -62,7 +62,7 @@ class Plan:
     netns: str = ""
     pid: int = 0
     name: str = ""
-    buffer: int = 32 << 20
+    buffer: int = 64 << 20
     program: str = ""
     packed: bool = False
 
@@ -87,7 +87,7 @@ def plan(
     netns: str | None = None,
     pid: int | None = None,
     name: str | None = None,
-    buffer: str = "32MB",
+    buffer: str = "64MB",
     program: str | None = None,
     pack: bool = False,
 ) -> Plan:

@@ -138,7 +138,7 @@ class _Recording:
     def run(self, begun: Callable[[str], None]) -> None:
         """From its first to its last moment."""
         plan = self._plan
-        host = described(_name(plan))
+        host = described(_name(plan), plan.interface)
         _check_limit(plan, counted())
         self._folder.describe(host, self._facts)
         with capturing(self._program, self._folder.path, self._bell.ring) as capture:
