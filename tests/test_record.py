@@ -45,6 +45,7 @@ from samples.lab.lab import Lab
 from samples.lab.traffic import connect
 from tests.agreement import right
 from tests.command import COMMAND, Ran, environment, run_here
+from tests.helpers import interrupts_on
 from tests.readme import FILES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,9 +93,16 @@ def started(host: Host, folder: Path, *options: str, end: int = 0) -> Running:
 
 
 def _process(command: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment()
-    )
+    with interrupts_on():
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=environment(),
+            start_new_session=True,
+        )
 
 
 def scripted(host: Host, folder: Path, duration: str | None = None, end: int = 0) -> Running:
@@ -141,6 +149,7 @@ ENDED: dict[str, Start] = {
     "hung up": lambda host, path, _: started(host, path, *LONG, end=signal.SIGHUP),
     "killed": lambda host, path, _: started(host, path, *LONG, end=signal.SIGKILL),
     "limit": lambda host, path, _: started(host, path, *LONG, "--until", "TcpOutSegs>1", "--after", "500ms"),
+    "script interrupted": lambda host, path, _: scripted(host, path, end=signal.SIGINT),
     "script terminated": lambda host, path, _: scripted(host, path, end=signal.SIGTERM),
     "script killed": lambda host, path, _: scripted(host, path, end=signal.SIGKILL),
 }
@@ -174,7 +183,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Running]:
             with talking(client, server):
                 time.sleep(1.5)
                 for running in every.values():
-                    if running.end:
+                    if running.end == signal.SIGINT:  # a terminal sends it to all that it sees
+                        os.killpg(running.process.pid, running.end)
+                    elif running.end:
                         running.process.send_signal(running.end)
                 for running in every.values():
                     running.ran = running.ended()
@@ -242,6 +253,7 @@ def test_how_recordings_end(recorded: dict[str, Running]) -> None:
         "hung up": "SIGHUP",
         "limit": "TcpOutSegs rose by",
         "script": "its time was over",
+        "script interrupted": "a signal",
         "script terminated": "a signal",
     }
     for name, running in recorded.items():

@@ -66,8 +66,12 @@ sockets() {
     fi
 }
 
+# Ctrl-C is for the script, which ends after it; a snapshot is taken as a whole.
 snapshot() {
-    counters >>"$folder/counters.txt" && sockets >>"$folder/sockets.txt"
+    (
+        trap '' INT HUP
+        counters >>"$folder/counters.txt" && sockets >>"$folder/sockets.txt"
+    )
 }
 
 # A member of an object of JSON, where it is text that may stand there as it is.
