@@ -12,7 +12,7 @@ from typing import Any
 
 from analyzer.output import appearing
 from analyzer.parts import CAPTURE_PATTERNS, COUNTERS_FILE, HOST_FILE, SOCKETS_FILE
-from analyzer.record.lines import Lines
+from analyzer.record.lines import SLACK, Lines
 from analyzer.record.namespace import RecordError
 from analyzer.record.plan import RESERVE, Plan
 from analyzer.text import size_text
@@ -25,7 +25,7 @@ class Folder:
         self.path = plan.folder
         self.counters = Lines(self.path / COUNTERS_FILE, plan.ring_ns)
         self.sockets = Lines(self.path / SOCKETS_FILE, plan.ring_ns)
-        self._ring_ns = plan.ring_ns
+        self._ring_ns = plan.ring_ns + plan.ring_ns // SLACK  # the frames of all snapshots that are there
         self._seen: dict[Path, int] = {}  # when each file of frames was first seen, in their order
 
     def describe(self, host: dict[str, Any], recording: dict[str, Any]) -> None:
