@@ -55,7 +55,7 @@ def told(finding: Finding, style: Style = plain) -> Iterator[str]:
         yield from _labelled("but", finding.against[0])
     for number, step in enumerate(finding.next[:STEPS]):
         yield from _labelled("next" if number == 0 else "", step)
-    news = [each for each in finding.explained if each.rule.id not in finding.rule.covers]
+    news = [each for each in finding.explained if not each.repeats(finding)]
     for number, each in enumerate(news[:STEPS]):
         yield from _labelled("so" if number == 0 else "", f"{each.summary} ({each.rule.id})")
     if len(news) > STEPS:
