@@ -6,7 +6,6 @@ import html
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +14,9 @@ from analyzer.account import Account
 from analyzer.capture import Damage, FileInfo, Interfaces
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import CaptureHost, Checksums
-from analyzer.checksums.counted import Fit, fits
-from analyzer.correlate import ANY_HOST, OTHER_HOST, Compared, Comparison, apart, facts_of, fitting
-from analyzer.correlate import table as counter_table
-from analyzer.correlate import texts as counter_texts
-from analyzer.counters import Series, deltas, with_chosen
+from analyzer.checksums.counted import Fit
+from analyzer.correlate import Comparison
+from analyzer.counters import Series
 from analyzer.diagnosis.finding import Diagnosis, Finding
 from analyzer.diagnosis.frames import findings_frame, not_checked_frame
 from analyzer.errors import UsageError
@@ -28,8 +25,9 @@ from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
 from analyzer.hosts import KnownHost, hosts_frame, hosts_rows, known_hosts
-from analyzer.passes import FLOWS_AT_ONCE, increment_rows, judged_rows, recorded_hosts, table_rows
-from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts, unfit_settings
+from analyzer.kernel_counters import KernelCounters, refuse_pipe
+from analyzer.passes import FLOWS_AT_ONCE, recorded_hosts, table_rows
+from analyzer.prediction import unfit_settings
 from analyzer.schema import Rows
 from analyzer.sockets import FlowIndex, SocketLists
 from analyzer.sockets.seen import SocketsSeen
@@ -37,23 +35,20 @@ from analyzer.sockets.sysctls import sysctls_of
 from analyzer.summary import Summary
 from analyzer.tables import (
     CHECKSUMS,
-    COUNTERS,
     EVENTS,
     FLOW_EVENTS,
     FLOWS,
-    INCREMENTS,
     PACKETS,
     SERIES,
     SOCKETS,
     TABLES,
     TIME_CAUSES,
 )
+from analyzer.timing.notes import notes_by_cause
 from analyzer.timing.series import interval_ns
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST_HOSTS = 8  # whose counters are tried, where nothing tells whose are meant
 
 
 class Analysis:
@@ -152,7 +147,7 @@ class Analysis:
 
     def series(self, flow: int | None = None, every: str = "1s") -> pd.DataFrame:
         """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""
-        self._refuse_pipe("series")
+        refuse_pipe(self.paths, "series")
         parts = table_rows(
             self.paths, "series", max_flows=self.flow_tracker.max_flows, every_ns=interval_ns(every), flow=flow
         )
@@ -178,83 +173,34 @@ class Analysis:
     @cached_property
     def checksum_fits(self) -> list[Fit]:
         """The counters of checksum errors against the capture; empty without snapshots, or where the host is not known."""
-        if self.checksum_result is None or self.counter_series is None:
-            return []
-        intervals = [interval for interval in deltas(self.counter_series) if interval.start_ns is not None]
-        if not intervals:
-            return []
-        expected = self.checksum_result.expected_errors()
-        names = [name for name in expected if any(name in interval.values for interval in intervals)]
-        moved = {name: sum(interval.values.get(name, 0) for interval in intervals) for name in names}
-        start = min(interval.start_ns for interval in intervals if interval.start_ns is not None)
-        return list(fits(expected, moved, start, max(each.end_ns for each in intervals)))
+        return self.kernel.checksum_fits(self.checksum_result) if self.checksum_result else []
 
     @cached_property
+    def kernel(self) -> KernelCounters:
+        """The kernel's counters against what the packets predict."""
+        return KernelCounters(
+            self.paths, self._series, self._counted, self.account, lambda: self.local, lambda: self.host_name
+        )
+
+    @property
     def comparison(self) -> Comparison | None:
-        """The kernel's counters against what the packets predict; None without snapshots, or where the host is not known.
-
-        Reads the capture again where only its end has told which host took it, or that the clocks of snapshots and
-        capture differ.
-        """
-        return self._decided[1]
-
-    @cached_property
-    def _decided(self) -> tuple[Series | None, Comparison | None]:
-        """Whose counters are compared: of several hosts those that go together with the packets, where others do less."""
-        series = self._series
-        if series is None or not self.local:
-            return series, None
-        if series.snapshots or not series.others:
-            return series, self._compared_with(series, self._counted)
-        if len(series.others) <= MOST_HOSTS and not any(map(_is_pipe, self.paths)):
-            found = [self._compared_with(each) for each in series.others]
-            by_fit = sorted(range(len(found)), key=lambda at: -fitting(found[at]))
-            best, next_best = (fitting(found[at]) for at in by_fit[:2])
-            if best > 0 and best > next_best:
-                one = with_chosen(series, series.others[by_fit[0]], "they go together with the packets best")
-                return one, found[by_fit[0]]
-        return series, None
+        """The kernel's counters against what the packets predict; None without snapshots, or where the host is not known."""
+        return self.kernel.comparison
 
     @property
     def counter_series(self) -> Series | None:
         """The snapshots of the host that took the capture, as far as it is known whose they are; None without any."""
-        series = self._series
-        undecided = series is not None and series.others and not series.snapshots
-        return self._decided[0] if undecided else series
+        return self.kernel.series
 
-    def _compared_with(self, series: Series, found: Comparison | None = None) -> Comparison:
-        """The comparison of a series, with what was counted already."""
-        if found is None:
-            found = Comparison(series)
-            self._count_into(found)
-        recorded = [host for host in map(host_of, self.paths) if host is not None]
-        found.know(facts_of(self.summary, self.interfaces, self.drops, recorded, self.flow_tracker))
-        moved = found.realigned()
-        if moved is not None:
-            self._count_into(moved)
-        return moved or found
+    @cached_property
+    def counters(self) -> pd.DataFrame:
+        """One row per counter and interval; the columns are those of `tables.COUNTERS`. Empty without snapshots."""
+        return self.kernel.by_interval
 
-    def _count_into(self, comparison: Comparison) -> None:
-        """Read the capture again for a comparison."""
-        self._refuse_pipe("counters")
-        predictor = predictor_of(self.local, self.paths)
-        for rows, events in judged_rows(self.paths, max_flows=self.flow_tracker.max_flows):
-            comparison.add(rows, events, predictor)
-        comparison.close(predictor)
-
-    def need_host(self, what: str) -> None:
-        """Raise UsageError where it is not known whose counters these are, or `what` needs snapshots and there are none."""
-        if what != INCREMENTS.name and self.counter_series is None:
-            raise UsageError(what, "no snapshots of counters", "name them with --snapshots, or analyse a bundle")
-        if not self.local:
-            raise UsageError(
-                what, "the host that took the capture is not known", "name one of its addresses with --host"
-            )
-
-    @property
-    def local(self) -> list[str]:
-        """Addresses of the host that took the capture: those that were named or recorded, else what the packets tell."""
-        return self.host_addresses or [host.address for host in self.capture_hosts]
+    @cached_property
+    def counters_whole(self) -> pd.DataFrame:
+        """The same with one row per counter, from the first snapshot to the last."""
+        return self.kernel.whole
 
     @cached_property
     def increments(self) -> pd.DataFrame:
@@ -262,48 +208,12 @@ class Analysis:
 
         Empty where the host that took the capture is not known.
         """
-        import pandas as pd
+        return self.kernel.increments
 
-        frames = list(self.increment_frames())
-        return pd.concat(frames, ignore_index=True) if frames else INCREMENTS.empty()
-
-    def increment_frames(self, counters: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """The same piece by piece, of all counters or of some (their names as nstat prints them)."""
-        if not self.local:
-            return
-        self._refuse_pipe("increments")
-        predictor = predictor_of(self.local, self.paths)
-
-        def parts() -> Iterator[Rows]:
-            yield from increment_rows(self.paths, predictor, max_flows=self.flow_tracker.max_flows)
-            yield predictor.finish()
-
-        numbers = None if counters is None else [NUMBER[name] for name in counters]
-        for found in parts():
-            wanted = found if numbers is None else found[np.isin(found["counter"], numbers)]
-            if len(wanted):
-                yield INCREMENTS.frame(increment_table(wanted), increment_texts(self.host_name, wanted))
-
-    def frames_behind(self, counters: Sequence[str]) -> dict[str, list[int]]:
-        """The frames that should have moved these counters. Reads the capture again; empty for a pipe, which cannot be."""
-        if not counters or any(map(_is_pipe, self.paths)):
-            return {}
-        found: dict[str, list[int]] = {name: [] for name in counters}
-        for part in self.increment_frames(counters):
-            part = part[part["amount"] != 0]
-            for name in counters:
-                found[name] += part["frame"][part["counter"] == name].tolist()
-        return found
-
-    @cached_property
-    def counters(self) -> pd.DataFrame:
-        """One row per counter and interval; the columns are those of `tables.COUNTERS`. Empty without snapshots."""
-        return self._counter_frame(self.comparison.rows() if self.comparison else [], whole=False)
-
-    @cached_property
-    def counters_whole(self) -> pd.DataFrame:
-        """The same with one row per counter, from the first snapshot to the last."""
-        return self._counter_frame(self.comparison.whole() if self.comparison else [], whole=True)
+    @property
+    def local(self) -> list[str]:
+        """Addresses of the host that took the capture: those that were named or recorded, else what the packets tell."""
+        return self.host_addresses or [host.address for host in self.capture_hosts]
 
     @cached_property
     def sockets(self) -> pd.DataFrame:
@@ -368,30 +278,15 @@ class Analysis:
         told = [host.address for host in self.capture_hosts]
         return known_hosts(self.paths, named, told, self.host_name)
 
-    def _counter_frame(self, found: Sequence[Compared], *, whole: bool) -> pd.DataFrame:
-        """The rows of the host that took the capture, then those of each other one whose counters stand beside them."""
-        import pandas as pd
-
-        series = self.counter_series
-        reason = OTHER_HOST if series is not None and series.snapshots else ANY_HOST
-        parts = [(self.host_name, found)]
-        parts += [(each.host, apart(each, reason, whole=whole)) for each in (series.others if series else ())]
-        frames = [COUNTERS.frame(counter_table(rows), counter_texts(host, rows)) for host, rows in parts if rows]
-        return pd.concat(frames, ignore_index=True) if frames else COUNTERS.empty()
-
     @property
     def host_name(self) -> str:
         """The host whose counters these are: its name, or its addresses."""
         recorded = [host.name for host in map(host_of, self.paths) if host is not None and host.name]
         return recorded[0] if recorded else ", ".join(host.address for host in self.capture_hosts)
 
-    def _refuse_pipe(self, what: str) -> None:
-        if any(map(_is_pipe, self.paths)):
-            raise UsageError(what, "a pipe can be read only once", "save the capture to a file first")
-
     def _again(self, table: str) -> Rows:
         """The rows of a table that is not kept."""
-        self._refuse_pipe(table)
+        refuse_pipe(self.paths, table)
         rows = list(table_rows(self.paths, table, max_flows=self.flow_tracker.max_flows))
         return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
 
@@ -421,7 +316,7 @@ class Analysis:
         """
         note = self.flow_tracker.notes_of(flow)
         client = self.flow_tracker.states["client"][self.flow_tracker.states["flow"] == flow]
-        return {} if note is None or not len(client) else _notes(note, int(client[0]))
+        return {} if note is None or not len(client) else notes_by_cause(note, int(client[0]))
 
     def slow_notes(self, count: int) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
         """The same of the connections that lost most time, each with its number."""
@@ -431,7 +326,7 @@ class Analysis:
             flow = int(tracker.states["flow"][place])
             note = tracker.notes[known[flow]] if flow in known else None
             if note is not None and not note["partial"]:
-                yield flow, _notes(note, int(tracker.states["client"][place]))
+                yield flow, notes_by_cause(note, int(tracker.states["client"][place]))
 
     @property
     def account(self) -> Account:
@@ -463,32 +358,3 @@ class Analysis:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self._shown(self))}</pre>"
-
-
-def _notes(note: Rows, client: int) -> dict[str, dict[str, Any]]:
-    """What is remembered (NOTE) of a connection whose client is that end."""
-    found: dict[str, dict[str, Any]] = {}
-    for number, cause in enumerate(TIME_CAUSES[:-1]):
-        thinking = cause in ("client_think", "server_think")
-        place = 1 + (client ^ (cause == "server_think")) if thinking else number
-        if note["count"][place]:
-            found[cause] = {
-                "count": int(note["count"][place]),
-                "ns": int(note["ns"][place]),
-                "direction": int(note["end"][place]) ^ client,
-                "first_frame": int(note["first"][place]),
-                "longest_ns": int(note["most_ns"][place]),
-                "longest_frame": int(note["most"][place]),
-            }
-    return found
-
-
-def predictor_of(local: Sequence[str], paths: Sequence[str]) -> Predictor:
-    """For the host with these addresses, with the links and settings that its host.json names."""
-    recorded = [host for host in map(host_of, paths) if host is not None]
-    mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-    return Predictor(local, mtu, {name: value for path in paths for name, value in sysctls_of(path).items()})
-
-
-def _is_pipe(path: str) -> bool:
-    return path == "-" or Path(path).is_fifo()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer.analysis import Analysis, predictor_of
+from analyzer.analysis import Analysis
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_of
 from analyzer.capture.support import report_of
@@ -23,6 +23,7 @@ from analyzer.evidence import diagnosed
 from analyzer.facts import Witness, facts_of
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
+from analyzer.kernel_counters import predictor_of
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
@@ -242,8 +243,8 @@ def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
         return iter([getattr(analysis, table)])
     if table == SOCKETS.name:
         return analysis.socket_frames()
-    analysis.need_host(table)
-    return iter([analysis.counters]) if table == COUNTERS.name else analysis.increment_frames()
+    analysis.kernel.need_host(table)
+    return iter([analysis.counters]) if table == COUNTERS.name else analysis.kernel.increment_frames()
 
 
 def table_named(name: str, where: str) -> str:

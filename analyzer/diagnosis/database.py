@@ -11,6 +11,7 @@ from analyzer.diagnosis.views import TABLES, VIEWS, Columns, create_ends, create
 
 MOST_ROWS = 10_000  # of an answer
 LIMIT_S = 5.0
+INTERRUPTS_S = 0.05
 MEMORY = "512MB"
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
@@ -55,9 +56,8 @@ class Database:
         """The rows of a SELECT, MOST_ROWS at most. Raises QueryError."""
         self._need_one_select(sql)
         self._make_all(sql)
-        timer = threading.Timer(self._limit_s, self._connection.interrupt)
-        timer.daemon = True
-        timer.start()
+        done = threading.Event()
+        threading.Thread(target=self._stop_late, args=(done,), daemon=True).start()
         try:
             # A comment at the end of the query must not swallow the bracket.
             answer = self._connection.execute(f"SELECT * FROM (\n{sql}\n) LIMIT {MOST_ROWS}")
@@ -68,7 +68,14 @@ class Database:
         except (self._duckdb.Error, RuntimeError, ValueError, OverflowError) as error:
             raise QueryError(" ".join(str(error).split())) from None
         finally:
-            timer.cancel()
+            done.set()
+
+    def _stop_late(self, done: threading.Event) -> None:
+        """Interrupt what has not ended in time; again and again, since DuckDB forgets an interrupt that comes before it begins to run a query."""
+        ended = done.wait(self._limit_s)
+        while not ended:
+            self._connection.interrupt()
+            ended = done.wait(INTERRUPTS_S)
 
     def bind(self, sql: str) -> list[str]:
         """The columns of a query, which is planned and not run. Raises QueryError."""

@@ -259,7 +259,7 @@ def _counters(analysis: Analysis) -> Iterator[str]:
         return
     from analyzer.report.counter_text import comparison_lines, disagreeing
 
-    frames = analysis.frames_behind([each.counter for each in disagreeing(analysis.comparison)])
+    frames = analysis.kernel.frames_behind([each.counter for each in disagreeing(analysis.comparison)])
     yield from comparison_lines(analysis.comparison, frames)
 
 

@@ -32,7 +32,7 @@ def trace_lines(analysis: Analysis, name: str, style: Style = plain) -> Iterator
     counter = find(name).name
     if counter not in NUMBER:
         raise UsageError(counter, "packets do not tell when it moves", f"`tcpcap counters explain {counter}` says why")
-    analysis.need_host(INCREMENTS.name)
+    analysis.kernel.need_host(INCREMENTS.name)
     yield style(counter, "title")
     yield from wrapped(meaning(counter), "  ")
     intervals = _intervals(analysis, counter)
@@ -40,7 +40,7 @@ def trace_lines(analysis: Analysis, name: str, style: Style = plain) -> Iterator
         yield "  It did not move between the snapshots."
     yield ""
     frames = movements = 0
-    parts = analysis.increment_frames([counter])
+    parts = analysis.kernel.increment_frames([counter])
     for number, part in enumerate(parts):
         if number == 0:
             yield HEADER
