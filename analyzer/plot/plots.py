@@ -28,7 +28,7 @@ from analyzer.plot.sequence import sequence_panel
 from analyzer.plot.strips import strip_names, strips
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
-from analyzer.tables import FLOW_PROTOCOLS, FLOWS
+from analyzer.tables import COUNTERS, FLOW_PROTOCOLS, FLOWS
 from analyzer.text import duration_text, plural, size_text, time_text
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Plots:
 
     def time_sequence(self, flow: int) -> Picture:
         """What was sent, acknowledged, allowed, reported by SACK and sent again, over time: each direction that matters."""
-        return self._of(flow, "time-sequence", lambda trace: [sequence_panel(trace, each, self._clock) for each in sending(trace)])
+        return self._of(
+            flow, "time-sequence", lambda trace: [sequence_panel(trace, each, self._clock) for each in sending(trace)]
+        )
 
     def throughput(self, flow: int) -> Picture:
         """Bits a second of both directions, on the wire and without what was sent again."""
@@ -90,7 +92,7 @@ class Plots:
 
     def counters(self, names: Sequence[str] = ()) -> Picture:
         """By how much counters rose a second, beside what the packets say; without names those that matter most."""
-        self._analysis.need_host("counters")
+        self._analysis.kernel.need_host(COUNTERS.name)
         found = strip_names(self._analysis, names)
         text = f"By how much {', '.join(found)} rose a second, beside what the packets say."
         return self._picture("Kernel counters", text, list(strips(self._analysis, found, self._clock)), self._span)
@@ -127,6 +129,13 @@ class Plots:
         self._look_up([*wanted, *busy])
         return [flow for flow in wanted if flow in self._rows][:most] or [flow for flow in busy if flow in self._rows]
 
+    def worst(self) -> int:
+        """The first of these; UsageError where there is no TCP connection."""
+        found = self.chosen(1)
+        if not found:
+            raise UsageError("flow", "no TCP connection in the capture", "draw --kind overview")
+        return found[0]
+
     def name(self, flow: int) -> str:
         """Who talked to whom."""
         return ends_text(self._known(flow))
@@ -160,11 +169,15 @@ class Plots:
     def _of(self, flow: int, what: str, panels: Callable[[Trace], list[Panel]]) -> Picture:
         trace = self.trace(flow)
         title = f"{self.name(flow)} (flow {flow:,})" + (f": {what}" if what else "")
-        start, end = self._clock(np.array([trace.row["start_ns"], trace.row["end_ns"]]))
+        end_ns = max(int(trace.row["end_ns"]), int(trace.row["start_ns"]) + int(trace.row["duration_ns"]))
+        start, end = self._clock(np.array([int(trace.row["start_ns"]), end_ns]))
         return self._picture(title, self._words(trace), panels(trace), (float(start), float(end)))
 
     def _picture(self, title: str, text: str, panels: Sequence[Panel], span: tuple[float, float]) -> Picture:
-        return Picture(title, text, panels, self.axis, span)
+        drawn = [panel for panel in panels if any(len(layer.x) for layer in panel.layers)]
+        if not drawn:
+            raise UsageError(title, "there is nothing of that to draw", "choose another kind of picture")
+        return Picture(title, text, drawn, self.axis, span)
 
     def _words(self, trace: Trace) -> str:
         """What a connection's pictures show, for those who do not see them."""

@@ -11,6 +11,7 @@ from analyzer.errors import UsageError, suggest
 from analyzer.plot.picture import Layer, Panel
 from analyzer.plot.sequence import Clock
 from analyzer.plot.thin import extremes
+from analyzer.tables import COUNTERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def strip_names(analysis: Analysis, names: Sequence[str] = (), most: int = MOST_
     counters = _own(analysis)
     moved = set(counters["counter"])
     if names:
-        analysis.need_host("counters")
+        analysis.kernel.need_host(COUNTERS.name)
         unknown = [name for name in names if name not in moved]
         if unknown:
             raise UsageError("counters", f"{unknown[0]!r} did not move", suggest(unknown[0], sorted(moved)))

@@ -17,7 +17,12 @@ MOST_EVENTS = 8_000
 MOST_STRETCHES = 8_000
 CHUNK = 1 << 15
 SIGNALS = 8  # of which a chunk keeps the extremes
-ORDINARY = ("duplicate_ack", "window_update", "window_full", "capture_duplicate")  # so frequent that they may be thinned
+ORDINARY = (
+    "duplicate_ack",
+    "window_update",
+    "window_full",
+    "capture_duplicate",
+)  # so frequent that they may be thinned
 NOTABLE = np.uint64(sum(1 << number for number, name in enumerate(NAMES) if name not in ORDINARY))
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 COPIES = np.uint64(1 << NUMBER["capture_duplicate"] | 1 << NUMBER["network_duplicate"])
