@@ -47,7 +47,7 @@ def figure_dict(picture: Picture, palette: dict[str, str] | None = None) -> dict
         }  # fmt: skip
         layout["annotations"].append(
             {
-                "text": f"<b>{html.escape(panel.title)}</b>",
+                "text": f"<b>{escaped(panel.title)}</b>",
                 "x": 0,
                 "y": top / inner,
                 "xref": "paper",
@@ -89,7 +89,7 @@ def _layout(picture: Picture, panels: Sequence[Panel], colours: dict[str, str], 
         "annotations": [],
         "shapes": [],
         "xaxis": {
-            "range": [start - room, end + room], "title": {"text": html.escape(picture.axis), "font": {"size": 12}},
+            "range": [start - room, end + room], "title": {"text": escaped(picture.axis), "font": {"size": 12}},
             "gridcolor": colours["grid"], "zeroline": False, "anchor": "free", "position": 0, "exponentformat": "none",
             "separatethousands": True, "showspikes": True, "spikemode": "across", "spikethickness": 1, "spikedash": "dot",
             "spikecolor": colours["end"], "spikesnap": "cursor",
@@ -106,7 +106,7 @@ def _height_axis(panel: Panel, colours: dict[str, str], low: float, high: float)
     if panel.rows:
         count = len(panel.rows)
         return axis | {
-            "tickvals": list(range(count)), "ticktext": [html.escape(row) for row in panel.rows],
+            "tickvals": list(range(count)), "ticktext": [escaped(row) for row in panel.rows],
             "range": [count - 0.4, -0.6], "showgrid": False, "fixedrange": True,
         }  # fmt: skip
     ticks, suffix, _, _ = UNITS[panel.unit]
@@ -124,7 +124,7 @@ def _trace(layer: Layer, panel: Panel, axis: str, colours: dict[str, str]) -> di
     colour = colours[layer.role]
     more = f" ({layer.left_out:,} more not drawn)" if layer.left_out else ""
     trace: dict[str, Any] = {
-        "type": "scatter", "name": html.escape(layer.name) + more, "xaxis": "x", "yaxis": f"y{axis}",
+        "type": "scatter", "name": escaped(layer.name) + more, "xaxis": "x", "yaxis": f"y{axis}",
         "legend": f"legend{axis}", "showlegend": not panel.rows, "mode": "lines",
     }  # fmt: skip
     frames = layer.frames
@@ -169,13 +169,18 @@ def _pointed_at(layer: Layer, panel: Panel, frames: npt.NDArray[np.int64] | None
         found["customdata"] = frames.tolist()
     if layer.notes:
         said.append("%{text}")
-        found["text"] = [html.escape(note) for note in layer.notes]
-    return found | {"hovertemplate": "<br>".join(said) + f"<extra>{html.escape(layer.name)}</extra>"}
+        found["text"] = [escaped(note) for note in layer.notes]
+    return found | {"hovertemplate": "<br>".join(said) + f"<extra>{escaped(layer.name)}</extra>"}
 
 
 def _apart(start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Start, end, gap, start, end, gap, ..."""
     return np.column_stack([start, end, np.full(len(start), np.nan)]).ravel()
+
+
+def escaped(text: str) -> str:
+    """As plotly shows it as it is: of entities it knows those of brackets and ampersands only."""
+    return html.escape(text, quote=False)
 
 
 def numbers(values: npt.NDArray[np.float64]) -> list[float | None]:

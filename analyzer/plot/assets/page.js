@@ -69,7 +69,10 @@
     return box.bottom < 0 ? -box.bottom : Math.max(0, box.top - innerHeight);
   };
 
-  const redraw = (width) => [...figures.keys()].forEach((place) => draw(place, width));
+  const redraw = () => {
+    const width = root.classList.contains("printing") ? PAPER : 0;
+    return Promise.all([...figures.keys()].map((place) => draw(place, width)));
+  };
 
   const move = (place, how) => {
     const axis = place._fullLayout && place._fullLayout.xaxis;
@@ -115,7 +118,7 @@
     pending = setTimeout(() => redraw(), 150);
   });
   dark.addEventListener("change", () => redraw());
-  addEventListener("beforeprint", () => { root.classList.add("printing"); redraw(PAPER); });
+  addEventListener("beforeprint", () => { root.classList.add("printing"); redraw(); });
   addEventListener("afterprint", () => { root.classList.remove("printing"); redraw(); });
   start();
 })();
