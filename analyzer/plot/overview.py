@@ -34,9 +34,7 @@ def overview_panels(
     whole: Bins, findings: Sequence[Finding], drawn: Sequence[tuple[str, Rows]], clock: Clock
 ) -> Iterator[Panel]:
     """`drawn` are the connections that are drawn, each with its name and its row of `flows`."""
-    yield Panel(
-        "All frames on the wire", "bit/s", [rate_layer("all frames", "data", whole, whole.sent.sum(axis=0), clock)]
-    )
+    yield Panel("All frames on the wire", "bit/s", [rate_layer("all frames", "data", whole, whole.sent[0], clock)])
     trouble = list(_trouble(whole, clock))
     if trouble:
         yield Panel("Events that are trouble, by interval", "", trouble)

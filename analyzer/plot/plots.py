@@ -25,7 +25,7 @@ from analyzer.plot.panels import (
 from analyzer.plot.passing import Seen, read_again
 from analyzer.plot.picture import Numbers, Panel, Picture
 from analyzer.plot.sequence import sequence_panel
-from analyzer.plot.strips import strip_names, strips
+from analyzer.plot.strips import Strips
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
 from analyzer.tables import COUNTERS, FLOW_PROTOCOLS, FLOWS
@@ -83,19 +83,19 @@ class Plots:
             if flow in finding.flows
             for proof in finding.counters
         ]
-        names = [name for name in strip_names(self._analysis) if name in named][:STRIPS_OF_A_CONNECTION]
+        names = [name for name in self._strips.names() if name in named][:STRIPS_OF_A_CONNECTION]
         return self._of(
             flow,
             "",
-            lambda trace: [*connection_panels(trace, self._clock), *strips(self._analysis, names, self._clock)],
+            lambda trace: [*connection_panels(trace, self._clock), *self._strips.panels(names, self._clock)],
         )
 
     def counters(self, names: Sequence[str] = ()) -> Picture:
         """By how much counters rose a second, beside what the packets say; without names those that matter most."""
         self._analysis.kernel.need_host(COUNTERS.name)
-        found = strip_names(self._analysis, names)
+        found = self._strips.names(names)
         text = f"By how much {', '.join(found)} rose a second, beside what the packets say."
-        return self._picture("Kernel counters", text, list(strips(self._analysis, found, self._clock)), self._span)
+        return self._picture("Kernel counters", text, list(self._strips.panels(found, self._clock)), self._span)
 
     def overview(self, flows: Sequence[int] = ()) -> Picture:
         """The whole capture: rates, trouble, findings, these connections, counters."""
@@ -106,7 +106,7 @@ class Plots:
         drawn = [(self.name(flow), self._seen[flow].row) for flow in flows]
         panels = [
             *overview_panels(self._whole.whole, self._analysis.diagnosis.findings, drawn, self._clock),
-            *strips(self._analysis, strip_names(self._analysis), self._clock),
+            *self._strips.panels(self._strips.names(), self._clock),
         ]
         text = (
             f"{plural(self._analysis.summary.total('frames'), 'frame')} over time: bits a second, events that are "
@@ -157,6 +157,10 @@ class Plots:
     def axis(self) -> str:
         """What the axis of time counts."""
         return f"seconds since the first frame, {time_text(self._first_ns)} UTC"
+
+    @cached_property
+    def _strips(self) -> Strips:
+        return Strips(self._analysis)
 
     @property
     def _span(self) -> tuple[float, float]:
