@@ -41,7 +41,7 @@ def notebook(
     increments: bool | None,
     folders: tuple[str, ...],
 ) -> None:
-    """Write a Jupyter notebook about an incident, ready to run: each finding with the cells that show its proof.
+    """Write a Jupyter notebook of an incident, ready to run: findings and their proof.
 
     BUNDLE is what `tcpcap analyze` reads. The notebook reads it anew when it runs, and shows frames, events, counters, sockets and
     pictures (these need the extra tcpcap[plot]) to go on from.
