@@ -38,11 +38,15 @@ class Bins:
 
     def place(self, time_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The interval of each time; the first or the last for one outside."""
-        found: npt.NDArray[np.int64] = np.clip((time_ns - self.start_ns) // self.every_ns, 0, self.count - 1)
-        return found
+        found: npt.NDArray[np.int64] = (time_ns - self.start_ns) // self.every_ns
+        return np.minimum(np.maximum(found, 0, out=found), self.count - 1, out=found)
+
+    def add_all(self, rows: Rows) -> None:
+        """Take in the rows of packets of any connection, as if all were sent in one direction."""
+        self.sent[0] += self._sums(self.place(rows["time_ns"]), rows["length"])
 
     def add(self, rows: Rows) -> None:
-        """Take in packet rows."""
+        """Take in packet rows of one connection."""
         at = self.place(rows["time_ns"])
         fresh = rows["events"] & AGAIN == 0
         for side in (0, 1):

@@ -8,7 +8,6 @@ from typing import Any
 
 from analyzer.errors import TcpcapError
 
-
 PACKAGES = ("jinja2", "matplotlib", "plotly", "tsdownsample")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def figure_dict(picture: Picture, palette: dict[str, str] | None = None) -> dict
     Every text is escaped: plotly reads some HTML in texts.
     """
     colours = palette or LIGHT
-    panels = [panel for panel in picture.panels if panel.layers]
+    panels = picture.panels
     inner = sum(PIXELS * panel.height for panel in panels) + BETWEEN * max(len(panels) - 1, 0)
     layout = _layout(picture, panels, colours, inner)
     data: list[dict[str, Any]] = []
@@ -46,14 +47,21 @@ def figure_dict(picture: Picture, palette: dict[str, str] | None = None) -> dict
         }  # fmt: skip
         layout["annotations"].append(
             {
-                "text": f"<b>{html.escape(panel.title)}</b>", "x": 0, "y": top / inner, "xref": "paper", "yref": "paper",
-                "xanchor": "left", "yanchor": "bottom", "showarrow": False, "font": {"size": 12.5},
-            }  # fmt: skip
+                "text": f"<b>{escaped(panel.title)}</b>",
+                "x": 0,
+                "y": top / inner,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "showarrow": False,
+                "font": {"size": 12.5},
+            }
         )
         layout["shapes"] += [
             {
                 "type": "rect", "xref": "x", "yref": f"y{axis} domain", "x0": band.start, "x1": band.end, "y0": 0, "y1": 1,
-                "fillcolor": colours[band.role], "opacity": 0.18, "line": {"width": 0}, "layer": "below",
+                "fillcolor": colours[band.role], "opacity": 0.14, "line": {"width": 0}, "layer": "below",
             }
             for band in panel.bands
         ]  # fmt: skip
@@ -62,7 +70,7 @@ def figure_dict(picture: Picture, palette: dict[str, str] | None = None) -> dict
     return {"data": data, "layout": layout}
 
 
-def _layout(picture: Picture, panels: list[Panel], colours: dict[str, str], inner: float) -> dict[str, Any]:
+def _layout(picture: Picture, panels: Sequence[Panel], colours: dict[str, str], inner: float) -> dict[str, Any]:
     start, end = picture.span
     room = max((end - start) * MARGIN_OF_TIME, 1e-6)
     legends = any(not panel.rows for panel in panels)
@@ -81,7 +89,7 @@ def _layout(picture: Picture, panels: list[Panel], colours: dict[str, str], inne
         "annotations": [],
         "shapes": [],
         "xaxis": {
-            "range": [start - room, end + room], "title": {"text": html.escape(picture.axis), "font": {"size": 12}},
+            "range": [start - room, end + room], "title": {"text": escaped(picture.axis), "font": {"size": 12}},
             "gridcolor": colours["grid"], "zeroline": False, "anchor": "free", "position": 0, "exponentformat": "none",
             "separatethousands": True, "showspikes": True, "spikemode": "across", "spikethickness": 1, "spikedash": "dot",
             "spikecolor": colours["end"], "spikesnap": "cursor",
@@ -98,11 +106,16 @@ def _height_axis(panel: Panel, colours: dict[str, str], low: float, high: float)
     if panel.rows:
         count = len(panel.rows)
         return axis | {
-            "tickvals": list(range(count)), "ticktext": [html.escape(row) for row in panel.rows],
+            "tickvals": list(range(count)), "ticktext": [escaped(row) for row in panel.rows],
             "range": [count - 0.4, -0.6], "showgrid": False, "fixedrange": True,
         }  # fmt: skip
     ticks, suffix, _, _ = UNITS[panel.unit]
-    axis |= {"tickformat": ticks, "ticksuffix": suffix, "rangemode": "tozero", "nticks": max(3, round(5 * panel.height))}
+    axis |= {
+        "tickformat": ticks,
+        "ticksuffix": suffix,
+        "rangemode": "tozero",
+        "nticks": max(3, round(5 * panel.height)),
+    }
     return axis | ({"range": [0, panel.top]} if panel.top else {})
 
 
@@ -111,7 +124,7 @@ def _trace(layer: Layer, panel: Panel, axis: str, colours: dict[str, str]) -> di
     colour = colours[layer.role]
     more = f" ({layer.left_out:,} more not drawn)" if layer.left_out else ""
     trace: dict[str, Any] = {
-        "type": "scatter", "name": html.escape(layer.name) + more, "xaxis": "x", "yaxis": f"y{axis}",
+        "type": "scatter", "name": escaped(layer.name) + more, "xaxis": "x", "yaxis": f"y{axis}",
         "legend": f"legend{axis}", "showlegend": not panel.rows, "mode": "lines",
     }  # fmt: skip
     frames = layer.frames
@@ -156,8 +169,8 @@ def _pointed_at(layer: Layer, panel: Panel, frames: npt.NDArray[np.int64] | None
         found["customdata"] = frames.tolist()
     if layer.notes:
         said.append("%{text}")
-        found["text"] = [html.escape(note) for note in layer.notes]
-    return found | {"hovertemplate": "<br>".join(said) + f"<extra>{html.escape(layer.name)}</extra>"}
+        found["text"] = [escaped(note) for note in layer.notes]
+    return found | {"hovertemplate": "<br>".join(said) + f"<extra>{escaped(layer.name)}</extra>"}
 
 
 def _apart(start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -165,12 +178,17 @@ def _apart(start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]) -> npt.
     return np.column_stack([start, end, np.full(len(start), np.nan)]).ravel()
 
 
+def escaped(text: str) -> str:
+    """As plotly shows it as it is: of entities it knows those of brackets and ampersands only."""
+    return html.escape(text, quote=False)
+
+
 def numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
     """For JSON, None for gaps. In decimals they compress better than as binary numbers."""
     known = ~np.isnan(values)
     whole = bool((values[known] == np.floor(values[known])).all())
     shown = values.round(DECIMALS)
-    if known.all():
-        return (shown.astype(np.int64) if whole else shown).tolist()
     kind = int if whole else float
+    if known.all():
+        return list(map(kind, shown.tolist()))
     return [kind(each) if there else None for each, there in zip(shown.tolist(), known.tolist(), strict=True)]

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 MOST_KINDS = 6
 MOST_ROWS = 12
-ROLES = ("timeout", "window", "sack", "server", "ack", "data", "end")  # of the kinds of events, as far apart as can be
+ROLES = {  # of kinds that have a colour elsewhere, too
+    "retransmission": "again",
+    "retransmission_timeout": "timeout",
+    "zero_window": "window",
+    "dsack": "dsack",
+    "duplicate_ack": "ack",
+}
+OTHER_ROLES = ("sack", "odd", "data", "end", "predicted", "closing", "unknown")  # of the others, in turn
 OTHERS = "others"
 
 
@@ -27,9 +34,7 @@ def overview_panels(
     whole: Bins, findings: Sequence[Finding], drawn: Sequence[tuple[str, Rows]], clock: Clock
 ) -> Iterator[Panel]:
     """`drawn` are the connections that are drawn, each with its name and its row of `flows`."""
-    yield Panel(
-        "All frames on the wire", "bit/s", [rate_layer("all frames", "data", whole, whole.sent.sum(axis=0), clock)]
-    )
+    yield Panel("All frames on the wire", "bit/s", [rate_layer("all frames", "data", whole, whole.sent[0], clock)])
     trouble = list(_trouble(whole, clock))
     if trouble:
         yield Panel("Events that are trouble, by interval", "", trouble)
@@ -63,12 +68,12 @@ def _trouble(whole: Bins, clock: Clock) -> Iterator[Layer]:
     if ranked[MOST_KINDS:]:
         groups.append((OTHERS, ranked[MOST_KINDS:]))
     middle = clock(whole.starts_ns + whole.every_ns // 2)
-    for (name, kinds), role in zip(groups, ROLES, strict=False):
+    others = iter(OTHER_ROLES)
+    for name, kinds in groups:
+        role = ROLES.get(name) or next(others)
         total = np.sum([counts[kind] for kind in kinds], axis=0).astype(np.float64)
         there = total > 0
-        yield Layer(
-            name.replace("_", " "), "columns", role, middle[there], total[there], width=whole.every_ns / 1e9
-        )
+        yield Layer(name.replace("_", " "), "columns", role, middle[there], total[there], width=whole.every_ns / 1e9)
 
 
 assert OTHERS not in NAMES, "an event of that name"

@@ -6,6 +6,7 @@ import base64
 import gzip
 import html
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from analyzer.plot.picture import Picture
 ASSETS = Path(__file__).parent / "assets"
 # What a page may do: run and show what it holds. Nothing can be fetched, whatever a capture may have smuggled in.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+CODE = re.compile(r"`([^`]+)`")
 FRAME_ROOM = 150  # pixels around a figure in a notebook
 VARIABLES = {role: f"var(--{role.replace('_', '-')})" for role in ROLES | GROUND}
 
@@ -55,6 +57,7 @@ def rendered(folder: Path, template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["marked"] = marked
     common = {
         "policy": POLICY,
         # Ours, not the capture's: these three are no data.
@@ -64,6 +67,13 @@ def rendered(folder: Path, template: str, **values: Any) -> str:
     }
     text: str = environment.get_template(template).render(common | values)
     return text
+
+
+def marked(text: str) -> Any:
+    """Text with what stands in backticks as code; all of it escaped."""
+    parts = CODE.split(html.escape(text))
+    found = "".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts))
+    return needed("markupsafe").Markup(found)
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.plot.bins import Bins
 from analyzer.plot.picture import Layer, Panel
-from analyzer.plot.sequence import WIDE, Clock, closed_windows, sequence_panel
+from analyzer.plot.sequence import SHADED, WIDE, Clock, closed_windows, sequence_panel
 from analyzer.plot.thin import extremes
 from analyzer.plot.trace import SYN, Trace
 from analyzer.tables import TIME_CAUSES
@@ -104,7 +104,7 @@ def window_panel(trace: Trace, clock: Clock) -> Panel:
             trace, "flight", side, f"in flight from the {SIDES[side]}", "data" if side == 0 else "server", clock
         )
         window = _steps(trace, "window", 1 - side, f"window of the {SIDES[1 - side]}", "window", clock, dashed=True)
-        layers += [flight, window]
+        layers += [layer for layer in (flight, window) if layer.y.any()]
         most, widest = max(most, flight.y.max(initial=0)), max(widest, window.y.max(initial=0))
     top = 0.0
     title = "Bytes in flight, and the window"
@@ -112,22 +112,22 @@ def window_panel(trace: Trace, clock: Clock) -> Panel:
         top = 2.0 * most
         title += f" (up to {widest:,.0f} bytes, beyond the upper edge)"
     bands = [band for side in sending(trace) for band in closed_windows(trace, side, clock)]
-    return Panel(title, "bytes", [layer for layer in layers if len(layer.x)], 1.2, bands, top=top)
+    return Panel(title + SHADED[bool(bands)], "bytes", layers, 1.2, bands, top=top)
 
 
 def sending(trace: Trace) -> list[int]:
     """The sides that sent data, who sent most first; the other one only if that is not next to nothing, or had trouble."""
     row = trace.row
     sizes = [int(row[f"{name}_payload"]) for name in SIDES]
-    trouble = [int(row[f"{name}_retransmissions"]) + int(row[f"{SIDES[1 - at]}_zero_windows"]) for at, name in enumerate(SIDES)]
+    trouble = [
+        int(row[f"{name}_retransmissions"]) + int(row[f"{SIDES[1 - at]}_zero_windows"]) for at, name in enumerate(SIDES)
+    ]
     first = 0 if sizes[0] >= sizes[1] else 1
     other = 1 - first
     return [first, other] if trouble[other] or sizes[other] > sizes[first] / 10 else [first]
 
 
-def _steps(
-    trace: Trace, field: str, side: int, name: str, role: str, clock: Clock, dashed: bool = False
-) -> Layer:
+def _steps(trace: Trace, field: str, side: int, name: str, role: str, clock: Clock, dashed: bool = False) -> Layer:
     """What a packet left behind, where it changed; of a window only what came after the SYN, which is not scaled."""
     packets = trace.packets
     values = packets[field][:, side]

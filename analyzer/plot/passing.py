@@ -28,7 +28,7 @@ class Seen:
 
     def add(self, rows: Rows, moments: Rows) -> None:
         """Take in rows that were judged."""
-        self.whole.add(rows)
+        self.whole.add_all(rows)
         for flow, which in self._mine(rows):
             self.traces[flow].add(rows[which], moments[which])
 

@@ -96,8 +96,3 @@ class Picture:
         from analyzer.plot.page import fragment
 
         return fragment(self)
-
-
-def shown(picture: Picture) -> bool:
-    """Is there anything in it?"""
-    return any(len(layer.x) for panel in picture.panels for layer in panel.layers)

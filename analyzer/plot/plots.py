@@ -25,10 +25,10 @@ from analyzer.plot.panels import (
 from analyzer.plot.passing import Seen, read_again
 from analyzer.plot.picture import Numbers, Panel, Picture
 from analyzer.plot.sequence import sequence_panel
-from analyzer.plot.strips import strip_names, strips
+from analyzer.plot.strips import Strips
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
-from analyzer.tables import FLOW_PROTOCOLS, FLOWS
+from analyzer.tables import COUNTERS, FLOW_PROTOCOLS, FLOWS
 from analyzer.text import duration_text, plural, size_text, time_text
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Plots:
 
     def time_sequence(self, flow: int) -> Picture:
         """What was sent, acknowledged, allowed, reported by SACK and sent again, over time: each direction that matters."""
-        return self._of(flow, "time-sequence", lambda trace: [sequence_panel(trace, each, self._clock) for each in sending(trace)])
+        return self._of(
+            flow, "time-sequence", lambda trace: [sequence_panel(trace, each, self._clock) for each in sending(trace)]
+        )
 
     def throughput(self, flow: int) -> Picture:
         """Bits a second of both directions, on the wire and without what was sent again."""
@@ -81,19 +83,19 @@ class Plots:
             if flow in finding.flows
             for proof in finding.counters
         ]
-        names = [name for name in strip_names(self._analysis) if name in named][:STRIPS_OF_A_CONNECTION]
+        names = [name for name in self._strips.names() if name in named][:STRIPS_OF_A_CONNECTION]
         return self._of(
             flow,
             "",
-            lambda trace: [*connection_panels(trace, self._clock), *strips(self._analysis, names, self._clock)],
+            lambda trace: [*connection_panels(trace, self._clock), *self._strips.panels(names, self._clock)],
         )
 
     def counters(self, names: Sequence[str] = ()) -> Picture:
         """By how much counters rose a second, beside what the packets say; without names those that matter most."""
-        self._analysis.need_host("counters")
-        found = strip_names(self._analysis, names)
+        self._analysis.kernel.need_host(COUNTERS.name)
+        found = self._strips.names(names)
         text = f"By how much {', '.join(found)} rose a second, beside what the packets say."
-        return self._picture("Kernel counters", text, list(strips(self._analysis, found, self._clock)), self._span)
+        return self._picture("Kernel counters", text, list(self._strips.panels(found, self._clock)), self._span)
 
     def overview(self, flows: Sequence[int] = ()) -> Picture:
         """The whole capture: rates, trouble, findings, these connections, counters."""
@@ -104,7 +106,7 @@ class Plots:
         drawn = [(self.name(flow), self._seen[flow].row) for flow in flows]
         panels = [
             *overview_panels(self._whole.whole, self._analysis.diagnosis.findings, drawn, self._clock),
-            *strips(self._analysis, strip_names(self._analysis), self._clock),
+            *self._strips.panels(self._strips.names(), self._clock),
         ]
         text = (
             f"{plural(self._analysis.summary.total('frames'), 'frame')} over time: bits a second, events that are "
@@ -126,6 +128,13 @@ class Plots:
         wanted = list(dict.fromkeys([*named, *slow]))
         self._look_up([*wanted, *busy])
         return [flow for flow in wanted if flow in self._rows][:most] or [flow for flow in busy if flow in self._rows]
+
+    def worst(self) -> int:
+        """The first of these; UsageError where there is no TCP connection."""
+        found = self.chosen(1)
+        if not found:
+            raise UsageError("flow", "no TCP connection in the capture", "draw --kind overview")
+        return found[0]
 
     def name(self, flow: int) -> str:
         """Who talked to whom."""
@@ -149,6 +158,10 @@ class Plots:
         """What the axis of time counts."""
         return f"seconds since the first frame, {time_text(self._first_ns)} UTC"
 
+    @cached_property
+    def _strips(self) -> Strips:
+        return Strips(self._analysis)
+
     @property
     def _span(self) -> tuple[float, float]:
         return 0.0, (self._analysis.summary.total("last_ns") - self._first_ns) / 1e9
@@ -160,11 +173,15 @@ class Plots:
     def _of(self, flow: int, what: str, panels: Callable[[Trace], list[Panel]]) -> Picture:
         trace = self.trace(flow)
         title = f"{self.name(flow)} (flow {flow:,})" + (f": {what}" if what else "")
-        start, end = self._clock(np.array([trace.row["start_ns"], trace.row["end_ns"]]))
+        end_ns = max(int(trace.row["end_ns"]), int(trace.row["start_ns"]) + int(trace.row["duration_ns"]))
+        start, end = self._clock(np.array([int(trace.row["start_ns"]), end_ns]))
         return self._picture(title, self._words(trace), panels(trace), (float(start), float(end)))
 
     def _picture(self, title: str, text: str, panels: Sequence[Panel], span: tuple[float, float]) -> Picture:
-        return Picture(title, text, panels, self.axis, span)
+        drawn = [panel for panel in panels if any(len(layer.x) for layer in panel.layers)]
+        if not drawn:
+            raise UsageError(title, "there is nothing of that to draw", "choose another kind of picture")
+        return Picture(title, text, drawn, self.axis, span)
 
     def _words(self, trace: Trace) -> str:
         """What a connection's pictures show, for those who do not see them."""

@@ -39,6 +39,8 @@ MARKED = {  # other events, by whose they are: of the sender of the data, or of 
     "zero_window_end": ("window opens again", "window", "triangle-left", False),
     "ce": ("marked: congestion (CE)", "odd", "diamond-tall", True),
 }
+LEAST_BYTES = 10.0  # of a scale
+SHADED = ("", "; shaded: window closed")
 Clock = Callable[[npt.NDArray[np.int64]], Numbers]
 
 
@@ -77,11 +79,14 @@ def sequence_panel(trace: Trace, side: int, clock: Clock) -> Panel:
     title = f"Time-sequence: what the {names[side]} sent, bytes from its first"
     sent, allowed = float(heights.top.max(initial=0)), float(layers[0].y.max(initial=0))
     top = 0.0
-    if allowed > WIDE * sent:
-        top = 1.5 * max(sent, 1.0)
+    if sent <= 1:  # no data, only SYNs
+        top = LEAST_BYTES
+    elif allowed > WIDE * sent:
+        top = 1.5 * sent
         title += f" (its window ends far above, at {allowed:,.0f})"
     shown = [layer for layer in layers if len(layer.x)]
-    return Panel(title, "bytes", shown, 2.6, closed_windows(trace, side, clock), top=top)
+    bands = closed_windows(trace, side, clock)
+    return Panel(title + SHADED[bool(bands)], "bytes", shown, 2.6 if sent > 1 else 0.6, bands, top=top)
 
 
 def closed_windows(trace: Trace, side: int, clock: Clock) -> list[Band]:

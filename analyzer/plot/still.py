@@ -27,15 +27,15 @@ UNITS = {"bytes": "B", "bit/s": "bit/s", "s": "s"}
 def draw(picture: Picture, kind: str, file: BinaryIO) -> None:
     """Write the picture as `svg` or `png`. Texts in an SVG are texts, which can be searched."""
     matplotlib = needed("matplotlib")
-    panels = [panel for panel in picture.panels if panel.layers]
+    panels = picture.panels
     heights = [panel.height for panel in panels]
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tcpcap", "text.parse_math": False}):
         figure = needed("matplotlib.figure").Figure(
             figsize=(WIDTH, INCHES * sum(heights) + 0.5 * len(panels) + 0.6), layout="constrained"
         )
         figure.suptitle(textwrap.fill(picture.title, TITLE_COLUMNS), x=0.01, ha="left", fontweight="bold")
-        axes = figure.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False, height_ratios=heights or None)[:, 0]
-        for panel, axis in zip(panels, axes, strict=False):
+        axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        for panel, axis in zip(panels, axes, strict=True):
             _draw_panel(panel, axis)
         axes[-1].set_xlabel(picture.axis)
         axes[-1].set_xlim(*_with_room(*picture.span))

@@ -17,7 +17,12 @@ MOST_EVENTS = 8_000
 MOST_STRETCHES = 8_000
 CHUNK = 1 << 15
 SIGNALS = 8  # of which a chunk keeps the extremes
-ORDINARY = ("duplicate_ack", "window_update", "window_full", "capture_duplicate")  # so frequent that they may be thinned
+ORDINARY = (
+    "duplicate_ack",
+    "window_update",
+    "window_full",
+    "capture_duplicate",
+)  # so frequent that they may be thinned
 NOTABLE = np.uint64(sum(1 << number for number, name in enumerate(NAMES) if name not in ORDINARY))
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 COPIES = np.uint64(1 << NUMBER["capture_duplicate"] | 1 << NUMBER["network_duplicate"])
@@ -47,14 +52,14 @@ class Trace:
         self.events = np.zeros(0, EVENTS.dtype)
         self.stretches = np.zeros(0, STRETCH)
         self.total = int(row["client_packets"]) + int(row["server_packets"])
-        self._raw = np.zeros(0, PACKET)
+        self._raw: list[Rows] = []
         self._waiting = [np.zeros(0, SENT), np.zeros(0, SENT)]
 
     def add(self, rows: Rows, moments: Rows) -> None:
         """Take in the next packet rows, with what they left behind (MOMENT)."""
         self.bins.add(rows)
-        self._raw = np.concatenate([self._raw, _packets(rows, moments)])
-        if len(self._raw) >= CHUNK:
+        self._raw.append(_packets(rows, moments))
+        if sum(map(len, self._raw)) >= CHUNK:
             self._condense()
 
     def add_events(self, events: Rows) -> None:
@@ -102,9 +107,9 @@ class Trace:
 
     def _condense(self) -> None:
         """What came since the last time, thinned if there are many in all, and the round trips in it."""
-        raw, self._raw = self._raw, np.zeros(0, PACKET)
-        if not len(raw):
+        if not self._raw:
             return
+        raw, self._raw = np.concatenate(self._raw), []
         trips = self._round_trips(raw)
         share = MOST_PACKETS / max(self.total, 1)
         if share < 1:

@@ -70,7 +70,9 @@ def html_text(analysis: Analysis) -> str:
         time=f"{time_text(first)} UTC" if first else "",
         overview_text=f"{overview_text(analysis)}; checked: {checked_text(analysis)}.",
         answer=opaque_text(analysis) or nothing_wrong(analysis),
-        findings=[_finding(each, places, overview is not None) for each in analysis.diagnosis.findings if not each.because_of],
+        findings=[
+            _finding(each, places, overview is not None) for each in analysis.diagnosis.findings if not each.because_of
+        ],
         warnings=shown_warnings(analysis),
         facts=list(told_facts(analysis)),
         not_checked=list(not_checked_lines(analysis.diagnosis)),

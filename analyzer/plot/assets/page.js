@@ -24,19 +24,35 @@
     return value;
   };
 
+  const folded = (text, columns) => {
+    let length = 0;
+    return text.split(" ").map((word) => {
+      length += word.length + 1;
+      if (length <= columns + 1) return word;
+      length = word.length + 1;
+      return "<br>" + word;
+    }).join(" ").replaceAll(" <br>", "<br>");
+  };
+
   /* Where there is no room beside the plots, the legends stand below them. */
   const fitted = (figure, width) => {
     const { data, layout } = coloured(figure, getComputedStyle(root));
     layout.width = width;
     if (width < NARROW) {
-      data.forEach((trace) => { trace.legend = "legend"; });
+      const named = new Set();
+      data.forEach((trace) => {
+        trace.legend = "legend";
+        trace.showlegend = trace.showlegend && !named.has(trace.name);
+        if (trace.showlegend) named.add(trace.name);
+      });
       const shown = data.filter((trace) => trace.showlegend).length;
       const room = 30 + ROW_OF_LEGEND * Math.ceil(shown / Math.max(1, Math.floor(width / 300)));
       const inner = layout.height - layout.margin.t - layout.margin.b;
       layout.legend = { orientation: "h", x: 0, y: -(layout.margin.b - 4) / inner, yanchor: "top", font: { size: 10 }, bgcolor: "rgba(0,0,0,0)" };
       layout.margin = { ...layout.margin, l: 52, r: 12, b: layout.margin.b + room };
       layout.height += room;
-      layout.annotations.forEach((each) => { each.font = { size: 11 }; });
+      layout.annotations.forEach((each) => { each.font = { size: 11 }; each.text = folded(each.text, (width - 150) / 6.5); });
+      layout.xaxis.title.text = folded(layout.xaxis.title.text, (width - 150) / 6.5);
     }
     return { data, layout };
   };
@@ -53,7 +69,10 @@
     return box.bottom < 0 ? -box.bottom : Math.max(0, box.top - innerHeight);
   };
 
-  const redraw = (width) => [...figures.keys()].forEach((place) => draw(place, width));
+  const redraw = () => {
+    const width = root.classList.contains("printing") ? PAPER : 0;
+    return Promise.all([...figures.keys()].map((place) => draw(place, width)));
+  };
 
   const move = (place, how) => {
     const axis = place._fullLayout && place._fullLayout.xaxis;
@@ -99,7 +118,7 @@
     pending = setTimeout(() => redraw(), 150);
   });
   dark.addEventListener("change", () => redraw());
-  addEventListener("beforeprint", () => { root.classList.add("printing"); redraw(PAPER); });
+  addEventListener("beforeprint", () => { root.classList.add("printing"); redraw(); });
   addEventListener("afterprint", () => { root.classList.remove("printing"); redraw(); });
   start();
 })();
