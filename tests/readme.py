@@ -1,4 +1,4 @@
-"""The generated parts of README.md. `python -m tests.readme` writes them anew; tests/test_readme.py compares."""
+"""The generated parts of README.md and of the pages behind it. `python -m tests.readme` writes them anew; tests/test_readme.py compares."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+CONTENT = ROOT / ".github" / "site" / "content"
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
+FILES = (README, CONTRIBUTING, *sorted(CONTENT.glob("*.md")))
 SAMPLE = "samples/listen-overflows/server"
 BLOCK = re.compile(r"(<!-- (?P<name>[\w-]+): generated -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
 
 
 def answer() -> str:
-    """What the command prints for the first sample."""
+    """The findings that the command prints for the first sample, and what it has read."""
     command = [sys.executable, "-m", "analyzer", "analyze", SAMPLE]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return f"```\n$ tcpcap analyze {SAMPLE}\n{text}```\n"
+    findings = text.partition("\n\nconnections in trouble")[0]
+    return f"```\n$ tcpcap analyze {SAMPLE}\n{findings}\n```\n"
 
 
 def link_types() -> str:
@@ -86,10 +90,11 @@ def regenerated(text: str, but: str = "") -> str:
     )
 
 
-def body_of(name: str, text: str) -> str:
-    """What stands in a generated block."""
-    return next(found["body"] for found in BLOCK.finditer(text) if found["name"] == name)
+def body_of(name: str) -> str:
+    """What stands in a generated block, in whichever file it is."""
+    return next(found["body"] for file in FILES for found in BLOCK.finditer(file.read_text()) if found["name"] == name)
 
 
 if __name__ == "__main__":
-    README.write_text(regenerated(README.read_text()))
+    for file in FILES:
+        file.write_text(regenerated(file.read_text()))

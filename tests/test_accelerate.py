@@ -7,11 +7,13 @@ import io
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -421,3 +423,30 @@ def run(code: str, cwd: Path = ROOT, **environment: str) -> subprocess.Completed
     return subprocess.run(
         [sys.executable, "-c", code], cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, check=False
     )
+
+
+def test_what_nobody_waits_for_ends() -> None:
+    """A process that compiles ends when the one that started it is gone, killed or not."""
+    child = (
+        "import os, time\n"
+        "from analyzer.accelerate.build import _end_with\n"
+        "_end_with(os.getppid())\n"
+        "print(os.getpid(), flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    parent = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdout=subprocess.PIPE)\n"
+        "print(child.stdout.readline().decode(), flush=True)\n"
+        "import os; os._exit(0)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", parent, child], cwd=ROOT, capture_output=True, text=True, check=True)
+    number = int(said.stdout)
+    for _ in range(600):
+        state = Path(f"/proc/{number}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(number, signal.SIGKILL)
+        pytest.fail("it goes on")

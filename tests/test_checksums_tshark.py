@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,17 @@ import pytest
 
 from analyzer.capture import open_capture
 from analyzer.checksums import Checker
+from analyzer.crosscheck.checksums import (
+    AGREEING,
+    EXCLUSIONS,
+    ODD_EXCLUSIONS,
+    STATUS_FIELDS,
+    Checked,
+    Exclusion,
+    of_innermost,
+    same_headers,
+)
+from analyzer.crosscheck.shape import shape_of
 from analyzer.decode import decode
 from analyzer.errors import CaptureError
 from analyzer.tables import PACKETS
@@ -22,8 +33,8 @@ from tests.helpers import PLAIN_CAPTURES, plain_row
 from tests.naive.checksums import is_partial, payload_of_ip
 from tests.test_checksums_naive import SEGMENTS, Frame, framed, known_frames, number_at
 from tests.test_decode_tshark import CORPUS as TCP_CORPUS
-from tests.test_decode_tshark import ROOT, Shape, shape_of
-from tests.tshark import TRANSPORTS, Captures, custom_blocks, fields_of, needs_tshark
+from tests.test_decode_tshark import ROOT
+from tests.tshark import Captures, custom_blocks, fields_of, needs_tshark
 
 SMALLEST, LARGEST = 120, 1 << 20  # bytes of a file, to save time
 ODD = ROOT.parent / "shared" / "corpus" / "odd"
@@ -40,8 +51,7 @@ PREFERENCES = (
     "tcp.analyze_sequence_numbers:FALSE",
     "tcp.desegment_tcp_streams:FALSE",
 )
-FIELDS = ("frame.protocols", "ip.checksum.status", *(f"{name}.checksum.status" for name in TRANSPORTS.values()))
-STATUS = {"": "", "0": "bad", "1": "good", "2": "unverified", "3": "none", "4": "illegal"}
+FIELDS = ("frame.protocols", *STATUS_FIELDS)
 
 pytestmark = needs_tshark
 needs_corpus = pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
@@ -50,20 +60,6 @@ Row = dict[str, Any]
 
 
 # What the two say
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A frame, its row, the checker's words, and what tshark says of the same headers."""
-
-    number: int
-    data: bytes
-    row: Row
-    checksum: str
-    header: str
-    said_checksum: str
-    said_header: str
-    shape: Shape
 
 
 def checked(path: Path) -> Iterator[tuple[bytes, Row]]:
@@ -81,24 +77,12 @@ def checked(path: Path) -> Iterator[tuple[bytes, Row]]:
                 yield batch.data(position), row
 
 
-def of_innermost(shape: Shape, row: Row, said: dict[str, list[str]]) -> tuple[str, str]:
-    """tshark's words on the transport and on the IP header that the row is about: the last before a quoted packet."""
-    transport = header = ""
-    place = shape.versions.count(4) - 1
-    if row["ip_version"] == 4 and place < len(said["ip.checksum.status"]):
-        header = said["ip.checksum.status"][place]
-    if shape.transport and shape.transports <= len(said[f"{shape.transport}.checksum.status"]):
-        transport = said[f"{shape.transport}.checksum.status"][shape.transports - 1]
-    return STATUS[transport], STATUS[header]
-
-
 def compared(path: Path, said_of_each: list[list[str]]) -> list[Checked]:
     """The frames whose headers tshark takes for the same ones, given what it says of each."""
     frames = []
     for number, ((data, row), parts) in enumerate(zip(checked(path), said_of_each, strict=False), 1):
         shape = shape_of(parts[0])
-        same_depth = row["tunnel_depth"] + (row["ip_version"] > 0) == len(shape.versions)
-        if not same_depth or not shape.versions or shape.versions[-1] != row["ip_version"]:
+        if not same_headers(row, shape):
             continue
         said = {name: part.split(";") for name, part in zip(FIELDS, parts, strict=True)}
         words = of_innermost(shape, row, said)
@@ -106,102 +90,7 @@ def compared(path: Path, said_of_each: list[list[str]]) -> list[Checked]:
     return frames
 
 
-# Where the two may differ
-
-AGREEING = {
-    ("", ""),
-    ("valid", "good"),
-    ("none", "none"),
-    ("unverifiable", "unverified"),
-    ("unverifiable", ""),  # a fragment, or a header that is not complete
-    *((word, "bad") for word in ("bad", "partial", "zero")),
-    ("zero", "illegal"),  # UDP over IPv6
-}
-
-
-@dataclass(frozen=True)
-class Exclusion:
-    """Words of tcpcap and of tshark for a frame of which `applies` holds, though they do not agree."""
-
-    name: str
-    reason: str
-    words: tuple[str, ...]
-    said: tuple[str, ...]
-    applies: Callable[[Checked], bool]
-
-
-def size_in_packet(row: Row) -> int:
-    """Bytes of the IP packet behind its headers."""
-    return int(row["l3_at"] + row["ip_len"] - row["l4_at"])
-
-
-EXCLUSIONS = (
-    Exclusion(
-        "length beyond the frame",
-        "the IP packet is said to be longer than its frame; tshark takes the frame's end for its end",
-        ("unverifiable",),
-        ("good", "bad"),
-        lambda frame: "ip_length_beyond_frame" in frame.row["quirks"],
-    ),
-    Exclusion(
-        "bad TCP header",
-        "tshark does not verify a segment whose data offset is too small, of which the IP packet says how long it is",
-        ("bad",),
-        ("",),
-        lambda frame: frame.row["stop"] == "bad_tcp_header",
-    ),
-    Exclusion(
-        "cut behind what is covered",
-        "UDP ends early in its packet; tshark does not verify what is cut anywhere",
-        ("valid", "bad", "partial", "zero"),
-        ("unverified",),
-        lambda frame: frame.row["udp_len"] > 0 and "cut" in frame.row["quirks"],
-    ),
-)
-# With frames made to be odd, these also:
-ODD_EXCLUSIONS = (
-    Exclusion(
-        "unknown routing header",
-        "segments are left in a routing header of an unknown type; tshark takes the destination of the IPv6 header",
-        ("unverifiable",),
-        ("good", "bad", "illegal"),
-        lambda frame: "extension" in frame.row["layers"],
-    ),
-    Exclusion(
-        "pointer of a source route",
-        "one that points into its last address has not passed it (RFC 791); tshark wants it to leave a whole address",
-        ("valid", "bad", "partial", "none"),
-        ("bad", "good", "none"),
-        lambda frame: "ip_options" in frame.row["layers"] and pointer_at_end(frame),
-    ),
-    Exclusion(
-        "length 0 of UDP",
-        "which tshark does not go into but in a jumbogram",
-        ("valid", "bad", "partial", "zero", "none"),
-        ("",),
-        lambda frame: frame.row["ip_proto"] == 17 and frame.row["udp_len"] == 0,
-    ),
-    Exclusion(
-        "UDP longer than its packet",
-        "tshark says that there is no checksum before it says that the length is wrong",
-        ("unverifiable",),
-        ("none", "illegal"),
-        lambda frame: frame.row["ip_proto"] == 17 and frame.row["udp_len"] > size_in_packet(frame.row),
-    ),
-    Exclusion(
-        "FFFF for 0",
-        "a right sum, which a receiver accepts, but a badly computed one (RFC 1624), which tshark calls bad",
-        ("valid",),
-        ("bad",),
-        lambda frame: frame.row["checksum_field"] == 0xFFFF,
-    ),
-)
-
-
-def pointer_at_end(frame: Checked) -> bool:
-    """Does the pointer of a source route point to the last byte of the route?"""
-    option = frame.data[frame.row["l3_at"] + 20 : frame.row["l4_at"]].lstrip(b"\x01")
-    return option[0] in (131, 137) and option[1] == option[2]
+# Where the two differ
 
 
 def unexplained(frames: Iterable[Checked], exclusions: tuple[Exclusion, ...]) -> tuple[list[str], Counter[str]]:
@@ -211,10 +100,10 @@ def unexplained(frames: Iterable[Checked], exclusions: tuple[Exclusion, ...]) ->
         if (frame.header, frame.said_header) not in AGREEING:
             found.append(f"frame {frame.number}: IP header {frame.header}, tshark {frame.said_header}")
         words = frame.checksum, frame.said_checksum
-        if words in AGREEING or frame.shape.transport != TRANSPORTS.get(frame.row["ip_proto"]):
+        if words in AGREEING or not frame.comparable:
             continue
         for exclusion in exclusions:
-            if words[0] in exclusion.words and words[1] in exclusion.said and exclusion.applies(frame):
+            if exclusion.explains(frame):
                 used[exclusion.name] += 1
                 break
         else:

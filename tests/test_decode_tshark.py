@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from analyzer.capture import open_capture
+from analyzer.crosscheck.shape import Shape, shape_of
 from analyzer.decode import decode
 from analyzer.frames import FrameReader
 from analyzer.tables import PACKETS
@@ -141,36 +142,6 @@ def address(row: Row, name: str, version: int) -> int:
 def sack_edges(row: Row, edge: str) -> list[int]:
     """The left or the right edges of the SACK blocks."""
     return [row[f"sack_{edge}_{block}"] for block in range(1, row["sack_count"] + 1)]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The headers that tshark names in `frame.protocols`, without those that an ICMP error quotes."""
-
-    link: tuple[str, ...]  # before the first IP header, label, or PPP
-    versions: tuple[int, ...]  # of the IP headers
-    transport: str  # behind the last IP header, if it is one that is decoded
-    transports: int  # how many of it there are; the last one counts
-    protocols: tuple[str, ...]
-
-
-@cache
-def shape_of(text: str) -> Shape:
-    """Parse `frame.protocols`."""
-    names = text.split(":")
-    quoting = min((names.index(name) for name in ("icmp", "icmpv6") if name in names), default=len(names))
-    names = names[: quoting + 1]
-    headers = [place for place, name in enumerate(names) if name in ("ip", "ipv6")]
-    ends = [place for place, name in enumerate(names) if name in ("ip", "ipv6", "mpls", "pppoes", "ppp")]
-    behind = names[headers[-1] :] if headers else []
-    transport = next((name for name in behind if name in TRANSPORT_FIELDS), "")
-    return Shape(
-        tuple(names[: min(ends, default=len(names))]),
-        tuple(4 if names[place] == "ip" else 6 for place in headers),
-        transport,
-        names.count(transport),
-        tuple(names),
-    )
 
 
 # Comparing a frame: each function yields the columns that differ

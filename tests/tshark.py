@@ -18,7 +18,6 @@ from tests import build
 PROGRAM = shutil.which("tshark")
 needs_tshark = pytest.mark.skipif(PROGRAM is None, reason="needs tshark")
 
-TRANSPORTS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6"}
 IPV4_FIELDS = {
     "src": "ip.src",
     "dst": "ip.dst",

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -47,7 +48,9 @@ def build(folder: Path = FOLDER, jobs: int = 0, tell: Callable[[str], None] = pr
     made_from = digest(files)
     shares = [share for share in _shares(kernel_modules(), jobs or os.cpu_count() or 1) if share]
     tell(f"compiling the kernels in {len(shares)} processes, for half a minute or longer")
-    with ProcessPoolExecutor(len(shares), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        len(shares), mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+    ) as pool:
         made = list(pool.map(made_of, shares))
     content = _linked([each.content for each in made], command)
     manifest = {
@@ -73,6 +76,17 @@ def made_of(modules: Sequence[str]) -> Made:
     texts = lowered(kernel_names(modules))
     content = emitted(texts, platform.machine().lower())
     return Made(content, {each.name: {"symbol": entry_symbol(each), "types": each.types} for each in texts.kernels})
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it is gone, however that ended: nobody waits for what is made here."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def linker() -> list[str]:

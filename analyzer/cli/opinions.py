@@ -1,0 +1,73 @@
+"""Second opinions: tcpcap show, tcpcap crosscheck."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from analyzer.cli.base import FOUND, OK, cli, colour, json_option, styled
+
+
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.argument("frame", type=click.IntRange(min=1))
+@click.option(
+    "--wireshark/--no-wireshark", default=True, help="With Wireshark's dissection, through pyshark; or without."
+)
+def show(trace: tuple[str, ...], frame: int, wireshark: bool) -> None:
+    """Print all that is known of one frame: its row, its events, Wireshark's dissection.
+
+    Example: tcpcap show trace.pcap 72
+    """
+    from analyzer.crosscheck.text import frame_lines
+
+    for line in frame_lines(list(trace), frame, styled):
+        click.echo(line, color=colour())
+    if wireshark:
+        for line in _dissected(trace, frame):
+            click.echo(line, color=colour())
+
+
+def _dissected(trace: tuple[str, ...], frame: int) -> list[str]:
+    """Wireshark's view of the frame, or why there is none."""
+    from analyzer.capture.capture import capture_files
+    from analyzer.crosscheck import dissection
+    from analyzer.errors import UsageError
+    from analyzer.text import printable
+
+    files = [file for path in trace for file in capture_files(path)]
+    if len(files) != 1 or files[0] == "-":
+        return ["", styled("Wireshark's dissection is of one file: name that alone", "warning")]
+    try:
+        lines = [printable(line) for line in dissection(files[0], frame)]
+    except UsageError as error:
+        return ["", styled(f"without Wireshark's dissection: {error.where} {error.found}; {error.todo}", "warning")]
+    return ["", styled("Wireshark", "title"), *(f"  {line}" for line in lines)]
+
+
+@cli.command()
+@click.argument("trace")
+@json_option
+def crosscheck(trace: str, as_json: bool) -> None:
+    """Compare with tshark (labels, checksums, connections) and dpkt (headers), frame by frame.
+
+    Says what differs, and who is right where that can be proved. Exit status 1 where a difference has no explanation.
+
+    Example: tcpcap crosscheck trace.pcap
+    """
+    from analyzer.capture.capture import capture_files
+    from analyzer.crosscheck import crosscheck as compare
+    from analyzer.crosscheck.text import crosscheck_lines
+    from analyzer.errors import UsageError
+
+    if trace == "-":
+        raise UsageError("TRACE", "a pipe can be read only once", "save the capture to a file first")
+    results = [compare(file) for file in capture_files(trace)]
+    if as_json:
+        click.echo(json.dumps([each.as_dict() for each in results], indent=1))
+    else:
+        for number, found in enumerate(results):
+            click.echo("\n" * (number > 0) + "\n".join(crosscheck_lines(found, styled)), color=colour())
+    sys.exit(FOUND if any(each.unexplained for each in results) else OK)

@@ -1,0 +1,219 @@
+"""Second opinions: agreement where there is one, who is right where there is none, and one frame whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.crosscheck import compare, crosscheck
+from analyzer.crosscheck.compare import Crosscheck
+from analyzer.crosscheck.programs import library, tshark_version
+from analyzer.crosscheck.sums import proved
+from analyzer.crosscheck.text import crosscheck_lines, frame_lines
+from analyzer.crosscheck.tshark import Said, said_of
+from analyzer.errors import UsageError
+from tests import build
+from tests.command import run
+from tests.helpers import SAMPLES, fitting
+from tests.tshark import needs_tshark
+
+LOSS = SAMPLES / "loss-ipv4" / "client" / "capture.pcap"
+
+
+def text_of(found: Crosscheck) -> str:
+    """The answer, folded lines put together again."""
+    return " ".join(fitting("\n".join(crosscheck_lines(found)) + "\n").split())
+
+
+# Agreement
+
+
+@needs_tshark
+@pytest.mark.parametrize(
+    "name", ["loss-ipv4/client", "corrupt-ipv4/server", "tunnel-vxlan/client", "clean-ipv6/client"]
+)
+def test_all_agree_on_samples(name: str) -> None:
+    """Every frame: labels, checksums, streams, headers."""
+    found = crosscheck(str(SAMPLES / name / "capture.pcap"))
+    assert (found.differences, found.unexplained) == ([], 0)
+    assert found.compared["checksums"] == found.frames > 50
+    assert found.grouped == found.streams > 50
+    assert found.compared["headers"] + found.left_out["frames with tunnels (dpkt)"] == found.frames
+    assert "say the same." in text_of(found)
+
+
+@needs_tshark
+def test_a_known_reason_is_given(tmp_path: Path) -> None:
+    """tshark takes the frame's end for the end of a packet that is said to be longer."""
+    packet = build.ipv4(build.tcp(b"abcd"), total_length=100)
+    (tmp_path / "odd.pcap").write_bytes(build.pcap([build.Record(build.ethernet(packet))]))
+    found = crosscheck(str(tmp_path / "odd.pcap"))
+    (difference,) = found.differences
+    assert (difference.what, difference.ours, found.unexplained) == ("checksum", "unverifiable", 0)
+    assert "agree, but for 1 difference whose reason is known" in text_of(found)
+    assert "said to be longer than its frame" in text_of(found)
+
+
+@needs_tshark
+def test_a_capture_cut_short_is_compared_up_to_there(tmp_path: Path) -> None:
+    """Both stop at the same place."""
+    (tmp_path / "cut.pcap").write_bytes(LOSS.read_bytes()[:-500])
+    found = crosscheck(str(tmp_path / "cut.pcap"))
+    assert found.differences == [] and found.frames > 200
+
+
+# Differences
+
+
+def altered(monkeypatch: pytest.MonkeyPatch, frame: int, **changes: Any) -> Crosscheck:
+    """What is found where tshark says something else of one frame."""
+
+    def said(path: str) -> Iterator[Said]:
+        for each in said_of(path):
+            yield each._replace(**changes) if each.frame == frame else each
+
+    monkeypatch.setattr(compare, "said_of", said)
+    return crosscheck(str(LOSS))
+
+
+@needs_tshark
+def test_another_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The column says what Wireshark says, so that Wireshark is right."""
+    found = altered(monkeypatch, 20, labels=frozenset({"window_full"}))
+    (difference,) = found.differences
+    assert (difference.frame, difference.what, difference.theirs) == (20, "wireshark", "window_full")
+    assert difference.right == f"tshark {tshark_version()}" and found.unexplained == 1
+    assert "differ 1 time without a known reason" in text_of(found)
+
+
+@needs_tshark
+def test_another_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Summed up once more: that decides."""
+    said = {each.frame: each.checksums for each in said_of(str(LOSS))}[20]
+    found = altered(monkeypatch, 20, checksums=said | {"tcp.checksum.status": ["0"], "ip.checksum.status": ["0"]})
+    assert [(each.what, each.ours, each.theirs, each.right) for each in found.differences] == [
+        ("ip_header_checksum", "valid", "bad", "tcpcap"),
+        ("checksum", "valid", "bad", "tcpcap"),
+    ]
+    assert all("add up to 0xffff" in each.reason for each in found.differences) and found.unexplained == 0
+
+
+@needs_tshark
+def test_another_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that tshark puts into a connection of its own: proved wrong where it is no SYN."""
+    found = altered(monkeypatch, 20, stream=99)
+    (difference,) = found.differences
+    assert (difference.what, difference.ours, difference.theirs) == ("flow", "flow 0", "stream 99")
+    assert (difference.right, found.unexplained) == ("tcpcap", 0) and "frame 20 without a SYN" in difference.reason
+    assert (found.grouped, found.streams) == (found.frames - 1, found.frames)
+    assert altered(monkeypatch, 1, stream=99).unexplained == 1  # a connection may begin there
+
+
+@needs_tshark
+def test_another_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes say who is right: here it is dpkt, since our row was spoilt."""
+    rows_of = compare.table_rows
+
+    def spoilt(paths: list[str], table: str) -> Iterator[Any]:
+        for rows in rows_of(paths, table):
+            rows["window"][rows["frame"] == 7] += 1
+            yield rows
+
+    monkeypatch.setattr(compare, "table_rows", spoilt)
+    found = crosscheck(str(LOSS))
+    (difference,) = found.differences
+    assert (difference.frame, difference.what) == (7, "window") and difference.right.startswith("dpkt ")
+    assert difference.reason == f"bytes 48 to 49 of the frame hold {difference.theirs}"
+
+
+@needs_tshark
+def test_frames_that_tshark_numbers_besides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that tshark counts as a frame is passed over."""
+
+    def said(path: str) -> Iterator[Said]:
+        for each in said_of(path):
+            if each.frame == 5:
+                yield each._replace(captured=3)
+            yield each
+
+    monkeypatch.setattr(compare, "said_of", said)
+    assert crosscheck(str(LOSS)).differences == []
+
+
+SEGMENTS = {
+    "tcp4": build.ipv4(build.tcp(b"odd")),
+    "tcp6": build.ipv6(build.tcp(b"even", between=(build.SRC6, build.DST6))),
+    "udp4": build.ipv4(build.udp(b"abc"), build.UDP),
+    "icmp": build.ipv4(build.icmp(b"ping"), build.ICMP),
+}
+
+
+@pytest.mark.parametrize("name", SEGMENTS)
+@pytest.mark.parametrize("spoil", [False, True])
+def test_a_sum_proves(name: str, spoil: bool, tmp_path: Path) -> None:
+    """Right checksums add up; one changed bit is seen."""
+    content = SEGMENTS[name]
+    data = build.ethernet(content, build.IPV6 if name == "tcp6" else build.IPV4)
+    data = data[:-1] + bytes([data[-1] ^ spoil])
+    (tmp_path / "a.pcap").write_bytes(build.pcap([build.Record(data)]))
+    (rows,) = compare.table_rows([str(tmp_path / "a.pcap")], "packets")
+    (row,) = compare._plain(rows)
+    word, proof = proved(row, data, header=False)
+    assert word == ("wrong" if spoil else "valid") == {"bad": "wrong"}.get(row["checksum"], row["checksum"])
+    assert ("add up to 0xffff" in proof) != spoil
+    assert proved(row, data, header=True)[0] == ("" if name == "tcp6" else "valid")
+
+
+# What is not installed
+
+
+def test_without_tshark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said with the next step."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(UsageError, match="tshark: not installed; install it"):
+        tshark_version()
+
+
+def test_without_dpkt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said with the next step."""
+    monkeypatch.setitem(sys.modules, "dpkt", None)
+    with pytest.raises(UsageError, match=r"dpkt: not installed; pip install 'tcpcap\[crosscheck\]'"):
+        library("dpkt")
+
+
+# One frame, and the commands
+
+
+def test_a_frame_with_its_events() -> None:
+    """The row but for what is empty, in the words of the field; each event with what it means."""
+    text = fitting("\n".join(frame_lines([str(SAMPLES / "zero-window" / "client")], 9)) + "\n")
+    told = " ".join(text.split())
+    assert "flags 0x010 ACK" in told and "src_port 80" in told and "window 0" not in told
+    assert "zero_window The receiver closes its window" in told
+    assert "zero_window_end on frame 13, about this one, 1.26 s it was closed" in told
+    assert "dsack (old), related to frame 8, 1,448 bytes" in told
+
+
+def test_no_such_frame() -> None:
+    """How many there are is said."""
+    with pytest.raises(UsageError, match="no frame 999; the capture has 216 frames"):
+        list(frame_lines([str(LOSS)], 999))
+
+
+@needs_tshark
+def test_the_commands() -> None:
+    """Wireshark's view below ours; JSON; exit status 0 where all agree, 2 for a pipe."""
+    shown = run("show", LOSS, "5")
+    assert (shown.status, shown.err) == (0, "")
+    assert "\nWireshark\n  ETH\n" in shown.out and "    Sequence Number (raw): 1081675697\n" in shown.out
+    assert "Wireshark" not in run("show", LOSS, "5", "--no-wireshark").out
+    found = run("crosscheck", LOSS, "--json")
+    assert found.status == 0
+    assert json.loads(found.out)[0]["compared"] == {"labels": 216, "checksums": 216, "headers": 216}
+    assert run("crosscheck", "-").status == 2
