@@ -105,7 +105,8 @@ def test_two_clocks_share_an_address() -> None:
     assert names["cost_ms"] == pytest.approx(15.3, abs=0.05)
     assert len(names["waiting"]) == 2
     assert names["counted"].loc["TcpExtPAWSTimewait", ["observed", "predicted"]].tolist() == [1, 1]
-    assert names["ruled_out"]["the queues of the listener are full"] == "0 dropped; backlog 64, waiting 0"
+    assert names["ruled_out"]["the queues of the listener are full"] == "0 dropped; 0 of 64 wait"
+    assert names["ruled_out"]["SYNs are lost before the server"] == "3 of 3 came to the server"
 
 
 def test_the_red_lines_are_the_healthy_ones() -> None:
