@@ -22,6 +22,7 @@ from analyzer.report.html import html_text
 from tests import build
 from tests.command import run, run_here
 from tests.readme import ROOT
+from tests.test_report import pcap_of, segment
 
 LOSS, OVERFLOW = ROOT / "samples" / "loss-ipv4" / "client", ROOT / "samples" / "listen-overflows" / "server"
 CLICK = 'onerror="window.owned=1"'
@@ -276,6 +277,13 @@ def test_the_page_never_replaces_what_is_read(tmp_path: Path) -> None:
     with pytest.raises(TcpcapError, match="a part of the bundle"):
         cli.main(["analyze", str(bundle), "--html", str(bundle / "host.json")], standalone_mode=False)
     assert (bundle / "host.json").read_bytes() == before
+
+
+def test_a_single_frame_has_a_page(tmp_path: Path) -> None:
+    """Though no time passes in it."""
+    text = html_text(analyze(pcap_of(tmp_path / "one.pcap", [segment(flags=2)])))
+    assert "1 frame, 1 TCP connection" in text
+    assert text.count("data-figure=") == 2
 
 
 def test_what_would_make_the_page_too_large_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from analyzer.kinds import KINDS
+from analyzer.kinds import CAUSES, KINDS
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, EXAMPLES, FLOW_EVENTS
 
-CAPACITY = 1 << 16  # rows that can be told apart
+TOGETHER = 2 * len(KINDS) * len(CAUSES)  # rows of all flows together: a side, an event and a cause each
+CAPACITY = (1 << 16) - TOGETHER  # rows of flows that can be told apart
 TROUBLE = np.array([kind.trouble > 0 for kind in KINDS], np.uint8)
 
 
@@ -18,9 +19,10 @@ class Gatherer:
     def __init__(self, capacity: int = CAPACITY) -> None:
         from analyzer.events.gather_kernel import GATHERED
 
-        # Twice as many places as rows, so that a search stays short; rows of all flows together come on top.
-        self._places = np.zeros(2 * capacity, GATHERED)
-        self._order = np.zeros(2 * capacity, np.int64)
+        # At least twice as many places as there can be rows, so that a search stays short, and a power of two, so that it sees all.
+        size = 1 << (2 * (capacity + TOGETHER) - 1).bit_length()
+        self._places = np.zeros(size, GATHERED)
+        self._order = np.zeros(size, np.int64)
         self._used = np.zeros(1, np.int64)
         self._most = np.array([capacity], np.int64)
 

@@ -26,7 +26,7 @@ def key_of(event: Any, flow: Int) -> Any:
 
 @inline
 def place_of(key: Any, places: Any) -> Int:
-    """Where the key is, or the empty place where it would be. At most half of all places are used."""
+    """Where the key is, or the empty place where it would be. There are a power of two of places, of which one at least is empty."""
     last = np.uint64(len(places) - 1)
     at = np.int64(mix(key) & last)
     while places[at]["key"] != np.uint64(0) and places[at]["key"] != key:
@@ -65,7 +65,7 @@ def gather(events: Any, places: Any, order: Any, used: Any, most: Any, trouble: 
                 flow = np.int64(-1)
                 at = place_of(key_of(event, flow), places)
         fresh = places[at]["key"] == np.uint64(0)
-        # Keys of flow -1 are few (sides, events, causes), but nothing may be full.
+        # There is room for all keys of flow -1 (sides, events, causes); were there none, a search would never end.
         if fresh and used[0] >= len(places) - 1:
             continue
         row = places[at]

@@ -122,7 +122,11 @@ class Plots:
 
     def chosen(self, most: int = MOST_DRAWN) -> list[int]:
         """The connections most worth a picture: those of findings, worst first, then those that lost most time; where nothing is wrong the busiest."""
-        named = [flow for finding in self._analysis.diagnosis.findings for flow in finding.flows[:OF_A_FINDING]]
+        findings = self._analysis.diagnosis.findings
+        # One of each finding before the second of any.
+        named = [
+            flow for turn in range(OF_A_FINDING) for finding in findings for flow in finding.flows[turn : turn + 1]
+        ]
         slow = self._analysis.slow_flows(most)[0]["flow"].tolist()
         busy = self._analysis.flow_tracker.busiest(most)["flow"].tolist()[:OF_A_FINDING]
         wanted = list(dict.fromkeys([*named, *slow]))

@@ -34,12 +34,13 @@ def connection(analysis: Analysis, plots: Plots, flow: int) -> dict[str, Any]:
     total = int((WORTH_A_ROW[plots.trace(flow).events["event"]]).sum())
     return {
         "flow": flow,
+        "place": f"flow-{flow}",
         "name": plots.name(flow),
         "story": story(row),
         "ended": ENDED[FLOW_STATES[int(row["state"])]],
-        "time": flow_text(row, analysis),
+        "time": flow_text(row, analysis) if row["duration_ns"] else "",
         "parts": list(_parts(row)),
-        "figure": drawn(f"flow-{flow}", plots.connection(flow)),
+        "figure": drawn(f"flow-{flow}-plots", plots.connection(flow)),
         "events": events,
         "events_title": plural(total, "event") + (f", {len(events):,} of them listed" if total > len(events) else ""),
         "findings": [each.number for each in analysis.diagnosis.findings if flow in each.flows and not each.because_of],

@@ -35,6 +35,7 @@ LARGEST = 8_500_000  # bytes of a page, about: what would be more is not drawn, 
 TEXT_ROOM = 600_000  # of it for all that is no figure
 MOST_CONSEQUENCES = 8
 MOST_COUNTERS = 40
+MOST_WORTH_KNOWING = 8  # findings that are no more than that, and are told at once
 VERDICTS = {
     "agree": "as the packets say",
     "under": "less than the packets show",
@@ -61,8 +62,11 @@ def html_text(analysis: Analysis) -> str:
     flows = plots.chosen() if drawable else []
     overview = drawn("overview", plots.overview(flows)) if drawable else None
     shown, left = _connections(analysis, plots, flows, len(overview["data"]) if overview else 0)
-    places = {each["flow"]: each["figure"]["name"] for each in shown}
+    places = {each["flow"]: each["place"] for each in shown}
     first = analysis.summary.total("first_ns")
+    alone = [each for each in analysis.diagnosis.findings if not each.because_of]
+    told = [_finding(each, places, overview is not None) for each in alone]
+    full = sum(each.severity != "info" for each in alone) + MOST_WORTH_KNOWING
     return rendered(
         ASSETS,
         "report.html",
@@ -70,9 +74,8 @@ def html_text(analysis: Analysis) -> str:
         time=f"{time_text(first)} UTC" if first else "",
         overview_text=f"{overview_text(analysis)}; checked: {checked_text(analysis)}.",
         answer=opaque_text(analysis) or nothing_wrong(analysis),
-        findings=[
-            _finding(each, places, overview is not None) for each in analysis.diagnosis.findings if not each.because_of
-        ],
+        findings=told[:full],
+        others=told[full:],
         warnings=shown_warnings(analysis),
         facts=list(told_facts(analysis)),
         not_checked=list(not_checked_lines(analysis.diagnosis)),
@@ -111,6 +114,7 @@ def _finding(finding: Finding, places: dict[int, str], overview: bool) -> dict[s
     return {
         "number": finding.number,
         "severity": finding.severity,
+        "brief": finding.severity == "info",
         "label": LABELS[finding.severity],
         "summary": printable(finding.summary),
         "rule": finding.rule.id,
