@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -153,13 +154,40 @@ def test_a_block_cannot_be_left() -> None:
     assert block(["a", "```", "b"]) == "````text\na\n```\nb\n````"
 
 
+@pytest.mark.parametrize(("host", "listening"), [("server", [0, 2, 2, 2]), ("client", [])])
+def test_listeners_are_those_of_the_host(host: str, listening: list[int]) -> None:
+    """The accept queue is shown where the sockets are the server's; a listener of the client on the same port would be another one."""
+    book = notebook(analyze(SAMPLES / "listen-overflows" / host), Request())
+    names, _ = ran(book)
+    its = names["its"]
+    assert its.loc[its["state"] == "LISTEN", "recv_q"].tolist() == listening
+    assert any("isin([80])" in text for text in cells_of(book, "code")) == bool(listening)
+
+
 def test_nothing_wrong_is_said_so() -> None:
     """The title does not name a finding that is only worth knowing."""
     book = notebook(analyze(SAMPLES / "offload-card" / "client"), Request())
-    assert prose(book).startswith("# Post-mortem: nothing wrong found\n\nNothing wrong found in 2 TCP connections")
+    assert prose(book).startswith(
+        "# Post-mortem: nothing that needs action\n\nNothing wrong found in 2 TCP connections"
+    )
     assert not any("a.plot" in text for text in cells_of(book, "code"))
     names, _ = ran(book)
     assert names["a"].diagnosis.worst == "info"
+
+
+@pytest.mark.parametrize(
+    ("link", "count", "said"),
+    [(1, 0, "The capture holds no frame."), (147, 1, "No frame of this capture can be decoded")],
+)
+def test_nothing_wrong_is_not_said_of_what_cannot_be_read(link: int, count: int, said: str, tmp_path: Path) -> None:
+    """A capture without frames, and one of a link layer that is not decoded."""
+    path = tmp_path / "file.pcap"
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link)
+    path.write_bytes(header + count * (struct.pack("<IIII", 1, 0, 60, 60) + bytes(60)))
+    book = notebook(analyze(path), Request())
+    assert prose(book).startswith(f"# Post-mortem: nothing to be read\n\n{said}")
+    names, _ = ran(book)
+    assert names["a"].capture["frames"] == count
 
 
 @pytest.mark.parametrize("name", ["capture.pcap", "counters.jsonl", "capture-2.pcap"])

@@ -133,7 +133,7 @@ def _cells(analysis: Analysis, request: Request) -> Iterator[tuple[str, str]]:
         yield "markdown", "The frames that the findings name, in one more pass over the capture:"
         yield "code", FRAMES.format(frames=shown_list(frames))
     if analysis.has_sockets:
-        ports = sorted({port for finding in told if (port := _port(finding))})
+        ports = sorted({port for finding in told if (port := _port(analysis, finding))})
         drawn.sockets, drawn.ports = _listed(analysis, flows, ports)
         if drawn.sockets or drawn.ports:
             yield "markdown", "Their sockets, in the lists that were recorded:"
@@ -151,13 +151,15 @@ def _cells(analysis: Analysis, request: Request) -> Iterator[tuple[str, str]]:
 
 def _opening(analysis: Analysis, told: Sequence[Finding]) -> str:
     """What it is about, the worst first, and what to know before trusting it."""
-    worst = told[0].rule.title if told and told[0].severity != "info" else ""
-    parts = [f"# Post-mortem: {escaped(worst)}" if worst else "# Post-mortem: nothing wrong found"]
-    answer = opaque_text(analysis) or nothing_wrong(analysis)
-    if worst:
-        parts.append(f"**{escaped(told[0].summary)}**")
-    elif answer:
-        parts.append(escaped(answer))
+    worst = told[0] if told and told[0].severity != "info" else None
+    opaque = opaque_text(analysis)
+    if worst is not None:
+        title, answer = worst.rule.title, f"**{escaped(worst.summary)}**"
+    elif opaque or not analysis.summary.total("frames"):
+        title, answer = "nothing to be read", escaped(opaque or "The capture holds no frame.")
+    else:
+        title, answer = "nothing that needs action", escaped(nothing_wrong(analysis))
+    parts = [f"# Post-mortem: {escaped(title)}", answer]
     first = analysis.summary.total("first_ns")
     began = f" It begins at {time_text(first)} UTC." if first else ""
     parts.append(f"{escaped(overview_text(analysis))}; checked: {checked_text(analysis)}.{began}")
@@ -197,7 +199,7 @@ def _finding(analysis: Analysis, finding: Finding, drawn: _Drawn) -> Iterator[tu
             "The kernel's counters, interval by interval between the snapshots, beside what the packets say:",
         )
         yield "code", COUNTERS.format(names=shown_list(each.counter for each in finding.counters))
-    port = _port(finding)
+    port = _port(analysis, finding)
     if drawn.sockets & set(flows) or port in drawn.ports:
         yield "markdown", "Its sockets (of a listening one Recv-Q is the accept queue, and Send-Q its limit):"
         yield "code", SOCKETS.format(flows=shown_list(flows), ports=shown_list([port] if port else []))
@@ -240,10 +242,10 @@ def _picture(analysis: Analysis, finding: Finding, drawn: _Drawn) -> int | None:
     return None if full and found not in drawn.pictures else found
 
 
-def _port(finding: Finding) -> int:
-    """The port of its server; 0 where it is not about one."""
-    port = finding.server.rpartition(":")[2]
-    return int(port) if port.isdecimal() else 0
+def _port(analysis: Analysis, finding: Finding) -> int:
+    """The port of its server, where that is the host whose sockets are listed; else 0."""
+    address, _, port = finding.server.rpartition(":")
+    return int(port) if port.isdecimal() and address.strip("[]") in analysis.local else 0
 
 
 def _listed(analysis: Analysis, flows: Sequence[int], ports: Sequence[int]) -> tuple[set[int], set[int]]:
