@@ -107,7 +107,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def good(browser: Browser, written: dict[str, Path]) -> Opened:
     """The page of the sample, in the light, wide."""
-    return opened(browser, written["loss"], color_scheme="light", viewport={"width": 1300, "height": 900})
+    return opened(
+        browser,
+        written["loss"],
+        color_scheme="light",
+        viewport={"width": 1300, "height": 900},
+        bypass_csp=True,  # else what a page tried might stay unseen; and tests may wait for what becomes true
+    )
 
 
 def test_the_page_draws_every_plot_and_asks_no_address(good: Opened, written: dict[str, Path]) -> None:

@@ -48,7 +48,7 @@ def plot(
     sockets: tuple[str, ...],
     increments: bool | None,
 ) -> None:
-    """Draw a picture: of a connection what was sent, acknowledged and sent again; of all, rates, findings, counters.
+    """Draw a connection, counters, or the whole capture.
 
     Without --flow, the connection that the worst finding is about, or else the one that lost most time.
     """

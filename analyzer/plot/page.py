@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.plot.extras import needed
+from analyzer.plot.interactive import figure_dict
 from analyzer.plot.palette import GROUND, ROLES, css
 from analyzer.plot.picture import Picture
 
@@ -30,14 +31,14 @@ def page(picture: Picture) -> str:
 
 def fragment(picture: Picture) -> str:
     """The same within another page, such as a notebook."""
-    height = int(picture.as_dict()["layout"]["height"]) + FRAME_ROOM
+    height = int(figure_dict(picture)["layout"]["height"]) + FRAME_ROOM
     title, content = html.escape(picture.title), html.escape(page(picture))
     return f'<iframe title="{title}" srcdoc="{content}" style="width:100%;height:{height}px;border:0"></iframe>'
 
 
 def drawn(name: str, picture: Picture) -> dict[str, Any]:
     """What the template `figure.html` needs of a picture; `name` is the anchor to it."""
-    figure = picture.as_dict(VARIABLES)
+    figure = figure_dict(picture, VARIABLES)
     return {
         "name": name,
         "title": picture.title,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from analyzer.output import Input
 
 Numbers = npt.NDArray[np.float64]
 Shape = Literal["line", "steps", "bars", "points", "spans", "columns"]
@@ -70,29 +67,3 @@ class Picture:
     panels: Sequence[Panel]
     axis: str
     span: tuple[float, float]
-
-    def as_dict(self, palette: dict[str, str] | None = None) -> dict[str, Any]:
-        """The figure as plotly's JSON: `data` and `layout`."""
-        from analyzer.plot.interactive import figure_dict
-
-        return figure_dict(self, palette)
-
-    def figure(self) -> Any:
-        """The figure as a `plotly.graph_objects.Figure`, to be changed further."""
-        from analyzer.plot.extras import needed
-
-        return needed("plotly.graph_objects").Figure(self.as_dict())
-
-    def save(self, target: str, inputs: Sequence[Input] = ()) -> None:
-        """Write the picture as what the name of `target` ends in: .html (zoom and hover), .svg or .png.
-
-        Raises TcpcapError where it ends in nothing of these, is one of the `inputs`, or cannot be written.
-        """
-        from analyzer.plot.saving import save
-
-        save(self, target, inputs)
-
-    def _repr_html_(self) -> str:
-        from analyzer.plot.page import fragment
-
-        return fragment(self)

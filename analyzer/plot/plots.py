@@ -12,6 +12,7 @@ import numpy.typing as npt
 from analyzer.errors import UsageError
 from analyzer.flows.names import ends_text
 from analyzer.kernel_counters import refuse_pipe
+from analyzer.plot.drawing import Drawing
 from analyzer.plot.overview import overview_panels
 from analyzer.plot.panels import (
     SIDES,
@@ -23,7 +24,7 @@ from analyzer.plot.panels import (
     window_panel,
 )
 from analyzer.plot.passing import Seen, read_again
-from analyzer.plot.picture import Numbers, Panel, Picture
+from analyzer.plot.picture import Numbers, Panel
 from analyzer.plot.sequence import sequence_panel
 from analyzer.plot.strips import Strips
 from analyzer.plot.trace import Trace
@@ -40,7 +41,7 @@ STRIPS_OF_A_CONNECTION = 3
 
 
 class Plots:
-    """Pictures, each a `picture.Picture`: it shows itself in a notebook, and `save` writes it. All times are seconds since the first frame of the capture.
+    """Pictures, each a `drawing.Drawing`: it shows itself in a notebook, and `save` writes it. All times are seconds since the first frame of the capture.
 
     `flow` is the number of a TCP connection in `analysis.flows`. Raises UsageError where there is none of this number, and
     where the capture is a pipe, which cannot be read once more.
@@ -53,29 +54,29 @@ class Plots:
         self._whole: Seen | None = None
         self._first_ns = analysis.summary.total("first_ns")
 
-    def time_sequence(self, flow: int) -> Picture:
+    def time_sequence(self, flow: int) -> Drawing:
         """What was sent, acknowledged, allowed, reported by SACK and sent again, over time: each direction that matters."""
         return self._of(
             flow, "time-sequence", lambda trace: [sequence_panel(trace, each, self._clock) for each in sending(trace)]
         )
 
-    def throughput(self, flow: int) -> Picture:
+    def throughput(self, flow: int) -> Drawing:
         """Bits a second of both directions, on the wire and without what was sent again."""
         return self._of(flow, "throughput", lambda trace: [throughput_panel(trace, self._clock)])
 
-    def rtt(self, flow: int) -> Picture:
+    def rtt(self, flow: int) -> Drawing:
         """Round trips of both directions, each one and smoothed, as seen where the capture was taken."""
         return self._of(flow, "round-trip time", lambda trace: [rtt_panel(trace, self._clock)])
 
-    def window(self, flow: int) -> Picture:
+    def window(self, flow: int) -> Drawing:
         """Bytes in flight, and the window that limits them."""
         return self._of(flow, "bytes in flight and window", lambda trace: [window_panel(trace, self._clock)])
 
-    def time_account(self, flow: int) -> Picture:
+    def time_account(self, flow: int) -> Drawing:
         """When its time went to what."""
         return self._of(flow, "where the time went", lambda trace: [time_panel(trace, self._clock)])
 
-    def connection(self, flow: int) -> Picture:
+    def connection(self, flow: int) -> Drawing:
         """All of these above one another, and the counters that findings about it name."""
         named = [
             proof.counter
@@ -90,14 +91,14 @@ class Plots:
             lambda trace: [*connection_panels(trace, self._clock), *self._strips.panels(names, self._clock)],
         )
 
-    def counters(self, names: Sequence[str] = ()) -> Picture:
+    def counters(self, names: Sequence[str] = ()) -> Drawing:
         """By how much counters rose a second, beside what the packets say; without names those that matter most."""
         self._analysis.kernel.need_host(COUNTERS.name)
         found = self._strips.names(names)
         text = f"By how much {', '.join(found)} rose a second, beside what the packets say."
         return self._picture("Kernel counters", text, list(self._strips.panels(found, self._clock)), self._span)
 
-    def overview(self, flows: Sequence[int] = ()) -> Picture:
+    def overview(self, flows: Sequence[int] = ()) -> Drawing:
         """The whole capture: rates, trouble, findings, these connections, counters."""
         self.prepare(flows)
         if self._whole is None:
@@ -174,18 +175,18 @@ class Plots:
         found: Numbers = (time_ns - self._first_ns) / 1e9
         return found
 
-    def _of(self, flow: int, what: str, panels: Callable[[Trace], list[Panel]]) -> Picture:
+    def _of(self, flow: int, what: str, panels: Callable[[Trace], list[Panel]]) -> Drawing:
         trace = self.trace(flow)
         title = f"{self.name(flow)} (flow {flow:,})" + (f": {what}" if what else "")
         end_ns = max(int(trace.row["end_ns"]), int(trace.row["start_ns"]) + int(trace.row["duration_ns"]))
         start, end = self._clock(np.array([int(trace.row["start_ns"]), end_ns]))
         return self._picture(title, self._words(trace), panels(trace), (float(start), float(end)))
 
-    def _picture(self, title: str, text: str, panels: Sequence[Panel], span: tuple[float, float]) -> Picture:
+    def _picture(self, title: str, text: str, panels: Sequence[Panel], span: tuple[float, float]) -> Drawing:
         drawn = [panel for panel in panels if any(len(layer.x) for layer in panel.layers)]
         if not drawn:
             raise UsageError(title, "there is nothing of that to draw", "choose another kind of picture")
-        return Picture(title, text, drawn, self.axis, span)
+        return Drawing(title, text, drawn, self.axis, span)
 
     def _words(self, trace: Trace) -> str:
         """What a connection's pictures show, for those who do not see them."""
