@@ -15,6 +15,7 @@ import pytest
 
 from analyzer import analyze
 from analyzer.analysis import Analysis
+from analyzer.plot.picture import Picture
 from analyzer.report.markdown import block, code, escaped, sentence
 from analyzer.report.notebook import Request, notebook
 from tests.command import run_here
@@ -83,7 +84,7 @@ def test_it_runs_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert names["moved"].groupby("counter")["observed"].sum()["TcpExtTCPZeroWindowDrop"] == 3
     assert names["its"]["recv_q"].tolist() == [0, 0]
     assert names["time"]["share"].iloc[0] == "90.5 %"
-    pictures = [each for each in shown if type(each).__name__ == "Picture"]
+    pictures = [each for each in shown if isinstance(each, Picture)]
     assert [picture.title for picture in pictures] == ["10.0.0.1:40001 > 10.0.0.2:80 (flow 0)"]
 
 
