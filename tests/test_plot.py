@@ -24,6 +24,7 @@ from analyzer.plot.plots import Plots
 from analyzer.plot.sequence import Heights
 from analyzer.plot.thin import evenly, extremes
 from analyzer.plot.trace import ACK, PACKET, RST, SYN
+from analyzer.report.counter_text import forecast_text
 from analyzer.schema import Rows
 from analyzer.tables import TIME_CAUSES
 from tests import build
@@ -167,6 +168,18 @@ def test_strips_are_the_table_of_counters() -> None:
         there = ~np.isnan(line.y[:-1])
         assert (line.y[:-1] * np.diff(line.x))[there].sum() == pytest.approx(mine[column].sum(), rel=0.01)
         assert mine[column].sum() == 6
+
+
+def test_a_range_is_drawn_as_a_range() -> None:
+    """Where packets only bound a counter, its line lies between the least and the most that they allow."""
+    name = "TcpExtSyncookiesSent"
+    (panel,) = plots("syn-flood/server").counters([name]).panels
+    observed, least, most = panel.layers
+    there = ~np.isnan(observed.y)
+    assert (observed.y[there] >= least.y[there]).all()
+    assert (observed.y[there] <= most.y[there]).all()
+    (row,) = [each for each in analysed("syn-flood/server").comparison.whole() if each.counter == name]
+    assert forecast_text(row) == f"{row.low:,} to {row.high:,}"
 
 
 def test_counters_that_never_moved_are_refused() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from analyzer.analysis import Analysis
-from analyzer.correlate import OVER, UNDER, UNOBSERVABLE, Compared
+from analyzer.correlate import OVER, UNDER, UNLIMITED, UNOBSERVABLE, Compared
 from analyzer.errors import UsageError, suggest
 from analyzer.plot.picture import Layer, Panel
 from analyzer.plot.sequence import Clock
@@ -49,18 +49,26 @@ class Strips:
         """A panel for each of the counters."""
         for name in names:
             rows = self._rows[name]
-            observed = [rows[each].observed if each in rows else 0 for each in self._intervals]
-            layers = [self._rates("the kernel counted", "observed", observed, clock)]
-            if any(each.relation != UNOBSERVABLE for each in rows.values()):
-                predicted = [rows[each].predicted if each in rows else 0 for each in self._intervals]
-                layers.append(self._rates("the packets say", "predicted", predicted, clock, dashed=True))
+            lines = [("the kernel counted", "observed", "observed")]
+            if any(each.is_range for each in rows.values()):
+                lines += [
+                    ("the packets say: at least", "predicted", "low"),
+                    ("the packets say: at most", "odd", "high"),
+                ]
+            elif any(each.relation != UNOBSERVABLE for each in rows.values()):
+                lines.append(("the packets say", "predicted", "predicted"))
+            layers = []
+            for text, role, field in lines:
+                amounts = [getattr(rows[each], field) if each in rows else 0 for each in self._intervals]
+                layers.append(self._rates(text, role, amounts, clock, dashed=role != "observed"))
             yield Panel(f"{name}, a second", "", layers, 0.5)
 
     def _rates(self, name: str, role: str, amounts: Sequence[int], clock: Clock, dashed: bool = False) -> Layer:
         """Rates by interval; nothing is drawn where no snapshots enclose a time."""
         start, end = np.array(self._intervals, np.int64).reshape(-1, 2).T
-        rates = np.array(amounts, np.float64) * 1e9 / np.maximum(end - start, 1)
-        few = extremes([rates], MOST_INTERVALS)
+        counts = np.array(amounts, np.int64)
+        rates = np.where(counts == UNLIMITED, np.nan, counts) * 1e9 / np.maximum(end - start, 1)
+        few = extremes([np.nan_to_num(rates)], MOST_INTERVALS)
         start, end, rates = start[few], end[few], rates[few]
         # Begin and end of each interval, and a gap behind those that the next does not follow at once.
         x = np.column_stack([clock(start), clock(end), clock(end)]).ravel()

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from analyzer.catalogue import CATALOGUE, find
 from analyzer.catalogue.entries import first_sentence
 from analyzer.correlate import (
-    BOUNDED,
     EVERY_FLOW,
     INFERRED_RELATION,
     NOT_COMPARABLE,
@@ -174,7 +173,7 @@ def forecast_text(each: Compared) -> str:
     """What the packets say, as a number or a range; empty where they say nothing."""
     if each.relation == UNOBSERVABLE:
         return ""
-    if each.relation == BOUNDED:
+    if each.is_range:
         return f"{each.low:,} or more" if each.high == UNLIMITED else f"{each.low:,} to {each.high:,}"
     return f"{each.predicted:,}"
 
