@@ -23,6 +23,7 @@ class Account:
     damages: list[Damage]
     summary: Summary
     flows: FlowTracker
+    recorder_drops: int | None = None  # frames that the recorder lost, by host.json
 
     def as_dict(self) -> dict[str, Any]:
         """Files, interfaces, counts, protocols, drops and damages, as in `tcpcap analyze --json`."""
@@ -44,13 +45,15 @@ class Account:
 
     @property
     def drops(self) -> dict[str, int | None]:
-        """Packets that the capture itself lost, as far as the file says; None where it says nothing."""
+        """Packets that the capture itself lost, as far as the file says, or else its recorder; None where nothing is said."""
         counted = [interface.drops for interface in self.interfaces if interface.drops]
         statistics = [interface.statistics for interface in self.interfaces]
         by_name = {name: [s[name] for s in statistics if name in s] for name in ("dropped", "os_dropped", "received")}
         result: dict[str, int | None] = {"packet_blocks": sum(counted) if counted else None}
         for name, values in by_name.items():
             result[f"interface_{name}"] = sum(values) if values else None
+        if self.recorder_drops is not None and not any(value is not None for value in result.values()):
+            result["counted_by_the_recorder"] = self.recorder_drops
         return result
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 
 from analyzer.account import Account
 from analyzer.capture import Damage, FileInfo, Interfaces
-from analyzer.capture.bundle import host_of
+from analyzer.capture.bundle import Recording, host_of
 from analyzer.checksums import CaptureHost, Checksums
 from analyzer.checksums.counted import Fit
 from analyzer.correlate import Comparison
@@ -44,8 +44,8 @@ from analyzer.tables import (
     TABLES,
     TIME_CAUSES,
 )
+from analyzer.text import length_ns
 from analyzer.timing.notes import notes_by_cause
-from analyzer.timing.series import interval_ns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,7 +167,7 @@ class Analysis:
         """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""
         refuse_pipe(self.paths, "series")
         parts = table_rows(
-            self.paths, "series", max_flows=self.flow_tracker.max_flows, every_ns=interval_ns(every), flow=flow
+            self.paths, "series", max_flows=self.flow_tracker.max_flows, every_ns=length_ns(every, "--every"), flow=flow
         )
         wanted = -1 if flow is None else flow
         rows = [part[part["flow"] == wanted] for part in parts]
@@ -349,7 +349,18 @@ class Analysis:
     @property
     def account(self) -> Account:
         """Where the frames came from, and how many of them there are."""
-        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker)
+        told = [each.dropped for each in self._recordings() if each.dropped >= 0]
+        dropped = sum(told) if told else None
+        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Was the input cut short or damaged, or recorded to an early end?"""
+        return bool(self.damages or any(each.unfinished for each in self._recordings()))
+
+    def _recordings(self) -> list[Recording]:
+        """How the bundles were recorded, as far as they say it."""
+        return [host.recording for host in map(host_of, self.paths) if host is not None and host.recording is not None]
 
     @cached_property
     def capture(self) -> dict[str, Any]:

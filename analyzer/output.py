@@ -1,4 +1,4 @@
-"""The one place that writes: files that appear when they are complete and never over what is read, and standard output."""
+"""The one place that writes: files that appear when complete and never over an input, standard output, recordings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -62,6 +63,11 @@ def appearing(target: str, inputs: Sequence[Input], binary: str = "") -> Iterato
         raise TcpcapError(
             _shown(target), f"cannot be written ({error.strerror or error})", "make room, or name another file"
         ) from None
+
+
+def growing(path: Path) -> FileIO:
+    """A file that grows while something is recorded: what is written is there at once, behind what is there already."""
+    return FileIO(path, "ab")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage, open_capture
-from analyzer.capture.bundle import COUNTERS_FILE, SOCKETS_FILE, host_of, part_of
+from analyzer.capture.bundle import host_of, part_of
 from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
@@ -26,6 +26,7 @@ from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.kernel_counters import predictor_of
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
+from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
@@ -41,8 +42,8 @@ from analyzer.tables import (
     SOCKETS,
     TABLES,
 )
+from analyzer.text import length_ns
 from analyzer.timing import TimeAccount
-from analyzer.timing.series import interval_ns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,7 +187,7 @@ def _counter_files(paths: Sequence[str], snapshots: Sequence[str | Path]) -> lis
         return list(snapshots)
     found: dict[str, list[str | Path]] = {}
     for path in paths:
-        file = part_of(path, COUNTERS_FILE) or (path if holds_counters(path) else None)
+        file = part_of(path, COUNTERS_FILE, COUNTERS_TEXT) or (path if holds_counters(path) else None)
         if file is not None:
             host = host_of(path)
             found.setdefault(host.name if host and host.name else path, []).append(file)
@@ -202,7 +203,7 @@ def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> Socket
         return SocketLists([file for path in sockets for file in lists_named(str(path), name)])
     found = []
     for path in paths:
-        if file := part_of(path, SOCKETS_FILE):
+        if file := part_of(path, SOCKETS_FILE, SOCKETS_TEXT):
             found.append(ListFile(file, hosts.get(path, "")))
         elif report := report_of(path):
             found += lists_in(report)
@@ -234,7 +235,7 @@ def table_frames(
             damages.extend(analysis.damages)
         frames = _frames_of(analysis, table)
     else:
-        every_ns = interval_ns(every)
+        every_ns = length_ns(every, "--every")
         parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=flow)
         frames = map(TABLES[table].frame, parts)
     empty = True

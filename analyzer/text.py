@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+
+from analyzer.errors import UsageError
+
+LENGTHS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
+SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def printable(text: str) -> str:
@@ -84,3 +90,21 @@ def plural(count: int, one: str, many: str = "") -> str:
 def endpoint(address: str, port: int) -> str:
     """An address with a port, as RFC 5952 writes it."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def length_ns(text: str, where: str) -> int:
+    """`100ms` -> 100,000,000; a UsageError that names `where` it stood for what is no length of time."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(us|ms|s|m|min|h)?", text.strip())
+    length = round(float(found[1]) * LENGTHS[found[2] or "s"]) if found else 0
+    if length < 1000:
+        raise UsageError(where, f"{text!r} is no length of time", "give one of 1us or more, such as 100ms or 1s")
+    return length
+
+
+def size_of(text: str, where: str) -> int:
+    """`100MB` -> 100,000,000, in decimal units as `size_text` prints them; a UsageError that names `where` it stood for what is no size."""
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([kmgt]?)b?", text.strip().lower())
+    size = round(float(found[1]) * SIZES[found[2]]) if found else 0
+    if not 0 < size < 1 << 62:
+        raise UsageError(where, f"{text!r} is no size", "give one such as 500kB, 100MB or 2GB")
+    return size

@@ -566,3 +566,31 @@ def test_what_was_assumed_reaches_the_answer(tmp_path: Path) -> None:
         assert ("taken as" in " ".join(answer["warnings"])) is (flag is None)
         (row,) = [each for each in answer["counters"] if each["counter"] == "TcpRetransSegs"]
         assert (row["observed"] > 8) is wrong
+
+
+@pytest.mark.parametrize(
+    ("sample", "counter"),
+    [
+        ("ack-skipped-seq/client", "TcpExtTW"),
+        ("keep-alive/client", "TcpExtTCPKeepAlive"),
+        ("zero-window/server", "TcpExtTCPFromZeroWindowAdv"),
+    ],
+)
+def test_connections_from_their_middle(sample: str, counter: str, tmp_path: Path) -> None:
+    """A recording that begins with them: what they did before may move counters later, so nothing of that is claimed."""
+    folder = Path(shutil.copytree(SAMPLES / sample, tmp_path / "bundle"))
+    lines = (folder / "counters.jsonl").read_text().splitlines(keepends=True)
+    lines = lines[len(lines) // 2 :]
+    (folder / "counters.jsonl").write_text("".join(lines))
+    start_ns = int(json.loads(lines[0], parse_float=Decimal)["time"] * 10**9)
+    with open_capture([str(folder)]) as capture:
+        before = sum(int((batch.rows["time_ns"] < start_ns).sum()) for batch in capture)
+    kept(folder, lambda number, _: number >= before > 0)
+    comparison = analyze(folder).comparison
+    assert comparison is not None
+    assert comparison.coverage().complete
+    assert disagreeing(comparison) == []
+    found = next(each for each in comparison.whole() if each.counter == counter)
+    assert (found.relation, found.verdict) == (BOUNDED, NOT_COMPARABLE)
+    assert "connections that began before the capture" in found.reason
+    assert sum(each.relation == EXACT for each in comparison.whole()) > 5

@@ -304,6 +304,20 @@ def test_causes_come_first_and_what_they_explain_below(tmp_path: Path) -> None:
     ]
 
 
+def test_what_only_says_the_same_again_is_not_printed(tmp_path: Path) -> None:
+    """A consequence that its cause covers stays in the table; others, and those of other connections, are printed below the cause."""
+    both = '["again", "news"]'
+    cause = rule(
+        tmp_path, "cause", sql='"SELECT 1 AS flow, 1 AS lost, 9 AS cost_ns"', explains=both, covers='["again"]'
+    )
+    found = asked(cause, rule(tmp_path, "again"), rule(tmp_path, "news"))
+    assert [(each.rule.id, each.because_of) for each in found.findings] == [("cause", 0), ("again", 1), ("news", 1)]
+    text = "\n".join(finding_lines(found))
+    assert "(news)" in text and "(again)" not in text
+    elsewhere = rule(tmp_path, "again", sql='"SELECT 7 AS flow, 1 AS lost"')
+    assert any("(again)" in line for line in finding_lines(asked(cause, elsewhere)))
+
+
 def test_no_rule_drowns_the_others(tmp_path: Path) -> None:
     """Of very many findings of one rule the worst are told, and how many there are more."""
     sql = '"SELECT range AS flow, 1 AS lost, range AS cost_ns, range AS \\"group\\" FROM range(5000)"'

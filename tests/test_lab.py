@@ -367,33 +367,12 @@ def test_captures_can_be_read_back(tmp_path: Path) -> None:
         list(pcap.frames(tmp_path / "b.pcap"))
 
 
-def test_times_keep_nine_places() -> None:
-    text = bundle.line(1_763_660_000_000_000_007, counters={"IpInReceives": 7})
-    read = json.loads(text, parse_float=Decimal)
-    assert read == {"time": Decimal("1763660000.000000007"), "counters": {"IpInReceives": 7}}
-
-
-def test_counters_have_the_names_of_nstat() -> None:
-    text = "Ip: Forwarding InReceives\nIp: 1 23\nTcpExt: TCPDSACKRecv\nTcpExt: 7\nTcp: MaxConn InSegs\nTcp: -1 5\n"
-    assert bundle.parse_tables(text) == {"IpInReceives": 23, "TcpExtTCPDSACKRecv": 7, "TcpInSegs": 5}
-    assert bundle.parse_pairs("Ip6InReceives                   \t11\n") == {"Ip6InReceives": 11}
-
-
 def test_bundle_files(tmp_path: Path) -> None:
-    host = bundle.host_facts(
-        "client",
-        "Linux 6.1",
-        json.dumps([{"ifname": "eth0", "address": "02:00", "mtu": 1500, "addr_info": []}]),
-        {"eth0": "Features for eth0:\ntx-checksumming: off [fixed]\n\ttx-checksum-ipv4: on\nhighdma: on\n"},
-        {"net.ipv4.tcp_sack": "1"},
-    )
     snapshots = [bundle.Snapshot(1_000_000_001, {"A": 1, "B": 5}, ""), bundle.Snapshot(2, {"A": 4, "B": 5}, "ESTAB\n")]
-    taken = bundle.Bundle(host, snapshots)
+    taken = bundle.Bundle({"hostname": "client"}, snapshots)
     bundle.write(tmp_path / "client", taken)
     assert sorted(path.name for path in (tmp_path / "client").iterdir()) == sorted(PARTS[1:])
-    assert json.loads((tmp_path / "client" / "host.json").read_text())["interfaces"][0]["offloads"] == {
-        "tx-checksumming": False
-    }
+    assert json.loads((tmp_path / "client" / "host.json").read_text()) == {"hostname": "client"}
     lines = (tmp_path / "client" / "sockets.jsonl").read_text().splitlines()
     assert lines == ['{"time":1.000000001,"ss":""}', '{"time":0.000000002,"ss":"ESTAB\\n"}']
     assert taken.increments() == {"A": 3}

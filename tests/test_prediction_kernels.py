@@ -9,9 +9,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from analyzer.capture.bundle import COUNTERS_FILE, host_of
+from analyzer.capture.bundle import host_of
 from analyzer.correlate import Comparison
 from analyzer.counters import series_of
+from analyzer.parts import COUNTERS_FILE
 from analyzer.passes import judged_rows
 from analyzer.prediction import INCREMENT, Predictor
 from analyzer.schema import Rows

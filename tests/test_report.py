@@ -258,9 +258,9 @@ def test_trouble_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     blocks = checked(analyze("trouble.pcap", checksums=False)).split("\n\n")
     opening = [joined(block) for block in blocks[:5]]
     assert opening[0].startswith(
-        "warning 192.0.2.1:40003 > 198.51.100.2:80 got no answer to 1 SYN; 2 others to the same port were answered: its queue "
-        "is full, or a filter or loss at the server's side. (syn-unanswered) cost 1 connection failed, 1.98 s; on the server's "
-        "side, likely; at 17:33:20.139 proof frame 17 but The capture may lack the answers"
+        "warning 192.0.2.1:40003 > 198.51.100.2:80 got no answer to 1 SYN; 2 others to the same port were answered: the SYN "
+        "or its answer was lost or dropped there, and the client did not wait for a second try. (syn-unanswered) cost 1 connection "
+        "failed, 1 s; on the server's side, likely; at 17:33:20.139 proof frame 17 but The capture may lack the answers"
     )
     assert opening[1].startswith(
         "warning 198.51.100.2:80 answers slowly: 1 request got no answer within 1.99 s, 100 % of the time of "

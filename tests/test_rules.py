@@ -47,7 +47,7 @@ def test_every_rule_is_bound_and_complete() -> None:
     for rule in RULES:
         assert {case.fires for case in rule.cases} == {True, False}, rule.id
         assert rule.next and rule.references and rule.why, rule.id
-        assert set(rule.explains) <= names - {rule.id}, rule.id
+        assert set(rule.covers) <= set(rule.explains) <= names - {rule.id}, rule.id
         assert [name for name in rule.counters if name not in CATALOGUE] == [], rule.id
         assert rule.path == str(CHECKOUT / rule.family / f"{rule.id}.toml")
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.capture.bundle import HOST_FILE, LEAST_MTU, MOST_MTU, host_of
+from analyzer.capture.bundle import LEAST_MTU, MOST_MTU, host_of
 from analyzer.correlate import UNLIMITED, Comparison, Facts
 from analyzer.counters import SnapshotError, deltas, difference, restarts, series_of, standing
 from analyzer.counters.dates import stamp_in_line
 from analyzer.errors import CaptureError
+from analyzer.parts import HOST_FILE
 from analyzer.prediction import unfit_settings
 from analyzer.prediction.world import HIGHEST, WORLD, world_of
 from tests.logs import COMMANDS, DATES, PREFIXES, SECOND, WHOLE, Taken, log, prefixed

@@ -25,8 +25,8 @@ from analyzer.report.console import console_text
 from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
 from analyzer.tables import FLOWS, SERIES, TIME_CAUSES
+from analyzer.text import length_ns
 from analyzer.timing import TimeAccount
-from analyzer.timing.series import interval_ns
 from tests import build, pkt
 from tests.command import run
 from tests.helpers import CAPTURES, FEWER_CAPTURES
@@ -263,14 +263,14 @@ def test_a_series_of_one_flow_and_of_all() -> None:
 )
 def test_lengths_of_time(text: str, expected: int) -> None:
     """With a unit, or in seconds."""
-    assert interval_ns(text) == expected
+    assert length_ns(text, "--every") == expected
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1s", "0", "1 year", "10ns"])
 def test_what_is_no_length_of_time(text: str) -> None:
     """It is said, with an example."""
     with pytest.raises(UsageError, match="100ms"):
-        interval_ns(text)
+        length_ns(text, "--every")
 
 
 # Recordings with a known cause

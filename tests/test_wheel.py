@@ -38,9 +38,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_the_package_and_the_rules(wheel: Path) -> None:
-    """Every module and everything in rules/, and nothing of tests or samples."""
+    """Every module, the script of `record` and everything in rules/, and nothing of tests or samples."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "analyzer").rglob("*.py")}
+    modules = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "analyzer").rglob("*.*") if path.suffix in (".py", ".sh")
+    }
     rules = {f"analyzer/{path.relative_to(ROOT)}" for path in (ROOT / "rules").rglob("*") if path.is_file()}
     assert "analyzer/rules/README.md" in rules
     assets = {str(path.relative_to(ROOT)) for path in (ROOT / "analyzer").glob("*/assets/*")}

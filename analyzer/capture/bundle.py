@@ -12,15 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.capture.links import interfaces_in
+from analyzer.capture.packed import folder_of
 from analyzer.capture.support import Report, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
+from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
 
-CAPTURE_PATTERNS = ("capture*.pcap", "capture*.pcapng", "capture*.pcap.*", "capture*.pcapng.*")
-HOST_FILE, COUNTERS_FILE, SOCKETS_FILE = "host.json", "counters.jsonl", "sockets.jsonl"
-BESIDE = (HOST_FILE, COUNTERS_FILE, SOCKETS_FILE)
 MAX_HOST_BYTES = 16 << 20
 LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What host.json says of how it was recorded: what the files of frames do not."""
+
+    interface: str = ""
+    filter: str = ""
+    dropped: int = -1  # frames that were lost for want of room; -1 where it is not said
+    unfinished: str = ""  # why the recording was not brought to its end; empty where it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +45,14 @@ class Host:
     interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the name of each, and its addresses
     notes: tuple[str, ...] = ()  # what in it was passed over, a sentence each
     known_from: str = HOST_FILE  # or sosreport, supportconfig
+    recording: Recording | None = None
 
 
-def part_of(path: str, name: str) -> str | None:
-    """The file `name` of the bundle at `path`, if `path` is a folder that has one."""
-    file = Path(path, name)
-    return str(file) if path != "-" and Path(path).is_dir() and file.is_file() else None
+def part_of(path: str, *names: str) -> str | None:
+    """The file of one of these names in the bundle at `path`, the first that is there; None where there is none, or `path` is no bundle."""
+    folder = Path(folder_of(path))
+    found = (folder / name for name in names if path != "-" and folder.is_dir() and (folder / name).is_file())
+    return next(map(str, found), None)
 
 
 def inputs(*paths: str | Path) -> list[Input]:
@@ -96,9 +107,24 @@ def host_of(path: str) -> Host | None:
     known = content.get("sysctls")
     sysctls = {str(name): _setting(value) for name, value in known.items()} if isinstance(known, dict) else {}
     mtu, notes = _mtu(content, file)
-    return Host(
-        file, _text(content.get("hostname")), _text(content.get("kernel")), addresses, mtu, sysctls, interfaces, notes
-    )
+    recording = _recording(content.get("recording"))
+    if recording is not None and recording.unfinished:
+        notes = (*notes, f"{file}: {recording.unfinished}")
+    name, kernel = _text(content.get("hostname")), _text(content.get("kernel"))
+    return Host(file, name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording)
+
+
+def _recording(content: Any) -> Recording | None:
+    """What is known of the recording; None where nothing is."""
+    if not isinstance(content, dict):
+        return None
+    dropped, why = content.get("dropped"), ""
+    if "ended" in content and content["ended"] is None:
+        why = "the recording was not brought to its end (it still runs, or it was killed): its last seconds may be missing"
+    elif content.get("cut") is True:
+        why = f"the recording ended early: {_text(content.get('ended_by'))[:200] or 'it is not said why'}"
+    interface, told = (_text(content.get(name))[:1000] for name in ("interface", "filter"))
+    return Recording(interface, told, dropped if type(dropped) is int and dropped >= 0 else -1, why)
 
 
 def _reported(report: Report) -> Host:

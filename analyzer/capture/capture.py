@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from analyzer.capture import pcap, pcapng, snoop
-from analyzer.capture.bundle import CAPTURE_PATTERNS
+from analyzer.capture.bundle import Recording, host_of
 from analyzer.capture.file import CaptureFile, Reader, unreadable
 from analyzer.capture.merge import merged
+from analyzer.capture.packed import folder_of
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
 from analyzer.capture.source import HEAD, Source, open_source
 from analyzer.capture.support import report_of
 from analyzer.errors import CaptureError
+from analyzer.parts import CAPTURE_PATTERNS
 
 BATCH_FRAMES = 1 << 15
 WINDOW_BYTES = 8 << 20  # the headers of a window and their rows fit the cache of one core
@@ -38,7 +40,7 @@ class Capture:
     def __init__(
         self, paths: Sequence[str | Path], *, batch_frames: int | None = None, window_bytes: int | None = None
     ) -> None:
-        self.paths = _all_files([str(path) for path in paths])
+        self.paths, self._recordings = _all_files([str(path) for path in paths])
         if not self.paths:
             raise CaptureError("paths", "no capture named", "name at least one")
         if self.paths.count("-") > 1:
@@ -116,6 +118,10 @@ class Capture:
             file = open_capture_file(path, position, self.damages, self._batch_frames, self._window_bytes)
             self._open[position] = file
             self._infos[position] = file.info
+            if recording := self._recordings.get(path):
+                for interface in file.interfaces:  # pcap has no place for these
+                    interface.name = interface.name or recording.interface
+                    interface.filter = interface.filter or recording.filter
         return self._open[position]
 
     def _records(self, position: int) -> Iterator[RecordBatch]:
@@ -173,24 +179,31 @@ def capture_file(source: Source, index: int, damages: list[Damage], batch_frames
     return file
 
 
-def _all_files(paths: Sequence[str]) -> list[str]:
-    """The capture files that the paths stand for; a report without any goes with another that has some."""
+def _all_files(paths: Sequence[str]) -> tuple[list[str], dict[str, Recording]]:
+    """The capture files that the paths stand for, and how those in bundles were recorded; a report without any goes with another that has some."""
     found: list[str] = []
+    recordings: dict[str, Recording] = {}
     missing: list[CaptureError] = []
     for path in paths:
         try:
-            found += capture_files(path)
+            files = capture_files(path)
         except CaptureError as error:
             if report_of(path) is None:
                 raise
             missing.append(error)
+            continue
+        found += files
+        host = host_of(path)
+        if host is not None and host.recording is not None:
+            recordings |= dict.fromkeys(files, host.recording)
     if missing and not found:
         raise missing[0]
-    return found
+    return found, recordings
 
 
 def capture_files(path: str) -> list[str]:
-    """The capture files that `path` stands for: itself, or those of a bundle directory or of a report of a support tool."""
+    """The capture files that `path` stands for: itself, or those of a bundle (a folder, or packed) or of a report of a support tool."""
+    path = folder_of(path)
     if path == "-" or not Path(path).is_dir():
         return [path]
     found = sorted({str(file) for pattern in CAPTURE_PATTERNS for file in Path(path).glob(pattern) if file.is_file()})

@@ -146,7 +146,7 @@ def status_of(analysis: Analysis) -> int:
     """The exit status that an analysis deserves."""
     if analysis.account.is_opaque:
         return UNREADABLE
-    return DAMAGED if analysis.damages else OK
+    return DAMAGED if analysis.is_damaged else OK
 
 
 @cli.command(name="fix-checksums")

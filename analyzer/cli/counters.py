@@ -84,4 +84,4 @@ def trace(
     for line in trace_lines(analysis, name, styled):
         click.echo(line, color=colour())
     warn(analysis.damages)
-    sys.exit(DAMAGED if analysis.damages else OK)
+    sys.exit(DAMAGED if analysis.is_damaged else OK)

@@ -285,8 +285,9 @@ class Comparison:
         return low, high, relations, verdicts
 
     def _is_known_in_part(self, name: str) -> bool:
-        """Does it depend on what connections did before a capture that began after the snapshots?"""
-        return needs_beginning(name) and len(self._covered) > 0 and not self._covered[0]
+        """Does it depend on what connections did before a capture that holds some from their middle, or that began after the snapshots?"""
+        late = len(self._covered) > 0 and not self._covered[0]
+        return needs_beginning(name) and (late or self._facts.begun_before > 0)
 
     def _reason(self, name: str, verdict: int, covered: bool) -> str:
         """Why it cannot be compared, or what a disagreement may mean."""

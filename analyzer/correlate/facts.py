@@ -26,6 +26,7 @@ class Facts:
     filters : capture filters that its interfaces name
     cut_headers : frames of which too little was captured to read their headers
     left_out : interfaces of the host whose addresses are in no conversation of the capture
+    begun_before : TCP connections of which no part of the handshake was captured
     """
 
     first_ns: int = 0
@@ -34,6 +35,7 @@ class Facts:
     filters: tuple[str, ...] = ()
     cut_headers: int = 0
     left_out: tuple[str, ...] = ()
+    begun_before: int = 0
 
     @property
     def losing(self) -> bool:
@@ -66,7 +68,8 @@ def facts_of(
     filters = tuple(dict.fromkeys(interface.filter for interface in interfaces if interface.filter))
     left_out = tuple(name for host in hosts for name in _left_out(host, interfaces, flows))
     first, last = summary.total("first_ns"), summary.total("last_ns")
-    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out)
+    begun = flows.coverage().begun
+    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, begun)
 
 
 def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterator[str]:

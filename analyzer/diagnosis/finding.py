@@ -72,6 +72,14 @@ class Finding:
         cost = self.cost_ns + FAILED_NS * self.failed + BYTE_NS * self.cost_bytes
         return SEVERITIES.index(self.severity), cost
 
+    def repeats(self, cause: Finding) -> bool:
+        """Does it only say again what its cause says, of the same connections?"""
+        if self.rule.id not in cause.rule.covers:
+            return False
+        return not self.flows or (
+            not set(self.flows).isdisjoint(cause.flows) and self.connections <= max(1, cause.connections)
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {

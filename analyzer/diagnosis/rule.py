@@ -42,7 +42,7 @@ class Rule:
 
     `needs` are tables without which it says nothing, `any_of` tables of which one must be there; `when` the signals of which
     one must be seen for it to run, empty for always; `explains` the rules whose findings about the same connections or server are its
-    consequences; `counters` those that prove it where they moved.
+    consequences, `covers` those of them that only say the same again and are not printed below it; `counters` those that prove it where they moved.
     """
 
     id: str
@@ -61,6 +61,7 @@ class Rule:
     needs: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
     explains: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
     counters: tuple[str, ...] = ()
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
@@ -81,7 +82,7 @@ class Rule:
 _TEXTS = ("id", "title", "severity", "why", "sql", "summary")
 _MAY = {
     "side": "", "confidence": "certain", "next": (), "against": (), "references": (), "needs": (), "any_of": (),
-    "explains": (), "counters": (), "when": {}, "case": (),
+    "explains": (), "covers": (), "counters": (), "when": {}, "case": (),
 }  # fmt: skip
 _CASE = {"sample": str, "fires": bool, "says": list, "severity": str, "side": str, "note": str}
 
@@ -174,6 +175,7 @@ class _Reader:
             needs=self.tables("needs"),
             any_of=self.tables("any_of"),
             explains=self.texts("explains"),
+            covers=self.texts("covers"),
             counters=self.texts("counters"),
             when=self.when(),
             cases=tuple(map(self.case, self.list_of("case"))),

@@ -55,10 +55,11 @@ def told(finding: Finding, style: Style = plain) -> Iterator[str]:
         yield from _labelled("but", finding.against[0])
     for number, step in enumerate(finding.next[:STEPS]):
         yield from _labelled("next" if number == 0 else "", step)
-    for number, each in enumerate(finding.explained[:STEPS]):
+    news = [each for each in finding.explained if not each.repeats(finding)]
+    for number, each in enumerate(news[:STEPS]):
         yield from _labelled("so" if number == 0 else "", f"{each.summary} ({each.rule.id})")
-    if len(finding.explained) > STEPS:
-        yield from _labelled("", f"and {plural(len(finding.explained) - STEPS, 'more consequence')}")
+    if len(news) > STEPS:
+        yield from _labelled("", f"and {plural(len(news) - STEPS, 'more consequence')}")
     yield ""
 
 
@@ -157,8 +158,8 @@ def nothing_wrong(analysis: Analysis) -> str:
     total = sum(spent.values())
     where = f": {duration_text(total)} in all, {shares_text(spent)}" if total >= LEAST_NS else ""
     unfinished = analysis.flow_tracker.state_counts().get("opening", 0)
-    more = f" {unfinished:,} had not finished opening when the capture ended." if unfinished else ""
-    return f"{text}{where}.{more}"
+    more = f", but {unfinished:,} had not finished opening when the capture ended" if unfinished else ""
+    return f"{text}{more}{where}."
 
 
 def checked_text(analysis: Analysis) -> str:

@@ -53,6 +53,7 @@ def _page(rule: Rule, style: Style) -> Iterator[str]:
         ("needs one of", rule.any_of),
         ("counters", rule.counters),
         ("explains", rule.explains),
+        ("covers", rule.covers),
     ):
         if words:
             yield from wrapped(f"{label}: {', '.join(words)}", "  ")

@@ -71,7 +71,7 @@ class SocketFile:
 
     def _close(self) -> None:
         reader = self._reader
-        if not (self._listed or self._lists or self.summaries or self.others):
+        if not (self._listed or self._lists or self.summaries or self.others or reader.headed):
             found = "no list of sockets" if reader.number else "an empty file"
             raise SocketsError(self.path, "; ".join([found, *self._source.damages[:1]]), f"it can be {FORMS}")
         self.snapshots = max(self._lists, self.snapshots)

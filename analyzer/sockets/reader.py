@@ -57,6 +57,7 @@ class Reader:
         self.unknown = 0
         self.first_unknown = 0
         self.number = 0
+        self.headed = False  # is there a heading? Then a list without rows is one of no sockets
         self.late = False  # did a list come before the first time?
         self.snapshot = 0
         self._filled = False  # has the list at hand any row?
@@ -190,6 +191,7 @@ class Reader:
             if pattern.match(text):
                 raise SocketsError(self.path, what, netstat.TODO)
         if any(each.match(text) for each in (ss.HEADER, netstat.HEADER, netstat.TITLE, proc.HEADER)):
+            self.headed = True
             self._new_list()
             return True
         if netstat.UNIX_ROW.match(text) or self._ss.other(text) or _MARK.match(text):

@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
-from analyzer.capture.bundle import HOST_FILE, host_of
+from analyzer.capture.bundle import host_of
+from analyzer.capture.packed import folder_of
 from analyzer.capture.support import report_of
+from analyzer.parts import HOST_FILE
 from analyzer.sockets.sockets import SocketsError
 
 Sysctls = dict[str, str]
@@ -24,6 +26,7 @@ def sysctls_of(path: str) -> Sysctls:
 
     Raises SocketsError where a file cannot be read.
     """
+    path = folder_of(path)
     if path == "-" or not Path(path).is_dir():
         return {}
     found: Sysctls = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +18,6 @@ from analyzer.schema import Rows
 from analyzer.tables import SERIES, TIME_CAUSES
 
 AGAIN = np.uint64(1 << NUMBER["retransmission"])
-UNITS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 SIDES = ("client", "server")
 ADDED = (
     *(f"{side}_{name}" for side in SIDES for name in ("throughput_bps", "goodput_bps", "retransmissions")),
@@ -34,15 +32,6 @@ AT_ONCE = 1 << 16  # intervals
 LONGEST = 1 << 24  # intervals without a frame, each of which would be a row
 TOGETHER = -1
 BEFORE_ALL = np.iinfo(np.int64).min
-
-
-def interval_ns(text: str, where: str = "--every") -> int:
-    """`100ms` -> 100,000,000; UsageError for what is no length of time."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(us|ms|s|m|min|h)?", text.strip())
-    length = round(float(found[1]) * UNITS[found[2] or "s"]) if found else 0
-    if length < 1000:
-        raise UsageError(where, f"{text!r} is no length of time", "give one of 1us or more, such as 100ms or 1s")
-    return length
 
 
 class SeriesMaker:

@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from analyzer.record.namespace import inside
+
 from . import namespace
 from .errors import LabError
 from .tap import open_tap
@@ -88,7 +90,7 @@ class Host:
 
     def inside(self) -> AbstractContextManager[None]:
         """A context in which the calling thread is on this host."""
-        return namespace.inside(self.namespace)
+        return inside(self.namespace)
 
     def run(self, *command: str) -> str:
         """The standard output of a command run on this host; a failing command is a LabError."""

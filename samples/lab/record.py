@@ -6,72 +6,19 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .bundle import Bundle, Snapshot, host_facts, parse_pairs, parse_tables
+from analyzer.record.host import described
+from analyzer.record.kernel import counted
+
+from .bundle import Bundle, Snapshot
 from .errors import LabError
 from .hosts import INTERFACE, Host
-from .tools import kernel
 from .worker import Worker
 
 _TIMEOUT_S = 10.0
 _EVERY_S = 0.5
-_SYSCTLS = [
-    "core.somaxconn",
-    "ipv4.icmp_msgs_per_sec",
-    "ipv4.icmp_ratelimit",
-    "ipv4.ip_forward",
-    "ipv4.ip_local_port_range",
-    "ipv4.ipfrag_high_thresh",
-    "ipv4.ipfrag_time",
-    "ipv4.tcp_abort_on_overflow",
-    "ipv4.tcp_adv_win_scale",
-    "ipv4.tcp_challenge_ack_limit",
-    "ipv4.tcp_comp_sack_nr",
-    "ipv4.tcp_congestion_control",
-    "ipv4.tcp_dsack",
-    "ipv4.tcp_early_retrans",
-    "ipv4.tcp_ecn",
-    "ipv4.tcp_ecn_fallback",
-    "ipv4.tcp_fastopen",
-    "ipv4.tcp_fin_timeout",
-    "ipv4.tcp_frto",
-    "ipv4.tcp_invalid_ratelimit",
-    "ipv4.tcp_keepalive_intvl",
-    "ipv4.tcp_keepalive_probes",
-    "ipv4.tcp_keepalive_time",
-    "ipv4.tcp_max_orphans",
-    "ipv4.tcp_max_syn_backlog",
-    "ipv4.tcp_max_tw_buckets",
-    "ipv4.tcp_mem",
-    "ipv4.tcp_mtu_probing",
-    "ipv4.tcp_orphan_retries",
-    "ipv4.tcp_recovery",
-    "ipv4.tcp_reordering",
-    "ipv4.tcp_retries1",
-    "ipv4.tcp_retries2",
-    "ipv4.tcp_rfc1337",
-    "ipv4.tcp_rmem",
-    "ipv4.tcp_rto_max_ms",
-    "ipv4.tcp_rto_min_us",
-    "ipv4.tcp_sack",
-    "ipv4.tcp_shrink_window",
-    "ipv4.tcp_slow_start_after_idle",
-    "ipv4.tcp_syn_linear_timeouts",
-    "ipv4.tcp_syn_retries",
-    "ipv4.tcp_synack_retries",
-    "ipv4.tcp_syncookies",
-    "ipv4.tcp_timestamps",
-    "ipv4.tcp_tw_reuse",
-    "ipv4.tcp_tw_reuse_delay",
-    "ipv4.tcp_window_scaling",
-    "ipv4.tcp_wmem",
-    "ipv6.conf.all.forwarding",
-    "ipv6.ip6frag_time",
-]
-"""Settings of a host that decide what its kernel does and counts, below /proc/sys/net."""
 
 
 class Capture:
@@ -153,29 +100,12 @@ class Sampler(Worker):
 
 def snapshot(host: Host) -> Snapshot:
     """The counters and sockets of a host now; the time is that of the counters."""
-    before_ns = time.time_ns()
-    snmp, netstat, snmp6 = (_proc_net(host, name) for name in ("snmp", "netstat", "snmp6"))
-    time_ns = (before_ns + time.time_ns()) // 2
-    counters = parse_tables(snmp) | parse_tables(netstat) | parse_pairs(snmp6)
-    return Snapshot(time_ns, counters, host.run("ss", "-tanimoeOH"))
-
-
-def _proc_net(host: Host, name: str) -> str:
-    try:
-        return host.read(f"/proc/thread-self/net/{name}")
-    except FileNotFoundError:  # a kernel without IPv6 has no snmp6
-        return ""
+    with host.inside():
+        now = counted()
+    return Snapshot(now.time_ns, now.values, host.run("ss", "-tanimoeOH"))
 
 
 def describe(host: Host) -> dict[str, object]:
     """The content of `host.json`."""
-    names = [row.split(":")[1].strip().split("@")[0] for row in host.run("ip", "-oneline", "link").splitlines()]
-    offloads = {name: host.run("ethtool", "-k", name) for name in names}
-    sysctls = {}
-    for name in _SYSCTLS:
-        try:
-            sysctls[f"net.{name}"] = " ".join(host.read(f"/proc/sys/net/{name.replace('.', '/')}").split())
-        except FileNotFoundError:  # not in every kernel, and some belong to the machine and not to a namespace
-            continue
-    addresses = host.run("ip", "-json", "address")
-    return host_facts(host.name, kernel(), addresses, offloads, sysctls)
+    with host.inside():
+        return described(host.name)

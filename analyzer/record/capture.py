@@ -1,0 +1,170 @@
+"""A program that captures, started and stopped: it ends when the recording does, however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from analyzer.output import growing
+from analyzer.record.programs import Program
+from analyzer.record.tally import Tallied
+
+START_S, STOP_S = 20.0, 10.0
+ASK_S, ANSWER_S = 0.1, 0.5
+# The shell that starts the program waits for a word, or for the end of its input, which comes when the recorder was killed: then
+# it lets the program take what the kernel still holds, and ends it.
+LINGER_S = 2
+KEEPER = f"""
+exec 3<&0
+"$@" </dev/null 3<&- &
+pid=$!
+echo "pid $pid" >&2
+exec >/dev/null 2>&1
+read -r _ <&3 || sleep {LINGER_S}
+kill -TERM $pid
+wait $pid
+"""
+
+
+class Capture:
+    """One program, from `start` to `stop`; `kill` ends it in any case.
+
+    Parameters
+    ----------
+    program : what to start, and how to read what it says
+    folder : where its files go
+    on_end : called from another thread when the program has ended
+    """
+
+    def __init__(self, program: Program, folder: Path, on_end: Callable[[], None]) -> None:
+        self.said: list[str] = []
+        self.ended = False
+        self._program = program
+        self._on_end = on_end
+        self._listening = threading.Event()
+        self._answered = threading.Event()
+        self._pid = 0
+        with contextlib.ExitStack() as stack:
+            output = stack.enter_context(growing(folder / program.file)) if program.to_output else None
+            # In a session of its own: Ctrl-C and the end of a terminal are for the recorder, which then stops it.
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", KEEPER, "sh", *program.command],
+                stdin=subprocess.PIPE,
+                stdout=output or subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                cwd=folder,
+                start_new_session=True,
+                env=os.environ | {"LC_ALL": "C"},
+            )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for text in self._process.stderr:
+            words = text.strip()
+            if words.startswith("pid ") and not self._pid:
+                self._pid = int(words[4:])
+                continue
+            self.said = [*self.said[-50:], words]
+            if self._program.begins in words:
+                self._listening.set()
+            if "dropped by kernel" in words:
+                self._answered.set()
+        self.ended = True
+        self._listening.set()
+        self._answered.set()
+        self._on_end()
+
+    def wait_until_listening(self) -> None:
+        """Return as soon as no frame can be missed any more. Raises RecordError where the program does not capture, with its reason."""
+        if self._listening.wait(START_S) and not self.ended:
+            return
+        self.kill()
+        raise self._program.refused(self.words())
+
+    def words(self) -> str:
+        """What the program said, but for its numbers."""
+        return "; ".join(text for text in self.said if text and not _NUMBERS.search(text))
+
+    def tallied(self) -> Tallied:
+        """The last numbers that it gave."""
+        return self._program.tallied(self.said)
+
+    def drained(self, hurry: Callable[[], bool]) -> None:
+        """Wait until what the kernel has captured by now is with the program: blocks of frames are handed over when full, or once a second.
+
+        `hurry` says whether to wait no longer.
+        """
+        end = time.monotonic() + self._program.handover_s
+        first = self._ask() if self._program.answers else Tallied()
+        while time.monotonic() < end and not (hurry() or self.ended):
+            if first.received >= 0 and self._ask().captured >= first.received - max(first.dropped, 0):
+                return
+            time.sleep(ASK_S)
+
+    def _ask(self) -> Tallied:
+        """Its numbers now."""
+        self._answered.clear()
+        if not self.ended and self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGUSR1)
+            self._answered.wait(ANSWER_S)
+        return self.tallied()
+
+    def stop(self) -> Tallied:
+        """End it as its own signal does, so that its file is complete; its numbers."""
+        self._let_go()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_S)
+        self._reader.join(STOP_S)
+        self.kill()
+        return self.tallied()
+
+    def _let_go(self) -> None:
+        """Tell the shell to end the program now."""
+        stdin = self._process.stdin
+        if stdin is not None and not stdin.closed:
+            with contextlib.suppress(OSError):  # it has ended
+                stdin.write("stop\n")
+                stdin.flush()
+            with contextlib.suppress(OSError):
+                stdin.close()
+
+    def kill(self) -> None:
+        """End it in any case, and whoever waits for it."""
+        self._let_go()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        if not self.ended and self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(STOP_S)
+        if self._process.stderr is not None and not self._reader.is_alive():
+            self._process.stderr.close()
+
+
+_NUMBERS = re.compile(r"\d packets? (?:captured|received|dropped)|^listening on|listening on .*link-type|^Packets")
+
+
+@contextlib.contextmanager
+def capturing(program: Program, folder: Path, on_end: Callable[[], None]) -> Iterator[Capture]:
+    """A capture that is running; it has ended when the body is left, in whatever way."""
+    capture = Capture(program, folder, on_end)
+    try:
+        capture.wait_until_listening()
+        yield capture
+    finally:
+        capture.kill()

@@ -1,0 +1,96 @@
+"""The folder of a bundle while it is made: host.json, the files of snapshots, and which files of frames are too old for a ring."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from analyzer.output import appearing
+from analyzer.parts import CAPTURE_PATTERNS, COUNTERS_FILE, HOST_FILE, SOCKETS_FILE
+from analyzer.record.lines import SLACK, Lines
+from analyzer.record.namespace import RecordError
+from analyzer.record.plan import RESERVE, Plan
+from analyzer.text import size_text
+
+
+class Folder:
+    """What is written beside the frames. `counters` and `sockets` take snapshots."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.path = plan.folder
+        self.counters = Lines(self.path / COUNTERS_FILE, plan.ring_ns)
+        self.sockets = Lines(self.path / SOCKETS_FILE, plan.ring_ns)
+        self._ring_ns = plan.ring_ns + plan.ring_ns // SLACK  # the frames of all snapshots that are there
+        self._seen: dict[Path, int] = {}  # when each file of frames was first seen, in their order
+
+    def describe(self, host: dict[str, Any], recording: dict[str, Any]) -> None:
+        """Write host.json: the host, and what is known of the recording by now."""
+        with appearing(str(self.path / HOST_FILE), []) as file:
+            file.write(json.dumps({**host, "recording": recording}, indent=2).encode() + b"\n")
+
+    def prune(self, now_ns: int) -> None:
+        """Remove the files whose frames are all older than the ring: another one was begun so long ago."""
+        if not self._ring_ns:
+            return
+        for file in sorted(set(self.captures()) - self._seen.keys(), key=lambda each: each.stat().st_mtime_ns):
+            self._seen[file] = now_ns
+        files = list(self._seen)
+        for file, after in pairwise(files):
+            if now_ns - self._seen[after] > self._ring_ns:
+                file.unlink(missing_ok=True)
+                del self._seen[file]
+
+    def captures(self) -> list[Path]:
+        """The files of frames."""
+        return sorted({file for pattern in CAPTURE_PATTERNS for file in self.path.glob(pattern)})
+
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.stat().st_size for file in self.path.iterdir())
+
+    def has_room(self) -> bool:
+        """Is there more free than what is left to others?"""
+        return shutil.disk_usage(self.path).free > RESERVE
+
+    def close(self) -> None:
+        """No more snapshots come."""
+        self.counters.close()
+        self.sockets.close()
+
+
+@contextlib.contextmanager
+def made(plan: Plan) -> Iterator[Folder]:
+    """The folder of a plan, which is gone again where the body fails before anything was recorded.
+
+    Raises RecordError where it is there already, or cannot be made, or has no room.
+    """
+    path = plan.folder
+    begun = not path.exists()
+    todo = "name another folder with -o, or remove it"
+    if plan.packed and plan.pack.exists():
+        raise RecordError(str(plan.pack), "is there already", todo)
+    try:
+        if not begun and (not path.is_dir() or any(path.iterdir())):
+            raise RecordError(str(path), "is there already", todo)
+        path.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(path).free
+        if free <= RESERVE:
+            found = f"{size_text(free)} are free there, and {size_text(RESERVE)} are left to others"
+            raise RecordError(str(path), found, "make room, or name a folder elsewhere with -o")
+        folder = Folder(plan)
+    except OSError as error:
+        raise RecordError(str(path), f"cannot be written ({error.strerror or error})", "name another folder") from None
+    try:
+        yield folder
+    finally:
+        folder.close()
+        if not folder.counters.count:  # it did not begin
+            for file in path.iterdir():
+                file.unlink()
+            if begun:
+                path.rmdir()
