@@ -285,8 +285,11 @@ def test_the_page_never_replaces_what_is_read(tmp_path: Path) -> None:
     assert (bundle / "host.json").read_bytes() == before
 
 
-def test_a_single_frame_has_a_page(tmp_path: Path) -> None:
-    """Though no time passes in it."""
+def test_a_single_frame_has_a_page_and_none_has_one_too(tmp_path: Path) -> None:
+    """Though no time passes in it, and nothing can be drawn of nothing."""
+    nothing = html_text(analyze(pcap_of(tmp_path / "none.pcap", [])))
+    assert "the capture holds no frame" in nothing
+    assert "data-figure=" not in nothing.partition("<script>")[0]
     text = html_text(analyze(pcap_of(tmp_path / "one.pcap", [segment(flags=2)])))
     assert "1 frame, 1 TCP connection" in text
     assert text.count("data-figure=") == 2

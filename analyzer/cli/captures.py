@@ -107,7 +107,8 @@ def analyze(
         from analyzer.capture.bundle import inputs
         from analyzer.report.html import save_html
 
-        save_html(analysis, html, inputs(*trace, *snapshots, *sockets))
+        with progress_shown() as update:
+            save_html(analysis, html, inputs(*trace, *snapshots, *sockets), update)
     status = status_of(analysis)
     sys.exit(FOUND if fail_on and status == OK and analysis.diagnosis.at_least(fail_on) else status)
 

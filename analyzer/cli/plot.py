@@ -70,10 +70,11 @@ def plot(
     plots = analysis.plot
     if kind == "counters":
         picture = plots.counters(names)
-    elif kind == "overview":
-        picture = plots.overview(plots.chosen())
     else:
-        picture = getattr(plots, kind.replace("-", "_"))(plots.worst() if flow is None else flow)
+        flows = plots.chosen() if kind == "overview" else [plots.worst() if flow is None else flow]
+        with progress_shown() as update:
+            plots.prepare(flows, update)
+        picture = plots.overview(flows) if kind == "overview" else getattr(plots, kind.replace("-", "_"))(*flows)
     picture.save(output, inputs(*trace, *snapshots, *sockets))
     warn(analysis.damages)
     sys.exit(DAMAGED if analysis.damages else OK)

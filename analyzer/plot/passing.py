@@ -9,7 +9,7 @@ import numpy as np
 from analyzer.capture import open_capture
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
-from analyzer.passes import EXPORT_BATCH_FRAMES, decoded
+from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, decoded
 from analyzer.plot.bins import Bins
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
@@ -55,7 +55,9 @@ class Seen:
         return [(int(flow), places[flows == flow]) for flow in np.unique(flows)]
 
 
-def read_again(paths: Sequence[str], flows: Rows, first_ns: int, last_ns: int, max_flows: int) -> Seen:
+def read_again(
+    paths: Sequence[str], flows: Rows, first_ns: int, last_ns: int, max_flows: int, progress: Progress | None = None
+) -> Seen:
     """Read the capture for the connections of these rows of `flows`; `first_ns` and `last_ns` are those of all frames.
 
     Memory is bounded by the number of connections, whatever their length.
@@ -70,6 +72,8 @@ def read_again(paths: Sequence[str], flows: Rows, first_ns: int, last_ns: int, m
                     seen.add_events(events)
                     for stretches in account.stretches(piece, judge.moments):
                         seen.spend(stretches)
+            if progress is not None:
+                progress(capture)
     for events in judge.finish():
         seen.add_events(events)
     seen.finish()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from analyzer.errors import UsageError
 from analyzer.flows.names import ends_text
 from analyzer.kernel_counters import refuse_pipe
+from analyzer.passes import Progress
 from analyzer.plot.drawing import Drawing
 from analyzer.plot.overview import overview_panels
 from analyzer.plot.panels import (
@@ -101,9 +102,7 @@ class Plots:
     def overview(self, flows: Sequence[int] = ()) -> Drawing:
         """The whole capture: rates, trouble, findings, these connections, counters."""
         self.prepare(flows)
-        if self._whole is None:
-            self._read([])
-        assert self._whole is not None
+        assert self._whole is not None, "it was read just now"
         drawn = [(self.name(flow), self._seen[flow].row) for flow in flows]
         panels = [
             *overview_panels(self._whole.whole, self._analysis.diagnosis.findings, drawn, self._clock),
@@ -115,11 +114,11 @@ class Plots:
         )
         return self._picture("The whole capture", text, panels, self._span)
 
-    def prepare(self, flows: Iterable[int]) -> None:
-        """Read the capture once for all of these connections."""
+    def prepare(self, flows: Iterable[int], progress: Progress | None = None) -> None:
+        """Read the capture once for all of these connections, and for the overview; `progress` is called with the Capture after each batch."""
         missing = [flow for flow in flows if flow not in self._seen]
-        if missing:
-            self._read(missing)
+        if missing or self._whole is None:
+            self._read(missing, progress)
 
     def chosen(self, most: int = MOST_DRAWN) -> list[int]:
         """The connections most worth a picture: those of findings, worst first, then those that lost most time; where nothing is wrong the busiest."""
@@ -200,13 +199,13 @@ class Plots:
             parts.append(f"drawn from {len(trace.packets):,} of {trace.total:,} packets, with all peaks")
         return "; ".join(parts) + "."
 
-    def _read(self, flows: Sequence[int]) -> None:
+    def _read(self, flows: Sequence[int], progress: Progress | None) -> None:
         analysis = self._analysis
         refuse_pipe(analysis.paths, "pictures")
         rows = [self._known(flow) for flow in flows]
         found = np.array(rows, FLOWS.dtype) if rows else np.zeros(0, FLOWS.dtype)
         last_ns, most = analysis.summary.total("last_ns"), analysis.flow_tracker.max_flows
-        seen = read_again(analysis.paths, found, self._first_ns, last_ns, most)
+        seen = read_again(analysis.paths, found, self._first_ns, last_ns, most, progress)
         self._seen |= seen.traces
         self._whole = self._whole or seen
 

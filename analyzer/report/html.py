@@ -11,6 +11,7 @@ from analyzer.correlate import OVER, UNDER
 from analyzer.diagnosis.finding import Finding
 from analyzer.kernel_counters import is_pipe
 from analyzer.output import Input, appearing
+from analyzer.passes import Progress
 from analyzer.plot.extras import check
 from analyzer.plot.page import drawn, library, rendered
 from analyzer.plot.plots import Plots
@@ -36,6 +37,8 @@ TEXT_ROOM = 600_000  # of it for all that is no figure
 MOST_CONSEQUENCES = 8
 MOST_COUNTERS = 40
 MOST_WORTH_KNOWING = 8  # findings that are no more than that, and are told at once
+PIPED = "There are no plots: a pipe can be read only once. Save the capture to a file to have them."
+EMPTY = "There are no plots: the capture holds no frame."
 VERDICTS = {
     "agree": "as the packets say",
     "under": "less than the packets show",
@@ -45,21 +48,24 @@ VERDICTS = {
 LABELS = {"error": "error", "warning": "warning", "info": "good to know"}
 
 
-def save_html(analysis: Analysis, target: str, inputs: Sequence[Input] = ()) -> None:
+def save_html(analysis: Analysis, target: str, inputs: Sequence[Input] = (), progress: Progress | None = None) -> None:
     """Write the page; the file appears when it is complete, and never over what is read.
 
     Raises TcpcapError where a package of the extra `plot` is missing, or the file cannot be written.
     """
     check()
     with appearing(target, inputs) as file:
-        file.write(html_text(analysis).encode())
+        file.write(html_text(analysis, progress).encode())
 
 
-def html_text(analysis: Analysis) -> str:
+def html_text(analysis: Analysis, progress: Progress | None = None) -> str:
     """The page. All that comes from a capture or a snapshot is escaped; the page can fetch nothing."""
-    drawable = analysis.summary.total("frames") > 0 and not any(map(is_pipe, analysis.paths))
+    undrawn = PIPED if any(map(is_pipe, analysis.paths)) else "" if analysis.summary.total("frames") else EMPTY
+    drawable = not undrawn
     plots: Plots = analysis.plot
     flows = plots.chosen() if drawable else []
+    if drawable:
+        plots.prepare(flows, progress)
     overview = drawn("overview", plots.overview(flows)) if drawable else None
     shown, left = _connections(analysis, plots, flows, len(overview["data"]) if overview else 0)
     places = {each["flow"]: each["place"] for each in shown}
@@ -80,6 +86,7 @@ def html_text(analysis: Analysis) -> str:
         facts=list(told_facts(analysis)),
         not_checked=list(not_checked_lines(analysis.diagnosis)),
         overview=overview,
+        undrawn=undrawn,
         connections=shown,
         left=left,
         counters=list(_counters(analysis)),
@@ -89,7 +96,6 @@ def html_text(analysis: Analysis) -> str:
 
 def _connections(analysis: Analysis, plots: Plots, flows: Sequence[int], size: int) -> tuple[list[dict[str, Any]], int]:
     """As many connections as the page has room for, and how many it has not."""
-    plots.prepare(flows)
     room = LARGEST - len(library()) - TEXT_ROOM - size
     shown: list[dict[str, Any]] = []
     for flow in flows:
