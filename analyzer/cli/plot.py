@@ -77,4 +77,4 @@ def plot(
         picture = plots.overview(flows) if kind == "overview" else getattr(plots, kind.replace("-", "_"))(*flows)
     picture.save(output, inputs(*trace, *snapshots, *sockets))
     warn(analysis.damages)
-    sys.exit(DAMAGED if analysis.damages else OK)
+    sys.exit(DAMAGED if analysis.is_damaged else OK)

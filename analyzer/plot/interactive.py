@@ -16,7 +16,7 @@ UNITS = {  # how a number of each unit is written: on the axis, and when it is p
     "bytes": ("~s", "B", ",.0f", " bytes"),
     "bit/s": ("~s", "bit/s", ".4~s", "bit/s"),
     "s": ("~s", "s", ".4~s", "s"),
-    "": ("~s", "", ",.6~g", ""),
+    "": (",.6~g", "", ",.6~g", ""),
 }
 PIXELS = 150  # of a panel of height 1
 BETWEEN = 46  # between panels

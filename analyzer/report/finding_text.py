@@ -55,12 +55,17 @@ def told(finding: Finding, style: Style = plain) -> Iterator[str]:
         yield from _labelled("but", finding.against[0])
     for number, step in enumerate(finding.next[:STEPS]):
         yield from _labelled("next" if number == 0 else "", step)
-    news = [each for each in finding.explained if not each.repeats(finding)]
+    news = news_of(finding)
     for number, each in enumerate(news[:STEPS]):
         yield from _labelled("so" if number == 0 else "", f"{each.summary} ({each.rule.id})")
     if len(news) > STEPS:
         yield from _labelled("", f"and {plural(len(news) - STEPS, 'more consequence')}")
     yield ""
+
+
+def news_of(finding: Finding) -> list[Finding]:
+    """What it explains, but for what would only say the same again."""
+    return [each for each in finding.explained if not each.repeats(finding)]
 
 
 def _short(finding: Finding, style: Style) -> Iterator[str]:

@@ -21,6 +21,7 @@ from analyzer.report.counter_text import forecast_text
 from analyzer.report.finding_text import (
     checked_text,
     cost_text,
+    news_of,
     not_checked_lines,
     nothing_wrong,
     proof_text,
@@ -113,9 +114,10 @@ def _finding(finding: Finding, places: dict[int, str], overview: bool) -> dict[s
     links = [{"to": places[flow], "text": f"plots of flow {flow:,}"} for flow in flows]
     if overview:
         links.append({"to": "overview", "text": "the whole capture"})
+    news = news_of(finding)
     consequences = [
         {"number": each.number, "text": printable(each.summary), "rule": each.rule.id}
-        for each in finding.explained[:MOST_CONSEQUENCES]
+        for each in news[:MOST_CONSEQUENCES]
     ]
     return {
         "number": finding.number,
@@ -133,9 +135,7 @@ def _finding(finding: Finding, places: dict[int, str], overview: bool) -> dict[s
         "why": " ".join(finding.rule.why.split()),
         "references": list(finding.rule.references),
         "consequences": consequences,
-        "more": plural(len(finding.explained) - MOST_CONSEQUENCES, "more consequence")
-        if len(finding.explained) > MOST_CONSEQUENCES
-        else "",
+        "more": plural(len(news) - MOST_CONSEQUENCES, "more consequence") if len(news) > MOST_CONSEQUENCES else "",
         "links": links,
     }
 

@@ -19,6 +19,7 @@ from analyzer.report.finding_text import (
     MOST_TOLD,
     checked_text,
     cost_text,
+    news_of,
     not_checked_lines,
     nothing_wrong,
     proof_text,
@@ -223,9 +224,10 @@ def _said(finding: Finding) -> str:
     parts.append(bullets(f"{label}: {sentence(text)}" for label, text in facts if text))
     if finding.rule.why:
         parts.append(sentence(" ".join(finding.rule.why.split())))
-    if finding.explained:
-        shown = [f"{escaped(each.summary)} ({code(each.rule.id)})" for each in finding.explained[:MOST_CONSEQUENCES]]
-        left = len(finding.explained) - len(shown)
+    news = news_of(finding)
+    if news:
+        shown = [f"{escaped(each.summary)} ({code(each.rule.id)})" for each in news[:MOST_CONSEQUENCES]]
+        left = len(news) - len(shown)
         parts.append("It led to:\n\n" + bullets([*shown, *([plural(left, "more consequence")] if left else [])]))
     if finding.rule.references:
         parts.append("References: " + "; ".join(map(sentence, finding.rule.references)))
