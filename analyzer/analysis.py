@@ -155,6 +155,17 @@ class Analysis:
         """One row per event; the columns are those of `tables.EVENTS`. Reads the capture again."""
         return EVENTS.frame(self._again("events"))
 
+    def frames(self, numbers: Sequence[int]) -> pd.DataFrame:
+        """The rows of `packets` of these frames only, which a capture of any size has room for. Reads the capture again, as far as the last of them."""
+        wanted = np.array(sorted(set(numbers)), np.int64)
+        refuse_pipe(self.paths, "frames")
+        found = [np.zeros(0, PACKETS.dtype)]
+        for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows):
+            found.append(rows[np.isin(rows["frame"], wanted)])
+            if not len(wanted) or (len(rows) and rows["frame"][-1] >= wanted[-1]):
+                break
+        return PACKETS.frame(np.concatenate(found))
+
     def series(self, flow: int | None = None, every: str = "1s") -> pd.DataFrame:
         """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""
         refuse_pipe(self.paths, "series")
