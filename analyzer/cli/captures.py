@@ -109,7 +109,7 @@ def analyze(
 
         with progress_shown() as update:
             save_html(analysis, html, inputs(*trace, *snapshots, *sockets), update)
-    status = _status(analysis)
+    status = status_of(analysis)
     sys.exit(FOUND if fail_on and status == OK and analysis.diagnosis.at_least(fail_on) else status)
 
 
@@ -140,10 +140,10 @@ def checksums(
     else:
         click.echo(checksum_text(analysis, top, styled), nl=False, color=colour())
         warn(analysis.damages)
-    sys.exit(_status(analysis))
+    sys.exit(status_of(analysis))
 
 
-def _status(analysis: Analysis) -> int:
+def status_of(analysis: Analysis) -> int:
     """The exit status that an analysis deserves."""
     if analysis.account.is_opaque:
         return UNREADABLE
