@@ -19,6 +19,7 @@ import click  # noqa: E402
 
 from analyzer.catalogue import CATALOGUE, Counter  # noqa: E402
 from analyzer.cli import cli  # noqa: E402
+from analyzer.cli.base import CONTEXT  # noqa: E402
 from analyzer.diagnosis.rule import Rule, own_rules  # noqa: E402
 from analyzer.kinds import KINDS, Kind  # noqa: E402
 from analyzer.prediction import NUMBER  # noqa: E402
@@ -26,6 +27,7 @@ from analyzer.schema import Column, Table  # noqa: E402
 from analyzer.tables import TABLES  # noqa: E402
 
 Pages = dict[str, str]
+HELP = CONTEXT["help_option_names"]  # as where it runs: click keeps the option that it was first asked for
 CONTENT = Path(__file__).resolve().parent / "content"
 COMMENT = re.compile(r"<!--.*?-->\n?")
 SCRIPTS = re.compile(r"^--- ", re.MULTILINE)
@@ -191,7 +193,9 @@ def every_command(group: click.Group, before: tuple[str, ...]) -> Iterator[tuple
 
 def command_page(name: str, command: click.Command) -> str:
     """One command."""
-    context = click.Context(command, info_name=f"tcpcap {name}", max_content_width=100, terminal_width=100)
+    context = click.Context(
+        command, info_name=f"tcpcap {name}", max_content_width=100, terminal_width=100, help_option_names=HELP
+    )
     return f"# tcpcap {name}\n\n```\n{command.get_help(context)}\n```\n"
 
 
