@@ -45,7 +45,7 @@ from analyzer.tables import (
     TIME_CAUSES,
 )
 from analyzer.text import length_ns
-from analyzer.timing.notes import notes_by_cause
+from analyzer.timing.notes import notes_by_cause, notes_by_side
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,8 +129,11 @@ class Analysis:
     @cached_property
     def flow_events(self) -> pd.DataFrame:
         """One row per flow, side, event and cause; the columns are those of `tables.FLOW_EVENTS`."""
-        frames = [json.dumps(frames) for frames in frames_of(self.gathered)]
-        return FLOW_EVENTS.frame(self.gathered, {"frames": np.array(frames, object)})
+        texts = {
+            name: np.array([json.dumps(frames) for frames in frames_of(self.gathered, which)], object)
+            for name, which in (("frames", "frame"), ("related_frames", "related"))
+        }
+        return FLOW_EVENTS.frame(self.gathered, texts)
 
     @cached_property
     def capture_facts(self) -> pd.DataFrame:
@@ -330,21 +333,22 @@ class Analysis:
     def notes_of(self, flow: int) -> dict[str, dict[str, Any]]:
         """By cause: how often a connection lost time to it (a millisecond or more), in all, and the frames that ended the first and the longest time.
 
-        `direction` is who waited, or was silent: 0 the client, 1 the server. Empty where others lost so much more that nothing is kept.
+        `direction` is who waited, or was silent: 0 the client, 1 the server; where both did, what is told is of who did so longer.
+        Empty where others lost so much more that nothing is kept.
         """
         note = self.flow_tracker.notes_of(flow)
         client = self.flow_tracker.states["client"][self.flow_tracker.states["flow"] == flow]
         return {} if note is None or not len(client) else notes_by_cause(note, int(client[0]))
 
-    def slow_notes(self, count: int) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
-        """The same of the connections that lost most time, each with its number."""
+    def slow_notes(self, count: int) -> Iterator[tuple[int, list[tuple[str, dict[str, Any]]]]]:
+        """Of the connections that lost most time, each with its number: (cause, the same), of each side."""
         tracker = self.flow_tracker
         known = {int(flow) - 1: at for at, flow in enumerate(tracker.notes["flow"].tolist()) if flow}
         for place in self._accounts[1][:count]:
             flow = int(tracker.states["flow"][place])
             note = tracker.notes[known[flow]] if flow in known else None
             if note is not None and not note["partial"]:
-                yield flow, notes_by_cause(note, int(tracker.states["client"][place]))
+                yield flow, list(notes_by_side(note, int(tracker.states["client"][place])))
 
     @property
     def account(self) -> Account:

@@ -71,7 +71,12 @@ class _Seen:
         return {
             "flows": lambda: columns_of(FLOWS, self.flows),
             "flow_events": lambda: columns_of(
-                FLOW_EVENTS, self.analysis.gathered, {"frames": frames_of(self.analysis.gathered)}
+                FLOW_EVENTS,
+                self.analysis.gathered,
+                {
+                    "frames": frames_of(self.analysis.gathered),
+                    "related_frames": frames_of(self.analysis.gathered, "related"),
+                },
             ),
             "waits": self.waits,
             "connection_states": self.states,
@@ -176,7 +181,7 @@ class _Seen:
     def waits(self) -> Columns:
         found: dict[str, list[Any]] = {column.name: [] for column in WAITS.columns}
         for flow, notes in self.analysis.slow_notes(MOST_FLOWS // 4):
-            for cause, note in notes.items():
+            for cause, note in notes:
                 side = ("client", "server")[note["direction"]]
                 values = (
                     flow,

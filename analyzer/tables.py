@@ -143,6 +143,7 @@ FLOW_STATES = (
     "", "open", "closed", "half_closed", "reset_by_client", "reset_by_server", "refused", "unanswered", "half_open",
     "opening", "reset_by_middlebox",
 )  # fmt: skip
+RESETS = ("", "rst", "rst_ack")
 WINDOW_CLOSED = ("", "unprobed", "probed", "unanswered", "invalid_probes")
 
 TCP_STATES = (
@@ -182,6 +183,7 @@ def _per_side(side: str, other: str) -> tuple[Column, ...]:
         Column(f"{side}_window_closed", "u1", f"Was it still closed then, and what did the {other} do about it: `unprobed` nothing; `probed` it sent into it and was answered; `unanswered` it was not answered; `invalid_probes` it sent only such probes as no receiver answers. Empty where the window was open.", kind="enum", words=WINDOW_CLOSED),
         Column(f"{side}_window_closed_ns", "i8", "For how long it had been closed then.", unit="ns"),
         Column(f"{side}_middlebox_hops", "i2", f"How many hops from the place of the capture a box sent a reset or a SYN-ACK in the {side}'s name (events `reset_by_middlebox`, `syn_ack_by_middlebox`), by its TTL; -1 where none did."),
+        Column(f"{side}_reset", "u1", f"Did the {side} send a reset, and had its first one an ACK (`rst_ack`) or none (`rst`).", kind="enum", words=RESETS),
         Column(f"{side}_idle_longest_ns", "i8", f"Longest time between two frames of the {side}.", unit="ns"),
         Column(f"{side}_largest_segment", "u4", f"Most payload in a segment of the {side}.", unit="bytes"),
         Column(f"{side}_largest_passed", "u4", f"Most payload in a segment of the {side} of which the capture shows that it arrived: acknowledged, and sent once; or a piece of one that was sent again, acknowledged by itself.", unit="bytes"),
@@ -244,7 +246,7 @@ FLOWS = Table(
         Column("client_port", "u2", "Its port."),
         Column("server", "", "Address of the other side.", kind="address", version="ip_version"),
         Column("server_port", "u2", "Its port."),
-        Column("roles", "u1", "How client and server were told apart: by the TCP `handshake`; else by `ports` (one is below 1024, the other is not); else the sender of the `first_packet` counts as client.", kind="enum", words=ROLES),
+        Column("roles", "u1", "How client and server were told apart: by the TCP `handshake`; else by `ports` (one is below 1024, the other is not; or one is that of NFS or GlusterFS, whose clients have a port from 512 to 1023); else the sender of the `first_packet` counts as client.", kind="enum", words=ROLES),
         Column("start_ns", "i8", "Time of the first frame (the earliest time, where the capture's clock steps back).", unit="ns"),
         Column("end_ns", "i8", "Time of the last frame (the latest time, where the capture's clock steps back).", unit="ns"),
         Column("first_frame", "i8", "Number of the first frame."),
@@ -260,7 +262,7 @@ FLOWS = Table(
         Column("client_payload", "i8", "Payload bytes from the client, sent again or not.", unit="bytes"),
         Column("server_payload", "i8", "Payload bytes from the server, sent again or not.", unit="bytes"),
         Column("handshake_rtt_ns", "i8", "Time from SYN to the ACK that ends the handshake; -1 where it was not captured, or where SYN or SYN-ACK were sent more than once and nobody can tell which was answered (Karn).", unit="ns"),
-        Column("state", "u1", "How the TCP connection stood at the end of the capture: `closed` by FIN both ways, `half_closed` one way; `refused` SYN answered by RST; `unanswered` SYN without an answer; `half_open` no ACK after SYN-ACK; `opening` the same, but the capture ended before that could have come, or has nothing of the client and no second SYN-ACK; `reset_by_middlebox` by a box on the way, in the name of one side. Empty for UDP.", kind="enum", words=FLOW_STATES),
+        Column("state", "u1", "How the TCP connection stood at the end of the capture: `closed` by FIN both ways, `half_closed` one way; `refused` SYN answered by RST; `unanswered` SYN without an answer; `half_open` no ACK after SYN-ACK; `opening` the same, but the capture ended before that could have come, or has nothing of the client and no second SYN-ACK, or the SYN is one that its receiver drops (impossible flags, a wrong checksum of the IPv4 header); `reset_by_middlebox` by a box on the way, in the name of one side. Empty for UDP.", kind="enum", words=FLOW_STATES),
         Column("completeness", "u1", "How much of the connection the capture holds: `complete` handshake and end (FIN both ways, or RST); `no_end`; `no_beginning`; `middle` neither; `no_handshake` it was never established. Empty for UDP.", kind="enum", words=COMPLETENESS),
         Column("history", "S20", "What happened, in order, each letter once a side, as in Zeek: s SYN, h SYN-ACK, a ACK, d data, f FIN, r RST, t retransmission, w zero window, g gap in the capture, i inconsistent; upper case by the client.", kind="ascii"),
         Column("agreed", "u2", "TCP options in both SYNs (window scale, SACK, timestamps and MPTCP work only then).", kind="bits", words=OPTIONS),
@@ -308,6 +310,7 @@ EVENTS = Table(
         Column("cause", "u1", "Why, or of which sort it is.", kind="enum", words=CAUSES),
         Column("related_frame", "i8", "The frame it refers to, such as the first transmission of what is sent again; 0 without one, or where that is not known any more (it was acknowledged, or not captured)."),
         Column("value", "i8", "How much; what it counts depends on the event."),
+        Column("since_ns", "i8", "Of what is sent again, the time since it was first sent; of what shows that this was not needed, the time since it was sent again. 0 for other events, and where that is not known (any more).", unit="ns"),
         Column("late", "u1", "Was it said at a later frame.", public=False),
     ),
     appendix=kinds_markdown(),
@@ -328,12 +331,15 @@ FLOW_EVENTS = Table(
         Column("sum", "i8", "Sum of `value`; what it counts depends on the event. At most 9223372036854775807."),
         Column("max", "i8", "The largest `value`."),
         Column("max_frame", "i8", "The frame with that value (the first of several)."),
+        Column("since_max_ns", "i8", "The largest `since_ns`.", unit="ns"),
         Column("first_frame", "i8", "The first frame."),
         Column("last_frame", "i8", "The last frame."),
         Column("first_ns", "i8", "Time of the first frame.", unit="ns"),
         Column("last_ns", "i8", "Time of the last frame.", unit="ns"),
         *(Column(f"frame_{n}", "i8", f"Frame of the {n}. event, 0 where there are fewer.", public=False) for n in range(1, EXAMPLES + 1)),
+        *(Column(f"related_{n}", "i8", f"The frame that the {n}. event refers to, or 0.", public=False) for n in range(1, EXAMPLES + 1)),
         Column("frames", "", f"The frames of the first {EXAMPLES} of them.", kind="text"),
+        Column("related_frames", "", "The frames to which these refer (`related_frame`), as far as they do.", kind="text"),
     ),
 )  # fmt: skip
 

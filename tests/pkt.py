@@ -16,7 +16,7 @@ own, for the frames that follow: `ipv6`; `isn client N server N`; `at client_por
 `at dst_ip ADDRESS`.
 
 `# expect:` names all events of the frame: `kind`, `kind(cause)` where a kind has causes, `[value]`, `@related_frame`,
-or `-` for none; it may stand on a line of its own below the frame. Frames count from 1. A line without it is not
+`+since_ns`, or `-` for none; it may stand on a line of its own below the frame. Frames count from 1. A line without it is not
 compared.
 """
 
@@ -50,7 +50,9 @@ PARTS = (
     ("fields", r"\[([^\]]*)\]", ""),
     ("expect", r"# expect: *(.*)", ""),
 )
-EVENT = re.compile(r"(?P<kind>\w+)(?:\((?P<cause>\w+)\))?(?:\[(?P<value>-?[\d_]+)\])?(?:@(?P<related>\d+))?")
+EVENT = re.compile(
+    r"(?P<kind>\w+)(?:\((?P<cause>\w+)\))?(?:\[(?P<value>-?[\d_]+)\])?(?:@(?P<related>\d+))?(?:\+(?P<since>[\d_]+))?"
+)
 
 
 class ScriptError(TcpcapError):
@@ -65,6 +67,7 @@ class Expected:
     cause: str
     value: int | None
     related_frame: int | None
+    since_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +302,7 @@ def event_of(word: str, where: str) -> Expected:
     """One event; its kind and cause must be declared in `analyzer.kinds`."""
     found = EVENT.fullmatch(word)
     if not found:
-        raise ScriptError(where, f"{word!r}", "needed is kind(cause)[value]@related_frame")
+        raise ScriptError(where, f"{word!r}", "needed is kind(cause)[value]@related_frame+since_ns")
     kind, cause, value, related = found["kind"], found["cause"] or "", found["value"], found["related"]
     if kind not in NUMBER:
         raise ScriptError(where, f"no kind of event {kind!r}", suggest(kind, list(NAMES)))
@@ -307,4 +310,5 @@ def event_of(word: str, where: str) -> Expected:
     if cause not in (causes or ("",)):
         needed = f"causes of {kind} are {', '.join(causes)}" if causes else f"{kind} has no causes"
         raise ScriptError(where, f"{word!r}", needed)
-    return Expected(kind, cause, None if value is None else int(value), None if related is None else int(related))
+    numbers = (None if text is None else int(text) for text in (value, related, found["since"]))
+    return Expected(kind, cause, *numbers)

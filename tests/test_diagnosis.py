@@ -149,7 +149,9 @@ def test_every_table_can_be_made_and_is_found_by_its_name() -> None:
     for name in (*TABLES, *VIEWS):
         assert database.query(f"SELECT * FROM {name}") == []
         assert named_tables(f"select 1 from {name.upper()} x") == [name]
-    assert all(create_table(table).count(",") + 1 >= len(TABLES[name].columns) - 8 for name, table in TABLES.items())
+    assert all(
+        create_table(each).count(",") + 1 >= sum(column.public for column in each.columns) for each in TABLES.values()
+    )
 
 
 # What a query must not do
@@ -302,6 +304,15 @@ def test_causes_come_first_and_what_they_explain_below(tmp_path: Path) -> None:
         (2, "consequence", 1),
         (3, "dear", 0),
     ]
+
+
+@pytest.mark.parametrize(("sender", "because_of"), [("client", 1), ("server", 0)])
+def test_what_one_end_lost_does_not_explain_what_the_other_lost(sender: str, because_of: int, tmp_path: Path) -> None:
+    """Where both say whose segments they are about."""
+    sql = "\"SELECT 1 AS flow, 1 AS lost, '{}' AS sender_side, {} AS cost_ns\""
+    cause = rule(tmp_path, "cause", sql=sql.format("client", 9), explains='["other"]')
+    found = asked(cause, rule(tmp_path, "other", sql=sql.format(sender, 1))).findings
+    assert [(each.rule.id, each.because_of) for each in found] == [("cause", 0), ("other", because_of)]
 
 
 def test_what_only_says_the_same_again_is_not_printed(tmp_path: Path) -> None:

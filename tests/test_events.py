@@ -24,10 +24,11 @@ class Event(NamedTuple):
     cause: str
     value: int
     related_frame: int
+    since_ns: int = 0
 
     def __str__(self) -> str:
         cause = f"({self.cause})" if self.cause else ""
-        return f"{self.kind}{cause}[{self.value}]@{self.related_frame}"
+        return f"{self.kind}{cause}[{self.value}]@{self.related_frame}+{self.since_ns}"
 
 
 def events_of(scenario: pkt.Scenario, path: Path) -> dict[int, list[Event]]:
@@ -38,7 +39,7 @@ def events_of(scenario: pkt.Scenario, path: Path) -> dict[int, list[Event]]:
     found: dict[int, list[Event]] = {}
     legs = analysis.flows.set_index("flow")["leg_of"].to_dict()
     for row in analysis.events.to_dict("records"):
-        event = Event(row["event"], row["cause"], row["value"], row["related_frame"])
+        event = Event(row["event"], row["cause"], row["value"], row["related_frame"], row["since_ns"])
         expected = {name: frames[row["frame"]][name] for name in place}
         if event.kind == "clock_regression":  # of the capture, not of a flow
             expected |= {"flow": -1, "direction": row["direction"]}
@@ -55,6 +56,7 @@ def fits(expected: pkt.Expected, actual: Event) -> bool:
         (expected.kind, expected.cause) == (actual.kind, actual.cause)
         and expected.value in (None, actual.value)
         and expected.related_frame in (None, actual.related_frame)
+        and expected.since_ns in (None, actual.since_ns)
     )
 
 
@@ -171,6 +173,8 @@ def test_every_value_and_relation_is_compared_somewhere() -> None:
         ("dsack(old)[7]@3", [Event("dsack", "old", 8, 3)], True),
         ("dsack(old)[7]@3", [Event("dsack", "old", 7, 4)], True),
         ("dsack(old)", [Event("dsack", "old", 7, 3)], False),
+        ("dsack(old)[7]@3+5", [Event("dsack", "old", 7, 3, 5)], False),
+        ("dsack(old)[7]@3+5", [Event("dsack", "old", 7, 3, 6)], True),
     ],
 )
 def test_what_is_compared(expectation: str, events: list[Event], wrong: bool) -> None:

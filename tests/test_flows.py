@@ -370,6 +370,15 @@ def test_who_is_the_client(name: str) -> None:
     assert flow["roles"] == roles
 
 
+@pytest.mark.parametrize(
+    ("port", "service", "client"), [(700, 2049, "c"), (1023, 24007, "c"), (443, 2049, "s"), (700, 3306, "s")]
+)
+def test_a_client_with_a_reserved_port(port: int, service: int, client: str) -> None:
+    """Of NFS and GlusterFS only, and from 512 on: else it is the port below 1024 that serves."""
+    flow = the_flow("s:A", client=(build.SRC4, port), server=(build.DST4, service))
+    assert (flow["client_port"], flow["roles"]) == (port if client == "c" else service, "ports")
+
+
 def test_the_scenarios_reach_every_role() -> None:
     """Each word of the column."""
     assert {roles for *_, roles in ROLE_SCENARIOS.values()} == set(ROLES)
@@ -1029,3 +1038,30 @@ def test_the_refused_connection_of_the_sample() -> None:
     assert (by_port["udp", 40000].server_port, by_port["udp", 40000].roles) == (53, "ports")
     handshakes = [by_port["tcp", port].handshake_rtt_ns for port in (40001, 40002, 40003)]
     assert all(100_000 < rtt < 1_000_000 for rtt in handshakes)
+
+
+# SYNs that open nothing
+
+
+@pytest.mark.parametrize(
+    ("flags", "check", "last_ns", "expected"),
+    [
+        (2, None, 3 * SECOND, "unanswered"),
+        (2 | 1, None, 3 * SECOND, "half_closed"),  # SYN and FIN
+        (2 | 4, None, 3 * SECOND, "reset_by_client"),  # SYN and RST
+        (2 | 0x200, None, 3 * SECOND, "opening"),  # a reserved bit
+        (2, 1, 3 * SECOND, "opening"),  # a wrong checksum of the IPv4 header
+        (2, None, SECOND - 1_000_000, "opening"),  # the capture ends before the second can have been answered
+    ],
+)
+def test_syns_that_judge_nobody(flags: int, check: int | None, last_ns: int, expected: str, tmp_path: Path) -> None:
+    """Twice the same, a second apart, beside three SYNs of others that are as they should be."""
+    segment = bytearray(build.tcp(flags=flags & 0xFF))
+    segment[12] |= flags >> 8
+    asked = build.ethernet(build.ipv4(bytes(segment), check=check))
+    others = [build.ethernet(build.ipv4(build.tcp(flags=2, src_port=port), src="192.0.2.9")) for port in (1, 2, 3)]
+    frames = [(asked, 0), *((other, 0) for other in others), (asked, SECOND), (others[0], SECOND + last_ns)]
+    records = [build.Record(frame, START_NS + time_ns) for frame, time_ns in frames]
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(build.pcap(records))
+    assert analyze(path).flows["state"][0] == expected

@@ -23,24 +23,29 @@ EVENT = st.tuples(
     st.integers(0, len(CAUSES) - 1),
     st.integers(0, 3),
     st.one_of(st.integers(-5, 5), st.sampled_from([EDGE, -EDGE - 1, EDGE - 1])),
+    st.integers(0, 3),
 )
 
 
 def rows_of(events: list[tuple[int, ...]]) -> Rows:
     """Rows of the table `events`, a frame each."""
     rows = np.zeros(len(events), EVENTS.dtype)
-    for number, (flow, direction, event, cause, related, value) in enumerate(events):
+    for number, (flow, direction, event, cause, related, value, since) in enumerate(events):
         row = rows[number]
         row["frame"], row["time_ns"], row["flow"], row["direction"] = number + 1, 1000 * number, flow, direction
         row["event"], row["cause"], row["related_frame"], row["value"] = event, cause, related, value
+        row["since_ns"] = since
     return rows
 
 
 def as_dicts(rows: Rows) -> list[dict[str, object]]:
     """Rows of `flow_events` as the twin has them."""
-    names = [name for name in FLOW_EVENTS.dtype.names or () if not name.startswith("frame_")]
-    frames = frames_of(rows)
-    return [{name: row[name].item() for name in names} | {"frames": frames[at]} for at, row in enumerate(rows)]
+    names = [name for name in FLOW_EVENTS.dtype.names or () if not name.startswith(("frame_", "related_"))]
+    frames, related = frames_of(rows), frames_of(rows, "related")
+    return [
+        {name: row[name].item() for name in names} | {"frames": frames[at], "related_frames": related[at]}
+        for at, row in enumerate(rows)
+    ]
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
@@ -60,8 +65,8 @@ def test_more_flows_than_fit() -> None:
     refused = next(number for number, kind in enumerate(KINDS) if kind.name == "refused")
     harmless = next(number for number, kind in enumerate(KINDS) if not kind.trouble)
     gatherer = Gatherer(64)
-    gatherer.add(rows_of([(flow, 0, harmless, 0, 0, 1) for flow in range(500)]))
-    gatherer.add(rows_of([(flow, 0, refused, 0, 0, 1) for flow in range(500)]))
+    gatherer.add(rows_of([(flow, 0, harmless, 0, 0, 1, 0) for flow in range(500)]))
+    gatherer.add(rows_of([(flow, 0, refused, 0, 0, 1, 0) for flow in range(500)]))
     rows = gatherer.rows()
     assert int(rows["count"].sum()) == 1000
     kept: npt.NDArray[np.int64] = rows["event"][rows["flow"] >= 0]

@@ -36,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = sorted((ROOT / "tests" / "events").glob("*.pkt"))
 # Boxes on the way, several hosts behind an address, an end that has gone, and stacks that the simulator does not have.
 SCENARIOS_ONLY = {
+    ("spurious_retransmission", "answer_late"),
     ("closing_reset", "after_fin_of_other"),
     ("closing_reset", "unread_data"),
     ("fin_unanswered", ""),
@@ -114,7 +115,7 @@ def packets_of(rows: Rows) -> list[Packet]:
 
 def events_of(rows: Rows) -> list[Event]:
     """The events as the twin says them."""
-    columns = (rows[name].tolist() for name in ("frame", "event", "cause", "related_frame", "value"))
+    columns = (rows[name].tolist() for name in ("frame", "event", "cause", "related_frame", "value", "since_ns"))
     return [Event(frame, NAMES[kind], CAUSES[cause], *rest) for frame, kind, cause, *rest in zip(*columns, strict=True)]
 
 

@@ -216,6 +216,24 @@ def test_the_cause_is_found(scenario: pkt.Scenario, tmp_path: Path) -> None:
     assert abs(times[cause] - wanted) <= max(0.1 * wanted, 5e6), times
 
 
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        ("sender_stall 1000 ms: two", {("sender_stall", 0): (2, 1000)}),
+        ("delayed_ack 600 ms: the", {("delayed_ack", 0): (1, 200), ("delayed_ack", 1): (2, 400)}),
+    ],
+)
+def test_a_pause_is_noted_once_and_of_the_side_that_waited(
+    start: str, expected: dict[tuple[str, int], tuple[int, int]], tmp_path: Path
+) -> None:
+    """How often, and how many ms in all, of the causes that are expected."""
+    (scenario,) = (scenario for scenario in WAITS if scenario.title.startswith(start))
+    ((_, notes),) = analyze(scenario.write(tmp_path / "capture.pcapng")).slow_notes(7)
+    causes = {cause for cause, _ in expected}
+    found = {(cause, note["direction"]): (note["count"], round(note["ns"] / 1e6)) for cause, note in notes}
+    assert {key: value for key, value in found.items() if key[0] in causes} == expected
+
+
 # Series
 
 

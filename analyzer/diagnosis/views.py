@@ -23,7 +23,7 @@ Columns = dict[str, Any]  # by name, arrays or lists that DuckDB takes
 
 WAITS = Table(
     "waits",
-    "One row per connection and cause of the account of time that it lost a millisecond or more to: how often, and where it is to be seen. Only of connections that lost much.",
+    "One row per connection, side and cause of the account of time that it lost a millisecond or more to: how often, and where it is to be seen. Only of connections that lost much.",
     (
         Column("flow", "i8", "Its number in the table `flows`."),
         Column("cause", "", f"One of {', '.join(TIME_CAUSES)}.", kind="text"),
@@ -197,7 +197,7 @@ VIEWS = {"ends": ("flows", "local_addresses")}
 
 def sql_type(column: Column) -> str:
     """How DuckDB stores a column."""
-    if column.name == "frames" and column.kind == "text":
+    if column.name in ("frames", "related_frames") and column.kind == "text":
         return "BIGINT[]"
     if column.kind in ("enum", "bits", "address", "text", "ascii"):
         return "VARCHAR"

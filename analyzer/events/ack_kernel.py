@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.doubt_kernel import came_twice
-from analyzer.events.emit_kernel import FIN, RST, SYN, emit
+from analyzer.events.emit_kernel import FIN, RST, SYN, after, emit
 from analyzer.events.late_kernel import missed
 from analyzer.flows.sent_kernel import (
     RING,
@@ -20,7 +20,7 @@ from analyzer.flows.sent_kernel import (
     last_sent,
     remove_hole,
 )
-from analyzer.flows.state import LOSS, OPEN
+from analyzer.flows.state import LOSS, NO_PADDING, OPEN, PADS
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
@@ -30,7 +30,9 @@ difference = inline(difference_python)
 SPURIOUS, DUPLICATE_ACK, RENEGING = (
     NUMBER[name] for name in ("spurious_retransmission", "duplicate_ack", "sack_reneging")
 )
-C_EIFEL = CAUSE["eifel"]
+C_EIFEL, C_TOO_SOON, C_ANSWER_LATE = CAUSE["eifel"], CAUSE["too_soon"], CAUSE["answer_late"]
+SAMPLES = 3  # so many round trips tell the shortest, roughly
+LEAST_RTT_NS = 1_000_000  # shorter ones are within what hosts take to answer
 SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
 DELAYED_NS = (
     500_000_000  # an ACK is delayed by less, and comes for every second full segment (RFC 9293 section 3.8.6.3)
@@ -62,7 +64,10 @@ def acknowledging(
     if ack - you["next"] > FAR or you["una"] - ack > FAR:
         return
     next_ = you["next"]
-    if ack > next_:
+    if you["padding"] == PADS and next_ < ack == you["padding_end"]:
+        next_ = ack  # what looked like padding was data, after all
+        you["padding"] = NO_PADDING
+    if ack > you["next"]:
         you["next"] = ack
     place = board_of(you, owner, boards)
     if place >= 0 and ack > you["una"]:
@@ -78,9 +83,9 @@ def acknowledging(
                 remove_hole(board, np.int64(0))
             filled = min(right, ack) - left
             you["hole_bytes"] = max(you["hole_bytes"] - filled, 0)
-            missed(seg, you, owner, left, left + filled, state, world, out, counts, boards)
+            missed(seg, me, you, owner, left, left + filled, state, world, out, counts, boards)
     if ack > next_:
-        missed(seg, you, owner, next_, ack, state, world, out, counts, boards)
+        missed(seg, me, you, owner, next_, ack, state, world, out, counts, boards)
     if ack <= you["una"]:
         return
     seg["advanced"] = ack - you["una"]
@@ -103,9 +108,12 @@ def acknowledging(
             arrived(you, sent.first[number & RING]["start"], record["end"])
         if record["times"] > 1:
             repaired = True
-            if first and seg["has_tsval"] and last_sent(number, sent)[0] > sent.first[number & RING]["time_ns"]:
-                needless(seg, you, number, state, world, out, counts, sent)
-                first = False
+            if first and last_sent(number, sent)[0] > sent.first[number & RING]["time_ns"]:
+                if seg["has_tsval"]:
+                    needless(seg, you, number, state, world, out, counts, sent)
+                    first = False
+                else:
+                    answered_too_soon(seg, you, number, state, world, out, counts, sent)
         number = following(number, sent)
     if newest:
         original, (last_ns, last_tsval) = sent.first[newest & RING], last_sent(newest, sent)
@@ -154,9 +162,40 @@ def needless(seg: Any, you: Any, number: Int, state: Any, world: Any, out: Any, 
         if not is_news(you, again["frame"]):
             return
         emit(seg, state, world, out, counts, SPURIOUS, C_EIFEL, again["frame"], chain["end"] - first["start"])
+        after(seg["time_ns"] - again["time_ns"], world, out)
         you["spurious"] += 1
         if you["phase"] == LOSS:
             you["phase"] = OPEN
+
+
+@inline
+def answered_too_soon(
+    seg: Any, you: Any, number: Int, state: Any, world: Any, out: Any, counts: Any, sent: Any
+) -> None:
+    """Without timestamps: what is acknowledged in half of the shortest round trip after it was sent again had arrived before.
+
+    Only where the handshake is among the round trips: ACKs of all else may have been delayed.
+    """
+    chain, first, again = sent.chain[number & RING], sent.first[number & RING], sent.again[number & RING]
+    known = you["syns"] == 1 and you["rtt_count"] >= SAMPLES and you["rtt_min_ns"] >= LEAST_RTT_NS
+    since = seg["time_ns"] - again["time_ns"]
+    if not known or you["lagging"] or chain["needless"] or 2 * since >= you["rtt_min_ns"] or first["start"] == 0:
+        return
+    chain["needless"] = 1
+    if is_news(you, again["frame"]):
+        emit(seg, state, world, out, counts, SPURIOUS, C_TOO_SOON, again["frame"], chain["end"] - first["start"])
+        after(since, world, out)
+        you["spurious"] += 1
+
+
+@inline
+def answering_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
+    """The ACK that completes a handshake whose SYN was repeated, before that was answered: it answers the SYN-ACK of before."""
+    since = seg["time_ns"] - me["syn_ns"]
+    if me["syns"] > 1 and 0 < you["syn_ns"] < me["syn_ns"] and seg["advanced"] and since >= 0:
+        emit(seg, state, world, out, counts, SPURIOUS, C_ANSWER_LATE, me["syn_frame"], 0)
+        after(since, world, out)
+        me["spurious"] += 1
 
 
 @inline

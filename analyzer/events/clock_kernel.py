@@ -9,6 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN, emit
 from analyzer.flows.hash_kernel import mix
+from analyzer.flows.state import UNORDERED
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 
@@ -48,9 +49,13 @@ SOURCE = np.dtype(
 
 @inline
 def id_behind(seg: Any, me: Any) -> Any:
-    """Is the IPv4 ID a little lower than the highest of this end? Then others have overtaken the packet."""
+    """Is the IPv4 ID a little lower than the highest of this end? Then others have overtaken the packet.
+
+    Not where its stream has shown that its IDs are in no order, such as those of a counter in the other byte order, of which
+    a card that cuts segments counts up the wrong byte.
+    """
     back = (seg["ip_id"] - np.int64(me["ip_id"]) + 0x8000 & 0xFFFF) - 0x8000
-    return seg["ip_id"] and me["ip_id"] and -NEAR_IDS < back < 0
+    return seg["ip_id"] and me["ip_id"] and -NEAR_IDS < back < 0 and me["unordered"] < UNORDERED
 
 
 @inline

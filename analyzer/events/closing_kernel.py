@@ -9,7 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import apart, hops_of
-from analyzer.flows.state import ACKED
+from analyzer.flows.state import ACKED, ALONE, WITH_ACK
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import CAUSE, NUMBER
@@ -53,7 +53,7 @@ def resetting(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out
     if seg["start"] != me["next"] and me["una"] < seg["start"] <= you["edge"]:
         me["offence"] = seg["frame"]
     if not me["rst"]:
-        me["rst"], me["rst_ns"] = 1, seg["time_ns"]
+        me["rst"], me["rst_ns"] = WITH_ACK if seg["flags"] & ACK else ALONE, seg["time_ns"]
 
 
 @inline
@@ -153,6 +153,13 @@ def offending(seg: Any, me: Any, you: Any, state: Any) -> Any:
 
     True where the numbers are so far off that nothing can be learned from the segment.
     """
+    if seg["flags"] & SYN and me["syns"] and seg["start"] != 0:
+        # A SYN-ACK with another number: which of them the client has taken, its ACK tells.
+        letter(seg, state, ord("h") if seg["flags"] & ACK else ord("s"))
+        me["offence"] = seg["frame"]
+        if not state["judged"] & ACKED:
+            me["two_isns"], me["other_isn"] = 1, np.int64(me["isn"]) + seg["start"] & 0xFFFFFFFF
+        return True
     wild = me["heard"] and abs(seg["start"] - me["next"]) > FAR
     wild |= you["heard"] and seg["has_ack"] and abs(seg["ack"] - you["next"]) > FAR
     if wild:

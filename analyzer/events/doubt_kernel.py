@@ -145,7 +145,7 @@ def announce(at: Int, board: Any, kind: Int, state: Any, world: Any, out: Any, c
     row["frame"], row["time_ns"] = board["doubt_frame"][at], board["doubt_ns"][at]
     row["flow"], row["direction"] = state["flow"], board["doubt_direction"][at]
     row["event"], row["cause"], row["late"] = kind, 0, 1
-    row["related_frame"], row["value"] = board["doubt_related"][at], board["doubt_value"][at]
+    row["related_frame"], row["value"], row["since_ns"] = board["doubt_related"][at], board["doubt_value"][at], 0
     world["out"] += 1
     counts[kind] += 1
     state["events"] |= np.uint64(1) << np.uint64(kind)

@@ -23,12 +23,18 @@ def emit(
     row["frame"], row["time_ns"] = seg["frame"], seg["time_ns"]
     row["flow"], row["direction"] = seg["flow"], seg["direction"]
     row["event"], row["cause"], row["late"] = kind, cause, 0
-    row["related_frame"], row["value"] = related, value
+    row["related_frame"], row["value"], row["since_ns"] = related, value, 0
     world["out"] += 1
     counts[kind] += 1
     bit = np.uint64(1) << np.uint64(kind)
     seg["events"] |= bit
     state["events"] |= bit
+
+
+@inline
+def after(ns: Int, world: Any, out: Any) -> None:
+    """The event that was said last comes so long after what it refers to; never less than 0, where the clock steps back."""
+    out[world["out"] - 1]["since_ns"] = max(ns, 0)
 
 
 @inline

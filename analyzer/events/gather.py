@@ -42,7 +42,7 @@ class Gatherer:
         return found[np.argsort(found["flow"] < 0, kind="stable")]
 
 
-def frames_of(rows: Rows) -> list[list[int]]:
-    """The example frames of each row."""
-    columns = [rows[f"frame_{n}"].tolist() for n in range(1, EXAMPLES + 1)]
+def frames_of(rows: Rows, which: str = "frame") -> list[list[int]]:
+    """The example frames of each row, or (`which` = "related") those that they refer to."""
+    columns = [rows[f"{which}_{n}"].tolist() for n in range(1, EXAMPLES + 1)]
     return [[frame for frame in frames if frame] for frames in zip(*columns, strict=True)]

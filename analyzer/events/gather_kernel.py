@@ -82,27 +82,28 @@ def gather(events: Any, places: Any, order: Any, used: Any, most: Any, trouble: 
             row["max"], row["max_frame"] = value, event["frame"]
         row["count"] += 1
         row["related"] += 1 if event["related_frame"] > 0 else 0
+        row["since_max_ns"] = max(np.int64(row["since_max_ns"]), np.int64(event["since_ns"]))
         row["sum"] = added(np.int64(row["sum"]), value)
         row["last_frame"], row["last_ns"] = event["frame"], event["time_ns"]
-        remember(row, np.int64(row["count"]), np.int64(event["frame"]))
+        remember(row, np.int64(row["count"]), np.int64(event["frame"]), np.int64(event["related_frame"]))
 
 
 @inline
-def remember(row: Any, count: Int, frame: Int) -> None:
-    """The frames of the first few."""
+def remember(row: Any, count: Int, frame: Int, related: Int) -> None:
+    """The frames of the first few, and those that they refer to."""
     if count == 1:
-        row["frame_1"] = frame
+        row["frame_1"], row["related_1"] = frame, related
     elif count == 2:
-        row["frame_2"] = frame
+        row["frame_2"], row["related_2"] = frame, related
     elif count == 3:
-        row["frame_3"] = frame
+        row["frame_3"], row["related_3"] = frame, related
     elif count == 4:
-        row["frame_4"] = frame
+        row["frame_4"], row["related_4"] = frame, related
     elif count == 5:
-        row["frame_5"] = frame
+        row["frame_5"], row["related_5"] = frame, related
     elif count == 6:
-        row["frame_6"] = frame
+        row["frame_6"], row["related_6"] = frame, related
     elif count == 7:
-        row["frame_7"] = frame
+        row["frame_7"], row["related_7"] = frame, related
     elif count == 8:
-        row["frame_8"] = frame
+        row["frame_8"], row["related_8"] = frame, related

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import BOOL, INT, Int, group_of, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
-from analyzer.events.ack_kernel import acknowledging, answering_copy, repeating
+from analyzer.events.ack_kernel import acknowledging, answering_copy, answering_late, repeating
 from analyzer.events.again_kernel import again
 from analyzer.events.clock_kernel import (
     SOURCE,
@@ -28,6 +28,7 @@ from analyzer.events.late_kernel import is_awaited
 from analyzer.events.loss_kernel import sending
 from analyzer.events.moment_kernel import keep_moment
 from analyzer.events.nat_kernel import count_on, is_across, past_nat
+from analyzer.events.padding_kernel import without_padding
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.stream_kernel import note_id, place_in_streams
 from analyzer.events.window_kernel import answering, filling, offering, probing
@@ -274,6 +275,7 @@ def follow(
         return
     if offending(seg, me, you, state):
         return
+    without_padding(row, seg, me, you, state, sent, world)
     if flags & SYN:
         letter(seg, state, H if flags & ACK else S)
         opening(row, seg, me, you, state, world, out, counts, servers)
@@ -302,6 +304,8 @@ def follow(
     if seg["has_ack"]:
         owner = 2 * seg["flow"] + 1 - seg["end_of"]
         acknowledging(seg, me, you, state, world, out, counts, sent, boards, owner, histograms, free)
+        if seg["is_client"] and state["judged"] == SAW_SYN | SAW_SYN_ACK and not flags & SYN:
+            answering_late(seg, me, you, state, world, out, counts)
         if row["sack_count"]:
             reporting(row, seg, me, you, state, world, out, counts, sent, boards, owner)
         answered = answering(seg, me, you, state, world, out, counts)

@@ -28,13 +28,24 @@ PROBE_NS = 2_000_000  # the shortest wait for a tail loss probe (RFC 8985 sectio
 
 @inline
 def missed(
-    seg: Any, you: Any, owner: Int, start: Int, end: Int, state: Any, world: Any, out: Any, counts: Any, boards: Any
+    seg: Any,
+    me: Any,
+    you: Any,
+    owner: Int,
+    start: Int,
+    end: Int,
+    state: Any,
+    world: Any,
+    out: Any,
+    counts: Any,
+    boards: Any,
 ) -> None:
     """The segment at hand acknowledges bytes that were not captured, or not yet.
 
-    Of an end that was not heard so far, it may be that only the other direction was captured: nothing is missing then.
+    Of an end that was not heard so far, it may be that only the other direction was captured: nothing is missing then. Nor is
+    what the first ACK covers in a connection that was open before the capture: it was sent before that, too.
     """
-    counts_as_gap = you["heard"]
+    counts_as_gap = you["heard"] and (me["heard"] or you["syns"] > 0)
     if counts_as_gap:
         you["missing_bytes"] += end - start
     place = doubts_of(you, owner, boards)

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.clock_kernel import id_behind
-from analyzer.events.emit_kernel import ACK, FIN, SYN, emit, letter
+from analyzer.events.emit_kernel import ACK, FIN, SYN, after, emit, letter
 from analyzer.events.full_kernel import full_again, larger
 from analyzer.events.late_kernel import captured_late
 from analyzer.flows.sent_kernel import (
@@ -22,7 +22,7 @@ from analyzer.flows.sent_kernel import (
     need_board,
     remember,
 )
-from analyzer.flows.state import ACKED, FAST, LOSS, OPEN
+from analyzer.flows.state import ACKED, FAST, LOSS, OPEN, UNORDERED
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
@@ -70,6 +70,7 @@ TIMER_NS = 180_000_000  # Linux waits for 200 ms and the RTT at least (TCP_RTO_M
 LONG_NS = 10_000_000  # the longest tick of a timestamp clock in use
 ANSWER_NS = 20_000_000  # jitter, and the time that a host takes
 SOON_NS = 1_000_000  # nobody's timer is shorter than this
+LATEST_NS = 1_000_000_000  # what comes later than the first timer (RFC 6298) was sent again, whatever its IPv4 ID
 NEAR_IDS = 4096  # IPv4 IDs further apart do not come from one counter
 PROBE_NS = (
     250_000_000  # a tail loss probe comes within 2 RTT and this (RFC 8985 section 7.2; tcp_schedule_loss_probe())
@@ -98,6 +99,8 @@ def sending(
         if start > next_ and me["heard"]:
             board = boards[need_board(me, owner, boards, world)]
             me["hole_bytes"] += start - next_ - add_hole(board, next_, start, seg)
+        if start == next_ and seg["length"] and id_behind(seg, me):
+            me["unordered"] += 1
         remember(me, seg, sent, world, 1)
         me["next"] = end
     else:
@@ -115,7 +118,7 @@ def sending(
         elif again <= 0 and was_late(seg, me, you, state, world, out, counts):
             seg["late"] = 1
             remember(me, seg, sent, world, 2)  # when it was sent nobody knows: no RTT from it
-        elif was_overtaken(seg, me, state, world, out, counts, sent):
+        elif was_overtaken(seg, me, you, state, world, out, counts, sent):
             seg["late"] = 1
         else:
             size = min(end, next_) - start
@@ -149,7 +152,7 @@ def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
     elif seg["has_tsval"] and (difference(me["tsval"], seg["tsval"]) > 0 or rtt >= LONG_NS):
         # Of one tick with the segment behind the hole: older than what was sent since, or too soon after it to be an answer.
         cause = C_TSVAL
-    elif seg["ip_id"] and seg["hole_ip_id"]:
+    elif seg["ip_id"] and seg["hole_ip_id"] and me["unordered"] < UNORDERED and since < max(LATEST_NS, 2 * rtt):
         ahead = (seg["ip_id"] - seg["hole_ip_id"] + 0x8000 & 0xFFFF) - 0x8000
         if 0 < ahead < NEAR_IDS:
             return False
@@ -168,16 +171,18 @@ def was_late(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, coun
 
 
 @inline
-def was_overtaken(seg: Any, me: Any, state: Any, world: Any, out: Any, counts: Any, sent: Any) -> Any:
+def was_overtaken(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any, sent: Any) -> Any:
     """Was it sent before the segment that brought its bytes already? Then that was the retransmission, and came first."""
     number = find_sent(me, seg["start"], sent, world)
     if seg["flags"] & SYN:
         return False
+    longest = max(LATEST_NS, 2 * (me["rtt_min_ns"] + you["rtt_min_ns"]))
+    overtaken_ns = sent.first[number & RING]["time_ns"] if number else me["last_ns"]
     if seg["has_tsval"]:
         if difference(seg["tsval"], sent.first[number & RING]["tsval"] if number else me["tsval"]) >= 0:
             return False
         cause = C_TSVAL
-    elif id_behind(seg, me):
+    elif id_behind(seg, me) and seg["time_ns"] - overtaken_ns < longest:
         cause = C_IP_ID
     else:
         return False
@@ -206,11 +211,12 @@ def repeated(
     """A retransmission: what made its sender send again."""
     now, start = seg["time_ns"], seg["start"]
     number = find_sent(me, start, sent, world)
-    before, first, probed, last_ns = False, np.int64(0), False, np.int64(0)
+    before, first, probed, last_ns, since = False, np.int64(0), False, np.int64(0), np.int64(0)
     if number:
         chain, original = sent.chain[number & RING], sent.first[number & RING]
         before, first = chain["times"] > 1 and start < sent.again[number & RING]["end"], original["frame"]
         last_ns, _ = last_sent(number, sent)
+        since = now - original["time_ns"]
         probed = size == 1 and seg["length"] > 1 and chain["end"] - original["start"] == 1
     quiet = now - max(me["sent_ns"], me["news_ns"])
     rtt = me["rtt_min_ns"] + you["rtt_min_ns"]  # from here to the receiver and back, and to the sender and back
@@ -275,10 +281,12 @@ def repeated(
     related = first
     if expired:
         emit(seg, state, world, out, counts, TIMEOUT, 0, related, quiet)
+        after(since, world, out)
         me["timeouts"] += 1
         if start == me["full_start"] and start > 0:
             full_again(seg, me, you)
     emit(seg, state, world, out, counts, RETRANSMISSION, cause, related, size)
+    after(since, world, out)
     letter(seg, state, T)
     me["retransmissions"] += 1
     me["retransmitted_bytes"] += size

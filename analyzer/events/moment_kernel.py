@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN
+from analyzer.events.stream_kernel import FEW_IDS
 from analyzer.flows.state import (
     AT_ONCE_NS,
     BOTH,
@@ -50,7 +51,7 @@ PSH = 8
 STAMPS = 12  # bytes of each segment
 LARGEST = 65536  # no segment is as large
 TINY = 500  # nobody's full segment
-FEW_IDS = 8  # so many packets may have been lost at once where no other explains the step
+NUMBERED = 2  # fewer steps of one in a row do not show that their end counts the packets of this connection only
 
 
 @inline
@@ -89,7 +90,7 @@ def keep_moment(moment: Any, seg: Any, me: Any, you: Any, whole: Any) -> None:
         step = seg["ip_id"] - np.int64(me["ip_id"]) & 0xFFFF  # from the packet before, still
         if step == 1 or not me["ip_id"]:  # a SYN-ACK has none, with Linux
             bits |= NEXT_ID
-        elif 1 < step <= FEW_IDS:
+        elif 1 < step <= FEW_IDS and me["numbered"] >= NUMBERED:
             bits |= LATER_ID
     moment["kind"], moment["end"], moment["advanced"] = kind, end, min(seg["advanced"], MOST)
     moment["time_ns"], moment["length"], moment["direction"] = seg["time_ns"], length, seg["direction"]

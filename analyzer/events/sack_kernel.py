@@ -9,7 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.ack_kernel import is_news
 from analyzer.events.doubt_kernel import came_twice
-from analyzer.events.emit_kernel import emit
+from analyzer.events.emit_kernel import after, emit
 from analyzer.flows.sent_kernel import RING, add_block, find_again, find_sent, need_board
 from analyzer.flows.state import LOSS, OPEN
 from analyzer.kinds import CAUSE, NUMBER
@@ -116,6 +116,7 @@ def doubled(
         sent.chain[number & RING]["needless"] = 1
         if is_news(you, frame):
             emit(seg, state, world, out, counts, SPURIOUS, C_DSACK, frame, right - left)
+            after(seg["time_ns"] - sent.again[number & RING]["time_ns"], world, out)
             you["spurious"] += 1
     elif not number and you["heard"]:
         seen = you["doubts"] and came_twice(seg, you, owner, left, right, state, world, out, counts, boards)

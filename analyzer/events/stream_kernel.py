@@ -15,6 +15,7 @@ from analyzer.tables import PACKETS
 
 difference = inline(difference_python)
 
+FEW_IDS = 8  # so many packets may have been lost at once where no other explains the step
 TIMESTAMPS = PACKETS.bit("options", "timestamps")
 IPV4 = PACKETS.bit("layers", "ipv4")
 
@@ -27,6 +28,11 @@ def note_id(seg: Any, me: Any) -> None:
             me["ids"] = IDS_SAME
         elif me["ip_id"]:
             me["ids"] = IDS_VARY
+        step = seg["ip_id"] - np.int64(me["ip_id"]) & 0xFFFF
+        if step == 1:
+            me["numbered"] = min(np.int64(me["numbered"]) + 1, 0xFF)
+        elif me["ip_id"] and not 1 < step <= FEW_IDS:
+            me["numbered"] = 0
         if not id_behind(seg, me):
             me["ip_id"] = seg["ip_id"]
 
@@ -62,6 +68,11 @@ def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
             you["known"] = 1
             you["isn"] = ack - 1 & 0xFFFFFFFF
             you["next"] = you["una"] = 1
+        if you["two_isns"] and not state["judged"] & ACKED and ack == (np.int64(you["other_isn"]) + 1 & 0xFFFFFFFF):
+            you["isn"], you["two_isns"] = you["other_isn"], 0
+            you["next"], you["una"] = 1, 0
+            you["timestamps"] = me["recent_known"] = 0  # another host has another clock
+            forget(you)
         next_ = you["next"]
         seg["ack"] = next_ + difference(ack, np.int64(you["isn"]) + next_ & 0xFFFFFFFF)
     seg["una"] = you["una"]
@@ -72,6 +83,6 @@ def forget(me: Any) -> None:
     """A stream that begins anew: nothing that was remembered in the numbers of before holds."""
     me["board"] = -1
     me["phase"] = OPEN
-    me["doubts"] = me["lagging"] = me["captured"] = 0
+    me["doubts"] = me["lagging"] = me["captured"] = me["padding"] = 0
     me["hole_bytes"] = me["oldest"] = me["newest"] = me["newest_again"] = 0
     me["sacked_high"] = me["recovery_end"] = me["tail_probe_end"] = me["fin"] = me["fins"] = me["told_ns"] = 0

@@ -24,6 +24,7 @@ LIMITED, INVALID, BEYOND = (NUMBER[name] for name in ("window_limited", "window_
 ONE_BYTE, EMPTY = CAUSE["one_byte"], CAUSE["empty"]
 NO_PROBE = 0
 OF_SYN, SCALED = 1, 2
+ANSWER_NS = 20_000_000  # jitter, and the time that a host takes
 UNASKED_NS = 100_000_000  # a segment so long after the last of the other end is no answer
 W = ord("w")
 
@@ -86,7 +87,10 @@ def answering(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, cou
     if seg["length"] or seg["flags"] & FIN or seg["start"] != me["next"]:
         return False
     answer = PROBE_ANSWER if kind == PROBE else KEEP_ALIVE_ANSWER
-    emit(seg, state, world, out, counts, answer, 0, you["probe_frame"], seg["time_ns"] - you["probe_ns"])
+    since = seg["time_ns"] - you["probe_ns"]
+    if kind == PROBE and seg["window"] and you["rtt_count"] and since > 2 * you["rtt_min_ns"] + ANSWER_NS:
+        return False  # the window opened by itself
+    emit(seg, state, world, out, counts, answer, 0, you["probe_frame"], since)
     return True
 
 

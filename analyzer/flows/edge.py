@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.state import ACKED, FIN, IN_VAIN, PEERS, RST, SUCCEEDED, SYN, SYN_ACK, SYN_AGAIN
+from analyzer.flows.state import (
+    ACKED,
+    DAMAGED,
+    FIN,
+    IMPOSSIBLE,
+    IN_VAIN,
+    PEERS,
+    RST,
+    SUCCEEDED,
+    SYN,
+    SYN_ACK,
+    SYN_AGAIN,
+)
 from analyzer.schema import Rows
 from analyzer.tables import FLOWS
 
@@ -20,12 +32,16 @@ UNPROBED, PROBED, UNANSWERED, INVALID_PROBES = (
 )
 
 
-def still_opening(states: Rows, places: npt.NDArray[np.intp], latest_ns: int, peers: Rows) -> npt.NDArray[np.bool_]:
+def still_opening(
+    states: Rows, places: npt.NDArray[np.intp], latest_ns: int, peers: Rows, damage_counts: bool
+) -> npt.NDArray[np.bool_]:
     """Of the flows at `places`, those of whose handshake so little was captured that nobody can tell how it went on.
 
     Where only the server was captured, and it did not repeat its SYN-ACK, it may well have been answered.
     After the first SYN, or the first SYN-ACK, a retransmission timeout must have been captured. Where a handshake between
-    the two addresses is known, it is the one that RFC 6298 computes from its time, else the first.
+    the two addresses is known, it is the one that RFC 6298 computes from its time, else the first. Where there are two SYNs
+    and no such handshake, the second may have been answered, too, unless the first timeout was captured after it.
+    Nobody answers SYNs with impossible flags, or (if `damage_counts`) with a wrong checksum of the IPv4 header.
     """
     seen = states["seen"][places].astype(np.int64)
     waits = (seen & (SYN | SYN_ACK) != 0) & (seen & (ACKED | FIN | FIN << 1 | RST | RST << 1 | SUCCEEDED) == 0)
@@ -36,8 +52,16 @@ def still_opening(states: Rows, places: npt.NDArray[np.intp], latest_ns: int, pe
     timer = np.where(peer["pair"] == pair, known, FIRST_TIMER_NS)
     client = states["client"][places].astype(np.intp)
     unheard = (states["packets"][places, client] == 0) & (seen & SYN_AGAIN == 0)
-    early: npt.NDArray[np.bool_] = waits & (unheard | (_since(states["waits_ns"][places], latest_ns) < timer))
-    return early
+    early = unheard | (_since(states["waits_ns"][places], latest_ns) < timer)
+    alone = seen & (SYN | SYN_ACK) == SYN
+    packets = states["packets"][places]
+    twice = (
+        alone & (seen & SYN_AGAIN != 0) & (packets.sum(axis=1) == 2) & (packets[np.arange(len(places)), client] == 2)
+    )
+    early |= twice & (peer["pair"] != pair) & (_since(states["syn_ns"][places], latest_ns) < FIRST_TIMER_NS)
+    early |= alone & (seen & (IMPOSSIBLE | (DAMAGED if damage_counts else 0)) != 0)
+    found: npt.NDArray[np.bool_] = waits & early
+    return found
 
 
 def closed_for_ns(states: Rows, me: Rows, latest_ns: int) -> npt.NDArray[np.int64]:

@@ -14,10 +14,12 @@ from analyzer.flows.leg_kernel import find_leg
 from analyzer.flows.state import (
     ACKED,
     CACHE_LINE,
+    DAMAGED,
     EMPTY,
     END_STATE,
     FIN,
     FLOW_STATE,
+    IMPOSSIBLE,
     INFERRED,
     LEG,
     PEER,
@@ -39,10 +41,15 @@ BY_HANDSHAKE, BY_PORTS, BY_FIRST = ROLES.index("handshake"), ROLES.index("ports"
 LAYER_TCP, LAYER_UDP = PACKETS.bit("layers", "tcp"), PACKETS.bit("layers", "udp")
 REASSEMBLED = PACKETS.bit("layers", "reassembled")
 WELL_KNOWN = 1024
+RESERVED = 512  # clients that may, take a port from here to WELL_KNOWN, to show that they are root (rresvport(3))
+NFS, GLUSTER = 2049, 24007  # services that ask for that, and are above it
+RESERVED_BITS = 0xE00
+BAD_SUM = PACKETS.bit("ip_header_checksum", "bad")
 FAR = np.uint32(1 << 30)  # no window is as wide
 # What the kernel keeps in `room`: the number of the next flow, places ever used and free again; the latest time; of the frame
-# before its time and interface, the highest interface so far, and the first frame of the capture that is read.
-NEXT, USED, FREE, LATEST, PREVIOUS_NS, PREVIOUS_INTERFACE, INTERFACES, BEGUN = range(8)
+# before its time and interface, the highest interface so far, and the first frame of the capture that is read; SYNs, and
+# those with a wrong checksum of their IPv4 header.
+NEXT, USED, FREE, LATEST, PREVIOUS_NS, PREVIOUS_INTERFACE, INTERFACES, BEGUN, SYNS, BAD_SYNS = range(10)
 
 
 @inline
@@ -85,6 +92,15 @@ def is_reuse(state: Any, row: Any, end: Int) -> Any:
 
 
 @inline
+def serves(port: Int, other: Int) -> Any:
+    """Is it the port of a service, with this one at the other end?"""
+    if RESERVED <= port < WELL_KNOWN and (other == NFS or other == GLUSTER):
+        return False
+    by_name = (port == NFS or port == GLUSTER) and RESERVED <= other < WELL_KNOWN
+    return port < WELL_KNOWN or by_name
+
+
+@inline
 def begin(state: Any, row: Any, end: Int) -> None:
     """A new flow, from its first packet."""
     other = 1 - end
@@ -94,9 +110,9 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["protocol"], state["ip_version"] = row["ip_proto"], row["ip_version"]
     state["client"] = end
     state["roles"] = BY_FIRST
-    if (row["src_port"] < WELL_KNOWN) != (row["dst_port"] < WELL_KNOWN):
+    if serves(row["src_port"], row["dst_port"]) != serves(row["dst_port"], row["src_port"]):
         state["roles"] = BY_PORTS
-        state["client"] = other if row["src_port"] < WELL_KNOWN else end
+        state["client"] = other if serves(row["src_port"], row["dst_port"]) else end
     state["seen"] = 0
     state["start_ns"] = state["end_ns"] = row["time_ns"]
     state["first_frame"] = row["frame"]
@@ -151,7 +167,8 @@ def follow_tcp(state: Any, row: Any, end: Int, peers: Any) -> None:
         state["base_seq"][1 - end] = np.uint32(row["ack"] - 1)
     if flags & TCP_SYN:
         seen = SYN_ACK if flags & TCP_ACK else SYN
-        if state["seen"] & seen:
+        first = not state["seen"] & seen
+        if not first:
             state["seen"] |= SYN_AGAIN
         else:
             state["waits_ns"], state["pair"], state["server"] = time_ns, pair_of(row), server_of(row)
@@ -161,6 +178,7 @@ def follow_tcp(state: Any, row: Any, end: Int, peers: Any) -> None:
             state["client"] = 1 - end if flags & TCP_ACK else end
         if seen == SYN:
             state["syn_ns"] = time_ns
+            doubtful(state, row, first)
         else:
             state["seen"] &= 0xFFFF ^ (RST | RST << 1)  # of a reset before that, the connection did not die
     elif (
@@ -182,6 +200,18 @@ def follow_tcp(state: Any, row: Any, end: Int, peers: Any) -> None:
     both = FIN | FIN << 1
     if flags & TCP_RST and state["seen"] & both != both and not state["seen"] & (RST | RST << 1):
         state["seen"] |= RST << end
+
+
+@inline
+def doubtful(state: Any, row: Any, first: Any) -> None:
+    """What speaks against it that its SYNs were meant to open a connection; one that is as it should be clears it."""
+    found = np.int64(0)
+    if row["flags"] & (TCP_FIN | TCP_RST | RESERVED_BITS):
+        found = np.int64(IMPOSSIBLE)
+    if row["ip_header_checksum"] == BAD_SUM:
+        found |= DAMAGED
+    known = np.int64(state["seen"]) & (IMPOSSIBLE | DAMAGED)
+    state["seen"] = np.int64(state["seen"]) & (0xFFFF ^ (IMPOSSIBLE | DAMAGED)) | (found if first else known & found)
 
 
 @inline
@@ -310,6 +340,9 @@ def track(
             state["packets"][end] -= 1  # its first fragment was counted
             state["payload"][end] -= min(np.int64(row["told_len"]), state["payload"][end])
         elif row["ip_proto"] == TCP:
+            if row["flags"] & (TCP_SYN | TCP_ACK) == TCP_SYN:
+                room[SYNS] += 1
+                room[BAD_SYNS] += 1 if row["ip_header_checksum"] == BAD_SUM else 0
             follow_tcp(state, row, end, peers)
             if state["leg_of"] >= 0:
                 root = states[state["leg_place"]]

@@ -43,6 +43,7 @@ ALIKE = {  # column of a side: field of its end
     "mss": "mss",
     "in_flight_max": "in_flight_max",
     "zero_windows": "zero_windows",
+    "reset": "rst",
     "idle_longest_ns": "idle_ns",
     "largest_segment": "largest",
     "largest_passed": "passed",

@@ -62,6 +62,24 @@ def remember(me: Any, seg: Any, sent: Any, world: Any, times: Int) -> None:
 
 
 @inline
+def forget_newest(me: Any, sent: Any, world: Any) -> None:
+    """The newest record is none: the one before it is the newest, if it is not far from the oldest."""
+    newest, number = me["newest"], me["oldest"]
+    me["newest"] = 0
+    if number == newest:
+        me["oldest"] = 0
+        return
+    for _ in range(WALK):
+        if not alive(number, world):
+            return
+        if following(number, sent) == newest:
+            sent.chain[number & RING]["ahead"] = 0
+            me["newest"] = number
+            return
+        number = following(number, sent)
+
+
+@inline
 def sent_again(me: Any, number: Int, seg: Any, end: Int, sent: Any) -> None:
     """The segment is the latest transmission of a record, up to `end`."""
     again = sent.again[number & RING]

@@ -58,6 +58,8 @@ STATE_LINES = 3  # cache lines of a flow that every packet touches
 # Bits of `seen`. FIN and RST are by end: the bit, shifted left by 1 for the high end.
 SYN, SYN_ACK, ACKED, SYN_AGAIN, FIN, RST = 1, 2, 4, 8, 16, 64
 SUCCEEDED = 256  # a later connection took over the tuple
+IMPOSSIBLE = 1024  # all its SYNs have flags that no TCP sends with them
+DAMAGED = 2048  # all its SYNs have a wrong checksum of the IPv4 header: their receiver has dropped them
 INFERRED = 512  # ACKED is known by what the server sent later, not by an ACK that was captured
 
 TCP, UDP = 6, 17
@@ -86,29 +88,34 @@ END_STATE = np.dtype(
         ("phase", "u1"),  # OPEN, FAST or LOSS
         ("probe", "u1"),  # PROBE or KEEP_ALIVE while one of these waits for an answer
         ("ecn", "u1"),
-        ("rst", "u1"),
+        ("rst", "u1"),  # its first reset: 0 none, ALONE or WITH_ACK
         ("cut", "u1"),  # its SYN was captured without all of its options
         ("doubted", "u1"),  # a timeout that may be needless: nothing was sent again after it (F-RTO, RFC 5682)
         ("syn_acked", "u1"),  # has it answered a SYN
         ("ids", "u1"),  # of its last two packets with an IPv4 ID: IDS_VARY or IDS_SAME
+        ("numbered", "u1"),  # so many packets in a row had the next IPv4 ID, but for steps that losses explain
+        (
+            "unordered",
+            "u1",
+        ),  # how often the next of its stream had a lower IPv4 ID, up to UNORDERED: then they tell no order
         ("doubts", "u1"),  # how many verdicts on its data wait for what comes, on its board
         ("lagging", "u1"),  # the capture has written its frames late
         ("direct", "u1"),  # was it heard on this side of the NAT, where there is one
         ("ttl_low", "u1"),  # least and most of its segments, without resets
         ("ttl_high", "u1"),
         ("box_hops", "u1"),  # to a box on the way that spoke in its name, or NO_BOX
+        ("padding", "u1"),  # does the IP length of its ACKs include padding: NO_PADDING, MAY_PAD or PADS
+        ("two_isns", "u1"),  # has another SYN-ACK offered `other_isn`, before the handshake was complete
         ("limited", "u1"),  # has the other end's window limited this end, by `window_limited`
         ("syn_ttl", "u1"),  # of its SYN-ACK
         ("syn_met", "u1"),  # has its first data been compared with that
         ("syns", "u2"),
         ("syn_id", "u2"),  # IPv4 ID of its SYN
         ("fins", "u2"),  # how often it sent its FIN
-        ("syn_acks_again", "u2"),  # SYN-ACKs that it may have repeated without anything being lost
         ("void_probes", "u2"),  # segments into a closed window, in a row, that no receiver need answer
         ("offered", "u2"),  # TCP options of the SYN
         ("mss", "u2"),
         ("ip_id", "u2"),
-        ("fins_again", "u2"),  # times that it repeated its FIN alone, though no timer had run out
         ("place", "u4"),  # where its first packet was captured, as a hash
         ("isn", "u4"),
         ("tsval", "u4"),  # highest sent
@@ -184,6 +191,10 @@ END_STATE = np.dtype(
         ("full_first_ns", "i8"),
         ("full_ns", "i8"),
         ("full_times", "u4"),  # how often it did
+        ("other_isn", "u4"),
+        ("syn_acks_again", "u2"),  # SYN-ACKs that it may have repeated without anything being lost
+        ("fins_again", "u2"),  # times that it repeated its FIN alone, though no timer had run out
+        ("padding_end", "i8"),  # where what is or may be padding ends, of its latest such segment
     ],
     align=True,
 )
@@ -194,8 +205,11 @@ NO_BOX = 255
 OPEN, FAST, LOSS = 0, 1, 2
 PROBE, KEEP_ALIVE = 1, 2
 IN_VAIN = 3  # so many `void_probes` are no accident
+ALONE, WITH_ACK = 1, 2
+NO_PADDING, MAY_PAD, PADS = 0, 1, 2
 ECN_ASKED, ECN_AGREED = 1, 2
 IDS_VARY, IDS_SAME = 1, 2
+UNORDERED = 2
 
 # One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture. It has three parts: what
 # an acknowledgment looks through, so small that the open segments of many connections fit the processor's cache; what of
@@ -360,12 +374,12 @@ NOTE = np.dtype(
         ("flow", "i8"),  # 1 + its number, or 0
         ("weight", "i8"),
         ("partial", "u1"),  # it lost more before it got the place
-        ("count", "i8", (SPENT,)),  # of stretches that were long enough to be noted, of each cause
-        ("ns", "i8", (SPENT,)),  # how long they were together
-        ("first", "i8", (SPENT,)),  # frame that ended the first one
-        ("most_ns", "i8", (SPENT,)),  # the longest
-        ("most", "i8", (SPENT,)),  # frame that ended it
-        ("end", "u1", (SPENT,)),  # whose it was: who waited, or was silent
+        # Of each cause, of those where the low end waited or was silent, then of those of the high end:
+        ("count", "i8", (2 * SPENT,)),  # of stretches that were long enough to be noted
+        ("ns", "i8", (2 * SPENT,)),  # how long they were together
+        ("first", "i8", (2 * SPENT,)),  # frame that ended the first one
+        ("most_ns", "i8", (2 * SPENT,)),  # the longest
+        ("most", "i8", (2 * SPENT,)),  # frame that ended it
     ],
     align=True,
 )

@@ -78,7 +78,7 @@ class FlowTracker:
         self._blank["histogram"] = self._blank["board"] = -1
         self._blank["window_min"] = NO_WINDOW
         self._blank["ttl_low"], self._blank["box_hops"] = 255, NO_BOX
-        self._room = np.array([0, 0, 0, EARLIEST, EARLIEST, -1, -1, 0], np.int64)  # as flow_kernel names it
+        self._room = np.array([0, 0, 0, EARLIEST, EARLIEST, -1, -1, 0, 0, 0], np.int64)  # as flow_kernel names it
         self._legs = np.zeros(LEGS, LEG)
         self._peers = np.zeros(PEERS, PEER)
         self._free = np.zeros(0, np.int32)
@@ -216,7 +216,9 @@ class FlowTracker:
 
     def final_states(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         """The word of `flows.state` for the flows at these places, as its number: how they stand now."""
-        return final_states(self.states, places, still_opening(self.states, places, self.latest_ns, self._peers))
+        damage_counts = 2 * int(self._room[9]) < int(self._room[8])  # else the whole capture was changed
+        opening = still_opening(self.states, places, self.latest_ns, self._peers, damage_counts)
+        return final_states(self.states, places, opening)
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """How much trouble the flows at these places had."""

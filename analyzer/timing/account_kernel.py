@@ -129,10 +129,14 @@ def pass_time(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, g
         suspend(row, moment, me, notes, out, used, gap)
         return
     first, trip, rest, how = explain(moment, me, gap)
-    settle(row, moment, me, notes, out, used, how, rest)
+    behind = settle(row, moment, me, notes, out, used, how)
     upto_ns = np.int64(me["upto_ns"])
-    spend(row, moment, me, notes, out, used, first, upto_ns, trip)
-    spend(row, moment, me, notes, out, used, rest, upto_ns + trip, gap - trip)
+    if trip > 0:
+        spend(row, moment, me, notes, out, used, rest, upto_ns - behind, behind)
+        spend(row, moment, me, notes, out, used, first, upto_ns, trip)
+        behind = np.int64(0)
+    # One pause, though an ACK came within it.
+    spend(row, moment, me, notes, out, used, rest, upto_ns + trip - behind, gap - trip + behind)
 
 
 @inline

@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.flows.state import AT_ONCE_NS, BOTH, FLIGHT, FULL, LIMITED, NOTES, OPENING, OVER, SPENT
+from analyzer.flows.state import (
+    AT_ONCE_NS,
+    BOTH,
+    FLIGHT,
+    FULL,
+    IN_FAST,
+    IN_LOSS,
+    LIMITED,
+    NOTES,
+    OPENING,
+    OVER,
+    SPENT,
+    ZERO,
+)
 from analyzer.timing.gap_kernel import (
     ACK_DELAY_NS,
     ALL,
@@ -18,8 +31,11 @@ from analyzer.timing.gap_kernel import (
     DELAYED_ACK,
     KEEP,
     LONGEST_DELAY_NS,
+    LOSS_FAST,
+    LOSS_TIMEOUT,
     ROUND_TRIP,
     THINK,
+    ZERO_WINDOW,
     limited,
 )
 
@@ -60,30 +76,59 @@ def note(row: Any, moment: Any, me: Any, notes: Any, cause: Int, ns: Int) -> Non
         for i in range(SPENT):
             if np.int64(me["spent_ns"][i]) - (ns if i == cause else 0) >= AT_ONCE_NS:
                 place["partial"] = 1
-            place["count"][i] = place["ns"][i] = place["first"][i] = 0
-            place["most_ns"][i] = place["most"][i] = place["end"][i] = 0
+        for i in range(2 * SPENT):
+            place["count"][i] = place["ns"][i] = place["first"][i] = place["most_ns"][i] = place["most"][i] = 0
     place["weight"] = max(place["weight"], total)
-    if place["count"][cause] == 0:
-        place["first"][cause] = row["frame"]
-        place["end"][cause] = max(np.int64(me["talker"]) - 1, 0)
-    place["count"][cause] += 1
-    place["ns"][cause] += ns
-    if ns > place["most_ns"][cause]:
-        place["most_ns"][cause], place["most"][cause] = ns, row["frame"]
+    at = SPENT * whose(moment, me, cause) + cause
+    if place["count"][at] == 0:
+        place["first"][at] = row["frame"]
+    place["count"][at] += 1
+    place["ns"][at] += ns
+    if ns > place["most_ns"][at]:
+        place["most_ns"][at], place["most"][at] = ns, row["frame"]
 
 
 @inline
-def settle(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, how: Int, cause: Int) -> None:
-    """What is pending: its sender went on at once, so it had waited; or not (ALL); or the answer tells what was late (LATE)."""
+def whose(moment: Any, me: Any, cause: Int) -> Int:
+    """The end that waited, or was silent: 0 low, 1 high."""
+    bits = np.int64(me["bits"]) | np.int64(moment["bits"])
+    end = np.int64(moment["end"])
+    if cause == THINK or cause == THINK + 1:
+        return cause - THINK
+    if cause == DELAYED_ACK:
+        return end  # it goes on now
+    low, high = np.int64(0), np.int64(0)
+    if cause == LOSS_TIMEOUT or cause == LOSS_FAST:
+        low, high = bits & (IN_LOSS | IN_FAST), bits & (IN_LOSS | IN_FAST) << 1
+        if not low and not high:
+            return end  # what it had sent before was not captured
+    elif cause == ZERO_WINDOW:
+        low, high = bits & ZERO << 1, bits & ZERO
+    if low and not high:
+        return np.int64(0)
+    if high and not low:
+        return np.int64(1)
+    return max(np.int64(me["talker"]) - 1, 0)
+
+
+@inline
+def settle(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, how: Int) -> Int:
+    """What is pending: its sender went on at once, so it had waited; or not (ALL); or the answer tells what was late (LATE).
+
+    Returns how much of it, up to now, has the cause of what follows.
+    """
     trip, late = np.int64(me["pending_trip_ns"]), np.int64(me["pending_ns"])
     if how == KEEP or not (trip or late):
-        return
-    upto_ns = np.int64(me["upto_ns"])
-    spend(
-        row, moment, me, notes, out, used, cause if how == ALL else np.int64(me["waits"]), upto_ns - late - trip, trip
-    )
-    spend(row, moment, me, notes, out, used, np.int64(DELAYED_ACK) if how == AT_ONCE else cause, upto_ns - late, late)
+        return np.int64(0)
     me["pending_trip_ns"] = me["pending_ns"] = 0
+    if how == ALL:
+        return trip + late
+    upto_ns = np.int64(me["upto_ns"])
+    spend(row, moment, me, notes, out, used, np.int64(me["waits"]), upto_ns - late - trip, trip)
+    if how != AT_ONCE:
+        return late
+    spend(row, moment, me, notes, out, used, np.int64(DELAYED_ACK), upto_ns - late, late)
+    return np.int64(0)
 
 
 @inline

@@ -28,6 +28,7 @@ from tests.naive.flows import (
     what_was_seen,
 )
 
+PSH, URG = 8, 32
 ECE, CWR = 64, 128
 ROUND = 2**32
 FAR = 2**30  # no window is as wide
@@ -59,6 +60,7 @@ class Event(NamedTuple):
     cause: str = ""
     related_frame: int = 0
     value: int = 0
+    since_ns: int = 0  # since what is sent again was sent first, or since it was sent again
 
 
 @dataclass
@@ -165,17 +167,19 @@ class End:
     """One end of a connection: what it sent, what it was told of that, and what it said as a receiver."""
 
     isn: int | None = None
+    other_isn: int | None = None  # of another SYN-ACK, while nobody knows which of them the client takes
     heard: bool = False
     is_direct: bool = False  # was it heard on the near side of the NAT
     next: int = 0  # after the highest that it sent
     una: int = 0  # the highest that was acknowledged
     fin: int = 0  # where its FIN is; 0 without one
-    reset: bool = False
+    reset: str = ""  # "rst" or "rst_ack", its first
     last_ns: int | None = None
     last_frame: int = 0
     sent_ns: int = 0
     data_ns: int = 0
     ip_id: int = 0
+    unordered: int = 0  # how often the next of its stream had a lower IPv4 ID
     ids: str = ""  # "vary" or "same", of its last two packets
     tap: tuple[object, ...] = ()  # where its first packet was captured
     # The handshake
@@ -229,6 +233,8 @@ class End:
     doubts: list[Doubt] = field(default_factory=list)
     lags: bool = False  # the capture wrote its packets late
     captured: int = 0  # after the highest that was captured
+    padding: str = ""  # "perhaps" its latest data, or "yes": it adds padding to its ACKs
+    padding_end: int = 0
     offence: int = 0  # frame of an unacceptable segment
     offence_repeats: bool = False  # it was the SYN-ACK of the handshake once more
     vain_probes: int = 0
@@ -250,6 +256,7 @@ class End:
     in_flight: list[int] = field(default_factory=list)
     zero_windows: int = 0
     copies: int = 0
+    padded: list[int] = field(default_factory=list)  # bytes of payload that were padding
     captured_again: list[Packet] = field(default_factory=list)
     missing: int = 0
     sack_blocks: int = 0
@@ -279,7 +286,7 @@ class End:
         self.unacknowledged, self.sent_again, self.holes, self.sacked = [], [], [], Ranges()
         self.sacked_high = self.told_ns = self.repaired_at = self.tail_probe_end = self.fin = self.fins = 0
         self.phase = "open"
-        self.doubts, self.lags, self.captured = [], False, 0
+        self.doubts, self.lags, self.captured, self.padding = [], False, 0, ""
 
     def begin_repair(self, phase: str, segment: Segment) -> None:
         """With this segment, until all is acknowledged that was sent so far."""
@@ -361,6 +368,7 @@ class Segment:
     window: int = 0
     una: int = 0  # of the other end before it
     late: bool = False  # it was sent before what was captured before it
+    padding: int = 0  # bytes of its payload that only filled the frame
     advanced: int = 0  # bytes that it acknowledges for the first time
     sacked: int = 0  # bytes that it reports by SACK for the first time
     is_dsack: bool = False
@@ -380,7 +388,7 @@ class Segment:
     @property
     def size(self) -> int:
         """Bytes of payload."""
-        return int(self.packet["payload_len"])
+        return int(self.packet["payload_len"]) - self.padding
 
     @property
     def tsval(self) -> int | None:
@@ -427,9 +435,9 @@ class Connection:
     acknowledged: bool = False
     letters: list[tuple[str, int]] = field(default_factory=list)
 
-    def say(self, me: End, kind: str, cause: str = "", related_frame: int = 0, value: int = 0) -> None:
+    def say(self, me: End, kind: str, cause: str = "", related_frame: int = 0, value: int = 0, since: int = 0) -> None:
         """An event on the frame at hand, which `me` sent."""
-        self.events.append(Event(self.frame, kind, cause, related_frame, value))
+        self.events.append(Event(self.frame, kind, cause, related_frame, value, max(since, 0)))
         me.counts[kind] = me.counts.get(kind, 0) + 1
 
     def say_of(self, packet: Packet, kind: str, related_frame: int = 0, value: int = 0) -> None:
@@ -607,6 +615,14 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
     if segment.has(ACK):
         if other.isn is None:
             other.isn, other.next, other.una = (packet["ack"] - 1) % ROUND, 1, 1
+        if (
+            other.other_isn is not None
+            and packet["ack"] == (other.other_isn + 1) % ROUND
+            and not connection.acknowledged
+        ):
+            other.isn, other.other_isn, other.next, other.una = other.other_isn, None, 1, 0
+            other.tsval = me.accepted = None  # another host has another clock
+            other.forget()
         segment.ack = other.place(packet["ack"])
     segment.una = other.una
     return segment
@@ -629,11 +645,18 @@ def understand(
     if segment.has(RST):
         judge_reset(segment, me, other, connection)
         return
+    if segment.has(SYN) and me.syns and segment.start != 0:
+        connection.write("h" if segment.has(ACK) else "s", segment.end_of)
+        me.offence, me.offence_repeats = segment.frame, False
+        if not connection.acknowledged:
+            me.other_isn = segment.packet["seq"]
+        return
     if is_wild(segment, me, other):
         me.offence, me.offence_repeats = segment.frame, False
         return
     if is_offence(segment, me, other, connection):
         me.offence, me.offence_repeats = segment.frame, False
+    take_out_padding(segment, me, other)
     if segment.has(SYN):
         connection.write("h" if segment.has(ACK) else "s", segment.end_of)
         judge_syn(segment, me, other, connection, servers)
@@ -656,6 +679,7 @@ def understand(
         segment.late = True
     if segment.has(ACK):
         judge_acknowledgment(segment, me, other, connection, copies)
+        judge_late_answer(segment, me, other, connection)
         judge_sack(segment, me, other, connection, copies)
         answers = judge_answer(segment, me, other, connection)
         judge_challenge(segment, me, other, connection)
@@ -673,6 +697,51 @@ def understand(
     me.fins += segment.has(FIN) and segment.end - 1 == me.fin
     me.answered_syn |= segment.has(SYN) and segment.has(ACK)
     connection.handshake(segment)
+
+
+# Padding
+
+
+def take_out_padding(segment: Segment, me: End, other: End) -> None:
+    """Ethernet's smallest frame carries 46 bytes of IP; in some captures the IP length says so of every ACK."""
+    if me.padding and me.next == me.padding_end:
+        reconsider_padding(segment, me, other)
+    is_small = segment.size > 0 and segment.has(ACK) and not segment.has(RST) and 0 < segment.packet["ip_len"] <= 46
+    is_plain = not segment.has(PSH | URG)
+    if is_small and is_plain and me.padding == "yes" and segment.start <= me.next:
+        me.padding_end, segment.padding = segment.end, segment.size
+        segment.end -= segment.padding
+        me.padded.append(segment.padding)
+        return
+    is_open = other.window > 0 or not other.window_from
+    if is_small and (is_plain or me.padding == "yes") and segment.start == me.next and is_open and not segment.has(FIN):
+        me.padding, me.padding_end = me.padding or "perhaps", segment.end
+
+
+def reconsider_padding(segment: Segment, me: End, other: End) -> None:
+    """Its latest data was padding if this begins there, too, and cannot be the same once more."""
+    found = me.unacknowledged[-1] if me.unacknowledged else None
+    if found is None or found.end != me.padding_end or me.una >= found.end or segment.start == found.end:
+        me.padding = "yes" if me.padding == "yes" else ""
+        return
+    if not found.holds(segment.start) or me.una > segment.start or has_lower_id(segment, me):
+        return
+    size = found.end - segment.start
+    is_ack = segment.size == 0 and size > 1 and not segment.has(SYN)  # below one byte, it may be a keep-alive
+    was_asked = me.repeats >= DUPLICATES or me.sacked_high > found.start
+    is_soon = segment.time_ns - found.time_ns < TIMER_NS and not was_asked
+    says_more = segment.size > size or (segment.size == size and segment.ack > other.una)
+    is_other = is_ack or (says_more and (is_soon or other.padding == "yes"))
+    if segment.start > found.start:
+        is_other = me.una == segment.start  # the other end has taken the first part, and no more was sent
+    if not is_other:
+        return
+    me.padding, me.next, me.captured = "yes", segment.start, min(me.captured, segment.start)
+    me.padded.append(size)
+    if segment.start == found.start:
+        me.unacknowledged.pop()
+    else:
+        found.end = segment.start
 
 
 # Doubts
@@ -726,17 +795,21 @@ def came_twice(whose: End, start: int, end: int, connection: Connection, copies:
     return False
 
 
-def miss(segment: Segment, other: End, start: int, end: int, connection: Connection, copies: Copies) -> None:
-    """The segment acknowledges bytes that were not captured, or not yet; perhaps the other direction was not captured at all."""
-    if other.heard:
+def miss(segment: Segment, me: End, other: End, start: int, end: int, connection: Connection, copies: Copies) -> None:
+    """The segment acknowledges bytes that were not captured, or not yet; perhaps the other direction was not captured at all.
+
+    The first ACK in a connection that was open before the capture covers what was sent before it.
+    """
+    counts = other.heard and bool(me.heard or other.syns)
+    if counts:
         other.missing += end - start
     last = other.doubts[-1] if other.doubts else None
-    goes_on = last and last.kind == "gap" and last.end == start and last.value == other.heard
-    if last and goes_on and (other.lags or len(other.doubts) == DOUBTS or not other.heard):
+    goes_on = last and last.kind == "gap" and last.end == start and last.value == counts
+    if last and goes_on and (other.lags or len(other.doubts) == DOUBTS or not counts):
         last.end, last.tsecr = end, segment.tsecr if segment.tsval is not None else None
         return
     wait_for(other, "gap", segment, (start, end), connection, copies)
-    other.doubts[-1].value = int(other.heard)
+    other.doubts[-1].value = int(counts)
 
 
 def judge_late(segment: Segment, me: End, other: End, connection: Connection, again: int) -> bool:
@@ -993,7 +1066,8 @@ def known_handshakes(connections: Iterable[Connection]) -> Handshakes:
 def say_late(connection: Connection, succeeded: bool, latest_ns: int, handshakes: Handshakes, servers: Servers) -> None:
     """What nothing can change any more."""
     packets, client = connection.packets, connection.client
-    opening = is_opening(packets, succeeded, latest_ns, handshakes)
+    copies = sum(len(end.captured_again) for end in connection.ends)
+    opening = is_opening(packets, succeeded, latest_ns, handshakes, copies)
     me = connection.ends[client]
     is_unanswered = state_of(what_was_seen(packets, client), client, opening) == "unanswered"
     if is_unanswered and connection.root is None:
@@ -1070,7 +1144,7 @@ def judge_reset(segment: Segment, me: End, other: End, connection: Connection) -
     if segment.start != me.next and me.una < segment.start <= other.highest_edge:
         me.offence, me.offence_repeats = segment.frame, False
     if not me.reset:
-        me.reset, me.reset_ns = True, segment.time_ns
+        me.reset, me.reset_ns = "rst_ack" if segment.has(ACK) else "rst", segment.time_ns
 
 
 def is_of_middlebox(segment: Segment, me: End) -> bool:
@@ -1202,6 +1276,7 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
         if segment.start > me.next and me.heard:
             me.holes.append(Hole(me.next, segment.start, segment.time_ns, segment.tsval or 0, segment.ip_id))
             me.most_holes = max(me.most_holes, len(me.holes))
+        me.unordered += segment.start == me.next and segment.size > 0 and has_lower_id(segment, me)
         me.remember(segment, 1)
         me.next = segment.end
     else:
@@ -1219,7 +1294,7 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
             connection.say(me, "reordering", cause, value=segment.time_ns - hole.time_ns)
             segment.late = True
             me.remember(segment, 2)
-        elif is_overtaken(segment, me, connection):
+        elif is_overtaken(segment, me, other, connection):
             segment.late = True
         else:
             flags = segment.has(SYN) or (segment.has(FIN) and segment.end <= me.next)
@@ -1248,7 +1323,8 @@ def late_cause(segment: Segment, me: End, other: End, hole: Hole) -> str:
         return "tsval"  # of one tick with that segment: older than what was sent since, or too soon to be an answer
     if segment.ip_id and hole.ip_id:
         steps = id_steps(segment.ip_id, hole.ip_id)
-        if 0 < abs(steps) < NEAR_IDS:
+        is_near = 0 < abs(steps) < NEAR_IDS and me.unordered < 2
+        if is_near and segment.time_ns - hole.time_ns < max(SECOND, 2 * rtt):
             return "ip_id" if steps < 0 else ""
     # What the receiver said must reach the sender, and its answer must come back from there. That takes three quarters
     # of the shortest round trip at least.
@@ -1259,7 +1335,7 @@ def late_cause(segment: Segment, me: End, other: End, hole: Hole) -> str:
     return "sack" if segment.time_ns - hole.time_ns < max(TIMER_NS, rtt) else ""
 
 
-def is_overtaken(segment: Segment, me: End, connection: Connection) -> bool:
+def is_overtaken(segment: Segment, me: End, other: End, connection: Connection) -> bool:
     """Was it sent before the segment that brought its bytes? That was the retransmission then, and came first."""
     found = me.find(segment.start)
     if segment.has(SYN):
@@ -1269,7 +1345,9 @@ def is_overtaken(segment: Segment, me: End, connection: Connection) -> bool:
         older = ahead(segment.tsval, found.tsval if found else me.tsval or 0) < 0
     else:
         cause = "ip_id"
-        older = has_lower_id(segment, me)
+        longest = max(SECOND, 2 * (me.shortest_rtt_ns + other.shortest_rtt_ns))
+        overtaken_ns = found.time_ns if found else me.last_ns or 0
+        older = has_lower_id(segment, me) and segment.time_ns - overtaken_ns < longest
     if older:
         first, since = (found.frame, segment.time_ns - found.time_ns) if found else (0, 0)
         connection.say(me, "reordering", cause, first, since)
@@ -1282,16 +1360,17 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
     found = me.find(segment.start)
     cause, by_timer = retransmission_cause(segment, me, other, connection, probe, size, quiet, found)
     first = found.frame if found else 0
+    since = segment.time_ns - found.time_ns if found else 0
     if segment.size == 0 and segment.has(FIN):
         cause = "fin"
     if by_timer:
-        connection.say(me, "retransmission_timeout", "", first, quiet)
+        connection.say(me, "retransmission_timeout", "", first, quiet, since)
         if segment.start == me.full_start > 0:
             if segment.size < full_size(me, other) - 12:
                 me.full_start = -1
             else:
                 me.full_again.append(segment.packet)
-    connection.say(me, "retransmission", cause, first, size)
+    connection.say(me, "retransmission", cause, first, size, since)
     connection.write("t", segment.end_of)
     me.retransmitted += size
     if found:
@@ -1374,6 +1453,8 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
     if is_out_of_range(segment, other):
         return
     before = other.next
+    if other.padding == "yes" and before < segment.ack == other.padding_end:
+        before, other.padding = segment.ack, ""  # it was data after all
     other.next = max(other.next, segment.ack)
     if segment.ack > other.una:
         thrown_away = other.sacked.cut(segment.ack)
@@ -1381,9 +1462,9 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
             connection.say(me, "sack_reneging", value=thrown_away)
         for hole in [hole for hole in other.holes if hole.start < segment.ack]:
             other.fill(hole.start, min(hole.end, segment.ack))
-            miss(segment, other, hole.start, min(hole.end, segment.ack), connection, copies)
+            miss(segment, me, other, hole.start, min(hole.end, segment.ack), connection, copies)
     if segment.ack > before:
-        miss(segment, other, before, segment.ack, connection, copies)
+        miss(segment, me, other, before, segment.ack, connection, copies)
     if segment.ack <= other.una:
         return
     segment.advanced = segment.ack - other.una
@@ -1427,16 +1508,44 @@ def note_passed(segment: Segment, other: End, arrived: list[Sent]) -> None:
 def judge_eifel(segment: Segment, me: End, other: End, connection: Connection, arrived: list[Sent]) -> None:
     """The first ACK of a retransmission says by its TSecr which transmission it answers."""
     again = [sent for sent in arrived if sent.times > 1 and sent.when_is_known]
-    if segment.tsval is None or not again:
+    if segment.tsval is None:
+        judge_too_soon(segment, me, other, connection, again)
+        return
+    if not again:
         return
     sent = again[0]
+    since = segment.time_ns - sent.last_ns
     if ahead(segment.tsecr, sent.last_tsval) < 0 and not sent.needless:
         sent.needless = True
         if not other.is_news(sent.last_frame):
             return
-        connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start)
+        connection.say(me, "spurious_retransmission", "eifel", sent.last_frame, sent.end - sent.start, since)
         if other.phase == "loss":
             other.phase = "open"
+
+
+def judge_too_soon(segment: Segment, me: End, other: End, connection: Connection, again: list[Sent]) -> None:
+    """Without timestamps: nothing that is sent again is acknowledged in half of the shortest round trip."""
+    shortest = other.shortest_rtt_ns
+    if other.syns != 1 or len(other.rtts) < 3 or shortest < MILLISECOND or other.lags:
+        return
+    for sent in again:
+        since = segment.time_ns - sent.last_ns
+        if 2 * since < shortest and sent.start > 0 and not sent.needless:
+            sent.needless = True
+            if other.is_news(sent.last_frame):
+                size = sent.end - sent.start
+                connection.say(me, "spurious_retransmission", "too_soon", sent.last_frame, size, since)
+
+
+def judge_late_answer(segment: Segment, me: End, other: End, connection: Connection) -> None:
+    """The client's ACK comes before its repeated SYN was answered: the first was, and that answer came late."""
+    opens = connection.syn and connection.syn_ack and not connection.acknowledged and not segment.has(SYN)
+    since = segment.time_ns - me.syn_ns
+    is_repeated = me.syns > 1 and 0 < other.syn_ns < me.syn_ns and since >= 0
+    if opens and segment.end_of == connection.client and segment.advanced and is_repeated:
+        connection.say(me, "spurious_retransmission", "answer_late", me.syn_frame, 0, since)
+        me.needless += 1
 
 
 def measure(segment: Segment, other: End, arrived: list[Sent]) -> None:
@@ -1508,7 +1617,8 @@ def judge_dsack(
     if sent and not sent.needless:
         sent.needless = True
         if other.is_news(sent.last_frame):
-            connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, size)
+            since = segment.time_ns - sent.last_ns
+            connection.say(me, "spurious_retransmission", "dsack", sent.last_frame, size, since)
     elif not sent and other.heard and not came_twice(other, *block, connection, copies):
         copies.proved += other.missing == 0  # behind the place of the capture
 
@@ -1596,7 +1706,10 @@ def judge_answer(segment: Segment, me: End, other: End, connection: Connection) 
     if not segment.is_empty or segment.start != me.next:
         return False
     kind = {"probe": "window_probe_answer", "keep-alive": "keep_alive_answer"}[probe]
-    connection.say(me, kind, "", other.probe_frame, segment.time_ns - other.probe_ns)
+    since = segment.time_ns - other.probe_ns
+    if probe == "probe" and segment.window and other.rtts and since > 2 * other.shortest_rtt_ns + ANSWER_NS:
+        return False  # the window opened by itself
+    connection.say(me, kind, "", other.probe_frame, since)
     return True
 
 
@@ -1678,8 +1791,8 @@ def id_steps(a: int, b: int) -> int:
 
 
 def has_lower_id(segment: Segment, me: End) -> bool:
-    """Is its IPv4 ID a little lower than the highest of its end?"""
-    return segment.ip_id > 0 and me.ip_id > 0 and -NEAR_IDS < id_steps(segment.ip_id, me.ip_id) < 0
+    """Is its IPv4 ID a little lower than the highest of its end, and do its IDs tell an order?"""
+    return me.unordered < 2 and segment.ip_id > 0 and me.ip_id > 0 and -NEAR_IDS < id_steps(segment.ip_id, me.ip_id) < 0
 
 
 def was_sent_before(segment: Segment, me: End) -> bool:
@@ -1803,11 +1916,11 @@ def columns_of(connection: Connection, succeeded: bool, latest_ns: int) -> dict[
         ]
         columns[f"{side}_packets"] = len(counted)
         columns[f"{side}_bytes"] = sum(packet["length"] for packet in counted)
-        columns[f"{side}_payload"] = sum(packet["payload_len"] for packet in counted)
+        columns[f"{side}_payload"] = sum(packet["payload_len"] for packet in counted) - sum(me.padded)
     return columns
 
 
-def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int]:
+def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int | str]:
     """Columns of one side, without its name."""
     has_sent_fin = 0 < me.fin < me.next
     shuts = [*me.shuts, *([closed_ns] if me.shut_frame else [])]
@@ -1827,6 +1940,7 @@ def columns_of_end(me: End, other: End, closed_ns: int) -> dict[str, int]:
         "window_min": min(me.windows, default=-1),
         "window_max": max(me.windows, default=-1),
         "zero_windows": me.zero_windows,
+        "reset": me.reset,
         "zero_window_ns": sum(shuts),
         "zero_window_longest_ns": max([0, *shuts]),
         "window_closed_ns": closed_ns,

@@ -260,9 +260,20 @@ def client_and_roles(packets: list[Packet]) -> tuple[int, str]:
         if packet["ip_proto"] == 6 and packet["flags"] & SYN:
             return sender(packet) if is_syn(packet) else 1 - sender(packet), "handshake"
     first = packets[0]
-    if first["src_port"] < 1024 <= first["dst_port"]:
+    servers = [
+        is_of_service(*ports)
+        for ports in ((first["src_port"], first["dst_port"]), (first["dst_port"], first["src_port"]))
+    ]
+    if servers == [True, False]:
         return 1 - sender(first), "ports"
-    return sender(first), "ports" if first["dst_port"] < 1024 <= first["src_port"] else "first_packet"
+    return sender(first), "ports" if servers == [False, True] else "first_packet"
+
+
+def is_of_service(port: int, other: int) -> bool:
+    """Below 1024; but clients of NFS and GlusterFS have a port from 512 to 1023, and these services another."""
+    if 512 <= port < 1024 and other in (2049, 24007):
+        return False
+    return port < 1024 or (port in (2049, 24007) and 512 <= other < 1024)
 
 
 def acknowledges(packet: Packet, client: int) -> bool:
@@ -346,8 +357,8 @@ def note_handshake(conversation: Conversation, handshakes: Handshakes) -> None:
         handshakes[pair] = max(handshakes.get(pair, 0), rtt)
 
 
-def is_opening(packets: list[Packet], succeeded: bool, latest_ns: int, handshakes: Handshakes) -> bool:
-    """Has too little been captured, up to now, to tell how its handshake went on?"""
+def is_opening(packets: list[Packet], succeeded: bool, latest_ns: int, handshakes: Handshakes, copies: int = 0) -> bool:
+    """Has too little been captured, up to now, to tell how its handshake went on? So many of the packets are `copies`."""
     client, _ = client_and_roles(packets)
     seen = what_was_seen(packets, client)
     if packets[0]["ip_proto"] != 6 or not seen.opening or seen.fins or seen.reset_by is not None or succeeded:
@@ -357,6 +368,11 @@ def is_opening(packets: list[Packet], succeeded: bool, latest_ns: int, handshake
         return True  # only the server was captured, which asks again if it is not answered
     waits_since = max((sent[0] for sent in syns if sent), key=lambda packet: packets.index(packet))
     rtt = handshakes.get(frozenset((packets[0]["src"], packets[0]["dst"])))
+    if not syns[1] and all(packet["flags"] & (FIN | RST | 0xE00) for packet in syns[0]):
+        return True  # nobody answers these
+    was_asked_twice = len(packets) - copies == 2 and len(packets) == len(syns[0])
+    if was_asked_twice and rtt is None and latest_ns - packets[-1]["time_ns"] < FIRST_TIMER_NS:
+        return True  # the second may yet have been answered
     timer = FIRST_TIMER_NS if rtt is None else max(rtt + SHORTEST_TIMER_NS, 3 * rtt)
     return bool(latest_ns - waits_since["time_ns"] < timer)
 
