@@ -27,7 +27,6 @@ from analyzer.schema import Column, Table  # noqa: E402
 from analyzer.tables import TABLES  # noqa: E402
 
 Pages = dict[str, str]
-HELP = CONTEXT["help_option_names"]  # as where it runs: click keeps the option that it was first asked for
 CONTENT = Path(__file__).resolve().parent / "content"
 COMMENT = re.compile(r"<!--.*?-->\n?")
 SCRIPTS = re.compile(r"^--- ", re.MULTILINE)
@@ -193,9 +192,8 @@ def every_command(group: click.Group, before: tuple[str, ...]) -> Iterator[tuple
 
 def command_page(name: str, command: click.Command) -> str:
     """One command."""
-    context = click.Context(
-        command, info_name=f"tcpcap {name}", max_content_width=100, terminal_width=100, help_option_names=HELP
-    )
+    settings = CONTEXT | {"max_content_width": 100, "terminal_width": 100}
+    context = click.Context(command, info_name=f"tcpcap {name}", **settings)
     return f"# tcpcap {name}\n\n```\n{command.get_help(context)}\n```\n"
 
 
