@@ -53,7 +53,7 @@ def appearing(target: str, inputs: Sequence[Input], binary: str = "") -> Iterato
     Raises TcpcapError where the target is an input or would become a part of one, before anything is opened, and where
     it cannot be written.
     """
-    _refuse_inputs(target, inputs)
+    refuse_inputs(target, inputs)
     try:
         with _standard_output(binary) if target == STANDARD else _file(target) as file:
             yield file
@@ -118,8 +118,11 @@ def _folder(path: str) -> str:
     return str(Path(os.path.realpath(path)).parent)
 
 
-def _refuse_inputs(target: str, inputs: Sequence[Input]) -> None:
-    """What is read stays what it is, whatever the target is called; and no bundle gets a part that nobody recorded."""
+def refuse_inputs(target: str, inputs: Sequence[Input]) -> None:
+    """What is read stays what it is, whatever the target is called; and no bundle gets a part that nobody recorded: else a TcpcapError.
+
+    `appearing` asks this, too; who reads for long before asks first.
+    """
     for each in inputs:
         bundle = f"a part of the bundle {each.path}"
         for path in each.files():

@@ -25,9 +25,22 @@ BUNDLE = Path(__file__).parent.parent / "samples" / "handshake" / "client"
 TABLES = ("packets", "counters")
 
 # Every command that writes a file: which of its parameters say where, and which name what is read.
-WRITERS = {"export": ("output", {"trace", "snapshots", "sockets"}), "fix-checksums": ("target", {"source"})}
+READ = {"trace", "snapshots", "sockets"}
+WRITERS = {
+    "analyze": ("html", READ),
+    "export": ("output", READ),
+    "fix-checksums": ("target", {"source"}),
+    "notebook": ("output", READ),
+    "plot": ("output", READ),
+}
 # Parameters that name no file.
-OTHERS = {"export": {"table", "kind", "hosts", "increments", "every", "flow"}, "fix-checksums": {"everything"}}
+OTHERS = {
+    "analyze": {"as_json", "hosts", "increments", "folders", "fail_on", "no_checksums", "top", "max_flows"},
+    "export": {"table", "kind", "hosts", "increments", "every", "flow"},
+    "fix-checksums": {"everything"},
+    "notebook": {"hosts", "increments", "folders"},
+    "plot": {"flow", "kind", "names", "hosts", "increments"},
+}
 # The words for a command that reads the capture (and perhaps a second one, or snapshots) and writes the target.
 CALLS = {
     **{
@@ -35,6 +48,9 @@ CALLS = {
         for table in TABLES
     },
     "fix-checksums": ["fix-checksums", "{capture}", "{target}"],
+    "analyze": ["analyze", "{capture}", "--html", "{target}"],
+    "notebook": ["notebook", "{capture}", "-o", "{target}"],
+    "plot": ["plot", "{capture}", "-o", "{target}"],
 }
 
 opened: list[str] | None = None
@@ -307,7 +323,7 @@ def test_nobody_else_writes_files() -> None:
 
 WRITE = {
     "write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "touch", "rename", "symlink_to", "hardlink_to",
-    "copyfile", "copy2", "copytree", "move", "to_csv", "to_parquet", "to_pickle", "tofile", "save", "savez",
+    "copyfile", "copy2", "copytree", "move", "to_csv", "to_parquet", "to_pickle", "tofile", "savez",
 }  # fmt: skip
 
 
@@ -322,4 +338,4 @@ def writes(call: ast.Call) -> bool:
     ]
     if name in ("open", "fdopen"):
         return any(re.fullmatch(r"[rbt]*[wax+][rwaxbt+]*", text) for text in texts)
-    return name in WRITE
+    return name in WRITE or ast.unparse(call.func) in ("np.save", "numpy.save")

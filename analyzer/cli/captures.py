@@ -79,9 +79,13 @@ def analyze(
     from analyzer.run import analyze as run
 
     if html is not None:
+        from analyzer.capture.bundle import inputs
+        from analyzer.output import refuse_inputs
         from analyzer.plot.extras import check
 
-        check()  # before the capture is read
+        read = inputs(*trace, *snapshots, *sockets)
+        refuse_inputs(html, read)  # before the capture is read
+        check()
     with progress_shown() as update:
         analysis = run(
             list(trace),
@@ -99,16 +103,15 @@ def analyze(
 
         for piece in json_pieces(analysis):
             click.echo(piece, nl=False)
-    else:
+    elif html != "-":
         from analyzer.report.console import console_text
 
         click.echo(console_text(analysis, top, styled), nl=False, color=colour())
     if html is not None:
-        from analyzer.capture.bundle import inputs
         from analyzer.report.html import save_html
 
         with progress_shown() as update:
-            save_html(analysis, html, inputs(*trace, *snapshots, *sockets), update)
+            save_html(analysis, html, read, update)
     status = status_of(analysis)
     sys.exit(FOUND if fail_on and status == OK and analysis.diagnosis.at_least(fail_on) else status)
 

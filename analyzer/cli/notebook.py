@@ -48,10 +48,13 @@ def notebook(
     """
     from analyzer.capture.bundle import inputs
     from analyzer.kernel_counters import refuse_pipe
+    from analyzer.output import refuse_inputs
     from analyzer.report.notebook import Request, save_notebook
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
+    read = inputs(*trace, *snapshots, *sockets)
+    refuse_inputs(output, read)
     refuse_pipe(trace, "notebook")  # before it is read: the notebook could not read it again
     with progress_shown() as update:
         analysis = run(
@@ -64,6 +67,6 @@ def notebook(
             progress=update,
         )
     request = Request(snapshots, sockets, hosts, increments, folders)
-    save_notebook(analysis, output, request, inputs(*trace, *snapshots, *sockets))
+    save_notebook(analysis, output, request, read)
     warn(analysis.damages)
     sys.exit(status_of(analysis))

@@ -54,12 +54,15 @@ def plot(
     """
     from analyzer.capture.bundle import inputs
     from analyzer.errors import UsageError
+    from analyzer.output import refuse_inputs
     from analyzer.plot.extras import check
     from analyzer.plot.saving import ending
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
-    ending(output)  # before the capture is read
+    read = inputs(*trace, *snapshots, *sockets)
+    refuse_inputs(output, read)  # before the capture is read
+    ending(output)
     check()
     if names and kind != "counters":
         raise UsageError("--counter", f"--kind is {kind}", "leave it out, or draw --kind counters")
@@ -75,6 +78,6 @@ def plot(
         with progress_shown() as update:
             plots.prepare(flows, update)
         picture = plots.overview(flows) if kind == "overview" else getattr(plots, kind.replace("-", "_"))(*flows)
-    picture.save(output, inputs(*trace, *snapshots, *sockets))
+    picture.save(output, read)
     warn(analysis.damages)
     sys.exit(DAMAGED if analysis.is_damaged else OK)
