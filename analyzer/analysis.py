@@ -78,6 +78,7 @@ class Analysis:
         gathered: Rows | None = None,
         icmp_errors: IcmpErrors | None = None,
         diagnose: Callable[[Analysis], Diagnosis] | None = None,
+        plots: Callable[[Analysis], Any] | None = None,
     ) -> None:
         self.paths = paths
         self.files = files
@@ -96,6 +97,7 @@ class Analysis:
         self.gathered = np.zeros(0, FLOW_EVENTS.dtype) if gathered is None else gathered
         self.icmp_errors = icmp_errors or IcmpErrors()
         self._diagnose = diagnose
+        self._plots = plots
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
@@ -111,6 +113,11 @@ class Analysis:
     def not_checked(self) -> pd.DataFrame:
         """One row per rule that could not run; the columns are those of `tables.NOT_CHECKED`."""
         return not_checked_frame(self.diagnosis)
+
+    @cached_property
+    def plot(self) -> Any:
+        """Its pictures, such as `plot.time_sequence(flow)`: see `analyzer.plot.plots.Plots`, which comes after this module."""
+        return self._plots(self) if self._plots else None
 
     def finding(self, number: int) -> Finding:
         """A finding by its number, from 1. Raises UsageError where there is none."""
@@ -147,6 +154,17 @@ class Analysis:
     def events(self) -> pd.DataFrame:
         """One row per event; the columns are those of `tables.EVENTS`. Reads the capture again."""
         return EVENTS.frame(self._again("events"))
+
+    def frames(self, numbers: Sequence[int]) -> pd.DataFrame:
+        """The rows of `packets` of these frames only, which a capture of any size has room for. Reads the capture again, as far as the last of them."""
+        wanted = np.array(sorted(set(numbers)), np.int64)
+        refuse_pipe(self.paths, "frames")
+        found = [np.zeros(0, PACKETS.dtype)]
+        for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows):
+            found.append(rows[np.isin(rows["frame"], wanted)])
+            if not len(wanted) or (len(rows) and rows["frame"][-1] >= wanted[-1]):
+                break
+        return PACKETS.frame(np.concatenate(found))
 
     def series(self, flow: int | None = None, every: str = "1s") -> pd.DataFrame:
         """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""

@@ -48,6 +48,8 @@ from analyzer.timing import TimeAccount
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.plot.plots import Plots
+
 Paths = str | Path | Sequence[str | Path]
 # Tables that only the whole capture makes.
 WHOLE = tuple(
@@ -151,7 +153,15 @@ def analyze(
         gatherer.rows(),
         complaints,
         lambda analysis: diagnosed(analysis, known_rules),
+        _plots,
     )
+
+
+def _plots(analysis: Analysis) -> Plots:
+    """Imported when the first picture is wanted."""
+    from analyzer.plot.plots import Plots
+
+    return Plots(analysis)
 
 
 def _known_names(paths: Sequence[str], given: Sequence[str], recorded: Iterable[str]) -> list[str]:

@@ -306,6 +306,15 @@ def test_causes_come_first_and_what_they_explain_below(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("sender", "because_of"), [("client", 1), ("server", 0)])
+def test_what_one_end_lost_does_not_explain_what_the_other_lost(sender: str, because_of: int, tmp_path: Path) -> None:
+    """Where both say whose segments they are about."""
+    sql = "\"SELECT 1 AS flow, 1 AS lost, '{}' AS sender_side, {} AS cost_ns\""
+    cause = rule(tmp_path, "cause", sql=sql.format("client", 9), explains='["other"]')
+    found = asked(cause, rule(tmp_path, "other", sql=sql.format(sender, 1))).findings
+    assert [(each.rule.id, each.because_of) for each in found] == [("cause", 0), ("other", because_of)]
+
+
 def test_what_only_says_the_same_again_is_not_printed(tmp_path: Path) -> None:
     """A consequence that its cause covers stays in the table; others, and those of other connections, are printed below the cause."""
     both = '["again", "news"]'

@@ -48,6 +48,6 @@ def test_every_room_is_in_the_house_once() -> None:
 def test_files_named_in_the_house_exist() -> None:
     """Paths in the table of the house are there."""
     house = CONTRIBUTING.read_text().split("## The house")[1]
-    named = re.findall(r"`((?:analyzer|rules|samples|tests)/[\w/.]*)`", house)
+    named = re.findall(r"`((?:analyzer|notebooks|rules|samples|tests)/[\w/.]*)`", house)
     assert len(named) > 8
     assert [path for path in named if not (ROOT / path).exists()] == []

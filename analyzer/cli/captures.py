@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 @increments_option
 @rules_option
 @click.option(
+    "--html",
+    metavar="FILE",
+    help="Also write a page to hand on: findings, plots, counters; needs the extra tcpcap[plot].",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(SEVERITIES),
     help="Exit with status 1 where something of this severity or worse is found.",
@@ -63,6 +68,7 @@ def analyze(
     sockets: tuple[str, ...],
     increments: bool | None,
     folders: tuple[str, ...],
+    html: str | None,
     fail_on: str | None,
     no_checksums: bool,
     top: int,
@@ -72,6 +78,10 @@ def analyze(
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
+    if html is not None:
+        from analyzer.plot.extras import check
+
+        check()  # before the capture is read
     with progress_shown() as update:
         analysis = run(
             list(trace),
@@ -93,7 +103,13 @@ def analyze(
         from analyzer.report.console import console_text
 
         click.echo(console_text(analysis, top, styled), nl=False, color=colour())
-    status = _status(analysis)
+    if html is not None:
+        from analyzer.capture.bundle import inputs
+        from analyzer.report.html import save_html
+
+        with progress_shown() as update:
+            save_html(analysis, html, inputs(*trace, *snapshots, *sockets), update)
+    status = status_of(analysis)
     sys.exit(FOUND if fail_on and status == OK and analysis.diagnosis.at_least(fail_on) else status)
 
 
@@ -124,10 +140,10 @@ def checksums(
     else:
         click.echo(checksum_text(analysis, top, styled), nl=False, color=colour())
         warn(analysis.damages)
-    sys.exit(_status(analysis))
+    sys.exit(status_of(analysis))
 
 
-def _status(analysis: Analysis) -> int:
+def status_of(analysis: Analysis) -> int:
     """The exit status that an analysis deserves."""
     if analysis.account.is_opaque:
         return UNREADABLE

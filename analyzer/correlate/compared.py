@@ -30,6 +30,12 @@ class Compared(NamedTuple):
     verdict: int
     reason: str
 
+    @property
+    def is_range(self) -> bool:
+        """Do the packets give a range and not a number: of a bounded counter, and of another that agrees within its range only."""
+        within = self.verdict == AGREE and self.observed != self.predicted
+        return self.relation == BOUNDED or (within and self.low <= self.observed <= self.high)
+
 
 def table(compared: Sequence[Compared]) -> Rows:
     """The numbers of the rows of the table `counters`."""

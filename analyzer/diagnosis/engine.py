@@ -255,6 +255,9 @@ def _explains(cause: Finding, finding: Finding, owner: Mapping[int, Finding]) ->
         return False
     if cause.severity == "info" and finding.severity != "info":
         return False  # what is only worth knowing must not hide what matters
+    senders = {each.evidence["sender_side"] for each in (cause, finding) if "sender_side" in each.evidence}
+    if len(senders) > 1:
+        return False  # what the one end has lost is no consequence of what the other has
     before: Finding | None = cause
     while before is not None:  # not in a circle
         if before is finding:

@@ -70,7 +70,7 @@ QUIRK_TEXT = {
 def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> str:
     """The whole answer, at most 80 columns wide. `style(text, role)` may colour `title`, `warning`, `answer` and severities."""
     lines = _answer(analysis, style)
-    lines += [style(line, "warning") for text in _shown_warnings(analysis) for line in wrapped(text, "! ")]
+    lines += [style(line, "warning") for text in shown_warnings(analysis) for line in wrapped(text, "! ")]
     for title, body in (
         ("not checked", not_checked_lines(analysis.diagnosis)),
         ("the capture itself", _facts(analysis)),
@@ -93,9 +93,9 @@ def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> st
 
 def _answer(analysis: Analysis, style: Style) -> list[str]:
     """What a reader wants to know first: what is wrong, worst first, or that nothing is; then what was read."""
-    overview = wrapped(f"{_overview(analysis)}; checked: {checked_text(analysis)}.", "")
+    overview = wrapped(f"{overview_text(analysis)}; checked: {checked_text(analysis)}.", "")
     if analysis.account.is_opaque:
-        return [style(line, "answer") for line in wrapped(f"{_opaque(analysis)} {_overview(analysis)}", "")]
+        return [style(line, "answer") for line in wrapped(f"{opaque_text(analysis)} {overview_text(analysis)}", "")]
     fine = nothing_wrong(analysis)
     lines = [style(line, "answer") for line in wrapped(fine, "")] + ([""] if fine else [])
     found = list(finding_lines(analysis.diagnosis, style))
@@ -105,14 +105,19 @@ def _answer(analysis: Analysis, style: Style) -> list[str]:
 
 
 def _facts(analysis: Analysis) -> Iterator[str]:
+    for text in told_facts(analysis):
+        yield from wrapped(text, "  * ")
+
+
+def told_facts(analysis: Analysis) -> Iterator[str]:
     """What decides how all else can be read, but for what a finding has said."""
     said = [finding.summary for finding in analysis.diagnosis.findings]
     for fact in analysis.facts:
         if not any(fact.text[1:] in summary for summary in said):
-            yield from wrapped(printable(fact.text), "  * ")
+            yield printable(fact.text)
 
 
-def _opaque(analysis: Analysis) -> str:
+def opaque_text(analysis: Analysis) -> str:
     """That nothing can be said, and why."""
     if not analysis.account.is_opaque:
         return ""
@@ -122,7 +127,8 @@ def _opaque(analysis: Analysis) -> str:
     )
 
 
-def _overview(analysis: Analysis) -> str:
+def overview_text(analysis: Analysis) -> str:
+    """What was read, in a sentence without its end."""
     summary = analysis.summary
     frames = summary.total("frames")
     duration = summary.total("last_ns") - summary.total("first_ns")
@@ -145,7 +151,8 @@ def _names(paths: list[str]) -> str:
     return f"{printable(paths[0])} and {plural(len(paths) - 1, 'more file')}"
 
 
-def _shown_warnings(analysis: Analysis) -> list[str]:
+def shown_warnings(analysis: Analysis) -> list[str]:
+    """What to know before trusting the rest, printable; of many the first."""
     warnings = [printable(text) for text in analysis.warnings]
     if len(warnings) > MAX_LISTED:
         more = len(warnings) - MAX_LISTED

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from analyzer.catalogue import CATALOGUE, find
 from analyzer.catalogue.entries import first_sentence
 from analyzer.correlate import (
-    BOUNDED,
     EVERY_FLOW,
     INFERRED_RELATION,
     NOT_COMPARABLE,
@@ -170,10 +169,17 @@ def _coincidence(found: Coincidence, amounts: dict[str, int]) -> str:
     return f"{found.counter} {amount}: in the intervals of {found.event} of {whose} ({found.share:.0%})"
 
 
+def forecast_text(each: Compared) -> str:
+    """What the packets say, as a number or a range; empty where they say nothing."""
+    if each.relation == UNOBSERVABLE:
+        return ""
+    if each.is_range:
+        return f"{each.low:,} or more" if each.high == UNLIMITED else f"{each.low:,} to {each.high:,}"
+    return f"{each.predicted:,}"
+
+
 def _line(each: Compared) -> str:
     """Observed beside predicted."""
-    forecast = f"{each.predicted:,}"
-    if each.relation == BOUNDED:
-        forecast = f"{each.low:,} or more" if each.high == UNLIMITED else f"{each.low:,} to {each.high:,}"
+    forecast = forecast_text(each)
     whose = "a model of Linux says" if each.relation == INFERRED_RELATION else "the packets say"
     return f"{each.counter}: the kernel counted {each.observed:,}, {whose} {forecast} ({RELATIONS[each.relation]})"

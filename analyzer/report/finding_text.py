@@ -48,19 +48,24 @@ def finding_lines(diagnosis: Diagnosis, style: Style = plain) -> Iterator[str]:
 def told(finding: Finding, style: Style = plain) -> Iterator[str]:
     """One finding: what, to whom, at what cost; the proof; what speaks against it; what to do; what it explains."""
     yield from _headed(finding, style)
-    cost = "; ".join(filter(None, (_cost(finding), _where(finding), _when(finding))))
-    yield from _labelled("cost" if _cost(finding) else "where", cost)
+    cost = "; ".join(filter(None, (cost_text(finding), where_text(finding), when_text(finding))))
+    yield from _labelled("cost" if cost_text(finding) else "where", cost)
     yield from _labelled("proof", proof_text(finding))
     if finding.against and finding.confidence != "certain":
         yield from _labelled("but", finding.against[0])
     for number, step in enumerate(finding.next[:STEPS]):
         yield from _labelled("next" if number == 0 else "", step)
-    news = [each for each in finding.explained if not each.repeats(finding)]
+    news = news_of(finding)
     for number, each in enumerate(news[:STEPS]):
         yield from _labelled("so" if number == 0 else "", f"{each.summary} ({each.rule.id})")
     if len(news) > STEPS:
         yield from _labelled("", f"and {plural(len(news) - STEPS, 'more consequence')}")
     yield ""
+
+
+def news_of(finding: Finding) -> list[Finding]:
+    """What it explains, but for what would only say the same again."""
+    return [each for each in finding.explained if not each.repeats(finding)]
 
 
 def _short(finding: Finding, style: Style) -> Iterator[str]:
@@ -85,7 +90,8 @@ def _labelled(label: str, text: str) -> Iterator[str]:
         yield from wrapped(printable(text), f"  {label:<6} ")
 
 
-def _cost(finding: Finding) -> str:
+def cost_text(finding: Finding) -> str:
+    """Connections that failed, time, bytes; empty where it cost none of these."""
     parts = []
     if finding.failed:
         parts.append(f"{plural(finding.failed, 'connection')} failed")
@@ -96,7 +102,8 @@ def _cost(finding: Finding) -> str:
     return ", ".join(parts)
 
 
-def _where(finding: Finding) -> str:
+def where_text(finding: Finding) -> str:
+    """On whose side, and how sure that is."""
     side = SIDES[finding.side]
     if not side:
         return ""
@@ -107,7 +114,7 @@ def _where(finding: Finding) -> str:
     return f"on {side}{host}{sure}" if finding.side in ("client", "server", "host") else f"{side}{host}{sure}"
 
 
-def _when(finding: Finding) -> str:
+def when_text(finding: Finding) -> str:
     """Since when, and for how long; where it lasted less than it cost, the one would only confuse the other."""
     if not finding.start_ns:
         return ""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from analyzer.analysis import Analysis
+from analyzer.flows.names import address, ends_text
 from analyzer.report.layout import wrapped
-from analyzer.schema import Rows, address_text
+from analyzer.schema import Rows
 from analyzer.tables import FLOWS, LOST_TIME, TIME_CAUSES
 from analyzer.text import duration_text, endpoint, plural
 
@@ -133,14 +134,3 @@ def side_text(row: Rows, side: str) -> str:
     if row["roles"] == FLOWS.bit("roles", "handshake"):
         return f"the {side}"
     return endpoint(address(row, side), int(row[f"{side}_port"]))
-
-
-def ends_text(row: Rows) -> str:
-    """Who talked to whom."""
-    client, server = (endpoint(address(row, side), int(row[f"{side}_port"])) for side in ("client", "server"))
-    return f"{client} {'>' if row['roles'] == FLOWS.bit('roles', 'handshake') else '-'} {server}"
-
-
-def address(row: Rows, side: str) -> str:
-    """The address of one side."""
-    return address_text(int(row[f"{side}_hi"]), int(row[f"{side}_lo"]), int(row["ip_version"]))

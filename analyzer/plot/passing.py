@@ -1,0 +1,80 @@
+"""One more pass over a capture, for the connections that are to be drawn and for the capture as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analyzer.capture import open_capture
+from analyzer.events.judge import Judge
+from analyzer.flows import FlowTracker
+from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, decoded
+from analyzer.plot.bins import Bins
+from analyzer.plot.trace import Trace
+from analyzer.schema import Rows
+from analyzer.timing import TimeAccount
+
+
+class Seen:
+    """What a pass has kept: a Trace of each connection by its number, and the sums of the whole capture."""
+
+    def __init__(self, flows: Rows, first_ns: int, last_ns: int) -> None:
+        self.traces = {int(row["flow"]): Trace(row) for row in flows}
+        self.whole = Bins(first_ns, last_ns)
+        most = max(self.traces, default=-1)
+        self._known = np.zeros(most + 3, bool)  # by flow; the last one stands for -1 and for all that are not drawn
+        self._known[list(self.traces)] = True
+
+    def add(self, rows: Rows, moments: Rows) -> None:
+        """Take in rows that were judged."""
+        self.whole.add_all(rows)
+        for flow, which in self._mine(rows):
+            self.traces[flow].add(rows[which], moments[which])
+
+    def add_events(self, events: Rows) -> None:
+        """Take in rows of `events`."""
+        self.whole.add_events(events)
+        for flow, which in self._mine(events):
+            self.traces[flow].add_events(events[which])
+
+    def spend(self, stretches: Rows) -> None:
+        """Take in where time went."""
+        for flow, which in self._mine(stretches):
+            self.traces[flow].spend(stretches[which])
+
+    def finish(self) -> None:
+        """The capture is over."""
+        for trace in self.traces.values():
+            trace.finish()
+
+    def _mine(self, rows: Rows) -> list[tuple[int, np.ndarray[tuple[int], np.dtype[np.intp]]]]:
+        """The connections that are drawn, each with the places of its rows."""
+        places = np.flatnonzero(self._known[np.clip(rows["flow"], -1, len(self._known) - 2)])
+        flows = rows["flow"][places]
+        return [(int(flow), places[flows == flow]) for flow in np.unique(flows)]
+
+
+def read_again(
+    paths: Sequence[str], flows: Rows, first_ns: int, last_ns: int, max_flows: int, progress: Progress | None = None
+) -> Seen:
+    """Read the capture for the connections of these rows of `flows`; `first_ns` and `last_ns` are those of all frames.
+
+    Memory is bounded by the number of connections, whatever their length.
+    """
+    seen, tracker = Seen(flows, first_ns, last_ns), FlowTracker(max_flows)
+    judge, account = Judge(tracker, whole=True), TimeAccount(tracker)
+    with open_capture(list(paths), batch_frames=EXPORT_BATCH_FRAMES) as capture:
+        for rows in decoded(capture, None):
+            for part in tracker.follow(rows):
+                for piece, events in judge.judged(part):
+                    seen.add(piece, judge.moments)
+                    seen.add_events(events)
+                    for stretches in account.stretches(piece, judge.moments):
+                        seen.spend(stretches)
+            if progress is not None:
+                progress(capture)
+    for events in judge.finish():
+        seen.add_events(events)
+    seen.finish()
+    return seen

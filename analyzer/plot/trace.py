@@ -1,0 +1,193 @@
+"""What is kept of one connection to draw it: its packets, thinned where they are many, their round trips, and where its time went."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.flows.state import SKIPPED, STRETCH
+from analyzer.kinds import NAMES, NUMBER
+from analyzer.plot.bins import AGAIN, Bins
+from analyzer.plot.thin import evenly, extremes
+from analyzer.schema import Rows
+from analyzer.tables import EVENTS, TIME_CAUSES
+
+MOST_PACKETS = 40_000  # of a connection that are kept, about
+MOST_EVENTS = 8_000
+MOST_STRETCHES = 8_000
+CHUNK = 1 << 15
+SIGNALS = 8  # of which a chunk keeps the extremes
+ORDINARY = (
+    "duplicate_ack",
+    "window_update",
+    "window_full",
+    "capture_duplicate",
+)  # so frequent that they may be thinned
+NOTABLE = np.uint64(sum(1 << number for number, name in enumerate(NAMES) if name not in ORDINARY))
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+COPIES = np.uint64(1 << NUMBER["capture_duplicate"] | 1 << NUMBER["network_duplicate"])
+TAKEN = ("frame", "time_ns", "events", "seq", "ack", "payload_len", "flags", "direction", "sack_count")
+SACKS = tuple(f"sack_{edge}_{number}" for number in (1, 2, 3, 4) for edge in ("left", "right"))
+PACKET = np.dtype(
+    [
+        ("frame", "i8"), ("time_ns", "i8"), ("events", "u8"), ("seq", "u4"), ("ack", "u4"), ("payload_len", "u4"),
+        ("flags", "u2"), ("direction", "u1"), ("sack_count", "u1"), *((name, "u4") for name in SACKS),
+        ("flight", "i8", (2,)),  # bytes of client and server that are not acknowledged, -1 where not known
+        ("window", "i8", (2,)),  # that each offers, scaled
+        ("srtt_ns", "i8", (2,)),
+    ]
+)  # fmt: skip
+TRIP = np.dtype([("time_ns", "i8"), ("rtt_ns", "i8"), ("frame", "i8"), ("direction", "u1")])
+SENT = np.dtype([("end", "u4"), ("time_ns", "i8")])
+
+
+class Trace:
+    """One connection while the capture passes. `row` is its row of `flows`, which tells how much will come."""
+
+    def __init__(self, row: Rows) -> None:
+        self.row = row
+        self.bins = Bins(int(row["start_ns"]), int(row["end_ns"]))
+        self.packets = np.zeros(0, PACKET)
+        self.trips = np.zeros(0, TRIP)
+        self.events = np.zeros(0, EVENTS.dtype)
+        self.stretches = np.zeros(0, STRETCH)
+        self.total = int(row["client_packets"]) + int(row["server_packets"])
+        self._raw: list[Rows] = []
+        self._waiting = [np.zeros(0, SENT), np.zeros(0, SENT)]
+
+    def add(self, rows: Rows, moments: Rows) -> None:
+        """Take in the next packet rows, with what they left behind (MOMENT)."""
+        self.bins.add(rows)
+        self._raw.append(_packets(rows, moments))
+        if sum(map(len, self._raw)) >= CHUNK:
+            self._condense()
+
+    def add_events(self, events: Rows) -> None:
+        """Take in rows of `events`; of a kind that is too frequent some are kept, evenly."""
+        self.bins.add_events(events)
+        self.events = np.concatenate([self.events, events])
+        if len(self.events) > 2 * MOST_EVENTS:
+            self._fewer_events()
+
+    def spend(self, stretches: Rows) -> None:
+        """Take in where time went (STRETCH); what goes on without a break is one."""
+        both = np.concatenate([self.stretches, stretches])
+        new = np.ones(len(both), bool)
+        new[1:] = (both["cause"][1:] != both["cause"][:-1]) | (
+            both["from_ns"][1:] != both["from_ns"][:-1] + both["ns"][:-1]
+        )
+        self.stretches = both[new]
+        if len(both):
+            self.stretches["ns"] = np.add.reduceat(both["ns"], np.flatnonzero(new))
+        if len(self.stretches) > 2 * MOST_STRETCHES:
+            longest = np.argsort(-self.stretches["ns"], kind="stable")[:MOST_STRETCHES]
+            self.stretches = self.stretches[np.sort(longest)]
+
+    def finish(self) -> None:
+        """The capture is over."""
+        self._condense()
+        self._fewer_events()
+        self.events = self.events[np.argsort(self.events["frame"], kind="stable")]
+        told = self.stretches
+        since = int((told["from_ns"] + told["ns"])[-1]) if len(told) else int(self.row["start_ns"])
+        end = int(self.row["start_ns"]) + int(self.row["duration_ns"])
+        if since < end:  # what only the end of the capture tells: the cause of which most is still owed
+            owed = [
+                int(self.row[f"time_{cause}_ns"]) - int(told["ns"][told["cause"] == number].sum())
+                for number, cause in enumerate(TIME_CAUSES)
+            ]
+            last = np.zeros(1, STRETCH)
+            last["from_ns"], last["ns"], last["cause"] = since, end - since, int(np.argmax(owed))
+            self.spend(last)
+
+    @property
+    def thinned(self) -> bool:
+        """Are there more packets than are kept?"""
+        return len(self.packets) < self.total
+
+    def _condense(self) -> None:
+        """What came since the last time, thinned if there are many in all, and the round trips in it."""
+        if not self._raw:
+            return
+        raw, self._raw = np.concatenate(self._raw), []
+        trips = self._round_trips(raw)
+        share = MOST_PACKETS / max(self.total, 1)
+        if share < 1:
+            count = max(2, int(share * len(raw)) // SIGNALS)
+            raw = raw[_worth_keeping(raw, count)]
+            trips = trips[extremes([trips["rtt_ns"]], max(2, int(share * len(trips))))]
+        self.packets = np.concatenate([self.packets, raw])
+        self.trips = np.concatenate([self.trips, trips])
+
+    def _fewer_events(self) -> None:
+        """Of each kind as many as its share allows; the rare ones stay whole."""
+        if len(self.events) <= MOST_EVENTS:
+            return
+        kinds = np.unique(self.events["event"])
+        each = MOST_EVENTS // len(kinds)
+        kept = [evenly(np.flatnonzero(self.events["event"] == kind), each) for kind in kinds]
+        self.events = self.events[np.sort(np.concatenate(kept))]
+
+    def _round_trips(self, raw: Rows) -> Rows:
+        """From data that was sent once to the first ACK that covers it (Karn), of both directions."""
+        found = [np.zeros(0, TRIP)]
+        once = raw["events"] & (AGAIN | COPIES) == 0
+        for side in (0, 1):
+            sent = raw[once & (raw["direction"] == side) & (raw["payload_len"] > 0)]
+            data = np.zeros(len(sent), SENT)
+            data["end"], data["time_ns"] = sent["seq"] + sent["payload_len"], sent["time_ns"]
+            data = np.concatenate([self._waiting[side], data])
+            acks = raw[(raw["direction"] != side) & (raw["flags"] & (ACK | SYN | RST) == ACK)]
+            again = raw[~once & (raw["direction"] == side)]
+            trips, self._waiting[side] = _covered(data, acks, again)
+            trips["direction"] = side
+            found.append(trips)
+        trips = np.concatenate(found)
+        return trips[np.argsort(trips["time_ns"], kind="stable")]
+
+
+def _covered(data: Rows, acks: Rows, again: Rows) -> tuple[Rows, Rows]:
+    """The round trip that each new ACK ends, and the data that no ACK covers yet. What was outstanding when something was sent again tells none."""
+    if not len(data) or not len(acks):
+        return np.zeros(0, TRIP), data
+    base = data["end"][0]
+    ends = np.maximum.accumulate((data["end"] - base).astype(np.int32).astype(np.int64))
+    heights = np.maximum.accumulate((acks["ack"] - base).astype(np.int32).astype(np.int64))
+    news = np.ones(len(acks), bool)
+    news[1:] = heights[1:] > heights[:-1]
+    acks, heights = acks[news], heights[news]
+    at = np.searchsorted(ends, heights, side="right") - 1  # the last segment that it covers
+    covers = np.ones(len(acks), bool)
+    covers[0], covers[1:] = at[0] >= 0, at[1:] > at[:-1]
+    acks, at = acks[covers], at[covers]
+    trip = acks["time_ns"] - data["time_ns"][at]
+    resent = np.searchsorted(again["time_ns"], acks["time_ns"]) - np.searchsorted(again["time_ns"], data["time_ns"][at])
+    sure = (trip >= 0) & (resent == 0)
+    found = np.zeros(int(sure.sum()), TRIP)
+    found["time_ns"], found["rtt_ns"], found["frame"] = acks["time_ns"][sure], trip[sure], acks["frame"][sure]
+    return found, data[int(at[-1]) + 1 :] if len(at) else data
+
+
+def _packets(rows: Rows, moments: Rows) -> Rows:
+    """Packet rows and moments as what is kept of them."""
+    kept = np.zeros(len(rows), PACKET)
+    for name in (*TAKEN, *SACKS):
+        kept[name] = rows[name]
+    every, client = np.arange(len(rows)), (moments["end"] ^ rows["direction"]) & 1
+    told = (moments["kind"] != SKIPPED) & (moments["flow"] == rows["flow"])
+    for side in (0, 1):
+        for name in ("flight", "window", "srtt_ns"):
+            kept[name][:, side] = np.where(told, moments[name][every, client ^ side].astype(np.int64), -1)
+    return kept
+
+
+def _worth_keeping(raw: Rows, count: int) -> npt.NDArray[np.intp]:
+    """The extremes of what is drawn, what opens and closes, and what is notable."""
+    silence = np.diff(raw["time_ns"], prepend=raw["time_ns"][:1])
+    progress = raw["seq"].astype(np.float64) * (raw["direction"] == 0)
+    drawn = [raw[name][:, side] for name in ("flight", "window", "srtt_ns") for side in (0, 1)]
+    ends = extremes([*drawn, silence, progress], count)
+    before = np.maximum(np.flatnonzero(np.isin(np.arange(len(raw)), extremes([silence], count))) - 1, 0)
+    notable = np.flatnonzero((raw["events"] & NOTABLE != 0) | (raw["flags"] & (SYN | FIN | RST) != 0))
+    found: npt.NDArray[np.intp] = np.unique(np.concatenate([ends, before, evenly(notable, SIGNALS * count)]))
+    return found
