@@ -15,6 +15,7 @@ import click  # noqa: E402
 from pages import every_command  # noqa: E402
 
 from analyzer.cli import cli  # noqa: E402
+from analyzer.cli.base import CONTEXT  # noqa: E402
 
 SUMMARY = "says what happened in a packet capture, to whom, on which side, what it cost"
 
@@ -32,7 +33,8 @@ def _lines() -> Iterator[str]:
     yield from _paragraphs(cli.help or "")
     yield ".SH COMMANDS"
     for name, command in sorted(every_command(cli, ())):
-        context = click.Context(command, info_name=f"tcpcap {name}")
+        # As the command line makes it: click keeps the names of the help option from the first context that a command had.
+        context = click.Context(command, info_name=f"tcpcap {name}", **CONTEXT)
         usage = " ".join(command.collect_usage_pieces(context))
         yield f".SS tcpcap {_roff(name)} {_roff(usage)}"
         yield from _paragraphs(command.help or "")

@@ -19,6 +19,7 @@ import click  # noqa: E402
 
 from analyzer.catalogue import CATALOGUE, Counter  # noqa: E402
 from analyzer.cli import cli  # noqa: E402
+from analyzer.cli.base import CONTEXT  # noqa: E402
 from analyzer.diagnosis.rule import Rule, own_rules  # noqa: E402
 from analyzer.kinds import KINDS, Kind  # noqa: E402
 from analyzer.prediction import NUMBER  # noqa: E402
@@ -191,7 +192,8 @@ def every_command(group: click.Group, before: tuple[str, ...]) -> Iterator[tuple
 
 def command_page(name: str, command: click.Command) -> str:
     """One command."""
-    context = click.Context(command, info_name=f"tcpcap {name}", max_content_width=100, terminal_width=100)
+    settings = CONTEXT | {"max_content_width": 100, "terminal_width": 100}
+    context = click.Context(command, info_name=f"tcpcap {name}", **settings)
     return f"# tcpcap {name}\n\n```\n{command.get_help(context)}\n```\n"
 
 

@@ -1,4 +1,4 @@
-"""Bits and codes of `packets` columns as plain integers, for the kernels. Named in tables.py, nowhere else."""
+"""Bits and codes of `packets` columns as plain integers, for the kernels. Named in tables/packets.py, nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables that rules read: those of `tables.py` that are bounded, and small ones that only rules need."""
+"""The tables that rules read: those of `tables/` that are bounded, and small ones that only rules need."""
 
 from __future__ import annotations
 
