@@ -41,6 +41,7 @@ def index() -> str:
     """README; what it links to in the repository is named there."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     readme = COMMENT.sub("", readme).replace("](.github/site/content/", "](")
+    readme = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", readme)  # pictures stay in the repository
     readme = re.sub(r"\[([^\]]*)\]\((?!https?:|#|[a-z]+\.md\))[^)]+\)", r"\1", readme)
     folders = (f"{name}/index" for name in ("rules", "events", "counters", "tables", "commands"))
     return readme + toctree(*(Path(name).stem for name in details()), *folders)
