@@ -308,7 +308,8 @@ class Analysis:
     def _again(self, table: str) -> Rows:
         """The rows of a table that is not kept."""
         refuse_pipe(self.paths, table)
-        rows = list(table_rows(self.paths, table, max_flows=self.flow_tracker.max_flows))
+        verified = self.checksum_result is not None
+        rows = list(table_rows(self.paths, table, max_flows=self.flow_tracker.max_flows, checksums=verified))
         return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
 
     @cached_property

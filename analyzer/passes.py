@@ -36,16 +36,18 @@ def table_rows(
     damages: list[Damage] | None = None,
     every_ns: int = EVERY_NS,
     flow: int | None = None,
+    checksums: bool = True,
 ) -> Iterator[Rows]:
     """The rows of a table, piece by piece while the capture is read; what could not be read is added to `damages`.
 
-    `series` has intervals of `every_ns`, of all flows or of one. In `packets`, `flow` and `direction` are what was known when
+    Without `checksums` none is verified, unless the table has them. `series` has intervals of `every_ns`, of all flows or of one. In `packets`, `flow` and `direction` are what was known when
     the frame passed. `flows` come when they leave or the
     capture ends.
     """
     tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
     judge, account = Judge(tracker, keep=table == "events", whole=table == "series"), TimeAccount(tracker)
-    checker = Checker() if table in ("packets", "checksums") else None
+    # A SYN that was damaged is no attempt: what is said of flows and events rests on checksums, too.
+    checker = Checker() if checksums or table in ("packets", "checksums") else None
     recorded, as_filed = recorded_hosts(paths), FileOrder()
     series = SeriesMaker(tracker, every_ns, flow) if table == "series" else None
     with open_capture(paths, batch_frames=batch_frames) as capture:

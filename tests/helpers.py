@@ -26,12 +26,14 @@ from tests.naive.capture import NaiveCapture
 
 @contextmanager
 def interrupts_on() -> Iterator[None]:
-    """What is started inside can be interrupted, though a runner in the background may have switched that off for its children."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """What is started inside can be interrupted and hung up, though a runner in the background may have switched that off for its children."""
+    interrupts = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hang_ups = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, interrupts)
+        signal.signal(signal.SIGHUP, hang_ups)
 
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

@@ -219,7 +219,7 @@ def test_every_value_of_hostile_frames(table: str, kind: str, hostile: Path, tmp
 
 
 EVENTS_OF_THE_SAMPLE = {  # frame, event, cause: what a reader finds in the file, byte by byte
-    "csv": b"frame,time_ns,flow,direction,event,cause,related_frame,value\n",
+    "csv": b"frame,time_ns,flow,direction,event,cause,related_frame,value,since_ns\n",
     "jsonl": b'{"frame":',
     "parquet": b"PAR1",
 }

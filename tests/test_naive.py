@@ -14,6 +14,7 @@ import dpkt
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from analyzer.crosscheck.shape import TRANSPORTS
 from analyzer.tables import LAYERS, OPTIONS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build, strategies
 from tests.naive.capture import read_capture
@@ -25,7 +26,6 @@ from tests.tshark import (
     OPTION_FIELDS,
     PROGRAM,
     TRANSPORT_FIELDS,
-    TRANSPORTS,
     TUNNEL_FIELDS,
     Captures,
     fields_of,

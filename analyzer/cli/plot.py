@@ -29,7 +29,8 @@ OF_ALL = ("counters", "overview")
     default="connection",
     show_default=True,
     type=click.Choice([*OF_A_FLOW, *OF_ALL]),
-    help="What to draw; connection is all that there is of one.",
+    metavar="KIND",
+    help=f"What to draw: {', '.join([*OF_A_FLOW, *OF_ALL])}; connection is all that there is of one.",
 )
 @click.option("--counter", "names", multiple=True, metavar="NAME", help="Of counters, these; may be repeated.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="File to write: .html (zoom, hover), .svg or .png.")

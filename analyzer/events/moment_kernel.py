@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN
-from analyzer.events.stream_kernel import FEW_IDS
+from analyzer.events.stream_kernel import FEW_IDS, NUMBERED
 from analyzer.flows.state import (
     AT_ONCE_NS,
     BOTH,
@@ -51,7 +51,6 @@ PSH = 8
 STAMPS = 12  # bytes of each segment
 LARGEST = 65536  # no segment is as large
 TINY = 500  # nobody's full segment
-NUMBERED = 2  # fewer steps of one in a row do not show that their end counts the packets of this connection only
 
 
 @inline

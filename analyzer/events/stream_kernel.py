@@ -16,6 +16,7 @@ from analyzer.tables import PACKETS
 difference = inline(difference_python)
 
 FEW_IDS = 8  # so many packets may have been lost at once where no other explains the step
+NUMBERED = 2  # fewer steps of one in a row do not show that their end counts the packets of this connection only
 TIMESTAMPS = PACKETS.bit("options", "timestamps")
 IPV4 = PACKETS.bit("layers", "ipv4")
 
@@ -35,6 +36,9 @@ def note_id(seg: Any, me: Any) -> None:
             me["numbered"] = 0
         if not id_behind(seg, me):
             me["ip_id"] = seg["ip_id"]
+    elif seg["flags"] & SYN:
+        # A SYN-ACK with ID 0 is of Linux, which then counts the packets of each connection by themselves (ip_build_and_send_pkt()).
+        me["numbered"] = NUMBERED
 
 
 @inline

@@ -1,4 +1,4 @@
-"""THE tables: every column declared once, a file for each kind. Storage, checks, `tcpcap schema` and the documents come from here."""
+"""THE tables: every column declared once, a file for each kind. Storage, checks and documents come from here."""
 
 from __future__ import annotations
 
