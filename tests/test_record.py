@@ -295,7 +295,7 @@ def test_a_ring_keeps_the_end(recorded: dict[str, Running]) -> None:
     """What is older than it is gone, of frames and of snapshots."""
     folder = recorded["ring"].folder
     lines = [json.loads(line)["time"] for line in (folder / "counters.jsonl").read_text().splitlines()]
-    assert 1.0 <= lines[-1] - lines[0] < 2.0
+    assert 0.99 <= lines[-1] - lines[0] < 2.0  # of two clocks, read one after the other
     assert len(list(folder.glob("capture-*.pcap"))) in (2, 3, 4)
     summary = analyze(folder).summary
     assert summary.total("last_ns") - summary.total("first_ns") < 4e9
