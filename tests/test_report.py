@@ -6,6 +6,7 @@ import copy
 import html
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.kinds import KINDS, NAMES, Kind
 from analyzer.report.console import ENDED, QUIRK_TEXT, STOP_TEXT, console_text
+from analyzer.report.layout import wrapped
 from analyzer.report.story import story
 from analyzer.schema import Rows
 from analyzer.summary import Summary
@@ -596,6 +598,17 @@ def test_long_stories_are_folded() -> None:
 
 
 # The rest
+
+
+def test_numbers_stay_with_their_units() -> None:
+    """A line ends neither between a number and what it counts in, nor behind "frame"; all else may be folded."""
+    for size in range(20, 78):
+        text = f"{'x' * size} 78 % of 43.2 ms, 1.2 kB/s, 5 Mbit/s and 3 hosts before frame 312, frames 7"
+        lines = [line.split() for line in wrapped(text, "  ")]
+        assert " ".join(" ".join(words) for words in lines) == text
+        folded = {(before[-1], after[0]) for before, after in pairwise(lines)}
+        assert not folded & {("78", "%"), ("43.2", "ms,"), ("1.2", "kB/s,"), ("5", "Mbit/s"), ("frame", "312,")}
+    assert wrapped(f"{'x' * 75} 3 hosts", "") == [f"{'x' * 75} 3", "hosts"]
 
 
 def test_long_addresses_stand_on_two_lines(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable
 
 WIDTH = 80
+NO_BREAK = "\xa0"
+TOGETHER = re.compile(r"(?<=\d) (?=(?:%|[num]?s|h|days?|[kMG]?B(?:/s)?|[kMG]?bit/s)(?![\w/]))|(?<=\bframe) (?=\d)")
 Style = Callable[[str, str], str]
 
 
@@ -15,6 +18,12 @@ def plain(text: str, _: str) -> str:
 
 
 def wrapped(text: str, label: str) -> list[str]:
-    """`text` behind `label`, folded to the width; what follows stands below the text."""
-    lines = textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False)
-    return lines or [label.rstrip()]
+    """`text` behind `label`, folded to the width but never between a number and its unit, or "frame" and its number; what follows stands below the text."""
+    lines = textwrap.wrap(
+        TOGETHER.sub(NO_BREAK, text),
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_on_hyphens=False,
+    )
+    return [line.replace(NO_BREAK, " ") for line in lines] or [label.rstrip()]
