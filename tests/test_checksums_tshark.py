@@ -25,6 +25,7 @@ from analyzer.crosscheck.checksums import (
     same_headers,
 )
 from analyzer.crosscheck.shape import shape_of
+from analyzer.crosscheck.tshark import VERIFYING
 from analyzer.decode import decode
 from analyzer.errors import CaptureError
 from analyzer.tables import PACKETS
@@ -40,17 +41,7 @@ SMALLEST, LARGEST = 120, 1 << 20  # bytes of a file, to save time
 ODD = ROOT.parent / "shared" / "corpus" / "odd"
 ALL_FILES = [*TCP_CORPUS, *sorted(path for path in ODD.glob("*") if path.suffix != ".md")]
 CORPUS = [path for path in ALL_FILES if SMALLEST < path.stat().st_size < LARGEST]
-PREFERENCES = (
-    "tcp.check_checksum:TRUE",
-    "udp.check_checksum:TRUE",
-    "ip.check_checksum:TRUE",
-    "ip.defragment:TRUE",
-    "ipv6.defragment:TRUE",
-    "ip.tso_support:TRUE",
-    "ipv6.tso_support:TRUE",
-    "tcp.analyze_sequence_numbers:FALSE",
-    "tcp.desegment_tcp_streams:FALSE",
-)
+PREFERENCES = (*VERIFYING, "tcp.analyze_sequence_numbers:FALSE")
 FIELDS = ("frame.protocols", *STATUS_FIELDS)
 
 pytestmark = needs_tshark

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from analyzer.capture import Damage
+    from analyzer.output import Input
 
 OK, FOUND, UNREADABLE, DAMAGED = 0, 1, 2, 3
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
@@ -91,6 +93,30 @@ sockets_option = click.option(
     metavar="FILE",
     help="Socket lists from the same minutes (ss, netstat, /proc/net/tcp, ...); may be repeated.",
 )
+
+
+def beside_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What may be given beside a capture: hosts, snapshots, sockets. The command takes all of it as `beside`, as analyze() does."""
+
+    @hosts_option
+    @snapshots_option
+    @sockets_option
+    @increments_option
+    @wraps(command)
+    def taken(hosts: Any, snapshots: Any, sockets: Any, increments: Any, **others: Any) -> None:
+        beside = {"hosts": hosts, "snapshots": snapshots, "sockets": sockets, "increments": increments}
+        command(beside=beside, **others)
+
+    return taken
+
+
+def read_by(trace: tuple[str, ...], beside: dict[str, Any]) -> list[Input]:
+    """All files that a command reads: nothing may be written over them."""
+    from analyzer.capture.bundle import inputs
+
+    return inputs(*trace, *beside["snapshots"], *beside["sockets"])
+
+
 rules_option = click.option(
     "--rules",
     "folders",

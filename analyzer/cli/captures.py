@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,14 +12,15 @@ from analyzer.cli.base import (
     FOUND,
     OK,
     UNREADABLE,
+    beside_options,
     cli,
     colour,
     hosts_option,
     increments_option,
     json_option,
+    read_by,
     rules_option,
     snapshots_option,
-    sockets_option,
     styled,
     warn,
 )
@@ -34,10 +35,7 @@ if TYPE_CHECKING:
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
-@hosts_option
-@snapshots_option
-@sockets_option
-@increments_option
+@beside_options
 @rules_option
 @click.option(
     "--html",
@@ -63,10 +61,7 @@ if TYPE_CHECKING:
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
-    hosts: tuple[str, ...],
-    snapshots: tuple[str, ...],
-    sockets: tuple[str, ...],
-    increments: bool | None,
+    beside: dict[str, Any],
     folders: tuple[str, ...],
     html: str | None,
     fail_on: str | None,
@@ -79,20 +74,16 @@ def analyze(
     from analyzer.run import analyze as run
 
     if html is not None:
-        from analyzer.capture.bundle import inputs
         from analyzer.output import refuse_inputs
         from analyzer.plot.extras import check
 
-        read = inputs(*trace, *snapshots, *sockets)
+        read = read_by(trace, beside)
         refuse_inputs(html, read)  # before the capture is read
         check()
     with progress_shown() as update:
         analysis = run(
             list(trace),
-            snapshots=snapshots,
-            sockets=sockets,
-            hosts=hosts,
-            increments=increments,
+            **beside,
             checksums=not no_checksums,
             max_flows=max_flows,
             rules=folders,
@@ -196,10 +187,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 )
 @click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
 @click.option("--flow", type=click.IntRange(min=0), help="Of series, only those of this flow.")
-@hosts_option
-@snapshots_option
-@sockets_option
-@increments_option
+@beside_options
 def export(
     trace: tuple[str, ...],
     table: str,
@@ -207,17 +195,13 @@ def export(
     kind: str | None,
     every: str,
     flow: int | None,
-    hosts: tuple[str, ...],
-    snapshots: tuple[str, ...],
-    sockets: tuple[str, ...],
-    increments: bool | None,
+    beside: dict[str, Any],
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
 
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
     `sockets` one per socket and list of sockets.
     """
-    from analyzer.capture.bundle import inputs
     from analyzer.report.export import export as write
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown
@@ -229,16 +213,13 @@ def export(
         frames = table_frames(
             list(trace),
             name,
-            snapshots=snapshots,
-            sockets=sockets,
-            hosts=hosts,
-            increments=increments,
+            **beside,
             progress=update,
             damages=damages,
             every=every,
             flow=flow,
         )
-        write(frames, output, kind, inputs(*trace, *snapshots, *sockets))
+        write(frames, output, kind, read_by(trace, beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
-from analyzer.cli.base import (
-    cli,
-    hosts_option,
-    increments_option,
-    rules_option,
-    snapshots_option,
-    sockets_option,
-    warn,
-)
+from analyzer.cli.base import beside_options, cli, read_by, rules_option, warn
 from analyzer.cli.captures import status_of
 
 
@@ -27,18 +20,12 @@ from analyzer.cli.captures import status_of
     required=True,
     help="The notebook to write, such as post-mortem.ipynb; `-` is standard output.",
 )
-@hosts_option
-@snapshots_option
-@sockets_option
-@increments_option
+@beside_options
 @rules_option
 def notebook(
     trace: tuple[str, ...],
     output: str,
-    hosts: tuple[str, ...],
-    snapshots: tuple[str, ...],
-    sockets: tuple[str, ...],
-    increments: bool | None,
+    beside: dict[str, Any],
     folders: tuple[str, ...],
 ) -> None:
     """Write a Jupyter notebook of an incident, ready to run: findings and their proof.
@@ -46,27 +33,17 @@ def notebook(
     BUNDLE is what `tcpcap analyze` reads. The notebook reads it anew when it runs, and shows frames, events, counters, sockets and
     pictures (these need the extra tcpcap[plot]) to go on from.
     """
-    from analyzer.capture.bundle import inputs
     from analyzer.kernel_counters import refuse_pipe
     from analyzer.output import refuse_inputs
     from analyzer.report.notebook import Request, save_notebook
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
-    read = inputs(*trace, *snapshots, *sockets)
+    read = read_by(trace, beside)
     refuse_inputs(output, read)
     refuse_pipe(trace, "notebook")  # before it is read: the notebook could not read it again
     with progress_shown() as update:
-        analysis = run(
-            list(trace),
-            snapshots=snapshots,
-            sockets=sockets,
-            hosts=hosts,
-            increments=increments,
-            rules=folders,
-            progress=update,
-        )
-    request = Request(snapshots, sockets, hosts, increments, folders)
-    save_notebook(analysis, output, request, read)
+        analysis = run(list(trace), **beside, rules=folders, progress=update)
+    save_notebook(analysis, output, Request(**beside, rules=folders), read)
     warn(analysis.damages)
     sys.exit(status_of(analysis))

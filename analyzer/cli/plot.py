@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
-from analyzer.cli.base import (
-    DAMAGED,
-    OK,
-    cli,
-    hosts_option,
-    increments_option,
-    snapshots_option,
-    sockets_option,
-    warn,
-)
+from analyzer.cli.base import DAMAGED, OK, beside_options, cli, read_by, warn
 
 OF_A_FLOW = ("connection", "time-sequence", "throughput", "rtt", "window", "time-account")
 OF_ALL = ("counters", "overview")
@@ -34,26 +26,19 @@ OF_ALL = ("counters", "overview")
 )
 @click.option("--counter", "names", multiple=True, metavar="NAME", help="Of counters, these; may be repeated.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="File to write: .html (zoom, hover), .svg or .png.")
-@hosts_option
-@snapshots_option
-@sockets_option
-@increments_option
+@beside_options
 def plot(
     trace: tuple[str, ...],
     flow: int | None,
     kind: str,
     names: tuple[str, ...],
     output: str,
-    hosts: tuple[str, ...],
-    snapshots: tuple[str, ...],
-    sockets: tuple[str, ...],
-    increments: bool | None,
+    beside: dict[str, Any],
 ) -> None:
     """Draw a connection, counters, or the whole capture.
 
     Without --flow, the connection that the worst finding is about, or else the one that lost most time.
     """
-    from analyzer.capture.bundle import inputs
     from analyzer.errors import UsageError
     from analyzer.output import refuse_inputs
     from analyzer.plot.extras import check
@@ -61,16 +46,14 @@ def plot(
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
-    read = inputs(*trace, *snapshots, *sockets)
+    read = read_by(trace, beside)
     refuse_inputs(output, read)  # before the capture is read
     ending(output)
     check()
     if names and kind != "counters":
         raise UsageError("--counter", f"--kind is {kind}", "leave it out, or draw --kind counters")
     with progress_shown() as update:
-        analysis = run(
-            list(trace), snapshots=snapshots, sockets=sockets, hosts=hosts, increments=increments, progress=update
-        )
+        analysis = run(list(trace), **beside, progress=update)
     plots = analysis.plot
     if kind == "counters":
         picture = plots.counters(names)

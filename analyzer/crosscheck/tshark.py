@@ -15,7 +15,7 @@ FIELDS = (
     "frame.number", "frame.cap_len", "frame.protocols", "tcp.stream", *(f"tcp.analysis.{name}" for name in WIRESHARK),
     *STATUS_FIELDS,
 )  # fmt: skip
-PREFERENCES = (
+VERIFYING = (  # preferences with which it verifies every checksum, of datagrams in fragments too
     "tcp.check_checksum:TRUE",
     "udp.check_checksum:TRUE",
     "ip.check_checksum:TRUE",
@@ -24,8 +24,8 @@ PREFERENCES = (
     "ip.tso_support:TRUE",
     "ipv6.tso_support:TRUE",
     "tcp.desegment_tcp_streams:FALSE",
-    "tcp.analyze_sequence_numbers:TRUE",
 )
+PREFERENCES = (*VERIFYING, "tcp.analyze_sequence_numbers:TRUE")
 
 
 class Said(NamedTuple):
