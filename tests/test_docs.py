@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
+from analyzer.catalogue import CATALOGUE
 from analyzer.cli import cli
+from analyzer.prediction import NUMBER
 from analyzer.tables import TABLES
 
 ROOT = Path(__file__).parent.parent
@@ -96,3 +98,12 @@ def test_columns_are_documented(table: str) -> None:
         if column.name.endswith("_ns"):
             assert (column.dtype, column.unit) == ("i8", "ns")
     assert TABLES[table].doc.endswith(".")
+
+
+def test_counts_of_counters_are_true() -> None:
+    """How many the catalogue knows, and how many of them are predicted, but for the types of ICMP."""
+    predicted = [name for name in CATALOGUE if name in NUMBER and not re.search(r"Type\d+$", name)]
+    said = re.search(r"(\d+) of the (\d+) that the catalogue knows, and each type of ICMP", README)
+    assert said and (int(said[1]), int(said[2])) == (len(predicted), len(CATALOGUE))
+    page = (ROOT / ".github" / "site" / "content" / "counters.md").read_text()
+    assert f" know {len(CATALOGUE)} counters" in page
