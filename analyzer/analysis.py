@@ -15,6 +15,7 @@ from analyzer.capture import Damage, FileInfo, Interfaces
 from analyzer.capture.bundle import Recording, host_of
 from analyzer.checksums import CaptureHost, Checksums
 from analyzer.checksums.counted import Fit
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.correlate import Comparison
 from analyzer.counters import Series
 from analyzer.diagnosis.finding import Diagnosis, Finding
@@ -79,8 +80,12 @@ class Analysis:
         icmp_errors: IcmpErrors | None = None,
         diagnose: Callable[[Analysis], Diagnosis] | None = None,
         plots: Callable[[Analysis], Any] | None = None,
+        choice: Choice = EVERYTHING,
+        notes: Sequence[str] = (),
     ) -> None:
         self.paths = paths
+        self._notes = list(notes)
+        self.choice = choice  # what of the capture was asked for: whoever reads it again asks for the same
         self.files = files
         self.interfaces = interfaces
         self.damages = damages
@@ -160,7 +165,7 @@ class Analysis:
         wanted = np.array(sorted(set(numbers)), np.int64)
         refuse_pipe(self.paths, "frames")
         found = [np.zeros(0, PACKETS.dtype)]
-        for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows):
+        for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows, choice=self.choice):
             found.append(rows[np.isin(rows["frame"], wanted)])
             if not len(wanted) or (len(rows) and rows["frame"][-1] >= wanted[-1]):
                 break
@@ -170,7 +175,12 @@ class Analysis:
         """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""
         refuse_pipe(self.paths, "series")
         parts = table_rows(
-            self.paths, "series", max_flows=self.flow_tracker.max_flows, every_ns=length_ns(every, "--every"), flow=flow
+            self.paths,
+            "series",
+            max_flows=self.flow_tracker.max_flows,
+            every_ns=length_ns(every, "--every"),
+            flow=flow,
+            choice=self.choice,
         )
         wanted = -1 if flow is None else flow
         rows = [part[part["flow"] == wanted] for part in parts]
@@ -200,7 +210,13 @@ class Analysis:
     def kernel(self) -> KernelCounters:
         """The kernel's counters against what the packets predict."""
         return KernelCounters(
-            self.paths, self._series, self._counted, self.account, lambda: self.local, lambda: self.host_name
+            self.paths,
+            self._series,
+            self._counted,
+            self.account,
+            lambda: self.local,
+            lambda: self.host_name,
+            self.choice,
         )
 
     @property
@@ -309,7 +325,8 @@ class Analysis:
         """The rows of a table that is not kept."""
         refuse_pipe(self.paths, table)
         verified = self.checksum_result is not None
-        rows = list(table_rows(self.paths, table, max_flows=self.flow_tracker.max_flows, checksums=verified))
+        most = self.flow_tracker.max_flows
+        rows = list(table_rows(self.paths, table, max_flows=most, checksums=verified, choice=self.choice))
         return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
 
     @cached_property
@@ -356,7 +373,7 @@ class Analysis:
         """Where the frames came from, and how many of them there are."""
         told = [each.dropped for each in self._recordings() if each.dropped >= 0]
         dropped = sum(told) if told else None
-        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped)
+        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped, self._notes)
 
     @property
     def is_damaged(self) -> bool:

@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 import click
 
-from analyzer.cli import captures, counters, notebook, opinions, plot, record, rules
+from analyzer.cli import captures, counters, extract, notebook, opinions, plot, record, rules
 from analyzer.cli.base import UNREADABLE, cli
 from analyzer.errors import TcpcapError
 
-__all__ = ["captures", "cli", "counters", "main", "notebook", "opinions", "plot", "record", "rules"]
+__all__ = ["captures", "cli", "counters", "extract", "main", "notebook", "opinions", "plot", "record", "rules"]
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -110,6 +110,38 @@ def beside_options(command: Callable[..., None]) -> Callable[..., None]:
     return taken
 
 
+def choose_options(flow: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What of a capture is asked for. The command takes all of it as `chosen`, as analyze() does; without `flow` it has an option of that name itself."""
+
+    def made(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
+            "--filter",
+            metavar="EXPRESSION",
+            help="Only frames that it lets pass: tcpdump's language, such as 'host 192.0.2.1 and port 80'.",
+        )
+        @click.option(
+            "--between",
+            nargs=2,
+            metavar="T1 T2",
+            help="Only frames between two times: by the clock (12:59:26.8, UTC), since the epoch, or since the capture began (+5s); - is no bound.",
+        )
+        @click.option(
+            "--frames", metavar="A-B", help="Only frames of these numbers: 10-20, 10-, or 7; several with commas."
+        )
+        @wraps(command)
+        def taken(filter: Any, between: Any, frames: Any, **others: Any) -> None:
+            wanted = {"flow": others.pop("flow")} if flow else {}
+            command(chosen={"filter": filter, "between": between, "frames": frames, **wanted}, **others)
+
+        if not flow:
+            return taken
+        return click.option("--flow", metavar="N[,M]", help="Only these flows, by their numbers in the table flows.")(
+            taken
+        )
+
+    return made
+
+
 def read_by(trace: tuple[str, ...], beside: dict[str, Any]) -> list[Input]:
     """All files that a command reads: nothing may be written over them."""
     from analyzer.capture.bundle import inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from analyzer.cli.base import (
     OK,
     UNREADABLE,
     beside_options,
+    choose_options,
     cli,
     colour,
     hosts_option,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@choose_options()
 @beside_options
 @rules_option
 @click.option(
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     type=click.Choice(SEVERITIES),
     help="Exit with status 1 where something of this severity or worse is found.",
 )
+@click.option("--each", is_flag=True, help="An answer for each file or bundle alone, instead of one for all together.")
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
@@ -61,10 +65,12 @@ if TYPE_CHECKING:
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
     html: str | None,
     fail_on: str | None,
+    each: bool,
     no_checksums: bool,
     top: int,
     max_flows: int,
@@ -77,39 +83,79 @@ def analyze(
         from analyzer.output import refuse_inputs
         from analyzer.plot.extras import check
 
+        if each:
+            raise click.UsageError("--html is one page: it does not go with --each")
         read = read_by(trace, beside)
         refuse_inputs(html, read)  # before the capture is read
         check()
-    with progress_shown() as update:
-        analysis = run(
-            list(trace),
-            **beside,
-            checksums=not no_checksums,
-            max_flows=max_flows,
-            rules=folders,
-            progress=update,
-        )
-    if as_json:
-        from analyzer.report.json_text import json_pieces
 
-        for piece in json_pieces(analysis):
-            click.echo(piece, nl=False)
-    elif html != "-":
-        from analyzer.report.console import console_text
+    def answer(paths: Sequence[str]) -> Analysis:
+        with progress_shown() as update:
+            analysis = run(
+                list(paths),
+                **beside,
+                **chosen,
+                checksums=not no_checksums,
+                max_flows=max_flows,
+                rules=folders,
+                progress=update,
+            )
+        if as_json:
+            from analyzer.report.json_text import json_pieces
 
-        click.echo(console_text(analysis, top, styled), nl=False, color=colour())
+            for piece in json_pieces(analysis):
+                click.echo(piece, nl=False)
+        elif html != "-":
+            from analyzer.report.console import console_text
+
+            click.echo(console_text(analysis, top, styled), nl=False, color=colour())
+        return analysis
+
+    def status(analysis: Analysis) -> int:
+        found = status_of(analysis)
+        return FOUND if fail_on and found == OK and analysis.diagnosis.at_least(fail_on) else found
+
+    if each:
+        sys.exit(_each(trace, lambda path: status(answer([path])), as_json))
+    analysis = answer(trace)
     if html is not None:
         from analyzer.report.html import save_html
 
         with progress_shown() as update:
             save_html(analysis, html, read, update)
-    status = status_of(analysis)
-    sys.exit(FOUND if fail_on and status == OK and analysis.diagnosis.at_least(fail_on) else status)
+    sys.exit(status(analysis))
+
+
+def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool) -> int:
+    """Answer for each file or bundle alone, in JSON as a list; what cannot be read is said, and the next one follows. The worst status of all."""
+    from analyzer.capture.capture import alone
+    from analyzer.errors import TcpcapError
+    from analyzer.text import printable
+
+    statuses = []
+    if as_json:
+        click.echo("[")
+    for number, path in enumerate(alone(trace)):
+        if as_json:
+            click.echo(",\n" * (number > 0), nl=False)
+        else:
+            click.echo("\n" * (number > 0) + styled(f"== {printable(path)}", "title") + "\n", color=colour())
+        try:
+            statuses.append(answer(path))
+        except TcpcapError as error:
+            if as_json:
+                click.echo("null")
+            click.echo(f"tcpcap: {printable(str(error))}", err=True)
+            statuses.append(UNREADABLE)
+    if as_json:
+        click.echo("]")
+    return next((status for status in (UNREADABLE, DAMAGED, FOUND) if status in statuses), OK)
 
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@choose_options()
 @hosts_option
 @snapshots_option
 @increments_option
@@ -117,6 +163,7 @@ def analyze(
 def checksums(
     trace: tuple[str, ...],
     as_json: bool,
+    chosen: dict[str, Any],
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
     increments: bool | None,
@@ -128,7 +175,7 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
     if as_json:
         click.echo(json_text(analysis), nl=False)
     else:
@@ -186,7 +233,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     help="Format, where the file name does not tell it.",
 )
 @click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
-@click.option("--flow", type=click.IntRange(min=0), help="Of series, only those of this flow.")
+@choose_options()
 @beside_options
 def export(
     trace: tuple[str, ...],
@@ -194,7 +241,7 @@ def export(
     output: str,
     kind: str | None,
     every: str,
-    flow: int | None,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
@@ -217,7 +264,7 @@ def export(
             progress=update,
             damages=damages,
             every=every,
-            flow=flow,
+            **chosen,
         )
         write(frames, output, kind, read_by(trace, beside))
     warn(damages)
