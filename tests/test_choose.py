@@ -195,7 +195,7 @@ def test_what_is_asked_for_keeps_its_numbers(wanted: dict[str, Any], kept: Any) 
     packets = whole().packets
     expected = packets[kept(packets)]
     analysis = analyze(str(CAPTURE), **wanted)
-    assert 0 < len(expected)
+    assert len(expected) > 0
     assert analysis.summary.total("frames") == len(expected) == len(analysis.packets)
     assert analysis.packets[["frame", "flow"]].values.tolist() == expected[["frame", "flow"]].values.tolist()
     assert set(analysis.flows["flow"]) == set(expected["flow"])

@@ -64,7 +64,7 @@ def extract(
         )
     said = f"{done.frames:,} of {plural(done.of, 'frame')} written, with {plural(done.comments, 'comment')}"
     if done.emptied:
-        said += f"; of {plural(done.emptied, 'frame')} nothing is left but zeros behind headers that are not known here"
+        said += f"; of {plural(done.emptied, 'frame')} not all headers could be kept (tunnels and link layers whose addresses are not known)"
     click.echo(said, err=output == "-")
     warn(done.damages)
     sys.exit(DAMAGED if done.damages else OK)

@@ -22,11 +22,10 @@ MAC = 6
 
 
 class Anonymizer:
-    """Anonymises frames, all by one key: `key` (32 bytes), or a new one that nobody keeps. `emptied` counts frames of which headers were lost that tcpcap decodes."""
+    """Anonymises frames, all by one key: `key` (32 bytes), or a new one that nobody keeps."""
 
     def __init__(self, key: bytes | None = None) -> None:
         self.pan = Pan(key)
-        self.emptied = 0
         self._links: dict[int, Callable[[Room, int, int], None]] = {
             0: self._family, 1: self._ethernet, 101: self._raw, 108: self._family, 113: self._sll, 228: self._raw, 229: self._raw,
             276: self._sll2,
@@ -37,11 +36,8 @@ class Anonymizer:
         room = Room(data)
         check = interface.fcs_len if len(data) == length and len(data) > interface.fcs_len else 0
         link = self._links.get(interface.link_type)
-        if link is None:
-            room.lost = True
-        else:
+        if link is not None:
             link(room, 0, len(data) - check)
-        self.emptied += room.lost
         if check == 4:
             body, given = data[:-4], data[-4:]
             right = zlib.crc32(room.new[:-4]).to_bytes(4, "little")
@@ -86,7 +82,6 @@ class Anonymizer:
     def _raw(self, room: Room, at: int, end: int) -> None:
         if room.has(at, 1, end):
             version = room.old[at] >> 4
-            room.lost |= version not in (4, 6)
             if version in (4, 6):
                 self.packet(room, version, at, end)
 

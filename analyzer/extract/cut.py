@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.analysis import Analysis
-from analyzer.capture import Capture, Damage, open_capture
+from analyzer.capture import Capture, Damage, Interface, Interfaces, RecordBatch, open_capture
 from analyzer.capture.bundle import inputs
 from analyzer.capture.source import Bytes
 from analyzer.checksums.fix_output import Output
 from analyzer.choose import Time, choice_of
+from analyzer.decode import decode
 from analyzer.errors import UsageError, suggest
 from analyzer.extract.anonymize import Anonymizer
 from analyzer.extract.blocks import common_snaplen, interface_block, packet_block, section
@@ -30,10 +31,23 @@ from analyzer.run import analyze
 from analyzer.schema import Rows
 from analyzer.text import length_ns
 
+DECODED = (
+    "layers",
+    "stop",
+    "l3_at",
+    "l4_at",
+    "ip_version",
+    "ip_proto",
+    "src_port",
+    "dst_port",
+    "tunnel_depth",
+    "payload_len",
+)
+
 
 @dataclass(slots=True)
 class Cut:
-    """What was written: `frames` of `of` in the capture, with so many `comments`; `emptied` are frames of which anonymising left not even the headers that are decoded, since nobody knows what addresses stand there."""
+    """What was written: `frames` of `of` in the capture, with so many `comments`; `emptied` are frames of which anonymising left not all headers that are decoded, since it does not know what stands there."""
 
     frames: int = 0
     of: int = 0
@@ -152,37 +166,56 @@ def _write(
     numbers: dict[int, int] = {}  # of the interfaces that were written
     snaplen = common_snaplen([found.interfaces[number] for number in np.unique(kept["interface"])])
     with open_capture(list(names)) as capture:
-        for record, row, data in _records(capture, kept, cut, progress):
-            number = int(record["interface"])
-            interface = capture.interfaces[number]
+        for batch, rows in _batches(capture, kept):
+            places = (rows["frame"] - batch.first_frame).tolist()
+            frames = [batch.data(place) for place in places]
             if anonymizer is not None:
-                data = anonymizer.frame(data, int(record["length"]), interface)
-            if number not in numbers:
-                numbers[number] = len(numbers)
-                output.write(_bytes(interface_block(interface, snaplen, offset_s, anonymizer is None)))
-            comments = list(comments_of(row, found.events_of(int(row["frame"]))))
-            cut.frames += 1
-            cut.comments += len(comments)
-            output.write(_bytes(packet_block(record, numbers[number], data, offset_s, comments)))
+                frames = [
+                    anonymizer.frame(data, int(batch.rows["length"][place]), _interface(capture, batch, place))
+                    for data, place in zip(frames, places, strict=True)
+                ]
+                cut.emptied += _emptied(batch.rows[places], batch, frames, capture.interfaces)
+            for place, row, data in zip(places, rows, frames, strict=True):
+                record, number = batch.rows[place], int(batch.rows["interface"][place])
+                if number not in numbers:
+                    numbers[number] = len(numbers)
+                    told_of = interface_block(capture.interfaces[number], snaplen, offset_s, anonymizer is None)
+                    output.write(_bytes(told_of))
+                comments = list(comments_of(row, found.events_of(int(row["frame"]))))
+                cut.frames += 1
+                cut.comments += len(comments)
+                output.write(_bytes(packet_block(record, numbers[number], data, offset_s, comments)))
+            if progress is not None:
+                progress(capture)
         cut.damages = list(capture.damages)
-    if anonymizer is not None:
-        cut.emptied = anonymizer.emptied
     return cut
 
 
-def _records(capture: Capture, kept: Rows, cut: Cut, progress: Progress | None) -> Iterator[tuple[Rows, Rows, bytes]]:
-    """Record, row of `kept` and bytes of each of these frames."""
+def _interface(capture: Capture, batch: RecordBatch, place: int) -> Interface:
+    return capture.interfaces[int(batch.rows["interface"][place])]
+
+
+def _batches(capture: Capture, kept: Rows) -> Iterator[tuple[RecordBatch, Rows]]:
+    """Each batch with the rows of `kept` whose frames it has, up to the last of these."""
     at = 0
     for batch in capture:
         stop = int(np.searchsorted(kept["frame"], batch.first_frame + len(batch)))
-        for row in kept[at:stop]:
-            position = int(row["frame"]) - batch.first_frame
-            yield batch.rows[position], row, batch.data(position)
+        yield batch, kept[at:stop]
         at = stop
-        if progress is not None:
-            progress(capture)
         if at == len(kept):
             return
+
+
+def _emptied(records: Rows, batch: RecordBatch, frames: Sequence[bytes], interfaces: Interfaces) -> int:
+    """How many frames are decoded otherwise than before."""
+    before = decode(RecordBatch(batch.buffer, records, 1), interfaces)
+    moved = records.copy()
+    moved["offset"] = np.cumsum([0, *map(len, frames)])[:-1]
+    after = decode(RecordBatch(_bytes(b"".join(frames)), moved, 1), interfaces)
+    other = np.zeros(len(records), np.bool_)
+    for name in DECODED:
+        other |= before[name] != after[name]
+    return int(other.sum())
 
 
 def _bytes(content: bytes) -> Bytes:

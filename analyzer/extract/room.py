@@ -4,12 +4,11 @@ from __future__ import annotations
 
 
 class Room:
-    """`old` and `new` have the same length. `lost` says that headers were left out which are decoded elsewhere."""
+    """`old` and `new` have the same length."""
 
     def __init__(self, old: bytes) -> None:
         self.old = old
         self.new = bytearray(len(old))
-        self.lost = False
 
     def has(self, at: int, size: int, end: int) -> bool:
         """Do so many bytes stand there, before the end?"""

@@ -17,7 +17,6 @@ QUOTING4, QUOTING6 = (3, 4, 5, 11, 12), (1, 2, 3, 4)
 REDIRECT = 5
 NEIGHBORS = {133: (8, ()), 134: (16, ()), 135: (8, (8,)), 136: (8, (8,)), 137: (8, (8, 24)), 130: (8, (8,)), 131: (8, (8,)), 132: (8, (8,))}  # fmt: skip
 VXLAN, GENEVE, GTPU = (4789, 8472), (6081,), (2152,)
-OTHER_TUNNELS = (1701, 3544, 5246, 5247, 37008)  # whose headers are not copied
 TCP_KEPT = (2, 3, 4, 5, 8, 34)  # options with sizes, blocks and times
 MPTCP, ADD_ADDRESS = 30, 3
 EXPERIMENTS, FAST_OPEN = (253, 254), 0xF989
@@ -104,8 +103,6 @@ class Transport:
             self._geneve(room, inner, stop)
         elif not {*GTPU}.isdisjoint(ports) and room.old[inner] >> 4 == 3 and room.old[inner + 1] == 0xFF:
             self._gtpu(room, inner, stop)
-        else:
-            room.lost |= not {*OTHER_TUNNELS}.isdisjoint(ports)
 
     def _geneve(self, room: Room, at: int, stop: int) -> None:
         size = 8 + (room.old[at] & 0x3F) * 4
@@ -147,8 +144,6 @@ class Transport:
             self._inside(room, ETHERNET_IN, place + size, stop)
         elif version == 0:
             self._inside(room, kind, place, stop)
-        else:
-            room.lost = True
         if flags & 0x8000:
             self._check(room, at + 4, at, stop)
 
@@ -158,8 +153,6 @@ class Transport:
             self._ethernet(room, at, stop)
         elif kind in (IPV4_IN, IPV6_IN):
             (self._internet.ipv4 if kind == IPV4_IN else self._internet.ipv6)(room, at, stop)
-        else:
-            room.lost = True
 
     def _icmp(self, room: Room, at: int, stop: int) -> None:
         room.keep(at, 8, stop)
