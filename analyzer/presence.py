@@ -1,4 +1,4 @@
-"""Do the addresses that were named as those of the capturing host stand in the capture at all?"""
+"""Looks whether the addresses that were named as those of the capturing host stand in the capture at all."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ def cli() -> None:
     """Reads packet captures and says what happened in them.
 
     TRACE is a capture file (pcap, pcapng or snoop; gzip, zstd, lz4, xz or bzip2 compressed or not), `-` for standard
-    input, or a bundle: a directory that holds capture*.pcap[ng], or a tar of one (.tar.zst). Several of them are one
-    capture, in order of time.
+    input, a folder of captures, or a bundle: a directory that holds capture*.pcap[ng], or a tar of one (.tar.zst). Several of
+    them are one capture, in order of time.
 
     Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame
     of a link layer that is decoded); 3 done, but the input was cut short or damaged;
