@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from analyzer.capture.compression import CHUNK, Damaged, RawReader, compression_of, decompressed
 from analyzer.errors import CaptureError
+from analyzer.text import shown
 
 Bytes = npt.NDArray[np.uint8]
 HEAD = 64
@@ -32,7 +33,7 @@ class Source:
     size: int | None = None
 
     def __init__(self, path: str, window_bytes: int) -> None:
-        self.path = path
+        self.path = shown(path)  # what is said of it; those who open it have done so
         self.position = 0
         self.window: Bytes = np.zeros(0, np.uint8)
         self.broken = ""  # why the bytes ended before the file's own end

@@ -24,9 +24,9 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return cli.main(arguments, prog_name="tcpcap", standalone_mode=False)
     except TcpcapError as error:
-        from analyzer.text import printable
+        from analyzer.text import printable, shown
 
-        _fail(printable(str(error)), UNREADABLE)
+        _fail(printable(shown(str(error))), UNREADABLE)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(UNREADABLE)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import TcpcapError, UsageError, suggest
-from analyzer.output import Input, appearing
+from analyzer.output import Input, appearing, removed, temporary_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,17 +50,31 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="tcpcap-") as scratch, appearing(output, inputs, BINARY[kind]) as target:
-        connection = duckdb.connect(str(Path(scratch) / "spool.duckdb"))
+    with _scratch(output) as scratch, appearing(output, inputs, BINARY[kind]) as target:
+        connection = duckdb.connect(str(scratch / "spool.duckdb"))
         # By default DuckDB takes four fifths of the machine before it spills to disk.
         connection.execute("SET memory_limit = '256MB'")
         try:
             write = _write_parquet if kind == "parquet" else _write_lines
-            write(connection, frames, target, kind, Path(scratch))
+            write(connection, frames, target, kind, scratch)
         except duckdb.IOException as error:
             raise TcpcapError(output, f"cannot be written ({error})", "make room, or set TMPDIR") from None
         finally:
             connection.close()
+
+
+@contextmanager
+def _scratch(output: str) -> Iterator[Path]:
+    """A folder for what is spooled."""
+    try:
+        folder = temporary_folder()
+    except OSError as error:
+        todo = "make room, or set TMPDIR to another folder"
+        raise TcpcapError(output, f"no room to prepare it ({error.strerror or error})", todo) from None
+    try:
+        yield folder
+    finally:
+        removed(folder)
 
 
 def _write_lines(
