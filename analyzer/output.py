@@ -139,7 +139,7 @@ def _umask() -> int:
 
 @contextmanager
 def _standard_output(binary: str) -> Iterator[BinaryIO]:
-    if sys.stdout is None:
+    if not hasattr(sys.stdout, "buffer"):
         raise TcpcapError(_shown(STANDARD), "closed", "name a file")
     if binary and sys.stdout.isatty():
         raise TcpcapError(_shown(STANDARD), f"a terminal, and {binary} is binary", "name a file")
