@@ -100,10 +100,9 @@ def main() -> int:
                         number == signal.SIGKILL
                     ):  # nobody can answer it: a draft may stay, under a name that is no other's
                         found = [each for each in found if "has changed" in each or "/x." in each]
-                    if status not in (0, 128 + number, -number):
-                        found.append(f"status {status}")
-                    if "Traceback" in said and ", in run" in said:
-                        found.append(said)
+                    ours = "Traceback" not in said or ", in run" in said  # else Python had not begun with us
+                    if ours and (status not in (0, 128 + number, -number) or "Traceback" in said):
+                        found.append(f"status {status}: {said}")
                     wrong += bool(found)
                     for each in found:
                         print(f"{call} of {given}, {number.name} after {after:.3f} s: {each}")
