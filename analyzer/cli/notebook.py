@@ -41,7 +41,9 @@ def notebook(
 
     read = read_by(trace, beside)
     refuse_inputs(output, read)
-    refuse_pipe(trace, "notebook")  # before it is read: the notebook could not read it again
+    refuse_pipe(
+        [*trace, *beside["snapshots"], *beside["sockets"]], "notebook"
+    )  # before it is read: the notebook could not read it again
     with progress_shown() as update:
         analysis = run(list(trace), **beside, rules=folders, progress=update)
     save_notebook(analysis, output, Request(**beside, rules=folders), read)
