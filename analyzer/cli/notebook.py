@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from analyzer.cli.base import beside_options, cli, read_by, rules_option, warn
-from analyzer.cli.captures import status_of
+from analyzer.cli.base import beside_options, cli, read_by, rules_option, status_of, warn
 
 
 @cli.command()
@@ -39,7 +38,7 @@ def notebook(
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
-    read = read_by(trace, beside)
+    read = read_by(trace, beside, folders)
     refuse_inputs(output, read)
     refuse_pipe(
         [*trace, *beside["snapshots"], *beside["sockets"]], "notebook"
