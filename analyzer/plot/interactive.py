@@ -122,9 +122,8 @@ def _height_axis(panel: Panel, colours: dict[str, str], low: float, high: float)
 def _trace(layer: Layer, panel: Panel, axis: str, colours: dict[str, str]) -> dict[str, Any]:
     """One layer as a trace."""
     colour = colours[layer.role]
-    more = f" ({layer.left_out:,} more not drawn)" if layer.left_out else ""
     trace: dict[str, Any] = {
-        "type": "scatter", "name": escaped(layer.name) + more, "xaxis": "x", "yaxis": f"y{axis}",
+        "type": "scatter", "name": escaped(layer.label), "xaxis": "x", "yaxis": f"y{axis}",
         "legend": f"legend{axis}", "showlegend": not panel.rows, "mode": "lines",
     }  # fmt: skip
     frames = layer.frames

@@ -52,7 +52,7 @@ def overview_panels(
             _row(name, "data", at, int(row["start_ns"]), int(row["end_ns"]), clock)
             for at, (name, row) in enumerate(drawn[:MOST_ROWS])
         ]
-        yield Panel("Connections that are drawn below", "", layers, 0.3 + 0.12 * len(names), rows=names)
+        yield Panel("Connections", "", layers, 0.3 + 0.12 * len(names), rows=names)
 
 
 def _row(name: str, role: str, height: int, start_ns: int, end_ns: int, clock: Clock) -> Layer:
@@ -67,7 +67,7 @@ def _trouble(whole: Bins, clock: Clock) -> Iterator[Layer]:
     groups = [(name, [name]) for name in ranked[:MOST_KINDS]]
     if ranked[MOST_KINDS:]:
         groups.append((OTHERS, ranked[MOST_KINDS:]))
-    middle = clock(whole.starts_ns + whole.every_ns // 2)
+    middle = clock(whole.starts_ns) + whole.every_ns / 2e9
     others = iter(OTHER_ROLES)
     for name, kinds in groups:
         role = ROLES.get(name) or next(others)

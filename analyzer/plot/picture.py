@@ -35,6 +35,11 @@ class Layer:
     dashed: bool = False
     left_out: int = 0  # points that were thinned away
 
+    @property
+    def label(self) -> str:
+        """Its name, and how much of it is not drawn."""
+        return self.name + (f" ({self.left_out:,} more not drawn)" if self.left_out else "")
+
 
 @dataclass(frozen=True)
 class Band:

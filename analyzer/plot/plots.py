@@ -31,7 +31,7 @@ from analyzer.plot.strips import Strips
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
 from analyzer.tables import COUNTERS, FLOW_PROTOCOLS, FLOWS
-from analyzer.text import duration_text, plural, size_text, time_text
+from analyzer.text import duration_text, plural, printable, size_text, time_text
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
@@ -85,7 +85,7 @@ class Plots:
             if flow in finding.flows
             for proof in finding.counters
         ]
-        names = [name for name in self._strips.names() if name in named][:STRIPS_OF_A_CONNECTION]
+        names = self._strips.moved(named)[:STRIPS_OF_A_CONNECTION]
         return self._of(
             flow,
             "",
@@ -96,7 +96,7 @@ class Plots:
         """By how much counters rose a second, beside what the packets say; without names those that matter most."""
         self._analysis.kernel.need_host(COUNTERS.name)
         found = self._strips.names(names)
-        text = f"By how much {', '.join(found)} rose a second, beside what the packets say."
+        text = f"By how much {', '.join(map(printable, found))} rose a second, beside what the packets say."
         return self._picture("Kernel counters", text, list(self._strips.panels(found, self._clock)), self._span)
 
     def overview(self, flows: Sequence[int] = ()) -> Drawing:

@@ -71,18 +71,18 @@ def _draw_layer(layer: Layer, axis: Any, floor: dict[float, float]) -> None:
     colour = LIGHT[layer.role]
     style = "--" if layer.dashed else "-"
     if layer.shape == "steps":
-        axis.step(layer.x, layer.y, style, where="post", color=colour, linewidth=1.1, label=layer.name)
+        axis.step(layer.x, layer.y, style, where="post", color=colour, linewidth=1.1, label=layer.label)
     elif layer.shape == "line":
-        axis.plot(layer.x, layer.y, style, color=colour, linewidth=1.1, label=layer.name)
+        axis.plot(layer.x, layer.y, style, color=colour, linewidth=1.1, label=layer.label)
     elif layer.shape == "points":
         size = SMALL if layer.symbol == "dot" else 2 * SMALL
-        axis.plot(layer.x, layer.y, MARKS[layer.symbol], color=colour, markersize=size, label=layer.name)
+        axis.plot(layer.x, layer.y, MARKS[layer.symbol], color=colour, markersize=size, label=layer.label)
     elif layer.shape == "bars":
-        axis.vlines(layer.x, layer.y, layer.end, colors=colour, linewidth=1.4, label=layer.name)
+        axis.vlines(layer.x, layer.y, layer.end, colors=colour, linewidth=1.4, label=layer.label)
     elif layer.shape == "spans":
         axis.hlines(layer.y, layer.x, layer.end, colors=colour, linewidth=8)
         axis.plot(layer.x, layer.y, "|", color=colour, markersize=8)
     else:
         bottom = np.array([floor.get(x, 0.0) for x in layer.x.tolist()])
-        axis.bar(layer.x, layer.y, layer.width, bottom=bottom, color=colour, label=layer.name)
+        axis.bar(layer.x, layer.y, layer.width, bottom=bottom, color=colour, label=layer.label)
         floor.update(zip(layer.x.tolist(), (bottom + layer.y).tolist(), strict=True))
