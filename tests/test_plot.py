@@ -273,10 +273,12 @@ def test_the_worst_finding_is_drawn_first() -> None:
 
 
 def test_the_overview_has_findings_connections_and_trouble() -> None:
-    """Each finding a row of its own; the events of trouble all of them."""
+    """Each finding a row of its own, as far as it is no consequence; the events of trouble all of them."""
     picture = plots(LOSS).overview([0])
     titles = {panel.title: panel for panel in picture.panels}
-    assert [row.split()[0] for row in titles["Findings"].rows] == ["1", "2", "3"]
+    assert [row.split()[0] for row in titles["Findings"].rows] == ["1", "3"]
+    assert [each.number for each in analysed(LOSS).diagnosis.findings if each.because_of] == [2]
+    assert ", 2 findings, " in picture.text
     trouble = sum(each.y.sum() for each in titles["Events that are trouble, by interval"].layers)
     assert (
         trouble == analysed(LOSS).event_counts["retransmission"] + analysed(LOSS).event_counts["retransmission_timeout"]

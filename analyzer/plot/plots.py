@@ -100,17 +100,18 @@ class Plots:
         return self._picture("Kernel counters", text, list(self._strips.panels(found, self._clock)), self._span)
 
     def overview(self, flows: Sequence[int] = ()) -> Drawing:
-        """The whole capture: rates, trouble, findings, these connections, counters."""
+        """The whole capture: rates, trouble, findings but for consequences of others, these connections, counters."""
         self.prepare(flows)
         assert self._whole is not None, "it was read just now"
         drawn = [(self.name(flow), self._seen[flow].row) for flow in flows]
+        findings = [each for each in self._analysis.diagnosis.findings if not each.because_of]
         panels = [
-            *overview_panels(self._whole.whole, self._analysis.diagnosis.findings, drawn, self._clock),
+            *overview_panels(self._whole.whole, findings, drawn, self._clock),
             *self._strips.panels(self._strips.names(), self._clock),
         ]
         text = (
             f"{plural(self._analysis.summary.total('frames'), 'frame')} over time: bits a second, events that are "
-            f"trouble, {plural(len(self._analysis.diagnosis.findings), 'finding')}, and when the connections were."
+            f"trouble, {plural(len(findings), 'finding')}, and when the connections were."
         )
         return self._picture("The whole capture", text, panels, self._span)
 

@@ -17,6 +17,7 @@ from analyzer.text import printable
 
 MOST_STRIPS = 6
 MOST_INTERVALS = 2_000
+HEADROOM = 1.15  # a line at the edge of a panel is hardly seen
 # What is worth a look where nothing else points anywhere.
 USUAL = ("TcpRetransSegs", "TcpExtTCPTimeouts", "TcpExtListenDrops", "TcpExtTCPRcvQDrop", "TcpOutSegs", "TcpInSegs")
 
@@ -65,7 +66,8 @@ class Strips:
             for text, role, field in lines:
                 amounts = [getattr(rows[each], field) if each in rows else 0 for each in self._intervals]
                 layers.append(self._rates(text, role, amounts, clock, dashed=role != "observed"))
-            yield Panel(f"{printable(name)}, a second", "", layers, 0.5)
+            highest = max(float(np.nanmax(each.y, initial=0.0)) for each in layers)
+            yield Panel(f"{printable(name)}, a second", "", layers, 0.5, top=HEADROOM * highest)
 
     def _rates(self, name: str, role: str, amounts: Sequence[int], clock: Clock, dashed: bool = False) -> Layer:
         """Rates by interval; nothing is drawn where no snapshots enclose a time."""
@@ -79,4 +81,4 @@ class Strips:
         y = np.column_stack([rates, rates, np.full(len(rates), np.nan)]).ravel()
         joined = np.zeros(len(x), bool)
         joined[2:-1:3] = start[1:] == end[:-1]
-        return Layer(name, "line", role, x[~joined], y[~joined], dashed=dashed)
+        return Layer(name, "line", role, x[~joined], y[~joined], dashed=dashed, broad=not dashed)
