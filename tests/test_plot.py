@@ -15,7 +15,7 @@ import pytest
 from analyzer import Analysis, analyze
 from analyzer.errors import TcpcapError, UsageError
 from analyzer.events.judge import Judge
-from analyzer.kinds import NUMBER
+from analyzer.kinds import NAMES, NUMBER
 from analyzer.plot import bins, extras, trace, trips
 from analyzer.plot.bins import Bins, interval_of
 from analyzer.plot.interactive import figure_dict
@@ -483,6 +483,20 @@ def test_what_has_no_connection_has_an_overview_only(tmp_path: Path) -> None:
     one = analyze(pcap_of(tmp_path / "one.pcap", [segment(flags=SYN)])).plot
     one.connection(one.worst()).save(str(tmp_path / "one.svg"))
     assert (tmp_path / "one.svg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_what_is_drawn_rests_on_the_same_checksums(verified: bool, tmp_path: Path) -> None:
+    """A SYN whose header was damaged is no attempt to open a connection: in `events` as in the picture."""
+    frames = [build.ethernet(build.ipv4(build.tcp(flags=SYN), ident=number, check=1)) for number in (1, 2)]
+    frames += [build.ethernet(build.ipv4(build.tcp(flags=SYN, src_port=2_000 + each))) for each in range(6)]
+    found = analyze(pcap_of(tmp_path / "a.pcap", frames, step_ns=2 * 10**9), checksums=verified)
+    found.plot.prepare([])
+    counted = dict(zip(NAMES, found.plot._whole.whole.events.sum(axis=1).tolist(), strict=True))
+    assert {name: count for name, count in counted.items() if count} == {
+        name: count for name, count in found.event_counts.items() if count
+    }
+    assert found.event_counts["syn_unanswered"] == 5 + (not verified)  # the last one is still opening
 
 
 def test_a_notebook_gets_a_frame_that_is_whole_and_a_figure_to_change() -> None:

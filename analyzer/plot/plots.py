@@ -205,8 +205,15 @@ class Plots:
         refuse_pipe(analysis.paths, "pictures")
         rows = [self._known(flow) for flow in flows]
         found = np.array(rows, FLOWS.dtype) if rows else np.zeros(0, FLOWS.dtype)
-        last_ns, most = analysis.summary.total("last_ns"), analysis.flow_tracker.max_flows
-        seen = read_again(analysis.paths, found, self._first_ns, last_ns, most, progress)
+        seen = read_again(
+            analysis.paths,
+            found,
+            self._first_ns,
+            analysis.summary.total("last_ns"),
+            analysis.flow_tracker.max_flows,
+            checksums=analysis.checksum_result is not None,
+            progress=progress,
+        )
         self._seen |= seen.traces
         self._whole = self._whole or seen
 

@@ -10,7 +10,7 @@
   const unpacked = async (id) => {
     const text = atob(document.getElementById(id).textContent);
     const bytes = new Uint8Array(text.length);
-    for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);  // many times as fast as Uint8Array.from
+    for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);  // several times as fast as Uint8Array.from
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   };
 
