@@ -208,6 +208,36 @@ def test_axe_finds_nothing(good: Opened, scheme: Literal["light", "dark"], width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_narrow_page_has_its_legends_below_the_plots(browser: Browser, written: dict[str, Path]) -> None:
+    """And below the title of the axis, which takes two lines there."""
+    narrow = opened(browser, written["loss"], viewport={"width": 500, "height": 900})
+    boxes = narrow.page.evaluate(
+        "[...document.querySelectorAll('.plot')].map(plot => ['.g-xtitle', '.legend .traces'].map("
+        "name => plot.querySelector(name).getBoundingClientRect()).map(box => [box.top, box.bottom]))"
+    )
+    narrow.page.close()
+    assert len(boxes) == 3
+    assert all(title[1] - title[0] > 20 and title[1] <= legend[0] for title, legend in boxes)
+
+
+def test_the_text_is_there_at_once(browser: Browser, written: dict[str, Path]) -> None:
+    """What was found can be read after far less than two seconds of work, and the first plot seen soon after; counted is the time of the processor."""
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def worked() -> float:
+        found = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+        return float(found["TaskDuration"])
+
+    page.goto(written["loss"].as_uri())
+    assert page.locator(".finding").count() == 2
+    assert 0 < worked() < 2
+    page.wait_for_selector("[data-drawn=yes]", state="attached")
+    assert worked() < 6
+    page.close()
+
+
 def test_names_in_a_capture_stay_text(browser: Browser, written: dict[str, Path]) -> None:
     """Nothing of them runs or becomes an element, and each is there to be read."""
     found = opened(browser, written["hostile"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,7 +22,7 @@ from analyzer.plot.bins import Bins, interval_of
 from analyzer.plot.interactive import figure_dict
 from analyzer.plot.panels import CAUSES, rate_layer, time_panel
 from analyzer.plot.passing import Seen, read_again
-from analyzer.plot.picture import Layer, Picture
+from analyzer.plot.picture import Layer, Panel, Picture
 from analyzer.plot.plots import Plots
 from analyzer.plot.sequence import Heights
 from analyzer.plot.strips import Strips
@@ -33,7 +34,7 @@ from analyzer.report.counter_text import forecast_text
 from analyzer.schema import Rows
 from analyzer.tables import TIME_CAUSES
 from tests import build
-from tests.command import run_here
+from tests.command import run_here, status_of
 from tests.readme import ROOT
 from tests.test_report import pcap_of, segment
 
@@ -234,6 +235,28 @@ def test_a_range_is_drawn_as_a_range() -> None:
     assert (observed.y[there] <= most.y[there]).all()
     (row,) = [each for each in analysed("syn-flood/server").comparison.whole() if each.counter == name]
     assert forecast_text(row) == f"{row.low:,} to {row.high:,}"
+
+
+def test_what_agrees_is_seen() -> None:
+    """What the kernel counted is a broad line below that of the packets, and neither lies on the edge."""
+    (panel,) = plots(COUNTERS).counters(["TcpExtListenDrops"]).panels
+    assert [each.broad for each in panel.layers] == [True, False]
+    assert panel.top > panel.highest > 0
+    widths = [each["line"]["width"] for each in figure_dict(plots(COUNTERS).counters(["TcpExtListenDrops"]))["data"]]
+    assert widths[0] > 2 * widths[1]
+
+
+@pytest.mark.parametrize(("count", "step"), [(1, 1), (3, 1), (400, None)])
+def test_there_are_no_parts_of_events(count: int, step: int | None) -> None:
+    """The axis of counts has whole numbers, those of columns upon one another."""
+    x, y = np.array([1.0, 2.0]), np.array([0.0, count])
+    columns = [Layer(name, "columns", "data", x, y, width=1.0) for name in ("one", "other")]
+    panel = Panel("counts", "", columns, whole=True)
+    assert panel.highest == 2 * count
+    layout = figure_dict(Picture("a", "b", [replace(panel, layers=columns[:1])], "s", (0.0, 3.0)))["layout"]
+    assert layout["yaxis"].get("dtick") == step
+    shown = plots(LOSS).overview([0]).panels
+    assert [each.whole for each in shown if each.title.startswith("Events")] == [True]
 
 
 def test_a_connection_has_the_counters_of_its_findings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,6 +506,13 @@ def test_what_has_no_connection_has_an_overview_only(tmp_path: Path) -> None:
     one = analyze(pcap_of(tmp_path / "one.pcap", [segment(flags=SYN)])).plot
     one.connection(one.worst()).save(str(tmp_path / "one.svg"))
     assert (tmp_path / "one.svg").stat().st_size > 1000
+
+
+def test_a_capture_that_nobody_decodes_is_unreadable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As for any command: status 2, though there is a picture of its rates."""
+    (tmp_path / "a.pcap").write_bytes(build.pcap([build.Record(bytes(60))] * 2, link=147))
+    done = run_here("plot", tmp_path / "a.pcap", "--kind", "overview", "-o", tmp_path / "a.svg", capsys=capsys)
+    assert done.status == status_of("analyze", tmp_path / "a.pcap") == 2
 
 
 @pytest.mark.parametrize("verified", [True, False])
