@@ -10,7 +10,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name))
+UNREADABLE = 2
 _came: list[int] = []
+_handlers: list[Any] = []  # of signals that Python cannot handle; empty where the process is not that of the command
 
 
 class Ended(KeyboardInterrupt):
@@ -31,6 +33,7 @@ def words_of_signal() -> str:
 def run(command: Callable[[], Any]) -> NoReturn:
     """Run it and exit; a signal ends it well, a second one at once. What was ignored stays so, as nohup wants it."""
     _have_standard_files()
+    _handlers.append(None)
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _begin_to_end)
@@ -59,11 +62,42 @@ def _begin_to_end(number: int, _: FrameType | None) -> NoReturn:
     raise Ended
 
 
+def watch_mappings() -> None:
+    """Where a page of a mapped file is gone, since another process made the file shorter or its disk failed, the process of the command says so before it ends.
+
+    In Python and in notebooks nothing is changed: there the system ends the process.
+    """
+    if _handlers != [None] or not hasattr(signal, "SIGBUS"):
+        return
+    import ctypes
+
+    # A handler of Python's own would wait for the end of the instruction that cannot be finished.
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(_gone)
+    _handlers.append(handler)
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+    libc.signal(signal.SIGBUS, ctypes.cast(handler, ctypes.c_void_p))
+
+
+def _gone(_: int) -> NoReturn:
+    os.write(
+        2,
+        b"tcpcap: a file was made shorter, or its disk failed, while it was read; "
+        b"copy it first, or read it through a pipe: cat FILE | tcpcap analyze -\n",
+    )
+    _undo()
+    os._exit(UNREADABLE)
+
+
 def _end(number: int, _: FrameType | None) -> NoReturn:
     """At once: but for what would stay behind."""
+    _undo()
+    os._exit(128 + number)
+
+
+def _undo() -> None:
     if output := sys.modules.get("analyzer.output"):  # else nothing was written
         output.remove_temporary()
-    os._exit(128 + number)
 
 
 def _have_standard_files() -> None:

@@ -158,6 +158,40 @@ run(command)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "tcpcap: interrupted\n")
 
 
+def test_a_file_that_shrinks_under_the_reader(tmp_path: Path) -> None:
+    """At the worst moment: its pages are gone when they are touched. That is said, and nothing temporary is left."""
+    (tmp_path / "temporary").mkdir()
+    words = """
+import os, sys
+from analyzer.capture.source import open_source
+from analyzer.ending import run
+from analyzer.output import temporary_folder
+def command():
+    temporary_folder()
+    source = open_source(sys.argv[1], 1 << 20)
+    assert source.require(1 << 19)
+    os.truncate(sys.argv[1], 100)
+    print(int(source.window.sum()))
+run(command)
+"""
+    file = tmp_path / "a.pcap"
+    file.write_bytes(b"x" * (1 << 20))
+    done = subprocess.run(
+        [sys.executable, "-c", words, str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(TMPDIR=str(tmp_path / "temporary")),
+        timeout=TIMEOUT_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(
+        "tcpcap: a file was made shorter, or its disk failed, while it was read; copy it first"
+    )
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [("schema events", 2), ("export B --table flows", 2), ("fix-checksums B/capture.pcap out/x.pcap", 2)],

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture.compression import CHUNK, Damaged, RawReader, compression_of, decompressed
+from analyzer.ending import watch_mappings
 from analyzer.errors import CaptureError
 from analyzer.text import shown
 
@@ -64,6 +65,7 @@ class MappedSource(Source):
         super().__init__(path, window_bytes)
         self._file = file
         self.size = os.fstat(file.fileno()).st_size
+        watch_mappings()
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
         self._released = 0
