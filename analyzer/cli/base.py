@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from analyzer.analysis import Analysis
     from analyzer.capture import Damage
     from analyzer.output import Input
 
@@ -25,6 +28,13 @@ STYLES: dict[str, dict[str, Any]] = {
     "info": {"fg": "green"},
     "plain": {},
 }
+
+
+class Closed(io.TextIOBase):
+    """In the place of a standard output that is closed: what is printed there is lost, and that is no success."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.EBADF, "it is closed", "standard output")
 
 
 @contextmanager
@@ -65,7 +75,7 @@ def cli() -> None:
 
     Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame
     of a link layer that is decoded); 3 done, but the input was cut short or damaged;
-    130 interrupted.
+    128 + N ended by signal N (130 Ctrl-C, 143 SIGTERM).
     """
 
 
@@ -142,11 +152,12 @@ def choose_options(flow: bool = True) -> Callable[[Callable[..., None]], Callabl
     return made
 
 
-def read_by(trace: tuple[str, ...], beside: dict[str, Any]) -> list[Input]:
-    """All files that a command reads: nothing may be written over them."""
+def read_by(trace: tuple[str, ...], beside: dict[str, Any], folders: tuple[str, ...] = ()) -> list[Input]:
+    """All that a command reads, rules of these folders and of its own among it: nothing may be written over that."""
     from analyzer.capture.bundle import inputs
+    from analyzer.diagnosis.rule import rule_inputs
 
-    return inputs(*trace, *beside["snapshots"], *beside["sockets"])
+    return [*inputs(*trace, *beside["snapshots"], *beside["sockets"]), *rule_inputs(folders)]
 
 
 rules_option = click.option(
@@ -157,6 +168,13 @@ rules_option = click.option(
     help="A folder of rules beside those that come with tcpcap; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
+def status_of(analysis: Analysis) -> int:
+    """The exit status that an analysis deserves."""
+    if analysis.account.is_opaque:
+        return UNREADABLE
+    return DAMAGED if analysis.is_damaged else OK
 
 
 def warn(damages: list[Damage]) -> None:

@@ -23,6 +23,7 @@ from analyzer.cli.base import (
     read_by,
     rules_option,
     snapshots_option,
+    status_of,
     styled,
     warn,
 )
@@ -80,12 +81,15 @@ def analyze(
     from analyzer.run import analyze as run
 
     if html is not None:
-        from analyzer.output import refuse_inputs
+        from analyzer.errors import UsageError
+        from analyzer.output import STANDARD, refuse_inputs
         from analyzer.plot.extras import check
 
         if each:
-            raise click.UsageError("--html is one page: it does not go with --each")
-        read = read_by(trace, beside)
+            raise UsageError("--html", "one page, and --each gives several answers", "leave one of them out")
+        if as_json and html == STANDARD:
+            raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
+        read = read_by(trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read
         check()
 
@@ -182,13 +186,6 @@ def checksums(
         click.echo(checksum_text(analysis, top, styled), nl=False, color=colour())
         warn(analysis.damages)
     sys.exit(status_of(analysis))
-
-
-def status_of(analysis: Analysis) -> int:
-    """The exit status that an analysis deserves."""
-    if analysis.account.is_opaque:
-        return UNREADABLE
-    return DAMAGED if analysis.is_damaged else OK
 
 
 @cli.command(name="fix-checksums")
