@@ -10,6 +10,7 @@ from analyzer.diagnosis.rule import Rule
 from analyzer.tables import SEVERITIES
 
 FAILED_NS = 3_000_000_000  # a connection that failed weighs as much as one that lost this: the first two tries of a SYN
+SOON_NS = 1_000_000_000  # what a cause is known by, and its consequence, may be so far apart
 BYTE_NS = 8  # a byte sent for nothing as much as it takes at 1 Gbit/s
 
 
@@ -53,10 +54,10 @@ class Span:
 
 
 def overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Do two times, each from and to, have a moment in common? One that is not known may be any."""
+    """Do two times, each from and to, have a moment in common, or almost? One that is not known may be any."""
     if not one[0] or not other[0]:
         return True
-    return one[0] <= other[1] and other[0] <= one[1]
+    return one[0] <= other[1] + SOON_NS and other[0] <= one[1] + SOON_NS
 
 
 def times_by_hosts(spans: Iterable[Span]) -> dict[frozenset[str], list[tuple[int, int]]]:
@@ -121,7 +122,7 @@ class Finding:
         """Is it about nothing but connections of its cause, or such as their hosts had at that time?"""
         if self.spans and cause.spans:
             both = [(cause.spans[flow], span) for flow, span in self.spans.items() if flow in cause.spans]
-            if any(0 < span.end_ns < of_cause.start_ns for of_cause, span in both):
+            if any(0 < span.end_ns < of_cause.start_ns - SOON_NS for of_cause, span in both):
                 return False  # it was over before its cause began
             others = [span for flow, span in self.spans.items() if flow not in cause.spans]
             known = times_by_hosts(cause.spans.values()) if others else {}
