@@ -330,8 +330,10 @@ def test_a_consequence_is_of_its_cause(flow: int, start: int, end: int, because_
 
 def test_a_consequence_is_wholly_of_its_cause(tmp_path: Path) -> None:
     """Where one of its connections has nothing to do with the cause, it stands for itself; and what is covered is no part of more."""
-    sql = "\"SELECT 1 AS flow, 1 AS lost, 10000000000 AS start_ns, 20000000000 AS end_ns, 9 AS cost_ns, 0 AS \\\"group\\\"\""
-    more = sql[:-1].replace("9 AS cost_ns", "1 AS cost_ns") + " UNION ALL SELECT {}, 1, {}000000000, 50000000000, 1, 0\""
+    sql = (
+        '"SELECT 1 AS flow, 1 AS lost, 10000000000 AS start_ns, 20000000000 AS end_ns, 9 AS cost_ns, 0 AS \\"group\\""'
+    )
+    more = sql[:-1].replace("9 AS cost_ns", "1 AS cost_ns") + ' UNION ALL SELECT {}, 1, {}000000000, 50000000000, 1, 0"'
     cause = rule(tmp_path, "cause", sql=sql, explains='["other"]', covers='["other"]')
     for flow, start, because_of in ((2, 40, 0), (2, 15, 1)):
         first, second = asked(cause, rule(tmp_path, "other", sql=more.format(flow, start))).findings
