@@ -125,6 +125,10 @@ rules_option = click.option(
     help="A folder of rules beside those that come with tcpcap; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+ndjson_option = click.option(
+    "--ndjson", "as_ndjson", is_flag=True, help="Print one JSON object a line instead, each with the name of its table."
+)
+AS_JSON = ("--json", "--ndjson")
 
 
 def warn(damages: list[Damage]) -> None:

@@ -18,6 +18,7 @@ from analyzer.cli.base import (
     hosts_option,
     increments_option,
     json_option,
+    ndjson_option,
     read_by,
     rules_option,
     snapshots_option,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@ndjson_option
 @beside_options
 @rules_option
 @click.option(
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
-    "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
+    "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
 )
 @click.option(
     "--max-flows",
@@ -61,12 +63,13 @@ if TYPE_CHECKING:
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
+    as_ndjson: bool,
     beside: dict[str, Any],
     folders: tuple[str, ...],
     html: str | None,
     fail_on: str | None,
     no_checksums: bool,
-    top: int,
+    top: int | None,
     max_flows: int,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds."""
@@ -89,15 +92,15 @@ def analyze(
             rules=folders,
             progress=update,
         )
-    if as_json:
-        from analyzer.report.json_text import json_pieces
+    if as_json or as_ndjson:
+        from analyzer.report.json_text import json_pieces, ndjson_pieces
 
-        for piece in json_pieces(analysis):
+        for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
             click.echo(piece, nl=False)
     elif html != "-":
-        from analyzer.report.console import console_text
+        from analyzer.report.console import TOP, console_text
 
-        click.echo(console_text(analysis, top, styled), nl=False, color=colour())
+        click.echo(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
     if html is not None:
         from analyzer.report.html import save_html
 
