@@ -29,6 +29,7 @@ from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
+from analyzer.report.flow_text import flow_text
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
 from analyzer.tables import (
@@ -154,6 +155,7 @@ def analyze(
         complaints,
         lambda analysis: diagnosed(analysis, known_rules),
         _plots,
+        flow_text,
     )
 
 
