@@ -295,9 +295,9 @@ class Analysis:
 
     @cached_property
     def _flow_index(self) -> FlowIndex:
-        return FlowIndex(self._flow_parts(), self.local)
+        return FlowIndex(self.flow_parts(), self.local)
 
-    def _flow_parts(self) -> Iterator[Rows]:
+    def flow_parts(self) -> Iterator[Rows]:
         """The rows of `flows`, some at a time."""
         starts = range(0, len(self.flow_tracker), FLOWS_AT_ONCE)
         return (self.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts)
@@ -305,11 +305,11 @@ class Analysis:
     @cached_property
     def hosts(self) -> pd.DataFrame:
         """One row per host that a bundle or a report describes, and the one that took the capture; the columns are those of `tables.HOSTS`."""
-        return hosts_frame(self.known_hosts(), self._flow_parts())
+        return hosts_frame(self.known_hosts(), self.flow_parts())
 
     def hosts_rows(self) -> tuple[Rows, dict[str, Any], Any]:
         """The same without pandas: what is stored, the texts, and the MTUs (0 where one is not known)."""
-        return hosts_rows(self.known_hosts(), self._flow_parts())
+        return hosts_rows(self.known_hosts(), self.flow_parts())
 
     def known_hosts(self) -> list[KnownHost]:
         """What is known of hosts beside their packets."""

@@ -235,7 +235,7 @@ def table_frames(
         )
         if damages is not None:
             damages.extend(analysis.damages)
-        frames = _frames_of(analysis, table)
+        frames = frames_of_analysis(analysis, table)
     else:
         every_ns = length_ns(every, "--every")
         parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=flow)
@@ -248,7 +248,7 @@ def table_frames(
         yield TABLES[table].empty()
 
 
-def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
+def frames_of_analysis(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])

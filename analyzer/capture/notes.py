@@ -146,9 +146,7 @@ class _NotedFile(PcapngFile):
         super()._clear_interfaces()
         self.processes = []  # they are numbered by section
 
-    def scan(
-        self, layout: Rows, local: Rows, drops: npt.NDArray[np.int64]
-    ) -> tuple[RecordBatch | None, int, int, int]:
+    def scan(self, layout: Rows, local: Rows, drops: npt.NDArray[np.int64]) -> tuple[RecordBatch | None, int, int, int]:
         first, window = self.frames, self.source.window
         found = super().scan(layout, local, drops)
         self._read(window[: found[1]].tobytes(), first)

@@ -25,7 +25,7 @@ SIDES = ("client", "server", "")
 FRAME = np.dtype(
     [
         ("frame", "i8"), ("time_ns", "i8"), ("start", "i8"), ("end", "i8"), ("acked", "i8"),  # the last three relative
-        ("offered", "i8"), ("in_flight", "i8"),  # by its sender, in bytes; -1 where not known
+        ("in_flight", "i8"),  # bytes of its sender; -1 where not known
         ("seq", "u4"), ("ack", "u4"), ("payload_len", "u4"), ("length", "u4"), ("tsval", "u4"), ("tsecr", "u4"), ("icmp_rest", "u4"),
         *((f"sack_{edge}_{number}", "u4") for number in (1, 2, 3, 4) for edge in ("left", "right")),
         ("flags", "u2"), ("window", "u2"), ("options", "u2"), ("mss", "u2"), ("window_scale", "u1"), ("sack_count", "u1"),

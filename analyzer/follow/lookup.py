@@ -26,7 +26,11 @@ def flow_row(tracker: FlowTracker, number: int) -> Rows:
     if 0 <= number < tracker.total:
         raise UsageError(WHERE, f"flow {number:,} was let go to make room for others", "give a higher --max-flows")
     count = tracker.total
-    todo = f"there {'is' if count == 1 else 'are'} {plural(count, 'flow')}" + (f", from 0 to {count - 1:,}" if count else "")
+    todo = (
+        f"there are {plural(count, 'flow')}, from 0 to {count - 1:,}"
+        if count > 1
+        else f"there is {'one: 0' if count else 'none'}"
+    )
     raise UsageError(WHERE, f"no flow {number:,}", todo)
 
 

@@ -92,7 +92,6 @@ class _Reader:
         told = (moments["kind"] != SKIPPED) & (moments["flow"] == self._flow)
         ends = (moments["end"] ^ rows["direction"]) & 1 ^ kept["side"]
         every = np.arange(len(rows))
-        kept["offered"] = np.where(told, moments["window"][every, ends & 1].astype(np.int64), -1)
         kept["in_flight"] = np.where(told, moments["flight"][every, ends & 1].astype(np.int64), -1)
         self._frames.append(kept)
 

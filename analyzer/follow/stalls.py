@@ -17,7 +17,7 @@ SHARE = 50  # and so does a fiftieth of it
 TRIPS = 4  # where no less than so many round trips passed
 ALWAYS_PART = ("transfer",)  # what no pause is explained by while another cause has a part in it
 CLIENT, SERVER = 0, 1
-ACK, RST = 16, 4
+SYN, RST = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Stall:
 
     after: int
     before: int
-    from_ns: int
-    ns: int
+    start_ns: int
+    duration_ns: int
     cause: str
     waits: int
 
@@ -49,7 +49,9 @@ def stalls_of(row: Rows, frames: Rows, stretches: Rows) -> list[Stall]:
         inside = np.maximum(np.minimum(ends, to_ns) - np.maximum(begins, from_ns), 0)
         cause = _main_cause(np.bincount(causes, weights=inside, minlength=len(TIME_CAUSES)))
         waits = _who_waits(cause, own, place)
-        found.append(Stall(int(own["frame"][place]), int(own["frame"][place + 1]), from_ns, to_ns - from_ns, cause, waits))
+        found.append(
+            Stall(int(own["frame"][place]), int(own["frame"][place + 1]), from_ns, to_ns - from_ns, cause, waits)
+        )
     return [*found, *_owed(row, own, stretches)]
 
 
@@ -75,7 +77,7 @@ def _who_waits(cause: str, own: Rows, place: int) -> int:
         return CLIENT if cause == "client_think" else SERVER
     if cause == "zero_window":
         shut = own[: place + 1]
-        shut = shut[(shut["offered"] == 0) & (shut["flags"] & RST == 0)]
+        shut = shut[(shut["window"] == 0) & (shut["flags"] & (SYN | RST) == 0)]
         return 1 - int(shut["side"][-1]) if len(shut) else _sender(own, place)
     if cause in ("receive_window", "round_trip", "delayed_ack"):
         return _sender(own, place)

@@ -118,11 +118,15 @@ def words_of(event: Rows) -> str:
     cause = EVENTS["cause"].words[int(event["cause"])]
     template = WORDS.get(f"{kind.name}/{cause}") or WORDS[kind.name]
     text = template.format(value=value_text(kind.name, int(event["value"]), kind.value))
-    if not event["related_frame"]:
+    if event["related_frame"] in (0, event["frame"]):
         return text
     frame = f"{int(event['related_frame']):,}"
     related = RELATED.get(kind.name, "see frame {frame}").format(frame=frame)
-    since = f", {duration_text(int(event['since_ns']))} before" if kind.name == "retransmission" and event["since_ns"] else ""
+    since = (
+        f", {duration_text(int(event['since_ns']))} before"
+        if kind.name == "retransmission" and event["since_ns"]
+        else ""
+    )
     return f"{text}; {related}{since}"
 
 

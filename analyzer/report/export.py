@@ -97,5 +97,30 @@ def _write_parquet(
         shutil.copyfileobj(piece, target)
 
 
+def save_query(database: Path, table: str, output: str, kind: str, inputs: Sequence[Input]) -> None:
+    """Write a table of a DuckDB file to `output` (`-` is standard output); in JSON Lines moments are RFC 3339 texts.
+
+    Raises TcpcapError where it cannot be written.
+    """
+    import duckdb
+
+    part = database.with_suffix(".part")
+    with appearing(output, inputs, BINARY[kind]) as target:
+        connection = duckdb.connect(str(database))
+        try:
+            types = connection.execute(f"DESCRIBE {table}").fetchall()
+            moments = [str(row[0]).replace('"', '""') for row in types if row[1] == "TIMESTAMP_NS" and kind == "jsonl"]
+            told = ", ".join(f'strftime("{name}", \'%Y-%m-%dT%H:%M:%S.%nZ\') AS "{name}"' for name in moments)
+            options = COPY_OPTIONS[kind].format(header="true")
+            columns = f"* REPLACE ({told})" if told else "*"
+            connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{_quoted(part)}' ({options})")
+        except duckdb.IOException as error:
+            raise TcpcapError(output, f"cannot be written ({error})", "make room, or set TMPDIR") from None
+        finally:
+            connection.close()
+        with part.open("rb") as piece:
+            shutil.copyfileobj(piece, target)
+
+
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")

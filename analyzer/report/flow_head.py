@@ -8,11 +8,11 @@ from analyzer.capture.notes import Process
 from analyzer.flows.names import ends_text
 from analyzer.follow import Flow
 from analyzer.follow.stalls import Stall
+from analyzer.report.console import ENDED
 from analyzer.report.finding_text import frames_text
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.story import story
 from analyzer.report.time_text import PHRASES, percent, phrase, side_text
-from analyzer.report.console import ENDED
 from analyzer.schema import Rows, bits_text
 from analyzer.tables import CLOSERS, FLOW_PROTOCOLS, FLOW_STATES, FLOWS, RESETS, TIME_CAUSES
 from analyzer.text import duration_text, plural, printable, rate_text, size_text, time_text
@@ -44,7 +44,10 @@ def head_lines(flow: Flow, style: Style = plain) -> Iterator[str]:
     for finding in flow.findings:
         frames = frames_text(finding.frames[:MOST_FRAMES])
         text = f"{finding.severity}: {finding.summary} ({finding.rule.id})" + (f"; {frames}" if frames else "")
-        yield from (style(line, finding.severity) for line in wrapped(printable(text), f"  {f'finding {finding.number}':<{LABEL - 2}}"))
+        yield from (
+            style(line, finding.severity)
+            for line in wrapped(printable(text), f"  {f'finding {finding.number}':<{LABEL - 2}}")
+        )
 
 
 def title_text(row: Rows) -> str:
@@ -69,7 +72,10 @@ def facts(flow: Flow) -> Iterator[tuple[str, str]]:
         yield "ended", _ended(row)
         yield "time", _time(flow)
     if row["leg_of"] >= 0:
-        yield "NAT", f"the same packets were captured on the other side as flow {int(row['leg_of'])}, which tells what happened"
+        yield (
+            "NAT",
+            f"the same packets were captured on the other side as flow {int(row['leg_of'])}, which tells what happened",
+        )
     elif row["leg"] >= 0:
         yield "NAT", f"the same packets were captured on the other side as flow {int(row['leg'])}"
     if row["previous"] >= 0:
@@ -134,7 +140,8 @@ def _path(row: Rows) -> str:
     for side, other in (("client", "server"), ("server", "client")):
         if row[f"{side}_rtt_samples"]:
             low, middle, high = (int(row[f"{side}_rtt_{word}_ns"]) for word in ("min", "median", "p95"))
-            parts.append(f"from here to the {other} and back {duration_text(low)} to {duration_text(high)}, usually {duration_text(middle)}")
+            spread = f" to {duration_text(high)}, usually {duration_text(middle)}" if high > low else ""
+            parts.append(f"from here to the {other} and back {duration_text(low)}{spread}")
     return "; ".join(parts) or "round trips not known"
 
 
@@ -146,7 +153,10 @@ def _segments(row: Rows) -> str:
         text = f"the {side} sends up to {largest:,} bytes at a time" if largest else f"the {side} sends no data"
         text += f" and accepts {accepts:,} (MSS)" if accepts else ""
         merged = int(row[f"{side}_super_segments"])
-        parts.append(text + (f"; {merged:,} captured before they were cut, or after they were merged (offload)" if merged else ""))
+        parts.append(
+            text
+            + (f"; {merged:,} captured before they were cut, or after they were merged (offload)" if merged else "")
+        )
     return "; ".join(parts)
 
 

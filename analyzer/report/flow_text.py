@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from analyzer.follow import Flow
 from analyzer.follow.stalls import Stall
@@ -17,9 +16,6 @@ from analyzer.report.layout import Style, plain
 from analyzer.schema import Rows
 from analyzer.tables import FLOW_PROTOCOLS
 from analyzer.text import duration_text, plural, printable, size_text
-
-if TYPE_CHECKING:
-    from analyzer.follow.stalls import Stall
 
 FOLDED = 4  # frames in a row, or more, that are ordinary
 FRAME, TIME = 9, 13  # columns of the number and of the time
@@ -136,9 +132,9 @@ class _Line:
         )
         for number, line in enumerate(lines):
             lead = text[: len(text) - len(text.lstrip())] if number == 0 else ""
-            yield ((label.ljust(at) if number == 0 else indent) + lead + line.lstrip(" " if number == 0 else "")).replace(
-                layout.NO_BREAK, " "
-            )
+            yield (
+                (label.ljust(at) if number == 0 else indent) + lead + line.lstrip(" " if number == 0 else "")
+            ).replace(layout.NO_BREAK, " ")
 
     def _folded(self, run: _Run) -> Iterator[str]:
         """How much each side said in these frames."""
@@ -171,7 +167,7 @@ class _Line:
         return ", ".join(parts)
 
     def _pause(self, stall: Stall) -> Iterator[str]:
-        text = f"--- {duration_text(stall.ns)} {stall_text(self._flow, stall)}"
+        text = f"--- {duration_text(stall.duration_ns)} {stall_text(self._flow, stall)}"
         if not stall.before:
             text += ", until the capture ended"
         for line in textwrap.wrap(text, self._width - 4, initial_indent="    ", subsequent_indent="        "):

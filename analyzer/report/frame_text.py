@@ -28,7 +28,9 @@ def segment_text(row: Rows, flow: Rows) -> str:
         kind, code = int(row["icmp_type"]), int(row["icmp_code"])
         meaning = MEANINGS.get((int(row["ip_version"]), kind, code), f"type {kind} code {code}")
         mtu = int(row["icmp_rest"]) & 0xFFFF if "fragmentation" in meaning else int(row["icmp_rest"])
-        return f"ICMP: {meaning}" + (f", MTU {mtu:,}" if mtu and meaning in ("fragmentation needed", "packet too big") else "")
+        return f"ICMP: {meaning}" + (
+            f", MTU {mtu:,}" if mtu and meaning in ("fragmentation needed", "packet too big") else ""
+        )
     if flow["protocol"] != FLOWS.bit("protocol", "tcp"):
         return f"{int(row['payload_len']):,} bytes"
     return " ".join(_parts(row, flow))
@@ -56,14 +58,19 @@ def _parts(row: Rows, flow: Rows) -> Iterator[str]:
 
 def window_text(row: Rows, flow: Rows) -> str:
     """The window in bytes, where the scale is known."""
+    known = window_bytes(row, flow)
+    return f"win {int(row['window'])} (scale not known)" if known is None else f"win {known}"
+
+
+def window_bytes(row: Rows, flow: Rows) -> int | None:
+    """The window that a frame offers; None where its scale is not known: the handshake was not captured."""
     side = "client" if row["side"] == 0 else "server"
     window = int(row["window"])
     if row["flags"] & SYN or not window:
-        return f"win {window}"
+        return window
     if int(flow["agreed"]) & FLOWS.bit("agreed", "window_scale"):
-        return f"win {window << max(int(flow[f'{side}_window_scale']), 0)}"
-    known = flow["client_offered"] or flow["server_offered"]
-    return f"win {window}" if known else f"win {window} (scale not known)"
+        return window << max(int(flow[f"{side}_window_scale"]), 0)
+    return window if flow["client_offered"] or flow["server_offered"] else None
 
 
 def _blocks(row: Rows) -> Iterator[str]:

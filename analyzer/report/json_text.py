@@ -70,7 +70,9 @@ def json_lines(frame: pd.DataFrame, table: str = "") -> str:
 def error_text(error: TcpcapError | str, status: int) -> str:
     """What went wrong, as one object: `where`, `found`, `todo` where they are known, and the whole in `text`."""
     told = {"where": error.where, "found": error.found, "todo": error.todo} if isinstance(error, TcpcapError) else {}
-    return json.dumps({"schema_version": SCHEMA_VERSION, "error": {**told, "text": str(error)}, "status": status}) + "\n"
+    return (
+        json.dumps({"schema_version": SCHEMA_VERSION, "error": {**told, "text": str(error)}, "status": status}) + "\n"
+    )
 
 
 def _line(table: str, row: dict[str, Any]) -> str:
