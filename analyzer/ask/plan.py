@@ -45,7 +45,8 @@ class Planner:
         for _, plan in plans:
             for node in _nodes(json.loads(plan)):
                 told = node.get("extra_info")
-                name = str(told.get("Table", "")).rpartition(".")[2] if isinstance(told, dict) else ""
+                told = told if isinstance(told, dict) else {}
+                name = str(told.get("Table", "")).rpartition(".")[2]
                 if name in TABLES:
                     read = found.setdefault(name, [])
                     read += [column for column in _columns(told, TABLES[name]) if column not in read]

@@ -7,11 +7,24 @@ from typing import Any, NoReturn
 
 import click
 
-from analyzer.cli import captures, counters, follow, notebook, opinions, plot, record, rules, sql
+from analyzer.cli import captures, counters, follow, mcp, notebook, opinions, plot, record, rules, sql
 from analyzer.cli.base import AS_JSON, UNREADABLE, cli
 from analyzer.errors import TcpcapError
 
-__all__ = ["captures", "cli", "counters", "follow", "main", "notebook", "opinions", "plot", "record", "rules", "sql"]
+__all__ = [
+    "captures",
+    "cli",
+    "counters",
+    "follow",
+    "main",
+    "mcp",
+    "notebook",
+    "opinions",
+    "plot",
+    "record",
+    "rules",
+    "sql",
+]
 
 
 def _fail(message: str, status: int) -> NoReturn:

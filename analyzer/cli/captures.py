@@ -227,12 +227,26 @@ def export(
     sys.exit(DAMAGED if damages else OK)
 
 
-@cli.command()
+@cli.command(
+    epilog="""\b
+Examples:
+  tcpcap schema events
+  tcpcap schema --json >tcpcap.schema.json"""
+)
 @click.argument("table", required=False)
-def schema(table: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead.")
+def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.run import table_named
     from analyzer.tables import TABLES
 
     names = [table_named(table, "TABLE")] if table else list(TABLES)
+    if as_json:
+        import json
+
+        from analyzer.report.json_schema import json_schema
+
+        found = json_schema()
+        click.echo(json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1))
+        return
     click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)

@@ -22,7 +22,8 @@ def flow_row(tracker: FlowTracker, number: int) -> Rows:
     """The row of `flows` with this number. Raises UsageError where there is none, or it was let go to make room for others."""
     rows = tracker.rows_of(np.array([number], np.int64))
     if len(rows):
-        return rows[0]
+        row: Rows = rows[0]
+        return row
     if 0 <= number < tracker.total:
         raise UsageError(WHERE, f"flow {number:,} was let go to make room for others", "give a higher --max-flows")
     count = tracker.total

@@ -125,7 +125,7 @@ class _Reader:
     def _complaints(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which of the rows are ICMP errors that quote a packet of the flow."""
         row = self._row
-        quoted = rows["layers"] & QUOTED != 0
+        quoted: npt.NDArray[np.bool_] = rows["layers"] & QUOTED != 0
         if not quoted.any():
             return quoted
         both = np.zeros(len(rows), np.bool_)
@@ -136,4 +136,5 @@ class _Reader:
                 same &= rows[f"quoted_dst_{half}"] == row[f"{other}_{half}"]
             both |= same
         within = (rows["time_ns"] >= row["start_ns"]) & (rows["time_ns"] <= self._until_ns)
-        return quoted & both & within & (rows["flow"] != self._flow)
+        found: npt.NDArray[np.bool_] = quoted & both & within & (rows["flow"] != self._flow)
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,7 @@ def _least(row: Rows) -> int:
     return max(LEAST_NS, TRIPS * trip, min(LONG_NS, int(row["duration_ns"]) // SHARE))
 
 
-def _main_cause(spent: npt.NDArray[np.float64]) -> str:
+def _main_cause(spent: npt.NDArray[Any]) -> str:
     """What most of the time went to; the mere moving of data only where there is nothing else."""
     order = np.argsort(-spent, kind="stable")
     names = [TIME_CAUSES[at] for at in order if spent[at] > 0]

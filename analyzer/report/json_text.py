@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from analyzer.analysis import Analysis
+from analyzer.diagnosis.finding import Finding
 from analyzer.errors import TcpcapError
 from analyzer.moments import timed, with_texts
 from analyzer.schema import Rows
@@ -28,7 +29,7 @@ def json_pieces(analysis: Analysis, top: int | None = None) -> Iterator[str]:
     With `top`, of flows only so many, the busiest. A million flows never stand in memory as text. What each key holds is
     declared in `report/json_schema.py`.
     """
-    yield f'{{"schema_version": {SCHEMA_VERSION},\n"findings": {json.dumps(_findings(analysis), indent=1, default=str)},'
+    yield f'{{"schema_version": {SCHEMA_VERSION},\n"findings": {json.dumps(findings_dicts(analysis.diagnosis.findings), indent=1, default=str)},'
     yield f'\n"not_checked": {json.dumps([asdict(each) for each in analysis.diagnosis.not_checked], indent=1)},'
     yield f'\n"capture": {json.dumps(timed(analysis.capture), indent=1)},'
     yield f'\n"capture_facts": {json.dumps([asdict(fact) for fact in analysis.facts], indent=1)},\n"flows": ['
@@ -50,7 +51,7 @@ def ndjson_pieces(analysis: Analysis, top: int | None = None) -> Iterator[str]:
     """The same, one object a line, `table` first: the capture, then the rows of its tables."""
     yield _line("capture", {"schema_version": SCHEMA_VERSION, **timed(analysis.capture), "warnings": analysis.warnings})
     for name, rows in (
-        ("findings", _findings(analysis)),
+        ("findings", findings_dicts(analysis.diagnosis.findings)),
         ("not_checked", [asdict(each) for each in analysis.diagnosis.not_checked]),
         ("capture_facts", [asdict(fact) for fact in analysis.facts]),
     ):
@@ -79,8 +80,9 @@ def _line(table: str, row: dict[str, Any]) -> str:
     return json.dumps({"table": table, **row}, default=str) + "\n"
 
 
-def _findings(analysis: Analysis) -> list[dict[str, Any]]:
-    return [timed(each.as_dict(), unknown=NOT_KNOWN) for each in analysis.diagnosis.findings]
+def findings_dicts(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Findings as objects, each moment with its text."""
+    return [timed(each.as_dict(), unknown=NOT_KNOWN) for each in findings]
 
 
 def _flows(analysis: Analysis, top: int | None) -> Iterator[Rows]:
