@@ -234,7 +234,9 @@ Examples:
   tcpcap schema --json >tcpcap.schema.json"""
 )
 @click.argument("table", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead."
+)
 def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.run import table_named
@@ -247,6 +249,8 @@ def schema(table: str | None, as_json: bool) -> None:
         from analyzer.report.json_schema import json_schema
 
         found = json_schema()
-        click.echo(json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1))
+        click.echo(
+            json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1)
+        )
         return
     click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)

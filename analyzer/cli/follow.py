@@ -68,9 +68,7 @@ Examples:
 )
 @click.option("--ascending", is_flag=True, help="Least of it first.")
 @click.option("--top", type=click.IntRange(min=1), help="How many; without, 20 as text and all as JSON.")
-@click.option(
-    "--columns", default="", metavar="NAMES", help="These columns of the table flows, with commas between them."
-)
+@click.option("--columns", metavar="NAMES", help="These columns of the table flows, with commas between them.")
 @json_option
 @ndjson_option
 def flows(
@@ -78,7 +76,7 @@ def flows(
     sort: str | None,
     ascending: bool,
     top: int | None,
-    columns: str,
+    columns: str | None,
     as_json: bool,
     as_ndjson: bool,
 ) -> None:
@@ -90,7 +88,7 @@ def flows(
     from analyzer.report.flow_list import TOP, chosen_columns, first_of, list_json, list_lines, list_ndjson, sort_key
     from analyzer.report.progress import progress_shown
 
-    names, key = chosen_columns(columns), sort_key(sort or "bytes")
+    names, key = chosen_columns(columns or ""), sort_key(sort or "bytes")
     damages: list[Damage] = []
     with progress_shown() as update:
         parts = table_rows(list(trace), "flows", progress=update, damages=damages)

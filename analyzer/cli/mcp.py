@@ -15,9 +15,9 @@ Examples:
 )
 @click.argument("folders", metavar="[DIR]...", nargs=-1)
 def mcp(folders: tuple[str, ...]) -> None:
-    """Serve the captures in DIR to an assistant, by the Model Context Protocol on standard input and output.
+    """Let an assistant ask about the captures in DIR (Model Context Protocol).
 
-    It can open captures, read findings, connections, frames and counters, follow a connection, and ask in SQL; all of it
+    It speaks on standard input and output, as assistants start it. They can open captures, read findings, connections, frames and counters, follow a connection, and ask in SQL; all of it
     read-only, in these folders only (without one: the current folder), with answers of bounded size. It needs the extra
     tcpcap[mcp].
     """

@@ -33,7 +33,7 @@ def statements(interactive: bool) -> Iterator[str]:
     begun: list[str] = []
     while True:
         try:
-            line = input(GOES_ON if begun else PROMPT) if interactive else next(_lines, None)
+            line = input(GOES_ON if begun else PROMPT) if interactive else sys.stdin.readline() or None
         except KeyboardInterrupt:
             begun.clear()
             click.echo(err=True)
@@ -54,9 +54,6 @@ def statements(interactive: bool) -> Iterator[str]:
             begun.clear()
     if begun:
         yield "\n".join(begun)
-
-
-_lines = (line.rstrip("\n") for line in iter(lambda: sys.stdin.readline(), ""))
 
 
 def ends(text: str) -> bool:

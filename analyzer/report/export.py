@@ -109,8 +109,8 @@ def save_query(database: Path, table: str, output: str, kind: str, inputs: Seque
         connection = duckdb.connect(str(database))
         try:
             types = connection.execute(f"DESCRIBE {table}").fetchall()
-            moments = [str(row[0]).replace('"', '""') for row in types if row[1] == "TIMESTAMP_NS" and kind == "jsonl"]
-            told = ", ".join(f'strftime("{name}", \'%Y-%m-%dT%H:%M:%S.%nZ\') AS "{name}"' for name in moments)
+            changed = [_changed(connection, table, str(row[0]), str(row[1]), kind) for row in types]
+            told = ", ".join(filter(None, changed))
             options = COPY_OPTIONS[kind].format(header="true")
             columns = f"* REPLACE ({told})" if told else "*"
             connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{_quoted(part)}' ({options})")
@@ -120,6 +120,19 @@ def save_query(database: Path, table: str, output: str, kind: str, inputs: Seque
             connection.close()
         with part.open("rb") as piece:
             shutil.copyfileobj(piece, target)
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_name: str, kind: str) -> str:
+    """A column that a format would spoil, as what it keeps; empty for all others."""
+    name = '"' + column.replace('"', '""') + '"'
+    if type_name == "TIMESTAMP_NS" and kind == "jsonl":
+        return f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%nZ') AS {name}"
+    if type_name == "HUGEINT" and kind == "parquet":  # has no such number: a sum of counts would be a double
+        (beyond,) = connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {name} IS NOT NULL AND TRY_CAST({name} AS BIGINT) IS NULL"
+        ).fetchone() or (1,)
+        return "" if beyond else f"CAST({name} AS BIGINT) AS {name}"
+    return ""
 
 
 def _quoted(path: Path) -> str:

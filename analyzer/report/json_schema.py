@@ -31,7 +31,9 @@ def json_schema() -> Schema:
         "$id": f"urn:tcpcap:json:{SCHEMA_VERSION}",
         "title": "tcpcap",
         "description": "What tcpcap prints as JSON. Each moment stands as nanoseconds since the epoch and, for readers that keep numbers as doubles, as RFC 3339 text with nine places.",
-        "anyOf": [{"$ref": f"#/$defs/{name}"} for name in ("analyze", "flows_list", "follow", "answer", "line", "error")],
+        "anyOf": [
+            {"$ref": f"#/$defs/{name}"} for name in ("analyze", "flows_list", "follow", "answer", "line", "error")
+        ],
         "$defs": {
             **tables,
             "finding": finding_schema(),
@@ -147,7 +149,11 @@ def analyze_schema() -> Schema:
             "flows": rows("flows", "In order of their first frames; with --top so many, the busiest."),
             "time": closed(
                 {
-                    "spent_ns": {"type": "object", "properties": {cause: WHOLE for cause in TIME_CAUSES}, "additionalProperties": False},
+                    "spent_ns": {
+                        "type": "object",
+                        "properties": dict.fromkeys(TIME_CAUSES, WHOLE),
+                        "additionalProperties": False,
+                    },
                     "slow_flows": WHOLE,
                     "slowest": {
                         "type": "array",
@@ -207,16 +213,24 @@ def follow_schema() -> Schema:
         {"finding": WHOLE, "rule": TEXT, "severity": {"enum": list(SEVERITIES)}, "summary": TEXT, "frames": WHOLES},
         "A finding about it.",
     )
-    program = closed({"side": side, "name": TEXT, "pid": MAYBE, "sure": FLAG, "frames": WHOLE}, "A program that the capture names.")
+    program = closed(
+        {"side": side, "name": TEXT, "pid": MAYBE, "sure": FLAG, "frames": WHOLE}, "A program that the capture names."
+    )
     return closed(
         {
             "schema_version": VERSION,
             "flow": {"$ref": f"#/$defs/{FLOWS.name}"},
             "story": TEXT,
-            "facts": {"type": "array", "items": closed({"name": TEXT, "text": TEXT}, "What the text says above the time line.")},
+            "facts": {
+                "type": "array",
+                "items": closed({"name": TEXT, "text": TEXT}, "What the text says above the time line."),
+            },
             "findings": {"type": "array", "items": finding},
             "programs": {"type": "array", "items": program},
-            "comments": {"type": "array", "items": closed({"text": TEXT, "frames": WHOLES}, "A comment, and the frames that have it.")},
+            "comments": {
+                "type": "array",
+                "items": closed({"text": TEXT, "frames": WHOLES}, "A comment, and the frames that have it."),
+            },
             "stalls": {"type": "array", "items": stall},
             "frames": {"type": "array", "items": frame},
         },
@@ -229,7 +243,10 @@ def answer_schema() -> Schema:
     return closed(
         {
             "schema_version": VERSION,
-            "columns": {"type": "array", "items": closed({"name": TEXT, "type": TEXT}, "A column, with its type in DuckDB.")},
+            "columns": {
+                "type": "array",
+                "items": closed({"name": TEXT, "type": TEXT}, "A column, with its type in DuckDB."),
+            },
             "rows": {"type": "array", "items": {"type": "array"}, "description": "Values in the order of the columns."},
             "more": {**FLAG, "description": "Were rows left out (--limit)?"},
         },
@@ -239,5 +256,10 @@ def answer_schema() -> Schema:
 
 def error_schema() -> Schema:
     """What is printed where a command cannot go on."""
-    error = closed({"where": TEXT, "found": TEXT, "todo": TEXT, "text": TEXT}, "What went wrong.", ("where", "found", "todo"))
-    return closed({"schema_version": VERSION, "error": error, "status": WHOLE}, "In place of an answer: the error and the exit status.")
+    error = closed(
+        {"where": TEXT, "found": TEXT, "todo": TEXT, "text": TEXT}, "What went wrong.", ("where", "found", "todo")
+    )
+    return closed(
+        {"schema_version": VERSION, "error": error, "status": WHOLE},
+        "In place of an answer: the error and the exit status.",
+    )
