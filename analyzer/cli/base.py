@@ -131,6 +131,15 @@ ndjson_option = click.option(
 AS_JSON = ("--json", "--ndjson")
 
 
+max_flows_option = click.option(
+    "--max-flows",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many conversations to follow at a time; beyond it the least important leave.",
+)
+
+
 def warn(damages: list[Damage]) -> None:
     """Damages as lines on standard error."""
     from analyzer.text import printable

@@ -18,6 +18,7 @@ from analyzer.cli.base import (
     hosts_option,
     increments_option,
     json_option,
+    max_flows_option,
     ndjson_option,
     read_by,
     rules_option,
@@ -53,13 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
 )
-@click.option(
-    "--max-flows",
-    default=1_000_000,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many conversations to follow at a time; beyond it the least important leave.",
-)
+@max_flows_option
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,

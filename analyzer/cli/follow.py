@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, beside_options, cli, colour, json_option, ndjson_option, styled, warn
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    beside_options,
+    cli,
+    colour,
+    json_option,
+    max_flows_option,
+    ndjson_option,
+    styled,
+    warn,
+)
 from analyzer.cli.captures import status_of
 
 if TYPE_CHECKING:
@@ -71,6 +82,7 @@ Examples:
 @click.option("--columns", metavar="NAMES", help="These columns of the table flows, with commas between them.")
 @json_option
 @ndjson_option
+@max_flows_option
 def flows(
     trace: tuple[str, ...],
     sort: str | None,
@@ -79,6 +91,7 @@ def flows(
     columns: str | None,
     as_json: bool,
     as_ndjson: bool,
+    max_flows: int,
 ) -> None:
     """List the connections, sorted by what matters.
 
@@ -91,7 +104,7 @@ def flows(
     names, key = chosen_columns(columns or ""), sort_key(sort or "bytes")
     damages: list[Damage] = []
     with progress_shown() as update:
-        parts = table_rows(list(trace), "flows", progress=update, damages=damages)
+        parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages)
         if (as_json or as_ndjson) and sort is None and top is None:
             for piece in list_json(parts, None, names) if as_json else list_ndjson(parts, names):
                 click.echo(piece, nl=False)

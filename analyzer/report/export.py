@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import TcpcapError, UsageError, suggest
+from analyzer.moments import with_texts
 from analyzer.output import Input, appearing
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def _write_lines(
 ) -> None:
     part = scratch / "part"
     for number, frame in enumerate(frames):
-        connection.register("batch", frame)
+        # Readers of JSON keep numbers as doubles, and lose the last digits of a moment.
+        connection.register("batch", with_texts(frame) if kind == "jsonl" else frame)
         options = COPY_OPTIONS[kind].format(header="true" if number == 0 else "false")
         connection.execute(f"COPY (SELECT * FROM batch) TO '{_quoted(part)}' ({options})")
         connection.unregister("batch")
