@@ -37,7 +37,16 @@ SCRIPTS = re.compile(r"^--- ", re.MULTILINE)
 
 def pages() -> Pages:
     """The name of each page in the site, and its text."""
-    return {"index.md": index(), **details(), **rules(), **events(), **counters(), **tables(), **commands(), "json.md": json_page()}
+    return {
+        "index.md": index(),
+        **details(),
+        **rules(),
+        **events(),
+        **counters(),
+        **tables(),
+        **commands(),
+        "json.md": json_page(),
+    }
 
 
 def index() -> str:

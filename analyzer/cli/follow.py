@@ -16,10 +16,10 @@ from analyzer.cli.base import (
     json_option,
     max_flows_option,
     ndjson_option,
+    status_of,
     styled,
     warn,
 )
-from analyzer.cli.captures import status_of
 
 if TYPE_CHECKING:
     from analyzer.capture import Damage

@@ -100,7 +100,7 @@ def sql(
                     question,
                     target,
                     format_of(target, None if kind in ("text", "json") else kind),
-                    read_by(paths, beside),
+                    read_by(paths, beside, folders),
                 )
         else:
             status = OK

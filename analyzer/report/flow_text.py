@@ -18,10 +18,9 @@ from analyzer.tables import FLOW_PROTOCOLS
 from analyzer.text import duration_text, plural, printable, size_text
 
 FOLDED = 4  # frames in a row, or more, that are ordinary
-FRAME, TIME = 9, 13  # columns of the number and of the time
-LEFT = FRAME + TIME + 2
+FRAME, TIME = 9, 13  # columns of the number and of the time, at least
 LEAST_SHIFT = 16  # of the server's column, to the client's
-ROOM = 44  # for what a segment says
+ROOM, LEAST_ROOM = 44, 20  # for what a segment says
 MOST_COMMENTS = 3  # frames with the same comment, to have it at each
 REPEATED = ("duplicate_ack", "window_update", "window_full", "capture_duplicate")  # such frames fold like ordinary ones
 NOT_ORDINARY = 1 | 2 | 4 | 32  # FIN, SYN, RST, URG
@@ -48,8 +47,12 @@ class _Line:
         self._flow = flow
         self._style = style
         self._first_ns = int(flow.row["start_ns"])
-        self._width = max(layout.WIDTH, LEFT + LEAST_SHIFT + 20)
-        self._right = max(LEFT + LEAST_SHIFT, self._width - ROOM)
+        last = flow.frames[-1:]
+        self._frame_width = max([FRAME, *(2 * len(str(frame)) + 2 for frame in last["frame"].tolist())])
+        self._time_width = max([TIME, *(len(self._seconds(time_ns)) + 2 for time_ns in last["time_ns"].tolist())])
+        self._left = self._frame_width + self._time_width + 2
+        self._width = max(layout.WIDTH, self._left + LEAST_SHIFT + LEAST_ROOM)
+        self._right = max(self._left + LEAST_SHIFT, self._width - ROOM)
         self._stalls = {each.after: each for each in flow.stalls}
 
     def lines(self, everything: bool) -> Iterator[str]:
@@ -66,7 +69,7 @@ class _Line:
                 yield from self._pause(self._stalls[last])
 
     def _names(self) -> Iterator[str]:
-        yield f"{'frame':>{FRAME}}{'seconds':>{TIME}}  > from the client"
+        yield self._label("frame", "seconds") + "> from the client"
         yield " " * self._right + "< from the server"
 
     def _items(self, everything: bool) -> Iterator[int | _Run]:
@@ -110,7 +113,7 @@ class _Line:
 
     def _frame(self, row: Rows) -> Iterator[str]:
         frame, side = int(row["frame"]), int(row["side"])
-        label = f"{frame:>{FRAME}}{self._seconds(int(row['time_ns'])):>{TIME}}  "
+        label = self._label(str(frame), self._seconds(int(row["time_ns"])))
         arrow = {0: "> ", 1: "< "}.get(side, "! ")
         yield from self._said(label, side, arrow + segment_text(row, self._flow.row))
         for event in self._flow.events_by_frame.get(frame, ()):
@@ -121,11 +124,11 @@ class _Line:
 
     def _said(self, label: str, side: int, text: str) -> Iterator[str]:
         """Text in the column of a side, folded below itself."""
-        at = self._right if side == 1 else LEFT
+        at = self._right if side == 1 else self._left
         indent = " " * at
         lines = textwrap.wrap(
             layout.TOGETHER.sub(layout.NO_BREAK, text),
-            max(self._width - at, 20) if side == 1 else self._width - at,
+            max(self._width - at, LEAST_ROOM) if side == 1 else self._width - at,
             subsequent_indent="    ",
             break_on_hyphens=False,
             drop_whitespace=True,
@@ -140,7 +143,7 @@ class _Line:
         """How much each side said in these frames."""
         rows = self._flow.frames[run.first : run.last + 1]
         first, last = int(rows["frame"][0]), int(rows["frame"][-1])
-        label = f"{f'{first}-{last}':>{FRAME}}{self._seconds(int(rows['time_ns'][-1])):>{TIME}}  "
+        label = self._label(f"{first}-{last}", self._seconds(int(rows["time_ns"][-1])))
         for side, arrow in ((0, "> "), (1, "< ")):
             mine = rows[rows["side"] == side]
             if len(mine):
@@ -172,6 +175,9 @@ class _Line:
             text += ", until the capture ended"
         for line in textwrap.wrap(text, self._width - 4, initial_indent="    ", subsequent_indent="        "):
             yield self._style(line, "info")
+
+    def _label(self, frame: str, time: str) -> str:
+        return f"{frame:>{self._frame_width}}{time:>{self._time_width}}  "
 
     def _seconds(self, time_ns: int) -> str:
         """Since the first frame, to the microsecond."""
