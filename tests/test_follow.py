@@ -60,13 +60,14 @@ def wrapping(tmp_path_factory: pytest.TempPathFactory) -> Flow:
 def test_numbers_count_from_the_beginning(wrapping: Flow) -> None:
     """They are those of the script, whatever wraps in between; -1 where nothing is acknowledged."""
     told = [
-        (int(row["start"]), int(row["start"]) + int(row["payload_len"]), int(row["acked"])) for row in wrapping.frames
+        (int(row["start"]), int(row["start"]) + int(row["payload_len"]), int(row["acked"]))
+        for row in wrapping.frame_rows
     ]
     lines = [line.split() for line in WRAPPING.splitlines() if line.startswith("+")]
     numbers = [line[3].partition("(")[0].split(":") for line in lines]
     acks = [int(line[line.index("ack") + 1]) if "ack" in line else -1 for line in lines]
     assert told == [(int(start), int(end), ack) for (start, end), ack in zip(numbers, acks, strict=True)]
-    assert wrapping.frames["side"].tolist() == [int(line[1] == ">") for line in lines]
+    assert wrapping.frame_rows["side"].tolist() == [int(line[1] == ">") for line in lines]
 
 
 def test_without_a_syn_the_first_byte_is_one(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_without_a_syn_the_first_byte_is_one(tmp_path: Path) -> None:
     text = "--- middle\nisn client 100 server 200\n+0 < P. 501:601(100) ack 701 win 502\n+0.1 < P. 601:701(100) ack 701 win 502\n"
     (scenario,) = pkt.parse(text, "middle")
     flow = analyze(scenario.write(tmp_path / "capture.pcapng")).flow(0)
-    assert flow.frames[["start", "acked"]].tolist() == [(1, 1), (101, 1)]
+    assert flow.frame_rows[["start", "acked"]].tolist() == [(1, 1), (101, 1)]
     assert "[P.] 101:201(100) ack 1 win 502 (scale not known)" in " ".join(flow.text(True).split())
     assert "not known: the handshake was not captured" in " ".join(flow.text().split())
 
@@ -124,7 +125,7 @@ def test_the_story_word_for_word() -> None:
 def test_all_frames_have_a_line_when_asked_for() -> None:
     """And no frame is told twice, or left out, where runs are folded."""
     flow = sample("loss-ipv6/client").flow(0)
-    frames = flow.frames["frame"].tolist()
+    frames = flow.frame_rows["frame"].tolist()
     lines = [line[:9].strip() for line in flow.text(True).partition("time line\n")[2].splitlines()]
     assert [int(line) for line in lines if line.isdigit()] == frames
     folded = [line[:9].strip() for line in fitting(flow.text()).partition("time line\n")[2].splitlines()]
@@ -170,8 +171,8 @@ def test_icmp_errors_about_it_are_in_its_line() -> None:
     """From neither side, with what they say."""
     flow = sample("fragmentation-needed/router").flow(0)
     assert "! ICMP: fragmentation needed, MTU 1,200" in flow.text()
-    assert (flow.frames["side"] == 2).sum() == 5
-    assert (np.diff(flow.frames["frame"]) > 0).all()
+    assert (flow.frame_rows["side"] == 2).sum() == 5
+    assert (np.diff(flow.frame_rows["frame"]) > 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -215,7 +216,9 @@ def test_an_end_names_its_flow_and_it_shows_itself() -> None:
     assert repr(flow) == str(flow) == flow.text()
     assert flow._repr_html_().startswith("<pre")
     assert "10.0.0.1:40003 &gt; 10.0.0.2:80" in flow._repr_html_()
-    assert flow.table["event"].tolist() == [KINDS[int(event["event"])].name for event in flow.events]
+    assert flow.frames["side"].tolist() == ["client", "client"]
+    assert flow.frames["start"].tolist() == [0, 0]
+    assert flow.events["event"].tolist() == [KINDS[int(event["event"])].name for event in flow.event_rows]
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

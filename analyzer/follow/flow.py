@@ -13,7 +13,7 @@ import numpy as np
 from analyzer.capture.notes import FrameNotes, Process
 from analyzer.follow.stalls import Stall, stalls_of
 from analyzer.schema import Rows
-from analyzer.tables import EVENTS, FLOWS
+from analyzer.tables import EVENTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FROM_OUTSIDE = 2  # the side of an ICMP error
 SIDES = ("client", "server", "")
+FRAME_COLUMNS = (
+    "frame", "time_ns", "start", "end", "acked", "in_flight", "payload_len", "length", "flags", "window",
+)  # fmt: skip
 FRAME = np.dtype(
     [
         ("frame", "i8"), ("time_ns", "i8"), ("start", "i8"), ("end", "i8"), ("acked", "i8"),  # the last three relative
@@ -38,14 +41,14 @@ FRAME = np.dtype(
 class Flow:
     """One connection. It shows itself as text, and in a notebook; `a.flow(3)` makes it.
 
-    `row` is its row of `tables.FLOWS`, `frames` (FRAME) every frame in order of time, ICMP errors about it included, `events`
-    (`tables.EVENTS`) what happened on them, `stretches` where its time went, `notes` what the capture says of frames, by number.
-    `findings` are those about it. `shown` makes the text.
+    `frames` and `events` are DataFrames, `findings` those about it, `stalls` its pauses. `row` is its row of `tables.FLOWS`,
+    `frame_rows` (FRAME) has every frame in order of time, ICMP errors about it included, `event_rows` (`tables.EVENTS`) what
+    happened on them, `stretches` where its time went, `notes` what the capture says of frames, by number. `shown` makes the text.
     """
 
     row: Rows
-    frames: Rows
-    events: Rows
+    frame_rows: Rows
+    event_rows: Rows
     stretches: Rows
     notes: Mapping[int, FrameNotes]
     findings: list[Finding] = field(default_factory=list)
@@ -60,13 +63,13 @@ class Flow:
     @cached_property
     def stalls(self) -> list[Stall]:
         """The pauses that matter, in order."""
-        return stalls_of(self.row, self.frames, self.stretches)
+        return stalls_of(self.row, self.frame_rows, self.stretches)
 
     @cached_property
     def events_by_frame(self) -> dict[int, list[Rows]]:
         """The events on each frame that has any."""
         found: dict[int, list[Rows]] = {}
-        for event in self.events:
+        for event in self.event_rows:
             found.setdefault(int(event["frame"]), []).append(event)
         return found
 
@@ -74,7 +77,7 @@ class Flow:
     def processes(self) -> dict[str, dict[Process, int]]:
         """The programs that the capture names, and on how many frames of each side: `client`, `server`."""
         found: dict[str, dict[Process, int]] = {}
-        for frame, side in zip(self.frames["frame"].tolist(), self.frames["side"].tolist(), strict=True):
+        for frame, side in zip(self.frame_rows["frame"].tolist(), self.frame_rows["side"].tolist(), strict=True):
             for process in self.notes[frame].processes if frame in self.notes else ():
                 by_process = found.setdefault(SIDES[side], {})
                 by_process[process] = by_process.get(process, 0) + 1
@@ -84,25 +87,29 @@ class Flow:
     def comments(self) -> dict[str, list[int]]:
         """The comments on its frames, each with the numbers of these."""
         found: dict[str, list[int]] = {}
-        for frame in self.frames["frame"].tolist():
+        for frame in self.frame_rows["frame"].tolist():
             for comment in self.notes[frame].comments if frame in self.notes else ():
                 found.setdefault(comment, []).append(frame)
         return found
 
     @property
-    def table(self) -> pd.DataFrame:
-        """Its events as a DataFrame; the columns are those of `tables.EVENTS`."""
-        return EVENTS.frame(self.events)
+    def frames(self) -> pd.DataFrame:
+        """One row per frame, or ICMP error about it (its `side` is empty): `start`, `end` and `acked` count from the SYN, -1 is not known."""
+        import pandas as pd
+
+        rows = self.frame_rows
+        found = {name: np.ascontiguousarray(rows[name]) for name in FRAME_COLUMNS}
+        sides = pd.Categorical.from_codes(rows["side"].astype(np.int8), categories=pd.Index(SIDES, dtype=str))
+        return pd.DataFrame({"frame": found.pop("frame"), "time_ns": found.pop("time_ns"), "side": sides, **found})
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row per event; the columns are those of `tables.EVENTS`."""
+        return EVENTS.frame(self.event_rows)
 
     def text(self, everything: bool = False) -> str:
         """Its story: the head, then the time line, of which runs of ordinary data are folded unless `everything` is asked for."""
         return self.shown(self, everything)
-
-    def columns(self) -> dict[str, Any]:
-        """The public columns of its row."""
-        rows = np.zeros(1, FLOWS.dtype)
-        rows[0] = self.row
-        return {str(name): value for name, value in FLOWS.frame(rows).iloc[0].to_dict().items()}
 
     def __str__(self) -> str:
         return self.text()

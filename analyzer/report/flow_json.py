@@ -30,7 +30,7 @@ def flow_pieces(flow: Flow) -> Iterator[str]:
     for name, value in flow_dict(flow, frames=False).items():
         yield ("{" if name == "schema_version" else ",\n") + f"{json.dumps(name)}: {json.dumps(value, indent=1)}"
     yield ',\n"frames": ['
-    for place, row in enumerate(flow.frames):
+    for place, row in enumerate(flow.frame_rows):
         yield (",\n" if place else "\n") + json.dumps(frame_dict(flow, row))
     yield "]}\n"
 
@@ -69,7 +69,7 @@ def flow_dict(flow: Flow, *, frames: bool = True) -> dict[str, Any]:
         ],
     }
     if frames:
-        found["frames"] = [frame_dict(flow, row) for row in flow.frames]
+        found["frames"] = [frame_dict(flow, row) for row in flow.frame_rows]
     return found
 
 

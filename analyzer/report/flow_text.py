@@ -47,7 +47,7 @@ class _Line:
         self._flow = flow
         self._style = style
         self._first_ns = int(flow.row["start_ns"])
-        last = flow.frames[-1:]
+        last = flow.frame_rows[-1:]
         self._frame_width = max([FRAME, *(2 * len(str(frame)) + 2 for frame in last["frame"].tolist())])
         self._time_width = max([TIME, *(len(self._seconds(time_ns)) + 2 for time_ns in last["time_ns"].tolist())])
         self._left = self._frame_width + self._time_width + 2
@@ -61,10 +61,10 @@ class _Line:
         for item in self._items(everything):
             if isinstance(item, _Run):
                 yield from self._folded(item)
-                last = int(self._flow.frames["frame"][item.last])
+                last = int(self._flow.frame_rows["frame"][item.last])
             else:
-                yield from self._frame(self._flow.frames[item])
-                last = int(self._flow.frames["frame"][item])
+                yield from self._frame(self._flow.frame_rows[item])
+                last = int(self._flow.frame_rows["frame"][item])
             if last in self._stalls:
                 yield from self._pause(self._stalls[last])
 
@@ -74,7 +74,7 @@ class _Line:
 
     def _items(self, everything: bool) -> Iterator[int | _Run]:
         """Places of frames, and runs of ordinary ones that no pause interrupts."""
-        frames = self._flow.frames
+        frames = self._flow.frame_rows
         run: list[int] = []
 
         def told() -> Iterator[int | _Run]:
@@ -141,7 +141,7 @@ class _Line:
 
     def _folded(self, run: _Run) -> Iterator[str]:
         """How much each side said in these frames."""
-        rows = self._flow.frames[run.first : run.last + 1]
+        rows = self._flow.frame_rows[run.first : run.last + 1]
         first, last = int(rows["frame"][0]), int(rows["frame"][-1])
         label = self._label(f"{first}-{last}", self._seconds(int(rows["time_ns"][-1])))
         for side, arrow in ((0, "> "), (1, "< ")):
