@@ -67,8 +67,8 @@ def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, bes
     epilog="""\b
 Examples:
   tcpcap flows trace.pcap --sort loss --top 20
-  tcpcap flows trace.pcap --sort rtt --columns flow,client,client_rtt_median_ns
-  tcpcap flows trace.pcap --ndjson | jq -r 'select(.state == "refused") | .client'"""
+  tcpcap flows trace.pcap --sort rtt --columns flow,client,handshake_rtt_ns
+  tcpcap flows trace.pcap --ndjson | jq -r 'select(.state == "refused").client'"""
 )
 @click.argument("trace", nargs=-1, required=True)
 @click.option(

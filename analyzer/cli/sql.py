@@ -37,8 +37,8 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
     epilog="""\b
 Examples:
   tcpcap sql trace.pcap "SELECT event, count(*) FROM events GROUP BY event"
-  tcpcap sql trace.pcap "FROM flows WHERE client_lost_share > 0.01" -o lossy.parquet
-  tcpcap sql trace.pcap "SELECT time, frame, src FROM packets WHERE window = 0" --format csv
+  tcpcap sql trace.pcap "FROM flows WHERE client_spurious > 0" -o out.parquet
+  tcpcap sql trace.pcap "SELECT time, src FROM packets WHERE window = 0" --json
   tcpcap sql trace.pcap"""
 )
 @click.argument("trace", nargs=-1, required=True)

@@ -1,1 +1,1 @@
-"""The tables and verdicts of captures for assistants that speak MCP: read-only, in folders that are named, answers of bounded size."""
+"""The verdicts on captures for assistants (MCP): read-only, in named folders, answers of bounded size."""
