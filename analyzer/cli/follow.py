@@ -68,7 +68,7 @@ def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, bes
 Examples:
   tcpcap flows trace.pcap --sort loss --top 20
   tcpcap flows trace.pcap --sort rtt --columns flow,client,handshake_rtt_ns
-  tcpcap flows trace.pcap --ndjson | jq -r 'select(.state == "refused").client'"""
+  tcpcap flows trace.pcap --ndjson | jq -r .start_time"""
 )
 @click.argument("trace", nargs=-1, required=True)
 @click.option(

@@ -38,7 +38,7 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
 Examples:
   tcpcap sql trace.pcap "SELECT event, count(*) FROM events GROUP BY event"
   tcpcap sql trace.pcap "FROM flows WHERE client_spurious > 0" -o out.parquet
-  tcpcap sql trace.pcap "SELECT time, src FROM packets WHERE window = 0" --json
+  tcpcap sql trace.pcap "SELECT time FROM packets WHERE window = 0" --json
   tcpcap sql trace.pcap"""
 )
 @click.argument("trace", nargs=-1, required=True)
