@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from analyzer.analysis import Analysis
-from analyzer.ask.plan import STORE, Planner, make_tables, query_error, type_of
+from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, type_of
 from analyzer.ask.rows import Request, Source
 from analyzer.capture import Damage
 from analyzer.diagnosis.database import INTERRUPTS_S
 from analyzer.errors import UsageError
-from analyzer.output import Input
-from analyzer.report.export import save_query
+from analyzer.output import Input, removed, temporary_folder
+from analyzer.report.export import no_room, save_query
 from analyzer.tables import TABLES
 
 MEMORY = "512MB"
@@ -59,8 +57,11 @@ class Ask:
         self.request = request
         self._source = Source(request, analysis)
         self._limit_s = limit_s
-        self._scratch = tempfile.TemporaryDirectory(prefix="tcpcap-")
-        self._path = Path(self._scratch.name) / "tables.duckdb"
+        try:
+            self._scratch = temporary_folder()
+        except OSError as error:
+            raise no_room(WHERE, str(error.strerror or error)) from None
+        self._path = self._scratch / "tables.duckdb"
         settings: dict[str, str | bool | int | float | list[str]] = {
             "enable_external_access": "false",
             "memory_limit": MEMORY,
@@ -78,7 +79,7 @@ class Ask:
     def __exit__(self, *_: object) -> None:
         self._planner.close()
         self._connection.close()
-        self._scratch.cleanup()
+        removed(self._scratch)
 
     @property
     def damages(self) -> list[Damage]:
@@ -140,7 +141,10 @@ class Ask:
         self._filled.pop(name, None)
         for piece in self._source.pieces(name, [column.name for column in wanted]):
             self._connection.register("piece", piece)
-            self._connection.execute(f"INSERT INTO {STORE}.{name} ({listed}) SELECT {values} FROM piece")
+            try:
+                self._connection.execute(f"INSERT INTO {STORE}.{name} ({listed}) SELECT {values} FROM piece")
+            except (self._duckdb.IOException, self._duckdb.OutOfMemoryException) as error:
+                raise no_room(WHERE, str(error)) from None
             self._connection.unregister("piece")
         self._filled[name] = [column.name for column in wanted]
 
