@@ -75,7 +75,7 @@ def analyze(
         from analyzer.output import STANDARD, refuse_inputs
         from analyzer.plot.extras import check
 
-        if as_json and html == STANDARD:
+        if (as_json or as_ndjson) and html == STANDARD:
             raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
         read = read_by(trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read

@@ -77,6 +77,7 @@ def sql(
     """
     from analyzer.ask import Ask, Request
     from analyzer.kernel_counters import refuse_pipe
+    from analyzer.output import refuse_inputs
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown
 
@@ -93,15 +94,11 @@ def sql(
         if question is None:
             status = converse(ask, limit, kind)
         elif saved:
-            status, target = OK, output or "-"
+            status, target, read = OK, output or "-", read_by(paths, beside, folders)
+            refuse_inputs(target, read)  # before the capture is read
             with progress_shown() as update:
                 ask.request.progress = update
-                ask.save(
-                    question,
-                    target,
-                    format_of(target, None if kind in ("text", "json") else kind),
-                    read_by(paths, beside, folders),
-                )
+                ask.save(question, target, format_of(target, None if kind in ("text", "json") else kind), read)
         else:
             status = OK
             show(ask, question, limit, kind, HOW)
