@@ -34,6 +34,7 @@ from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_T
 from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts, table_rows
 from analyzer.presence import Presence, refuse_missing
 from analyzer.report.console import console_text
+from analyzer.report.flow_text import flow_text
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
 from analyzer.tables import (
@@ -174,6 +175,7 @@ def analyze(
         complaints,
         lambda analysis: diagnosed(analysis, known_rules),
         _plots,
+        flow_text,
         choice,
         [*(f"{text}, and read once" for text in capture.twice), *absent],
     )
@@ -267,7 +269,7 @@ def table_frames(
         )
         if damages is not None:
             damages.extend(analysis.damages)
-        pieces = _frames_of(analysis, table)
+        pieces = frames_of_analysis(analysis, table)
     else:
         choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
         one = choice.flows[0] if len(choice.flows) == 1 else None
@@ -281,7 +283,7 @@ def table_frames(
         yield TABLES[table].empty()
 
 
-def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
+def frames_of_analysis(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])

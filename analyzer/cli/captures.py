@@ -20,6 +20,8 @@ from analyzer.cli.base import (
     hosts_option,
     increments_option,
     json_option,
+    max_flows_option,
+    ndjson_option,
     read_by,
     rules_option,
     snapshots_option,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@ndjson_option
 @choose_options()
 @beside_options
 @rules_option
@@ -54,18 +57,13 @@ if TYPE_CHECKING:
 @click.option("--each", is_flag=True, help="An answer for each file or bundle alone, instead of one for all together.")
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
-    "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
+    "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
 )
-@click.option(
-    "--max-flows",
-    default=1_000_000,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many conversations to follow at a time; beyond it the least important leave.",
-)
+@max_flows_option
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
+    as_ndjson: bool,
     chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
@@ -73,7 +71,7 @@ def analyze(
     fail_on: str | None,
     each: bool,
     no_checksums: bool,
-    top: int,
+    top: int | None,
     max_flows: int,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds."""
@@ -87,7 +85,7 @@ def analyze(
 
         if each:
             raise UsageError("--html", "one page, and --each gives several answers", "leave one of them out")
-        if as_json and html == STANDARD:
+        if (as_json or as_ndjson) and html == STANDARD:
             raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
         read = read_by(trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read
@@ -104,15 +102,15 @@ def analyze(
                 rules=folders,
                 progress=update,
             )
-        if as_json:
-            from analyzer.report.json_text import json_pieces
+        if as_json or as_ndjson:
+            from analyzer.report.json_text import json_pieces, ndjson_pieces
 
-            for piece in json_pieces(analysis):
+            for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
                 click.echo(piece, nl=False)
         elif html != "-":
-            from analyzer.report.console import console_text
+            from analyzer.report.console import TOP, console_text
 
-            click.echo(console_text(analysis, top, styled), nl=False, color=colour())
+            click.echo(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
         return analysis
 
     def status(analysis: Analysis) -> int:
@@ -120,7 +118,7 @@ def analyze(
         return FOUND if fail_on and found == OK and analysis.diagnosis.at_least(fail_on) else found
 
     if each:
-        sys.exit(_each(trace, lambda path: status(answer([path])), as_json))
+        sys.exit(_each(trace, lambda path: status(answer([path])), as_json, plain=not as_json and not as_ndjson))
     analysis = answer(trace)
     if html is not None:
         from analyzer.report.html import save_html
@@ -130,7 +128,7 @@ def analyze(
     sys.exit(status(analysis))
 
 
-def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool) -> int:
+def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, plain: bool) -> int:
     """Answer for each file or bundle alone, in JSON as a list; what cannot be read is said, and the next one follows. The worst status of all."""
     from analyzer.capture.capture import alone
     from analyzer.errors import TcpcapError
@@ -142,7 +140,7 @@ def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool) -> 
     for number, path in enumerate(alone(trace)):
         if as_json:
             click.echo(",\n" * (number > 0), nl=False)
-        else:
+        elif plain:
             click.echo("\n" * (number > 0) + styled(f"== {printable(path)}", "title") + "\n", color=colour())
         try:
             statuses.append(answer(path))
@@ -268,12 +266,30 @@ def export(
     sys.exit(DAMAGED if damages else OK)
 
 
-@cli.command()
+@cli.command(
+    epilog="""\b
+Examples:
+  tcpcap schema events
+  tcpcap schema --json >tcpcap.schema.json"""
+)
 @click.argument("table", required=False)
-def schema(table: str | None) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead."
+)
+def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.run import table_named
     from analyzer.tables import TABLES
 
     names = [table_named(table, "TABLE")] if table else list(TABLES)
+    if as_json:
+        import json
+
+        from analyzer.report.json_schema import json_schema
+
+        found = json_schema()
+        click.echo(
+            json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1)
+        )
+        return
     click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)
