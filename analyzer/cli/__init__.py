@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 import click
 
-from analyzer.cli import captures, counters, notebook, opinions, plot, record, rules
+from analyzer.cli import captures, completion, counters, notebook, opinions, plot, record, rules
 from analyzer.cli.base import UNREADABLE, cli
 from analyzer.errors import TcpcapError
 
-__all__ = ["captures", "cli", "counters", "main", "notebook", "opinions", "plot", "record", "rules"]
+__all__ = ["captures", "cli", "completion", "counters", "main", "notebook", "opinions", "plot", "record", "rules"]
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -36,7 +36,6 @@ def main(arguments: list[str] | None = None) -> Any:
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", 130)
     except OSError as error:
-        _fail(
-            f"{error.filename or 'output'}: cannot be written ({error.strerror}); make room, or name another file",
-            UNREADABLE,
-        )
+        from analyzer.output import remedy
+
+        _fail(f"{error.filename or 'output'}: cannot be written ({error.strerror}); {remedy(error)}", UNREADABLE)

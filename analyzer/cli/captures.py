@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analyzer.cli import complete
 from analyzer.cli.base import (
     DAMAGED,
     FOUND,
@@ -170,6 +171,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @click.option(
     "--table",
     required=True,
+    shell_complete=complete.tables,
     help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts.",
 )
 @click.option(
@@ -177,6 +179,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     "--output",
     default="-",
     show_default=True,
+    metavar="FILE",
     help="File to write; its ending tells the format. `-` is standard output.",
 )
 @click.option(
@@ -225,7 +228,7 @@ def export(
 
 
 @cli.command()
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=complete.tables)
 def schema(table: str | None) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.run import table_named

@@ -17,10 +17,7 @@ from analyzer.cli.base import FOUND, OK, cli, colour, json_option, styled
     "--wireshark/--no-wireshark", default=True, help="With Wireshark's dissection, through pyshark; or without."
 )
 def show(trace: tuple[str, ...], frame: int, wireshark: bool) -> None:
-    """Print all that is known of one frame: its row, its events, Wireshark's dissection.
-
-    Example: tcpcap show trace.pcap 72
-    """
+    """Print all that is known of one frame: its row, its events, Wireshark's dissection."""
     from analyzer.crosscheck.text import frame_lines
 
     for line in frame_lines(list(trace), frame, styled):
@@ -54,8 +51,6 @@ def crosscheck(trace: str, as_json: bool) -> None:
     """Compare with tshark (labels, checksums, connections) and dpkt (headers), frame by frame.
 
     Says what differs, and who is right where that can be proved. Exit status 1 where a difference has no explanation.
-
-    Example: tcpcap crosscheck trace.pcap
     """
     from analyzer.capture.capture import capture_files
     from analyzer.crosscheck import crosscheck as compare

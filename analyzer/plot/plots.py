@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.errors import UsageError
+from analyzer.errors import UsageError, command
 from analyzer.flows.names import ends_text
 from analyzer.kernel_counters import refuse_pipe
 from analyzer.passes import Progress
@@ -213,9 +213,8 @@ class Plots:
         if flow not in self._rows:
             self._look_up([flow])
         if flow not in self._rows:
-            raise UsageError(
-                "flow", f"no TCP connection {flow}", "the table flows has their numbers: tcpcap export --table flows"
-            )
+            listing = command("export", *self._analysis.paths, "--table", "flows")
+            raise UsageError("flow", f"no TCP connection {flow}", f"the table flows has their numbers: {listing}")
         return self._rows[flow]
 
     def _look_up(self, flows: Sequence[int]) -> None:
