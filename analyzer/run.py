@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import host_of, part_of
+from analyzer.capture.live import Live
 from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
-from analyzer.counters import chosen, holds_counters, refitted, series_of
+from analyzer.counters import Series, chosen, holds_counters, refitted, series_of
 from analyzer.diagnosis.rule import all_rules
 from analyzer.errors import UsageError, suggest
 from analyzer.events.gather import Gatherer
@@ -29,6 +30,7 @@ from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
+from analyzer.schema import Rows
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
 from analyzer.tables import (
@@ -50,6 +52,17 @@ if TYPE_CHECKING:
 
     from analyzer.plot.plots import Plots
 
+
+class Watcher(Live, Protocol):
+    """Follows a capture while it is written."""
+
+    def seen(self, events: Rows, tracker: FlowTracker, start_ns: int) -> None:
+        """Takes the next rows of the table `events`; they are overwritten by the next. `start_ns` is the time of the first frame."""
+
+    def read(self, so_far: Callable[[], Analysis]) -> None:
+        """Called when all that was there has been read; `so_far` says what is known by now, without counters."""
+
+
 Paths = str | Path | Sequence[str | Path]
 # Tables that only the whole capture makes.
 WHOLE = tuple(
@@ -70,6 +83,7 @@ def analyze(
     window_bytes: int | None = None,
     rules: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    watcher: Watcher | None = None,
 ) -> Analysis:
     """Read, decode and follow a capture.
 
@@ -85,6 +99,7 @@ def analyze(
     rules : folders of rules beside those that come with tcpcap and the user's own
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
+    watcher : follows a capture that is still being written, until it has seen enough
 
     Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
     """
@@ -105,7 +120,34 @@ def analyze(
     decided = counters is not None and (counters.snapshots or not counters.others)
     counted = Comparison(counters) if counters is not None and decided and local and checksums else None
     predictor = predictor_of(local, names)
-    with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
+
+    def found(counters: Series | None = None, counted: Comparison | None = None) -> Analysis:
+        """What is known by now."""
+        summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
+        counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
+        result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
+        return Analysis(
+            names,
+            capture.files,
+            capture.interfaces,
+            capture.damages,
+            summary,
+            tracker,
+            counts,
+            facts_of(Witness.of(summary, capture.interfaces, tracker, judge, order)),
+            result,
+            counters,
+            local,
+            counted,
+            console_text,
+            lists,
+            gatherer.rows(),
+            complaints,
+            lambda analysis: diagnosed(analysis, known_rules),
+            _plots,
+        )
+
+    with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)
         for rows in decoded(capture, checker, order):
             summary.add(rows, len(capture.interfaces))
@@ -116,13 +158,16 @@ def analyze(
                 for piece, events in judge.judged(part):
                     account.add(piece, judge.moments)
                     gatherer.add(events)
+                    if watcher is not None:
+                        watcher.seen(events, tracker, summary.total("first_ns"))
                     if counted is not None:
                         counted.add(piece, events, predictor)
             if progress is not None:
                 progress(capture)
+            if watcher is not None:
+                watcher.read(found)
     for events in judge.finish():
         gatherer.add(events)
-    summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
     if counters is not None and read is not None and summary.total("frames"):
@@ -133,28 +178,7 @@ def analyze(
             # The comparison reads the capture again, which nobody can where it is a pipe.
             piped = any(name == "-" or Path(name).is_fifo() for name in names)
             counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
-    counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
-    result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
-    return Analysis(
-        names,
-        capture.files,
-        capture.interfaces,
-        capture.damages,
-        summary,
-        tracker,
-        counts,
-        facts_of(Witness.of(summary, capture.interfaces, tracker, judge, order)),
-        result,
-        counters,
-        local,
-        counted,
-        console_text,
-        lists,
-        gatherer.rows(),
-        complaints,
-        lambda analysis: diagnosed(analysis, known_rules),
-        _plots,
-    )
+    return found(counters, counted)
 
 
 def _plots(analysis: Analysis) -> Plots:

@@ -25,6 +25,7 @@ from analyzer.cli.base import (
     styled,
     warn,
 )
+from analyzer.cli.follow import follower
 
 SEVERITIES = ("info", "warning", "error")
 
@@ -48,6 +49,11 @@ if TYPE_CHECKING:
     type=click.Choice(SEVERITIES),
     help="Exit with status 1 where something of this severity or worse is found.",
 )
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Read on while the capture is being written, and tell events and findings as they become certain; the whole answer on Ctrl-C.",
+)
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
@@ -66,6 +72,7 @@ def analyze(
     folders: tuple[str, ...],
     html: str | None,
     fail_on: str | None,
+    follow: bool,
     no_checksums: bool,
     top: int,
     max_flows: int,
@@ -81,15 +88,13 @@ def analyze(
         read = read_by(trace, beside)
         refuse_inputs(html, read)  # before the capture is read
         check()
-    with progress_shown() as update:
-        analysis = run(
-            list(trace),
-            **beside,
-            checksums=not no_checksums,
-            max_flows=max_flows,
-            rules=folders,
-            progress=update,
-        )
+    chosen = {**beside, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
+    if follow:
+        with follower(lines=not as_json and html != "-") as watcher:
+            analysis = run(list(trace), **chosen, watcher=watcher)
+    else:
+        with progress_shown() as update:
+            analysis = run(list(trace), **chosen, progress=update)
     if as_json:
         from analyzer.report.json_text import json_pieces
 

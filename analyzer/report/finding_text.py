@@ -67,7 +67,7 @@ def told(finding: Finding, style: Style = plain, start_ns: int = 0) -> Iterator[
     for number, each in enumerate(news[:STEPS]):
         yield from _labelled(
             "so" if number == 0 else "",
-            f"{each.summary} ({'; '.join(filter(None, (each.rule.id, _pinned(each, start_ns))))})",
+            f"{each.summary} ({'; '.join(filter(None, (each.rule.id, pinned(each, start_ns))))})",
         )
     if len(news) > STEPS:
         yield from _labelled("", f"and {plural(len(news) - STEPS, 'more consequence')}")
@@ -81,10 +81,10 @@ def news_of(finding: Finding) -> list[Finding]:
 
 def _short(finding: Finding, style: Style, start_ns: int) -> Iterator[str]:
     yield from _headed(finding, style)
-    yield from _labelled("proof", _pinned(finding, start_ns))
+    yield from _labelled("proof", pinned(finding, start_ns))
 
 
-def _pinned(finding: Finding, start_ns: int) -> str:
+def pinned(finding: Finding, start_ns: int) -> str:
     """Connections, since when, and frames, in short."""
     since = offset_text(finding.start_ns, start_ns) if finding.start_ns and start_ns else ""
     numbers = " ".join(filter(None, (flows_text(finding), f"at {since}" if since else "")))
