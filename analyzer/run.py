@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import host_of, part_of
+from analyzer.capture.given import Given, names_of, paths_of
 from analyzer.capture.live import Live
 from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.correlate import Comparison
 from analyzer.counters import Series, chosen, holds_counters, refitted, series_of
+from analyzer.described import TIMES, readable
 from analyzer.diagnosis.rule import all_rules
 from analyzer.errors import UsageError, suggest
 from analyzer.events.gather import Gatherer
@@ -29,7 +31,7 @@ from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
-from analyzer.report.console import console_text
+from analyzer.report.display import notebook_html, progress_in_notebook
 from analyzer.schema import Rows
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
@@ -63,25 +65,28 @@ class Watcher(Live, Protocol):
         """Called when all that was there has been read; `so_far` says what is known by now, without counters."""
 
 
-Paths = str | Path | Sequence[str | Path]
+Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
+Files = str | Path | Sequence[str | Path]
 # Tables that only the whole capture makes.
 WHOLE = tuple(
     table.name for table in (FINDINGS, NOT_CHECKED, CAPTURE_FACTS, FLOW_EVENTS, COUNTERS, INCREMENTS, SOCKETS, HOSTS)
 )
 
 
+@readable
 def analyze(
-    paths: Paths,
+    paths: Captures,
     *,
-    snapshots: Sequence[str | Path] = (),
-    sockets: Sequence[str | Path] = (),
-    hosts: Sequence[str] = (),
+    snapshots: Files = (),
+    sockets: Files = (),
+    hosts: str | Sequence[str] = (),
     increments: bool | None = None,
     checksums: bool = True,
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
     window_bytes: int | None = None,
-    rules: Sequence[str | Path] = (),
+    rules: Files = (),
+    times: str = "ns",
     progress: Progress | None = None,
     watcher: Watcher | None = None,
 ) -> Analysis:
@@ -89,7 +94,7 @@ def analyze(
 
     Parameters
     ----------
-    paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
+    paths : a file, `-` for standard input, a bundle directory, the bytes of a capture, an open binary file, or several of them as one capture
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
     sockets : files of socket lists, as `analyzer.sockets.SocketFile` reads; those of a bundle are found
     increments : whether nstat's values in them are increments; None judges by all of them together
@@ -97,14 +102,20 @@ def analyze(
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
     rules : folders of rules beside those that come with tcpcap and the user's own
+    times : "ns", or "datetime": tables have each moment as datetime64[ns, UTC], too (`start_time` beside `start_ns`)
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
     watcher : follows a capture that is still being written, until it has seen enough
 
-    Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
+    Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
-    names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    given, recorded = addresses(hosts), recorded_hosts(names)
+    names, snapshots, sockets = paths_of(paths), names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
+    rules = names_of(rules, "rules")
+    if times not in TIMES:
+        raise UsageError("times", f"{times!r} is no form of times", f"give one of {', '.join(TIMES)}")
+    if progress is None and watcher is None:
+        progress = progress_in_notebook()
+    given, recorded = addresses(names_of(hosts, "hosts")), recorded_hosts(names)
     files = _counter_files(names, snapshots)
     read = series_of(files, increments=increments) if files else None
     known = _known_names(names, given, recorded)
@@ -139,12 +150,13 @@ def analyze(
             counters,
             local,
             counted,
-            console_text,
+            notebook_html,
             lists,
             gatherer.rows(),
             complaints,
             lambda analysis: diagnosed(analysis, known_rules),
             _plots,
+            times,
         )
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "analyzer"
 # A module imports only from what stands to its left. Names joined by bars do not see each other.
 ORDER = (
     "errors serial output text parts schema kinds tables accelerate capture decode ordering summary flows events checksums timing frames counters catalogue|sockets "
-    "prediction correlate diagnosis account facts hosts passes kernel_counters analysis evidence plot report run cases crosscheck|record|cluster cli"
+    "prediction correlate diagnosis account facts hosts passes kernel_counters described analysis evidence plot report run cases crosscheck|record|cluster cli"
 )
 RANKS = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("|")}
 ENTRANCES = ("__init__", "__main__")  # the package itself: they only pass on what others give

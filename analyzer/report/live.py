@@ -128,5 +128,5 @@ def _finding(finding: Finding, start_ns: int) -> str:
 
 
 def _ends(tracker: FlowTracker, flow: int) -> str:
-    rows = tracker.rows_of(np.array([flow], np.int64)) if flow >= 0 else ()
+    rows = tracker.rows_of(np.array([flow], np.int64))
     return ends_text(rows[0]) if len(rows) else ""

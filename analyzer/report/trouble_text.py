@@ -31,12 +31,10 @@ def trouble_lines(analysis: Analysis, top: int) -> Iterator[str]:
         return
     rows, some = analysis.flow_tracker.troubled(max(LOOKED_AT, top))
     groups = alike(rows)[:top]
-    known = seen_by_flow(analysis.gathered, {int(flow) for group in groups for flow in group["flow"]})
-    start_ns = analysis.summary.total("first_ns")
     for group in groups:
         yield from wrapped(who_text(group), "  ")
-        for phrase in phrases(together(group)):
-            yield from wrapped(sentence(phrase, group, known, start_ns), "      ")
+        for text in sentences(group, analysis):
+            yield from wrapped(text, "      ")
     rest = some - sum(map(len, groups))
     if rest:
         yield f"  and {plural(rest, 'more connection')}"
@@ -62,8 +60,14 @@ def who_text(group: Rows) -> str:
     return f"{len(group):,} connections of {come} with {server}  {protocol}"
 
 
-def sentence(phrase: Phrase, group: Rows, known: Known, start_ns: int) -> str:
-    """Of which connections, since when, what, and in which frames."""
+def sentences(group: Rows, analysis: Analysis) -> list[str]:
+    """What happened to connections that fared alike: which ones, since when, what, and in which frames."""
+    known = seen_by_flow(analysis.gathered, {int(flow) for flow in group["flow"]})
+    start_ns = analysis.summary.total("first_ns")
+    return [_sentence(phrase, group, known, start_ns) for phrase in phrases(together(group))]
+
+
+def _sentence(phrase: Phrase, group: Rows, known: Known, start_ns: int) -> str:
     numbers = numbers_text([int(flow) for flow in group["flow"]])
     seen = proof(phrase, group, known)
     since = "at" if seen.count == 1 else "from"
