@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -78,7 +79,7 @@ class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
     `capture` (a dict, as in `tcpcap analyze --json`), `capture_facts`, `flows`, `packets`, `events`, `event_counts`, `checksums`,
-    `capture_hosts`, `counters`, `increments`, `sockets`, `hosts`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
+    `capture_hosts`, `counters`, `increments`, `sockets`, `hosts`, `warnings` (sentences), `damages`. `shown` makes the HTML that stands for
     it in a notebook: reports know what they report on, not the other way round.
     """
 
@@ -96,7 +97,7 @@ class Analysis:
         counters: Series | None = None,
         host_addresses: Sequence[str] = (),
         counted: Comparison | None = None,
-        shown: Callable[[Analysis], str] = repr,
+        shown: Callable[[Analysis], str] | None = None,
         socket_lists: SocketLists | None = None,
         gathered: Rows | None = None,
         icmp_errors: IcmpErrors | None = None,
@@ -428,4 +429,4 @@ class Analysis:
         return [name for name in super().__dir__() if name.startswith("__") or name in PUBLIC]
 
     def _repr_html_(self) -> str:
-        return self._shown(self)
+        return self._shown(self) if self._shown else f"<pre>{html.escape(repr(self))}</pre>"
