@@ -6,20 +6,20 @@ from __future__ import annotations
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "analyze": (
         "tcpcap analyze trace.pcap",
-        "tcpcap analyze bundle --html report.html          # a page to hand on",
+        "tcpcap analyze bundle --html report.html  # a page to hand on",
         "tcpcap analyze trace.pcap --snapshots before.txt --snapshots after.txt",
         "tcpcap analyze trace.pcap --sockets ss.txt --host 10.0.0.2",
-        "tcpcap analyze -q trace.pcap --fail-on warning    # for scripts: the exit status tells",
+        "tcpcap analyze -q trace.pcap --fail-on warning  # the exit status tells",
         "tcpcap analyze trace.pcap --json | jq '.findings[].summary'",
-        "tcpdump -U -i any -w - | tcpcap analyze --follow -   # live, until Ctrl-C",
+        "tcpdump -U -i any -w - | tcpcap analyze --follow -  # live, until Ctrl-C",
     ),
     "checksums": (
         "tcpcap checksums trace.pcap",
-        "tcpcap checksums trace.pcap --host 10.0.0.2       # the host that took the capture",
+        "tcpcap checksums trace.pcap --host 10.0.0.2  # the host that took the capture",
     ),
     "fix-checksums": (
         "tcpcap fix-checksums trace.pcap fixed.pcap",
-        "tcpcap fix-checksums --all trace.pcap fixed.pcap.gz   # corrupt ones, too",
+        "tcpcap fix-checksums --all trace.pcap fixed.pcap.gz  # corrupt ones, too",
     ),
     "export": (
         "tcpcap export trace.pcap --table flows -o flows.csv",
@@ -29,10 +29,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "schema": (
         "tcpcap schema flows",
-        "tcpcap schema events       # what each event means",
+        "tcpcap schema events  # what each event means",
     ),
     "plot": (
-        "tcpcap plot trace.pcap -o worst.html              # the connection that matters most",
+        "tcpcap plot trace.pcap -o worst.html  # the connection that matters most",
         "tcpcap plot trace.pcap --flow 0 --kind time-sequence -o flow.svg",
         "tcpcap plot bundle --kind counters --counter TcpRetransSegs -o counters.html",
     ),
@@ -58,7 +58,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "rules test": ("tcpcap rules test my-rules", "tcpcap rules test --rule packet-loss"),
     "completion": (
         "tcpcap completion bash --install",
-        'eval "$(tcpcap completion zsh)"      # for this shell only',
+        'eval "$(tcpcap completion zsh)"  # for this shell only',
         "tcpcap completion fish | source",
     ),
     "record": (
