@@ -88,7 +88,12 @@ def pinned(finding: Finding, start_ns: int) -> str:
     """Connections, since when, and frames, in short."""
     since = offset_text(finding.start_ns, start_ns) if finding.start_ns and start_ns else ""
     numbers = " ".join(filter(None, (flows_text(finding), f"at {since}" if since else "")))
-    return ", ".join(filter(None, (numbers, frames_text(finding.frames, most=MOST_FRAMES))))
+    return ", ".join(filter(None, (numbers, frames_text(finding.frames, most=MOST_FRAMES) or _without(finding))))
+
+
+def _without(finding: Finding) -> str:
+    """Of what only counters tell, that no frame is to be looked for."""
+    return "no frame: counters alone tell it" if finding.counters or "counters" in finding.rule.needs else ""
 
 
 def _headed(finding: Finding, style: Style) -> Iterator[str]:
@@ -152,8 +157,8 @@ def when_text(finding: Finding, start_ns: int = 0) -> str:
 
 def proof_text(finding: Finding) -> str:
     """Frames, counters, lines of sockets."""
-    parts = [frames_text(finding.frames, most=MOST_FRAMES), *finding.proofs, *_counters(finding)]
-    return "; ".join(filter(None, parts))
+    frames = frames_text(finding.frames, most=MOST_FRAMES) or _without(finding)
+    return "; ".join(filter(None, [frames, *finding.proofs, *_counters(finding)]))
 
 
 def _counters(finding: Finding) -> Iterator[str]:
