@@ -10,7 +10,7 @@ from analyzer.decode.link import link_name
 from analyzer.report.checksum_text import TITLES, fit_texts, host_text
 from analyzer.report.conversation_text import ENDED, TOP, conversation_lines, conversations_title
 from analyzer.report.finding_text import checked_text, finding_lines, not_checked_lines, nothing_wrong
-from analyzer.report.layout import Style, is_quiet, plain, wrapped
+from analyzer.report.layout import WIDTH, Style, is_quiet, plain, width, wrapped
 from analyzer.report.socket_text import socket_lines
 from analyzer.report.time_text import time_lines
 from analyzer.report.trouble_text import trouble_lines, trouble_title
@@ -162,17 +162,18 @@ def _capture(analysis: Analysis) -> Iterator[str]:
     if frames:
         first, last = summary.total("first_ns"), summary.total("last_ns")
         until = time_text(last, day=not same_day(first, last))
-        yield f"  time        {time_text(first)} to {until} UTC"
+        yield from wrapped(f"{time_text(first)} to {until} UTC", "  time        ")
         sizes = f"{plural(frames, 'frame')}, {size_text(summary.total('bytes'))} on the wire"
         copies, once = summary.total("copies"), summary.total("bytes") - summary.total("copied_bytes")
         rate = rate_text(once, last - first)
-        yield f"  frames      {sizes}" + (f", {rate} on average" if rate and not copies else "")
+        yield from wrapped(sizes + (f", {rate} on average" if rate and not copies else ""), "  frames      ")
         if copies:
             sizes = f"{frames - copies:,} without copies, {size_text(once)}"
-            yield f"              {sizes}" + (f", {rate} on average" if rate else "")
+            yield from wrapped(sizes + (f", {rate} on average" if rate else ""), "              ")
     cut = summary.quirks.get("cut", 0)
     captured = f"{size_text(summary.total('captured'))} captured"
-    yield "  cut frames  " + (f"{cut:,} of {frames:,} ({_percent(cut, frames)}), {captured}" if cut else "none")
+    told = f"{cut:,} of {frames:,} ({_percent(cut, frames)}), {captured}" if cut else "none"
+    yield from wrapped(told, "  cut frames  ")
     yield from _interfaces(analysis)
     yield from wrapped(_drops(analysis), "  drops       ")
     regressions = summary.total("regressions")
@@ -215,10 +216,12 @@ def _drops(analysis: Analysis) -> str:
 def _protocols(analysis: Analysis) -> Iterator[str]:
     frames, size = analysis.summary.total("frames"), analysis.summary.total("bytes")
     shares = analysis.summary.protocols
+    number = 14 if width() >= WIDTH else 10
+    name = min(28, width() - 2 * number - 18)
     for share in shares[: 2 * MAX_LISTED]:
         yield (
-            f"  {share.name:<28}{share.frames:>14,}{_percent(share.frames, frames):>8}"
-            f"{size_text(share.bytes):>14}{_percent(share.bytes, size):>8}"
+            f"  {share.name:<{name}}{share.frames:>{number},}{_percent(share.frames, frames):>8}"
+            f"{size_text(share.bytes):>{number}}{_percent(share.bytes, size):>8}"
         )
     if len(shares) > 2 * MAX_LISTED:
         yield f"  and {len(shares) - 2 * MAX_LISTED:,} more"

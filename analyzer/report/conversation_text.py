@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
 from analyzer.flows.names import address, ends_text
-from analyzer.report.layout import width
+from analyzer.report.layout import WIDTH, width, wrapped
 from analyzer.report.words import offset_text
 from analyzer.schema import Rows
 from analyzer.tables import FLOW_STATES, FLOWS
-from analyzer.text import duration_text, endpoint, size_text
+from analyzer.text import duration_text, endpoint, plural, size_text
 
 TOP = 10
 ENDED = {
@@ -45,14 +45,30 @@ def conversation_lines(analysis: Analysis, top: int) -> Iterator[str]:
     names = [_ends(flow) for flow in flows]
     longest = max(map(len, names))
     beside = longest <= LONGEST and longest + 2 + len(HEAD) + max(map(len, ENDED.values())) <= width()
-    yield f"  {'':<{longest}} {HEAD}" if beside else f"  {HEAD}"
+    narrow = width() < WIDTH  # no room for columns
+    if not narrow:
+        yield f"  {'':<{longest}} {HEAD}" if beside else f"  {HEAD}"
     for flow, name in zip(flows, names, strict=True):
         numbers = _numbers(flow, start_ns)
-        if beside:
+        if narrow:
+            yield from _named(flow, name)
+            yield from wrapped(_in_words(flow, start_ns), "      ")
+        elif beside:
             yield f"  {name:<{longest}} {numbers}".rstrip()
         else:
             yield from _named(flow, name)
             yield f"  {numbers}".rstrip()
+
+
+def _in_words(flow: Rows, start_ns: int) -> str:
+    parts = [
+        f"from {offset_text(int(flow['start_ns']), start_ns)}",
+        plural(int(flow["client_packets"] + flow["server_packets"]), "packet"),
+        size_text(int(flow["client_bytes"] + flow["server_bytes"])),
+        f"in {duration_text(int(flow['end_ns']) - int(flow['start_ns']))}",
+        ENDED[FLOW_STATES[int(flow["state"])]],
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _numbers(flow: Rows, start_ns: int) -> str:
