@@ -28,13 +28,6 @@ class UsageError(TcpcapError):
     """A wrong argument: an unknown table, an option without meaning here."""
 
 
-def command(*words: str) -> str:
-    """A command line that runs as it is printed, such as `tcpcap rules show packet-loss`."""
-    import shlex
-
-    return f"tcpcap {shlex.join(words)}"
-
-
 def suggest(name: str, known: list[str]) -> str:
     """The names of `known` nearest to `name`, as a hint for an error message."""
     import difflib

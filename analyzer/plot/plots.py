@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.errors import UsageError, command
+from analyzer.errors import UsageError
 from analyzer.flows.names import ends_text
 from analyzer.kernel_counters import refuse_pipe
 from analyzer.passes import Progress
@@ -31,7 +31,7 @@ from analyzer.plot.strips import Strips
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
 from analyzer.tables import COUNTERS, FLOW_PROTOCOLS, FLOWS
-from analyzer.text import duration_text, plural, printable, size_text, time_text
+from analyzer.text import command, duration_text, plural, printable, size_text, time_text
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis

@@ -23,10 +23,10 @@ from analyzer.correlate import (
 )
 from analyzer.counters import Change
 from analyzer.counters.names import NSTAT_OMITS
-from analyzer.errors import UsageError, command
+from analyzer.errors import UsageError
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.tables import RELATIONS
-from analyzer.text import plural, printable
+from analyzer.text import command, plural, printable
 
 MAX_UNPREDICTED = 12
 MAX_FRAMES = 5
