@@ -190,6 +190,14 @@ def test_every_sentence_about_a_connection_has_its_proof() -> None:
     assert re.search(r"^  when   from 0.059 s \(13:07:26.876 UTC\) for 1.26 s$", text, re.M)
 
 
+def test_connections_that_fared_alike_are_told_together() -> None:
+    """With their numbers, how many there are, and what adds up."""
+    with columns(UNFOLDED):
+        text = console_text(analyze(SAMPLES / "listen-overflows" / "server"))
+    assert "connections in trouble (3)\n  3 connections of 10.0.0.1 with 10.0.0.2:80  tcp\n" in text
+    assert "      #2, #3, #4 from 0.021 s: no answer to 6 SYNs, frames 7, 8, 9 and 3 more\n" in text
+
+
 # Completion
 
 SCRIPTS = {
