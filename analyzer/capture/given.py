@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import io
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from analyzer.capture.compression import CHUNK
 from analyzer.errors import UsageError
-from analyzer.output import appearing
+from analyzer.output import appearing, temporary_folder
 
 Given = str | Path | bytes | bytearray | memoryview | BinaryIO
 WHAT = "a path, bytes, or an open binary file, or several of them"
@@ -74,9 +71,7 @@ def _on_disk(file: Any) -> str:
 
 def _kept(file: Any) -> str:
     """What the file holds from here on, in a temporary file."""
-    folder = Path(tempfile.mkdtemp(prefix="tcpcap-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    target = str(folder / "capture")
+    target = str(temporary_folder() / "capture")
     with appearing(target, []) as kept:
         while piece := file.read(CHUNK):
             kept.write(piece)

@@ -43,7 +43,9 @@ def follower(lines: bool) -> Iterator[Follower]:
         signal.signal(signal.SIGINT, before)
         found.stop()
 
-    before = signal.signal(signal.SIGINT, enough)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # what was ignored stays so, as nohup wants it
+        signal.signal(signal.SIGINT, enough)
     try:
         yield found
     finally:
