@@ -1,4 +1,4 @@
-"""What Python programs get of a table: its DataFrame with the meaning of each column, moments as they want them; and signatures that can be read."""
+"""What Python gets of a table: its DataFrame with the meaning of columns, dates; and signatures that can be read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from analyzer.moments import MOMENTS
 from analyzer.schema import Table
 from analyzer.tables import FINDINGS
 
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TIMES = ("ns", "datetime")
-# All other columns in nanoseconds are lengths of time.
-MOMENTS = {
-    "time_ns": "time",
-    "start_ns": "start_time",
-    "end_ns": "end_time",
-    "first_ns": "first_time",
-    "last_ns": "last_time",
-}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

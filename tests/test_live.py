@@ -14,7 +14,7 @@ import pytest
 
 from analyzer import Analysis, analyze
 from analyzer.capture.live import Growing
-from analyzer.cli.follow import follower
+from analyzer.cli.live import follower
 from analyzer.errors import CaptureError
 from analyzer.report import live
 from analyzer.report.console import console_text

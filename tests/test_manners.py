@@ -24,8 +24,8 @@ from analyzer.cli import cli
 from analyzer.cli.base import Command
 from analyzer.cli.examples import EXAMPLES
 from analyzer.cli.terminal import wants_colour
-from analyzer.described import MOMENTS
 from analyzer.errors import UsageError
+from analyzer.moments import MOMENTS
 from analyzer.record import plan as planned
 from analyzer.report.console import console_text
 from analyzer.report.layout import UNFOLDED, columns
@@ -98,12 +98,15 @@ RUNNING = [(name, line) for name in EXAMPLES for line in EXAMPLES[name]]
 @pytest.mark.parametrize(("name", "line"), RUNNING, ids=[line.split("#")[0].strip() for _, line in RUNNING])
 def test_examples_run(name: str, line: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As they stand there; a pipe's other programs are not asked, recordings are only planned, and programs that are not installed are said to be."""
-    arguments = shlex.split(re.split(r'\s\||\s>|\s#|\)"', line.split("tcpcap ")[-1])[0])
+    arguments = shlex.split(re.split(r'\s\||\s>(?! \d)|\s#|\)"$|\)"\s', line.split("tcpcap ")[-1])[0])
     assert " ".join(arguments).startswith(name)
     if name == "record":
         context = cli.commands["record"].make_context("record", arguments[1:])
         del context.params["script"]
         assert planned(**context.params)
+        return
+    if name == "mcp" or arguments == ["sql", "trace.pcap"]:  # they talk with somebody
+        assert cli.commands[name].make_context(name, arguments[1:])
         return
     if "-" in arguments:  # a pipe: the same of the file
         arguments[arguments.index("-")] = "trace.pcap"

@@ -18,6 +18,8 @@ from analyzer.cli.base import (
     hosts_option,
     increments_option,
     json_option,
+    max_flows_option,
+    ndjson_option,
     read_by,
     rules_option,
     snapshots_option,
@@ -25,7 +27,7 @@ from analyzer.cli.base import (
     styled,
     warn,
 )
-from analyzer.cli.follow import follower
+from analyzer.cli.live import follower
 
 SEVERITIES = ("info", "warning", "error")
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@ndjson_option
 @beside_options
 @rules_option
 @click.option(
@@ -55,25 +58,20 @@ if TYPE_CHECKING:
 )
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
-    "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
+    "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
 )
-@click.option(
-    "--max-flows",
-    default=1_000_000,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many conversations to follow at a time; beyond it the least important leave.",
-)
+@max_flows_option
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
+    as_ndjson: bool,
     beside: dict[str, Any],
     folders: tuple[str, ...],
     html: str | None,
     fail_on: str | None,
     follow: bool,
     no_checksums: bool,
-    top: int,
+    top: int | None,
     max_flows: int,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds."""
@@ -85,27 +83,27 @@ def analyze(
         from analyzer.output import STANDARD, refuse_inputs
         from analyzer.plot.extras import check
 
-        if as_json and html == STANDARD:
+        if (as_json or as_ndjson) and html == STANDARD:
             raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
         read = read_by(trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read
         check()
     chosen = {**beside, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
     if follow:
-        with follower(lines=not as_json and html != "-") as watcher:
+        with follower(lines=not (as_json or as_ndjson) and html != "-") as watcher:
             analysis = run(list(trace), **chosen, watcher=watcher)
     else:
         with progress_shown() as update:
             analysis = run(list(trace), **chosen, progress=update)
-    if as_json:
-        from analyzer.report.json_text import json_pieces
+    if as_json or as_ndjson:
+        from analyzer.report.json_text import json_pieces, ndjson_pieces
 
-        for piece in json_pieces(analysis):
+        for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
             click.echo(piece, nl=False)
     elif html != "-":
-        from analyzer.report.console import console_text
+        from analyzer.report.console import TOP, console_text
 
-        click.echo(console_text(analysis, top, styled), nl=False, color=colour())
+        click.echo(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
     if html is not None:
         from analyzer.report.html import save_html
 
@@ -229,10 +227,23 @@ def export(
 
 @cli.command()
 @click.argument("table", required=False, shell_complete=complete.tables)
-def schema(table: str | None) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead."
+)
+def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.run import table_named
     from analyzer.tables import TABLES
 
     names = [table_named(table, "TABLE")] if table else list(TABLES)
+    if as_json:
+        import json
+
+        from analyzer.report.json_schema import json_schema
+
+        found = json_schema()
+        click.echo(
+            json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1)
+        )
+        return
     click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)

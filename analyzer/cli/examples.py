@@ -30,6 +30,27 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "schema": (
         "tcpcap schema flows",
         "tcpcap schema events  # what each event means",
+        "tcpcap schema --json >tcpcap.schema.json",
+    ),
+    "flow": (
+        "tcpcap flow trace.pcap 0",
+        "tcpcap flow trace.pcap 10.0.0.1:40001 --all",
+        "tcpcap flow bundle 0 --json | jq '.stalls'",
+    ),
+    "flows": (
+        "tcpcap flows trace.pcap --sort loss --top 20",
+        "tcpcap flows trace.pcap --sort rtt --columns flow,client,handshake_rtt_ns",
+        "tcpcap flows trace.pcap --ndjson | jq -r .start_time",
+    ),
+    "sql": (
+        'tcpcap sql trace.pcap "SELECT event, count(*) FROM events GROUP BY event"',
+        'tcpcap sql trace.pcap "FROM flows WHERE client_spurious > 0" -o out.parquet',
+        'tcpcap sql trace.pcap "SELECT time FROM packets WHERE window = 0" --json',
+        "tcpcap sql trace.pcap",
+    ),
+    "mcp": (
+        "tcpcap mcp /var/captures",
+        "claude mcp add tcpcap -- tcpcap mcp /var/captures",
     ),
     "plot": (
         "tcpcap plot trace.pcap -o worst.html  # the connection that matters most",

@@ -1,53 +1,109 @@
-"""A capture that is followed while it is written: lines on standard output, a line of state on a terminal, Ctrl-C."""
+"""One connection, and the list of them: tcpcap flow, tcpcap flows."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyzer.cli.terminal import colour, is_terminal, quiet, styled
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    beside_options,
+    cli,
+    colour,
+    json_option,
+    max_flows_option,
+    ndjson_option,
+    status_of,
+    styled,
+    warn,
+)
 
 if TYPE_CHECKING:
-    from analyzer.report.live import Follower
+    from analyzer.capture import Damage
 
 
-@contextmanager
-def follower(lines: bool) -> Iterator[Follower]:
-    """Who follows a capture until Ctrl-C, or the end of a pipe; a second Ctrl-C interrupts. `lines` says whether anything is told meanwhile."""
-    from analyzer.report.live import Follower
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.argument("flow", metavar="FLOW")
+@click.option("--all", "everything", is_flag=True, help="A line for each frame: runs of ordinary data are not folded.")
+@json_option
+@beside_options
+def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, beside: dict[str, Any]) -> None:
+    """Tell the story of one connection, frame by frame, both sides beside each other.
 
-    drawn = lines and not quiet() and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+    FLOW is its number in `tcpcap flows`, or the ADDRESS:PORT of one of its ends. First its ends, what they agreed on, the way
+    between them, where its time went and what was found; then a time line with numbers from the beginning of the
+    connection, what happened in words, and pauses with what was waited for.
+    """
+    from analyzer.kernel_counters import refuse_pipe
+    from analyzer.report.flow_json import flow_pieces
+    from analyzer.report.flow_text import flow_text
+    from analyzer.report.progress import progress_shown
+    from analyzer.run import analyze as run
 
-    def state(text: str) -> None:
-        if drawn:
-            columns = shutil.get_terminal_size().columns
-            click.echo(f"\r\x1b[K{text[: columns - 1]}", nl=False, err=True, color=True)
+    refuse_pipe(trace, "flow")
+    with progress_shown() as update:
+        analysis = run(list(trace), **beside, progress=update)
+    found = analysis.flow(flow)
+    if as_json:
+        for piece in flow_pieces(found):
+            click.echo(piece, nl=False)
+    else:
+        click.echo(flow_text(found, everything, styled), nl=False, color=colour())
+    warn(analysis.damages)
+    sys.exit(status_of(analysis))
 
-    def say(text: str) -> None:
-        if lines:
-            state("")
-            severity = text.partition(":")[0]
-            known = severity in ("info", "warning", "error")
-            click.echo((styled(severity, severity) + text[len(severity) :]) if known else text, color=colour())
 
-    found = Follower(say, state)
+@cli.command()
+@click.argument("trace", nargs=-1, required=True)
+@click.option(
+    "--sort",
+    metavar="WORD",
+    help="Most of it first: bytes (without this), packets, duration, loss, retransmissions, timeouts, rtt, rate, zero-window, "
+    "server-time, lost-time, or any column of numbers.",
+)
+@click.option("--ascending", is_flag=True, help="Least of it first.")
+@click.option("--top", type=click.IntRange(min=1), help="How many; without, 20 as text and all as JSON.")
+@click.option("--columns", metavar="NAMES", help="These columns of the table flows, with commas between them.")
+@json_option
+@ndjson_option
+@max_flows_option
+def flows(
+    trace: tuple[str, ...],
+    sort: str | None,
+    ascending: bool,
+    top: int | None,
+    columns: str | None,
+    as_json: bool,
+    as_ndjson: bool,
+    max_flows: int,
+) -> None:
+    """List the connections, sorted by what matters.
 
-    def enough(_: int, __: Any) -> None:
-        signal.signal(signal.SIGINT, before)
-        found.stop()
+    As JSON without --sort and --top all of them stream, in the order in which they end.
+    """
+    from analyzer.passes import table_rows
+    from analyzer.report.flow_list import TOP, chosen_columns, first_of, list_json, list_lines, list_ndjson, sort_key
+    from analyzer.report.progress import progress_shown
 
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # what was ignored stays so, as nohup wants it
-        signal.signal(signal.SIGINT, enough)
-    try:
-        yield found
-    finally:
-        signal.signal(signal.SIGINT, before)
-        say("")  # between what was told meanwhile and the answer
+    names, key = chosen_columns(columns or ""), sort_key(sort or "bytes")
+    damages: list[Damage] = []
+    with progress_shown() as update:
+        parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages)
+        if (as_json or as_ndjson) and sort is None and top is None:
+            for piece in list_json(parts, None, names) if as_json else list_ndjson(parts, names):
+                click.echo(piece, nl=False)
+        else:
+            most = top or (sys.maxsize if as_json or as_ndjson else TOP)
+            rows, total = first_of(parts, key, most, ascending)
+    if (as_json or as_ndjson) and (sort or top):
+        for piece in list_json([rows], total, names) if as_json else list_ndjson([rows], names):
+            click.echo(piece, nl=False)
+    elif not (as_json or as_ndjson):
+        for line in list_lines(rows, total, names, styled):
+            click.echo(line, color=colour())
+    warn(damages)
+    sys.exit(DAMAGED if damages else OK)
