@@ -67,7 +67,7 @@ def told(finding: Finding, style: Style = plain, start_ns: int = 0) -> Iterator[
     for number, each in enumerate(news[:STEPS]):
         yield from _labelled(
             "so" if number == 0 else "",
-            f"{each.summary} ({'; '.join(filter(None, (each.rule.id, pinned(each, start_ns))))})",
+            "; ".join(filter(None, (f"{each.summary} ({each.rule.id})", pinned(each, start_ns)))),
         )
     if len(news) > STEPS:
         yield from _labelled("", f"and {plural(len(news) - STEPS, 'more consequence')}")
