@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analyzer.capture import pcap, pcapng, snoop
-from analyzer.capture.bundle import Recording, host_of
+from analyzer.capture.bundle import Host, host_of
 from analyzer.capture.file import CaptureFile, Reader, unreadable
 from analyzer.capture.merge import merged
 from analyzer.capture.packed import folder_of
@@ -40,7 +40,7 @@ class Capture:
     def __init__(
         self, paths: Sequence[str | Path], *, batch_frames: int | None = None, window_bytes: int | None = None
     ) -> None:
-        self.paths, self._recordings = _all_files([str(path) for path in paths])
+        self.paths, self._hosts = _all_files([str(path) for path in paths])
         if not self.paths:
             raise CaptureError("paths", "no capture named", "name at least one")
         if self.paths.count("-") > 1:
@@ -118,7 +118,10 @@ class Capture:
             file = open_capture_file(path, position, self.damages, self._batch_frames, self._window_bytes)
             self._open[position] = file
             self._infos[position] = file.info
-            if recording := self._recordings.get(path):
+            host = self._hosts.get(path)
+            if host is not None:
+                file.interfaces.belong_to(host.macs)
+            if recording := host.recording if host else None:
                 for interface in file.interfaces:  # pcap has no place for these
                     interface.name = interface.name or recording.interface
                     interface.filter = interface.filter or recording.filter
@@ -179,10 +182,10 @@ def capture_file(source: Source, index: int, damages: list[Damage], batch_frames
     return file
 
 
-def _all_files(paths: Sequence[str]) -> tuple[list[str], dict[str, Recording]]:
-    """The capture files that the paths stand for, and how those in bundles were recorded; a report without any goes with another that has some."""
+def _all_files(paths: Sequence[str]) -> tuple[list[str], dict[str, Host]]:
+    """The capture files that the paths stand for, and the hosts that recorded those in bundles; a report without any goes with another that has some."""
     found: list[str] = []
-    recordings: dict[str, Recording] = {}
+    hosts: dict[str, Host] = {}
     missing: list[CaptureError] = []
     for path in paths:
         try:
@@ -194,11 +197,11 @@ def _all_files(paths: Sequence[str]) -> tuple[list[str], dict[str, Recording]]:
             continue
         found += files
         host = host_of(path)
-        if host is not None and host.recording is not None:
-            recordings |= dict.fromkeys(files, host.recording)
+        if host is not None:
+            hosts |= dict.fromkeys(files, host)
     if missing and not found:
         raise missing[0]
-    return found, recordings
+    return found, hosts
 
 
 def capture_files(path: str) -> list[str]:

@@ -14,6 +14,8 @@ from analyzer.flows import FlowTracker
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 
+LEAST_SEGMENT = 536  # bytes that every host takes in one (TCP_MSS_DEFAULT)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -27,6 +29,7 @@ class Facts:
     cut_headers : frames of which too little was captured to read their headers
     left_out : interfaces of the host whose addresses are in no conversation of the capture
     begun_before : TCP connections of which no part of the handshake was captured
+    before_segments : so many segments they sent and received, at most
     """
 
     first_ns: int = 0
@@ -36,6 +39,7 @@ class Facts:
     cut_headers: int = 0
     left_out: tuple[str, ...] = ()
     begun_before: int = 0
+    before_segments: int = 0
 
     @property
     def losing(self) -> bool:
@@ -68,8 +72,11 @@ def facts_of(
     filters = tuple(dict.fromkeys(interface.filter for interface in interfaces if interface.filter))
     left_out = tuple(name for host in hosts for name in _left_out(host, interfaces, flows))
     first, last = summary.total("first_ns"), summary.total("last_ns")
-    begun = flows.coverage().begun
-    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, begun)
+    known = flows.coverage()
+    segments = known.begun_packets + known.begun_bytes // LEAST_SEGMENT
+    return Facts(
+        first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, known.begun, segments
+    )
 
 
 def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterator[str]:

@@ -22,6 +22,7 @@ class Coverage:
     connections: int = 0
     begun: int = 0  # connections of which no part of the handshake was captured
     begun_packets: int = 0
+    begun_bytes: int = 0  # payload of these
     client_only: int = 0  # connections of which the server's packets exist, and were not captured
     server_only: int = 0
     one_way_packets: int = 0
@@ -55,6 +56,7 @@ def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Cover
         connections=len(tcp),
         begun=int(begun.sum()),
         begun_packets=int(tcp_packets[begun].sum()),
+        begun_bytes=int(states["payload"][tcp[begun]].sum()),
         client_only=int(without_server.sum()),
         server_only=int(without_client.sum()),
         one_way_packets=int(tcp_packets[without_server | without_client].sum()),

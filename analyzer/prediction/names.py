@@ -98,11 +98,14 @@ PREDICTED: tuple[str, ...] = (
 )
 # What no packet shows, and another counter tells: by how much a count can be lower, and higher, for each step of that one.
 _MERGED, _PRUNED = "TcpExtTCPBacklogCoalesce", "TcpExtPruneCalled"
+_DEFERRED = "TcpExtTCPDeferAcceptDrop"
 BY_OTHERS: dict[str, tuple[tuple[str, int, int], ...]] = {
     # ACKs that wait for the socket may be merged into one (tcp_add_backlog()).
-    "TcpExtTCPPureAcks": ((_MERGED, 2, 1),),
+    # A listener that waits for data drops the ACK that ends the handshake (TCP_DEFER_ACCEPT in tcp_check_req()).
+    "TcpExtTCPPureAcks": ((_MERGED, 2, 1), (_DEFERRED, 1, 0)),
     "TcpExtTCPHPAcks": ((_MERGED, 2, 1),),
-    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": ((_MERGED, 1, 0),),
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": ((_MERGED, 1, 0), (_DEFERRED, 1, 0)),
+    "TcpPassiveOpens": ((_DEFERRED, 1, 0),),
     # A segment for which tcp_prune_queue() finds no room is dropped, in order or not (tcp_data_queue(), tcp_data_queue_ofo()).
     "TcpExtRcvPruned": ((_PRUNED, 0, 1),),
     "TcpExtTCPOFODrop": ((_PRUNED, 0, 1),),

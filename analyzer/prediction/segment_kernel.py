@@ -14,6 +14,7 @@ from analyzer.prediction.arrival.ranges_kernel import forget as forget_ranges
 from analyzer.prediction.closing.closing_kernel import closing_received, closing_sent
 from analyzer.prediction.delivery.delivery_kernel import delivery_received, delivery_sent
 from analyzer.prediction.delivery.queue_kernel import forget as forget_pieces
+from analyzer.prediction.emit_kernel import LEAST_MSS
 from analyzer.prediction.mptcp.mptcp_kernel import mptcp_received, mptcp_sent
 from analyzer.prediction.opening.opening_kernel import opening_received, opening_sent
 from analyzer.prediction.opening.silence_kernel import opening_over, syn_over
@@ -25,6 +26,9 @@ from analyzer.prediction.tcp_kernel import stage, tcp_received, tcp_sent
 from analyzer.prediction.validity.socket_kernel import inherit
 from analyzer.prediction.validity.validity_kernel import validity_received, validity_sent
 from analyzer.prediction.world import NO_SLOT
+
+SYN = 2
+MOST_MSS = 65535
 
 
 @part
@@ -40,7 +44,7 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> No
     tcp_received(row, talk, accepted, out)
     opening_received(row, one["opening"], world["ports"], was, validity["state"][side], out)
     delivery_received(row, one["delivery"], before, world["pieces"], out)
-    found = arrival_received(row, talk, arrival, before, world["ranges"], out)
+    found = arrival_received(row, talk, arrival, before, world["ranges"], world["dsack"] != 0, out)
     answer_due(row, talk, arrival, found, out)
     closing_received(row, talk, one["closing"], before, world, out)
     if before != ESTABLISHED or row["options"] & O_MPTCP:
@@ -85,6 +89,11 @@ def begin(row: Any, kept: Any, world: Any, out: Any) -> Int:
             forget_ranges(world["ranges"], one["arrival"], side)
         clear(slot, kept)
     here["flow"] = row["flow"]
+    if not row["flags"] & SYN:  # it was there before the capture began, and fills the packets of the link
+        header = 60 if row["ip_version"] == 6 else 40
+        for side in range(2):
+            one["talk"]["established"][side] = 1
+            one["talk"]["mss"][side] = min(MOST_MSS, max(LEAST_MSS, world["mtu"] - header))
     world["held"] = slot
     inherit(row, slot, kept, world)
     world["held"] = NO_SLOT

@@ -28,7 +28,8 @@ TALK = np.dtype(
         ("fin", "u1", (2,)),  # it has sent a FIN
         ("fin_end", "u4", (2,)),  # the number after it
         ("fin_acked", "u1", (2,)),
-        ("mss", "u2", (2,)),  # option of its SYN
+        ("offered", "u1", (2,)),  # its SYN was captured
+        ("mss", "u2", (2,)),  # option of that
         ("shift", "u1", (2,)),  # likewise the window scale
         ("scaled", "u1", (2,)),  # and whether it has that option
         ("widest", "i8", (2,)),  # the largest window it has offered

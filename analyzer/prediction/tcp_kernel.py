@@ -11,6 +11,7 @@ from analyzer.checksums.state import BAD, ZERO
 from analyzer.decode.codes import O_MSS, O_WINDOW_SCALE
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
+from analyzer.prediction.arrival.duplicates_kernel import reported
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, RUN_BYTES, RUN_NS, SYN_RECEIVED, SYN_SENT
@@ -25,7 +26,6 @@ IN_SEGS, OUT_SEGS, RETRANS_SEGS = NUMBER["TcpInSegs"], NUMBER["TcpOutSegs"], NUM
 IN_ERRS, OUT_RSTS, TCP_CSUM = NUMBER["TcpInErrs"], NUMBER["TcpOutRsts"], NUMBER["TcpInCsumErrors"]
 SYN_RETRANS, ORIG_DATA_SENT = NUMBER["TcpExtTCPSynRetrans"], NUMBER["TcpExtTCPOrigDataSent"]
 DSACK_RECV, DSACK_OFO_RECV = NUMBER["TcpExtTCPDSACKRecv"], NUMBER["TcpExtTCPDSACKOfoRecv"]
-DSACK_OLD_SENT, DSACK_OFO_SENT = NUMBER["TcpExtTCPDSACKOldSent"], NUMBER["TcpExtTCPDSACKOfoSent"]
 SACK_RENEGING = NUMBER["TcpExtTCPSACKReneging"]
 TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
 WIN_PROBE, KEEP_ALIVE = NUMBER["TcpExtTCPWinProbe"], NUMBER["TcpExtTCPKeepAlive"]
@@ -163,8 +163,8 @@ def tcp_received(row: Any, talk: Any, accepted: Any, out: Any) -> None:
 @inline
 def note_offer(row: Any, talk: Any, side: Int) -> None:
     """Keep what a SYN offers."""
-    if row["options"] & O_MSS:
-        talk["mss"][side] = row["mss"]
+    talk["offered"][side] = 1
+    talk["mss"][side] = row["mss"] if row["options"] & O_MSS else 0
     talk["scaled"][side] = row["options"] & O_WINDOW_SCALE != 0
     talk["shift"][side] = min(14, np.int64(row["window_scale"]))
 
@@ -199,7 +199,9 @@ def stage(talk: Any, side: Int) -> Int:
 
 
 @part
-def tcp_events(row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any) -> None:
+def tcp_events(
+    row: Any, talk: Any, arrival: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any
+) -> None:
     """What the events on a frame say of the counters of its sender or its receiver."""
     for k in range(first, stop):
         event, cause = events[k]["event"], events[k]["cause"]
@@ -208,7 +210,7 @@ def tcp_events(row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: An
                 talk["timeout_ns"][np.int64(row["direction"])] = row["time_ns"]
                 talk["timeout_frame"][np.int64(row["direction"])] = row["frame"]
             if event == E_DSACK:
-                add(row, DSACK_OLD_SENT if cause == C_OLD else DSACK_OFO_SENT, 1, out)
+                reported(row, arrival, np.int64(row["direction"]), np.int64(cause), out)
             elif event == E_ZERO:
                 add(row, TO_ZERO_WINDOW, 1, out)
             elif event == E_ZERO_END:

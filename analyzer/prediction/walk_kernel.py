@@ -17,6 +17,7 @@ from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
 from analyzer.prediction.network.fragment_kernel import expire
+from analyzer.prediction.network.group_kernel import comes_back, takes
 from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
 from analyzer.prediction.network.route_kernel import between_others, error_sent
 from analyzer.prediction.rest_kernel import FOLDED_AT_ONCE, bring, has_room
@@ -75,7 +76,7 @@ def predict(
             continue
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])
-        group = is_group(row)
+        group = 0 if to_me else is_group(row)
         if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
             enter(row["time_ns"], cuts, sums, out)
         if row["time_ns"] >= world["next_ns"] and world["next_ns"] != 0:
@@ -110,9 +111,12 @@ def predict(
             around(row, hosts, joined, out)
         if mine and packet_sent(row, group, joined, world, out):
             error_sent(row, hosts, world, out)
+        if mine and group:
+            comes_back(row, group, hosts, world, out)
         if to_me or (group and not mine):
             merged = segments if packet_bytes(row) > world["mtu"] else 1
-            delivered = packet_received(row, group, merged, world, out)
+            taken = takes(row, group, hosts) if group else 1
+            delivered = packet_received(row, group, merged, taken, world, out)
         right = row["checksum"] != BAD and row["checksum"] != ZERO
         if to_me and right and row["quoted_proto"] == 6:
             quoted_received(row, kept, world, out)
@@ -123,7 +127,7 @@ def predict(
             if mine:
                 segment_sent(row, size, segments, one, world, out)
             if first < event_at and (mine or (delivered and right)):
-                tcp_events(row, one["talk"], events, first, event_at, mine, to_me, out)
+                tcp_events(row, one["talk"], one["arrival"], events, first, event_at, mine, to_me, out)
     return at, event_at
 
 

@@ -66,6 +66,7 @@ def hold_back(row: Any, own: Any, side: Int, out: Any) -> None:
     """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
     if own["joins"][side] == 2:
         own["counted"][side] = DUPLICATES  # how many were answered at once is not certain any more
+        own["joined"][side] += 1
         return
     if own["counted_at"][side] != own["next"][side]:
         own["counted_at"][side], own["counted"][side] = own["next"][side], 0
@@ -89,10 +90,11 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any) -> None:
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
         own["due_ns"][side] = own["held"][side] = own["doubted"][side] = own["early"][side] = own["widest"][side] = 0
+        own["joined"][side] = 0
         own["told"][side] = row["ack"]
         return
     bare = row["payload_len"] == 0 and not flags & FIN
-    if own["held"][side] or own["early"][side] or own["doubted"][side]:
+    if own["held"][side] or own["early"][side] or own["doubted"][side] or own["joined"][side]:
         compressed(row, own, side, bare, out)
     shift = window_shift(own, side)
     unit = 1 << shift
@@ -154,8 +156,10 @@ def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any) -> None:
 
 @inline
 def saved(row: Any, own: Any, side: Int, many: Int, out: Any) -> None:
-    """So many ACKs were saved, unless segments joined in the backlog."""
-    if many > 0:
+    """So many ACKs were saved, unless segments joined in the backlog; and more, if those that seem to have joined did not."""
+    many = max(0, many)
+    joined = np.int64(own["joined"][side])
+    if many + joined > 0:
         least = max(0, many - np.int64(own["doubted"][side]))
-        add_range(row, ACK_COMPRESSED, many, least, many, out)
-    own["held"][side] = own["doubted"][side] = 0
+        add_range(row, ACK_COMPRESSED, many, least, many + joined, out)
+    own["held"][side] = own["doubted"][side] = own["joined"][side] = 0

@@ -33,6 +33,7 @@ IN_HDR_ERRORS, IN_ADDR_ERRORS = _both("IpInHdrErrors", "Ip6InHdrErrors"), _both(
 IN_NO_ROUTES, FORWARDED = _both("IpExtInNoRoutes", "Ip6InNoRoutes"), _both("IpForwDatagrams", "Ip6OutForwDatagrams")
 OUT_TRANSMITS, OUT_OCTETS = _both("IpOutTransmits", "Ip6OutTransmits"), _both("IpExtOutOctets", "Ip6OutOctets")
 FRAG_FAILS, UNKNOWN_PROTOS = _both("IpFragFails", "Ip6FragFails"), _both("IpInUnknownProtos", "Ip6InUnknownProtos")
+FRAG_OKS, FRAG_CREATES = _both("IpFragOKs", "Ip6FragOKs"), _both("IpFragCreates", "Ip6FragCreates")
 RATE_LIMIT = _both("IcmpOutRateLimitHost", "Icmp6OutRateLimitHost")
 IN_CSUM_ERRORS, TOO_BIG = NUMBER["IpExtInCsumErrors"], NUMBER["Ip6InTooBigErrors"]
 UDP_IN, UDP_NO_PORTS, UDP_ERRORS = NUMBER["UdpInDatagrams"], NUMBER["UdpNoPorts"], NUMBER["UdpInErrors"]
@@ -48,6 +49,8 @@ def between_others(row: Any, world: Any, out: Any) -> None:
     way, mtu = row["link_direction"], world["mtu"]
     forwards = world["forwards"][six]
     if row["reception"] == OVERHEARD or (way == OUT and forwards == 0):
+        return
+    if forwards == 1 and way != IN and leaves(row, six, world, out):
         return
     sure = 1 if forwards == 1 or way == IN else 0
     size = packet_bytes(row)
@@ -99,6 +102,41 @@ def passes(row: Any, six: Int, size: Int, amount: Int, least: Int, out: Any) -> 
 
 
 @inline
+def leaves(row: Any, six: Int, world: Any, out: Any) -> Any:
+    """Is it a packet that was captured as it came in, or a fragment of one? Then it was counted, but for being cut (ip_do_fragment())."""
+    piece = row["fragment_offset"] != 0 or row["ip_flags"] & 1 != 0
+    for k in range(len(world["passed"])):
+        kept = world["passed"][k]
+        if (
+            kept["size"] > 0
+            and kept["left"] != 1
+            and kept["id"] == row["ip_id"]
+            and kept["ttl"] == row["ttl"] + 1
+            and kept["dst_lo"] == row["dst_lo"]
+            and kept["dst_hi"] == row["dst_hi"]
+            and kept["src_lo"] == row["src_lo"]
+            and kept["src_hi"] == row["src_hi"]
+            and kept["proto"] == row["ip_proto"]
+            and (row["fragment_offset"] != 0 or (kept["src_port"] == row["src_port"] and kept["dst_port"] == row["dst_port"]))
+            and (row["ip_proto"] != 6 or row["fragment_offset"] != 0 or kept["seq"] == row["seq"])
+        ):
+            size = packet_bytes(row)
+            if not piece or size == kept["size"]:
+                kept["left"] = 1
+                return True
+            whole = np.int64(kept["size"])
+            first = kept["left"] == 0
+            kept["left"] = 2
+            add(row, FRAG_CREATES[six], 1, out)
+            if first:
+                add(row, FRAG_OKS[six], 1, out)
+            add(row, OUT_TRANSMITS[six], 0 if first else 1, out)
+            add(row, OUT_OCTETS[six], size - whole if first else size, out)
+            return True
+    return False
+
+
+@inline
 def remember(row: Any, size: Int, world: Any) -> None:
     """Keep it for a while, in a ring."""
     at = world["passed_at"]
@@ -112,6 +150,7 @@ def remember(row: Any, size: Int, world: Any) -> None:
     )
     kept["proto"], kept["src_port"], kept["dst_port"] = row["ip_proto"], row["src_port"], row["dst_port"]
     kept["seq"], kept["size"] = row["seq"], size
+    kept["id"], kept["ttl"], kept["left"] = row["ip_id"], row["ttl"], 0
 
 
 @inline
@@ -194,6 +233,8 @@ def error_sent(row: Any, hosts: Any, world: Any, out: Any) -> None:
     told = ports(row["quoted_src_port"], row["quoted_dst_port"])
     if over and refuses(world["refused"], DIED, row["quoted_src_hi"], row["quoted_src_lo"], told):
         add_range(row, RATE_LIMIT[six], -1, 0, -1, out)
+    if over and row["link_direction"] == OUT:
+        return  # where directions are known, what came in to die here was not thought to be passed on
     size = taken_back(row, world)
     if size:
         sure = world["forwards"][six] == 1 and not over

@@ -9,6 +9,7 @@ from analyzer.prediction.emit_kernel import add_then
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.opening.state import COOKIE, TIMER_NS, TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED
 
+PURE_ACKS, TOGETHER = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
 PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
 LISTEN_OVERFLOWS, LISTEN_DROPS = NUMBER["TcpExtListenOverflows"], NUMBER["TcpExtListenDrops"]
 FULL_DROP, FULL_COOKIES = NUMBER["TcpExtTCPReqQFullDrop"], NUMBER["TcpExtTCPReqQFullDoCookies"]
@@ -40,6 +41,14 @@ def overflowed(row: Any, own: Any, port: Any, acks: Int, out: Any) -> None:
     at(row, LISTEN_DROPS, acks, own["opened_ns"], own["opened_frame"], out)
     if own["kind"] == COOKIE:
         at(row, COOKIES_RECV, acks, own["opened_ns"], own["opened_frame"], out)
+
+
+@inline
+def no_acks(row: Any, own: Any, count: Int, out: Any) -> None:
+    """ACKs that the listener ignored never came to tcp_ack()."""
+    if count > 0:
+        at(row, PURE_ACKS, -count, own["opened_ns"], own["opened_frame"], out)
+        at(row, TOGETHER, -count, own["opened_ns"], own["opened_frame"], out)
 
 
 @inline
@@ -114,6 +123,7 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any) -> None:
         was_cookie(row, own, port, out)
         if refused:
             overflowed(row, own, port, own["acks"], out)
+            no_acks(row, own, own["pure_acks"], out)
             at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out)
     elif own["crowd"] > port["proven"] or (own["opened"] and port["cookie_ns"]):
         may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out)
@@ -123,3 +133,5 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any) -> None:
             may_be(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out)
             may_be(row, LISTEN_DROPS, own["acks"], time_ns, frame, out)
             add_then(row, own["opened_ns"], own["opened_frame"], PASSIVE_OPENS, 0, -1, 0, out)
+            for counter in (PURE_ACKS, TOGETHER):
+                add_then(row, own["opened_ns"], own["opened_frame"], counter, 0, -own["pure_acks"], 0, out)

@@ -39,6 +39,10 @@ OPENING = np.dtype(
         ("ack_frame", "i8"),
         ("refused_acks", "i4"),  # those of them that nobody answered
         ("again_acks", "i4"),  # those before data came again
+        # Of these, those without data
+        ("pure_acks", "i4"),
+        ("refused_pure", "i4"),
+        ("again_pure", "i4"),
         ("unanswered_ns", "i8"),  # since when data among them waits for an answer, 0 without
         # The host as the client
         ("asks", "u1"),  # its SYN had the fast open option, or data
