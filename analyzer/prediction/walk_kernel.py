@@ -29,6 +29,7 @@ from analyzer.prediction.validity.quoted_kernel import quoted_received
 from analyzer.prediction.world import NO_SLOT, WORLD
 from analyzer.tables import EVENTS, PACKETS
 
+IN, OUT = PACKETS.bit("link_direction", "in"), PACKETS.bit("link_direction", "out")
 NO_FRAME = 0  # they are numbered from 1
 SYN, ACK = 2, 16
 E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
@@ -76,6 +77,8 @@ def predict(
             continue
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])
+        if row["link_direction"] and not (mine or to_me):
+            mine, to_me = mine_by_link(row, world), row["link_direction"] == IN and is_link_local(row["dst_hi"])
         group = 0 if to_me else is_group(row)
         if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
             enter(row["time_ns"], cuts, sums, out)
@@ -141,6 +144,27 @@ def has_space(row: Any, kept: Any, world: Any, out: Any, sums: Any) -> Any:
         and row["place"] < len(kept.places)
         and (world["taken"] + FOLDED_AT_ONCE <= len(kept.slots) or has_room(kept.chunks))
     )
+
+
+@inline
+def mine_by_link(row: Any, world: Any) -> Any:
+    """Does the host send with an address that it got after it was asked for them?
+
+    Without any yet (::), or a link-local one, which no router passes on; another only if it is no router. In IPv4 what
+    has no source comes from a packet socket (DHCP), of which IP knows nothing.
+    """
+    if row["link_direction"] != OUT:
+        return False
+    if row["ip_version"] == 6 and (is_link_local(row["src_hi"]) or (row["src_hi"] | row["src_lo"]) == 0):
+        return True
+    any_source = row["src_hi"] == 0 and row["src_lo"] & np.uint64(0xFFFFFFFF) == 0
+    return world["forwards"][1 if row["ip_version"] == 6 else 0] == 0 and not any_source
+
+
+@inline
+def is_link_local(high: Any) -> Any:
+    """fe80::/10."""
+    return high >> np.uint64(54) == np.uint64(0x3FA)
 
 
 @part
