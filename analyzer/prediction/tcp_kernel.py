@@ -103,9 +103,10 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any) -> None:
         if talk["established"][side] and not talk["gone"][side] and not talk["fin"][side]:
             # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more), or never
             # made one: the accept queue was full, and tcp_abort_on_overflow is set.
-            never = talk["syn_ack"][side] and not talk["spoken"][side]
-            sure = 1 if flags & ACK else 0
-            add_range(row, ESTAB_RESETS, sure, sure, 0 if never and not sure else 1, out)
+            never = (talk["syn_ack"][side] or is_midway(talk)) and not talk["spoken"][side]
+            was = 1 if flags & ACK else 0
+            sure = 0 if is_midway(talk) else was
+            add_range(row, ESTAB_RESETS, was, sure, 0 if never and not was else 1, out)
         # Without ACK it answers what a socket that connects did not take.
         if flags & ACK or stage(talk, side) != SYN_SENT:
             talk["gone"][side] = 1
@@ -140,7 +141,7 @@ def tcp_received(row: Any, talk: Any, accepted: Any, out: Any) -> None:
         if talk["established"][side]:
             if not talk["gone"][side] and not talk["fin"][side]:
                 # Behind data that is not acknowledged a FIN may wait, by which the connection has left these states.
-                waits = difference(talk["high"][side], talk["told"][other]) > 0
+                waits = difference(talk["high"][side], talk["told"][other]) > 0 or is_midway(talk)
                 add_range(row, ESTAB_RESETS, 1, 0 if waits else 1, 1, out)
             talk["gone"][side] = 1
         elif talk["syn"][side] or talk["syn_ack"][side]:
@@ -184,6 +185,12 @@ def note_end(row: Any, talk: Any, side: Int) -> None:
     if not row["flags"] & SYN and talk["scaled"][0] and talk["scaled"][1]:
         window <<= np.int64(talk["shift"][side])
     talk["widest"][side] = max(np.int64(talk["widest"][side]), window)
+
+
+@inline
+def is_midway(talk: Any) -> Any:
+    """Was it there before the capture began, if it is a connection at all?"""
+    return not (talk["offered"][0] or talk["offered"][1])
 
 
 @inline

@@ -65,8 +65,8 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any) -> None:
 def hold_back(row: Any, own: Any, side: Int, out: Any) -> None:
     """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
     if own["joins"][side] == 2:
+        own["joined"][side] += 1 if own["counted"][side] >= DUPLICATES else 0
         own["counted"][side] = DUPLICATES  # how many were answered at once is not certain any more
-        own["joined"][side] += 1
         return
     if own["counted_at"][side] != own["next"][side]:
         own["counted_at"][side], own["counted"][side] = own["next"][side], 0
