@@ -105,9 +105,9 @@ def same_place(row: Any, me: Any, you: Any, first: Int, since: Int, has_id: Any,
     duplicating = duplicating and not one_way
     near = since <= (np.int64(row["length"]) + AROUND) * BYTE_NS
     if has_id:
-        if duplicating or near:
-            return BY_CAPTURE
         answers = row["payload_len"] > 0  # of its receiver, if it gets two
+        if duplicating or (near and not answers):
+            return BY_CAPTURE
         if one_way and not answers and since <= NEXT_NS:
             return BY_NETWORK
         if since <= NEXT_NS or (since <= BLIND_NS and (answers or world["unproved"])):

@@ -106,6 +106,8 @@ BY_OTHERS: dict[str, tuple[tuple[str, int, int], ...]] = {
     "TcpExtTCPHPAcks": ((_MERGED, 2, 1),),
     "TcpExtTCPPureAcks+TcpExtTCPHPAcks": ((_MERGED, 1, 0), (_DEFERRED, 1, 0)),
     "TcpPassiveOpens": ((_DEFERRED, 1, 0),),
+    # Its timer runs out all the same, and sends nothing (reqsk_timer_handler()), as often as a SYN-ACK would be sent again.
+    "TcpExtTCPTimeouts": ((_DEFERRED, 0, 5),),
     # A segment for which tcp_prune_queue() finds no room is dropped, in order or not (tcp_data_queue(), tcp_data_queue_ofo()).
     "TcpExtRcvPruned": ((_PRUNED, 0, 1),),
     "TcpExtTCPOFODrop": ((_PRUNED, 0, 1),),

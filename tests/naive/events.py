@@ -762,8 +762,10 @@ def wait_for(
 def settle(doubt: Doubt, whose: End, connection: Connection, copies: Copies) -> None:
     """Nothing came that would have changed it."""
     if doubt.kind == "copy":
-        copies.unproved += doubt.packet["payload_len"] > 0
-        decide_copy(doubt, whose, connection, doubt.packet["payload_len"] == 0 and copies.proved > 0)
+        with_data = doubt.packet["payload_len"] > 0
+        by_network = copies.proved > copies.unproved if with_data else copies.proved > 0
+        copies.unproved += with_data and not by_network
+        decide_copy(doubt, whose, connection, by_network)
         return
     if not doubt.value:
         whose.doubts.remove(doubt)
@@ -941,7 +943,7 @@ class Copies:
             is_timed = packet["flags"] & SYN and since <= MILLISECOND
             soon = packet["payload_len"] and (is_near or (beside and since <= self.NEXT_NS))
             return "capture_duplicate" if is_timed or soon or (beside and by_capture) else ""
-        if by_capture or is_near:
+        if by_capture or (is_near and not packet["payload_len"]):
             return "capture_duplicate"
         if is_one_way and not packet["payload_len"] and since <= self.NEXT_NS:
             return "network_duplicate"
