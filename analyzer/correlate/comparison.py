@@ -26,6 +26,7 @@ from analyzer.correlate.compared import (
 from analyzer.correlate.coverage import (
     BEGUN_BEFORE,
     COVERING,
+    CUT_HEADERS,
     OUTSIDE,
     Coverage,
     assess,
@@ -293,8 +294,9 @@ class Comparison:
         return low, high, relations, verdicts
 
     def _is_known_in_part(self, name: str) -> bool:
-        """Does it depend on what connections did before a capture that holds some from their middle, or that began after the snapshots?"""
-        return needs_beginning(name) and (self._is_late or self._facts.begun_before > 0)
+        """Does it depend on what connections did before a capture that holds some from their middle, or began after the snapshots, or on headers that it cut?"""
+        unknown = self._facts.begun_before + self._facts.cut_headers
+        return needs_beginning(name) and (self._is_late or unknown > 0)
 
     @property
     def _is_late(self) -> bool:
@@ -309,7 +311,8 @@ class Comparison:
             return NOT_PREDICTED
         if not covered:
             return OUTSIDE
-        return self._coverage.reason or BEGUN_BEFORE
+        cut_only = self._facts.cut_headers and not self._facts.begun_before and not self._is_late
+        return self._coverage.reason or (CUT_HEADERS if cut_only else BEGUN_BEFORE)
 
 
 def _relation(name: str, certain: bool) -> int:

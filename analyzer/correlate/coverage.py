@@ -27,6 +27,7 @@ OTHER_HOST = "another host or network namespace, or frames captured twice"
 DROPPED = "IP received it, and it was dropped before it was delivered: a firewall, or a full buffer"
 OUTSIDE = "the capture does not cover this time"
 FILTERED = "it holds ICMP messages about packets that it does not hold: a filter left these out"
+CUT_HEADERS = "the options of some segments are not in the capture (snaplen)"
 BEGUN_BEFORE = "connections that began before the capture are known in part"
 
 Mask = npt.NDArray[np.bool_]
@@ -91,9 +92,9 @@ def doubt(name: str, facts: Facts, late: bool) -> int:
     """By how much, at most, connections from before the capture may move a counter otherwise than it seems; `late`: it began after the snapshots."""
     before = OUTSTANDING if late else 0
     if name.startswith(ONCE):
-        return before + facts.begun_before
+        return before + facts.begun_before + facts.cut_headers
     unseen = OUTSTANDING * facts.begun_before if name.startswith("TcpExtTCPDelivered") else 0
-    return before + facts.before_segments + unseen
+    return before + facts.before_segments + OUTSTANDING * facts.cut_headers + unseen
 
 
 def needs_beginning(name: str) -> bool:

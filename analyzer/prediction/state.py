@@ -46,6 +46,7 @@ TALK = np.dtype(
 )
 RUN_BYTES = 65536  # the largest piece that the stack sends (GSO_LEGACY_MAX_SIZE)
 RUN_NS = 1_000_000  # pieces of one super-segment are captured one right after the other
+SHAPED_NS = 2_000_000_000  # unless a queueing discipline cuts it and spaces them out; then their TSval tells
 DEFAULT_MSS = 1460
 
 # How far the connection is at one end.

@@ -8,13 +8,13 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.checksums.state import BAD, ZERO
-from analyzer.decode.codes import O_MSS, O_WINDOW_SCALE
+from analyzer.decode.codes import O_MSS, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.arrival.duplicates_kernel import reported
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, RUN_BYTES, RUN_NS, SYN_RECEIVED, SYN_SENT
+from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, RUN_BYTES, RUN_NS, SHAPED_NS, SYN_RECEIVED, SYN_SENT
 from analyzer.serial import difference
 
 difference = inline(difference)
@@ -56,7 +56,7 @@ def goes_on(row: Any, talk: Any, segments: Int) -> Any:
         and size > 0
         and row["seq"] == talk["run_end"][side]
         and row["tsval"] == talk["run_tsval"][side]
-        and row["time_ns"] - talk["run_ns"][side] < RUN_NS
+        and row["time_ns"] - talk["run_ns"][side] < (SHAPED_NS if row["options"] & O_TIMESTAMPS else RUN_NS)
         and size <= talk["run_size"][side]
         and talk["run_bytes"][side] + size < RUN_BYTES
         and not row["flags"] & (SYN | RST)

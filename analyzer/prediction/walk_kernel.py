@@ -12,13 +12,14 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
-from analyzer.decode.codes import DECODED, FRAGMENT
+from analyzer.decode.codes import DECODED, FRAGMENT, TRUNCATED
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
 from analyzer.prediction.network.fragment_kernel import expire
 from analyzer.prediction.network.group_kernel import comes_back, takes
 from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
+from analyzer.prediction.network.malformed_kernel import is_malformed, malformed_received, no_packet
 from analyzer.prediction.network.route_kernel import between_others, error_sent
 from analyzer.prediction.rest_kernel import FOLDED_AT_ONCE, bring, has_room
 from analyzer.prediction.segment_kernel import begin, segment_received, segment_sent
@@ -32,6 +33,7 @@ from analyzer.tables import EVENTS, PACKETS
 IN, OUT = PACKETS.bit("link_direction", "in"), PACKETS.bit("link_direction", "out")
 NO_FRAME = 0  # they are numbered from 1
 SYN, ACK = 2, 16
+FIXED = 20  # bytes of TCP's header before its options
 E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
 E_RENEGING, E_RESET, E_CLOSING_RESET = (EVENT[name] for name in ("sack_reneging", "reset", "closing_reset"))
 C_UNREAD = CAUSE["unread_data"]
@@ -73,7 +75,10 @@ def predict(
             note_events(events, first, first, world)
         at += 1
         world["end_ns"] = max(world["end_ns"], row["time_ns"])
-        if row["ip_version"] == 0 or row["events"] & COPY_BIT or row["link_direction"] > 2:
+        if row["ip_version"] == 0:
+            no_packet(row, out)
+            continue
+        if row["events"] & COPY_BIT or row["link_direction"] > 2:
             continue
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])
@@ -90,7 +95,10 @@ def predict(
             else:
                 around(row, hosts, False, out)
             continue
-        is_tcp = row["ip_proto"] == 6 and row["stop"] == DECODED and row["place"] >= 0 and (mine or to_me)
+        if to_me and is_malformed(row):
+            malformed_received(row, world, out)
+            continue
+        is_tcp = row["ip_proto"] == 6 and has_header(row) and row["place"] >= 0 and (mine or to_me)
         is_tcp = is_tcp and row["layers"] & FRAGMENT == 0
         size, segments, joined, delivered, slot = np.int64(1), 1, False, True, np.int64(NO_SLOT)
         if is_tcp:
@@ -144,6 +152,14 @@ def has_space(row: Any, kept: Any, world: Any, out: Any, sums: Any) -> Any:
         and row["place"] < len(kept.places)
         and (world["taken"] + FOLDED_AT_ONCE <= len(kept.slots) or has_room(kept.chunks))
     )
+
+
+@inline
+def has_header(row: Any) -> Any:
+    """Is all of TCP's header there, or, in a capture that cuts frames, all but its options?"""
+    if row["stop"] == DECODED:
+        return True
+    return row["stop"] == TRUNCATED and row["header_len"] > FIXED and row["captured"] >= row["l4_at"] + FIXED
 
 
 @inline
