@@ -102,6 +102,10 @@ class Comparison:
             Comparison(self.series, self._given_facts, self.fit) if self.fit.shift_ns and not self._known_fit else None
         )
 
+    def anew(self) -> Comparison:
+        """One of the same snapshots, with what is known of the clocks, to be filled by another predictor."""
+        return Comparison(self.series, self._given_facts, self.fit)
+
     @property
     def tally(self) -> Tally:
         """Where all increments are added."""

@@ -39,7 +39,7 @@ E_DSACK, E_RENEGING = EVENT["dsack"], EVENT["sack_reneging"]
 E_ZERO, E_ZERO_END, E_PROBE = EVENT["zero_window"], EVENT["zero_window_end"], EVENT["window_probe"]
 E_KEEP_ALIVE = EVENT["keep_alive"]
 C_OLD, C_EMPTY = CAUSE["old"], CAUSE["empty"]
-AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
+AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION | 1 << E_COPY)  # copies are no matter here, unless the network made them
 
 
 @inline
@@ -79,7 +79,7 @@ def goes_on(row: Any, talk: Any, segments: Int) -> Any:
 def tcp_sent(row: Any, talk: Any, segments: Int, out: Any) -> None:
     """__tcp_transmit_skb(), tcp_make_synack(), tcp_v4_send_reset(): a segment of the host."""
     side, flags = np.int64(row["direction"]), row["flags"]
-    again = row["events"] & AGAIN_BIT != 0
+    again = row["events"] & AGAIN_BIT != 0 and (row["payload_len"] > 0 or flags & (SYN | FIN))
     if flags & SYN:
         note_offer(row, talk, side)
         if again:

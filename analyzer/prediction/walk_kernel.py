@@ -78,7 +78,7 @@ def predict(
         if row["ip_version"] == 0:
             no_packet(row, out)
             continue
-        if row["events"] & COPY_BIT or row["link_direction"] > 2:
+        if (row["events"] & COPY_BIT and not world["copies"]) or row["link_direction"] > 2:
             continue
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])

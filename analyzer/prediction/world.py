@@ -88,6 +88,7 @@ WORLD = np.dtype(
         ("forwards", "i1", (2,)),  # 1 it is a router, 0 it is none, -1 nobody knows
         ("six_off", "u1"),  # none of its interfaces takes IPv6
         ("reassembly_ns", "i8", (2,)),  # how long it waits for the fragments of a packet
+        ("copies", "u1"),  # what was taken for captured twice the network has doubled, and the host has counted
         ("probes", "u1"),  # it sends tail loss probes
         ("dsack", "u1"),  # and reports duplicates
         ("compresses", "i8"),  # so many ACKs at most are held back for segments out of order
@@ -145,7 +146,7 @@ HIGHEST = (
 """The settings that are read, and the highest value that makes sense for each; 2 is 1 that router advertisements leave alone."""
 
 
-def world_of(mtu: int, sysctls: Mapping[str, str]) -> Rows:
+def world_of(mtu: int, sysctls: Mapping[str, str], *, copies: bool = False) -> Rows:
     """A host (WORLD, one row) of which nothing was captured yet, with these settings below /proc/sys, as far as they are known.
 
     What nobody writes to takes no memory.
@@ -163,7 +164,7 @@ def world_of(mtu: int, sysctls: Mapping[str, str]) -> Rows:
     world["dsack"] = _setting(sysctls, DSACK, 1)
     delays = _setting(sysctls, COMPRESSED_NS, 1) > 0
     world["compresses"] = _setting(sysctls, COMPRESSED, USUAL_COMPRESSED) if delays else 0
-    world["held"] = NO_SLOT
+    world["held"], world["copies"] = NO_SLOT, copies
     return world
 
 

@@ -27,7 +27,7 @@ TW, TW_KILLED, TW_RECYCLED = (NUMBER[f"TcpExt{name}"] for name in ("TW", "TWKill
 ON_CLOSE, ON_DATA = NUMBER["TcpExtTCPAbortOnClose"], NUMBER["TcpExtTCPAbortOnData"]
 ON_TIMEOUT, ON_LINGER = NUMBER["TcpExtTCPAbortOnTimeout"], NUMBER["TcpExtTCPAbortOnLinger"]
 ON_MEMORY = NUMBER["TcpExtTCPAbortOnMemory"]
-AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
+AGAIN_BIT = np.uint64(1 << EVENT["retransmission"] | 1 << EVENT["capture_duplicate"])
 MIX = np.uint64(0x9E3779B97F4A7C15)
 WAIT_MASK = np.uint64(WAITS - 1)
 

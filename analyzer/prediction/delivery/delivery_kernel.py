@@ -51,7 +51,7 @@ from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
+AGAIN_BIT = np.uint64(1 << EVENT["retransmission"] | 1 << EVENT["capture_duplicate"])
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
 
 

@@ -34,7 +34,8 @@ from analyzer.serial import difference
 difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 E_TIMEOUT, E_RETRANSMISSION = EVENT["retransmission_timeout"], EVENT["retransmission"]
-AGAIN_BIT, TIMEOUT_BIT = np.uint64(1 << E_RETRANSMISSION), np.uint64(1 << E_TIMEOUT)
+AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION | 1 << EVENT["capture_duplicate"])
+TIMEOUT_BIT = np.uint64(1 << E_TIMEOUT)
 
 PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
 EMBRYONIC_RSTS = NUMBER["TcpExtEmbryonicRsts"]
