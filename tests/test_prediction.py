@@ -14,15 +14,19 @@ from analyzer.capture import open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.catalogue import CATALOGUE, find
 from analyzer.correlate import (
+    AGREE,
     BOUNDED,
     EXACT,
     INFERRED_RELATION,
     NOT_COMPARABLE,
     OVER,
     UNDER,
+    UNLIMITED,
     UNOBSERVABLE,
     Compared,
 )
+from analyzer.correlate.comparison import NOT_PREDICTED
+from analyzer.correlate.coverage import OUTSIDE
 from analyzer.passes import increment_rows
 from analyzer.prediction import INFERRED, PREDICTED, Predictor
 from analyzer.prediction.names import BY_OTHERS
@@ -66,6 +70,21 @@ def test_every_host_of_the_samples(folder: Path) -> None:
         assert wrong([each for each in rows if each.relation != INFERRED_RELATION]) == []
         unclear = [each for each in rows if each.verdict == NOT_COMPARABLE and each.relation != UNOBSERVABLE]
         assert not unclear or not comparison.coverage().complete
+
+
+@pytest.mark.parametrize("folder", HOSTS, ids=NAMES)
+def test_what_is_said_of_a_counter_fits_together(folder: Path) -> None:
+    """The guess lies in the range, which has an end where the capture holds everything; what is not compared has a reason that is true."""
+    comparison = compared(folder)
+    complete = comparison.coverage().complete
+    for each in (*comparison.whole(), *comparison.rows()):
+        assert 0 <= each.low <= each.predicted <= each.high, each
+        assert not complete or each.high < UNLIMITED or each.reason == OUTSIDE, each
+        unclear = each.verdict == NOT_COMPARABLE
+        assert bool(each.reason) == (each.verdict != AGREE), each
+        assert not unclear or (each.relation == UNOBSERVABLE) == (each.reason == NOT_PREDICTED), each
+        # A number that is given and was counted is no reason to be silent.
+        assert not unclear or each.relation == UNOBSERVABLE or each.observed != each.predicted, each
 
 
 def test_most_captures_are_complete() -> None:

@@ -286,7 +286,7 @@ class Comparison:
             less, more = partly or coverage.surplus > 0, partly or coverage.surplus == 0 or coverage.share < 1
             low = np.where(weak & less, np.minimum(low, 0), low)
             high = np.where(weak & more, UNLIMITED, high)
-            verdicts = np.where(weak, np.where(moved == amount, AGREE, NOT_COMPARABLE), verdicts)
+            verdicts = np.where(weak, np.where(moved == np.clip(amount, low, high), AGREE, NOT_COMPARABLE), verdicts)
         if partly:
             # Every segment of a connection that was there before may have moved it, or not.
             unsure = doubt(name, self._facts, self._is_late)
