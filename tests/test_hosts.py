@@ -109,7 +109,9 @@ def test_rules_read_it(tmp_path: Path) -> None:
 def test_mac_addresses_tell_the_direction(tmp_path: Path) -> None:
     """Of a bundle's frames: from an interface of its host or to one; between two of its own, or two others, nothing is said."""
     own, other = build.MAC_A, build.MAC_B
-    host = {"interfaces": [{"name": "eth0", "mac": own.hex(":"), "addresses": ["192.0.2.1"]}, {"name": "lo", "mac": "no"}]}
+    host = {
+        "interfaces": [{"name": "eth0", "mac": own.hex(":"), "addresses": ["192.0.2.1"]}, {"name": "lo", "mac": "no"}]
+    }
     (tmp_path / "host.json").write_text(json.dumps(host))
     packet = build.ipv4(build.udp(b"x"), build.UDP)
     ends = [(own, other), (other, own), (other, other), (own, own), (other, b"\xff" * 6), (other, b"\x01" + other[1:])]

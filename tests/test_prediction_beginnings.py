@@ -65,7 +65,9 @@ def test_a_window_without_its_scale_says_nothing_of_segments(tmp_path: Path) -> 
 @pytest.mark.parametrize(("gap", "acks"), [("0.000002", (0, 0, 1)), ("0.000050", (1, 0, 1)), ("0.001", 1)])
 def test_a_reset_may_have_been_under_way(tmp_path: Path, gap: str, acks: int | Range) -> None:
     """When the ACK was captured; what the stack looked at came some time before."""
-    found = of_client(tmp_path / "a.pcap", DATA + f"+0.01 > . 1:1(0) ack 101 win 502\n+{gap} < R. 101:101(0) ack 1 win 0")
+    found = of_client(
+        tmp_path / "a.pcap", DATA + f"+0.01 > . 1:1(0) ack 101 win 502\n+{gap} < R. 101:101(0) ack 1 win 0"
+    )
     assert found.of("TcpExtTCPPureAcks+TcpExtTCPHPAcks") == acks
 
 

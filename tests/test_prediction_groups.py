@@ -56,7 +56,9 @@ def test_a_host_need_not_be_in_a_group(tmp_path: Path, packet: bytes, taken: int
 
 
 @pytest.mark.parametrize(("dst", "taken"), [("224.0.0.1", 1), ("239.1.2.3", (0, 0, 1))])
-def test_a_group_that_nobody_has_joined_is_none_in_ipv4(tmp_path: Path, dst: str, taken: int | tuple[int, int, int]) -> None:
+def test_a_group_that_nobody_has_joined_is_none_in_ipv4(
+    tmp_path: Path, dst: str, taken: int | tuple[int, int, int]
+) -> None:
     """It is dropped before it is counted as one (ip_route_input_mc())."""
     found = of_frames(tmp_path / "a.pcap", HOST4, [(0, datagram(OTHER4, dst))])
     assert found.of("IpInReceives") == 1

@@ -20,7 +20,9 @@ COVERING = (
 # What each packet moves whatever was before it: by how names begin; what a connection moves once at most.
 STATELESS = ("Ip", "Icmp", "Udp", "TcpOutRsts", "TcpInCsumErrors")
 ONCE = ("TcpEstabResets", "TcpAttemptFails", "TcpActiveOpens", "TcpPassiveOpens", "TcpExtTW", "TcpExtTCPAbort")
-OUTSTANDING = 64  # segments under way on a connection that the capture found open, or whatever was before the first snapshot
+OUTSTANDING = (
+    64  # segments under way on a connection that the capture found open, or whatever was before the first snapshot
+)
 TWICE = (0.49, 0.51)  # surplus where each frame was captured twice
 RECEIVED = ("IpInReceives", "Ip6InReceives")
 OTHER_HOST = "another host or network namespace, or frames captured twice"

@@ -74,9 +74,7 @@ def facts_of(
     first, last = summary.total("first_ns"), summary.total("last_ns")
     known = flows.coverage()
     segments = known.begun_packets + known.begun_bytes // LEAST_SEGMENT
-    return Facts(
-        first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, known.begun, segments
-    )
+    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, known.begun, segments)
 
 
 def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterator[str]:

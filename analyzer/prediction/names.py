@@ -112,7 +112,7 @@ BY_OTHERS: dict[str, tuple[tuple[str, int, int], ...]] = {
     # Its timer runs out all the same, and sends nothing (reqsk_timer_handler()), as often as a SYN-ACK would be sent again.
     "TcpExtTCPTimeouts": ((_DEFERRED, 0, 5),),
     # What the reverse path filter drops came to nobody (ip_rcv_finish_core()).
-    **{name: (("TcpExtIPReversePathFilter", 1, 0),) for name in _DELIVERED},
+    **dict.fromkeys(_DELIVERED, (("TcpExtIPReversePathFilter", 1, 0),)),
     # A segment for which tcp_prune_queue() finds no room is dropped, in order or not (tcp_data_queue(), tcp_data_queue_ofo()).
     "TcpExtRcvPruned": ((_PRUNED, 0, 1),),
     "TcpExtTCPOFODrop": ((_PRUNED, 0, 1),),

@@ -109,7 +109,9 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any) -> None:
     ):
         add(row, DELAYED_ACKS, 1, out)
     if own["due_ns"][side] and row["time_ns"] - own["due_ns"][side] >= ATO_NS - ATO_TICK_NS:
-        add_range(row, DELAYED_ACK_LOCKED, 0, 0, 1, out)  # the application may have held the socket as the timer ran out
+        add_range(
+            row, DELAYED_ACK_LOCKED, 0, 0, 1, out
+        )  # the application may have held the socket as the timer ran out
     own["due_ns"][side] = 0
     own["widest"][side] = max(np.int64(own["widest"][side]), window)
     known = own["scales"][0] and own["scales"][1] and own["mss"][side] > 0  # only what was received takes room

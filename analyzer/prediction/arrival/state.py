@@ -14,7 +14,11 @@ ARRIVAL = np.dtype(
         ("queue", "i4", (2,)),  # the first range out of order, in the pool; 0 without
         ("last", "i4", (2,)),  # the last of them
         ("stored", "i8", (2,)),  # bytes in these ranges
-        ("twice", "u2", (2, 2)),  # segments that came again, old ones and such that wait out of order, since it last reported one
+        (
+            "twice",
+            "u2",
+            (2, 2),
+        ),  # segments that came again, old ones and such that wait out of order, since it last reported one
         ("una", "u4", (2,)),  # what the other end acknowledged last
         ("stamped", "u1", (2,)),
         ("recent", "u4", (2,)),  # ts_recent: what a later TSval may not fall behind

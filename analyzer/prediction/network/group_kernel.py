@@ -51,10 +51,10 @@ def takes(row: Any, group: Int, hosts: Any) -> Int:
 @inline
 def has_end(last: Any, hosts: Any) -> Any:
     """Does an IPv6 address of the host end in these 24 bits?"""
+    found = False
     for k in range(1, len(hosts)):
-        if hosts[k, 0] != 0 and hosts[k, 1] & LAST_24 == last:
-            return True
-    return False
+        found = found or (hosts[k, 0] != 0 and hosts[k, 1] & LAST_24 == last)
+    return found
 
 
 @inline
@@ -77,7 +77,9 @@ def comes_back(row: Any, group: Int, hosts: Any, world: Any, out: Any) -> None:
     kind = row["icmp_type"]
     if six and row["ip_proto"] == 58 and (kind == REPORT2 or ROUTER_SOLICIT <= kind <= REDIRECT):
         return  # neighbor discovery has its socket set not to; no host is in the group of all MLDv2 routers
-    sure = 1 if group == 2 and takes(row, group, hosts) and row["ip_flags"] & 1 == 0 and row["fragment_offset"] == 0 else 0
+    sure = (
+        1 if group == 2 and takes(row, group, hosts) and row["ip_flags"] & 1 == 0 and row["fragment_offset"] == 0 else 0
+    )
     size = packet_bytes(row)
     add_range(row, IP6_IN_RECEIVES if six else IP_IN_RECEIVES, sure, sure, 1, out)
     add_range(row, IP6_IN_OCTETS if six else IP_IN_OCTETS, sure * size, sure * size, size, out)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, part
+from analyzer.accelerate import inline, part
 from analyzer.decode.codes import BAD_ICMP_HEADER, BAD_IP_HEADER, BAD_IP_VERSION, BAD_TCP_HEADER, OUT
 from analyzer.prediction.emit_kernel import add, add_range, packet_bytes
 from analyzer.prediction.names import NUMBER

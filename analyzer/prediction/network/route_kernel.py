@@ -117,7 +117,10 @@ def leaves(row: Any, six: Int, world: Any, out: Any) -> Any:
             and kept["src_lo"] == row["src_lo"]
             and kept["src_hi"] == row["src_hi"]
             and kept["proto"] == row["ip_proto"]
-            and (row["fragment_offset"] != 0 or (kept["src_port"] == row["src_port"] and kept["dst_port"] == row["dst_port"]))
+            and (
+                row["fragment_offset"] != 0
+                or (kept["src_port"] == row["src_port"] and kept["dst_port"] == row["dst_port"])
+            )
             and (row["ip_proto"] != 6 or row["fragment_offset"] != 0 or kept["seq"] == row["seq"])
         ):
             size = packet_bytes(row)

@@ -79,7 +79,9 @@ def late(row: Any, end: Any, at: Int, segments: Int, expired: Any, cause: Int, p
 @inline
 def may_probe(end: Any, probes: Any) -> Any:
     """Is the timer that runs that of the tail loss probe? `probes`: whether the host sends any."""
-    return probes and end["sack"] and end["out"] > 0 and not end["probe"] and (end["state"] == OPEN or end["state"] == CWR)
+    return (
+        probes and end["sack"] and end["out"] > 0 and not end["probe"] and (end["state"] == OPEN or end["state"] == CWR)
+    )
 
 
 @part

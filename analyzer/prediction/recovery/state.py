@@ -45,7 +45,10 @@ SENDER = np.dtype(
         ("dsack_seen", "u1"),
         ("reordered", "u1"),  # reordering was seen
         ("reneging", "u1"),
-        ("reneged_ns", "i8"),  # when the timer runs out that a peer who forgot what it reported has brought forward; 0 without
+        (
+            "reneged_ns",
+            "i8",
+        ),  # when the timer runs out that a peer who forgot what it reported has brought forward; 0 without
         ("una", "i8"),
         ("next", "i8"),
         ("high", "i8"),
