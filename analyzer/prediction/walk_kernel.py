@@ -12,7 +12,7 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
-from analyzer.decode.codes import DECODED, FRAGMENT, TRUNCATED
+from analyzer.decode.codes import DECODED, ETHERNET, FRAGMENT, TRUNCATED
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
@@ -82,7 +82,8 @@ def predict(
             continue
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])
-        if row["link_direction"] and not (mine or to_me):
+        # On Ethernet the host's own MAC address tells; elsewhere it may be a bridge that hands on what others send.
+        if row["link_direction"] and row["layers"] & ETHERNET and not (mine or to_me):
             mine, to_me = mine_by_link(row, world), row["link_direction"] == IN and is_link_local(row["dst_hi"])
         group = 0 if to_me else is_group(row)
         if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
