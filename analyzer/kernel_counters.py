@@ -215,9 +215,9 @@ def predictor_of(local: Sequence[str], paths: Sequence[str], *, copies: bool = F
 
 
 def refuse_pipe(paths: Sequence[str], what: str) -> None:
-    """Raise UsageError where the capture cannot be read again."""
+    """Raise UsageError where one of these files cannot be read again."""
     if any(map(is_pipe, paths)):
-        raise UsageError(what, "a pipe can be read only once", "save the capture to a file first")
+        raise UsageError(what, "a pipe can be read only once", "save what comes through it to a file first")
 
 
 def is_pipe(path: str) -> bool:

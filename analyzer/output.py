@@ -19,13 +19,14 @@ STANDARD = "-"
 
 
 class Input(NamedTuple):
-    """What is read: a file, `-` for standard input, or a bundle, which is a folder of which the files with certain names are read."""
+    """What is read: a file, `-` for standard input, or a folder (a bundle, rules) of which the files with certain names are read."""
 
     path: str
     names: tuple[str, ...] = ()  # as the shell writes them: capture*.pcap
+    kind: str = "bundle"  # what the folder is called
 
     def files(self) -> list[str]:
-        """Itself, or those files of the bundle that are there."""
+        """Itself, or those files of the folder that are there."""
         if not self.names:
             return [self.path]
         try:
@@ -34,7 +35,7 @@ class Input(NamedTuple):
             return []
 
     def reads(self, name: str) -> bool:
-        """Would the bundle read a file of this name?"""
+        """Would a file of this name in the folder be read?"""
         return any(fnmatchcase(name, each) for each in self.names)
 
 
@@ -119,21 +120,21 @@ def _folder(path: str) -> str:
 
 
 def refuse_inputs(target: str, inputs: Sequence[Input]) -> None:
-    """What is read stays what it is, whatever the target is called; and no bundle gets a part that nobody recorded: else a TcpcapError.
+    """What is read stays what it is, whatever the target is called; no bundle gets a part that nobody recorded, no folder of rules one that is none: else a TcpcapError.
 
     `appearing` asks this, too; who reads for long before asks first.
     """
     for each in inputs:
-        bundle = f"a part of the bundle {each.path}"
+        part = f"a part of the {each.kind} {each.path}"
         for path in each.files():
             if _same(target, path):
                 if each.names:
-                    found = f"is {bundle}" if path == target else f"is {path}, {bundle}"
+                    found = f"is {part}" if path == target else f"is {path}, {part}"
                 else:
                     found = "is the input itself" if path in (target, STANDARD) else f"is the input {path} itself"
                 raise TcpcapError(_shown(target), found, "name another file")
         if target != STANDARD and each.reads(Path(os.path.realpath(target)).name) and _same(_folder(target), each.path):
-            raise TcpcapError(target, f"would be read as {bundle}", "choose another name, or another folder")
+            raise TcpcapError(target, f"would be read as {part}", "choose another name, or another folder")
 
 
 def _same(target: str, path: str) -> bool:

@@ -265,7 +265,8 @@ def said_in_mode(mode: str, factory: pytest.TempPathFactory, *words: str, overfl
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     environment |= {"XDG_CACHE_HOME": str(shared / "cache"), "PYTHONHASHSEED": "0", "TCPCAP_KERNELS": mode}
-    environment["NUMBA_OPT"] = "0"  # what is tried here is small: it takes longer to optimise code than to run it
+    # What is tried here is small; but without any optimisation numba keeps nothing of what it compiled.
+    environment["NUMBA_OPT"] = "1"
     ignored = [f"-Wignore:overflow encountered:RuntimeWarning:analyzer.{module}" for module in overflowing]
     done = subprocess.run(
         [sys.executable, "-Werror", *ignored, *words],

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import lzma
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from analyzer.crosscheck import compare, crosscheck
+from analyzer.cli import cli
+from analyzer.crosscheck import compare, crosscheck, dissection
 from analyzer.crosscheck.compare import Crosscheck
 from analyzer.crosscheck.programs import library, tshark_version
 from analyzer.crosscheck.sums import proved
@@ -19,7 +24,7 @@ from analyzer.crosscheck.text import crosscheck_lines, frame_lines
 from analyzer.crosscheck.tshark import Said, said_of
 from analyzer.errors import UsageError
 from tests import build
-from tests.command import run
+from tests.command import run_here
 from tests.helpers import SAMPLES, fitting
 from tests.tshark import needs_tshark
 
@@ -71,12 +76,18 @@ def test_a_capture_cut_short_is_compared_up_to_there(tmp_path: Path) -> None:
 # Differences
 
 
-def altered(monkeypatch: pytest.MonkeyPatch, frame: int, **changes: Any) -> Crosscheck:
-    """What is found where tshark says something else of one frame."""
+@functools.cache
+def said_of_loss() -> list[Said]:
+    """What tshark says of a sample, asked once."""
+    return list(said_of(str(LOSS)))
+
+
+def altered(monkeypatch: pytest.MonkeyPatch, changes: dict[int, dict[str, Any]]) -> Crosscheck:
+    """What is found where tshark says something else of these frames."""
 
     def said(path: str) -> Iterator[Said]:
-        for each in said_of(path):
-            yield each._replace(**changes) if each.frame == frame else each
+        for each in said_of_loss():
+            yield each._replace(**changes.get(each.frame, {}))
 
     monkeypatch.setattr(compare, "said_of", said)
     return crosscheck(str(LOSS))
@@ -85,7 +96,7 @@ def altered(monkeypatch: pytest.MonkeyPatch, frame: int, **changes: Any) -> Cros
 @needs_tshark
 def test_another_label(monkeypatch: pytest.MonkeyPatch) -> None:
     """The column says what Wireshark says, so that Wireshark is right."""
-    found = altered(monkeypatch, 20, labels=frozenset({"window_full"}))
+    found = altered(monkeypatch, {20: {"labels": frozenset({"window_full"})}})
     (difference,) = found.differences
     assert (difference.frame, difference.what, difference.theirs) == (20, "wireshark", "window_full")
     assert difference.right == f"tshark {tshark_version()}" and found.unexplained == 1
@@ -95,8 +106,8 @@ def test_another_label(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_tshark
 def test_another_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
     """Summed up once more: that decides."""
-    said = {each.frame: each.checksums for each in said_of(str(LOSS))}[20]
-    found = altered(monkeypatch, 20, checksums=said | {"tcp.checksum.status": ["0"], "ip.checksum.status": ["0"]})
+    wrong = said_of_loss()[19].checksums | {"tcp.checksum.status": ["0"], "ip.checksum.status": ["0"]}
+    found = altered(monkeypatch, {20: {"checksums": wrong}})
     assert [(each.what, each.ours, each.theirs, each.right) for each in found.differences] == [
         ("ip_header_checksum", "valid", "bad", "tcpcap"),
         ("checksum", "valid", "bad", "tcpcap"),
@@ -107,12 +118,30 @@ def test_another_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_tshark
 def test_another_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame that tshark puts into a connection of its own: proved wrong where it is no SYN."""
-    found = altered(monkeypatch, 20, stream=99)
+    found = altered(monkeypatch, {20: {"stream": 99}})
     (difference,) = found.differences
     assert (difference.what, difference.ours, difference.theirs) == ("flow", "flow 0", "stream 99")
-    assert (difference.right, found.unexplained) == ("tcpcap", 0) and "frame 20 without a SYN" in difference.reason
+    assert (difference.right, found.unexplained) == ("tcpcap", 0)
+    assert difference.reason == "stream 99 begins at frame 20 without a SYN, amid the connection"
     assert (found.grouped, found.streams) == (found.frames - 1, found.frames)
-    assert altered(monkeypatch, 1, stream=99).unexplained == 1  # a connection may begin there
+
+
+@needs_tshark
+@pytest.mark.parametrize(
+    ("streams", "unexplained"),
+    [
+        ({1: 99}, 1),  # a connection may begin there
+        ({1: 99, 20: 98}, 1),  # what proves the one wrong is no proof against the other
+        ({1: 99, 2: 99, 3: 99}, 0),  # that most of the connection begins without a SYN is one
+    ],
+)
+def test_a_proof_is_about_its_stream(
+    streams: dict[int, int], unexplained: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two streams of a connection the later must begin amid it."""
+    found = altered(monkeypatch, {frame: {"stream": stream} for frame, stream in streams.items()})
+    assert found.unexplained == unexplained
+    assert len(found.differences) == len(set(streams.values()))
 
 
 @needs_tshark
@@ -130,6 +159,8 @@ def test_another_header(monkeypatch: pytest.MonkeyPatch) -> None:
     (difference,) = found.differences
     assert (difference.frame, difference.what) == (7, "window") and difference.right.startswith("dpkt ")
     assert difference.reason == f"bytes 48 to 49 of the frame hold {difference.theirs}"
+    assert found.unexplained == 1
+    assert "differ 1 time without a known reason" in text_of(found)
 
 
 @needs_tshark
@@ -207,13 +238,71 @@ def test_no_such_frame() -> None:
 
 
 @needs_tshark
-def test_the_commands() -> None:
-    """Wireshark's view below ours; JSON; exit status 0 where all agree, 2 for a pipe."""
-    shown = run("show", LOSS, "5")
+def test_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wireshark's view below ours, as its tree; JSON; exit status 0 where all agree."""
+    shown = run_here("show", LOSS, "20", capsys=capsys)
     assert (shown.status, shown.err) == (0, "")
-    assert "\nWireshark\n  ETH\n" in shown.out and "    Sequence Number (raw): 1081675697\n" in shown.out
-    assert "Wireshark" not in run("show", LOSS, "5", "--no-wireshark").out
-    found = run("crosscheck", LOSS, "--json")
+    command = ["tshark", "-r", str(LOSS), "-c", "20", "-Y", "frame.number == 20", "-n", "-V"]
+    tree = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    wanted = [
+        line.replace("    ", "  ") for line in tree[tree.index(next(each for each in tree if each[:8] == "Ethernet")) :]
+    ]
+    told = shown.out.partition("\nWireshark\n")[2].splitlines()
+    assert [depth(line) for line in told] == [depth(line) + 2 for line in wanted if line]
+    assert "      Kind: Time Stamp Option (8)" not in told
+    assert "        Kind: Time Stamp Option (8)" in told
+    assert "Wireshark" not in run_here("show", LOSS, "5", "--no-wireshark", capsys=capsys).out
+    found = run_here("crosscheck", LOSS, "--json", capsys=capsys)
     assert found.status == 0
     assert json.loads(found.out)[0]["compared"] == {"labels": 216, "checksums": 216, "headers": 216}
-    assert run("crosscheck", "-").status == 2
+
+
+def depth(line: str) -> int:
+    """By how much it is indented."""
+    return len(line) - len(line.lstrip(" "))
+
+
+@needs_tshark
+def test_a_settings_file_of_this_folder_names_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyshark would run what a config.ini beside the capture calls tshark."""
+    import pyshark
+
+    program, ran = tmp_path / "tshark", tmp_path / "ran"
+    program.write_text(f"#!/bin/sh\necho > {ran}\n")
+    program.chmod(0o755)
+    (tmp_path / "config.ini").write_text(f"[tshark]\ntshark_path = {program}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pyshark.config, "fp_config_path", tmp_path / "config.ini")
+    assert "Ethernet II" in next(dissection(str(LOSS), 5))
+    assert not ran.exists()
+
+
+@needs_tshark
+def test_what_tshark_cannot_read_is_shown_without_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Our row stands, and why the rest is missing."""
+    packed = tmp_path / "a.pcap.xz"
+    packed.write_bytes(lzma.compress(LOSS.read_bytes()))
+    shown = run_here("show", packed, "5", capsys=capsys)
+    assert (shown.status, shown.err) == (0, "")
+    assert "frame 5\n" in shown.out
+    assert "without Wireshark's dissection: " in shown.out and "tshark cannot read it" in shown.out
+
+
+@needs_tshark
+def test_a_capture_cut_short_is_status_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the place, on standard error."""
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(LOSS.read_bytes()[:-500])
+    for words in (("show", cut, "5"), ("crosscheck", cut)):
+        done = run_here(*words, capsys=capsys)
+        assert (done.status, done.err.count("bytes lost")) == (3, 1), words
+
+
+@pytest.mark.parametrize(
+    "words", [("show", "PIPE", "5"), ("crosscheck", "PIPE"), ("show", "-", "5"), ("crosscheck", "-")]
+)
+def test_a_pipe_is_refused(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Both read twice; nothing is opened, which would wait for a writer."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=f"{words[0]}: a pipe can be read only once"):
+        cli.main([str(tmp_path / "pipe") if word == "PIPE" else word for word in words], standalone_mode=False)

@@ -208,6 +208,33 @@ def test_axe_finds_nothing(good: Opened, scheme: Literal["light", "dark"], width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_narrow_page_has_its_legends_below_the_plots(browser: Browser, written: dict[str, Path]) -> None:
+    """And below the title of the axis, which takes two lines there."""
+    narrow = opened(browser, written["loss"], viewport={"width": 500, "height": 900})
+    boxes = narrow.page.evaluate(
+        "[...document.querySelectorAll('.plot')].map(plot => ['.g-xtitle', '.legend .traces'].map("
+        "name => plot.querySelector(name).getBoundingClientRect()).map(box => [box.top, box.bottom]))"
+    )
+    narrow.page.close()
+    assert len(boxes) == 3
+    assert all(title[1] - title[0] > 20 and title[1] <= legend[0] for title, legend in boxes)
+
+
+@pytest.mark.parametrize(("scripts", "most"), [(False, 1.0), (True, 6.0)])
+def test_the_page_opens_quickly(scripts: bool, most: float, browser: Browser, written: dict[str, Path]) -> None:
+    """In seconds of its thread on a processor, with room for a busy machine: until all can be read, and until the first plot is drawn."""
+    page = browser.new_page(viewport={"width": 1300, "height": 900}, java_script_enabled=scripts)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(written["loss"].as_uri())
+    if scripts:
+        page.wait_for_selector("[data-drawn=yes]", state="attached")
+    assert page.locator(".finding").count() == 2
+    found = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    assert 0 < found["TaskDuration"] < most
+    page.close()
+
+
 def test_names_in_a_capture_stay_text(browser: Browser, written: dict[str, Path]) -> None:
     """Nothing of them runs or becomes an element, and each is there to be read."""
     found = opened(browser, written["hostile"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 from collections import Counter
@@ -204,9 +205,12 @@ def test_it_is_not_written_over_what_it_reads(name: str, tmp_path: Path, capsys:
 
 
 def test_a_pipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before it is read: no notebook could read it again."""
-    target = tmp_path / "a.ipynb"
-    done = run_here("notebook", "-", "-o", target, capsys=capsys)
-    assert done.status == 2
-    assert "a pipe can be read only once" in done.err
-    assert not target.exists()
+    """Before it is read: no notebook could read it again, nor what is beside the capture."""
+    target, pipe = tmp_path / "a.ipynb", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    capture = tmp_path / "a.pcap"
+    for words in (["-"], [capture, "--snapshots", pipe], [capture, "--sockets", pipe]):
+        done = run_here("notebook", *words, "-o", target, capsys=capsys)
+        assert done.status == 2
+        assert "a pipe can be read only once" in done.err
+        assert not target.exists()

@@ -16,6 +16,7 @@ import pytest
 
 from analyzer.capture.bundle import inputs
 from analyzer.cli import cli
+from analyzer.diagnosis.rule import own_folder
 from analyzer.errors import TcpcapError
 from analyzer.output import appearing
 from tests.command import Ran, run, run_here
@@ -339,3 +340,29 @@ def writes(call: ast.Call) -> bool:
     if name in ("open", "fdopen"):
         return any(re.fullmatch(r"[rbt]*[wax+][rwaxbt+]*", text) for text in texts)
     return name in WRITE or ast.unparse(call.func) in ("np.save", "numpy.save")
+
+
+@pytest.mark.parametrize(
+    ("words", "target"),
+    [
+        ("analyze a.pcap --rules rules --html", "rules/mine.toml"),
+        ("analyze a.pcap --rules rules --html", "rules/sub/new.toml"),
+        ("notebook a.pcap --rules rules -o", "rules/sub/mine.toml"),
+        ("notebook a.pcap --rules rules -o", "rules/new.toml"),
+        ("plot a.pcap -o", str(own_folder() / "new.toml")),
+    ],
+)
+def test_rules_are_not_written_over(words: str, target: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor does anything become a rule: of a folder that is named, or of tcpcap's own."""
+    for name in ("mine.toml", "sub/mine.toml"):
+        (folder / "rules" / name).parent.mkdir(exist_ok=True)
+        (folder / "rules" / name).write_text("")
+    said = refused(folder, [*words.split(), target], capsys)
+    assert re.search(r"(would be read as|is) a part of the rules ", said)
+
+
+def test_one_standard_output_is_not_two(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON and a page cannot both go there."""
+    done = run_here("analyze", BUNDLE, "--json", "--html", "-", capsys=capsys)
+    assert (done.status, done.out) == (2, "")
+    assert "standard output is that of --json already" in done.err

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -66,6 +67,15 @@ def test_commands_have_pages() -> None:
     made = pages()
     assert "--fail-on" in made["commands/analyze.md"]
     assert "Usage: tcpcap rules show" in made["commands/rules-show.md"]
+
+
+def test_the_picture_of_readme_is_there(tmp_path: Path) -> None:
+    """Above what is said of it."""
+    module("pages").write(tmp_path)
+    text = (tmp_path / "index.md").read_text()
+    (name,) = module("pages").pictures()
+    assert f"]({name})\n\n*`tcpcap plot " in text
+    assert (tmp_path / name).read_bytes() == (ROOT / ".github" / name).read_bytes()
 
 
 def test_pages_hold_their_examples() -> None:

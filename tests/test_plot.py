@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,20 +16,25 @@ import pytest
 from analyzer import Analysis, analyze
 from analyzer.errors import TcpcapError, UsageError
 from analyzer.events.judge import Judge
-from analyzer.plot import extras, trace
+from analyzer.kinds import NAMES, NUMBER
+from analyzer.plot import bins, extras, trace, trips
 from analyzer.plot.bins import Bins, interval_of
-from analyzer.plot.panels import CAUSES
+from analyzer.plot.interactive import figure_dict
+from analyzer.plot.panels import CAUSES, rate_layer, time_panel
 from analyzer.plot.passing import Seen, read_again
-from analyzer.plot.picture import Layer, Picture
+from analyzer.plot.picture import Layer, Panel, Picture
 from analyzer.plot.plots import Plots
 from analyzer.plot.sequence import Heights
+from analyzer.plot.strips import Strips
 from analyzer.plot.thin import evenly, extremes
-from analyzer.plot.trace import ACK, PACKET, RST, SYN
+from analyzer.plot.trace import FIN, PACKET
+from analyzer.plot.trips import ACK, RST, SYN, RoundTrips
+from analyzer.report.connection_html import connection
 from analyzer.report.counter_text import forecast_text
 from analyzer.schema import Rows
 from analyzer.tables import TIME_CAUSES
 from tests import build
-from tests.command import run_here
+from tests.command import run_here, status_of
 from tests.readme import ROOT
 from tests.test_report import pcap_of, segment
 
@@ -60,6 +66,17 @@ def seen_again(name: str) -> Seen:
     analysis = analysed(name)
     ends = analysis.summary.total("first_ns"), analysis.summary.total("last_ns")
     return read_again(analysis.paths, analysis.flow_tracker.rows(), *ends, analysis.flow_tracker.max_flows)
+
+
+def packets_with(**columns: Sequence[int]) -> Rows:
+    """Packets of a connection, a millisecond apart."""
+    packets = np.zeros(len(next(iter(columns.values()))), PACKET)
+    packets["frame"] = np.arange(1, len(packets) + 1)
+    packets["time_ns"] = 1_000_000 * packets["frame"]
+    packets["flags"] = ACK
+    for name, values in columns.items():
+        packets[name] = values
+    return packets
 
 
 def test_the_time_sequence_marks_what_was_sent_again() -> None:
@@ -108,9 +125,10 @@ def test_round_trips_are_those_of_a_naive_reading() -> None:
 
 def naive_trips(packets: Rows) -> list[tuple[int, int, int]]:
     """The same, packet by packet."""
-    again = int(trace.AGAIN | trace.COPIES)
+    again = int(bins.AGAIN | trips.COPIES)
     waiting: dict[int, list[tuple[int, int]]] = {0: [], 1: []}
     resent = {0: -1, 1: -1}
+    acked: dict[int, int | None] = {0: None, 1: None}
     found = []
     for row in packets:
         side, time, once = int(row["direction"]), int(row["time_ns"]), not int(row["events"]) & again
@@ -121,11 +139,48 @@ def naive_trips(packets: Rows) -> list[tuple[int, int, int]]:
                 if resent[1 - side] < covered[-1][1]:
                     found.append((time, time - covered[-1][1], 1 - side))
                 del data[: len(covered)]
+            highest = acked[1 - side]
+            if highest is None or (int(row["ack"]) - highest) % 2**32 < 2**31:
+                acked[1 - side] = int(row["ack"])
         if once and row["payload_len"]:
-            waiting[side].append(((int(row["seq"]) + int(row["payload_len"])) % 2**32, time))
+            end, highest = (int(row["seq"]) + int(row["payload_len"])) % 2**32, acked[side]
+            if highest is None or 0 < (end - highest) % 2**32 < 2**31:
+                waiting[side].append((end, time))
         elif not once:
             resent[side] = time
     return found
+
+
+EXCHANGE = packets_with(
+    direction=[0, 0, 1, 0, 0, 1, 0, 1, 1, 0],
+    seq=[2**32 - 10, 90, 7, 190, 90, 7, 290, 7, 7, 390],
+    ack=[7, 7, 90, 7, 7, 290, 7, 390, 490, 7],
+    payload_len=[100, 100, 0, 100, 100, 0, 100, 0, 0, 100],
+    events=[0, 0, 0, 0, bins.AGAIN, 0, 0, 0, 0, 0],
+)
+"""Data, of which some is sent again; numbers that wrap; the last ACK is captured before its data."""
+
+
+def test_round_trips_do_not_depend_on_how_the_packets_are_divided() -> None:
+    """Nor on where a retransmission ends up."""
+    whole = seen_again(LOSS).traces[0]
+    for packets in (EXCHANGE, whole.packets):
+        expected = naive_trips(packets)
+        for size in (1, 2, 3, 7, len(packets)):
+            trips = [RoundTrips(side) for side in (0, 1)]
+            parts = [packets[at : at + size] for at in range(0, len(packets), size)]
+            found = np.concatenate([each.add(part) for part in parts for each in trips])
+            assert found[["time_ns", "rtt_ns", "direction"]].tolist() == expected, size
+    assert [trip[:2] for trip in naive_trips(EXCHANGE)] == [(3_000_000, 2_000_000), (8_000_000, 1_000_000)]
+
+
+def test_data_that_nobody_acknowledges_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a capture of one direction only the latest is remembered."""
+    monkeypatch.setattr(trips, "MOST_WAITING", 3)
+    found = RoundTrips(0)
+    data = packets_with(seq=range(0, 1_000, 100), payload_len=[100] * 10)
+    assert len(found.add(data)) == 0
+    assert found._waiting["time_ns"].tolist() == data["time_ns"][-3:].tolist()
 
 
 @pytest.mark.parametrize("name", [LOSS, ZERO, COUNTERS])
@@ -182,6 +237,52 @@ def test_a_range_is_drawn_as_a_range() -> None:
     assert forecast_text(row) == f"{row.low:,} to {row.high:,}"
 
 
+def test_what_agrees_is_seen() -> None:
+    """What the kernel counted is a broad line below that of the packets, and neither lies on the edge."""
+    (panel,) = plots(COUNTERS).counters(["TcpExtListenDrops"]).panels
+    assert [each.broad for each in panel.layers] == [True, False]
+    assert panel.top > panel.highest > 0
+    widths = [each["line"]["width"] for each in figure_dict(plots(COUNTERS).counters(["TcpExtListenDrops"]))["data"]]
+    assert widths[0] > 2 * widths[1]
+
+
+@pytest.mark.parametrize(("count", "step"), [(1, 1), (3, 1), (400, None)])
+def test_there_are_no_parts_of_events(count: int, step: int | None) -> None:
+    """The axis of counts has whole numbers, those of columns upon one another."""
+    x, y = np.array([1.0, 2.0]), np.array([0.0, count])
+    columns = [Layer(name, "columns", "data", x, y, width=1.0) for name in ("one", "other")]
+    panel = Panel("counts", "", columns, whole=True)
+    assert panel.highest == 2 * count
+    layout = figure_dict(Picture("a", "b", [replace(panel, layers=columns[:1])], "s", (0.0, 3.0)))["layout"]
+    assert layout["yaxis"].get("dtick") == step
+    shown = plots(LOSS).overview([0]).panels
+    assert [each.whole for each in shown if each.title.startswith("Events")] == [True]
+
+
+def test_a_connection_has_the_counters_of_its_findings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that are not among the first of the whole capture."""
+    monkeypatch.setattr(Strips, "names", lambda *_: [])
+    titles = [panel.title for panel in plots(COUNTERS).connection(2).panels]
+    assert titles[-2:] == ["TcpExtListenOverflows, a second", "TcpExtListenDrops, a second"]
+
+
+def test_a_counter_may_be_called_anything() -> None:
+    """Names come from files: control characters are shown, not sent."""
+    strips = Strips(analysed(COUNTERS))
+    strips._rows["Tcp\x1b[31m"] = strips._rows["TcpExtListenDrops"]
+    (panel,) = strips.panels(["Tcp\x1b[31m"], plots(COUNTERS)._clock)
+    assert panel.title == "Tcp\\x1b[31m, a second"
+
+
+def test_the_last_times_of_64_bits_are_drawn() -> None:
+    """The end of the last interval lies beyond them."""
+    last = 2**63 - 1
+    few = Bins(last - 10**9, last)
+    drawn = rate_layer("x", "data", few, few.sent[0], lambda times: (times - (last - 10**9)) / 1e9)
+    assert (np.diff(drawn.x) > 0).all()
+    assert drawn.x[-1] == pytest.approx(1.0, abs=0.01)
+
+
 def test_counters_that_never_moved_are_refused() -> None:
     """With the names nearest to it."""
     with pytest.raises(UsageError, match="TcpExtListenOverflows"):
@@ -195,26 +296,17 @@ def test_the_worst_finding_is_drawn_first() -> None:
 
 
 def test_the_overview_has_findings_connections_and_trouble() -> None:
-    """Each finding a row of its own; the events of trouble all of them."""
+    """Each finding a row of its own, as far as it is no consequence; the events of trouble all of them."""
     picture = plots(LOSS).overview([0])
     titles = {panel.title: panel for panel in picture.panels}
-    assert [row.split()[0] for row in titles["Findings"].rows] == ["1", "2", "3"]
+    assert [row.split()[0] for row in titles["Findings"].rows] == ["1", "3"]
+    assert [each.number for each in analysed(LOSS).diagnosis.findings if each.because_of] == [2]
+    assert ", 2 findings, " in picture.text
     trouble = sum(each.y.sum() for each in titles["Events that are trouble, by interval"].layers)
     assert (
         trouble == analysed(LOSS).event_counts["retransmission"] + analysed(LOSS).event_counts["retransmission_timeout"]
     )
-    assert titles["Connections that are drawn below"].rows == [plots(LOSS).name(0)]
-
-
-def packets_with(**columns: Sequence[int]) -> Rows:
-    """Packets of a connection, a millisecond apart."""
-    packets = np.zeros(len(next(iter(columns.values()))), PACKET)
-    packets["frame"] = np.arange(1, len(packets) + 1)
-    packets["time_ns"] = 1_000_000 * packets["frame"]
-    packets["flags"] = ACK
-    for name, values in columns.items():
-        packets[name] = values
-    return packets
+    assert titles["Connections"].rows == [plots(LOSS).name(0)]
 
 
 def test_sequence_numbers_may_wrap_and_resets_tell_nothing() -> None:
@@ -245,45 +337,91 @@ def test_thinning_keeps_extremes_and_is_bounded() -> None:
     assert evenly(np.arange(10), 3).tolist() == [0, 4, 9]
 
 
+def spiked() -> tuple[Rows, set[int]]:
+    """Packets of a busy connection, and which of them a picture cannot do without."""
+    rng = np.random.default_rng(11)
+    packets = packets_with(seq=range(2_000), direction=rng.integers(0, 2, 2_000))
+    needed = set()
+    for number, (name, side) in enumerate((name, side) for name in ("flight", "window", "srtt_ns") for side in (0, 1)):
+        packets[name][:, side] = rng.integers(1_000, 2_000, 2_000)
+        packets[name][[211 + number, 1311 + number], side] = 9_000, 7
+        needed |= {211 + number, 1311 + number}
+    packets["time_ns"][701:] += 10**9
+    packets["flags"][[307, 311, 313]] = SYN, FIN, RST
+    packets["events"][317] = bins.AGAIN
+    return packets, needed | {700, 701, 307, 311, 313, 317, 0, 1_999}
+
+
+def test_what_is_kept_of_packets() -> None:
+    """Of every signal the peaks, both ends of a silence, what opens and closes, what was sent again; little else."""
+    packets, needed = spiked()
+    kept = set(trace._worth_keeping(packets, 10).tolist())
+    assert needed <= kept
+    assert len(kept) < 150
+
+
 def test_a_long_connection_is_thinned_without_losing_anything_that_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for few packets only: peaks, retransmissions and the sums stay what they are."""
     whole = seen_again(LOSS).traces[0]
     monkeypatch.setattr(trace, "MOST_PACKETS", 100)
     monkeypatch.setattr(trace, "CHUNK", 50)
     thin = seen_again(LOSS).traces[0]
-    assert len(thin.packets) < len(whole.packets)
-    assert thin.thinned
+    assert thin.thinned and not whole.thinned
+    assert len(thin.packets) < 0.8 * len(whole.packets)
+    assert set(thin.packets["frame"].tolist()) < set(whole.packets["frame"].tolist())
     assert (np.diff(thin.packets["frame"]) > 0).all()
     for name in ("flight", "window", "srtt_ns"):
         assert thin.packets[name].max(axis=0).tolist() == whole.packets[name].max(axis=0).tolist()
-    again = trace.AGAIN
-    assert (thin.packets["events"] & again != 0).sum() == (whole.packets["events"] & again != 0).sum()
+    assert (thin.packets["events"] & bins.AGAIN != 0).sum() == (whole.packets["events"] & bins.AGAIN != 0).sum()
+    trips = whole.trips[["time_ns", "rtt_ns", "direction"]].tolist()
+    assert set(thin.trips[["time_ns", "rtt_ns", "direction"]].tolist()) < set(trips)
     assert thin.trips["rtt_ns"].max() == whole.trips["rtt_ns"].max()
+    assert thin.trip_counts.tolist() == np.bincount(whole.trips["direction"], minlength=2).tolist()
     assert (thin.bins.sent == whole.bins.sent).all()
     assert thin.stretches.tolist() == whole.stretches.tolist()
 
 
 def test_too_many_events_and_stretches_leave_the_rare_and_the_long_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a frequent kind some stay, a rare one whole."""
-    monkeypatch.setattr(trace, "MOST_EVENTS", 8)
-    monkeypatch.setattr(trace, "MOST_STRETCHES", 3)
-    whole = analysed(LOSS)
+    """Of each kind of event as many as its share allows, a rare one whole, but all are counted; of stretches the longest."""
+    whole = seen_again(LOSS).traces[0]
+    monkeypatch.setattr(trace, "MOST_EVENTS", 24)
+    monkeypatch.setattr(trace, "MOST_STRETCHES", 5)
     thin = seen_again(LOSS).traces[0]
-    counts = np.bincount(thin.events["event"])
-    assert counts.max() <= 8 // np.count_nonzero(counts) or len(thin.events) <= 8
-    times = whole.flows.iloc[0]
-    longest = thin.stretches["ns"].max()
-    assert len(thin.stretches) <= 2 * 3 + 1
-    assert longest == max(seen_again(LOSS).traces[0].stretches["ns"])
-    assert longest <= times["duration_ns"]
+    retransmission, acks, updates = (NUMBER[name] for name in ("retransmission", "duplicate_ack", "window_update"))
+    counts = np.bincount(whole.events["event"])
+    assert (counts[retransmission], counts[acks], counts[updates]) == (7, 44, 21)
+    kept = np.bincount(thin.events["event"])
+    assert (kept[retransmission], kept[acks], kept[updates], kept.sum()) == (7, 8, 8, 23)
+    assert (thin.counted == whole.counted).all()
+    assert thin.counted.sum(axis=(1, 2))[acks] == 44
+    assert len(whole.stretches) > 10
+    longest = sorted(whole.stretches["ns"].tolist())[-5:]
+    assert sorted(thin.stretches["ns"].tolist())[-5:] == longest
+    assert len(thin.stretches) <= 2 * 5
+    titles = [time_panel(each, lambda times: times / 1e9).title for each in (whole, thin)]
+    assert titles == ["Where the time went", "Where the time went: its longest stretches"]
+
+
+def test_what_is_not_drawn_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In the legend of every form of a picture: of events that were not kept, and of points that were thinned."""
+    monkeypatch.setattr(trace, "MOST_EVENTS", 9)
+    found = analyze(SAMPLES / LOSS).plot
+    picture = found.time_sequence(0)
+    mark = layer(picture, "sent again: fast retransmission")
+    assert (len(mark.x), mark.left_out) == (3, 4)
+    picture.save(str(tmp_path / "x.svg"))
+    told = "sent again: fast retransmission (4 more not drawn)"
+    assert told in " ".join(ElementTree.parse(tmp_path / "x.svg").getroot().itertext())
+    assert told in [each["name"] for each in figure_dict(picture)["data"]]
+    assert connection(found._analysis, found, 0)["events_title"] == "7 events, 3 of them listed"
 
 
 def test_intervals_are_round() -> None:
     """1, 2 or 5 times a power of ten, so that there are some hundreds."""
     assert [interval_of(each * 10**9) for each in (0, 1, 60, 3600)] == [10**6, 5 * 10**6, 2 * 10**8, 10**10]
-    bins = Bins(0, 10**9)
-    assert bins.count == 201
-    assert bins.place(np.array([-5, 10**12])).tolist() == [0, 200]
+    second = Bins(0, 10**9)
+    assert second.count == 201
+    assert second.place(np.array([-5, 10**12])).tolist() == [0, 200]
 
 
 def test_pictures_of_a_connection_are_drawn_without_a_browser(tmp_path: Path) -> None:
@@ -368,6 +506,27 @@ def test_what_has_no_connection_has_an_overview_only(tmp_path: Path) -> None:
     one = analyze(pcap_of(tmp_path / "one.pcap", [segment(flags=SYN)])).plot
     one.connection(one.worst()).save(str(tmp_path / "one.svg"))
     assert (tmp_path / "one.svg").stat().st_size > 1000
+
+
+def test_a_capture_that_nobody_decodes_is_unreadable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As for any command: status 2, though there is a picture of its rates."""
+    (tmp_path / "a.pcap").write_bytes(build.pcap([build.Record(bytes(60))] * 2, link=147))
+    done = run_here("plot", tmp_path / "a.pcap", "--kind", "overview", "-o", tmp_path / "a.svg", capsys=capsys)
+    assert done.status == status_of("analyze", tmp_path / "a.pcap") == 2
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_what_is_drawn_rests_on_the_same_checksums(verified: bool, tmp_path: Path) -> None:
+    """A SYN whose header was damaged is no attempt to open a connection: in `events` as in the picture."""
+    frames = [build.ethernet(build.ipv4(build.tcp(flags=SYN), ident=number, check=1)) for number in (1, 2)]
+    frames += [build.ethernet(build.ipv4(build.tcp(flags=SYN, src_port=2_000 + each))) for each in range(6)]
+    found = analyze(pcap_of(tmp_path / "a.pcap", frames, step_ns=2 * 10**9), checksums=verified)
+    found.plot.prepare([])
+    counted = dict(zip(NAMES, found.plot._whole.whole.events.sum(axis=1).tolist(), strict=True))
+    assert {name: count for name, count in counted.items() if count} == {
+        name: count for name, count in found.event_counts.items() if count
+    }
+    assert found.event_counts["syn_unanswered"] == 5 + (not verified)  # the last one is still opening
 
 
 def test_a_notebook_gets_a_frame_that_is_whole_and_a_figure_to_change() -> None:

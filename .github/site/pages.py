@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -41,10 +42,17 @@ def index() -> str:
     """README; what it links to in the repository is named there."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     readme = COMMENT.sub("", readme).replace("](.github/site/content/", "](")
-    readme = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", readme)  # pictures stay in the repository
-    readme = re.sub(r"\[([^\]]*)\]\((?!https?:|#|[a-z]+\.md\))[^)]+\)", r"\1", readme)
+    for name, file in pictures().items():
+        readme = readme.replace(f"]({file})", f"]({name})")
+    readme = re.sub(r"(?<!!)\[([^\]]*)\]\((?!https?:|#|[a-z]+\.md\))[^)]+\)", r"\1", readme)
     folders = (f"{name}/index" for name in ("rules", "events", "counters", "tables", "commands"))
     return readme + toctree(*(Path(name).stem for name in details()), *folders)
+
+
+def pictures() -> dict[str, str]:
+    """The name in the site of each picture that README shows, and its file in the repository."""
+    shown = re.findall(r"!\[[^\]]*\]\((?!https?:)([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    return {Path(file).name: file for file in shown}
 
 
 def details() -> Pages:
@@ -226,6 +234,8 @@ def write(folder: Path) -> int:
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(content, encoding="utf-8")
+    for name, file in pictures().items():
+        shutil.copyfile(ROOT / file, folder / name)
     return len(made)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from analyzer.analysis import Analysis
     from analyzer.capture import Damage
     from analyzer.output import Input
 
@@ -110,11 +111,12 @@ def beside_options(command: Callable[..., None]) -> Callable[..., None]:
     return taken
 
 
-def read_by(trace: tuple[str, ...], beside: dict[str, Any]) -> list[Input]:
-    """All files that a command reads: nothing may be written over them."""
+def read_by(trace: tuple[str, ...], beside: dict[str, Any], folders: tuple[str, ...] = ()) -> list[Input]:
+    """All that a command reads, rules of these folders and of its own among it: nothing may be written over that."""
     from analyzer.capture.bundle import inputs
+    from analyzer.diagnosis.rule import rule_inputs
 
-    return inputs(*trace, *beside["snapshots"], *beside["sockets"])
+    return [*inputs(*trace, *beside["snapshots"], *beside["sockets"]), *rule_inputs(folders)]
 
 
 rules_option = click.option(
@@ -125,6 +127,13 @@ rules_option = click.option(
     help="A folder of rules beside those that come with tcpcap; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
+def status_of(analysis: Analysis) -> int:
+    """The exit status that an analysis deserves."""
+    if analysis.account.is_opaque:
+        return UNREADABLE
+    return DAMAGED if analysis.is_damaged else OK
 
 
 def warn(damages: list[Damage]) -> None:

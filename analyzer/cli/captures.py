@@ -11,7 +11,6 @@ from analyzer.cli.base import (
     DAMAGED,
     FOUND,
     OK,
-    UNREADABLE,
     beside_options,
     cli,
     colour,
@@ -21,6 +20,7 @@ from analyzer.cli.base import (
     read_by,
     rules_option,
     snapshots_option,
+    status_of,
     styled,
     warn,
 )
@@ -28,7 +28,6 @@ from analyzer.cli.base import (
 SEVERITIES = ("info", "warning", "error")
 
 if TYPE_CHECKING:
-    from analyzer.analysis import Analysis
     from analyzer.capture import Damage
 
 
@@ -74,10 +73,13 @@ def analyze(
     from analyzer.run import analyze as run
 
     if html is not None:
-        from analyzer.output import refuse_inputs
+        from analyzer.errors import UsageError
+        from analyzer.output import STANDARD, refuse_inputs
         from analyzer.plot.extras import check
 
-        read = read_by(trace, beside)
+        if as_json and html == STANDARD:
+            raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
+        read = read_by(trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read
         check()
     with progress_shown() as update:
@@ -135,13 +137,6 @@ def checksums(
         click.echo(checksum_text(analysis, top, styled), nl=False, color=colour())
         warn(analysis.damages)
     sys.exit(status_of(analysis))
-
-
-def status_of(analysis: Analysis) -> int:
-    """The exit status that an analysis deserves."""
-    if analysis.account.is_opaque:
-        return UNREADABLE
-    return DAMAGED if analysis.is_damaged else OK
 
 
 @cli.command(name="fix-checksums")

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from analyzer.cli.base import beside_options, cli, read_by, rules_option, warn
-from analyzer.cli.captures import status_of
+from analyzer.cli.base import beside_options, cli, read_by, rules_option, status_of, warn
 
 
 @cli.command()
@@ -39,9 +38,11 @@ def notebook(
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
-    read = read_by(trace, beside)
+    read = read_by(trace, beside, folders)
     refuse_inputs(output, read)
-    refuse_pipe(trace, "notebook")  # before it is read: the notebook could not read it again
+    refuse_pipe(
+        [*trace, *beside["snapshots"], *beside["sockets"]], "notebook"
+    )  # before it is read: the notebook could not read it again
     with progress_shown() as update:
         analysis = run(list(trace), **beside, rules=folders, progress=update)
     save_notebook(analysis, output, Request(**beside, rules=folders), read)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.base import FOUND, OK, cli, colour, json_option, styled
+from analyzer.cli.base import DAMAGED, FOUND, OK, cli, colour, json_option, styled, warn
+
+if TYPE_CHECKING:
+    from analyzer.capture import Damage
 
 
 @cli.command()
@@ -23,27 +27,30 @@ def show(trace: tuple[str, ...], frame: int, wireshark: bool) -> None:
     """
     from analyzer.crosscheck.text import frame_lines
 
-    for line in frame_lines(list(trace), frame, styled):
+    damages: list[Damage] = []
+    for line in frame_lines(list(trace), frame, styled, damages):
         click.echo(line, color=colour())
     if wireshark:
         for line in _dissected(trace, frame):
             click.echo(line, color=colour())
+    warn(damages)
+    sys.exit(DAMAGED if damages else OK)
 
 
 def _dissected(trace: tuple[str, ...], frame: int) -> list[str]:
     """Wireshark's view of the frame, or why there is none."""
     from analyzer.capture.capture import capture_files
     from analyzer.crosscheck import dissection
-    from analyzer.errors import UsageError
+    from analyzer.errors import TcpcapError
     from analyzer.text import printable
 
     files = [file for path in trace for file in capture_files(path)]
-    if len(files) != 1 or files[0] == "-":
+    if len(files) != 1:
         return ["", styled("Wireshark's dissection is of one file: name that alone", "warning")]
     try:
         lines = [printable(line) for line in dissection(files[0], frame)]
-    except UsageError as error:
-        return ["", styled(f"without Wireshark's dissection: {error.where} {error.found}; {error.todo}", "warning")]
+    except TcpcapError as error:
+        return ["", styled(f"without Wireshark's dissection: {printable(str(error))}", "warning")]
     return ["", styled("Wireshark", "title"), *(f"  {line}" for line in lines)]
 
 
@@ -53,21 +60,23 @@ def _dissected(trace: tuple[str, ...], frame: int) -> list[str]:
 def crosscheck(trace: str, as_json: bool) -> None:
     """Compare with tshark (labels, checksums, connections) and dpkt (headers), frame by frame.
 
-    Says what differs, and who is right where that can be proved. Exit status 1 where a difference has no explanation.
+    Says what differs, and who is right where that can be proved. Exit status 1 where a difference has no explanation, 3
+    where the capture is cut short or damaged.
 
     Example: tcpcap crosscheck trace.pcap
     """
     from analyzer.capture.capture import capture_files
     from analyzer.crosscheck import crosscheck as compare
     from analyzer.crosscheck.text import crosscheck_lines
-    from analyzer.errors import UsageError
+    from analyzer.kernel_counters import refuse_pipe
 
-    if trace == "-":
-        raise UsageError("TRACE", "a pipe can be read only once", "save the capture to a file first")
+    refuse_pipe([trace], "crosscheck")
     results = [compare(file) for file in capture_files(trace)]
+    damages = [damage for each in results for damage in each.damages]
     if as_json:
         click.echo(json.dumps([each.as_dict() for each in results], indent=1))
     else:
         for number, found in enumerate(results):
             click.echo("\n" * (number > 0) + "\n".join(crosscheck_lines(found, styled)), color=colour())
-    sys.exit(FOUND if any(each.unexplained for each in results) else OK)
+    warn(damages)
+    sys.exit(DAMAGED if damages else FOUND if any(each.unexplained for each in results) else OK)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, beside_options, cli, read_by, warn
+from analyzer.cli.base import beside_options, cli, read_by, status_of, warn
 
 OF_A_FLOW = ("connection", "time-sequence", "throughput", "rtt", "window", "time-account")
 OF_ALL = ("counters", "overview")
@@ -64,4 +64,4 @@ def plot(
         picture = plots.overview(flows) if kind == "overview" else getattr(plots, kind.replace("-", "_"))(*flows)
     picture.save(output, read)
     warn(analysis.damages)
-    sys.exit(DAMAGED if analysis.is_damaged else OK)
+    sys.exit(status_of(analysis))

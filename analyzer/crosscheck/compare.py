@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from analyzer.capture import open_capture
+from analyzer.capture import Damage, open_capture
 from analyzer.crosscheck.checksums import (
     AGREEING,
     EXCLUSIONS,
@@ -56,7 +56,7 @@ class Crosscheck:
 
     `compared` counts what was compared by what it is (`labels`, `checksums`, `headers`: frames), `left_out` frames by why they
     were not; `differing` counts all differences by column, of which `differences` keeps the first; `grouped` of `streams`
-    frames lie in the flow that most of their stream lies in, and the other way round.
+    frames lie in the flow that most of their stream lies in, and the other way round; `damages` is what of the file could not be read.
     """
 
     path: str
@@ -69,6 +69,7 @@ class Crosscheck:
     differences: list[Difference] = field(default_factory=list)
     grouped: int = 0
     streams: int = 0
+    damages: list[Damage] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for JSON."""
@@ -124,6 +125,7 @@ def _side_by_side(found: Crosscheck) -> Iterator[tuple[Row, bytes, int, Said]]:
                 else:
                     where = f"tshark has no frame like frame {row['frame']:,}"
                     raise CaptureError(found.path, where, "compare the two by hand")
+        found.damages.extend(capture.damages)
 
 
 def _plain(rows: Rows) -> Iterator[Row]:
@@ -155,7 +157,7 @@ def _of_tshark(found: Crosscheck, row: Row, data: bytes, said: Said, version: st
         if row["wireshark"] != said.labels:
             other = "" if version.startswith(LABELS_OF) else f"the labels are those of Wireshark {LABELS_OF}"
             right = "" if other else program  # the column says what Wireshark says
-            yield Difference(row["frame"], "wireshark", _words(row["wireshark"]), _words(said.labels), program, right, other)  # fmt: skip
+            yield Difference(row["frame"], "wireshark", _words(row["wireshark"]), _words(said.labels), program, right, other, bool(other))  # fmt: skip
     if not same_headers(row, shape):
         found.left_out[
             "frames in which tshark finds other IP headers" if row["ip_version"] else "frames without IP"
@@ -174,7 +176,7 @@ def _of_tshark(found: Crosscheck, row: Row, data: bytes, said: Said, version: st
     right, proof = proved(row, data, header=False)
     theirs = _claim(said=frame.said_checksum)
     who = right and _who(right, frame.checksum, theirs, program)
-    yield Difference(row["frame"], "checksum", frame.checksum, theirs, program, who, reason or proof)
+    yield Difference(row["frame"], "checksum", frame.checksum, theirs, program, who, reason or proof, bool(reason))
 
 
 def _claim(said: str) -> str:
@@ -205,22 +207,26 @@ def _group(found: Crosscheck, pairs: Mapping[tuple[int, int], int], first: Mappi
     """Which streams are which flows, by most of their frames; a stream that lies in several flows, or the other way round, is a difference."""
     best: dict[int, int] = {}
     back: dict[int, int] = {}
-    streams_of: dict[int, list[int]] = {}
+    begins: dict[int, int] = {}
     for (stream, flow), _ in sorted(pairs.items(), key=lambda each: -each[1]):
         best.setdefault(stream, flow)
         back.setdefault(flow, stream)
-        streams_of.setdefault(flow, []).append(stream)
+        begins[stream] = min(begins.get(stream, first[stream, flow].frame), first[stream, flow].frame)
     for (stream, flow), count in pairs.items():
         found.streams += count
         if best[stream] == flow and back[flow] == stream:
             found.grouped += count
             continue
-        late = max((first[each, flow] for each in streams_of[flow]), key=lambda begin: begin.frame)
         right = reason = ""
-        if len(streams_of[flow]) > 1 and not late.syn:
-            right, reason = TCPCAP, f"another stream begins at frame {late.frame:,} without a SYN, amid the connection"
-        begin = first[stream, flow]
-        found.note(Difference(begin.frame, "flow", f"flow {flow:,}", f"stream {stream:,}", program, right, reason))
+        # Of this stream and the one that most of the flow lies in, the later: it begins amid the connection.
+        begin, late = max((first[each, flow], each) for each in (stream, back[flow]))
+        if back[flow] != stream and not begin.syn and begin.frame == begins[late]:
+            right, reason = (
+                TCPCAP,
+                f"stream {late:,} begins at frame {begin.frame:,} without a SYN, amid the connection",
+            )
+        at = first[stream, flow].frame
+        found.note(Difference(at, "flow", f"flow {flow:,}", f"stream {stream:,}", program, right, reason))
 
 
 def _words(words: frozenset[str]) -> str:

@@ -12,7 +12,8 @@ class Difference:
     """One value of one frame.
 
     `what` is the column, `program` the other program. `right` names who is right where that can be proved, else it is
-    empty; `reason` says why the two differ, empty where that is not known.
+    empty; `reason` says why the two differ, or what proves it; empty where there is neither. `known` says that it is known
+    why they differ though neither is wrong.
     """
 
     frame: int
@@ -22,8 +23,9 @@ class Difference:
     program: str
     right: str = ""
     reason: str = ""
+    known: bool = False
 
     @property
     def explained(self) -> bool:
-        """Is it known why, or proved that tcpcap is right?"""
-        return bool(self.reason) or self.right == TCPCAP
+        """Is it proved that tcpcap is right, or known why they differ and nothing proved? What is proved against tcpcap is never explained."""
+        return self.right == TCPCAP or (self.known and not self.right)

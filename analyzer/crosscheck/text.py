@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from analyzer.capture import Damage
 from analyzer.crosscheck.compare import Crosscheck
 from analyzer.crosscheck.differences import Difference
 from analyzer.errors import UsageError
+from analyzer.kernel_counters import refuse_pipe
 from analyzer.kinds import KINDS
 from analyzer.passes import table_rows
 from analyzer.report.layout import Style, plain, wrapped
@@ -58,11 +60,14 @@ def crosscheck_lines(found: Crosscheck, style: Style = plain) -> Iterator[str]:
             yield from wrapped(f"right: {right or 'this cannot be told from here'}", "  ")
 
 
-def frame_lines(paths: list[str], frame: int, style: Style = plain) -> Iterator[str]:
-    """A frame's row in `packets` but for what is empty, and its events with what they mean.
+def frame_lines(
+    paths: list[str], frame: int, style: Style = plain, damages: list[Damage] | None = None
+) -> Iterator[str]:
+    """A frame's row in `packets` but for what is empty, and its events with what they mean; what of the capture could not be read is added to `damages`.
 
-    Raises UsageError where there is no such frame.
+    Raises UsageError where there is no such frame, and where the capture is a pipe: it is read twice.
     """
+    refuse_pipe(paths, "show")
     row, first_ns = _row(paths, frame)
     yield style(f"frame {frame:,}", "answer")
     width = max(map(len, row))
@@ -70,7 +75,7 @@ def frame_lines(paths: list[str], frame: int, style: Style = plain) -> Iterator[
         yield from wrapped(_value(name, value, first_ns), f"  {name:<{width}}  ")
     events = [
         event
-        for part in table_rows(paths, "events")
+        for part in table_rows(paths, "events", damages=damages)
         for event in part[(part["frame"] == frame) | (part["related_frame"] == frame)]
     ]
     yield ""

@@ -13,10 +13,12 @@ from analyzer.diagnosis.signals import SIGNALS, Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES
 from analyzer.errors import TcpcapError, suggest
+from analyzer.output import Input
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 
 PACKAGED = Path(__file__).resolve().parent.parent / "rules"  # where the wheel holds them
 CHECKOUT = PACKAGED.parent.parent / "rules"
+PATTERN = "*.toml"  # the names of their files
 MAX_BYTES = 1 << 20
 
 
@@ -92,7 +94,7 @@ def rules_of(folder: Path) -> list[Rule]:
     if not folder.is_dir():
         raise RuleError(str(folder), "no folder of rules", "name a folder that holds TOML files")
     found: dict[str, Rule] = {}
-    for path in sorted(folder.rglob("*.toml")):
+    for path in sorted(folder.rglob(PATTERN)):
         rule = rule_of(path)
         if rule.id in found:
             raise RuleError(str(path), f"a second rule {rule.id!r}, after {found[rule.id].path}", "rename one of them")
@@ -100,9 +102,14 @@ def rules_of(folder: Path) -> list[Rule]:
     return list(found.values())
 
 
+def own_folder() -> Path:
+    """Where those are that come with tcpcap."""
+    return PACKAGED if PACKAGED.is_dir() else CHECKOUT
+
+
 def own_rules() -> list[Rule]:
     """Those that come with tcpcap."""
-    return rules_of(PACKAGED if PACKAGED.is_dir() else CHECKOUT)
+    return rules_of(own_folder())
 
 
 def user_folder() -> Path:
@@ -114,11 +121,19 @@ def user_folder() -> Path:
 
 def all_rules(folders: Iterable[str | Path] = ()) -> list[Rule]:
     """Those that come with tcpcap, the user's own, and those of some folders. A later one of the same name stands for the earlier."""
-    own = user_folder()
-    found = {rule.id: rule for rule in own_rules()}
-    for folder in [*([own] if own.is_dir() else []), *map(Path, folders)]:
-        found |= {rule.id: rule for rule in rules_of(folder)}
-    return list(found.values())
+    return list({rule.id: rule for folder in _all_folders(folders) for rule in rules_of(folder)}.values())
+
+
+def _all_folders(folders: Iterable[str | Path]) -> list[Path]:
+    """In this order: tcpcap's own, the user's if there is one, and these."""
+    users = user_folder()
+    return [own_folder(), *([users] if users.is_dir() else []), *map(Path, folders)]
+
+
+def rule_inputs(folders: Iterable[str | Path] = ()) -> list[Input]:
+    """All that is read where the rules of these folders are: nothing may be written over it, nor become a rule."""
+    found = [each for folder in _all_folders(folders) for each in (folder, *folder.rglob("*"))]
+    return [Input(str(each), (PATTERN,), "rules") for each in found if each.is_dir()]
 
 
 def rule_of(path: Path) -> Rule:

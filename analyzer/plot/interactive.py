@@ -23,6 +23,7 @@ BETWEEN = 46  # between panels
 TOP, BOTTOM = 34, 52
 LEGEND_WIDTH = 250
 MARGIN_OF_TIME = 0.02
+BROAD, PALE = 5, 0.5  # pixels, opacity
 DECIMALS = 7  # of a second: finer than can be pointed at
 
 
@@ -110,21 +111,18 @@ def _height_axis(panel: Panel, colours: dict[str, str], low: float, high: float)
             "range": [count - 0.4, -0.6], "showgrid": False, "fixedrange": True,
         }  # fmt: skip
     ticks, suffix, _, _ = UNITS[panel.unit]
-    axis |= {
-        "tickformat": ticks,
-        "ticksuffix": suffix,
-        "rangemode": "tozero",
-        "nticks": max(3, round(5 * panel.height)),
-    }
+    count = max(3, round(5 * panel.height))
+    axis |= {"tickformat": ticks, "ticksuffix": suffix, "rangemode": "tozero", "nticks": count}
+    if panel.whole and panel.highest < count:
+        axis["dtick"] = 1
     return axis | ({"range": [0, panel.top]} if panel.top else {})
 
 
 def _trace(layer: Layer, panel: Panel, axis: str, colours: dict[str, str]) -> dict[str, Any]:
     """One layer as a trace."""
     colour = colours[layer.role]
-    more = f" ({layer.left_out:,} more not drawn)" if layer.left_out else ""
     trace: dict[str, Any] = {
-        "type": "scatter", "name": escaped(layer.name) + more, "xaxis": "x", "yaxis": f"y{axis}",
+        "type": "scatter", "name": escaped(layer.label), "xaxis": "x", "yaxis": f"y{axis}",
         "legend": f"legend{axis}", "showlegend": not panel.rows, "mode": "lines",
     }  # fmt: skip
     frames = layer.frames
@@ -151,7 +149,11 @@ def _trace(layer: Layer, panel: Panel, axis: str, colours: dict[str, str]) -> di
             # A span too short to be seen as a line is still there as a dot.
             trace |= {"mode": "lines+markers", "marker": {"color": colour, "symbol": "line-ns-open", "size": 12}}
     else:
-        trace["line"] = {"color": colour, "width": 1.5, "dash": "4px,2px" if layer.dashed else "solid"}
+        trace["line"] = {
+            "color": colour,
+            "width": BROAD if layer.broad else 1.5,
+            "dash": "4px,2px" if layer.dashed else "solid",
+        }
         if layer.shape == "steps":
             trace["line"]["shape"] = "hv"
         x, y = layer.x, layer.y

@@ -37,22 +37,24 @@ def overview_panels(
     yield Panel("All frames on the wire", "bit/s", [rate_layer("all frames", "data", whole, whole.sent[0], clock)])
     trouble = list(_trouble(whole, clock))
     if trouble:
-        yield Panel("Events that are trouble, by interval", "", trouble)
-    timed = [finding for finding in findings if finding.start_ns][:MOST_ROWS]
+        yield Panel("Events that are trouble, by interval", "", trouble, whole=True)
+    timed = [finding for finding in findings if finding.start_ns]
     if timed:
+        title = "Findings" + (f": the first {MOST_ROWS} of {len(timed):,}" if len(timed) > MOST_ROWS else "")
+        timed = timed[:MOST_ROWS]
         names = [f"{finding.number} {finding.rule.id}" for finding in timed]
         layers = [
             _row(names[at], finding.severity, at, finding.start_ns, finding.end_ns, clock)
             for at, finding in enumerate(timed)
         ]
-        yield Panel("Findings", "", layers, 0.3 + 0.12 * len(names), rows=names)
+        yield Panel(title, "", layers, 0.3 + 0.12 * len(names), rows=names)
     if drawn:
         names = [name for name, _ in drawn[:MOST_ROWS]]
         layers = [
             _row(name, "data", at, int(row["start_ns"]), int(row["end_ns"]), clock)
             for at, (name, row) in enumerate(drawn[:MOST_ROWS])
         ]
-        yield Panel("Connections that are drawn below", "", layers, 0.3 + 0.12 * len(names), rows=names)
+        yield Panel("Connections", "", layers, 0.3 + 0.12 * len(names), rows=names)
 
 
 def _row(name: str, role: str, height: int, start_ns: int, end_ns: int, clock: Clock) -> Layer:
@@ -67,7 +69,7 @@ def _trouble(whole: Bins, clock: Clock) -> Iterator[Layer]:
     groups = [(name, [name]) for name in ranked[:MOST_KINDS]]
     if ranked[MOST_KINDS:]:
         groups.append((OTHERS, ranked[MOST_KINDS:]))
-    middle = clock(whole.starts_ns + whole.every_ns // 2)
+    middle = clock(whole.starts_ns) + whole.every_ns / 2e9
     others = iter(OTHER_ROLES)
     for name, kinds in groups:
         role = ROLES.get(name) or next(others)

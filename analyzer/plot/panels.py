@@ -10,7 +10,8 @@ from analyzer.plot.bins import Bins
 from analyzer.plot.picture import Layer, Panel
 from analyzer.plot.sequence import SHADED, WIDE, Clock, closed_windows, sequence_panel
 from analyzer.plot.thin import extremes
-from analyzer.plot.trace import SYN, Trace
+from analyzer.plot.trace import Trace
+from analyzer.plot.trips import SYN
 from analyzer.tables import TIME_CAUSES
 
 SIDES = ("client", "server")
@@ -48,10 +49,11 @@ def throughput_panel(trace: Trace, clock: Clock) -> Panel:
 
 def rate_layer(name: str, role: str, bins: Bins, amounts: np.ndarray, clock: Clock, dashed: bool = False) -> Layer:
     """Bytes by interval as bits a second."""
-    starts = np.append(bins.starts_ns, bins.starts_ns[-1] + bins.every_ns)
+    starts = clock(bins.starts_ns)
+    edges = np.append(starts, starts[-1] + bins.every_ns / 1e9)  # of times near the last that 64 bits hold, too
     rates = np.append(amounts, 0) * (8e9 / bins.every_ns)
     rates[-1] = rates[-2]
-    return Layer(name, "steps", role, clock(starts), rates, dashed=dashed)
+    return Layer(name, "steps", role, edges, rates, dashed=dashed)
 
 
 def _interval(bins: Bins) -> str:
@@ -79,7 +81,7 @@ def rtt_panel(trace: Trace, clock: Clock) -> Panel:
                     few["rtt_ns"] / 1e9,
                     frames=few["frame"],
                     symbol="dot",
-                    left_out=len(trips) - len(few),
+                    left_out=int(trace.trip_counts[side]) - len(few),
                 )
             )
         if len(at):
@@ -167,7 +169,9 @@ def time_panel(trace: Trace, clock: Clock) -> Panel:
         start, end = clock(mine["from_ns"]), clock(mine["from_ns"] + mine["ns"])
         rows.append(f"{CAUSES[cause]} {share_text(spent[number], total)}")
         layers.append(Layer(CAUSES[cause], "spans", cause, start, np.full(len(mine), float(height)), end))
-    return Panel("Where the time went", "", layers, 0.3 + 0.12 * len(rows), rows=rows)
+    fewer = int(trace.stretches["ns"].sum()) < sum(spent.values())
+    title = "Where the time went" + (": its longest stretches" if fewer else "")
+    return Panel(title, "", layers, 0.3 + 0.12 * len(rows), rows=rows)
 
 
 def share_text(part: int, whole: int) -> str:

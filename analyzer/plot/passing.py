@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analyzer.capture import open_capture
+from analyzer.checksums import Checker
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, decoded
@@ -56,16 +57,24 @@ class Seen:
 
 
 def read_again(
-    paths: Sequence[str], flows: Rows, first_ns: int, last_ns: int, max_flows: int, progress: Progress | None = None
+    paths: Sequence[str],
+    flows: Rows,
+    first_ns: int,
+    last_ns: int,
+    max_flows: int,
+    *,
+    checksums: bool = True,
+    progress: Progress | None = None,
 ) -> Seen:
-    """Read the capture for the connections of these rows of `flows`; `first_ns` and `last_ns` are those of all frames.
+    """Read the capture for the connections of these rows of `flows`; `first_ns` and `last_ns` are those of all frames, `checksums` says whether these were verified when it was read before.
 
     Memory is bounded by the number of connections, whatever their length.
     """
     seen, tracker = Seen(flows, first_ns, last_ns), FlowTracker(max_flows)
     judge, account = Judge(tracker, whole=True), TimeAccount(tracker)
     with open_capture(list(paths), batch_frames=EXPORT_BATCH_FRAMES) as capture:
-        for rows in decoded(capture, None):
+        # What is said of connections rests on checksums, too: without them a damaged SYN would be an attempt.
+        for rows in decoded(capture, Checker() if checksums else None):
             for part in tracker.follow(rows):
                 for piece, events in judge.judged(part):
                     seen.add(piece, judge.moments)

@@ -33,7 +33,13 @@ class Layer:
     symbol: str = "circle"
     width: float = 0.0
     dashed: bool = False
+    broad: bool = False  # so that a line that covers it leaves it to be seen
     left_out: int = 0  # points that were thinned away
+
+    @property
+    def label(self) -> str:
+        """Its name, and how much of it is not drawn."""
+        return self.name + (f" ({self.left_out:,} more not drawn)" if self.left_out else "")
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,18 @@ class Panel:
     bands: Sequence[Band] = ()
     rows: Sequence[str] = ()
     top: float = 0.0  # where the scale ends; 0 where all that is drawn shall be seen
+    whole: bool = False  # is there nothing between whole numbers?
+
+    @property
+    def highest(self) -> float:
+        """The largest height, columns upon one another; 0 where nothing is drawn."""
+        reached: dict[float, float] = {}
+        for layer in self.layers:
+            heights = np.fmax(layer.y, layer.y if layer.end is None else layer.end)
+            for x, y in zip(layer.x.tolist(), np.nan_to_num(heights).tolist(), strict=True):
+                below = reached.get(x, 0.0)
+                reached[x] = below + y if layer.shape == "columns" else max(below, y)
+        return max(reached.values(), default=0.0)
 
 
 @dataclass(frozen=True)

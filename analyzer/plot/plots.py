@@ -31,7 +31,7 @@ from analyzer.plot.strips import Strips
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
 from analyzer.tables import COUNTERS, FLOW_PROTOCOLS, FLOWS
-from analyzer.text import duration_text, plural, size_text, time_text
+from analyzer.text import duration_text, plural, printable, size_text, time_text
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
@@ -85,7 +85,7 @@ class Plots:
             if flow in finding.flows
             for proof in finding.counters
         ]
-        names = [name for name in self._strips.names() if name in named][:STRIPS_OF_A_CONNECTION]
+        names = self._strips.moved(named)[:STRIPS_OF_A_CONNECTION]
         return self._of(
             flow,
             "",
@@ -96,21 +96,22 @@ class Plots:
         """By how much counters rose a second, beside what the packets say; without names those that matter most."""
         self._analysis.kernel.need_host(COUNTERS.name)
         found = self._strips.names(names)
-        text = f"By how much {', '.join(found)} rose a second, beside what the packets say."
+        text = f"By how much {', '.join(map(printable, found))} rose a second, beside what the packets say."
         return self._picture("Kernel counters", text, list(self._strips.panels(found, self._clock)), self._span)
 
     def overview(self, flows: Sequence[int] = ()) -> Drawing:
-        """The whole capture: rates, trouble, findings, these connections, counters."""
+        """The whole capture: rates, trouble, findings but for consequences of others, these connections, counters."""
         self.prepare(flows)
         assert self._whole is not None, "it was read just now"
         drawn = [(self.name(flow), self._seen[flow].row) for flow in flows]
+        findings = [each for each in self._analysis.diagnosis.findings if not each.because_of]
         panels = [
-            *overview_panels(self._whole.whole, self._analysis.diagnosis.findings, drawn, self._clock),
+            *overview_panels(self._whole.whole, findings, drawn, self._clock),
             *self._strips.panels(self._strips.names(), self._clock),
         ]
         text = (
             f"{plural(self._analysis.summary.total('frames'), 'frame')} over time: bits a second, events that are "
-            f"trouble, {plural(len(self._analysis.diagnosis.findings), 'finding')}, and when the connections were."
+            f"trouble, {plural(len(findings), 'finding')}, and when the connections were."
         )
         return self._picture("The whole capture", text, panels, self._span)
 
@@ -204,8 +205,15 @@ class Plots:
         refuse_pipe(analysis.paths, "pictures")
         rows = [self._known(flow) for flow in flows]
         found = np.array(rows, FLOWS.dtype) if rows else np.zeros(0, FLOWS.dtype)
-        last_ns, most = analysis.summary.total("last_ns"), analysis.flow_tracker.max_flows
-        seen = read_again(analysis.paths, found, self._first_ns, last_ns, most, progress)
+        seen = read_again(
+            analysis.paths,
+            found,
+            self._first_ns,
+            analysis.summary.total("last_ns"),
+            analysis.flow_tracker.max_flows,
+            checksums=analysis.checksum_result is not None,
+            progress=progress,
+        )
         self._seen |= seen.traces
         self._whole = self._whole or seen
 

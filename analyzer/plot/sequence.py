@@ -10,13 +10,13 @@ import numpy.typing as npt
 from analyzer.kinds import CAUSE, CAUSES, NUMBER
 from analyzer.plot.picture import Band, Layer, Numbers, Panel
 from analyzer.plot.thin import evenly, extremes
-from analyzer.plot.trace import ACK, FIN, RST, SYN, Trace
+from analyzer.plot.trace import FIN, Trace
+from analyzer.plot.trips import ACK, RST, STRAY, SYN
 from analyzer.schema import Rows
 
 MOST_DRAWN = 3_000  # of a sort
 WIDE = 4  # times as high as the data: such a window would press all else flat
 MOST_BANDS = 200
-STRAY = np.uint64(1 << NUMBER["stray"] | 1 << NUMBER["reset_by_middlebox"])
 CAUSES_AGAIN = {  # what is said of a retransmission, its colour and its mark
     "fast": ("sent again: fast retransmission", "again", "triangle-up"),
     "lost_again": ("sent again: it was lost once more", "again", "star"),
@@ -186,35 +186,55 @@ def _sacks(trace: Trace, heights: Heights, side: int, clock: Clock) -> Iterator[
 
 def _marks(trace: Trace, heights: Heights, side: int, clock: Clock) -> Iterator[Layer]:
     """Events of both sides, and the segments that open and close."""
-    events, packets = trace.events, trace.packets
+    events, packets, kind = trace.events, trace.packets, NUMBER["retransmission"]
     for cause, (name, role, symbol) in CAUSES_AGAIN.items():
-        found = (events["event"] == NUMBER["retransmission"]) & (events["cause"] == CAUSE[cause])
-        yield _mark(trace, heights, events[found & (events["direction"] == side)], name, role, symbol, clock)
-    for kind, (name, role, symbol, by_sender) in MARKED.items():
-        found = events["event"] == NUMBER[kind]
+        wanted = (events["event"] == kind) & (events["cause"] == CAUSE[cause]) & (events["direction"] == side)
+        total = int(trace.counted[kind, CAUSE[cause], side])
+        yield _mark(trace, heights, events[wanted], total, name, role, symbol, clock)
+    for word, (name, role, symbol, by_sender) in MARKED.items():
+        wanted, counts = events["event"] == NUMBER[word], trace.counted[NUMBER[word]].sum(axis=0)
         if by_sender is not None:
-            found &= (events["direction"] == side) == by_sender
-        yield _mark(trace, heights, events[found], name, role, symbol, clock)
+            whose = side if by_sender else 1 - side
+            wanted &= events["direction"] == whose
+            counts = counts[whose]
+        yield _mark(trace, heights, events[wanted], int(counts.sum()), name, role, symbol, clock)
     for name, flag, symbol in (("SYN", SYN, "star-triangle-up"), ("FIN", FIN, "square"), ("RST", RST, "x")):
         found = packets["flags"] & flag != 0
-        at = np.flatnonzero(found & ((packets["direction"] == side) | (flag == RST)))[:MOST_DRAWN]
+        all_of_them = np.flatnonzero(found & ((packets["direction"] == side) | (flag == RST)))
+        at = evenly(all_of_them, MOST_DRAWN)
         y = np.where(np.isnan(heights.own[at]), heights.top[at], heights.own[at] + packets["payload_len"][at])
-        role = "timeout" if flag == RST else "end"
-        yield Layer(name, "points", role, clock(packets["time_ns"][at]), y, frames=packets["frame"][at], symbol=symbol)
+        yield Layer(
+            name,
+            "points",
+            "timeout" if flag == RST else "end",
+            clock(packets["time_ns"][at]),
+            y,
+            frames=packets["frame"][at],
+            symbol=symbol,
+            left_out=len(all_of_them) - len(at),
+        )
 
 
-def _mark(trace: Trace, heights: Heights, events: Rows, name: str, role: str, symbol: str, clock: Clock) -> Layer:
-    """Events where their frames stand; those whose frame was thinned away, at the height reached by then."""
+def _mark(
+    trace: Trace, heights: Heights, events: Rows, total: int, name: str, role: str, symbol: str, clock: Clock
+) -> Layer:
+    """Events, of `total` that there were, where their frames stand; those whose frame was thinned away, at the height reached by then."""
     packets = trace.packets
     order = np.argsort(packets["frame"], kind="stable")
     places = np.searchsorted(packets["frame"][order], events["frame"])
     at = order[np.minimum(places, len(packets) - 1)] if len(packets) else places
     there = np.isin(events["frame"], packets["frame"])
     top = heights.all[at] + np.where(np.isnan(heights.own[at]), 0, packets["payload_len"][at])
-    y = np.where(there & ~np.isnan(top), top, heights.top[at])
-    notes = [_note(event) for event in events]
     return Layer(
-        name, "points", role, clock(events["time_ns"]), y, frames=events["frame"].copy(), symbol=symbol, notes=notes
+        name,
+        "points",
+        role,
+        clock(events["time_ns"]),
+        np.where(there & ~np.isnan(top), top, heights.top[at]),
+        frames=events["frame"].copy(),
+        notes=[_note(event) for event in events],
+        symbol=symbol,
+        left_out=total - len(events),
     )
 
 

@@ -21,6 +21,7 @@ MARKS = {
     "hexagon": "h", "star": "*", "star-triangle-up": "2", "hourglass": "8", "bowtie": "H",
 }  # fmt: skip
 SMALL = 3
+THIN, BROAD, PALE = 1.1, 3.6, 0.5  # lines, in points; opacity
 UNITS = {"bytes": "B", "bit/s": "bit/s", "s": "s"}
 
 
@@ -62,6 +63,8 @@ def _draw_panel(panel: Panel, axis: Any) -> None:
         return
     if panel.unit:
         axis.yaxis.set_major_formatter(needed("matplotlib.ticker").EngFormatter(unit=UNITS[panel.unit]))
+    if panel.whole:
+        axis.yaxis.set_major_locator(needed("matplotlib.ticker").MaxNLocator(integer=True))
     axis.set_ylim(bottom=0, top=panel.top or None)
     axis.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), fontsize="small", frameon=False)
 
@@ -69,20 +72,23 @@ def _draw_panel(panel: Panel, axis: Any) -> None:
 def _draw_layer(layer: Layer, axis: Any, floor: dict[float, float]) -> None:
     """`floor` is what columns of other layers have reached at each x."""
     colour = LIGHT[layer.role]
-    style = "--" if layer.dashed else "-"
+    style, width = "--" if layer.dashed else "-", BROAD if layer.broad else THIN
     if layer.shape == "steps":
-        axis.step(layer.x, layer.y, style, where="post", color=colour, linewidth=1.1, label=layer.name)
+        axis.step(layer.x, layer.y, style, where="post", color=colour, linewidth=width, label=layer.label)
     elif layer.shape == "line":
-        axis.plot(layer.x, layer.y, style, color=colour, linewidth=1.1, label=layer.name)
+        alpha = PALE if layer.broad else None
+        axis.plot(layer.x, layer.y, style, color=colour, alpha=alpha, linewidth=width, label=layer.label)
     elif layer.shape == "points":
         size = SMALL if layer.symbol == "dot" else 2 * SMALL
-        axis.plot(layer.x, layer.y, MARKS[layer.symbol], color=colour, markersize=size, label=layer.name)
+        axis.plot(
+            layer.x, layer.y, MARKS[layer.symbol], color=colour, markersize=size, label=layer.label, clip_on=False
+        )
     elif layer.shape == "bars":
-        axis.vlines(layer.x, layer.y, layer.end, colors=colour, linewidth=1.4, label=layer.name)
+        axis.vlines(layer.x, layer.y, layer.end, colors=colour, linewidth=1.4, label=layer.label)
     elif layer.shape == "spans":
         axis.hlines(layer.y, layer.x, layer.end, colors=colour, linewidth=8)
         axis.plot(layer.x, layer.y, "|", color=colour, markersize=8)
     else:
         bottom = np.array([floor.get(x, 0.0) for x in layer.x.tolist()])
-        axis.bar(layer.x, layer.y, layer.width, bottom=bottom, color=colour, label=layer.name)
+        axis.bar(layer.x, layer.y, layer.width, bottom=bottom, color=colour, label=layer.label)
         floor.update(zip(layer.x.tolist(), (bottom + layer.y).tolist(), strict=True))

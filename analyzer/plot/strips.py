@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -13,9 +13,11 @@ from analyzer.plot.picture import Layer, Panel
 from analyzer.plot.sequence import Clock
 from analyzer.plot.thin import extremes
 from analyzer.tables import COUNTERS
+from analyzer.text import printable
 
 MOST_STRIPS = 6
 MOST_INTERVALS = 2_000
+HEADROOM = 1.15  # a line at the edge of a panel is hardly seen
 # What is worth a look where nothing else points anywhere.
 USUAL = ("TcpRetransSegs", "TcpExtTCPTimeouts", "TcpExtListenDrops", "TcpExtTCPRcvQDrop", "TcpOutSegs", "TcpInSegs")
 
@@ -42,8 +44,11 @@ class Strips:
         if unknown:
             raise UsageError(COUNTERS.name, f"{unknown[0]!r} did not move", suggest(unknown[0], sorted(self._rows)))
         findings = [proof.counter for finding in self._analysis.diagnosis.findings for proof in finding.counters]
-        usual = dict.fromkeys([*findings, *self._wrong, *USUAL])
-        return list(names) or [name for name in usual if name in self._rows][:most]
+        return list(names) or self.moved([*findings, *self._wrong, *USUAL])[:most]
+
+    def moved(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that can be drawn, each once."""
+        return [name for name in dict.fromkeys(names) if name in self._rows]
 
     def panels(self, names: Sequence[str], clock: Clock) -> Iterator[Panel]:
         """A panel for each of the counters."""
@@ -61,7 +66,8 @@ class Strips:
             for text, role, field in lines:
                 amounts = [getattr(rows[each], field) if each in rows else 0 for each in self._intervals]
                 layers.append(self._rates(text, role, amounts, clock, dashed=role != "observed"))
-            yield Panel(f"{name}, a second", "", layers, 0.5)
+            highest = max(float(np.nanmax(each.y, initial=0.0)) for each in layers)
+            yield Panel(f"{printable(name)}, a second", "", layers, 0.5, top=HEADROOM * highest)
 
     def _rates(self, name: str, role: str, amounts: Sequence[int], clock: Clock, dashed: bool = False) -> Layer:
         """Rates by interval; nothing is drawn where no snapshots enclose a time."""
@@ -75,4 +81,4 @@ class Strips:
         y = np.column_stack([rates, rates, np.full(len(rates), np.nan)]).ravel()
         joined = np.zeros(len(x), bool)
         joined[2:-1:3] = start[1:] == end[:-1]
-        return Layer(name, "line", role, x[~joined], y[~joined], dashed=dashed)
+        return Layer(name, "line", role, x[~joined], y[~joined], dashed=dashed, broad=not dashed)

@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.flows.state import SKIPPED, STRETCH
-from analyzer.kinds import NAMES, NUMBER
-from analyzer.plot.bins import AGAIN, Bins
+from analyzer.kinds import CAUSES, KINDS, NAMES
+from analyzer.plot.bins import Bins
 from analyzer.plot.thin import evenly, extremes
+from analyzer.plot.trips import RST, SYN, TRIP, RoundTrips
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, TIME_CAUSES
 
@@ -24,8 +25,7 @@ ORDINARY = (
     "capture_duplicate",
 )  # so frequent that they may be thinned
 NOTABLE = np.uint64(sum(1 << number for number, name in enumerate(NAMES) if name not in ORDINARY))
-FIN, SYN, RST, ACK = 1, 2, 4, 16
-COPIES = np.uint64(1 << NUMBER["capture_duplicate"] | 1 << NUMBER["network_duplicate"])
+FIN = 1
 TAKEN = ("frame", "time_ns", "events", "seq", "ack", "payload_len", "flags", "direction", "sack_count")
 SACKS = tuple(f"sack_{edge}_{number}" for number in (1, 2, 3, 4) for edge in ("left", "right"))
 PACKET = np.dtype(
@@ -37,8 +37,6 @@ PACKET = np.dtype(
         ("srtt_ns", "i8", (2,)),
     ]
 )  # fmt: skip
-TRIP = np.dtype([("time_ns", "i8"), ("rtt_ns", "i8"), ("frame", "i8"), ("direction", "u1")])
-SENT = np.dtype([("end", "u4"), ("time_ns", "i8")])
 
 
 class Trace:
@@ -49,11 +47,15 @@ class Trace:
         self.bins = Bins(int(row["start_ns"]), int(row["end_ns"]))
         self.packets = np.zeros(0, PACKET)
         self.trips = np.zeros(0, TRIP)
+        self.trip_counts = np.zeros(2, np.int64)  # of all, by direction
         self.events = np.zeros(0, EVENTS.dtype)
+        self.counted = np.zeros((len(KINDS), len(CAUSES), 2), np.int64)  # all events, by kind, cause and direction
         self.stretches = np.zeros(0, STRETCH)
+        self._spent = np.zeros(len(TIME_CAUSES), np.int64)  # of all stretches, by cause
+        self._spent_until = int(row["start_ns"])
         self.total = int(row["client_packets"]) + int(row["server_packets"])
         self._raw: list[Rows] = []
-        self._waiting = [np.zeros(0, SENT), np.zeros(0, SENT)]
+        self._round_trips = (RoundTrips(0), RoundTrips(1))
 
     def add(self, rows: Rows, moments: Rows) -> None:
         """Take in the next packet rows, with what they left behind (MOMENT)."""
@@ -64,21 +66,24 @@ class Trace:
 
     def add_events(self, events: Rows) -> None:
         """Take in rows of `events`; of a kind that is too frequent some are kept, evenly."""
-        self.bins.add_events(events)
+        np.add.at(self.counted, (events["event"], events["cause"], events["direction"]), 1)
         self.events = np.concatenate([self.events, events])
         if len(self.events) > 2 * MOST_EVENTS:
             self._fewer_events()
 
     def spend(self, stretches: Rows) -> None:
-        """Take in where time went (STRETCH); what goes on without a break is one."""
+        """Take in where time went (STRETCH); what goes on without a break is one. Of too many the longest stay."""
+        if not len(stretches):
+            return
+        np.add.at(self._spent, stretches["cause"], stretches["ns"])
+        self._spent_until = int(stretches["from_ns"][-1] + stretches["ns"][-1])
         both = np.concatenate([self.stretches, stretches])
         new = np.ones(len(both), bool)
         new[1:] = (both["cause"][1:] != both["cause"][:-1]) | (
             both["from_ns"][1:] != both["from_ns"][:-1] + both["ns"][:-1]
         )
         self.stretches = both[new]
-        if len(both):
-            self.stretches["ns"] = np.add.reduceat(both["ns"], np.flatnonzero(new))
+        self.stretches["ns"] = np.add.reduceat(both["ns"], np.flatnonzero(new))
         if len(self.stretches) > 2 * MOST_STRETCHES:
             longest = np.argsort(-self.stretches["ns"], kind="stable")[:MOST_STRETCHES]
             self.stretches = self.stretches[np.sort(longest)]
@@ -88,16 +93,12 @@ class Trace:
         self._condense()
         self._fewer_events()
         self.events = self.events[np.argsort(self.events["frame"], kind="stable")]
-        told = self.stretches
-        since = int((told["from_ns"] + told["ns"])[-1]) if len(told) else int(self.row["start_ns"])
         end = int(self.row["start_ns"]) + int(self.row["duration_ns"])
-        if since < end:  # what only the end of the capture tells: the cause of which most is still owed
-            owed = [
-                int(self.row[f"time_{cause}_ns"]) - int(told["ns"][told["cause"] == number].sum())
-                for number, cause in enumerate(TIME_CAUSES)
-            ]
+        if self._spent_until < end:  # what only the end of the capture tells: the cause of which most is still owed
+            owed = [int(self.row[f"time_{cause}_ns"]) for cause in TIME_CAUSES] - self._spent
             last = np.zeros(1, STRETCH)
-            last["from_ns"], last["ns"], last["cause"] = since, end - since, int(np.argmax(owed))
+            last["from_ns"], last["ns"] = self._spent_until, end - self._spent_until
+            last["cause"] = int(np.argmax(owed))
             self.spend(last)
 
     @property
@@ -110,7 +111,9 @@ class Trace:
         if not self._raw:
             return
         raw, self._raw = np.concatenate(self._raw), []
-        trips = self._round_trips(raw)
+        trips = np.concatenate([each.add(raw) for each in self._round_trips])
+        trips = trips[np.argsort(trips["time_ns"], kind="stable")]
+        self.trip_counts += np.bincount(trips["direction"], minlength=2)
         share = MOST_PACKETS / max(self.total, 1)
         if share < 1:
             count = max(2, int(share * len(raw)) // SIGNALS)
@@ -127,45 +130,6 @@ class Trace:
         each = MOST_EVENTS // len(kinds)
         kept = [evenly(np.flatnonzero(self.events["event"] == kind), each) for kind in kinds]
         self.events = self.events[np.sort(np.concatenate(kept))]
-
-    def _round_trips(self, raw: Rows) -> Rows:
-        """From data that was sent once to the first ACK that covers it (Karn), of both directions."""
-        found = [np.zeros(0, TRIP)]
-        once = raw["events"] & (AGAIN | COPIES) == 0
-        for side in (0, 1):
-            sent = raw[once & (raw["direction"] == side) & (raw["payload_len"] > 0)]
-            data = np.zeros(len(sent), SENT)
-            data["end"], data["time_ns"] = sent["seq"] + sent["payload_len"], sent["time_ns"]
-            data = np.concatenate([self._waiting[side], data])
-            acks = raw[(raw["direction"] != side) & (raw["flags"] & (ACK | SYN | RST) == ACK)]
-            again = raw[~once & (raw["direction"] == side)]
-            trips, self._waiting[side] = _covered(data, acks, again)
-            trips["direction"] = side
-            found.append(trips)
-        trips = np.concatenate(found)
-        return trips[np.argsort(trips["time_ns"], kind="stable")]
-
-
-def _covered(data: Rows, acks: Rows, again: Rows) -> tuple[Rows, Rows]:
-    """The round trip that each new ACK ends, and the data that no ACK covers yet. What was outstanding when something was sent again tells none."""
-    if not len(data) or not len(acks):
-        return np.zeros(0, TRIP), data
-    base = data["end"][0]
-    ends = np.maximum.accumulate((data["end"] - base).astype(np.int32).astype(np.int64))
-    heights = np.maximum.accumulate((acks["ack"] - base).astype(np.int32).astype(np.int64))
-    news = np.ones(len(acks), bool)
-    news[1:] = heights[1:] > heights[:-1]
-    acks, heights = acks[news], heights[news]
-    at = np.searchsorted(ends, heights, side="right") - 1  # the last segment that it covers
-    covers = np.ones(len(acks), bool)
-    covers[0], covers[1:] = at[0] >= 0, at[1:] > at[:-1]
-    acks, at = acks[covers], at[covers]
-    trip = acks["time_ns"] - data["time_ns"][at]
-    resent = np.searchsorted(again["time_ns"], acks["time_ns"]) - np.searchsorted(again["time_ns"], data["time_ns"][at])
-    sure = (trip >= 0) & (resent == 0)
-    found = np.zeros(int(sure.sum()), TRIP)
-    found["time_ns"], found["rtt_ns"], found["frame"] = acks["time_ns"][sure], trip[sure], acks["frame"][sure]
-    return found, data[int(at[-1]) + 1 :] if len(at) else data
 
 
 def _packets(rows: Rows, moments: Rows) -> Rows:

@@ -31,7 +31,7 @@ def connection(analysis: Analysis, plots: Plots, flow: int) -> dict[str, Any]:
     """What the template needs of a connection."""
     row = plots.row(flow)
     events = list(_events(plots, flow))
-    total = int((WORTH_A_ROW[plots.trace(flow).events["event"]]).sum())
+    total = int(plots.trace(flow).counted[WORTH_A_ROW].sum())
     return {
         "flow": flow,
         "place": f"flow-{flow}",

@@ -79,10 +79,10 @@ class Request:
 def save_notebook(analysis: Analysis, target: str, request: Request, inputs: Sequence[Input] = ()) -> None:
     """Write the notebook; the file appears when it is complete, and never over what is read.
 
-    Raises UsageError where the capture is a pipe, which no notebook could read again, and TcpcapError where the file is
+    Raises UsageError where the capture, or what is beside it, is a pipe, which no notebook could read again, and TcpcapError where the file is
     one of the `inputs` or cannot be written.
     """
-    refuse_pipe(analysis.paths, "notebook")
+    refuse_pipe([*analysis.paths, *request.snapshots, *request.sockets], "notebook")
     with appearing(target, inputs) as file:
         file.write(json.dumps(notebook(analysis, request), indent=1).encode() + b"\n")
 

@@ -1,14 +1,16 @@
 "use strict";
 /* Draws the figures of the page, those in sight first. Colours come from the style sheet, so that dark, light and paper differ. */
 (() => {
-  const NARROW = 760, PAPER = 680, ROW_OF_LEGEND = 19;
+  const NARROW = 760, PAPER = 680, ROW_OF_LEGEND = 19, LINE_OF_TITLE = 16;
   const root = document.documentElement;
   const places = [...document.querySelectorAll("[data-figure]")];
   const figures = new Map();
   const dark = matchMedia("(prefers-color-scheme: dark)");
 
   const unpacked = async (id) => {
-    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (each) => each.charCodeAt(0));
+    const text = atob(document.getElementById(id).textContent);
+    const bytes = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);  // several times as fast as Uint8Array.from
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   };
 
@@ -48,11 +50,13 @@
       const shown = data.filter((trace) => trace.showlegend).length;
       const room = 30 + ROW_OF_LEGEND * Math.ceil(shown / Math.max(1, Math.floor(width / 300)));
       const inner = layout.height - layout.margin.t - layout.margin.b;
+      layout.xaxis.title.text = folded(layout.xaxis.title.text, (width - 150) / 6.5);
+      layout.margin.b += LINE_OF_TITLE * (layout.xaxis.title.text.split("<br>").length - 1);
+      layout.height = inner + layout.margin.t + layout.margin.b;
       layout.legend = { orientation: "h", x: 0, y: -(layout.margin.b - 4) / inner, yanchor: "top", font: { size: 10 }, bgcolor: "rgba(0,0,0,0)" };
       layout.margin = { ...layout.margin, l: 52, r: 12, b: layout.margin.b + room };
       layout.height += room;
       layout.annotations.forEach((each) => { each.font = { size: 11 }; each.text = folded(each.text, (width - 150) / 6.5); });
-      layout.xaxis.title.text = folded(layout.xaxis.title.text, (width - 150) / 6.5);
     }
     return { data, layout };
   };
