@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from analyzer import analyze
 from tests import build, pkt
 from tests.predicting import Prediction, Range, of_client, of_frames
 
@@ -158,3 +160,31 @@ def test_a_super_segment_that_a_queue_has_cut(tmp_path: Path) -> None:
     options = "<nop,nop,TS val 7 ecr 3>"
     lines = "".join(f"+0.004 > . {1 + 1448 * k}:{1449 + 1448 * k}(1448) ack 1 win 63 {options}\n" for k in range(3))
     assert found_open(tmp_path, lines).of("IpOutRequests") == (1, 1, 3)
+
+
+@pytest.mark.parametrize(("counted", "copies"), [(3, 1), (2, 0)])
+def test_the_counters_tell_who_doubled_a_packet(tmp_path: Path, counted: int, copies: int) -> None:
+    """Two segments that nothing tells apart: the network made one of them if the host has received both, else the capture."""
+    (scenario,) = pkt.parse(
+        """
+        ipv6
+        +0        < S  0:0(0) win 64240 <mss 1440>
+        +0.01     > S. 0:0(0) ack 1 win 64240 <mss 1440>
+        +0.0001   < .  1:1(0) ack 1 win 64240
+        +0.01     < P. 1:11(10) ack 1 win 64240
+        +0.01     > P. 1:11(10) ack 11 win 64240
+        +0.000001 > P. 1:11(10) ack 11 win 64240
+        """,
+        "twice",
+    )
+    scenario.write(tmp_path / "capture.pcap")
+    (tmp_path / "host.json").write_text(json.dumps({"interfaces": [{"name": "eth0", "addresses": [build.SRC6]}]}))
+    start = pkt.START_NS / 1e9
+    lines = [{"time": start + at, "counters": {"Ip6InReceives": n}} for at, n in ((-5, 0), (5, counted))]
+    (tmp_path / "counters.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    analysis = analyze(tmp_path)
+    assert analysis.events["event"].eq("capture_duplicate").sum() == 1
+    assert analysis.comparison is not None
+    assert analysis.comparison.coverage().complete
+    received = analysis.increments.query("counter == 'Ip6InReceives'")
+    assert received["amount"].sum() == 2 + copies
