@@ -45,7 +45,7 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> No
     opening_received(row, one["opening"], world["ports"], was, validity["state"][side], out)
     delivery_received(row, one["delivery"], before, world["pieces"], out)
     found = arrival_received(row, talk, arrival, before, world["ranges"], world["dsack"] != 0, out)
-    answer_due(row, talk, arrival, found, out)
+    answer_due(row, talk, arrival, found, np.int64(world["compresses"]), out)
     closing_received(row, talk, one["closing"], before, world, out)
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_received(row, talk, one["mptcp"], before, out)

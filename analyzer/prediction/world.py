@@ -90,6 +90,7 @@ WORLD = np.dtype(
         ("reassembly_ns", "i8", (2,)),  # how long it waits for the fragments of a packet
         ("copies", "u1"),  # what was taken for captured twice the network has doubled, and the host has counted
         ("probes", "u1"),  # it sends tail loss probes
+        ("no_frto", "u1"),  # it takes no timeout for needless (RFC 5682)
         ("dsack", "u1"),  # and reports duplicates
         ("compresses", "i8"),  # so many ACKs at most are held back for segments out of order
         ("brief", "u1"),  # an orphan in FIN_WAIT_2 lives for 4 s at most, which another counter is for
@@ -137,11 +138,12 @@ FORWARDING = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
 REASSEMBLY = ("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time")
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 PROBES, DSACK = "net.ipv4.tcp_early_retrans", "net.ipv4.tcp_dsack"
+FRTO, COOKIES, SYN_BACKLOG = "net.ipv4.tcp_frto", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_max_syn_backlog"
 COMPRESSED, COMPRESSED_NS = "net.ipv4.tcp_comp_sack_nr", "net.ipv4.tcp_comp_sack_delay_ns"
 HIGHEST = (
     dict.fromkeys(FORWARDING, 2)
     | dict.fromkeys((*REASSEMBLY, FIN_TIMEOUT), 10**6)
-    | {PROBES: 4, DSACK: 1, COMPRESSED: 255, COMPRESSED_NS: 10**9}
+    | {PROBES: 4, DSACK: 1, FRTO: 255, COOKIES: 2, SYN_BACKLOG: 2**31 - 1, COMPRESSED: 255, COMPRESSED_NS: 10**9}
 )
 """The settings that are read, and the highest value that makes sense for each; 2 is 1 that router advertisements leave alone."""
 
@@ -162,6 +164,10 @@ def world_of(mtu: int, sysctls: Mapping[str, str], *, copies: bool = False) -> R
     world["six_off"] = _has_no_ipv6(sysctls)
     world["probes"] = _setting(sysctls, PROBES, 3) >= 3
     world["dsack"] = _setting(sysctls, DSACK, 1)
+    world["no_frto"] = _setting(sysctls, FRTO, 2) == 0
+    if _setting(sysctls, COOKIES, 1) == 0:
+        world["ports"]["no_cookies"] = 1
+        world["ports"]["guarded"] = _setting(sysctls, SYN_BACKLOG, 0)
     delays = _setting(sysctls, COMPRESSED_NS, 1) > 0
     world["compresses"] = _setting(sysctls, COMPRESSED, USUAL_COMPRESSED) if delays else 0
     world["held"], world["copies"] = NO_SLOT, copies

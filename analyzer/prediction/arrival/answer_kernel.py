@@ -36,8 +36,11 @@ WANT_ZERO_WINDOW = NUMBER["TcpExtTCPWantZeroWindowAdv"]
 
 
 @part
-def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any) -> None:
-    """tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was."""
+def answer_due(row: Any, talk: Any, own: Any, found: Int, most: Int, out: Any) -> None:
+    """tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was.
+
+    It holds back `most` ACKs at most for segments out of order.
+    """
     side = 1 - np.int64(row["direction"])
     own["bare_ns"][side] = 0
     if row["payload_len"] == 0 and not row["flags"] & FIN:
@@ -59,14 +62,14 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any) -> None:
         ]:  # the next hole: this segment is the first of those answered at once, or comes before them
             own["counted_at"][side], own["counted"][side] = own["next"][side], 1
     elif found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
-        hold_back(row, own, side, out)
+        hold_back(row, own, side, most, out)
 
 
 @inline
-def hold_back(row: Any, own: Any, side: Int, out: Any) -> None:
+def hold_back(row: Any, own: Any, side: Int, most: Int, out: Any) -> None:
     """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
     if own["joins"][side] == 2:
-        own["joined"][side] += 1 if own["counted"][side] >= DUPLICATES else 0
+        own["joined"][side] += 1 if own["counted"][side] >= DUPLICATES and most > 0 else 0
         own["counted"][side] = DUPLICATES  # how many were answered at once is not certain any more
         return
     if own["counted_at"][side] != own["next"][side]:
@@ -77,6 +80,8 @@ def hold_back(row: Any, own: Any, side: Int, out: Any) -> None:
     if block >= BLOCKS_EXPECTED and own["held"][side] > 0:
         saved(row, own, side, np.int64(own["held"][side]) - 1, out)  # what was held back goes out first
         own["early"][side] = 1
+    elif own["held"][side] >= most:
+        pass  # answered at once
     elif own["counted"][side] < DUPLICATES:
         own["counted"][side] += 1
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.emit_kernel import add_then
 from analyzer.prediction.names import NUMBER
@@ -24,7 +26,9 @@ def at(row: Any, counter: Int, amount: Int, time_ns: Int, frame: Int, out: Any) 
 
 @inline
 def was_cookie(row: Any, own: Any, port: Any, out: Any) -> None:
-    """The SYN-ACKs were cookies."""
+    """The SYN-ACKs were cookies, if the host sends any."""
+    if port["no_cookies"]:
+        return
     own["kind"] = COOKIE
     port["cookie_ns"] = own["answer_ns"]
     at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out)
@@ -59,8 +63,14 @@ def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any
 
 @inline
 def dropped(row: Any, own: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any) -> None:
-    """tcp_conn_request(): a full accept queue, or while others are under way a full queue of requests, without cookies."""
+    """tcp_conn_request(): a full accept queue, or while others are under way a full queue of requests, without cookies.
+
+    The last quarter of net.ipv4.tcp_max_syn_backlog is kept for addresses that are known, which no other counter tells.
+    """
     at(row, LISTEN_DROPS, count, time_ns, frame, out)
+    most = np.int64(port["guarded"])
+    if most > 0 and port["no_cookies"] and most - port["pending"] < most >> 2:
+        return
     if port["pending"] > 0:
         own["held"] += count
     else:

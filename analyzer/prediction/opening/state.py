@@ -62,7 +62,8 @@ PORT = np.dtype(
         ("pending", "i4"),  # handshakes under way
         ("proven", "i4"),  # so many at most, when a SYN-ACK was certainly no cookie
         ("overflowed", "u1"),  # it has ignored the end of a handshake: its accept queue was full
-        ("no_cookies", "u1"),  # it has dropped SYNs for a full queue of requests
+        ("no_cookies", "u1"),  # it sends none: it has dropped SYNs for a full queue of requests, or its settings say so
+        ("guarded", "i4"),  # net.ipv4.tcp_max_syn_backlog where there are no cookies, else 0
         ("cookie_ns", "i8"),  # when it last sent a SYN cookie
     ],
     align=True,

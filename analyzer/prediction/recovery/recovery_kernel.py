@@ -152,7 +152,7 @@ def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, full: Int, segmen
     size = space(row)
     # A SYN is repeated by the timer only, however soon: an ACK of another connection brings that forward.
     expired, cause = world["timeout"] != 0 or flags & (SYN | ACK) == SYN, world["cause"]
-    probes = world["probes"] != 0
+    probes, end["no_frto"] = world["probes"] != 0, world["no_frto"]
     if flags & SYN and flags & ACK and not talk["syn"][side]:
         if not end["known"]:
             start(row, talk, end, np.int64(row["seq"]) + 1)

@@ -39,6 +39,7 @@ SENDER = np.dtype(
         ("undo", "u1"),  # there is something to undo: `undo_from` holds
         ("stamped", "u1"),  # `stamp` holds
         ("frto", "u1"),
+        ("no_frto", "u1"),  # it is switched off
         ("probe_again", "u1"),  # the tail loss probe was a retransmission
         ("probe", "u1"),  # there is a tail loss probe: `probe_end` holds
         ("advanced", "u1"),  # RACK has news
