@@ -32,13 +32,13 @@ MOST_MSS = 65535
 
 
 @part
-def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> None:
-    """A segment to the host; those that keep a connection do not see what a wrong checksum dropped."""
+def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> Any:
+    """A segment to the host: does its socket look at it? Those that keep a connection do not see what a wrong checksum dropped."""
     side = 1 - np.int64(row["direction"])
     talk, validity, arrival = one["talk"], one["validity"], one["arrival"]
     if not right:
         tcp_received(row, talk, False, out)
-        return
+        return False
     before, was = stage(talk, side), validity["state"][side]
     accepted = validity_received(row, validity, out)
     tcp_received(row, talk, accepted, out)
@@ -50,6 +50,7 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> No
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_received(row, talk, one["mptcp"], before, out)
     recovery_received(row, talk, one["recovery"], before, world, out)
+    return accepted and world["paws"] == 0
 
 
 @part

@@ -207,9 +207,9 @@ def stage(talk: Any, side: Int) -> Int:
 
 @part
 def tcp_events(
-    row: Any, talk: Any, arrival: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any
-) -> None:
-    """What the events on a frame say of the counters of its sender or its receiver."""
+    row: Any, talk: Any, arrival: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, heeded: Any, out: Any
+) -> None:  # fmt: skip
+    """What the events on a frame say of the counters of its sender or its receiver; `heeded`: whether that one looks at it."""
     for k in range(first, stop):
         event, cause = events[k]["event"], events[k]["cause"]
         if mine:
@@ -228,7 +228,7 @@ def tcp_events(
                 add(row, KEEP_ALIVE, 1, out)
         if to_me:
             alive = not talk["gone"][1 - np.int64(row["direction"])]
-            if event == E_DSACK and alive:
+            if event == E_DSACK and alive and heeded:
                 add(row, DSACK_RECV if cause == C_OLD else DSACK_OFO_RECV, 1, out)
             elif event == E_RENEGING:
                 add(row, SACK_RENEGING, 1, out)

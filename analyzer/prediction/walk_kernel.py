@@ -134,12 +134,13 @@ def predict(
             quoted_received(row, kept, world, out)
         if is_tcp:
             one = kept.hot[slot]
+            heeded = False
             if to_me and delivered:
-                segment_received(row, right, one, world, out)
+                heeded = segment_received(row, right, one, world, out)
             if mine:
                 segment_sent(row, size, segments, one, world, out)
             if first < event_at and (mine or (delivered and right)):
-                tcp_events(row, one["talk"], one["arrival"], events, first, event_at, mine, to_me, out)
+                tcp_events(row, one["talk"], one["arrival"], events, first, event_at, mine, to_me, heeded, out)
     return at, event_at
 
 

@@ -67,3 +67,23 @@ def duplicate_acks_from_network(lab: Lab) -> None:
             connection.upload(_PIECE)
             time.sleep(0.2)
         connection.close()
+
+
+@scenario
+def no_saved_acks(lab: Lab) -> None:
+    """Losses, and a silence of the path, between hosts that hold no ACK back and take no timeout for needless.
+
+    net.ipv4.tcp_comp_sack_nr is 0: every segment that comes out of order is answered at once, and TCPAckCompressed does not move.
+    net.ipv4.tcp_frto is 0: a timeout whose ACKs show that nothing was lost moves no TCPSpuriousRTOs.
+    """
+    client, server = lab.pair(sysctls={"ipv4.tcp_comp_sack_nr": "0", "ipv4.tcp_frto": "0"})
+    rules = [
+        drop("client", lambda segment: segment.is_new_data, nth={12, 16}),
+        delay("server", lambda segment: segment.is_pure_ack, 400 * _MS, nth=range(40, 60)),
+    ]
+    with lab.recording(client, server, rules=rules, delay_ms=5, counters="TcpExtTCPOFOQueue TcpExtTCPSackRecovery"):
+        connection = dial(client, server, 40001)
+        for _ in range(4):
+            connection.upload(60_000)
+            time.sleep(0.1)
+        connection.close()
