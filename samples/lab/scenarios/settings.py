@@ -79,11 +79,11 @@ def no_saved_acks(lab: Lab) -> None:
     client, server = lab.pair(sysctls={"ipv4.tcp_comp_sack_nr": "0", "ipv4.tcp_frto": "0"})
     rules = [
         drop("client", lambda segment: segment.is_new_data, nth={12, 16}),
-        delay("server", lambda segment: segment.is_pure_ack, 400 * _MS, nth=range(40, 60)),
+        delay("server", lambda segment: segment.is_pure_ack, 400 * _MS, nth=range(20, 32)),
     ]
     with lab.recording(client, server, rules=rules, delay_ms=5, counters="TcpExtTCPOFOQueue TcpExtTCPSackRecovery"):
         connection = dial(client, server, 40001)
-        for _ in range(4):
-            connection.upload(60_000)
+        for _ in range(3):
+            connection.upload(24_000)
             time.sleep(0.1)
         connection.close()
