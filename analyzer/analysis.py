@@ -44,7 +44,7 @@ from analyzer.tables import (
     TABLES,
     TIME_CAUSES,
 )
-from analyzer.text import length_ns
+from analyzer.text import length_ns, shown
 from analyzer.timing.notes import notes_by_cause, notes_by_side
 
 if TYPE_CHECKING:
@@ -384,7 +384,7 @@ class Analysis:
         settings = [f"{host.path}: {text}" for host in recorded for text in unfit_settings(host.sysctls)]
         counters = self.counter_series.notes if self.counter_series else []
         hosts = [note for host in recorded for note in host.notes]
-        return [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]
+        return list(map(shown, [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]))
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")

@@ -18,6 +18,7 @@ from analyzer.capture.support import Report, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
+from analyzer.text import shown
 
 MAC = re.compile("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 MAX_HOST_BYTES = 16 << 20
@@ -115,7 +116,7 @@ def host_of(path: str) -> Host | None:
         notes = (*notes, f"{file}: {recording.unfinished}")
     name, kernel = _text(content.get("hostname")), _text(content.get("kernel"))
     macs = tuple(dict.fromkeys(mac for each in _list(content.get("interfaces")) if (mac := _mac(each))))
-    return Host(file, name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording, macs=macs)
+    return Host(shown(file), name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording, macs=macs)
 
 
 def _mac(interface: Any) -> int:

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 import click
 
 from analyzer.cli import captures, counters, notebook, opinions, plot, record, rules
-from analyzer.cli.base import UNREADABLE, cli
+from analyzer.cli.base import UNREADABLE, Closed, cli
+from analyzer.ending import status_of_signal, words_of_signal
 from analyzer.errors import TcpcapError
 
 __all__ = ["captures", "cli", "counters", "main", "notebook", "opinions", "plot", "record", "rules"]
@@ -20,13 +21,15 @@ def _fail(message: str, status: int) -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point: runs a command and turns errors into one line and an exit status."""
+    """Runs a command and turns errors into one line and an exit status."""
+    if sys.stdout is None:
+        sys.stdout = Closed()
     try:
         return cli.main(arguments, prog_name="tcpcap", standalone_mode=False)
     except TcpcapError as error:
-        from analyzer.text import printable
+        from analyzer.text import printable, shown
 
-        _fail(printable(str(error)), UNREADABLE)
+        _fail(printable(shown(str(error))), UNREADABLE)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(UNREADABLE)
@@ -34,7 +37,7 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(UNREADABLE)
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted", 130)
+        _fail(words_of_signal(), status_of_signal())
     except OSError as error:
         _fail(
             f"{error.filename or 'output'}: cannot be written ({error.strerror}); make room, or name another file",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import TcpcapError, UsageError, suggest
-from analyzer.output import Input, appearing
+from analyzer.output import Input, appearing, removed, temporary_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,17 +53,35 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="tcpcap-") as scratch, appearing(output, inputs, BINARY[kind]) as target:
-        connection = duckdb.connect(str(Path(scratch) / "spool.duckdb"))
-        # By default DuckDB takes four fifths of the machine before it spills to disk.
-        connection.execute("SET memory_limit = '256MB'")
+    full = duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, duckdb.OutOfMemoryException
+    with _scratch(output) as scratch, appearing(output, inputs, BINARY[kind]) as target:
         try:
-            write = _write_parquet if kind == "parquet" else _write_lines
-            write(connection, frames, target, kind, Path(scratch))
-        except duckdb.IOException as error:
-            raise TcpcapError(output, f"cannot be written ({error})", "make room, or set TMPDIR") from None
-        finally:
-            connection.close()
+            with duckdb.connect(str(scratch / "spool.duckdb")) as connection:
+                # By default DuckDB takes four fifths of the machine before it spills to disk.
+                connection.execute("SET memory_limit = '256MB'")
+                write = _write_parquet if kind == "parquet" else _write_lines
+                write(connection, frames, target, kind, scratch)
+        except full as error:  # it writes below TMPDIR only
+            raise _no_room(output, str(error)) from None
+
+
+@contextmanager
+def _scratch(output: str) -> Iterator[Path]:
+    """A folder for what is spooled."""
+    try:
+        folder = temporary_folder()
+    except OSError as error:
+        raise _no_room(output, str(error.strerror or error)) from None
+    try:
+        yield folder
+    finally:
+        removed(folder)
+
+
+def _no_room(output: str, words: str) -> TcpcapError:
+    known = next((text for text in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS)) if text in words), words)
+    found = f"no room to prepare it in {tempfile.gettempdir()} ({known})"
+    return TcpcapError(output, found, "make room, or set TMPDIR to another folder")
 
 
 def _write_lines(
