@@ -37,6 +37,12 @@ from tests.agreement import HOSTS, SAMPLES, agreement, compared, right
 from tests.readme import body_of
 
 NAMES = [found.relative_to(SAMPLES).as_posix() for found in HOSTS]
+BEYOND_PACKETS = (
+    "groups-ipv4",
+    "groups-ipv6",
+    "found-open",
+    "connect-unreachable",
+)  # what they show packets do not decide
 CLEAN = ("clean-ipv4", "clean-ipv6", "handshake", "vlan", "any-sll2", "offload-off", "offload-card", "offload-veth")
 
 
@@ -117,10 +123,10 @@ def test_clean_samples_have_no_disagreement_at_all(name: str) -> None:
 def test_ranges_are_narrow() -> None:
     """A counter that is exact in the catalogue has a range only where the kernel cut packets before the capture.
 
-    Or joined them after it, while the application was at work with the socket; or where packets say less than usual, as of
+    Or goes to groups, of which nobody knows whether the host is in them. Or joined them after it, while the application was at work with the socket; or where packets say less than usual, as of
     connections that the flow does not show from their beginning.
     """
-    found = [compared(folder) for folder in HOSTS]
+    found = [compared(folder) for folder in HOSTS if folder.parent.name not in BEYOND_PACKETS]
     wide = {
         each.counter
         for comparison in found

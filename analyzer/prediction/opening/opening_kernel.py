@@ -16,6 +16,7 @@ from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.opening.silence_kernel import at, dropped, no_acks, overflowed, unanswered, was_cookie
 from analyzer.prediction.opening.state import (
+    ACKS,
     COOKIE,
     COOKIE_TICKS,
     COOKIE_VALID_NS,
@@ -84,6 +85,8 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
         own["refused_acks"], own["refused_pure"], own["unanswered_ns"] = own["acks"], own["pure_acks"], 0
     if row["events"] & AGAIN_BIT and own["unanswered_ns"]:
         own["again_acks"], own["again_pure"] = own["acks"], own["pure_acks"]
+    place = min(np.int64(own["acks"]), ACKS - 1)
+    own["acks_ns"][place], own["acks_in"][place] = row["time_ns"], row["frame"]
     own["acks"] += 1
     own["pure_acks"] += 1 if row["payload_len"] == 0 and not flags & FIN else 0
     own["ack_ns"], own["ack_frame"] = row["time_ns"], row["frame"]

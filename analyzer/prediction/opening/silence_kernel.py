@@ -9,7 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.emit_kernel import add_then
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.opening.state import COOKIE, TIMER_NS, TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED
+from analyzer.prediction.opening.state import ACKS, COOKIE, TIMER_NS, TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED
 
 PURE_ACKS, TOGETHER = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
 PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
@@ -36,23 +36,31 @@ def was_cookie(row: Any, own: Any, port: Any, out: Any) -> None:
 
 
 @inline
+def each(row: Any, own: Any, counter: Int, acks: Int, amount: Int, out: Any) -> None:
+    """An increment at each of the first `acks` segments that would have ended the handshake."""
+    for k in range(min(acks, ACKS)):
+        many = amount if k < ACKS - 1 else amount * (acks - k)
+        at(row, counter, many, own["acks_ns"][k], own["acks_in"][k], out)
+
+
+@inline
 def overflowed(row: Any, own: Any, port: Any, acks: Int, out: Any) -> None:
     """So many ends of a handshake were ignored: the accept queue was full. A cookie was valid each time."""
     if acks <= 0:
         return
     port["overflowed"] = 1
-    at(row, LISTEN_OVERFLOWS, acks, own["opened_ns"], own["opened_frame"], out)
-    at(row, LISTEN_DROPS, acks, own["opened_ns"], own["opened_frame"], out)
+    each(row, own, LISTEN_OVERFLOWS, acks, 1, out)
+    each(row, own, LISTEN_DROPS, acks, 1, out)
     if own["kind"] == COOKIE:
-        at(row, COOKIES_RECV, acks, own["opened_ns"], own["opened_frame"], out)
+        each(row, own, COOKIES_RECV, acks, 1, out)
 
 
 @inline
 def no_acks(row: Any, own: Any, count: Int, out: Any) -> None:
     """ACKs that the listener ignored never came to tcp_ack()."""
     if count > 0:
-        at(row, PURE_ACKS, -count, own["opened_ns"], own["opened_frame"], out)
-        at(row, TOGETHER, -count, own["opened_ns"], own["opened_frame"], out)
+        each(row, own, PURE_ACKS, count, -1, out)
+        each(row, own, TOGETHER, count, -1, out)
 
 
 @inline

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+ACKS = 16
+
 # Of a connection; a host that is both ends is followed as the client and as the server.
 OPENING = np.dtype(
     [
@@ -39,6 +41,8 @@ OPENING = np.dtype(
         ("ack_frame", "i8"),
         ("refused_acks", "i4"),  # those of them that nobody answered
         ("again_acks", "i4"),  # those before data came again
+        ("acks_ns", "i8", (ACKS,)),  # when each came, and in which frame; of more, the last
+        ("acks_in", "i8", (ACKS,)),
         # Of these, those without data
         ("pure_acks", "i4"),
         ("refused_pure", "i4"),
