@@ -608,7 +608,8 @@ def test_connections_of_others_from_their_middle(tmp_path: Path) -> None:
     link = int.from_bytes(content[20:24], "little" if order == "<" else "big")
     assert link == 1
     one, other = "192.0.2.1", "192.0.2.2"
-    frame = build.ethernet(build.ipv4(build.tcp(b"x" * 20, between=(one, other)), src=one, dst=other))
+    packet = build.ipv4(build.tcp(b"x" * 20, between=(one, other)), src=one, dst=other)
+    frame = build.ethernet(packet, src=bytes.fromhex("020000000063"), dst=bytes.fromhex("020000000064"))
     first = content[24:32]
     record = first + struct.pack(f"{order}II", len(frame), len(frame)) + frame
     capture.write_bytes(content[:24] + record + content[24:])
