@@ -25,6 +25,7 @@ import pytest
 from analyzer import analyze
 from analyzer.analysis import Analysis
 from analyzer.errors import UsageError
+from analyzer.moments import MOMENTS, rfc3339
 from analyzer.passes import EXPORT_BATCH_FRAMES
 from analyzer.report.export import FORMATS, export, format_of
 from analyzer.schema import Column
@@ -95,9 +96,12 @@ def read_csv(content: bytes) -> Table:
 
 
 def read_jsonl(content: bytes) -> Table:
-    """Names of the first row, and all rows."""
+    """Names of the first row, and all rows, without the texts of moments, which say the same."""
     rows = [json.loads(line) for line in content.decode().splitlines()]
     assert len({tuple(row) for row in rows}) <= 1
+    for row in rows:
+        for number in set(MOMENTS) & set(row):
+            assert row.pop(MOMENTS[number]) == rfc3339(row[number])
     return list(rows[0]) if rows else [], [tuple(row.values()) for row in rows]
 
 

@@ -133,6 +133,19 @@ def test_rules_without_their_samples(
         assert (ran.status, ran.err) == (0, "")
 
 
+def test_what_was_lost_before_a_window_closed_is_no_consequence_of_that() -> None:
+    """And nobody says that the network is fine."""
+    findings = {each.rule.id: each for each in diagnosis_of(SCRIPTED / "loss-and-closed-window.pcap").findings}
+    assert findings["packet-loss"].because_of == 0
+    assert "fine" not in findings["receiver-not-reading"].summary
+
+
+def test_a_loss_costs_what_its_own_side_waited() -> None:
+    """Where both sides lose their last segment."""
+    found = [each for each in diagnosis_of(SCRIPTED / "tail-loss-both.pcap").findings if each.rule.id == "tail-loss"]
+    assert [each.cost_ns // 1_000_000 for each in found] == [260, 160]
+
+
 def test_severities_are_ordered() -> None:
     """As ranking takes them."""
     assert SEVERITIES == ("info", "warning", "error")

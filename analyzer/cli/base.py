@@ -136,6 +136,19 @@ rules_option = click.option(
     help="A folder of rules beside those that come with tcpcap; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+ndjson_option = click.option(
+    "--ndjson", "as_ndjson", is_flag=True, help="Print one JSON object a line instead, each with the name of its table."
+)
+AS_JSON = ("--json", "--ndjson")
+
+
+max_flows_option = click.option(
+    "--max-flows",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many conversations to follow at a time; beyond it the least important leave.",
+)
 
 
 def status_of(analysis: Analysis) -> int:
