@@ -133,6 +133,8 @@ class Capture:
             self._infos[position] = file.info
             file.info.origin, host = self._places[path]
             file.info.host = host.name if host is not None else ""
+            if host is not None:
+                file.interfaces.belong_to(host.macs)
             if host is not None and (recording := host.recording):
                 for interface in file.interfaces:  # pcap has no place for these
                     interface.name = interface.name or recording.interface
