@@ -118,7 +118,8 @@ def analyze(
             for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
                 click.echo(piece, nl=False)
         elif html != "-":
-            from analyzer.report.console import TOP, console_text
+            from analyzer.report.console import console_text
+            from analyzer.report.conversation_text import TOP
 
             click.echo(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
         return analysis
