@@ -301,7 +301,7 @@ def test_what_a_capture_may_be() -> None:
         (CAPTURE, {"snapshots": 3}, r"snapshots: 3 \(int\) is no name"),
         (CAPTURE, {"times": "date"}, r"times: 'date' is no form of times; give one of ns, datetime"),
     ],
-    ids=str,
+    ids=["number", "nothing", "text", "snapshots", "times"],
 )
 def test_wrong_types_are_named(given: object, options: dict[str, object], message: str) -> None:
     """What was given, and what to give."""
