@@ -15,6 +15,7 @@ from analyzer.capture import Damage, FileInfo, Interfaces
 from analyzer.capture.bundle import Recording, host_of
 from analyzer.checksums import CaptureHost, Checksums
 from analyzer.checksums.counted import Fit
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.correlate import Comparison
 from analyzer.counters import Series
 from analyzer.diagnosis.finding import Diagnosis, Finding
@@ -24,6 +25,7 @@ from analyzer.events.gather import frames_of
 from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
+from analyzer.follow import Flow, flow_number, flow_row, follow
 from analyzer.hosts import KnownHost, hosts_frame, hosts_rows, known_hosts
 from analyzer.kernel_counters import KernelCounters, refuse_pipe
 from analyzer.passes import FLOWS_AT_ONCE, recorded_hosts, table_rows
@@ -44,7 +46,7 @@ from analyzer.tables import (
     TABLES,
     TIME_CAUSES,
 )
-from analyzer.text import length_ns
+from analyzer.text import length_ns, shown
 from analyzer.timing.notes import notes_by_cause, notes_by_side
 
 if TYPE_CHECKING:
@@ -79,8 +81,13 @@ class Analysis:
         icmp_errors: IcmpErrors | None = None,
         diagnose: Callable[[Analysis], Diagnosis] | None = None,
         plots: Callable[[Analysis], Any] | None = None,
+        show_flow: Callable[[Flow, bool], str] | None = None,
+        choice: Choice = EVERYTHING,
+        notes: Sequence[str] = (),
     ) -> None:
         self.paths = paths
+        self._notes = list(notes)
+        self.choice = choice  # what of the capture was asked for: whoever reads it again asks for the same
         self.files = files
         self.interfaces = interfaces
         self.damages = damages
@@ -98,6 +105,7 @@ class Analysis:
         self.icmp_errors = icmp_errors or IcmpErrors()
         self._diagnose = diagnose
         self._plots = plots
+        self._show_flow = show_flow
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
@@ -125,6 +133,22 @@ class Analysis:
         if not 1 <= number <= len(findings):
             raise UsageError("finding", f"no finding {number}", f"there are {len(findings)}")
         return findings[number - 1]
+
+    def flow(self, which: int | str) -> Flow:
+        """One connection frame by frame, which shows itself as text: `which` is its number in `flows`, or the `ADDRESS:PORT` of one of its ends.
+
+        Reads the capture again. Raises UsageError where there is no such flow, or several have this end.
+        """
+        refuse_pipe(self.paths, "flow")
+        row = flow_row(self.flow_tracker, flow_number(self.flow_tracker, str(which)))
+        found = follow(
+            self.paths, row, max_flows=self.flow_tracker.max_flows, checksums=self.checksum_result is not None
+        )
+        found.findings = [each for each in self.diagnosis.findings if found.number in each.flows]
+        found.waits = self.notes_of(found.number)
+        if self._show_flow is not None:
+            found.shown = self._show_flow
+        return found
 
     @cached_property
     def flow_events(self) -> pd.DataFrame:
@@ -160,7 +184,7 @@ class Analysis:
         wanted = np.array(sorted(set(numbers)), np.int64)
         refuse_pipe(self.paths, "frames")
         found = [np.zeros(0, PACKETS.dtype)]
-        for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows):
+        for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows, choice=self.choice):
             found.append(rows[np.isin(rows["frame"], wanted)])
             if not len(wanted) or (len(rows) and rows["frame"][-1] >= wanted[-1]):
                 break
@@ -170,7 +194,12 @@ class Analysis:
         """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""
         refuse_pipe(self.paths, "series")
         parts = table_rows(
-            self.paths, "series", max_flows=self.flow_tracker.max_flows, every_ns=length_ns(every, "--every"), flow=flow
+            self.paths,
+            "series",
+            max_flows=self.flow_tracker.max_flows,
+            every_ns=length_ns(every, "--every"),
+            flow=flow,
+            choice=self.choice,
         )
         wanted = -1 if flow is None else flow
         rows = [part[part["flow"] == wanted] for part in parts]
@@ -200,7 +229,13 @@ class Analysis:
     def kernel(self) -> KernelCounters:
         """The kernel's counters against what the packets predict."""
         return KernelCounters(
-            self.paths, self._series, self._counted, self.account, lambda: self.local, lambda: self.host_name
+            self.paths,
+            self._series,
+            self._counted,
+            self.account,
+            lambda: self.local,
+            lambda: self.host_name,
+            self.choice,
         )
 
     @property
@@ -276,9 +311,9 @@ class Analysis:
 
     @cached_property
     def _flow_index(self) -> FlowIndex:
-        return FlowIndex(self._flow_parts(), self.local)
+        return FlowIndex(self.flow_parts(), self.local)
 
-    def _flow_parts(self) -> Iterator[Rows]:
+    def flow_parts(self) -> Iterator[Rows]:
         """The rows of `flows`, some at a time."""
         starts = range(0, len(self.flow_tracker), FLOWS_AT_ONCE)
         return (self.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts)
@@ -286,11 +321,11 @@ class Analysis:
     @cached_property
     def hosts(self) -> pd.DataFrame:
         """One row per host that a bundle or a report describes, and the one that took the capture; the columns are those of `tables.HOSTS`."""
-        return hosts_frame(self.known_hosts(), self._flow_parts())
+        return hosts_frame(self.known_hosts(), self.flow_parts())
 
     def hosts_rows(self) -> tuple[Rows, dict[str, Any], Any]:
         """The same without pandas: what is stored, the texts, and the MTUs (0 where one is not known)."""
-        return hosts_rows(self.known_hosts(), self._flow_parts())
+        return hosts_rows(self.known_hosts(), self.flow_parts())
 
     def known_hosts(self) -> list[KnownHost]:
         """What is known of hosts beside their packets."""
@@ -309,7 +344,8 @@ class Analysis:
         """The rows of a table that is not kept."""
         refuse_pipe(self.paths, table)
         verified = self.checksum_result is not None
-        rows = list(table_rows(self.paths, table, max_flows=self.flow_tracker.max_flows, checksums=verified))
+        most = self.flow_tracker.max_flows
+        rows = list(table_rows(self.paths, table, max_flows=most, checksums=verified, choice=self.choice))
         return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
 
     @cached_property
@@ -356,7 +392,7 @@ class Analysis:
         """Where the frames came from, and how many of them there are."""
         told = [each.dropped for each in self._recordings() if each.dropped >= 0]
         dropped = sum(told) if told else None
-        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped)
+        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped, self._notes)
 
     @property
     def is_damaged(self) -> bool:
@@ -384,7 +420,7 @@ class Analysis:
         settings = [f"{host.path}: {text}" for host in recorded for text in unfit_settings(host.sysctls)]
         counters = self.counter_series.notes if self.counter_series else []
         hosts = [note for host in recorded for note in host.notes]
-        return [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]
+        return list(map(shown, [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]))
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")

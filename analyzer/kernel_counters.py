@@ -13,6 +13,7 @@ from analyzer.account import Account
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checksums
 from analyzer.checksums.counted import Fit, fits
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.correlate import ANY_HOST, OTHER_HOST, Compared, Comparison, apart, facts_of, fitting
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
@@ -33,7 +34,7 @@ MOST_HOSTS = 8  # whose counters are tried, where nothing tells whose are meant
 class KernelCounters:
     """The snapshots of one capture against its packets.
 
-    `series` are the snapshots, `counted` what was counted while the capture was read, `local` gives the addresses of the host
+    `choice` is what of the capture is asked for. `series` are the snapshots, `counted` what was counted while the capture was read, `local` gives the addresses of the host
     that took it (empty where that is not known), `name` what that host is called.
     """
 
@@ -45,8 +46,10 @@ class KernelCounters:
         account: Account,
         local: Callable[[], list[str]],
         name: Callable[[], str],
+        choice: Choice = EVERYTHING,
     ) -> None:
         self._paths = paths
+        self._choice = choice
         self._series = series
         self._counted = counted
         self._account = account
@@ -94,7 +97,13 @@ class KernelCounters:
         recorded = [host for host in map(host_of, self._paths) if host is not None]
         found.know(
             facts_of(
-                self._account.summary, self._account.interfaces, self._account.drops, recorded, self._account.flows
+                self._account.summary,
+                self._account.interfaces,
+                self._account.drops,
+                recorded,
+                self._account.flows,
+                self._local(),
+                self._choice.words(),
             )
         )
         moved = found.realigned()
@@ -106,7 +115,7 @@ class KernelCounters:
         """Read the capture again for a comparison."""
         refuse_pipe(self._paths, "counters")
         predictor = predictor_of(self._local(), self._paths)
-        for rows, events in judged_rows(self._paths, max_flows=self._account.flows.max_flows):
+        for rows, events in judged_rows(self._paths, max_flows=self._account.flows.max_flows, choice=self._choice):
             comparison.add(rows, events, predictor)
         comparison.close(predictor)
 
@@ -149,7 +158,9 @@ class KernelCounters:
         predictor = predictor_of(self._local(), self._paths)
 
         def parts() -> Iterator[Rows]:
-            yield from increment_rows(self._paths, predictor, max_flows=self._account.flows.max_flows)
+            yield from increment_rows(
+                self._paths, predictor, max_flows=self._account.flows.max_flows, choice=self._choice
+            )
             yield predictor.finish()
 
         numbers = None if counters is None else [NUMBER[name] for name in counters]

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import host_of, part_of
 from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
+from analyzer.checksums.state import DIRECTION
+from analyzer.choose import Time, choice_of
 from analyzer.correlate import Comparison
 from analyzer.counters import chosen, holds_counters, refitted, series_of
 from analyzer.diagnosis.rule import all_rules
@@ -27,8 +31,10 @@ from analyzer.kernel_counters import predictor_of
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
-from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
+from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts, table_rows
+from analyzer.presence import Presence, refuse_missing
 from analyzer.report.console import console_text
+from analyzer.report.flow_text import flow_text
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
 from analyzer.tables import (
@@ -70,8 +76,12 @@ def analyze(
     window_bytes: int | None = None,
     rules: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    filter: str | None = None,
+    flow: int | str | Sequence[int] | None = None,
+    between: tuple[Time, Time] | None = None,
+    frames: str | tuple[int, int] | None = None,
 ) -> Analysis:
-    """Read, decode and follow a capture.
+    """Read, decode and follow a capture, or what of it is asked for.
 
     Parameters
     ----------
@@ -85,9 +95,13 @@ def analyze(
     rules : folders of rules beside those that come with tcpcap and the user's own
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
+    filter, flow, between, frames : only the frames that an expression in tcpdump's language lets pass, of these flows,
+        between two times, of these numbers: as `analyzer.choose.choice_of` reads them. All else is as if it had not been
+        captured; frames and flows keep the numbers that they have in the whole capture
 
     Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
     """
+    choice = choice_of(filter, flow, between, frames)
     names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     given, recorded = addresses(hosts), recorded_hosts(names)
     files = _counter_files(names, snapshots)
@@ -97,7 +111,10 @@ def analyze(
     lists = _socket_lists(names, sockets)
     lists.check()
     known_rules = all_rules(rules)
-    summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
+    chooser = chooser_of(choice, max_flows)
+    presence = Presence(given if chooser is None else ())  # a part may well be without its host
+    summary, checker = Summary(), Checker() if checksums else None
+    tracker = FlowTracker(max_flows, numbered=chooser is not None)
     judge, account, gatherer = Judge(tracker, keep=True), TimeAccount(tracker), Gatherer()
     complaints = IcmpErrors()
     local = given or list(recorded)
@@ -107,9 +124,10 @@ def analyze(
     predictor = predictor_of(local, names)
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
         order = TimeOrder(capture)
-        for rows in decoded(capture, checker, order):
+        for rows in decoded(capture, checker, order, chooser):
             summary.add(rows, len(capture.interfaces))
             complaints.add(rows)
+            presence.add(rows)
             for part in tracker.follow(rows):
                 for events in judge.left():
                     gatherer.add(events)
@@ -134,7 +152,10 @@ def analyze(
             piped = any(name == "-" or Path(name).is_fifo() for name in names)
             counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
-    result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
+    busiest = tracker.busiest(TIMED_FLOWS)
+    absent = refuse_missing(presence, given, checker.directions if checker else np.zeros(0, DIRECTION), busiest)
+    told = chooser.ways.among if chooser else None
+    result = Checksums(checker, busiest, recorded, given, told) if checker is not None else None
     return Analysis(
         names,
         capture.files,
@@ -143,7 +164,7 @@ def analyze(
         summary,
         tracker,
         counts,
-        facts_of(Witness.of(summary, capture.interfaces, tracker, judge, order)),
+        facts_of(Witness.of(summary, capture.interfaces, tracker, judge, order, chooser)),
         result,
         counters,
         local,
@@ -154,6 +175,9 @@ def analyze(
         complaints,
         lambda analysis: diagnosed(analysis, known_rules),
         _plots,
+        flow_text,
+        choice,
+        [*(f"{text}, and read once" for text in capture.twice), *absent],
     )
 
 
@@ -221,32 +245,45 @@ def table_frames(
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
     every: str = "1s",
-    flow: int | None = None,
+    filter: str | None = None,
+    flow: int | str | Sequence[int] | None = None,
+    between: tuple[Time, Time] | None = None,
+    frames: str | tuple[int, int] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
 
-    `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
+    `every` is of `series`, which has intervals of one flow alone where one is asked for; `filter`, `flow`, `between` and `frames` are as in `analyze`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
     if table in WHOLE:
         analysis = analyze(
-            paths, snapshots=snapshots, sockets=sockets, hosts=hosts, increments=increments, progress=progress
+            paths,
+            snapshots=snapshots,
+            sockets=sockets,
+            hosts=hosts,
+            increments=increments,
+            progress=progress,
+            filter=filter,
+            flow=flow,
+            between=between,
+            frames=frames,
         )
         if damages is not None:
             damages.extend(analysis.damages)
-        frames = _frames_of(analysis, table)
+        pieces = frames_of_analysis(analysis, table)
     else:
-        every_ns = length_ns(every, "--every")
-        parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=flow)
-        frames = map(TABLES[table].frame, parts)
+        choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
+        one = choice.flows[0] if len(choice.flows) == 1 else None
+        parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=one, choice=choice)
+        pieces = map(TABLES[table].frame, parts)
     empty = True
-    for frame in frames:
+    for piece in pieces:
         empty = False
-        yield frame
+        yield piece
     if empty:
         yield TABLES[table].empty()
 
 
-def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
+def frames_of_analysis(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])

@@ -13,10 +13,11 @@ from typing import Any
 
 from analyzer.capture.links import interfaces_in
 from analyzer.capture.packed import folder_of
-from analyzer.capture.support import Report, report_of
+from analyzer.capture.support import Report, captures_in, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
+from analyzer.text import shown
 
 MAX_HOST_BYTES = 16 << 20
 LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
@@ -58,7 +59,7 @@ def part_of(path: str, *names: str) -> str | None:
 def inputs(*paths: str | Path) -> list[Input]:
     """All that is read where these paths are read, and the bundles that they are part of: nothing may be written over it.
 
-    Of a folder, what a bundle is made of; what else lies in it is not read.
+    Of a folder, what a bundle is made of; what else lies in it is not read, unless it is a folder of captures of other names.
     """
     parts = (*CAPTURE_PATTERNS, *BESIDE)
     found = []
@@ -67,6 +68,7 @@ def inputs(*paths: str | Path) -> list[Input]:
             found.append(Input(path))
         elif Path(path).is_dir():
             found.append(Input(path, parts))
+            found += map(Input, () if _holds_capture(path) else captures_in(Path(path)))
             if report := report_of(path):
                 found += map(Input, (*report.captures, *report.counters, *report.sockets))
         else:
@@ -78,9 +80,12 @@ def inputs(*paths: str | Path) -> list[Input]:
 
 def _is_bundle(folder: str) -> bool:
     """Does a capture lie there with something beside it?"""
-    return any(part_of(folder, name) for name in BESIDE) and any(
-        next(Path(folder).glob(pattern), None) is not None for pattern in CAPTURE_PATTERNS
-    )
+    return any(part_of(folder, name) for name in BESIDE) and _holds_capture(folder)
+
+
+def _holds_capture(folder: str) -> bool:
+    """Does a file lie there that is called as the captures of bundles are?"""
+    return any(next(Path(folder).glob(pattern), None) is not None for pattern in CAPTURE_PATTERNS)
 
 
 def host_of(path: str) -> Host | None:
@@ -111,7 +116,7 @@ def host_of(path: str) -> Host | None:
     if recording is not None and recording.unfinished:
         notes = (*notes, f"{file}: {recording.unfinished}")
     name, kernel = _text(content.get("hostname")), _text(content.get("kernel"))
-    return Host(file, name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording)
+    return Host(shown(file), name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording)
 
 
 def _recording(content: Any) -> Recording | None:

@@ -144,3 +144,8 @@ class FileInfo:
     damaged: int = 0  # places that could not be read, listed or not
     lost: int = 0  # bytes in them, as far as they are known
     notes: list[str] = field(default_factory=list)
+    origin: str = ""  # what the user named: the file, or the bundle or folder in which it lies
+    host: str = ""  # that recorded it, where the bundle says so
+    first_ns: int = 0  # times of its frames, where there are several files
+    last_ns: int = 0
+    links: tuple[tuple[int, str], ...] = ()  # of each interface with a description: link type and name

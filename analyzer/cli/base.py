@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +28,13 @@ STYLES: dict[str, dict[str, Any]] = {
     "info": {"fg": "green"},
     "plain": {},
 }
+
+
+class Closed(io.TextIOBase):
+    """In the place of a standard output that is closed: what is printed there is lost, and that is no success."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.EBADF, "it is closed", "standard output")
 
 
 @contextmanager
@@ -61,12 +70,12 @@ def cli() -> None:
     """Reads packet captures and says what happened in them.
 
     TRACE is a capture file (pcap, pcapng or snoop; gzip, zstd, lz4, xz or bzip2 compressed or not), `-` for standard
-    input, or a bundle: a directory that holds capture*.pcap[ng], or a tar of one (.tar.zst). Several of them are one
-    capture, in order of time.
+    input, a folder of captures, or a bundle: a directory that holds capture*.pcap[ng], or a tar of one (.tar.zst). Several of
+    them are one capture, in order of time.
 
     Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame
     of a link layer that is decoded); 3 done, but the input was cut short or damaged;
-    130 interrupted.
+    128 + N ended by signal N (130 Ctrl-C, 143 SIGTERM).
     """
 
 
@@ -111,6 +120,38 @@ def beside_options(command: Callable[..., None]) -> Callable[..., None]:
     return taken
 
 
+def choose_options(flow: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What of a capture is asked for. The command takes all of it as `chosen`, as analyze() does; without `flow` it has an option of that name itself."""
+
+    def made(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
+            "--filter",
+            metavar="EXPRESSION",
+            help="Only frames that it lets pass: tcpdump's language, such as 'host 192.0.2.1 and port 80'.",
+        )
+        @click.option(
+            "--between",
+            nargs=2,
+            metavar="T1 T2",
+            help="Only frames between two times: by the clock (12:59:26.8, UTC), since the epoch, or since the capture began (+5s); - is no bound.",
+        )
+        @click.option(
+            "--frames", metavar="A-B", help="Only frames of these numbers: 10-20, 10-, or 7; several with commas."
+        )
+        @wraps(command)
+        def taken(filter: Any, between: Any, frames: Any, **others: Any) -> None:
+            wanted = {"flow": others.pop("flow")} if flow else {}
+            command(chosen={"filter": filter, "between": between, "frames": frames, **wanted}, **others)
+
+        if not flow:
+            return taken
+        return click.option("--flow", metavar="N[,M]", help="Only these flows, by their numbers in the table flows.")(
+            taken
+        )
+
+    return made
+
+
 def read_by(trace: tuple[str, ...], beside: dict[str, Any], folders: tuple[str, ...] = ()) -> list[Input]:
     """All that a command reads, rules of these folders and of its own among it: nothing may be written over that."""
     from analyzer.capture.bundle import inputs
@@ -127,6 +168,19 @@ rules_option = click.option(
     help="A folder of rules beside those that come with tcpcap; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+ndjson_option = click.option(
+    "--ndjson", "as_ndjson", is_flag=True, help="Print one JSON object a line instead, each with the name of its table."
+)
+AS_JSON = ("--json", "--ndjson")
+
+
+max_flows_option = click.option(
+    "--max-flows",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many conversations to follow at a time; beyond it the least important leave.",
+)
 
 
 def status_of(analysis: Analysis) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,12 +12,16 @@ from analyzer.cli.base import (
     DAMAGED,
     FOUND,
     OK,
+    UNREADABLE,
     beside_options,
+    choose_options,
     cli,
     colour,
     hosts_option,
     increments_option,
     json_option,
+    max_flows_option,
+    ndjson_option,
     read_by,
     rules_option,
     snapshots_option,
@@ -28,12 +33,15 @@ from analyzer.cli.base import (
 SEVERITIES = ("info", "warning", "error")
 
 if TYPE_CHECKING:
+    from analyzer.analysis import Analysis
     from analyzer.capture import Damage
 
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@ndjson_option
+@choose_options()
 @beside_options
 @rules_option
 @click.option(
@@ -46,26 +54,24 @@ if TYPE_CHECKING:
     type=click.Choice(SEVERITIES),
     help="Exit with status 1 where something of this severity or worse is found.",
 )
+@click.option("--each", is_flag=True, help="An answer for each file or bundle alone, instead of one for all together.")
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
-    "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
+    "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
 )
-@click.option(
-    "--max-flows",
-    default=1_000_000,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many conversations to follow at a time; beyond it the least important leave.",
-)
+@max_flows_option
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
+    as_ndjson: bool,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
     html: str | None,
     fail_on: str | None,
+    each: bool,
     no_checksums: bool,
-    top: int,
+    top: int | None,
     max_flows: int,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds."""
@@ -77,41 +83,81 @@ def analyze(
         from analyzer.output import STANDARD, refuse_inputs
         from analyzer.plot.extras import check
 
-        if as_json and html == STANDARD:
+        if each:
+            raise UsageError("--html", "one page, and --each gives several answers", "leave one of them out")
+        if (as_json or as_ndjson) and html == STANDARD:
             raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
         read = read_by(trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read
         check()
-    with progress_shown() as update:
-        analysis = run(
-            list(trace),
-            **beside,
-            checksums=not no_checksums,
-            max_flows=max_flows,
-            rules=folders,
-            progress=update,
-        )
-    if as_json:
-        from analyzer.report.json_text import json_pieces
 
-        for piece in json_pieces(analysis):
-            click.echo(piece, nl=False)
-    elif html != "-":
-        from analyzer.report.console import console_text
+    def answer(paths: Sequence[str]) -> Analysis:
+        with progress_shown() as update:
+            analysis = run(
+                list(paths),
+                **beside,
+                **chosen,
+                checksums=not no_checksums,
+                max_flows=max_flows,
+                rules=folders,
+                progress=update,
+            )
+        if as_json or as_ndjson:
+            from analyzer.report.json_text import json_pieces, ndjson_pieces
 
-        click.echo(console_text(analysis, top, styled), nl=False, color=colour())
+            for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
+                click.echo(piece, nl=False)
+        elif html != "-":
+            from analyzer.report.console import TOP, console_text
+
+            click.echo(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
+        return analysis
+
+    def status(analysis: Analysis) -> int:
+        found = status_of(analysis)
+        return FOUND if fail_on and found == OK and analysis.diagnosis.at_least(fail_on) else found
+
+    if each:
+        sys.exit(_each(trace, lambda path: status(answer([path])), as_json, plain=not as_json and not as_ndjson))
+    analysis = answer(trace)
     if html is not None:
         from analyzer.report.html import save_html
 
         with progress_shown() as update:
             save_html(analysis, html, read, update)
-    status = status_of(analysis)
-    sys.exit(FOUND if fail_on and status == OK and analysis.diagnosis.at_least(fail_on) else status)
+    sys.exit(status(analysis))
+
+
+def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, plain: bool) -> int:
+    """Answer for each file or bundle alone, in JSON as a list; what cannot be read is said, and the next one follows. The worst status of all."""
+    from analyzer.capture.capture import alone
+    from analyzer.errors import TcpcapError
+    from analyzer.text import printable
+
+    statuses = []
+    if as_json:
+        click.echo("[")
+    for number, path in enumerate(alone(trace)):
+        if as_json:
+            click.echo(",\n" * (number > 0), nl=False)
+        elif plain:
+            click.echo("\n" * (number > 0) + styled(f"== {printable(path)}", "title") + "\n", color=colour())
+        try:
+            statuses.append(answer(path))
+        except TcpcapError as error:
+            if as_json:
+                click.echo("null")
+            click.echo(f"tcpcap: {printable(str(error))}", err=True)
+            statuses.append(UNREADABLE)
+    if as_json:
+        click.echo("]")
+    return next((status for status in (UNREADABLE, DAMAGED, FOUND) if status in statuses), OK)
 
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@choose_options()
 @hosts_option
 @snapshots_option
 @increments_option
@@ -119,6 +165,7 @@ def analyze(
 def checksums(
     trace: tuple[str, ...],
     as_json: bool,
+    chosen: dict[str, Any],
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
     increments: bool | None,
@@ -130,7 +177,7 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
     if as_json:
         click.echo(json_text(analysis), nl=False)
     else:
@@ -181,7 +228,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     help="Format, where the file name does not tell it.",
 )
 @click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
-@click.option("--flow", type=click.IntRange(min=0), help="Of series, only those of this flow.")
+@choose_options()
 @beside_options
 def export(
     trace: tuple[str, ...],
@@ -189,7 +236,7 @@ def export(
     output: str,
     kind: str | None,
     every: str,
-    flow: int | None,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
@@ -212,19 +259,37 @@ def export(
             progress=update,
             damages=damages,
             every=every,
-            flow=flow,
+            **chosen,
         )
         write(frames, output, kind, read_by(trace, beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 
 
-@cli.command()
+@cli.command(
+    epilog="""\b
+Examples:
+  tcpcap schema events
+  tcpcap schema --json >tcpcap.schema.json"""
+)
 @click.argument("table", required=False)
-def schema(table: str | None) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead."
+)
+def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.run import table_named
     from analyzer.tables import TABLES
 
     names = [table_named(table, "TABLE")] if table else list(TABLES)
+    if as_json:
+        import json
+
+        from analyzer.report.json_schema import json_schema
+
+        found = json_schema()
+        click.echo(
+            json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1)
+        )
+        return
     click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, increments_option, snapshots_option, styled, warn
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    choose_options,
+    cli,
+    colour,
+    hosts_option,
+    increments_option,
+    snapshots_option,
+    styled,
+    warn,
+)
 
 
 @cli.group()
@@ -64,11 +76,17 @@ def list_counters(group: str | None, observability: str | None, word: str | None
 @counters.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.argument("name")
+@choose_options()
 @hosts_option
 @snapshots_option
 @increments_option
 def trace(
-    trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: tuple[str, ...], increments: bool | None
+    trace: tuple[str, ...],
+    name: str,
+    chosen: dict[str, Any],
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+    increments: bool | None,
 ) -> None:
     """List the frames that move a counter.
 
@@ -80,7 +98,7 @@ def trace(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
     for line in trace_lines(analysis, name, styled):
         click.echo(line, color=colour())
     warn(analysis.damages)

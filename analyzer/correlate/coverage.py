@@ -44,6 +44,7 @@ class Coverage:
     contradictions : what cannot be, were this a capture of all of the host's traffic
     losing : whether the file itself says that it does not hold everything
     received : whether IP counted all that was captured
+    chosen : that only a part of the capture was asked for, in words; empty where all was
     """
 
     share: float = 1.0
@@ -55,18 +56,21 @@ class Coverage:
     contradictions: tuple[str, ...] = ()
     losing: bool = False
     received: bool = False
+    chosen: str = ""
 
     @property
     def complete(self) -> bool:
         """May the capture be taken for all that the host sent and received, while it ran?"""
         whole = self.share == 1.0 and self.surplus == 0.0 and self.time_share > 0
-        return whole and (self.counted or not self.losing)
+        return whole and not self.chosen and (self.counted or not self.losing)
 
     @property
     def reason(self) -> str:
         """Why it may not."""
         if self.time_share == 0:
             return "the snapshots lie outside of the capture's time"
+        if self.chosen:
+            return self.chosen
         if self.share < 1:
             return f"the capture holds {_percent(self.share)} of what the host counted ({self.counter})"
         if self.surplus > 0:
@@ -144,7 +148,16 @@ def assess(
     )
     causes = (*((FILTERED,) if filtered else ()), *facts.causes())
     return Coverage(
-        share, surplus, shown, time_share, counted > 0, causes, contradictions, facts.losing or filtered, received
+        share,
+        surplus,
+        shown,
+        time_share,
+        counted > 0,
+        causes,
+        contradictions,
+        facts.losing or filtered,
+        received,
+        facts.part,
     )
 
 

@@ -25,8 +25,9 @@ class Facts:
     dropped : packets that the capture lost by its own count
     filters : capture filters that its interfaces name
     cut_headers : frames of which too little was captured to read their headers
+    chosen : what was asked for, where that is not the whole capture
     left_out : interfaces of the host whose addresses are in no conversation of the capture
-    begun_before : TCP connections of which no part of the handshake was captured
+    begun_before : TCP connections of the host of which no part of the handshake was captured
     """
 
     first_ns: int = 0
@@ -36,11 +37,17 @@ class Facts:
     cut_headers: int = 0
     left_out: tuple[str, ...] = ()
     begun_before: int = 0
+    chosen: str = ""
 
     @property
     def losing(self) -> bool:
         """Does the file itself say that it does not hold everything?"""
-        return bool(self.dropped or self.filters or self.cut_headers)
+        return bool(self.dropped or self.filters or self.cut_headers or self.chosen)
+
+    @property
+    def part(self) -> str:
+        """That not the whole capture was asked for, in words; empty where it was."""
+        return f"only a part of the capture was asked for ({self.chosen})" if self.chosen else ""
 
     def causes(self) -> Iterator[str]:
         """Each thing that may be missing, in words."""
@@ -48,6 +55,8 @@ class Facts:
             yield f"the capture dropped {self.dropped:,} packets by its own count"
         for text in self.filters:
             yield f'it was taken with the filter "{text}"'
+        if self.part:
+            yield self.part
         if self.cut_headers:
             frames = "1 frame is" if self.cut_headers == 1 else f"{self.cut_headers:,} frames are"
             yield f"{frames} cut within the headers (snaplen)"
@@ -62,14 +71,16 @@ def facts_of(
     drops: Mapping[str, int | None],
     hosts: Sequence[Host],
     flows: FlowTracker,
+    local: Sequence[str],
+    chosen: str = "",
 ) -> Facts:
-    """The facts of a capture that was read, of the hosts that recorded it."""
+    """The facts of a capture that was read, of the hosts that recorded it; `local` are the addresses of the one whose counters are compared, `chosen` says what of the capture was asked for, if not all."""
     dropped = sum(value or 0 for name, value in drops.items() if name != "interface_received")
     filters = tuple(dict.fromkeys(interface.filter for interface in interfaces if interface.filter))
     left_out = tuple(name for host in hosts for name in _left_out(host, interfaces, flows))
     first, last = summary.total("first_ns"), summary.total("last_ns")
-    begun = flows.coverage().begun
-    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, begun)
+    begun = flows.begun_at({_halves(text) for text in local})
+    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, begun, chosen)
 
 
 def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterator[str]:
@@ -85,7 +96,12 @@ def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterato
 
 def _is_end(flows: Rows, text: str) -> bool:
     """Is the address one end of a conversation?"""
+    high, low = map(np.uint64, _halves(text))
+    return any(bool(((flows[f"{end}_hi"] == high) & (flows[f"{end}_lo"] == low)).any()) for end in ("client", "server"))
+
+
+def _halves(text: str) -> tuple[int, int]:
+    """An address as flows hold it."""
     address = ipaddress.ip_address(text)
     value = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
-    high, low = np.uint64(value >> 64), np.uint64(value & (1 << 64) - 1)
-    return any(bool(((flows[f"{end}_hi"] == high) & (flows[f"{end}_lo"] == low)).any()) for end in ("client", "server"))
+    return value >> 64, value & (1 << 64) - 1

@@ -213,6 +213,7 @@ class Plots:
             analysis.flow_tracker.max_flows,
             checksums=analysis.checksum_result is not None,
             progress=progress,
+            choice=analysis.choice,
         )
         self._seen |= seen.traces
         self._whole = self._whole or seen
