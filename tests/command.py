@@ -56,13 +56,13 @@ def run(
 
 
 def status_of(*arguments: str | Path) -> int:
-    """The exit status of the command in this process: what it ends with, or gives back, as the installed script takes it."""
+    """The exit status of the command in this process."""
     try:
-        code = main([str(argument) for argument in arguments])
+        main([str(argument) for argument in arguments])
     except SystemExit as ended:
-        code = ended.code
-    assert code is None or isinstance(code, int)
-    return code or 0
+        assert isinstance(ended.code, int)
+        return ended.code
+    return 0
 
 
 def run_here(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> Ran:

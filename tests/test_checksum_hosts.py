@@ -194,7 +194,7 @@ def test_recorded_addresses(tmp_path: Path) -> None:
     host = only(analyze(folder))
     assert host.address == SERVER and host.confidence >= 0.999
     assert host.evidence == (f"{folder}/host.json lists it",)
-    assert f"{SERVER} (certainly)" in checked(analyze(folder))
+    assert f"{SERVER} (certain)" in checked(analyze(folder))
 
 
 def test_recorded_addresses_win(tmp_path: Path) -> None:
@@ -441,7 +441,7 @@ def test_text_of_many_addresses(tmp_path: Path) -> None:
     given = [CLIENT, SERVER, *(f"10.0.0.{number}" for number in range(1, 6))]
     text = checked(judged(tmp_path, talk, hosts=given))
     assert "  and 4 more addresses\n" in text
-    assert text.count("(certainly)") == 3
+    assert text.count("(certain)") == 3
 
 
 def test_replaced_bytes() -> None:

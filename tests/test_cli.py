@@ -20,10 +20,11 @@ from pathlib import Path
 import click
 import pytest
 
-from analyzer import analyze
+from analyzer import Analysis, analyze
 from analyzer.cli import cli
 from analyzer.moments import timed, with_texts
 from analyzer.report.console import console_text
+from analyzer.report.layout import UNFOLDED, columns
 from analyzer.tables import TABLES
 from tests import build
 from tests.command import COMMAND, COMPILING, TIMEOUT_S, environment, run, run_here
@@ -93,6 +94,12 @@ def cut(tmp_path: Path) -> Path:
     path = tmp_path / "cut.pcap"
     path.write_bytes(SAMPLE.read_bytes()[:5000])
     return path
+
+
+def piped(analysis: Analysis, top: int = 10) -> str:
+    """The answer as it goes into a pipe or a file: no line is folded."""
+    with columns(UNFOLDED):
+        return console_text(analysis, top)
 
 
 # Help
@@ -302,14 +309,14 @@ def test_analyze(path: Path) -> None:
     """The text of the Python API, without colours; standard error stays silent."""
     ran = run("analyze", path)
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == console_text(analyze(path))
+    assert ran.out == piped(analyze(path))
 
 
 def test_analyze_several_files(capsys: pytest.CaptureFixture[str]) -> None:
     """One capture, in order of time."""
     ran = run_here("analyze", OTHER, SAMPLE, capsys=capsys)
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == console_text(analyze([OTHER, SAMPLE]))
+    assert ran.out == piped(analyze([OTHER, SAMPLE]))
     assert "440 frames" in " ".join(ran.out.split())
 
 
@@ -318,7 +325,7 @@ def test_analyze_with_options(top: int, capsys: pytest.CaptureFixture[str]) -> N
     """--top and --max-flows reach the analysis."""
     ran = run_here("analyze", "--top", str(top), "--max-flows", "3", SAMPLE, capsys=capsys)
     assert ran.status == 0
-    assert ran.out == console_text(analyze(SAMPLE, max_flows=3), top)
+    assert ran.out == piped(analyze(SAMPLE, max_flows=3), top)
     assert "2 flows left to make room for others (--max-flows)" in " ".join(ran.out.split())
     assert f"busiest conversations ({top} of 5)" in ran.out or top == 0
 
@@ -537,7 +544,7 @@ def test_progress_of_a_file(kind: str, big: Path, tmp_path: Path) -> None:
         path.write_bytes(gzip.compress(big.read_bytes(), 1))
     status, shown, out = run_on_terminal(*at_once(), "analyze", path, watch="stderr")
     assert status == 0
-    assert out == console_text(analyze(path))
+    assert out == piped(analyze(path))
     size, unit = (
         (f"{path.stat().st_size / 1e6:.1f}", "MB") if kind == "plain" else (f"{path.stat().st_size / 1e3:.1f}", "kB")
     )
@@ -562,7 +569,7 @@ def test_no_progress_for_a_small_file() -> None:
     """It would only flash up."""
     status, shown, out = run_on_terminal(*COMMAND, "analyze", SAMPLE, watch="stderr")
     assert (status, ESCAPES.sub("", shown).strip()) == (0, "")
-    assert out == console_text(analyze(SAMPLE))
+    assert out == piped(analyze(SAMPLE))
 
 
 def test_progress_of_an_export(big: Path, tmp_path: Path) -> None:
@@ -579,7 +586,8 @@ def test_progress_of_an_export(big: Path, tmp_path: Path) -> None:
 
 def test_colours_on_a_terminal_only() -> None:
     """And not where NO_COLOR asks for none."""
-    expected = console_text(analyze(SAMPLE)).replace("\n", "\r\n")
+    with columns(100):
+        expected = console_text(analyze(SAMPLE)).replace("\n", "\r\n")
     status, shown, err = run_on_terminal(*COMMAND, "analyze", SAMPLE, watch="stdout")
     assert (status, err) == (0, "")
     assert "\x1b[1m" in shown

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from analyzer.output import Input
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
 from analyzer.text import shown
 
+MAC = re.compile("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 MAX_HOST_BYTES = 16 << 20
 LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
 
@@ -47,6 +49,7 @@ class Host:
     notes: tuple[str, ...] = ()  # what in it was passed over, a sentence each
     known_from: str = HOST_FILE  # or sosreport, supportconfig
     recording: Recording | None = None
+    macs: tuple[int, ...] = ()  # of its interfaces, but for loopback and tunnels, which have none
 
 
 def part_of(path: str, *names: str) -> str | None:
@@ -116,7 +119,14 @@ def host_of(path: str) -> Host | None:
     if recording is not None and recording.unfinished:
         notes = (*notes, f"{file}: {recording.unfinished}")
     name, kernel = _text(content.get("hostname")), _text(content.get("kernel"))
-    return Host(shown(file), name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording)
+    macs = tuple(dict.fromkeys(mac for each in _list(content.get("interfaces")) if (mac := _mac(each))))
+    return Host(shown(file), name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording, macs=macs)
+
+
+def _mac(interface: Any) -> int:
+    """The MAC address of an interface as a number; 0 without one."""
+    text = _text(interface.get("mac")) if isinstance(interface, dict) else ""
+    return int(text.replace(":", ""), 16) if MAC.fullmatch(text) else 0
 
 
 def _recording(content: Any) -> Recording | None:

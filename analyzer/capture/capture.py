@@ -10,6 +10,7 @@ import numpy as np
 from analyzer.capture import pcap, pcapng, snoop
 from analyzer.capture.bundle import Host, host_of
 from analyzer.capture.file import CaptureFile, Reader, unreadable
+from analyzer.capture.live import Live, following
 from analyzer.capture.merge import merged
 from analyzer.capture.packed import folder_of
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
@@ -34,18 +35,27 @@ class Capture:
     paths : files, `-` for standard input, or directories that hold `capture*.pcap[ng]`
     batch_frames : most records in a batch; the result does not depend on it
     window_bytes : how many bytes of a file are looked at at once
+    live : who follows the only file while it is written; without, it is read as far as it is there
 
     Raises CaptureError where a path is no capture.
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], *, batch_frames: int | None = None, window_bytes: int | None = None
+        self,
+        paths: Sequence[str | Path],
+        *,
+        batch_frames: int | None = None,
+        window_bytes: int | None = None,
+        live: Live | None = None,
     ) -> None:
         self._places, self.twice = _all_files([str(path) for path in paths])
         self.paths = list(self._places)
         if not self.paths:
             raise CaptureError("paths", "no capture named", "name at least one")
         several = len(self.paths) > 1
+        if several and live is not None:
+            raise CaptureError(self.paths[1], "a second capture", "follow one at a time")
+        self._live = live
         self._batch_frames = batch_frames or (MERGE_BATCH_FRAMES if several else BATCH_FRAMES)
         self._window_bytes = window_bytes or (MERGE_WINDOW_BYTES if several else WINDOW_BYTES)
         self.damages: list[Damage] = []
@@ -97,7 +107,9 @@ class Capture:
 
     @property
     def size(self) -> int | None:
-        """Bytes of all files on disk; None where a pipe is among them."""
+        """Bytes of all files on disk; None where a pipe is among them, or one that grows."""
+        if self._live is not None:
+            return None
         sizes = [Path(path).stat().st_size if path != "-" and Path(path).is_file() else None for path in self.paths]
         return None if None in sizes else sum(size for size in sizes if size)
 
@@ -115,11 +127,14 @@ class Capture:
         """The file at `position` of `paths`, opened and its header read."""
         if position not in self._open:
             path = self.paths[position]
-            file = open_capture_file(path, position, self.damages, self._batch_frames, self._window_bytes)
+            source = open_source(path, self._window_bytes, following(self._live))
+            file = capture_file(source, position, self.damages, self._batch_frames)
             self._open[position] = file
             self._infos[position] = file.info
             file.info.origin, host = self._places[path]
             file.info.host = host.name if host is not None else ""
+            if host is not None:
+                file.interfaces.belong_to(host.macs)
             if host is not None and (recording := host.recording):
                 for interface in file.interfaces:  # pcap has no place for these
                     interface.name = interface.name or recording.interface

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analyzer.cli import complete
 from analyzer.cli.base import (
     DAMAGED,
     FOUND,
@@ -29,6 +30,7 @@ from analyzer.cli.base import (
     styled,
     warn,
 )
+from analyzer.cli.live import follower
 
 SEVERITIES = ("info", "warning", "error")
 
@@ -55,6 +57,11 @@ if TYPE_CHECKING:
     help="Exit with status 1 where something of this severity or worse is found.",
 )
 @click.option("--each", is_flag=True, help="An answer for each file or bundle alone, instead of one for all together.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Read on while the capture is being written, and tell events and findings as they become certain; the whole answer on Ctrl-C.",
+)
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
@@ -70,6 +77,7 @@ def analyze(
     html: str | None,
     fail_on: str | None,
     each: bool,
+    follow: bool,
     no_checksums: bool,
     top: int | None,
     max_flows: int,
@@ -91,24 +99,27 @@ def analyze(
         refuse_inputs(html, read)  # before the capture is read
         check()
 
+    asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
+    if each and follow:
+        from analyzer.errors import UsageError
+
+        raise UsageError("--each", "what grows is read as one capture by --follow", "leave one of them out")
+
     def answer(paths: Sequence[str]) -> Analysis:
-        with progress_shown() as update:
-            analysis = run(
-                list(paths),
-                **beside,
-                **chosen,
-                checksums=not no_checksums,
-                max_flows=max_flows,
-                rules=folders,
-                progress=update,
-            )
+        if follow:
+            with follower(lines=not (as_json or as_ndjson) and html != "-") as watcher:
+                analysis = run(list(paths), **asked, watcher=watcher)
+        else:
+            with progress_shown() as update:
+                analysis = run(list(paths), **asked, progress=update)
         if as_json or as_ndjson:
             from analyzer.report.json_text import json_pieces, ndjson_pieces
 
             for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
                 click.echo(piece, nl=False)
         elif html != "-":
-            from analyzer.report.console import TOP, console_text
+            from analyzer.report.console import console_text
+            from analyzer.report.conversation_text import TOP
 
             click.echo(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
         return analysis
@@ -212,6 +223,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @click.option(
     "--table",
     required=True,
+    shell_complete=complete.tables,
     help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts.",
 )
 @click.option(
@@ -219,6 +231,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     "--output",
     default="-",
     show_default=True,
+    metavar="FILE",
     help="File to write; its ending tells the format. `-` is standard output.",
 )
 @click.option(
@@ -266,13 +279,8 @@ def export(
     sys.exit(DAMAGED if damages else OK)
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap schema events
-  tcpcap schema --json >tcpcap.schema.json"""
-)
-@click.argument("table", required=False)
+@cli.command()
+@click.argument("table", required=False, shell_complete=complete.tables)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead."
 )

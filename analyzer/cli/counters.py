@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from analyzer.cli import complete
 from analyzer.cli.base import (
     DAMAGED,
     OK,
@@ -48,7 +49,7 @@ def diff(before: str, after: str, increments: bool | None) -> None:
 
 
 @counters.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.counters)
 def explain(name: str) -> None:
     """Explain a counter: what it counts, when it moves, what it points at, and what packets tell of it.
 
@@ -68,14 +69,18 @@ def explain(name: str) -> None:
 def list_counters(group: str | None, observability: str | None, word: str | None) -> None:
     """List the counters, each with its first sentence."""
     from analyzer.catalogue import list_rows
+    from analyzer.errors import UsageError
     from analyzer.report.counter_text import list_text
 
-    click.echo(list_text(list_rows(group=group, observability=observability, word=word)), nl=False)
+    rows = list(list_rows(group=group, observability=observability, word=word))
+    if not rows:
+        raise UsageError("counters list", "no counter is like that", "leave an option out, or give a shorter --word")
+    click.echo(list_text(rows), nl=False)
 
 
 @counters.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.argument("name")
+@click.argument("name", shell_complete=complete.counters)
 @choose_options()
 @hosts_option
 @snapshots_option
@@ -90,7 +95,7 @@ def trace(
 ) -> None:
     """List the frames that move a counter.
 
-    For example `tcpcap counters trace BUNDLE TcpRetransSegs`. NAME is as nstat prints it, or without its group. With
+    NAME is as nstat prints it, or without its group. With
     snapshots, each interval tells what the kernel counted in it.
     """
     from analyzer.report.progress import progress_shown

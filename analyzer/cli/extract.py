@@ -8,13 +8,19 @@ from typing import Any
 
 import click
 
+from analyzer.cli import complete
 from analyzer.cli.base import DAMAGED, OK, beside_options, choose_options, cli, warn
 
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.option("--finding", type=click.IntRange(min=1), metavar="N", help="The connections that this finding is about.")
-@click.option("--event", metavar="NAME", help="Frames with this event, and those that it refers to.")
+@click.option(
+    "--event",
+    metavar="NAME",
+    shell_complete=complete.events,
+    help="Frames with this event, and those that it refers to.",
+)
 @click.option("--around", metavar="TIME", help="And all else that was captured so shortly before or after, such as 5s.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The pcapng file to write; `-` is standard output.")
 @click.option(
@@ -37,11 +43,6 @@ def extract(
     beside: dict[str, Any],
 ) -> None:
     """Cut frames out into a pcapng file, with their events as packet comments that Wireshark shows.
-
-    \b
-    tcpcap extract trace.pcap --flow 3 --around 5s -o cut.pcapng
-    tcpcap extract trace.pcap --finding 2 --anonymize -o cut.pcapng
-    tcpcap extract trace.pcap --event retransmission -o cut.pcapng
 
     Verdicts are those of the whole capture. Pseudonyms keep common prefixes (Crypto-PAn); ports, times, numbers and lengths
     stay, so that tcpcap says the same of the file. Without --key nobody can find the addresses again.

@@ -25,13 +25,7 @@ if TYPE_CHECKING:
     from analyzer.capture import Damage
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap flow trace.pcap 3
-  tcpcap flow trace.pcap 192.0.2.1:40001 --all
-  tcpcap flow bundle 3 --json | jq '.stalls'"""
-)
+@cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.argument("flow", metavar="FLOW")
 @click.option("--all", "everything", is_flag=True, help="A line for each frame: runs of ordinary data are not folded.")
@@ -63,13 +57,7 @@ def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, bes
     sys.exit(status_of(analysis))
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap flows trace.pcap --sort loss --top 20
-  tcpcap flows trace.pcap --sort rtt --columns flow,client,handshake_rtt_ns
-  tcpcap flows trace.pcap --ndjson | jq -r .start_time"""
-)
+@cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.option(
     "--sort",

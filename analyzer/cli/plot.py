@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from analyzer.cli import complete
 from analyzer.cli.base import beside_options, choose_options, cli, read_by, status_of, warn
 
 OF_A_FLOW = ("connection", "time-sequence", "throughput", "rtt", "window", "time-account")
@@ -24,7 +25,14 @@ OF_ALL = ("counters", "overview")
     metavar="KIND",
     help=f"What to draw: {', '.join([*OF_A_FLOW, *OF_ALL])}; connection is all that there is of one.",
 )
-@click.option("--counter", "names", multiple=True, metavar="NAME", help="Of counters, these; may be repeated.")
+@click.option(
+    "--counter",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.counters,
+    help="Of counters, these; may be repeated.",
+)
 @click.option("-o", "--output", required=True, metavar="FILE", help="File to write: .html (zoom, hover), .svg or .png.")
 @choose_options(flow=False)
 @beside_options

@@ -33,14 +33,7 @@ HOW = "--limit N, or -o FILE for all of them"
 HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap sql trace.pcap "SELECT event, count(*) FROM events GROUP BY event"
-  tcpcap sql trace.pcap "FROM flows WHERE client_spurious > 0" -o out.parquet
-  tcpcap sql trace.pcap "SELECT time FROM packets WHERE window = 0" --json
-  tcpcap sql trace.pcap"""
-)
+@cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE", help="Write all rows to this file; its ending tells the format.")
 @click.option(

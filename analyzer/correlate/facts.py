@@ -14,6 +14,8 @@ from analyzer.flows import FlowTracker
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 
+LEAST_SEGMENT = 536  # bytes that every host takes in one (TCP_MSS_DEFAULT)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -28,6 +30,7 @@ class Facts:
     chosen : what was asked for, where that is not the whole capture
     left_out : interfaces of the host whose addresses are in no conversation of the capture
     begun_before : TCP connections of the host of which no part of the handshake was captured
+    before_segments : so many segments they sent and received, at most
     """
 
     first_ns: int = 0
@@ -38,6 +41,7 @@ class Facts:
     left_out: tuple[str, ...] = ()
     begun_before: int = 0
     chosen: str = ""
+    before_segments: int = 0
 
     @property
     def losing(self) -> bool:
@@ -80,7 +84,9 @@ def facts_of(
     left_out = tuple(name for host in hosts for name in _left_out(host, interfaces, flows))
     first, last = summary.total("first_ns"), summary.total("last_ns")
     begun = flows.begun_at({_halves(text) for text in local})
-    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, begun, chosen)
+    segments = begun.packets + begun.payload // LEAST_SEGMENT
+    cut = summary.stops.get("truncated", 0)
+    return Facts(first, last, dropped, filters, cut, left_out, begun.connections, chosen, segments)
 
 
 def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.coverage import Coverage, begun_at, coverage_of
+from analyzer.flows.coverage import Begun, Coverage, begun_at, coverage_of
 from analyzer.flows.edge import still_opening
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
@@ -202,9 +202,10 @@ class FlowTracker:
         """What of the conversations was captured, those that left included."""
         return self._left_coverage + coverage_of(self.states, self.ends.reshape(-1, 2), self.places())
 
-    def begun_at(self, addresses: Collection[tuple[int, int]]) -> int:
+    def begun_at(self, addresses: Collection[tuple[int, int]]) -> Begun:
         """Connections of these addresses of which no part of the handshake was captured; of those that left nobody knows whose they were."""
-        return self._left_coverage.begun + begun_at(self.states, self.places(), addresses)
+        found, left = begun_at(self.states, self.places(), addresses), self._left_coverage
+        return found._replace(connections=found.connections + left.begun, packets=found.packets + left.begun_packets)
 
     @property
     def legs(self) -> int:

@@ -8,11 +8,11 @@ from analyzer.capture.notes import Process
 from analyzer.flows.names import ends_text
 from analyzer.follow import Flow
 from analyzer.follow.stalls import Stall
-from analyzer.report.console import ENDED
-from analyzer.report.finding_text import frames_text
+from analyzer.report.conversation_text import ENDED
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.story import story
 from analyzer.report.time_text import PHRASES, percent, phrase, side_text
+from analyzer.report.words import frames_text
 from analyzer.schema import Rows, bits_text
 from analyzer.tables import CLOSERS, FLOW_PROTOCOLS, FLOW_STATES, FLOWS, RESETS, TIME_CAUSES
 from analyzer.text import duration_text, plural, printable, rate_text, size_text, time_text
