@@ -15,7 +15,6 @@ from analyzer import Analysis, analyze
 from analyzer.checksums import CaptureHost
 from tests import build
 from tests.test_checksum_verdicts import (
-    BUNDLES,
     ENDS,
     ETHERNET,
     FAR_NS,
@@ -25,15 +24,12 @@ from tests.test_checksum_verdicts import (
     START_NS,
     Packet,
     Talk,
-    addresses_of,
-    alone,
     checked,
     conversation,
     expected_errors,
     judged,
     marked,
     merging,
-    name_of,
     partial,
     port,
     pseudo_header,
@@ -403,16 +399,6 @@ def test_any_conversation(tmp_path: Path, seed: int) -> None:
         step()
     found = judged(tmp_path, talk, rng.choice([RAW, ETHERNET, SLL2]) if near else rng.choice([RAW, ETHERNET]))
     assert hosts(found) in ([[], [talk.between(near)[0]]] if near else [[]])
-
-
-@pytest.mark.parametrize("bundle", BUNDLES, ids=name_of)
-def test_samples(bundle: Path, tmp_path: Path) -> None:
-    """Surest first, sure to some degree, and never without a reason; host.json makes certain."""
-    for path, least in ((bundle, 0.999), (alone(bundle, tmp_path), 0.5)):
-        found = analyze(path).capture_hosts
-        assert all(least <= host.confidence <= 1 and host.evidence for host in found)
-        assert found == sorted(found, key=lambda host: -host.confidence)
-        assert {host.address for host in found} <= addresses_of(bundle)
 
 
 def many(count: int) -> list[Packet]:

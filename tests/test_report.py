@@ -34,11 +34,9 @@ from analyzer.text import (
     time_text,
 )
 from tests import build
-from tests.helpers import CAPTURES, fitting, rows_with
+from tests.helpers import fitting, rows_with
 from tests.test_flows import SOMETHING_ELSE, STEP_NS, Script, rows_of
 
-SAMPLES = Path(__file__).parent.parent / "samples"
-BUNDLES = [path.parent for path in CAPTURES]
 START_NS = 1_763_660_000_123_456_789
 SECOND, DAY = 10**9, 86_400 * 10**9
 LONG, OTHER = "2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111"
@@ -145,34 +143,7 @@ def joined(text: str) -> str:
     return " ".join(text.split())
 
 
-# Whole answers
-
-
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: "-".join(path.parts[-2:]))
-def test_samples(bundle: Path) -> None:
-    """The findings or that there are none, what was read, trouble, capture, protocols and conversations are all there."""
-    analysis = analyze(bundle)
-    text = checked(analysis)
-    tcp = sum(analysis.flow_tracker.state_counts().values())
-    worst = analysis.diagnosis.at_least("warning")
-    if worst:
-        assert joined(text).startswith(f"{worst[0].severity} {joined(worst[0].summary)} ({worst[0].rule.id})")
-    else:
-        assert joined(text).startswith(
-            (f"Nothing wrong found in {tcp} TCP connection", f"Nothing that needs action found in {tcp} TCP connection")
-            if tcp
-            else "Nothing wrong found"
-        )
-    assert f"{bundle}: {len(analysis.packets):,} frames in " in joined(text)
-    for fact in analysis.facts:
-        assert joined(text).count(fact.text[1:]) == 1
-    assert (f"connections in trouble ({analysis.troubled})" in text) == bool(analysis.troubled)
-    assert not analysis.troubled or told_of(text) == analysis.troubled
-    flows = min(len(analysis.flows), 10)
-    assert (f"busiest conversations ({flows} of {len(analysis.flows)})" in text) == bool(flows)
-    assert [line.split("  ")[1] for line in section(text, "capture")][:1] == ["file"]
-    assert not flows or len(section(text, "busiest")) == 1 + 2 * flows
-    assert len(section(text, "protocols")) == len(analysis.summary.protocols)
+# Whole answers: those about the samples are in test_rules, which analyses each of them once
 
 
 def test_the_whole_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
