@@ -173,7 +173,11 @@ class Analysis:
         refuse_pipe(self.paths, "flow")
         row = flow_row(self.flow_tracker, flow_number(self.flow_tracker, str(which)))
         found = follow(
-            self.paths, row, max_flows=self.flow_tracker.max_flows, checksums=self.checksum_result is not None
+            self.paths,
+            row,
+            max_flows=self.flow_tracker.max_flows,
+            checksums=self.checksum_result is not None,
+            choice=self.choice,
         )
         found.findings = [each for each in self.diagnosis.findings if found.number in each.flows]
         found.waits = self.notes_of(found.number)

@@ -11,6 +11,7 @@ from analyzer.cli.base import (
     DAMAGED,
     OK,
     beside_options,
+    choose_options,
     cli,
     colour,
     json_option,
@@ -30,8 +31,16 @@ if TYPE_CHECKING:
 @click.argument("flow", metavar="FLOW")
 @click.option("--all", "everything", is_flag=True, help="A line for each frame: runs of ordinary data are not folded.")
 @json_option
+@choose_options(flow=False)
 @beside_options
-def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, beside: dict[str, Any]) -> None:
+def flow(
+    trace: tuple[str, ...],
+    flow: str,
+    everything: bool,
+    as_json: bool,
+    chosen: dict[str, Any],
+    beside: dict[str, Any],
+) -> None:
     """Tell the story of one connection, frame by frame, both sides beside each other.
 
     FLOW is its number in `tcpcap flows`, or the ADDRESS:PORT of one of its ends. First its ends, what they agreed on, the way
@@ -46,7 +55,7 @@ def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, bes
 
     refuse_pipe(trace, "flow")
     with progress_shown() as update:
-        analysis = run(list(trace), **beside, progress=update)
+        analysis = run(list(trace), **beside, **chosen, progress=update)
     found = analysis.flow(flow)
     if as_json:
         for piece in flow_pieces(found):
@@ -70,6 +79,7 @@ def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, bes
 @click.option("--columns", metavar="NAMES", help="These columns of the table flows, with commas between them.")
 @json_option
 @ndjson_option
+@choose_options()
 @max_flows_option
 def flows(
     trace: tuple[str, ...],
@@ -79,12 +89,14 @@ def flows(
     columns: str | None,
     as_json: bool,
     as_ndjson: bool,
+    chosen: dict[str, Any],
     max_flows: int,
 ) -> None:
     """List the connections, sorted by what matters.
 
     As JSON without --sort and --top all of them stream, in the order in which they end.
     """
+    from analyzer.choose import choice_of
     from analyzer.passes import table_rows
     from analyzer.report.flow_list import TOP, chosen_columns, first_of, list_json, list_lines, list_ndjson, sort_key
     from analyzer.report.progress import progress_shown
@@ -92,7 +104,8 @@ def flows(
     names, key = chosen_columns(columns or ""), sort_key(sort or "bytes")
     damages: list[Damage] = []
     with progress_shown() as update:
-        parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages)
+        choice = choice_of(**chosen)
+        parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages, choice=choice)
         if (as_json or as_ndjson) and sort is None and top is None:
             for piece in list_json(parts, None, names) if as_json else list_ndjson(parts, names):
                 click.echo(piece, nl=False)

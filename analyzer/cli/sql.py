@@ -14,6 +14,7 @@ from analyzer.cli.base import (
     OK,
     UNREADABLE,
     beside_options,
+    choose_options,
     cli,
     colour,
     json_option,
@@ -50,6 +51,7 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
     help="How many rows to show as text or JSON.",
 )
 @json_option
+@choose_options()
 @beside_options
 @rules_option
 def sql(
@@ -58,6 +60,7 @@ def sql(
     kind: str | None,
     limit: int,
     as_json: bool,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
 ) -> None:
@@ -83,7 +86,7 @@ def sql(
         raise UsageError("-o" if output else "--format", "no question", "give it behind the capture")
     if question is None:
         refuse_pipe(paths, "sql")
-    with Ask(Request(list(paths), beside, folders)) as ask:
+    with Ask(Request(list(paths), beside, folders, chosen)) as ask:
         if question is None:
             status = converse(ask, limit, kind)
         elif saved:

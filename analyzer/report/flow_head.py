@@ -107,7 +107,10 @@ def _side(row: Rows, side: str, other: str) -> str:
     text += f", {rate}" if rate and row[f"{side}_payload"] else ""
     again = int(row[f"{side}_retransmissions"])
     if again:
-        text += f"; {plural(again, 'segment')} sent again ({row[f'{side}_retransmitted_share']:.2%} of its payload)"
+        share = (
+            f" ({row[f'{side}_retransmitted_share']:.2%} of its payload)" if row[f"{side}_retransmitted_bytes"] else ""
+        )
+        text += f"; {plural(again, 'segment')} sent again{share}"
     shut = int(row[f"{side}_zero_window_ns"])
     return text + (f"; its window was closed for {duration_text(shut)}" if shut else "")
 
