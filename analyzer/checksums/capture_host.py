@@ -92,7 +92,7 @@ def capture_hosts(
     times = _response_times(flows)
     crossed = any(end.sent["into"] and end.sent["out"] for end in ends.values())  # seen on two interfaces
     for end in ends.values():
-        end.signs += _signs(end, ends, crossed)
+        end.signs += _signs(end, crossed, not recorded or end.address in recorded)
         if not _is_elsewhere(end):
             end.signs += _padding(end, ends)
             end.signs += _hops(end, ends)
@@ -146,17 +146,23 @@ def verified(counts: Mapping[str, int]) -> int:
     return sum(counts[name] for name in _STATES)
 
 
-def _signs(end: Endpoint, ends: Mapping[str, Endpoint], crossed: bool) -> Iterator[tuple[float, str]]:
-    """What speaks for one address by what it sent and received itself."""
+def _signs(end: Endpoint, crossed: bool, is_possible: bool) -> Iterator[tuple[float, str]]:
+    """What speaks for one address by what it sent and received itself.
+
+    What arrives may be for others (a router forwards it, a host throws it away), so an address that is not among those
+    recorded of the host is not possible by that alone.
+    """
     sent, received = end.sent, end.received
     if _is_loopback(end.address):
         yield LOOPBACK, "a loopback address"
     elif end.address in end.peers and sent["partial"]:
         yield LOOPBACK, "it talks with itself, and nobody finishes its checksums"
     forwarded = _is_routed(end.ttl_max) and not crossed  # unless its address was given to what it forwards (NAT)
-    if sent["out"] and not sent["into"] and not forwarded:
+    # Who has no address yet sends from `::` or 0.0.0.0, which is nobody's; what is sent to a group arrives at many.
+    is_its_own = not sent["into"] and not forwarded and _is_unicast(end.address)
+    if is_its_own and sent["out"]:
         yield DIRECTION, f"the link layer marks what it sent as outgoing ({sent['out']:,} frames)"
-    elif received["into"] and not received["out"] and not sent["into"] and not forwarded and _is_unicast(end.address):
+    elif is_its_own and is_possible and received["into"] and not received["out"]:
         yield LIKELY, f"the link layer marks what it received as incoming ({received['into']:,} frames)"
     if sent["into"] or received["out"]:  # it is somewhere behind the interface
         return
@@ -255,7 +261,8 @@ def _nearness(end: Endpoint, times: _Times) -> Iterator[tuple[float, str]]:
     if end.address not in times:
         return
     own, theirs = _answer_times(end, times)
-    if own >= theirs or own > NEAR_NS:
+    against = np.mean([its < min(mine, NEAR_NS) for mine, its in times[end.address]])  # the peer was there, and at once
+    if own >= theirs or own > NEAR_NS or against > 1 - NEARLY_ALL:
         return
     ratio = theirs / max(own, 1.0)
     text = f"it answers after {own / 1000:,.0f} us, its peers after {theirs / 1000:,.0f} us"
