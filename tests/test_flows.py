@@ -983,6 +983,12 @@ def test_nothing() -> None:
 # Samples
 
 
+OPEN_BEFORE = {"found-open": 4}
+"""Connections that the laboratory began before it captured."""
+CHALLENGED = {"syn-to-time-wait": 3}
+"""Connections whose SYN an ACK of the connection before answers, which a stray RST ends."""
+
+
 def hosts() -> Iterator[Any]:
     """Each capture with what the laboratory knows of it."""
     for path in EXPECTED:
@@ -993,15 +999,20 @@ def hosts() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("expected", "host", "folder"), list(hosts()))
 def test_connections_of_the_samples(expected: dict[str, Any], host: str, folder: Path) -> None:
-    """As many as the laboratory began, every TCP frame in one of them, every one begun by the client."""
+    """As many as the laboratory began, every TCP frame in one of them, every one begun by the client.
+
+    Those that were open before the capture are there as well; no handshake tells who began them, and the ports do.
+    """
     analysis = analyze(folder)
     tcp = analysis.flows[analysis.flows["protocol"] == "tcp"]
     both_open = folder.parent.name == "simultaneous-open"  # two that begin, and one connection
-    assert len(tcp) == expected["connections"] - both_open
+    before = OPEN_BEFORE.get(folder.parent.name, 0)
+    assert len(tcp) == expected["connections"] - both_open + before
     quotes = int((analysis.packets["quoted_proto"] == 6).sum())  # tshark counts these too
     assert int((tcp["client_packets"] + tcp["server_packets"]).sum()) == expected["host"][host]["tcp_frames"] - quotes
     assert analysis.capture["frames"] == expected["host"][host]["frames"]
-    assert set(tcp["roles"]) <= {"handshake"}
+    assert sorted(tcp["roles"]) == ["handshake"] * (len(tcp) - before) + ["ports"] * before
+    assert list(tcp["completeness"][tcp["roles"] == "ports"]) == ["no_beginning"] * before
     assert tcp["client"].nunique() == tcp["server"].nunique() == (len(tcp) > 0)
     assert analysis.flow_tracker.left == {}
     if not is_plain(folder):
@@ -1024,7 +1035,8 @@ def test_the_twin_agrees_on_the_samples(path: Path) -> None:
     found = analyze(path).flow_tracker.rows()
     assert unlike(expected, found, packets) == []
     few = 0 if is_plain(path) and "duplicate" not in str(path) else 1
-    assert left_out(found) <= few and len(unsteady_flows(packets)) <= few
+    lost = {left_out(found), len(unsteady_flows(packets))}
+    assert lost == {CHALLENGED[path.parts[-3]]} if path.parts[-3] in CHALLENGED else max(lost) <= few
     assert np.array_equal(analyze(path, batch_frames=7).flow_tracker.rows(), found)
 
 
