@@ -19,7 +19,17 @@ from analyzer.tables import DIRECTIONS, PACKETS, RECEPTIONS
 MAX_STEPS = 32
 MOST = 65535  # bytes of an IP packet
 
-LATER = ("reused", "place", "checksum", "ip_header_checksum", "first_fragment", "told", "told_len", "more_len")
+LATER = (
+    "reused",
+    "place",
+    "checksum",
+    "ip_header_checksum",
+    "first_fragment",
+    "told",
+    "told_len",
+    "more_len",
+    "left_out",
+)
 NAMES = [column.name for column in PACKETS.columns if column.name not in LATER]
 DECODED_NAMES = ["ifindex", *NAMES[NAMES.index("link_direction") :]]
 INNER_NAMES = NAMES[NAMES.index("ip_version") :]
