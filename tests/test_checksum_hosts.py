@@ -101,6 +101,15 @@ def test_a_group_is_no_host(tmp_path: Path, group: str) -> None:
     assert hosts(judged(tmp_path, talk, SLL2)) == []
 
 
+@pytest.mark.parametrize("ends", [("::", "ff02::16"), ("0.0.0.0", "255.255.255.255")])
+def test_who_has_no_address_yet_is_no_host(tmp_path: Path, ends: tuple[str, str]) -> None:
+    """What leaves it comes from the unspecified address."""
+    talk = Talk("c", ends=ends)
+    for number in range(5):
+        talk.udp("c", talk.bytes(40 + number))
+    assert hosts(judged(tmp_path, talk, SLL2)) == []
+
+
 @pytest.mark.parametrize("near", ["c", "s"])
 @pytest.mark.parametrize("version", [4, 6])
 def test_offload(tmp_path: Path, version: int, near: str) -> None:
@@ -179,10 +188,10 @@ def test_merged_segments(tmp_path: Path, mark: Callable[[bytes], bytes]) -> None
     assert "came merged" in host.evidence[0]
 
 
-def bundle_of(folder: Path, talk: Talk, *addresses: str) -> Path:
+def bundle_of(folder: Path, talk: Talk, *addresses: str, link: int = RAW) -> Path:
     """A bundle with a capture and a host.json."""
     folder.mkdir()
-    written(folder / "capture.pcap", talk.packets)
+    written(folder / "capture.pcap", talk.packets, link)
     host = {"hostname": "box", "kernel": "Linux 6.1", "interfaces": [{"name": "eth0", "addresses": list(addresses)}]}
     (folder / "host.json").write_text(json.dumps(host))
     return folder
@@ -201,6 +210,12 @@ def test_recorded_addresses_win(tmp_path: Path) -> None:
     """The answer times of the other end are explained by something else, such as a proxy."""
     folder = bundle_of(tmp_path / "box", conversation("c"), SERVER)
     assert hosts(analyze(folder)) == [SERVER]
+
+
+@pytest.mark.parametrize(("listed", "found"), [(SERVER, [SERVER]), ("203.0.113.9", [])])
+def test_what_arrives_may_be_for_others(tmp_path: Path, listed: str, found: list[str]) -> None:
+    """A router gets frames for addresses that host.json does not list."""
+    assert hosts(analyze(bundle_of(tmp_path / "box", unanswered("s", right), listed, link=SLL2))) == found
 
 
 def test_two_bundles(tmp_path: Path) -> None:
