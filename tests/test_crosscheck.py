@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import lzma
@@ -275,6 +276,21 @@ def test_a_settings_file_of_this_folder_names_no_program(tmp_path: Path, monkeyp
     monkeypatch.setattr(pyshark.config, "fp_config_path", tmp_path / "config.ini")
     assert "Ethernet II" in next(dissection(str(LOSS), 5))
     assert not ran.exists()
+
+
+@needs_tshark
+def test_wireshark_is_asked_apart_from_the_loop_of_the_caller() -> None:
+    """Where one is running, as in Jupyter; and processes of asyncio are waited for as before."""
+
+    async def told() -> tuple[str, int]:
+        first = next(dissection(str(LOSS), 5))
+        process = await asyncio.create_subprocess_exec("true")
+        return first, await process.wait()
+
+    for _ in range(2):
+        first, status = asyncio.run(told())
+        assert "Ethernet II" in first
+        assert status == 0
 
 
 @needs_tshark

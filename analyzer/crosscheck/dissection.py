@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -24,9 +26,25 @@ def dissection(path: str, frame: int) -> Iterator[str]:
     tshark_version()
     pyshark, _ = library("pyshark")
     pyshark.config.fp_config_path = pyshark.config.pyshark_config_path  # else a config.ini here would name the program
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of asyncio, within pyshark
-        try:
+    with ThreadPoolExecutor(1) as apart:
+        packet = apart.submit(_packet, pyshark, path, frame).result()
+    if packet is None:
+        raise CaptureError(path, f"tshark shows no frame {frame:,}", "is there one?")
+    for layer in packet[OF_THE_FRAME:]:
+        yield from _tree(layer, "")
+
+
+def _packet(pyshark: Any, path: str, frame: int) -> Any:
+    """The parts of one frame, or None; in a thread of its own.
+
+    There pyshark takes the event loop that it is given: in the main thread it takes that of whoever called, which may be running
+    (Jupyter) or closed, and changes for all who come later how processes are waited for.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of asyncio, within pyshark
             # tshark stops behind the frame: what comes later in a large file need not be dissected.
             with closing(
                 _reader(pyshark)(
@@ -36,15 +54,14 @@ def dissection(path: str, frame: int) -> Iterator[str]:
                     custom_parameters=["-c", str(frame), "-n"],
                 )
             ) as capture:
-                packet = next(iter(capture), None)
-        except pyshark.tshark.tshark.TSharkNotFoundException as error:
-            raise CaptureError("tshark", str(error), "install it") from None
-        except pyshark.capture.capture.TSharkCrashException:
-            raise CaptureError(path, "tshark cannot read it", "unpack it first, if it is compressed") from None
-    if packet is None:
-        raise CaptureError(path, f"tshark shows no frame {frame:,}", "is there one?")
-    for layer in packet[OF_THE_FRAME:]:
-        yield from _tree(layer, "")
+                return next(iter(capture), None)
+    except pyshark.tshark.tshark.TSharkNotFoundException as error:
+        raise CaptureError("tshark", str(error), "install it") from None
+    except pyshark.capture.capture.TSharkCrashException:
+        raise CaptureError(path, "tshark cannot read it", "unpack it first, if it is compressed") from None
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def _tree(node: Any, indent: str) -> Iterator[str]:
