@@ -22,6 +22,7 @@ from analyzer.frames import FrameReader
 from analyzer.schema import Column, Rows, address_text
 from analyzer.tables import PACKETS
 from tests.naive.capture import NaiveCapture
+from tests.naive.decode import NOT_DECODED
 
 
 @contextmanager
@@ -74,15 +75,7 @@ DECODED_COLUMNS = [
         "direction",
         "wireshark",
         "events",
-        "place",
-        "reused",
-        "checksum",
-        "ip_header_checksum",
-        "first_fragment",
-        "told",
-        "told_len",
-        "more_len",
-        "left_out",
+        *NOT_DECODED,
     )
 ]
 

@@ -19,7 +19,7 @@ from analyzer.capture import open_capture
 from analyzer.decode import decode
 from analyzer.events.judge import OUT_CAPACITY, Judge
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import BLOCKS, DOUBTS, HOLES, SENT_CAPACITY
+from analyzer.flows.sent import BLOCKS, DOUBTS, HOLES, SENT_CAPACITY
 from analyzer.kinds import CAUSES, KINDS, NAMES
 from analyzer.passes import table_rows
 from analyzer.schema import Rows

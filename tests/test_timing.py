@@ -19,7 +19,8 @@ from analyzer import analyze
 from analyzer.errors import UsageError
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
-from analyzer.flows import state as s
+from analyzer.flows import moment as s
+from analyzer.flows.time_state import SPENT
 from analyzer.passes import table_rows
 from analyzer.report.console import console_text
 from analyzer.report.json_text import json_pieces
@@ -40,7 +41,7 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 BATCHES = (1, 2, 7, 1000)
 SEEDS = range(60)
 KINDS = ("", "ack", "data", "again", "syn", "fin", "rst", "keep_alive")
-STORED = ("handshake", "think_0", "think_1", *TIME_CAUSES[3 : s.SPENT])
+STORED = ("handshake", "think_0", "think_1", *TIME_CAUSES[3:SPENT])
 
 
 @dataclass

@@ -11,6 +11,7 @@ from analyzer.events.doubt_kernel import came_twice
 from analyzer.events.emit_kernel import FIN, RST, SYN, after, emit
 from analyzer.events.late_kernel import missed
 from analyzer.events.padding_kernel import given_back
+from analyzer.flows.end_state import LOSS, OPEN
 from analyzer.flows.sent_kernel import (
     RING,
     add_rtt,
@@ -21,7 +22,6 @@ from analyzer.flows.sent_kernel import (
     last_sent,
     remove_hole,
 )
-from analyzer.flows.state import LOSS, OPEN
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS

@@ -12,8 +12,8 @@ from analyzer.events.copies_kernel import BY_ANYONE, BY_CAPTURE, BY_NETWORK, NO_
 from analyzer.events.doubt_kernel import count_copy, doubt, doubts_of
 from analyzer.events.emit_kernel import SYN, emit
 from analyzer.events.stream_kernel import place_in_streams
+from analyzer.flows.sent import COPY
 from analyzer.flows.sent_kernel import RING
-from analyzer.flows.state import COPY
 from analyzer.kinds import NUMBER
 
 CAPTURE_DUPLICATE, NETWORK_DUPLICATE = NUMBER["capture_duplicate"], NUMBER["network_duplicate"]

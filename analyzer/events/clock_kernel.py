@@ -8,8 +8,8 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN, emit
+from analyzer.flows.end_state import UNORDERED
 from analyzer.flows.hash_kernel import mix
-from analyzer.flows.state import UNORDERED
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 

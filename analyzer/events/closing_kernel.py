@@ -9,7 +9,8 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import apart, hops_of
-from analyzer.flows.state import ACKED, ALONE, WITH_ACK
+from analyzer.flows.end_state import ALONE, WITH_ACK
+from analyzer.flows.state import ACKED
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import CAUSE, NUMBER

@@ -6,7 +6,7 @@ from typing import Any
 
 from analyzer.accelerate import inline
 from analyzer.events.emit_kernel import CWR, ECE, RST, SYN, emit
-from analyzer.flows.state import ECN_AGREED
+from analyzer.flows.end_state import ECN_AGREED
 from analyzer.kinds import NUMBER
 
 KIND_CE, KIND_ECE, KIND_CWR = NUMBER["ce"], NUMBER["ece"], NUMBER["cwr"]

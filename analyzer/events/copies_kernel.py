@@ -8,9 +8,9 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN
+from analyzer.flows.end_state import IDS_SAME
 from analyzer.flows.hash_kernel import mix
 from analyzer.flows.sent_kernel import RING, find_sent
-from analyzer.flows.state import IDS_SAME
 from analyzer.tables import PACKETS
 
 RECENT = np.dtype([("identity", "u8"), ("place", "u8"), ("time_ns", "i8"), ("frame", "i8")])

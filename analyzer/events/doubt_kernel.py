@@ -11,9 +11,9 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import add_letter
+from analyzer.flows.sent import COPY, DOUBTS
+from analyzer.flows.sent import GAP as GAP_DOUBT
 from analyzer.flows.sent_kernel import board_of, need_board
-from analyzer.flows.state import COPY, DOUBTS
-from analyzer.flows.state import GAP as GAP_DOUBT
 from analyzer.kinds import NUMBER
 
 GAP, CAPTURE_DUPLICATE, NETWORK_DUPLICATE = (

@@ -8,7 +8,8 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import ACK, CWR, ECE, RST, SYN, emit
-from analyzer.flows.state import ACKED, ECN_AGREED, ECN_ASKED
+from analyzer.flows.end_state import ECN_AGREED, ECN_ASKED
+from analyzer.flows.state import ACKED
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import CAUSE, NUMBER

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from analyzer.events.late import late_events
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import AT_A_TIME, BOARD, BOARDS, MOMENT, SEGMENT, SENT, SENT_CAPACITY, WORLD, Sent
+from analyzer.flows.moment import MOMENT, SEGMENT, WORLD
+from analyzer.flows.sent import BOARD, BOARDS, SENT, SENT_CAPACITY, Sent
+from analyzer.flows.state import AT_A_TIME
 from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS

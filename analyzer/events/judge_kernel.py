@@ -32,26 +32,12 @@ from analyzer.events.padding_kernel import without_padding
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.stream_kernel import note_id, place_in_streams
 from analyzer.events.window_kernel import answering, filling, offering, probing
+from analyzer.flows.end_state import END_LINES, END_STATE, KEEP_ALIVE
 from analyzer.flows.flow_kernel import low_end
+from analyzer.flows.moment import MOMENT, SEGMENT, SKIPPED, WORLD
+from analyzer.flows.sent import BOARD, SENT, Sent
 from analyzer.flows.sent_kernel import RING
-from analyzer.flows.state import (
-    ACKED,
-    BOARD,
-    CACHE_LINE,
-    EMPTY,
-    END_LINES,
-    END_STATE,
-    FLOW_STATE,
-    KEEP_ALIVE,
-    MOMENT,
-    SEGMENT,
-    SENT,
-    SKIPPED,
-    STATE_LINES,
-    TCP,
-    WORLD,
-    Sent,
-)
+from analyzer.flows.state import ACKED, CACHE_LINE, EMPTY, FLOW_STATE, STATE_LINES, TCP
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.kinds import NUMBER

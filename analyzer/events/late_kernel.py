@@ -10,7 +10,8 @@ from analyzer.accelerate import Int, inline
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.doubt_kernel import WAIT_NS, doubt, doubts_of, remove_doubt
 from analyzer.events.emit_kernel import emit
-from analyzer.flows.state import DOUBTS, GAP, IDS_SAME, IDS_VARY
+from analyzer.flows.end_state import IDS_SAME, IDS_VARY
+from analyzer.flows.sent import DOUBTS, GAP
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS

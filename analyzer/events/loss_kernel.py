@@ -11,6 +11,7 @@ from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, SYN, after, emit, letter
 from analyzer.events.full_kernel import full_again, larger
 from analyzer.events.late_kernel import captured_late
+from analyzer.flows.end_state import FAST, LOSS, OPEN, UNORDERED
 from analyzer.flows.sent_kernel import (
     RING,
     add_hole,
@@ -22,7 +23,7 @@ from analyzer.flows.sent_kernel import (
     need_board,
     remember,
 )
-from analyzer.flows.state import ACKED, FAST, LOSS, OPEN, UNORDERED
+from analyzer.flows.state import ACKED
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS

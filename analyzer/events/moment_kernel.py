@@ -9,10 +9,10 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN
 from analyzer.events.stream_kernel import FEW_IDS, NUMBERED
-from analyzer.flows.state import (
+from analyzer.flows.end_state import FAST, LOSS
+from analyzer.flows.moment import (
     AT_ONCE_NS,
     BOTH,
-    FAST,
     FLIGHT,
     FULL,
     IN_FAST,
@@ -20,7 +20,6 @@ from analyzer.flows.state import (
     IS_AGAIN,
     LATER_ID,
     LIMITED,
-    LOSS,
     NEXT_ID,
     OF_ACK,
     OF_AGAIN,

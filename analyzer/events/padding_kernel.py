@@ -9,8 +9,8 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN
+from analyzer.flows.end_state import MAY_PAD, NO_PADDING, PADS
 from analyzer.flows.sent_kernel import RING, alive, forget_newest
-from analyzer.flows.state import MAY_PAD, NO_PADDING, PADS
 
 PSH, URG = 8, 32
 SMALLEST = 46  # bytes of IP that the smallest frame of Ethernet carries (RFC 894)

@@ -10,8 +10,8 @@ from analyzer.accelerate import Int, inline
 from analyzer.events.ack_kernel import answered_too_soon, is_news
 from analyzer.events.doubt_kernel import came_twice
 from analyzer.events.emit_kernel import after, emit
+from analyzer.flows.end_state import LOSS, OPEN
 from analyzer.flows.sent_kernel import RING, add_block, find_again, find_sent, need_board
-from analyzer.flows.state import LOSS, OPEN
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS

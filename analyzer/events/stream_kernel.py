@@ -9,7 +9,8 @@ import numpy as np
 from analyzer.accelerate import inline
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN
-from analyzer.flows.state import ACKED, IDS_SAME, IDS_VARY, OPEN
+from analyzer.flows.end_state import IDS_SAME, IDS_VARY, OPEN
+from analyzer.flows.state import ACKED
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
 

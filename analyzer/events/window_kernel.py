@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.events.emit_kernel import FIN, RST, SYN, emit, letter
-from analyzer.flows.state import IN_VAIN, KEEP_ALIVE, PROBE
+from analyzer.flows.end_state import IN_VAIN, KEEP_ALIVE, PROBE
 from analyzer.kinds import CAUSE, NUMBER
 
 ZERO, ZERO_END, UPDATE, FULL = (

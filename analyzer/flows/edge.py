@@ -7,19 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.state import (
-    ACKED,
-    DAMAGED,
-    FIN,
-    IMPOSSIBLE,
-    IN_VAIN,
-    PEERS,
-    RST,
-    SUCCEEDED,
-    SYN,
-    SYN_ACK,
-    SYN_AGAIN,
-)
+from analyzer.flows.end_state import IN_VAIN
+from analyzer.flows.state import ACKED, DAMAGED, FIN, IMPOSSIBLE, PEERS, RST, SUCCEEDED, SYN, SYN_ACK, SYN_AGAIN
 from analyzer.schema import Rows
 from analyzer.tables import FLOWS
 

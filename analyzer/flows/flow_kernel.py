@@ -9,6 +9,7 @@ import numpy as np
 from analyzer.accelerate import BOOL, INT, UINT, Int, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
 from analyzer.capture.records import JOINED_NS
+from analyzer.flows.end_state import END_STATE
 from analyzer.flows.hash_kernel import hash_of, pair_of, server_of
 from analyzer.flows.leg_kernel import find_leg
 from analyzer.flows.state import (
@@ -16,7 +17,6 @@ from analyzer.flows.state import (
     CACHE_LINE,
     DAMAGED,
     EMPTY,
-    END_STATE,
     FIN,
     FLOW_STATE,
     IMPOSSIBLE,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.state import END_STATE, TIME_STATE
+from analyzer.flows.end_state import END_STATE
+from analyzer.flows.time_state import TIME_STATE
 from analyzer.flows.tracker import MAX_FLOWS, FlowTracker
 
 

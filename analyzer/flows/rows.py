@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.flows.edge import closed_for_ns, closed_how
-from analyzer.flows.state import ACKED, BINS, BINS_FROM, FIN, HISTORY, NO_BOX, NO_WINDOW, RST, SYN, SYN_ACK, TCP
+from analyzer.flows.end_state import BINS, BINS_FROM, NO_BOX, NO_WINDOW
+from analyzer.flows.state import ACKED, FIN, HISTORY, RST, SYN, SYN_ACK, TCP
 from analyzer.kinds import NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import FLOWS, PACKETS

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.flows.state import BINS, BINS_FROM, BLOCKS, HOLES, SENT_CAPACITY, WALK
+from analyzer.flows.end_state import BINS, BINS_FROM
+from analyzer.flows.sent import BLOCKS, HOLES, SENT_CAPACITY, WALK
 
 RING = SENT_CAPACITY - 1
 EXACT = 8  # so many RTT samples are kept as they are

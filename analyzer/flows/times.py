@@ -7,26 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.state import (
+from analyzer.flows.moment import BOTH, FLIGHT, IN_FAST, IN_LOSS, LIMITED, ZERO
+from analyzer.flows.state import SUCCEEDED, TCP
+from analyzer.flows.time_state import (
     BEGUN,
-    BOTH,
     FINISHED,
     FIRST_BYTE,
-    FLIGHT,
-    IN_FAST,
     IN_FLIGHT,
-    IN_LOSS,
     LAST_BYTE,
-    LIMITED,
     OPENING,
     OVER,
     SIZE,
     SPENT,
-    SUCCEEDED,
     TALK_BINS,
-    TCP,
     TURNED,
-    ZERO,
 )
 from analyzer.schema import Rows
 from analyzer.tables import TIME_CAUSES

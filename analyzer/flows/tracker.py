@@ -11,31 +11,25 @@ import numpy.typing as npt
 
 from analyzer.flows.coverage import Begun, Coverage, begun_at, coverage_of
 from analyzer.flows.edge import still_opening
+from analyzer.flows.end_state import BINS, END_STATE, NO_BOX, NO_WINDOW
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
     ACKED,
     AT_A_TIME,
-    BINS,
     EMPTY,
-    END_STATE,
     FIN,
     FLOW_STATE,
     LEG,
     LEGS,
-    NO_BOX,
-    NO_WINDOW,
-    NOTE,
-    NOTES,
     PEER,
     PEERS,
     RST,
     SUCCEEDED,
     SYN,
     SYN_ACK,
-    TALK,
     TCP,
-    TIME_STATE,
 )
+from analyzer.flows.time_state import NOTE, NOTES, TALK, TIME_STATE
 from analyzer.flows.times import account_of, fill_times
 from analyzer.flows.trouble import troubles
 from analyzer.schema import Rows

@@ -13,7 +13,8 @@ from analyzer.checksums import Checker
 from analyzer.choose import EVERYTHING, Choice
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import SKIPPED, STRETCH
+from analyzer.flows.moment import SKIPPED
+from analyzer.flows.time_state import STRETCH
 from analyzer.follow.flow import FRAME, FROM_OUTSIDE, Flow
 from analyzer.follow.numbers import number
 from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, chooser_of, decoded

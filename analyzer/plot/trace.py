@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.state import SKIPPED, STRETCH
+from analyzer.flows.moment import SKIPPED
+from analyzer.flows.time_state import STRETCH
 from analyzer.kinds import CAUSES, KINDS, NAMES
 from analyzer.plot.bins import Bins
 from analyzer.plot.thin import evenly, extremes

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import STRETCH
+from analyzer.flows.time_state import STRETCH
 from analyzer.schema import Rows
 
 AT_ONCE = 1 << 14

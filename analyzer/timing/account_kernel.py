@@ -8,34 +8,34 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
-from analyzer.flows.state import (
-    AT_A_TIME,
-    BEGUN,
+from analyzer.flows.moment import (
     BOTH,
-    CACHE_LINE,
-    EMPTY,
-    FINISHED,
-    KEPT,
-    LAST,
     MOMENT,
     NEXT_ID,
-    NOTE,
     OF_ACK,
     OF_AGAIN,
     OF_DATA,
     OF_KEEP_ALIVE,
     OF_RST,
     OF_SYN,
-    OPENING,
-    OVER,
     SHORT,
     SKIPPED,
+    WITH_FIN,
+)
+from analyzer.flows.state import AT_A_TIME, CACHE_LINE, EMPTY
+from analyzer.flows.time_state import (
+    BEGUN,
+    FINISHED,
+    KEPT,
+    LAST,
+    NOTE,
+    OPENING,
+    OVER,
     STRETCH,
     STRETCHES_OF_A_FRAME,
     TALK,
     TIME_STATE,
     UNNUMBERED,
-    WITH_FIN,
 )
 from analyzer.tables import PACKETS
 from analyzer.timing.gap_kernel import TIMER_NS, explain, silent

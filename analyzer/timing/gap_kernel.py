@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.flows.state import (
+from analyzer.flows.moment import (
     AT_ONCE_NS,
     BOTH,
-    FINISHED,
     FLIGHT,
     FULL,
     IN_FAST,
     IN_LOSS,
     IS_AGAIN,
-    KEPT,
-    LAST,
     LATER_ID,
     LIMITED,
     NEXT_ID,
@@ -26,15 +23,11 @@ from analyzer.flows.state import (
     OF_DATA,
     OF_KEEP_ALIVE,
     OF_SYN,
-    OPENING,
-    OVER,
     SHORT,
-    TICK,
-    TURNED,
-    UNNUMBERED,
     UNSCALED,
     ZERO,
 )
+from analyzer.flows.time_state import FINISHED, KEPT, LAST, OPENING, OVER, TICK, TURNED, UNNUMBERED
 from analyzer.tables import TIME_CAUSES
 
 (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from analyzer.flows.state import SPENT
+from analyzer.flows.time_state import SPENT
 from analyzer.schema import Rows
 from analyzer.tables import TIME_CAUSES
 

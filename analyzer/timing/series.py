@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from analyzer.errors import UsageError
 from analyzer.flows import FlowTracker
-from analyzer.flows.state import OF_DATA, SKIPPED, SPENT, STRETCH, TCP
+from analyzer.flows.moment import OF_DATA, SKIPPED
+from analyzer.flows.state import TCP
+from analyzer.flows.time_state import SPENT, STRETCH
 from analyzer.flows.times import account_of
 from analyzer.kinds import NUMBER
 from analyzer.schema import Rows

@@ -7,20 +7,8 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.flows.state import (
-    AT_ONCE_NS,
-    BOTH,
-    FLIGHT,
-    FULL,
-    IN_FAST,
-    IN_LOSS,
-    LIMITED,
-    NOTES,
-    OPENING,
-    OVER,
-    SPENT,
-    ZERO,
-)
+from analyzer.flows.moment import AT_ONCE_NS, BOTH, FLIGHT, FULL, IN_FAST, IN_LOSS, LIMITED, ZERO
+from analyzer.flows.time_state import NOTES, OPENING, OVER, SPENT
 from analyzer.timing.gap_kernel import (
     ACK_DELAY_NS,
     ALL,

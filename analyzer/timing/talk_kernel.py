@@ -7,22 +7,18 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.flows.state import (
-    AT_ONCE_NS,
+from analyzer.flows.moment import AT_ONCE_NS, OF_DATA, OPENED, SHORT, ZERO
+from analyzer.flows.time_state import (
     FIRST_BYTE,
     IN_FLIGHT,
     KEPT,
     LAST_BYTE,
     MANY,
-    OF_DATA,
-    OPENED,
     SEGMENTS,
-    SHORT,
     SIZE,
     TALK_BINS,
     TICK,
     TURNED,
-    ZERO,
 )
 from analyzer.timing.gap_kernel import PACES, STALL_NS, WRAPPED, ticks
 

@@ -19,7 +19,8 @@ from analyzer.tables import DIRECTIONS, PACKETS, RECEPTIONS
 MAX_STEPS = 32
 MOST = 65535  # bytes of an IP packet
 
-LATER = (
+# What is put into a row after it was decoded.
+NOT_DECODED = (
     "reused",
     "place",
     "checksum",
@@ -30,7 +31,7 @@ LATER = (
     "more_len",
     "left_out",
 )
-NAMES = [column.name for column in PACKETS.columns if column.name not in LATER]
+NAMES = [column.name for column in PACKETS.columns if column.name not in NOT_DECODED]
 DECODED_NAMES = ["ifindex", *NAMES[NAMES.index("link_direction") :]]
 INNER_NAMES = NAMES[NAMES.index("ip_version") :]
 NOTHING: dict[str, Any] = {"value": 0, "bits": frozenset(), "address": ""}
