@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from analyzer.capture.compression import CHUNK, Damaged, RawReader, compression_of, decompressed
+from analyzer.capture.compression import CHUNK, Damaged, RawReader, Unsupported, compression_of, decompressed
 from analyzer.errors import CaptureError
 from analyzer.output import appearing
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS
@@ -114,6 +114,8 @@ def _unpack(path: str, reader: RawReader, target: Path) -> None:
                     names = ", ".join(map(str, folders))
                     raise CaptureError(path, f"several bundles in one archive ({names})", f"{UNPACK} of one")
                 room = _write(path, archive, member, target / place.name, room)
+    except Unsupported as error:
+        raise CaptureError(path, str(error), error.todo) from None
     except (Damaged, tarfile.TarError, EOFError) as error:
         raise CaptureError(
             path, f"an archive that is cut short or damaged ({error})", f"copy it again, or {UNPACK}"

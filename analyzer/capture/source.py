@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.capture.compression import CHUNK, Damaged, RawReader, compression_of, decompressed
+from analyzer.capture.compression import CHUNK, Damaged, RawReader, Unsupported, compression_of, decompressed
 from analyzer.errors import CaptureError
 
 Bytes = npt.NDArray[np.uint8]
@@ -36,6 +36,7 @@ class Source:
         self.position = 0
         self.window: Bytes = np.zeros(0, np.uint8)
         self.broken = ""  # why the bytes ended before the file's own end
+        self.unsupported = ""  # what to do about it, where the bytes are right but not to be unpacked here
         self._window_bytes = window_bytes
 
     def require(self, count: int) -> bool:
@@ -148,6 +149,7 @@ class StreamSource(Source):
             return self._plain.read(count)
         except (Damaged, OSError) as error:
             self.broken = str(error)
+            self.unsupported = error.todo if isinstance(error, Unsupported) else ""
             return b""
 
     @property
