@@ -24,6 +24,7 @@ from analyzer.events.gather import frames_of
 from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact, facts_frame
 from analyzer.flows import FlowTracker
+from analyzer.follow import Flow, flow_number, flow_row, follow
 from analyzer.hosts import KnownHost, hosts_frame, hosts_rows, known_hosts
 from analyzer.kernel_counters import KernelCounters, refuse_pipe
 from analyzer.passes import FLOWS_AT_ONCE, recorded_hosts, table_rows
@@ -44,7 +45,7 @@ from analyzer.tables import (
     TABLES,
     TIME_CAUSES,
 )
-from analyzer.text import length_ns
+from analyzer.text import length_ns, shown
 from analyzer.timing.notes import notes_by_cause, notes_by_side
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Analysis:
         icmp_errors: IcmpErrors | None = None,
         diagnose: Callable[[Analysis], Diagnosis] | None = None,
         plots: Callable[[Analysis], Any] | None = None,
+        show_flow: Callable[[Flow, bool], str] | None = None,
     ) -> None:
         self.paths = paths
         self.files = files
@@ -98,6 +100,7 @@ class Analysis:
         self.icmp_errors = icmp_errors or IcmpErrors()
         self._diagnose = diagnose
         self._plots = plots
+        self._show_flow = show_flow
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
@@ -125,6 +128,22 @@ class Analysis:
         if not 1 <= number <= len(findings):
             raise UsageError("finding", f"no finding {number}", f"there are {len(findings)}")
         return findings[number - 1]
+
+    def flow(self, which: int | str) -> Flow:
+        """One connection frame by frame, which shows itself as text: `which` is its number in `flows`, or the `ADDRESS:PORT` of one of its ends.
+
+        Reads the capture again. Raises UsageError where there is no such flow, or several have this end.
+        """
+        refuse_pipe(self.paths, "flow")
+        row = flow_row(self.flow_tracker, flow_number(self.flow_tracker, str(which)))
+        found = follow(
+            self.paths, row, max_flows=self.flow_tracker.max_flows, checksums=self.checksum_result is not None
+        )
+        found.findings = [each for each in self.diagnosis.findings if found.number in each.flows]
+        found.waits = self.notes_of(found.number)
+        if self._show_flow is not None:
+            found.shown = self._show_flow
+        return found
 
     @cached_property
     def flow_events(self) -> pd.DataFrame:
@@ -276,9 +295,9 @@ class Analysis:
 
     @cached_property
     def _flow_index(self) -> FlowIndex:
-        return FlowIndex(self._flow_parts(), self.local)
+        return FlowIndex(self.flow_parts(), self.local)
 
-    def _flow_parts(self) -> Iterator[Rows]:
+    def flow_parts(self) -> Iterator[Rows]:
         """The rows of `flows`, some at a time."""
         starts = range(0, len(self.flow_tracker), FLOWS_AT_ONCE)
         return (self.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts)
@@ -286,11 +305,11 @@ class Analysis:
     @cached_property
     def hosts(self) -> pd.DataFrame:
         """One row per host that a bundle or a report describes, and the one that took the capture; the columns are those of `tables.HOSTS`."""
-        return hosts_frame(self.known_hosts(), self._flow_parts())
+        return hosts_frame(self.known_hosts(), self.flow_parts())
 
     def hosts_rows(self) -> tuple[Rows, dict[str, Any], Any]:
         """The same without pandas: what is stored, the texts, and the MTUs (0 where one is not known)."""
-        return hosts_rows(self.known_hosts(), self._flow_parts())
+        return hosts_rows(self.known_hosts(), self.flow_parts())
 
     def known_hosts(self) -> list[KnownHost]:
         """What is known of hosts beside their packets."""
@@ -384,7 +403,7 @@ class Analysis:
         settings = [f"{host.path}: {text}" for host in recorded for text in unfit_settings(host.sysctls)]
         counters = self.counter_series.notes if self.counter_series else []
         hosts = [note for host in recorded for note in host.notes]
-        return [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]
+        return list(map(shown, [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]))
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")

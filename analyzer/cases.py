@@ -14,16 +14,17 @@ from analyzer.diagnosis.rule import CHECKOUT, Case, Rule, RuleError
 from analyzer.evidence import diagnosed
 from analyzer.run import analyze
 
-SAMPLES = CHECKOUT.parent / "samples"
+SAMPLES, PACKAGE = "samples", "analyzer"  # which a checkout has side by side
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a case: `wrong` is empty where it is as it says."""
+    """What became of a case: `wrong` is empty where it is as it says; `missing` where it was not tried, since its capture is not here."""
 
     rule: Rule
     case: Case
     wrong: str
+    missing: bool = False
 
 
 def bound(rules: Sequence[Rule]) -> None:
@@ -53,21 +54,28 @@ def results(rules: Sequence[Rule]) -> Iterator[Result]:
     for rule in rules:
         for case in rule.cases:
             path = place_of(rule, case)
-            if path is None:
+            if path is not None:
+                yield Result(rule, case, wrong_in(rule, case, analysed(str(path))))
+            elif any(_sample_folders()):
                 yield Result(
                     rule, case, f"no capture {case.sample!r} beside the rule, nor among the samples of a checkout"
                 )
             else:
-                yield Result(rule, case, wrong_in(rule, case, analysed(str(path))))
+                yield Result(rule, case, "", missing=True)
 
 
 def place_of(rule: Rule, case: Case) -> Path | None:
     """Where the capture lies: beside the rule, or among the samples."""
-    for folder in (Path(rule.path).parent, SAMPLES):
-        path = folder / case.sample
-        if path.exists():
-            return path
-    return None
+    places = (folder / case.sample for folder in (Path(rule.path).parent, *_sample_folders()))
+    return next((path for path in places if path.exists()), None)
+
+
+def _sample_folders() -> Iterator[Path]:
+    """Where samples lie: in the checkout that is installed, or in the one in which we are; a wheel has none."""
+    here = Path.cwd()
+    for folder in (CHECKOUT.parent, here, *here.parents):
+        if (folder / SAMPLES).is_dir() and (folder / PACKAGE).is_dir():
+            yield folder / SAMPLES
 
 
 def wrong_in(rule: Rule, case: Case, diagnosis: Diagnosis) -> str:

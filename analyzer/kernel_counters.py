@@ -94,7 +94,12 @@ class KernelCounters:
         recorded = [host for host in map(host_of, self._paths) if host is not None]
         found.know(
             facts_of(
-                self._account.summary, self._account.interfaces, self._account.drops, recorded, self._account.flows
+                self._account.summary,
+                self._account.interfaces,
+                self._account.drops,
+                recorded,
+                self._account.flows,
+                self._local(),
             )
         )
         moved = found.realigned()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import secrets
+import shutil
 import stat
 import sys
 import tempfile
@@ -16,6 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 from analyzer.errors import TcpcapError
 
 STANDARD = "-"
+_temporary: set[Path] = set()  # files and folders that leave when the process does; each stands here before it is made
 
 
 class Input(NamedTuple):
@@ -56,7 +60,7 @@ def appearing(target: str, inputs: Sequence[Input], binary: str = "") -> Iterato
     """
     refuse_inputs(target, inputs)
     try:
-        with _standard_output(binary) if target == STANDARD else _file(target) as file:
+        with _standard_output(binary) if target == STANDARD else _file(target, inputs) as file:
             yield file
     except OSError as error:
         if isinstance(error, BrokenPipeError) or not _is_about(error, target):
@@ -72,23 +76,60 @@ def growing(path: Path) -> FileIO:
 
 
 @contextmanager
-def _file(target: str) -> Iterator[BinaryIO]:
+def _file(target: str, inputs: Sequence[Input]) -> Iterator[BinaryIO]:
     path = Path(target)
     if path.exists() and not path.is_file():  # a directory refuses
         with path.open("wb") as file:
             yield file
         return
     path = Path(os.path.realpath(path))  # a link keeps pointing at its target
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    draft = path.with_name(f".{path.name[:40]}-{secrets.token_hex(8)}")
+    _temporary.add(draft)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             yield file
-        # A file that is replaced keeps its permissions: captures are nobody else's business.
-        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        Path(name).replace(path)
+        # A file that is replaced keeps its permissions; a new one is as private as what it was made of.
+        draft.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask() & _least(inputs))
+        draft.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+    finally:
+        _temporary.discard(draft)
+
+
+def temporary_folder() -> Path:
+    """A folder below TMPDIR for this user alone, until it is `removed` or the process ends. Raises OSError where none can be made."""
+    folder = Path(tempfile.gettempdir()) / f"tcpcap-{secrets.token_hex(8)}"
+    _temporary.add(folder)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def removed(folder: Path) -> None:
+    """Remove a temporary folder, with all that is in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _temporary.discard(folder)
+
+
+@atexit.register
+def remove_temporary() -> None:
+    """Remove all that is temporary: the process ends."""
+    for path in list(_temporary):
+        if path.is_dir():
+            removed(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _least(inputs: Sequence[Input]) -> int:
+    """What everybody may do with all files that are read."""
+    mode = 0o777
+    for path in (path for each in inputs for path in each.files()):
+        status = _status(path, sys.stdin)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            mode &= status.st_mode
+    return mode | 0o600
 
 
 def _umask() -> int:
@@ -99,7 +140,7 @@ def _umask() -> int:
 
 @contextmanager
 def _standard_output(binary: str) -> Iterator[BinaryIO]:
-    if sys.stdout is None:
+    if not hasattr(sys.stdout, "buffer"):
         raise TcpcapError(_shown(STANDARD), "closed", "name a file")
     if binary and sys.stdout.isatty():
         raise TcpcapError(_shown(STANDARD), f"a terminal, and {binary} is binary", "name a file")

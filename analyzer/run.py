@@ -29,6 +29,7 @@ from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
 from analyzer.report.console import console_text
+from analyzer.report.flow_text import flow_text
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
 from analyzer.tables import (
@@ -154,6 +155,7 @@ def analyze(
         complaints,
         lambda analysis: diagnosed(analysis, known_rules),
         _plots,
+        flow_text,
     )
 
 
@@ -233,7 +235,7 @@ def table_frames(
         )
         if damages is not None:
             damages.extend(analysis.damages)
-        frames = _frames_of(analysis, table)
+        frames = frames_of_analysis(analysis, table)
     else:
         every_ns = length_ns(every, "--every")
         parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=flow)
@@ -246,7 +248,7 @@ def table_frames(
         yield TABLES[table].empty()
 
 
-def _frames_of(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
+def frames_of_analysis(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
     """A table that only the whole capture makes."""
     if table == CAPTURE_FACTS.name:
         return iter([analysis.capture_facts])

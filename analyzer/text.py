@@ -11,6 +11,21 @@ LENGTHS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10
 SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
+_NAMES: dict[str, str] = {}
+
+
+def known_as(folder: str, name: str) -> None:
+    """From now on what lies below `folder`, where only tcpcap put it, is `name` to those who read."""
+    _NAMES[folder] = name
+
+
+def shown(text: str) -> str:
+    """A path, or a sentence with paths, as its reader knows them: the member of an archive, not where it was unpacked."""
+    for folder, name in _NAMES.items():
+        text = text.replace(folder, name)
+    return text
+
+
 def printable(text: str) -> str:
     """Text from a file, safe for a terminal: control characters are shown, not sent."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -1310,6 +1310,7 @@ def test_samples_are_all_there() -> None:
 
 LONG = ("2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111")
 KEYS = [
+    "schema_version",
     "checksums", "outer_checksums", "ip_header_checksums", "capture_hosts", "directions", "frames_of_more_directions", "counters",
     "warnings",
 ]  # fmt: skip

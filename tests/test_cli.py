@@ -22,6 +22,7 @@ import pytest
 
 from analyzer import analyze
 from analyzer.cli import cli
+from analyzer.moments import timed, with_texts
 from analyzer.report.console import console_text
 from analyzer.tables import TABLES
 from tests import build
@@ -330,6 +331,7 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     found = json.loads(ran.out)
     analysis = analyze(paths)
     assert list(found) == [
+        "schema_version",
         "findings",
         "not_checked",
         "capture",
@@ -344,16 +346,17 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     ]
     assert bool(found["sockets"]) == paths[0].is_dir()
     assert found["sockets"] == json.loads(json.dumps(analysis.socket_lists.as_dict()))
-    assert found["counters"] == analysis.counters_whole.astype(object).to_dict("records")
+    assert found["counters"] == with_texts(analysis.counters_whole).astype(object).to_dict("records")
     assert bool(found["counters"]) == paths[0].is_dir()  # a bundle has snapshots, a file has none
     assert found["checksums"] == analysis.checksum_counts
-    assert found["capture"] == analysis.capture
+    assert found["capture"] == timed(analysis.capture)
     assert (
         found["events"] == analysis.event_counts == analysis.events["event"].value_counts()[lambda n: n > 0].to_dict()
     )
     assert found["warnings"] == analysis.warnings
-    assert found["flows"] == analysis.flows.astype(object).to_dict("records")
-    assert [list(flow) for flow in found["flows"]] == [list(analysis.flows.columns)] * len(analysis.flows)
+    flows = with_texts(analysis.flows)
+    assert found["flows"] == flows.astype(object).to_dict("records")
+    assert [list(flow) for flow in found["flows"]] == [list(flows.columns)] * len(flows)
 
 
 def test_json_of_an_empty_capture(tmp_path: Path) -> None:

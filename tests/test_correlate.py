@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -32,6 +33,7 @@ from analyzer.correlate import (
     Facts,
     table,
 )
+from analyzer.correlate.coverage import needs_beginning
 from analyzer.correlate.observed import observed
 from analyzer.counters import Series, Snapshot, series_of
 from analyzer.kinds import NUMBER as EVENT
@@ -594,3 +596,29 @@ def test_connections_from_their_middle(sample: str, counter: str, tmp_path: Path
     assert (found.relation, found.verdict) == (BOUNDED, NOT_COMPARABLE)
     assert "connections that began before the capture" in found.reason
     assert sum(each.relation == EXACT for each in comparison.whole()) > 5
+
+
+def test_connections_of_others_from_their_middle(tmp_path: Path) -> None:
+    """What two other hosts said before the capture moves no counter of this one: all of it that depends on its own connections is claimed as before."""
+    folder = Path(shutil.copytree(SAMPLES / "zero-window/server", tmp_path / "bundle"))
+    expected = analyze(folder).comparison
+    capture = folder / "capture.pcap"
+    content = capture.read_bytes()
+    order = "<" if content[0] in (0xD4, 0x4D) else ">"
+    link = int.from_bytes(content[20:24], "little" if order == "<" else "big")
+    assert link == 1
+    one, other = "192.0.2.1", "192.0.2.2"
+    frame = build.ethernet(build.ipv4(build.tcp(b"x" * 20, between=(one, other)), src=one, dst=other))
+    first = content[24:32]
+    record = first + struct.pack(f"{order}II", len(frame), len(frame)) + frame
+    capture.write_bytes(content[:24] + record + content[24:])
+    found = analyze(folder)
+    assert found.flow_tracker.coverage().begun == 1
+    comparison = found.comparison
+    assert expected is not None and comparison is not None
+    exact = [
+        [each for each in found.whole() if each.relation == EXACT and needs_beginning(each.counter)]
+        for found in (expected, comparison)
+    ]
+    assert exact[0] == exact[1]
+    assert len(exact[0]) > 2

@@ -315,6 +315,31 @@ def test_what_one_end_lost_does_not_explain_what_the_other_lost(sender: str, bec
     assert [(each.rule.id, each.because_of) for each in found] == [("cause", 0), ("other", because_of)]
 
 
+@pytest.mark.parametrize(
+    ("flow", "start", "end", "because_of"),
+    [(1, 12, 15, 1), (1, 0, 0, 1), (1, 1, 5, 0), (2, 15, 30, 1), (2, 25, 30, 0), (2, 0, 0, 1), (2000, 12, 15, 0)],
+    ids=["same", "same, when", "over before", "same hosts", "same hosts, later", "same hosts, when", "other hosts"],
+)
+def test_a_consequence_is_of_its_cause(flow: int, start: int, end: int, because_of: int, tmp_path: Path) -> None:
+    """Of the same connection and not over before, or between the same hosts at the same time; to the same server alone is not enough."""
+    sql = "\"SELECT {} AS flow, 1 AS lost, {}000000000 AS start_ns, {}000000000 AS end_ns, {} AS cost_ns, '10.0.0.2' AS server, 80 AS server_port\""
+    cause = rule(tmp_path, "cause", sql=sql.format(1, 10, 20, 9), explains='["other"]')
+    found = asked(cause, rule(tmp_path, "other", sql=sql.format(flow, start, end, 1))).findings
+    assert [(each.rule.id, each.because_of) for each in found] == [("cause", 0), ("other", because_of)]
+
+
+def test_a_consequence_is_wholly_of_its_cause(tmp_path: Path) -> None:
+    """Where one of its connections has nothing to do with the cause, it stands for itself; and what is covered is no part of more."""
+    sql = (
+        '"SELECT 1 AS flow, 1 AS lost, 10000000000 AS start_ns, 20000000000 AS end_ns, 9 AS cost_ns, 0 AS \\"group\\""'
+    )
+    more = sql[:-1].replace("9 AS cost_ns", "1 AS cost_ns") + ' UNION ALL SELECT {}, 1, {}000000000, 50000000000, 1, 0"'
+    cause = rule(tmp_path, "cause", sql=sql, explains='["other"]', covers='["other"]')
+    for flow, start, because_of in ((2, 40, 0), (2, 15, 1)):
+        first, second = asked(cause, rule(tmp_path, "other", sql=more.format(flow, start))).findings
+        assert (second.because_of, second.repeats(first)) == (because_of, False)
+
+
 def test_what_only_says_the_same_again_is_not_printed(tmp_path: Path) -> None:
     """A consequence that its cause covers stays in the table; others, and those of other connections, are printed below the cause."""
     both = '["again", "news"]'

@@ -7,13 +7,14 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,13 @@ import pytest
 from analyzer import analyze
 from analyzer.analysis import Analysis
 from analyzer.errors import UsageError
+from analyzer.moments import MOMENTS, rfc3339
 from analyzer.passes import EXPORT_BATCH_FRAMES
 from analyzer.report.export import FORMATS, export, format_of
 from analyzer.schema import Column
 from analyzer.tables import EVENTS, PACKETS, TABLES
 from tests import build, strategies
-from tests.command import COMMAND, TIMEOUT_S, status_of
+from tests.command import COMMAND, TIMEOUT_S, run_here, status_of
 from tests.helpers import interrupts_on
 
 WHOLE = list(TABLES)
@@ -94,9 +96,12 @@ def read_csv(content: bytes) -> Table:
 
 
 def read_jsonl(content: bytes) -> Table:
-    """Names of the first row, and all rows."""
+    """Names of the first row, and all rows, without the texts of moments, which say the same."""
     rows = [json.loads(line) for line in content.decode().splitlines()]
     assert len({tuple(row) for row in rows}) <= 1
+    for row in rows:
+        for number in set(MOMENTS) & set(row):
+            assert row.pop(MOMENTS[number]) == rfc3339(row[number])
     return list(rows[0]) if rows else [], [tuple(row.values()) for row in rows]
 
 
@@ -611,3 +616,43 @@ def test_increments_sum_up_to_counters() -> None:
             ]
             assert inside["amount"].sum() == row.predicted, row.counter
     assert (analysis.counters["relation"] == "exact").sum() > 20
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for 10 kB."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
+    try:
+        (folder / "fill").write_bytes(bytes(54_000))
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_no_room_to_prepare(
+    kind: str, full_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where TMPDIR is full it is that which is said, whatever DuckDB calls it, in one line; and nothing is left."""
+    monkeypatch.setattr("tempfile.tempdir", str(full_disk))
+    bundle = SAMPLES / "clean-ipv6" / "client"
+    ran = run_here("export", bundle, "--table", "packets", "-o", tmp_path / f"x.{kind}", capsys=capsys)
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert f"no room to prepare it in {full_disk} (No space left on device); make room, or set TMPDIR" in ran.err
+    assert [file.name for file in full_disk.iterdir()] == ["fill"]
+    assert not (tmp_path / f"x.{kind}").exists()
+
+
+def test_what_is_made_of_a_private_capture_is_private(tmp_path: Path) -> None:
+    """A new file may be read by those who may read all that it was made of; one that is replaced stays as it was."""
+    bundle = Path(shutil.copytree(SAMPLES / "handshake" / "client", tmp_path / "bundle"))
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    old.touch(0o644)
+    (bundle / "capture.pcap").chmod(0o640)
+    (bundle / "counters.jsonl").chmod(0o604)
+    for file in (old, new):
+        assert status_of("export", bundle, "--table", "flows", "-o", file) == 0
+    assert [file.stat().st_mode & 0o777 for file in (old, new)] == [0o644, 0o600]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -33,14 +34,26 @@ WRITERS = {
     "fix-checksums": ("target", {"source"}),
     "notebook": ("output", READ),
     "plot": ("output", READ),
+    "sql": ("output", READ),
 }
 # Parameters that name no file.
 OTHERS = {
-    "analyze": {"as_json", "hosts", "increments", "folders", "fail_on", "no_checksums", "top", "max_flows"},
+    "analyze": {
+        "as_json",
+        "as_ndjson",
+        "hosts",
+        "increments",
+        "folders",
+        "fail_on",
+        "no_checksums",
+        "top",
+        "max_flows",
+    },
     "export": {"table", "kind", "hosts", "increments", "every", "flow"},
     "fix-checksums": {"everything"},
     "notebook": {"hosts", "increments", "folders"},
     "plot": {"flow", "kind", "names", "hosts", "increments"},
+    "sql": {"kind", "limit", "as_json", "hosts", "increments", "folders"},
 }
 # The words for a command that reads the capture (and perhaps a second one, or snapshots) and writes the target.
 CALLS = {
@@ -52,6 +65,7 @@ CALLS = {
     "analyze": ["analyze", "{capture}", "--html", "{target}"],
     "notebook": ["notebook", "{capture}", "-o", "{target}"],
     "plot": ["plot", "{capture}", "-o", "{target}"],
+    "sql": ["sql", "{capture}", "FROM packets", "--format", "csv", "-o", "{target}"],
 }
 
 opened: list[str] | None = None
@@ -364,5 +378,6 @@ def test_rules_are_not_written_over(words: str, target: str, folder: Path, capsy
 def test_one_standard_output_is_not_two(capsys: pytest.CaptureFixture[str]) -> None:
     """JSON and a page cannot both go there."""
     done = run_here("analyze", BUNDLE, "--json", "--html", "-", capsys=capsys)
-    assert (done.status, done.out) == (2, "")
+    assert (done.status, json.loads(done.out)["error"]["where"]) == (2, "--html -")
+    assert run_here("analyze", BUNDLE, "--ndjson", "--html", "-", capsys=capsys).status == 2
     assert "standard output is that of --json already" in done.err

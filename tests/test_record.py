@@ -4,41 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import takewhile
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
-import zstandard
 
 from analyzer import analyze
 from analyzer.cli import cli
 from analyzer.correlate import BOUNDED, EXACT, INFERRED_RELATION, NOT_COMPARABLE, UNOBSERVABLE
 from analyzer.correlate.coverage import needs_beginning
-from analyzer.errors import CaptureError, TcpcapError, UsageError
+from analyzer.errors import TcpcapError, UsageError
 from analyzer.record import plan, record, recorder
-from analyzer.record.folder import Folder
+from analyzer.record.folder import Folder, made
 from analyzer.record.host import parse_offloads
-from analyzer.record.kernel import Counted, counted, parse_pairs, parse_tables
+from analyzer.record.kernel import Counted, counted, parse_pairs, parse_tables, steady_ns
 from analyzer.record.lines import Lines, line
-from analyzer.record.namespace import RecordError
+from analyzer.record.namespace import RecordError, host_name
 from analyzer.record.programs import program_of
 from analyzer.record.script import script_of
+from analyzer.record.signals import heard
 from analyzer.record.tools import capturer
+from analyzer.record.words import recorded_text
 from samples.lab import tools
 from samples.lab.hosts import Host
 from samples.lab.lab import Lab
@@ -521,13 +519,13 @@ def test_offloads() -> None:
             "tcpdump: 5 packets captured, 6 packets received by filter, 0 packets dropped by kernel",
             (5, 6, 0),
         ),
-        ("tcpdump", "1 packet captured|2 packets dropped by kernel|3 packets dropped by interface", (1, -1, 5)),
+        ("tcpdump", "1 packet captured|2 packets dropped by kernel|3 packets dropped by interface", (1, -1, 2)),
         ("tcpdump", "listening on eth0", (-1, -1, -1)),
         ("dumpcap", "Packets captured: 4|Packets received/dropped on interface 'eth0': 4/2 (pcap:2)", (4, 4, 2)),
     ],
 )
 def test_last_words_of_programs(program: str, said: str, expected: tuple[int, int, int]) -> None:
-    """How many frames they captured, received and dropped; -1 where they do not say."""
+    """How many frames they captured, received and dropped; -1 where they do not say. What a card drops no capture has lost."""
     made = program_of(plan("eth0", "incident", program=program))
     found = made.tallied(said.split("|"))
     assert (found.captured, found.received, found.dropped) == expected
@@ -569,6 +567,87 @@ def test_the_script_is_sound() -> None:
     assert (done.stdout, done.returncode) == ("", 0)
     with pytest.raises(UsageError, match="does not know --ring and --pack"):
         script_of(plan("eth0", "x", ring="10m", pack=True))
+
+
+def test_a_filter_is_no_option() -> None:
+    """Neither for a program nor for the script, whatever it begins with."""
+    planned = plan("eth0", "incident", filter="-w/etc/passwd")
+    assert program_of(replace(planned, program="tcpdump")).command[-2:] == ("--", "-w/etc/passwd")
+    assert '"$@" -- "$filter"' in script_of(planned)
+    assert "every=1000000000\n" in script_of(plan("eth0", "incident", every="1000000000s"))
+
+
+@needs_root
+def test_what_a_container_is_called(tmp_path: Path) -> None:
+    """The kernel's word for it: a file of a container may be a link to one of this host."""
+    with subprocess.Popen(
+        ["unshare", "--uts", "sh", "-c", "hostname web01; echo; exec cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as container:
+        assert container.stdout is not None and container.stdout.read(1) == b"\n"
+        assert host_name(container.pid) == "web01"
+        assert os.uname().nodename != "web01"
+        container.kill()
+    assert host_name(1 << 30) == ""
+
+
+def test_a_machine_that_sleeps() -> None:
+    """Its time counts: as /proc/uptime has it. Nobody waits longer than a minute without a look at it."""
+    assert abs(steady_ns() / 1e9 - float(Path("/proc/uptime").read_text().split()[0])) < 1
+    with heard() as bell:
+        bell.ring()
+        bell.wait(1e15)
+
+
+def little_room(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """So many bytes are free, wherever that is asked."""
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free))
+
+
+def test_nothing_is_left_where_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the folder nor those above it that were made for it."""
+    little_room(monkeypatch, 1000)
+    with pytest.raises(RecordError, match=r"1.00 kB|1 kB"), made(plan("lo", tmp_path / "a" / "b" / "incident")):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("why", ["full", "there", "over", ""])
+def test_packing(why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it fails or is interrupted the folder is as it was, and it is said; a link to a folder stays one."""
+    shutil.copytree(SAMPLE, tmp_path / "real")
+    (tmp_path / "incident").symlink_to("real")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "real").iterdir()}
+    planned = plan("lo", tmp_path / "incident", pack=True)
+    found = recorder.Recorded(planned.folder)
+    if why == "full":
+        little_room(monkeypatch, 1 << 20)
+    if why == "there":
+        planned.pack.write_text("mine")
+    with heard() as bell:
+        if why == "over":
+            signals = iter([[], ["SIGINT"]])
+            monkeypatch.setattr(type(bell), "signals", property(lambda _: next(signals, ["SIGINT"])), raising=False)
+        recorder._pack(planned, found, bell)
+    if why:
+        said = {"full": "No space left on device", "there": "is there already", "over": "was interrupted"}[why]
+        assert said in found.unpacked and said in recorded_text(found).replace("\n             ", "")
+        assert {file.name: file.read_bytes() for file in (tmp_path / "real").iterdir()} == before
+        assert found.path == planned.folder
+        left = {"incident.tar.zst"} if why == "there" else set()
+    else:
+        assert (found.unpacked, found.path) == ("", planned.pack)
+        assert analyze(found.path).summary.total("frames") == analyze(SAMPLE).summary.total("frames")
+        left = {"incident.tar.zst"}
+    assert {file.name for file in tmp_path.iterdir()} == {"real", "incident"} | left
+
+
+def test_what_a_ring_tells() -> None:
+    """Its numbers are of the whole time, and its files are not: that is said."""
+    text = recorded_text(recorder.Recorded(Path("x"), frames=5000, dropped=0, ring_ns=60 * 10**9))
+    assert "the last 60 s, and up to a quarter more; frames and drops" in text
 
 
 # What is read of it
@@ -620,85 +699,6 @@ def test_what_host_json_says_of_the_recording(
     assert analysis.is_damaged == damaged
     assert any("eth0 is gone" in text for text in analysis.warnings) == damaged
     assert any("dropped 7 packets" in text for text in analysis.warnings) == (dropped == 7)
-
-
-# A bundle in one file
-
-
-def archive(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
-    """A .tar.zst."""
-    plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w") as file:
-        for member, content in members:
-            member.size = len(content) if member.isreg() else 0
-            file.addfile(member, io.BytesIO(content))
-    path.write_bytes(zstandard.compress(plain.getvalue()))
-    return path
-
-
-def member(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"") -> tuple[tarfile.TarInfo, bytes]:
-    """A member of an archive."""
-    info = tarfile.TarInfo(name)
-    info.type = kind
-    info.linkname = "/etc/passwd" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
-    return info, content
-
-
-PARTS = [
-    member(f"client/{file.name}", content=file.read_bytes()) for file in sorted(SAMPLE.iterdir()) if file.is_file()
-]
-
-
-def test_a_packed_bundle_is_the_bundle(tmp_path: Path) -> None:
-    """Whatever its name; members that are no part of it, or try to stand elsewhere, change nothing."""
-    hostile = [
-        member("client/../../capture-evil.txt", content=b"x"),
-        member("client/capture-link.pcap", tarfile.SYMTYPE),
-        member("client/capture-hard.pcap", tarfile.LNKTYPE),
-        member("client/capture-device.pcap", tarfile.CHRTYPE),
-        member("client/notes.md", content=b"x"),
-    ]
-    file = archive(tmp_path / "bundle", *hostile, *PARTS)
-    found, expected = analyze(file), analyze(SAMPLE)
-    assert found.counters.equals(expected.counters)
-    assert found.flows.equals(expected.flows)
-    assert found.host_name == expected.host_name
-    assert found.sysctls == expected.sysctls
-    assert len(found.sockets) == len(expected.sockets) > 0
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ("cut", "an archive that is cut short or damaged"),
-        ("empty", "an archive without a capture"),
-        ("several", "several bundles in one archive (client, server)"),
-        ("large", "may be filled in"),
-        ("header", "a header of 2,000,0"),
-        ("twice", "stands in it twice"),
-    ],
-)
-def test_an_archive_that_is_no_bundle(change: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line that says what to do; nothing stays in the folder for what is unpacked."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    parts = {
-        "empty": [member("client/notes.md", content=b"x")],
-        "several": [*PARTS, member("server/capture.pcap", content=b"x")],
-        "header": [member("client/" + "x" * 2_000_000, content=b"x")],
-        "twice": [*PARTS, *PARTS],
-        "cut": [*PARTS, member("client/capture2.pcap", content=Random(1).randbytes(400_000))],
-    }.get(change, PARTS)
-    file = archive(tmp_path / "bundle.tar.zst", *parts)
-    if change == "cut":
-        file.write_bytes(file.read_bytes()[:-100_000])
-    if change == "large":
-        usage = shutil.disk_usage(tmp_path)
-        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2000))
-    with pytest.raises(CaptureError) as refused:
-        analyze(file)
-    assert said in str(refused.value)
-    assert refused.value.todo
-    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("there", ["incident", "incident.tar.zst", "incident/notes.txt"])

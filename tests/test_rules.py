@@ -18,6 +18,7 @@ from analyzer.report.finding_text import finding_lines
 from analyzer.tables import SEVERITIES
 from samples.scripted.__main__ import FOLDER as SCRIPTED
 from tests import pkt
+from tests.command import run_here
 from tests.helpers import CAPTURES, SAMPLES, fitting
 from tests.readme import ROOT
 
@@ -109,6 +110,40 @@ def test_scripted_captures_are_what_their_scripts_say(tmp_path: Path) -> None:
         (scenario,) = pkt.read(path)
         made = scenario.write(tmp_path / "made.pcap").read_bytes()
         assert made == path.with_suffix(".pcap").read_bytes(), path.name
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "checkout", "checkout/below"])
+def test_rules_without_their_samples(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An installed tcpcap has none: those of the checkout in which we are, or else it is said, and nothing is called wrong."""
+    rule = next(rule for rule in RULES if rule.id == "accept-queue-overflow")
+    (tmp_path / "checkout" / "below").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "checkout" / "samples").symlink_to(SAMPLES)
+    (tmp_path / "checkout" / "analyzer").mkdir()
+    monkeypatch.setattr("analyzer.cases.CHECKOUT", tmp_path / "site" / "rules")
+    monkeypatch.chdir(tmp_path / where)
+    ran = run_here("rules", "test", "--rule", rule.id, capsys=capsys)
+    count = len(rule.cases)
+    assert ran.out == f"1 rule, {count} cases, 0 wrong\n"
+    if where == "elsewhere":
+        assert (ran.status, f"{count} cases not tried" in ran.err) == (2, True)
+    else:
+        assert (ran.status, ran.err) == (0, "")
+
+
+def test_what_was_lost_before_a_window_closed_is_no_consequence_of_that() -> None:
+    """And nobody says that the network is fine."""
+    findings = {each.rule.id: each for each in diagnosis_of(SCRIPTED / "loss-and-closed-window.pcap").findings}
+    assert findings["packet-loss"].because_of == 0
+    assert "fine" not in findings["receiver-not-reading"].summary
+
+
+def test_a_loss_costs_what_its_own_side_waited() -> None:
+    """Where both sides lose their last segment."""
+    found = [each for each in diagnosis_of(SCRIPTED / "tail-loss-both.pcap").findings if each.rule.id == "tail-loss"]
+    assert [each.cost_ns // 1_000_000 for each in found] == [260, 160]
 
 
 def test_severities_are_ordered() -> None:

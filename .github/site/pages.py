@@ -7,6 +7,7 @@ python .github/site/pages.py build/pages && sphinx-build -W -q -c .github/site b
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 import sys
@@ -24,6 +25,7 @@ from analyzer.cli.base import CONTEXT  # noqa: E402
 from analyzer.diagnosis.rule import Rule, own_rules  # noqa: E402
 from analyzer.kinds import KINDS, Kind  # noqa: E402
 from analyzer.prediction import NUMBER  # noqa: E402
+from analyzer.report.json_schema import json_schema  # noqa: E402
 from analyzer.schema import Column, Table  # noqa: E402
 from analyzer.tables import TABLES  # noqa: E402
 
@@ -35,7 +37,16 @@ SCRIPTS = re.compile(r"^--- ", re.MULTILINE)
 
 def pages() -> Pages:
     """The name of each page in the site, and its text."""
-    return {"index.md": index(), **details(), **rules(), **events(), **counters(), **tables(), **commands()}
+    return {
+        "index.md": index(),
+        **details(),
+        **rules(),
+        **events(),
+        **counters(),
+        **tables(),
+        **commands(),
+        "json.md": json_page(),
+    }
 
 
 def index() -> str:
@@ -46,7 +57,7 @@ def index() -> str:
         readme = readme.replace(f"]({file})", f"]({name})")
     readme = re.sub(r"(?<!!)\[([^\]]*)\]\((?!https?:|#|[a-z]+\.md\))[^)]+\)", r"\1", readme)
     folders = (f"{name}/index" for name in ("rules", "events", "counters", "tables", "commands"))
-    return readme + toctree(*(Path(name).stem for name in details()), *folders)
+    return readme + toctree(*(Path(name).stem for name in details()), *folders, "json")
 
 
 def pictures() -> dict[str, str]:
@@ -188,6 +199,12 @@ def commands() -> Pages:
     lines = ["# Commands", ""]
     lines += [f"* [tcpcap {name}]({name.replace(' ', '-')}.md): {text(command.get_short_help_str(200))}" for name, command in found.items()]  # fmt: skip
     return listed("commands", lines, {name.replace(" ", "-"): command_page(name, each) for name, each in found.items()})
+
+
+def json_page() -> str:
+    """The schema of what is printed as JSON."""
+    schema = json.dumps(json_schema(), indent=1)
+    return f"# JSON schema\n\nWhat `--json` and `--ndjson` print; `tcpcap schema --json` prints the same.\n\n```json\n{schema}\n```\n"
 
 
 def every_command(group: click.Group, before: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:

@@ -17,6 +17,7 @@ from analyzer.capture.support import Report, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
+from analyzer.text import shown
 
 MAX_HOST_BYTES = 16 << 20
 LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
@@ -111,7 +112,7 @@ def host_of(path: str) -> Host | None:
     if recording is not None and recording.unfinished:
         notes = (*notes, f"{file}: {recording.unfinished}")
     name, kernel = _text(content.get("hostname")), _text(content.get("kernel"))
-    return Host(file, name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording)
+    return Host(shown(file), name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording)
 
 
 def _recording(content: Any) -> Recording | None:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import stat
-import tarfile
-import tempfile
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from analyzer.capture.compression import CHUNK, Damaged, RawReader, Unsupported, compression_of, decompressed
+from analyzer.capture.compression import Damaged, RawReader, Unsupported, compression_of, decompressed
+from analyzer.capture.tar import BLOCK, Archive, Member, is_header, taken
 from analyzer.errors import CaptureError
-from analyzer.output import appearing
+from analyzer.output import appearing, removed, temporary_folder
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS
+from analyzer.text import known_as
 
-BLOCK, MAGIC, MAGIC_AT = 512, b"ustar", 257
 MAX_MEMBERS = 10_000
-MAX_EXTRA = 1 << 20  # bytes of a header that says more of the member behind it
 MAX_BESIDE = 16 << 30  # of counters or sockets: more than a week of a busy host
 SHARE = 2  # of what is free, a part in so many is filled at most
 UNPACK = "unpack it with tar, and name the folder"
@@ -54,10 +51,9 @@ def _folder_of(path: str, *_: int) -> str:
 def _is_packed(file: BinaryIO) -> bool:
     """Does the file hold an archive? Captures do not look like one."""
     try:
-        head = _taken(_plain(file), BLOCK)
+        return is_header(taken(_plain(file), BLOCK))
     except (Damaged, EOFError):
         return False
-    return len(head) == BLOCK and head[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC
 
 
 def _plain(file: BinaryIO) -> RawReader:
@@ -70,105 +66,70 @@ def _plain(file: BinaryIO) -> RawReader:
     return file
 
 
-def _taken(reader: RawReader, count: int) -> bytes:
-    found = b""
-    while len(found) < count and (piece := reader.read(count - len(found))):
-        found += piece
-    return found
-
-
-class _Member(tarfile.TarInfo):
-    """A member of which a header of a sane size tells more."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
-        found = super().frombuf(buf, encoding, errors)
-        if found.size > MAX_EXTRA and found.type not in (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE):
-            raise tarfile.ReadError(f"a header of {found.size:,} bytes")
-        return found
-
-
 def _unpacked(path: str, reader: RawReader) -> str:
-    root = Path(tempfile.mkdtemp(prefix="tcpcap-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    target = root / Path(path).name
-    target.mkdir()
+    try:
+        root = temporary_folder()
+        target = root / Path(path).name
+        target.mkdir()
+    except OSError as error:
+        raise _no_room(path, error) from None
     try:
         _unpack(path, reader, target)
     except BaseException:
-        shutil.rmtree(root, ignore_errors=True)
+        removed(root)
         raise
+    known_as(str(target), path)
     return str(target)
+
+
+def _no_room(path: str, error: OSError) -> CaptureError:
+    found = f"cannot be unpacked ({error.strerror or error})"
+    return CaptureError(path, found, "make room, or set TMPDIR to a folder elsewhere")
 
 
 def _unpack(path: str, reader: RawReader, target: Path) -> None:
     """Write the parts of the bundle in the archive into the folder, under their own names and nowhere else."""
-    room = shutil.disk_usage(target).free // SHARE
     folders: dict[PurePosixPath, None] = {}
     try:
-        with tarfile.open(fileobj=_Stream(reader), mode="r|", tarinfo=_Member) as archive:  # type: ignore[call-overload]
-            for member in _parts(path, archive):
-                place = PurePosixPath(member.name)
-                folders[place.parent] = None
-                if len(folders) > 1:
-                    names = ", ".join(map(str, folders))
-                    raise CaptureError(path, f"several bundles in one archive ({names})", f"{UNPACK} of one")
-                room = _write(path, archive, member, target / place.name, room)
+        archive = Archive(reader)
+        for member in _parts(path, archive, target):
+            place = PurePosixPath(member.name)
+            folders[place.parent] = None
+            if len(folders) > 1:
+                names = ", ".join(map(str, folders))
+                raise CaptureError(path, f"several bundles in one archive ({names})", f"{UNPACK} of one")
+            _write(archive, member, target / place.name)
     except Unsupported as error:
         raise CaptureError(path, str(error), error.todo) from None
-    except (Damaged, tarfile.TarError, EOFError) as error:
+    except (Damaged, EOFError) as error:
         raise CaptureError(
             path, f"an archive that is cut short or damaged ({error})", f"copy it again, or {UNPACK}"
         ) from None
     except OSError as error:
-        todo = "make room, or set TMPDIR to a folder elsewhere"
-        raise CaptureError(path, f"cannot be unpacked into {target.parent} ({error.strerror or error})", todo) from None
+        raise _no_room(path, error) from None
     if not any(fnmatchcase(file.name, pattern) for file in target.iterdir() for pattern in CAPTURE_PATTERNS):
         raise CaptureError(path, "an archive without a capture*.pcap", UNPACK)
 
 
-def _parts(path: str, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members that are parts of a bundle. What else there is, links and devices among it, is passed over."""
+def _parts(path: str, archive: Archive, target: Path) -> Iterator[Member]:
+    """The members that are parts of a bundle. What else there is, links and devices among it, is passed over: but it is read, and that takes its time."""
+    room = shutil.disk_usage(target).free // SHARE
     for number, member in enumerate(archive):
         if number >= MAX_MEMBERS:
             raise CaptureError(path, f"an archive of more than {MAX_MEMBERS:,} files", UNPACK)
-        archive.members = []  # type: ignore[attr-defined] # it would remember them all
         name = PurePosixPath(member.name).name
-        if (
-            member.isreg()
-            and not member.issparse()
-            and any(fnmatchcase(name, each) for each in (*CAPTURE_PATTERNS, *BESIDE))
-        ):
+        most = min(room, MAX_BESIDE) if name in BESIDE else room
+        if member.size > most:
+            found = f"{member.name} in it has {member.size:,} bytes, and {most:,} may be filled in {target.parent}"
+            raise CaptureError(path, found, f"{UNPACK}, or set TMPDIR to a folder with more room")
+        room -= member.size
+        if member.is_file and any(fnmatchcase(name, each) for each in (*CAPTURE_PATTERNS, *BESIDE)):
             yield member
 
 
-def _write(path: str, archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path, room: int) -> int:
-    """Write a member; how much room is left then."""
-    most = min(room, MAX_BESIDE) if target.name in BESIDE else room
-    if member.size > most:
-        todo = f"{UNPACK}, or set TMPDIR to a folder with more room"
-        raise CaptureError(
-            path,
-            f"{member.name} in it has {member.size:,} bytes, and {most:,} may be filled in {target.parent.parent}",
-            todo,
-        )
-    content = archive.extractfile(member)
-    assert content is not None  # it is a regular file
+def _write(archive: Archive, member: Member, target: Path) -> None:
     if target.exists():
-        raise tarfile.ReadError(f"{member.name} stands in it twice")
+        raise Damaged(f"{member.name} stands in it twice")
     with appearing(str(target), []) as file:
-        while piece := content.read(CHUNK):
+        for piece in archive.chunks():
             file.write(piece)
-    if target.stat().st_size < member.size:
-        raise tarfile.ReadError(f"{member.name} ends early")
-    return room - member.size
-
-
-class _Stream:
-    """A reader as tarfile wants it: it gives what is asked for, as long as there is any."""
-
-    def __init__(self, reader: RawReader) -> None:
-        self._reader = reader
-
-    def read(self, size: int) -> bytes:
-        return _taken(self._reader, size)

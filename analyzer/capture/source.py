@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture.compression import CHUNK, Damaged, RawReader, Unsupported, compression_of, decompressed
+from analyzer.ending import watch_mappings
 from analyzer.errors import CaptureError
+from analyzer.text import shown
 
 Bytes = npt.NDArray[np.uint8]
 HEAD = 64
@@ -32,7 +34,7 @@ class Source:
     size: int | None = None
 
     def __init__(self, path: str, window_bytes: int) -> None:
-        self.path = path
+        self.path = shown(path)  # what is said of it; those who open it have done so
         self.position = 0
         self.window: Bytes = np.zeros(0, np.uint8)
         self.broken = ""  # why the bytes ended before the file's own end
@@ -64,6 +66,7 @@ class MappedSource(Source):
         super().__init__(path, window_bytes)
         self._file = file
         self.size = os.fstat(file.fileno()).st_size
+        watch_mappings()
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
         self._released = 0

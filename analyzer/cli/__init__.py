@@ -7,11 +7,25 @@ from typing import Any, NoReturn
 
 import click
 
-from analyzer.cli import captures, counters, notebook, opinions, plot, record, rules
-from analyzer.cli.base import UNREADABLE, cli
+from analyzer.cli import captures, counters, follow, mcp, notebook, opinions, plot, record, rules, sql
+from analyzer.cli.base import AS_JSON, UNREADABLE, Closed, cli
+from analyzer.ending import status_of_signal, words_of_signal
 from analyzer.errors import TcpcapError
 
-__all__ = ["captures", "cli", "counters", "main", "notebook", "opinions", "plot", "record", "rules"]
+__all__ = [
+    "captures",
+    "cli",
+    "counters",
+    "follow",
+    "main",
+    "mcp",
+    "notebook",
+    "opinions",
+    "plot",
+    "record",
+    "rules",
+    "sql",
+]
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -19,22 +33,35 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
+def _tell_programs(arguments: list[str], error: TcpcapError | str) -> None:
+    """The error as an object on standard output, where JSON was asked for; people read the same on standard error."""
+    if any(each in AS_JSON for each in arguments):
+        from analyzer.report.json_text import error_text
+
+        click.echo(error_text(error, UNREADABLE), nl=False)
+
+
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point: runs a command and turns errors into one line and an exit status."""
+    """Runs a command and turns errors into one line and an exit status."""
+    if sys.stdout is None:
+        sys.stdout = Closed()
+    words = sys.argv[1:] if arguments is None else arguments
     try:
         return cli.main(arguments, prog_name="tcpcap", standalone_mode=False)
     except TcpcapError as error:
-        from analyzer.text import printable
+        from analyzer.text import printable, shown
 
-        _fail(printable(str(error)), UNREADABLE)
+        _tell_programs(words, error)
+        _fail(printable(shown(str(error))), UNREADABLE)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(UNREADABLE)
     except click.ClickException as error:
+        _tell_programs(words, error.format_message())
         error.show()
         sys.exit(UNREADABLE)
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted", 130)
+        _fail(words_of_signal(), status_of_signal())
     except OSError as error:
         _fail(
             f"{error.filename or 'output'}: cannot be written ({error.strerror}); make room, or name another file",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +28,13 @@ STYLES: dict[str, dict[str, Any]] = {
     "info": {"fg": "green"},
     "plain": {},
 }
+
+
+class Closed(io.TextIOBase):
+    """In the place of a standard output that is closed: what is printed there is lost, and that is no success."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.EBADF, "it is closed", "standard output")
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def cli() -> None:
 
     Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame
     of a link layer that is decoded); 3 done, but the input was cut short or damaged;
-    130 interrupted.
+    128 + N ended by signal N (130 Ctrl-C, 143 SIGTERM).
     """
 
 
@@ -127,6 +136,19 @@ rules_option = click.option(
     help="A folder of rules beside those that come with tcpcap; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+ndjson_option = click.option(
+    "--ndjson", "as_ndjson", is_flag=True, help="Print one JSON object a line instead, each with the name of its table."
+)
+AS_JSON = ("--json", "--ndjson")
+
+
+max_flows_option = click.option(
+    "--max-flows",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many conversations to follow at a time; beyond it the least important leave.",
+)
 
 
 def status_of(analysis: Analysis) -> int:

@@ -17,6 +17,8 @@ from analyzer.cli.base import (
     hosts_option,
     increments_option,
     json_option,
+    max_flows_option,
+    ndjson_option,
     read_by,
     rules_option,
     snapshots_option,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@ndjson_option
 @beside_options
 @rules_option
 @click.option(
@@ -48,24 +51,19 @@ if TYPE_CHECKING:
 )
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
-    "--top", default=10, show_default=True, type=click.IntRange(min=0), help="How many conversations to show."
+    "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
 )
-@click.option(
-    "--max-flows",
-    default=1_000_000,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many conversations to follow at a time; beyond it the least important leave.",
-)
+@max_flows_option
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
+    as_ndjson: bool,
     beside: dict[str, Any],
     folders: tuple[str, ...],
     html: str | None,
     fail_on: str | None,
     no_checksums: bool,
-    top: int,
+    top: int | None,
     max_flows: int,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds."""
@@ -77,7 +75,7 @@ def analyze(
         from analyzer.output import STANDARD, refuse_inputs
         from analyzer.plot.extras import check
 
-        if as_json and html == STANDARD:
+        if (as_json or as_ndjson) and html == STANDARD:
             raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
         read = read_by(trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read
@@ -91,15 +89,15 @@ def analyze(
             rules=folders,
             progress=update,
         )
-    if as_json:
-        from analyzer.report.json_text import json_pieces
+    if as_json or as_ndjson:
+        from analyzer.report.json_text import json_pieces, ndjson_pieces
 
-        for piece in json_pieces(analysis):
+        for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
             click.echo(piece, nl=False)
     elif html != "-":
-        from analyzer.report.console import console_text
+        from analyzer.report.console import TOP, console_text
 
-        click.echo(console_text(analysis, top, styled), nl=False, color=colour())
+        click.echo(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
     if html is not None:
         from analyzer.report.html import save_html
 
@@ -219,12 +217,30 @@ def export(
     sys.exit(DAMAGED if damages else OK)
 
 
-@cli.command()
+@cli.command(
+    epilog="""\b
+Examples:
+  tcpcap schema events
+  tcpcap schema --json >tcpcap.schema.json"""
+)
 @click.argument("table", required=False)
-def schema(table: str | None) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead."
+)
+def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.run import table_named
     from analyzer.tables import TABLES
 
     names = [table_named(table, "TABLE")] if table else list(TABLES)
+    if as_json:
+        import json
+
+        from analyzer.report.json_schema import json_schema
+
+        found = json_schema()
+        click.echo(
+            json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1)
+        )
+        return
     click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)

@@ -58,7 +58,8 @@ def record(script: bool, **options: Any) -> None:
 
     `tcpcap analyze DIR` reads it. It needs Linux, tcpdump (or dumpcap), iproute2, and root (or CAP_NET_RAW). Ctrl-C ends it
     well. The first snapshot is taken when frames are captured, the last one before they no longer are. Exit status 3: it
-    ended before it should have (no room, the interface gone, the clock set back), and what was recorded can be read.
+    ended before it should have (no room, the interface gone, the clock set back), or the folder could not be packed; what was
+    recorded can be read.
     """
     from analyzer.record import plan
 
@@ -73,4 +74,4 @@ def record(script: bool, **options: Any) -> None:
 
     found = run(planned, lambda text: click.echo(f"tcpcap: {text}", err=True))
     click.echo(recorded_text(found), nl=False)
-    sys.exit(DAMAGED if found.cut else OK)
+    sys.exit(DAMAGED if found.cut or found.unpacked else OK)

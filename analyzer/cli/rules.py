@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.base import FOUND, OK, cli, colour, rules_option, styled
+from analyzer.cli.base import FOUND, OK, UNREADABLE, cli, colour, rules_option, styled
 
 if TYPE_CHECKING:
     from analyzer.diagnosis.rule import Rule
@@ -51,8 +51,8 @@ def show(name: str, folders: tuple[str, ...]) -> None:
 def test(folder: str | None, names: tuple[str, ...]) -> None:
     """Try every case of every rule: those that come with tcpcap, or those in DIR.
 
-    A case names a capture beside the rule's file, or one of the samples of a checkout. Exit status 1 where one is not as
-    it says.
+    A case names a capture beside the rule's file, or one of the samples of a checkout: of the one that is installed, or in
+    whose folder this is run. Exit status 1 where one is not as it says, 2 where there are no samples to try.
     """
     from analyzer.cases import bound, results
     from analyzer.diagnosis.rule import own_rules, rules_of
@@ -61,9 +61,10 @@ def test(folder: str | None, names: tuple[str, ...]) -> None:
     found = own_rules() if folder is None else rules_of(Path(folder))
     found = _named(found, names)
     bound(found)
-    wrong = count = 0
+    wrong = count = missing = 0
     for result in results(found):
         count += 1
+        missing += result.missing
         if result.wrong:
             wrong += 1
             word = "fires" if result.case.fires else "silent"
@@ -75,7 +76,13 @@ def test(folder: str | None, names: tuple[str, ...]) -> None:
                 wrong += 1
                 click.echo(f"{rule.id}: no case on which it {word}")
     click.echo(f"{plural(len(found), 'rule')}, {plural(count, 'case')}, {wrong:,} wrong")
-    sys.exit(FOUND if wrong else OK)
+    if missing:
+        click.echo(
+            f"tcpcap: {plural(missing, 'case')} not tried: no capture beside the rule, and the samples are not installed; "
+            "run it in a checkout of tcpcap",
+            err=True,
+        )
+    sys.exit(FOUND if wrong else UNREADABLE if missing else OK)
 
 
 def _named(rules: Sequence[Rule], names: Sequence[str]) -> list[Rule]:

@@ -26,7 +26,7 @@ class Facts:
     filters : capture filters that its interfaces name
     cut_headers : frames of which too little was captured to read their headers
     left_out : interfaces of the host whose addresses are in no conversation of the capture
-    begun_before : TCP connections of which no part of the handshake was captured
+    begun_before : TCP connections of the host of which no part of the handshake was captured
     """
 
     first_ns: int = 0
@@ -62,13 +62,14 @@ def facts_of(
     drops: Mapping[str, int | None],
     hosts: Sequence[Host],
     flows: FlowTracker,
+    local: Sequence[str],
 ) -> Facts:
-    """The facts of a capture that was read, of the hosts that recorded it."""
+    """The facts of a capture that was read, of the hosts that recorded it; `local` are the addresses of the one whose counters are compared."""
     dropped = sum(value or 0 for name, value in drops.items() if name != "interface_received")
     filters = tuple(dict.fromkeys(interface.filter for interface in interfaces if interface.filter))
     left_out = tuple(name for host in hosts for name in _left_out(host, interfaces, flows))
     first, last = summary.total("first_ns"), summary.total("last_ns")
-    begun = flows.coverage().begun
+    begun = flows.begun_at({_halves(text) for text in local})
     return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, begun)
 
 
@@ -85,7 +86,12 @@ def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterato
 
 def _is_end(flows: Rows, text: str) -> bool:
     """Is the address one end of a conversation?"""
+    high, low = map(np.uint64, _halves(text))
+    return any(bool(((flows[f"{end}_hi"] == high) & (flows[f"{end}_lo"] == low)).any()) for end in ("client", "server"))
+
+
+def _halves(text: str) -> tuple[int, int]:
+    """An address as flows hold it."""
     address = ipaddress.ip_address(text)
     value = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
-    high, low = np.uint64(value >> 64), np.uint64(value & (1 << 64) - 1)
-    return any(bool(((flows[f"{end}_hi"] == high) & (flows[f"{end}_lo"] == low)).any()) for end in ("client", "server"))
+    return value >> 64, value & (1 << 64) - 1

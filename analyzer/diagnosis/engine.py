@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from analyzer.diagnosis.database import Database, QueryError, named_tables
-from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof
+from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof, Span
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.views import Columns, arrays_of
@@ -141,7 +141,24 @@ def _finding(rule: Rule, rows: list[Row], evidence: Evidence) -> Finding:
         against=[_filled(text, worst) for text in (*doubts, *rule.against)],
         next=[_filled(text, worst) for text in rule.next],
         server=server or _endpoint_of(worst),
+        spans=_spans(rows, evidence),
     )
+
+
+def _spans(rows: Sequence[Row], evidence: Evidence) -> dict[int, Span]:
+    """Of each connection when something was found in it, from the first to the last."""
+    found: dict[int, Span] = {}
+    for row in rows:
+        if row.get("flow") is None or row["flow"] < 0:
+            continue
+        flow, start = int(row["flow"]), int(row.get("start_ns") or 0)
+        end = int(row.get("end_ns") or start)
+        if flow in found:
+            start, end = min(start, found[flow].start_ns), max(end, found[flow].end_ns)
+        ends = evidence.ends(flow)
+        hosts = frozenset((f"flow {flow}",) if ends is None else (ends.client, ends.server))
+        found[flow] = Span(hosts, start, end)
+    return found
 
 
 def _weight(row: Row) -> tuple[int, int, int, int]:
@@ -250,7 +267,7 @@ def told(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _explains(cause: Finding, finding: Finding, owner: Mapping[int, Finding]) -> bool:
-    """Is the one a consequence of the other: does the rule say so, and are they about the same connections, or the same server?"""
+    """Is the one a consequence of the other: does the rule say so, and are they about the same connections, or the same hosts at the same time?"""
     if finding.rule.id not in cause.rule.explains:
         return False
     if cause.severity == "info" and finding.severity != "info":
@@ -263,6 +280,4 @@ def _explains(cause: Finding, finding: Finding, owner: Mapping[int, Finding]) ->
         if before is finding:
             return False
         before = owner.get(id(before))
-    if cause.flows and finding.flows:
-        return bool(set(cause.flows) & set(finding.flows)) or bool(cause.server and cause.server == finding.server)
-    return not (cause.server and finding.server) or cause.server == finding.server
+    return finding.follows_from(cause)

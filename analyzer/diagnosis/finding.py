@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from analyzer.diagnosis.rule import Rule
 from analyzer.tables import SEVERITIES
 
 FAILED_NS = 3_000_000_000  # a connection that failed weighs as much as one that lost this: the first two tries of a SYN
+SOON_NS = 1_000_000_000  # what a cause is known by, and its consequence, may be so far apart
 BYTE_NS = 8  # a byte sent for nothing as much as it takes at 1 Gbit/s
 
 
@@ -38,9 +39,45 @@ class Proof:
         return f"{self.counter} +{self.observed:,}"
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When something was found in a connection, and between which hosts. Unknown times are 0."""
+
+    hosts: frozenset[str]
+    start_ns: int
+    end_ns: int
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """From when to when."""
+        return self.start_ns, self.end_ns
+
+
+def overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Do two times, each from and to, have a moment in common, or almost? One that is not known may be any."""
+    if not one[0] or not other[0]:
+        return True
+    return one[0] <= other[1] + SOON_NS and other[0] <= one[1] + SOON_NS
+
+
+def times_by_hosts(spans: Iterable[Span]) -> dict[frozenset[str], list[tuple[int, int]]]:
+    """When there was something between which hosts: times that overlap are one."""
+    found: dict[frozenset[str], list[tuple[int, int]]] = {}
+    for span in sorted(spans, key=lambda span: span.times):
+        times = found.setdefault(span.hosts, [])
+        if times and overlap(times[-1], span.times):
+            times[-1] = (times[-1][0], max(times[-1][1], span.end_ns))
+        else:
+            times.append(span.times)
+    return found
+
+
 @dataclass(slots=True)
 class Finding:
-    """One finding. `number` is its place in the answer, `because_of` the finding that explains it (0 for none)."""
+    """One finding. `number` is its place in the answer, `because_of` the finding that explains it (0 for none).
+
+    `spans` has all its connections by number, `flows` the numbers of those that are shown.
+    """
 
     rule: Rule
     severity: str
@@ -62,6 +99,7 @@ class Finding:
     against: list[str]
     next: list[str]
     server: str
+    spans: Mapping[int, Span]
     number: int = 0
     because_of: int = 0
     explained: list[Finding] = field(default_factory=list)
@@ -76,9 +114,21 @@ class Finding:
         """Does it only say again what its cause says, of the same connections?"""
         if self.rule.id not in cause.rule.covers:
             return False
-        return not self.flows or (
-            not set(self.flows).isdisjoint(cause.flows) and self.connections <= max(1, cause.connections)
+        return self.spans.keys() <= cause.spans.keys() and (
+            not self.spans or self.connections <= max(1, cause.connections)
         )
+
+    def follows_from(self, cause: Finding) -> bool:
+        """Is it about nothing but connections of its cause, or such as their hosts had at that time?"""
+        if self.spans and cause.spans:
+            both = [(cause.spans[flow], span) for flow, span in self.spans.items() if flow in cause.spans]
+            if any(0 < span.end_ns < of_cause.start_ns - SOON_NS for of_cause, span in both):
+                return False  # it was over before its cause began
+            others = [span for flow, span in self.spans.items() if flow not in cause.spans]
+            known = times_by_hosts(cause.spans.values()) if others else {}
+            return all(any(overlap(times, span.times) for times in known.get(span.hosts, ())) for span in others)
+        same = not (cause.server and self.server) or cause.server == self.server
+        return same and overlap((cause.start_ns, cause.end_ns), (self.start_ns, self.end_ns))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

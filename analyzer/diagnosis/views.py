@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -225,12 +225,17 @@ def create_ends() -> str:
     return "CREATE VIEW ends AS " + " UNION ALL ".join(parts)
 
 
-def columns_of(table: Table, rows: Rows, texts: Mapping[str, Sequence[Any]] | None = None) -> Columns:
-    """The public columns of stored rows as DuckDB takes them: words and addresses as text. No pandas."""
+def columns_of(
+    table: Table,
+    rows: Rows,
+    texts: Mapping[str, Sequence[Any]] | None = None,
+    names: Collection[str] | None = None,
+) -> Columns:
+    """The public columns of stored rows (or those of these `names`) as DuckDB takes them: words and addresses as text. No pandas."""
     texts = texts or {}
     found: Columns = {}
     for column in table.columns:
-        if not column.public:
+        if not column.public or (names is not None and column.name not in names):
             continue
         if column.name in texts:
             found[column.name] = _objects(texts[column.name])

@@ -10,6 +10,7 @@ from analyzer.accelerate import Int, inline
 from analyzer.events.doubt_kernel import came_twice
 from analyzer.events.emit_kernel import FIN, RST, SYN, after, emit
 from analyzer.events.late_kernel import missed
+from analyzer.events.padding_kernel import given_back
 from analyzer.flows.sent_kernel import (
     RING,
     add_rtt,
@@ -20,7 +21,7 @@ from analyzer.flows.sent_kernel import (
     last_sent,
     remove_hole,
 )
-from analyzer.flows.state import LOSS, NO_PADDING, OPEN, PADS
+from analyzer.flows.state import LOSS, OPEN
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
@@ -63,10 +64,7 @@ def acknowledging(
     seg["una"], seg["advanced"] = you["una"], 0
     if ack - you["next"] > FAR or you["una"] - ack > FAR:
         return
-    next_ = you["next"]
-    if you["padding"] == PADS and next_ < ack == you["padding_end"]:
-        next_ = ack  # what looked like padding was data, after all
-        you["padding"] = NO_PADDING
+    next_ = given_back(you, 1 - seg["end_of"], ack, state)
     if ack > you["next"]:
         you["next"] = ack
     place = board_of(you, owner, boards)
@@ -178,6 +176,8 @@ def answered_too_soon(
     """
     chain, first, again = sent.chain[number & RING], sent.first[number & RING], sent.again[number & RING]
     known = you["syns"] == 1 and you["rtt_count"] >= SAMPLES and you["rtt_min_ns"] >= LEAST_RTT_NS
+    # Else the handshake took long for once, and all the others may be times of delayed ACKs, and not of the way.
+    known = known and you["rtt_first"][0] <= 2 * you["rtt_min_ns"]
     since = seg["time_ns"] - again["time_ns"]
     if not known or you["lagging"] or chain["needless"] or 2 * since >= you["rtt_min_ns"] or first["start"] == 0:
         return

@@ -159,6 +159,8 @@ def offending(seg: Any, me: Any, you: Any, state: Any) -> Any:
         me["offence"] = seg["frame"]
         if not state["judged"] & ACKED:
             me["two_isns"], me["other_isn"] = 1, np.int64(me["isn"]) + seg["start"] & 0xFFFFFFFF
+            if seg["flags"] & ACK:  # it is what the client's ACK may answer
+                me["syn_frame"], me["syn_ns"] = seg["frame"], seg["time_ns"]
         return True
     wild = me["heard"] and abs(seg["start"] - me["next"]) > FAR
     wild |= you["heard"] and seg["has_ack"] and abs(seg["ack"] - you["next"]) > FAR

@@ -46,6 +46,7 @@ RETRANSMISSION, TIMEOUT, SPURIOUS, REORDERING = (
     C_TSVAL,
     C_IP_ID,
     C_SACK,
+    C_DATA,
 ) = (
     CAUSE[name]
     for name in (
@@ -62,6 +63,7 @@ RETRANSMISSION, TIMEOUT, SPURIOUS, REORDERING = (
         "tsval",
         "ip_id",
         "sack",
+        "data",
     )
 )
 SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
@@ -99,7 +101,8 @@ def sending(
         if start > next_ and me["heard"]:
             board = boards[need_board(me, owner, boards, world)]
             me["hole_bytes"] += start - next_ - add_hole(board, next_, start, seg)
-        if start == next_ and seg["length"] and id_behind(seg, me):
+        # An ACK that the network has put in front of the data says nothing of the order in which the IDs are given.
+        if start == next_ and seg["length"] and me["id_of_data"] and id_behind(seg, me):
             me["unordered"] += 1
         remember(me, seg, sent, world, 1)
         me["next"] = end
@@ -274,13 +277,14 @@ def repeated(
         me["tail_probe_end"] = 0
         me["doubted"] = 1
         me["loss_ns"] = now
+    timer = C_SYN if seg["flags"] & SYN else C_DATA
     if seg["length"] == 0 and seg["flags"] & FIN:
-        cause = C_FIN
+        cause = timer = C_FIN
         if not expired:
             me["fins_again"] = min(np.int64(me["fins_again"]) + 1, 0xFFFF)
     related = first
     if expired:
-        emit(seg, state, world, out, counts, TIMEOUT, 0, related, quiet)
+        emit(seg, state, world, out, counts, TIMEOUT, timer, related, quiet)
         after(since, world, out)
         me["timeouts"] += 1
         if start == me["full_start"] and start > 0:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import inline
+from analyzer.accelerate import Int, inline
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN
 from analyzer.flows.sent_kernel import RING, alive, forget_newest
@@ -21,9 +21,11 @@ DUPLICATES = 3  # RFC 5681 section 3.2
 @inline
 def without_padding(row: Any, seg: Any, me: Any, you: Any, state: Any, sent: Any, world: Any) -> None:
     """Take from the segment what is padding; and take back what was taken for data before, where this one proves it."""
+    flags = seg["flags"]
     if me["padding"] != NO_PADDING and me["next"] == me["padding_end"]:
         reconsider(seg, me, you, state, sent, world)
-    flags = seg["flags"]
+    elif not flags & (SYN | RST):
+        given_back(me, seg["end_of"], seg["start"], state)
     small = seg["length"] > 0 and flags & (RST | ACK) == ACK and 0 < row["ip_len"] <= SMALLEST
     # Who writes so little wants it delivered: its kernel sets PSH.
     plain = not flags & (PSH | URG)
@@ -37,6 +39,18 @@ def without_padding(row: Any, seg: Any, me: Any, you: Any, state: Any, sent: Any
             me["padding_end"] = seg["end"]  # a few bytes, and the rest of 46 perhaps
         elif plain:
             me["padding"], me["padding_end"] = MAY_PAD, seg["end"]
+
+
+@inline
+def given_back(me: Any, end_of: Any, upto: Int, state: Any) -> Int:
+    """Where the stream of this end goes on: what was taken for padding before position `upto` was data, if it is no more than that."""
+    next_ = me["next"]
+    if me["padding"] == PADS and next_ < upto <= me["padding_end"]:
+        state["payload"][end_of] += upto - next_
+        me["next"], me["captured"] = upto, max(np.int64(me["captured"]), upto)
+        if upto == me["padding_end"]:
+            me["padding"] = NO_PADDING
+    return np.int64(me["next"])
 
 
 @inline

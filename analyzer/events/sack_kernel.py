@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.events.ack_kernel import is_news
+from analyzer.events.ack_kernel import answered_too_soon, is_news
 from analyzer.events.doubt_kernel import came_twice
 from analyzer.events.emit_kernel import after, emit
 from analyzer.flows.sent_kernel import RING, add_block, find_again, find_sent, need_board
@@ -79,6 +79,10 @@ def reporting(
             board = boards[need_board(you, owner, boards, world)]
             new = add_block(board, max(left, you["una"]), right)
             seg["sacked"] += new
+            if new and not seg["has_tsval"]:
+                number = find_again(you, left, right, sent, world)
+                if number and sent.first[number & RING]["start"] >= left and sent.chain[number & RING]["end"] <= right:
+                    answered_too_soon(seg, you, number, state, world, out, counts, sent)
             if new and you["phase"] == LOSS and you["doubted"]:
                 number = find_sent(you, left, sent, world)
                 if number and sent.chain[number & RING]["times"] == 1 and right <= you["recovery_end"]:

@@ -36,6 +36,7 @@ def note_id(seg: Any, me: Any) -> None:
             me["numbered"] = 0
         if not id_behind(seg, me):
             me["ip_id"] = seg["ip_id"]
+            me["id_of_data"] = seg["length"] > 0
     elif seg["flags"] & SYN:
         # A SYN-ACK with ID 0 is of Linux, which then counts the packets of each connection by themselves (ip_build_and_send_pkt()).
         me["numbered"] = NUMBERED
@@ -64,6 +65,14 @@ def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
     next_ = me["next"]
     seg["start"] = next_ + difference(seq, np.int64(me["isn"]) + next_ & 0xFFFFFFFF)
     seg["end"] = seg["start"] + seg["length"] + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)
+    if (
+        seg["has_tsval"]
+        and not flags & (SYN | RST)
+        and me["scale_known"]
+        and not me["offered"] & you["offered"] & TIMESTAMPS
+    ):
+        # No end sends timestamps that were not agreed on: other SYNs than those that were captured last opened the connection.
+        me["scale_known"] = you["scale_known"] = 0
     window = np.int64(row["window"])
     seg["window"] = window << np.int64(me["scale"]) if me["scale_known"] and not flags & SYN else window
     seg["ack"] = 0

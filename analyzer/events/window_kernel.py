@@ -88,7 +88,8 @@ def answering(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, cou
         return False
     answer = PROBE_ANSWER if kind == PROBE else KEEP_ALIVE_ANSWER
     since = seg["time_ns"] - you["probe_ns"]
-    if kind == PROBE and seg["window"] and you["rtt_count"] and since > 2 * you["rtt_min_ns"] + ANSWER_NS:
+    longest = max(2 * np.int64(you["rtt_min_ns"]), np.int64(you["rtt_max_ns"])) + ANSWER_NS
+    if kind == PROBE and seg["window"] and you["rtt_count"] and since > longest:
         return False  # the window opened by itself
     emit(seg, state, world, out, counts, answer, 0, you["probe_frame"], since)
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,17 @@ def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Cover
         one_way_packets=int(tcp_packets[without_server | without_client].sum()),
         ports=common if len(places) else None,
     )
+
+
+def begun_at(states: Rows, places: npt.NDArray[np.intp], addresses: Collection[tuple[int, int]]) -> int:
+    """How many connections at `places` one of the addresses (their high and low halves) is an end of, and no part of the handshake was captured."""
+    own = states["leg_of"][places] < 0
+    begun = (states["protocol"][places] == TCP) & (states["seen"][places] & (SYN | SYN_ACK) == 0)
+    lows = np.array([low for _, low in addresses], np.uint64)
+    near = np.isin(states["address_lo"][places], lows).any(axis=1)
+    found = states[places[own & begun & near]]
+    pairs = zip(found["address_hi"].tolist(), found["address_lo"].tolist(), strict=True)
+    return sum(any(pair in addresses for pair in zip(*ends, strict=True)) for ends in pairs)
 
 
 def _is_silent(

@@ -98,6 +98,7 @@ END_STATE = np.dtype(
             "unordered",
             "u1",
         ),  # how often the next of its stream had a lower IPv4 ID, up to UNORDERED: then they tell no order
+        ("id_of_data", "u1"),  # was it data that had the highest IPv4 ID
         ("doubts", "u1"),  # how many verdicts on its data wait for what comes, on its board
         ("lagging", "u1"),  # the capture has written its frames late
         ("direct", "u1"),  # was it heard on this side of the NAT, where there is one

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.coverage import Coverage, coverage_of
+from analyzer.flows.coverage import Coverage, begun_at, coverage_of
 from analyzer.flows.edge import still_opening
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
@@ -198,6 +198,10 @@ class FlowTracker:
     def coverage(self) -> Coverage:
         """What of the conversations was captured, those that left included."""
         return self._left_coverage + coverage_of(self.states, self.ends.reshape(-1, 2), self.places())
+
+    def begun_at(self, addresses: Collection[tuple[int, int]]) -> int:
+        """Connections of these addresses of which no part of the handshake was captured; of those that left nobody knows whose they were."""
+        return self._left_coverage.begun + begun_at(self.states, self.places(), addresses)
 
     @property
     def legs(self) -> int:

@@ -69,14 +69,8 @@ def made(plan: Plan) -> Iterator[Folder]:
 
     Raises RecordError where it is there already, or cannot be made, or has no room.
     """
-    path = plan.folder
-    begun = not path.exists()
-    todo = "name another folder with -o, or remove it"
-    if plan.packed and plan.pack.exists():
-        raise RecordError(str(plan.pack), "is there already", todo)
+    path, missing = plan.folder, _missing(plan)
     try:
-        if not begun and (not path.is_dir() or any(path.iterdir())):
-            raise RecordError(str(path), "is there already", todo)
         path.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(path).free
         if free <= RESERVE:
@@ -84,13 +78,35 @@ def made(plan: Plan) -> Iterator[Folder]:
             raise RecordError(str(path), found, "make room, or name a folder elsewhere with -o")
         folder = Folder(plan)
     except OSError as error:
+        _remove(path, missing)
         raise RecordError(str(path), f"cannot be written ({error.strerror or error})", "name another folder") from None
+    except RecordError:
+        _remove(path, missing)
+        raise
     try:
         yield folder
     finally:
         folder.close()
         if not folder.counters.count:  # it did not begin
-            for file in path.iterdir():
-                file.unlink()
-            if begun:
-                path.rmdir()
+            _remove(path, missing)
+
+
+def _missing(plan: Plan) -> list[Path]:
+    """The folder and those above it that are to be made, from the inside out. Raises RecordError where something is there already."""
+    path = plan.folder
+    there = plan.pack if plan.packed and plan.pack.exists() else path
+    try:
+        if there != path or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+            raise RecordError(str(there), "is there already", "name another folder with -o, or remove it")
+        return [each for each in (path, *path.parents) if not each.exists()]
+    except OSError as error:
+        raise RecordError(str(path), f"cannot be read ({error.strerror or error})", "name another folder") from None
+
+
+def _remove(path: Path, made: list[Path]) -> None:
+    """Leave nothing behind: neither files, nor the folders that were made for them."""
+    with contextlib.suppress(OSError):  # there may be no folder, or another's by now
+        for file in path.iterdir():
+            file.unlink()
+        for each in made:
+            each.rmdir()

@@ -22,6 +22,11 @@ _KEPT = (
 _SECRETS = ("key", "secret")
 
 
+def steady_ns() -> int:
+    """Nanoseconds by the clock that nobody sets, and that goes on while a machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 class Counted(NamedTuple):
     """All counters of a host at a time, since it started."""
 

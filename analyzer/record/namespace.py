@@ -1,4 +1,4 @@
-"""Network namespaces: by the name that `ip netns` gave, by a process that is in one, or by a path; and being inside of one."""
+"""Namespaces: a network's by the name that `ip netns` gave, by a process that is in one, or by a path; being inside of one; what a container is called."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from analyzer.errors import TcpcapError
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET, CLONE_NEWUTS = 0x40000000, 0x04000000
 OWN = "/proc/thread-self/ns/net"
+OWNS = {CLONE_NEWNET: OWN, CLONE_NEWUTS: "/proc/thread-self/ns/uts"}
 NAMED = Path("/run/netns")
 
 
@@ -42,18 +43,35 @@ def _path(name: str, pid: int) -> str:
 
 
 @contextlib.contextmanager
-def inside(namespace: int) -> Iterator[None]:
-    """Run the body in `namespace`. Only the calling thread moves; sockets and children made inside stay there.
+def inside(namespace: int, kind: int = CLONE_NEWNET) -> Iterator[None]:
+    """Run the body in `namespace`, of this kind. Only the calling thread moves; sockets and children made inside stay there.
 
     Raises OSError where that is not allowed: it needs CAP_SYS_ADMIN.
     """
-    home = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+    home = os.open(OWNS[kind], os.O_RDONLY | os.O_CLOEXEC)
     try:
-        call("setns", namespace, CLONE_NEWNET)
-        yield
+        call("setns", namespace, kind)
+        try:
+            yield
+        finally:
+            call("setns", home, kind)
     finally:
-        call("setns", home, CLONE_NEWNET)
         os.close(home)
+
+
+def host_name(pid: int) -> str:
+    """What the host is called that process `pid` is on, such as a container; empty where that may not be asked.
+
+    The kernel says it: a file of the container may be a link to one of this host.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            namespace = os.open(f"/proc/{pid}/ns/uts", os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, namespace)
+            stack.enter_context(inside(namespace, CLONE_NEWUTS))
+        except OSError:
+            return ""
+        return os.uname().nodename
 
 
 def call(function: str, *arguments: int) -> None:

@@ -78,7 +78,8 @@ def _tcpdump(plan: Plan) -> Program:
         command += ["-C", str(-(-plan.rotate // 1_000_000))]
     if several and os.geteuid() == 0:
         command += ["-Z", "root"]  # else it becomes another user, who may not make the next file
-    command += ["-w", file if several else "-", *([plan.filter] if plan.filter else [])]
+    command += ["-w", file if several else "-"]
+    command += ["--", plan.filter] if plan.filter else []  # a filter is none of its options, whatever it begins with
     return Program("tcpdump", plan.interface, tuple(command), file, not several, "listening on", True, 2.2)
 
 
@@ -100,14 +101,14 @@ def _seconds(plan: Plan) -> int:
 
 
 def _of_tcpdump(said: Sequence[str]) -> Tallied:
-    """Of `N packets captured`, `... received by filter` and `... dropped by kernel`, alone or on one line; the card's drops count as well."""
+    """Of `N packets captured`, `... received by filter` and `... dropped by kernel`, alone or on one line.
+
+    What it calls dropped by the interface is what the card or the kernel threw away before anybody captured it, such as frames of
+    protocols that nobody here speaks: the capture did not lose it, and neither did the host count it.
+    """
     text = "\n".join(said)
-    numbers = [_last(rf"(\d+) packets? {words}", text) for words in ("captured", "received by filter")]
-    dropped, lost = (
-        _last(r"(\d+) packets? dropped by kernel", text),
-        _last(r"(\d+) packets? dropped by interface", text),
-    )
-    return Tallied(numbers[0], numbers[1], dropped if lost < 0 else max(dropped, 0) + lost)
+    words = ("captured", "received by filter", "dropped by kernel")
+    return Tallied(*(_last(rf"(\d+) packets? {each}", text) for each in words))
 
 
 def _of_dumpcap(said: Sequence[str]) -> Tallied:

@@ -21,13 +21,16 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# Seconds since 1970 to a hundredth, or whole ones where date knows no others.
+# Seconds since 1970 to a hundredth, or whole ones where date knows no others: what it prints for %N then is anything.
 now() {
     stamp=$(date +%s.%N)
-    case $stamp in
-    *N*) stamp=${stamp%.*} ;;
-    *) stamp=${stamp%???????} ;;
+    fraction=${stamp#*.}
+    case $fraction in
+    *[!0-9]*) stamp= ;;
+    ?????????) stamp=${stamp%.*}.${fraction%???????} ;;
+    *) stamp= ;;
     esac
+    [ -n "$stamp" ] || stamp=$(date +%s)
     printf '%s\n' "$stamp"
 }
 
@@ -51,7 +54,7 @@ counters() {
         after=$(now)
         [ "$before" != "$after" ] || break
     done
-    [ "$before" = "$after" ] || before=${before%?} after=${after%?}
+    case $before.$after in *.*.*.*) [ "$before" = "$after" ] || before=${before%?} after=${after%?} ;; esac
     [ "$before" = "$after" ] || after=${before%.*}
     printf '%s\n%s\n' "$after" "$text"
 }
@@ -66,20 +69,21 @@ sockets() {
     fi
 }
 
-# Ctrl-C is for the script, which ends after it; a snapshot is taken as a whole.
+# A signal is for the script, which ends after it; a snapshot is taken as a whole, also where all of a group get the signal.
 snapshot() {
     (
-        trap '' INT HUP
+        trap '' INT TERM HUP
         counters >>"$folder/counters.txt" && sockets >>"$folder/sockets.txt"
     )
 }
 
-# A member of an object of JSON, where it is text that may stand there as it is.
+# A member of an object of JSON: quotes and backslashes are escaped, what controls terminals and lines becomes a space.
 member() {
-    case $2 in
-    *[\"\\]*) ;;
-    *) printf '%s"%s":"%s"' "$comma" "$1" "$2" && comma=, ;;
+    value=$2
+    case $value in
+    *[\"\\[:cntrl:]]*) value=$(printf '%s ' "$value" | tr '\n' ' ' | sed 's/[\"]/\\&/g; s/[[:cntrl:]]/ /g; s/ *$//') ;;
     esac
+    printf '%s"%s":"%s"' "$comma" "$1" "$value" && comma=,
 }
 
 addresses() {
@@ -143,9 +147,11 @@ keep() {
     trap '' INT TERM HUP
     exec 3>&-
     set -- tcpdump -n -i "$interface" -s "$snaplen" -B "$buffer" -w -
-    [ -z "$filter" ] || set -- "$@" "$filter"
+    [ -z "$filter" ] || set -- "$@" -- "$filter"
     ! has setsid || set -- setsid "$@" # keeps Ctrl-C from it
-    "$@" >"$folder/capture.pcap" 2>"$folder/tcpdump.txt" </dev/null &
+    : >"$folder/tcpdump.txt"
+    "$@" >"$folder/capture.pcap" 2>>"$folder/tcpdump.txt" </dev/null &
+    echo "pid $!" >>"$folder/tcpdump.txt"
     read -r _
     sleep 2
     kill $! 2>/dev/null
@@ -154,6 +160,31 @@ keep() {
 
 says() {
     case $(cat "$folder/tcpdump.txt" 2>/dev/null) in *"$1"*) ;; *) return 1 ;; esac
+}
+
+# Does tcpdump run no more? It may have been killed, and have said nothing; then it waits for its parent as a zombie.
+is_gone() {
+    pid=$(sed -n 's/^pid //p' "$folder/tcpdump.txt" 2>/dev/null)
+    [ -n "$pid" ] || return 1
+    read -r _ _ state _ 2>/dev/null <"/proc/$pid/stat" || return 0
+    [ "$state" = Z ]
+}
+
+# Sleeps until the next snapshot, or the end if that comes before; a signal ends it.
+pause() {
+    length=$every
+    if [ "$duration" -gt 0 ]; then
+        left=$((duration - $(uptime) + began))
+        [ "$left" -gt "${every%.*}" ] || length=$left
+    fi
+    sleep "$length" 3>&- &
+    if wait $!; then
+        return
+    elif [ -n "$reason" ]; then
+        kill $! 2>/dev/null
+    else
+        sleep 1 3>&- # this one knows whole seconds only
+    fi
 }
 
 has_room() {
@@ -175,9 +206,16 @@ has tcpdump || fail "tcpdump is not installed; install it with the package manag
 [ "$(id -u)" -eq 0 ] || fail "needs root; run it with sudo"
 [ ! -e "$folder" ] || fail "$folder is there already; remove it, or change folder= at the top"
 mkdir -p "$folder" || fail "$folder cannot be made"
+has_room || {
+    rmdir "$folder"
+    fail "less than $((reserve_kb / 1024)) MB are free at $folder; make room, or change folder= at the top"
+}
 has ip || printf 'record: without ip (iproute2) the addresses of this host are not recorded: name them with --host\n' >&2
 
-mkfifo "$folder/.end" || fail "$folder: no fifo can be made there"
+mkfifo "$folder/.end" || {
+    rmdir "$folder"
+    fail "$folder: no fifo can be made there"
+}
 keep <"$folder/.end" &
 keeper=$!
 exec 3>"$folder/.end"
@@ -185,13 +223,13 @@ rm -f "$folder/.end"
 trap 'reason=${reason:-a signal}' INT TERM HUP
 
 waited=0
-until says "listening on" || [ "$waited" -ge 5 ] || [ -n "$reason" ]; do
+until says "listening on" || is_gone || [ "$waited" -ge 20 ] || [ -n "$reason" ]; do
     sleep 1 3>&-
     waited=$((waited + 1))
 done
 if ! says "listening on"; then
     finish
-    cat "$folder/tcpdump.txt" >&2
+    sed '/^pid /d' "$folder/tcpdump.txt" >&2
     rm -f "$folder/tcpdump.txt" "$folder/capture.pcap"
     rmdir "$folder"
     fail "tcpdump does not capture on $interface"
@@ -208,9 +246,9 @@ while [ -z "$reason" ]; do
         reason="its time was over"
         break
     fi
-    sleep "$every" 3>&-
+    pause
     time=$(date +%s)
-    if says "packets captured"; then
+    if is_gone; then
         cut=true reason="tcpdump has ended"
     elif [ "$time" -lt "$last" ]; then
         cut=true reason="the clock was set back"

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,8 @@ from analyzer.errors import TcpcapError, UsageError, suggest
 from analyzer.record.capture import Capture, capturing
 from analyzer.record.folder import Folder, made
 from analyzer.record.host import described
-from analyzer.record.kernel import Counted, counted
-from analyzer.record.namespace import RecordError, inside, opened
+from analyzer.record.kernel import Counted, counted, steady_ns
+from analyzer.record.namespace import RecordError, host_name, inside, opened
 from analyzer.record.pack import packed
 from analyzer.record.plan import SNAPLEN, Plan
 from analyzer.record.programs import Program, program_of
@@ -43,6 +42,8 @@ class Recorded:
     bytes : of its files
     ended_by : why it ended, in words
     cut : whether it ended before it should have
+    ring_ns : how much of its end is kept, where not all is: then `frames` and `dropped` are of more than that
+    unpacked : why no one file was made of the folder, where that was wanted
     notes : what to know of it, a sentence each
     """
 
@@ -54,6 +55,8 @@ class Recorded:
     bytes: int = 0
     ended_by: str = ""
     cut: bool = False
+    ring_ns: int = 0
+    unpacked: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -76,10 +79,19 @@ def record(plan: Plan, begun: Callable[[str], None] = lambda _: None) -> Recorde
         folder = stack.enter_context(made(plan))
         recording = _Recording(plan, program, folder, bell)
         recording.run(begun)
-    found = recording.found
-    if plan.packed:
-        found.path, found.bytes = packed(plan.folder, plan.pack)
-    return found
+        if plan.packed:
+            _pack(plan, recording.found, bell)
+    return recording.found
+
+
+def _pack(plan: Plan, found: Recorded, bell: Bell) -> None:
+    """Make one file of it, where nothing prevents it: the folder is as good."""
+    before = len(bell.signals)
+    try:
+        found.bytes = packed(plan.folder, plan.pack, lambda: len(bell.signals) > before)
+        found.path = plan.pack
+    except (TcpcapError, OSError) as error:
+        found.unpacked = str(error)
 
 
 @contextlib.contextmanager
@@ -120,7 +132,7 @@ class _Recording:
     """One recording while it runs; `found` is complete when `run` has returned."""
 
     def __init__(self, plan: Plan, program: Program, folder: Folder, bell: Bell) -> None:
-        self.found = Recorded(plan.folder)
+        self.found = Recorded(plan.folder, ring_ns=plan.ring_ns)
         self._plan, self._program, self._folder, self._bell = plan, program, folder, bell
         self._lister = Lister()
         self._last: tuple[Counted, int] | None = None  # and when, by a clock that nobody sets
@@ -131,6 +143,7 @@ class _Recording:
             "interface": plan.interface,
             "filter": plan.filter,
             "snaplen": plan.snaplen or SNAPLEN,
+            **({"ring": plan.ring_ns / 1e9} if plan.ring_ns else {}),
             "begun": None,
             "ended": None,
         }
@@ -142,7 +155,7 @@ class _Recording:
         _check_limit(plan, counted())
         self._folder.describe(host, self._facts)
         with capturing(self._program, self._folder.path, self._bell.ring) as capture:
-            start_ns = time.monotonic_ns()
+            start_ns = steady_ns()
             self._end_ns = start_ns + plan.duration_ns if plan.duration_ns else 0
             if self._snapshot() and self._last is not None:
                 self._facts["begun"] = self._last[0].time_ns / 1e9
@@ -158,12 +171,12 @@ class _Recording:
         """Take snapshots at their times, until something ends the recording."""
         every_ns, count = self._plan.every_ns, 0
         while not self.found.ended_by:
-            now_ns = time.monotonic_ns()
+            now_ns = steady_ns()
             count = max(count + 1, (now_ns - start_ns) // every_ns)
             next_ns = start_ns + count * every_ns
             if self._end_ns and self._end_ns <= next_ns:
                 next_ns = self._end_ns
-            while (now_ns := time.monotonic_ns()) < next_ns and not (self._bell.signals or capture.ended):
+            while (now_ns := steady_ns()) < next_ns and not (self._bell.signals or capture.ended):
                 self._bell.wait((next_ns - now_ns) / 1e9)
             if capture.ended:
                 self._cut(self._why(capture))
@@ -172,11 +185,11 @@ class _Recording:
             elif self._end_ns and now_ns >= self._end_ns:
                 self.found.ended_by = self._passed or "its time was over"
             elif self._snapshot():
-                self._folder.prune(time.monotonic_ns())
+                self._folder.prune(steady_ns())
 
     def _snapshot(self, last: bool = False) -> bool:
         """Counters, and sockets where they are due; False where that ends the recording."""
-        now, now_ns = counted(), time.monotonic_ns()
+        now, now_ns = counted(), steady_ns()
         if self._last is not None:
             before, before_ns = self._last
             step_ns = (now.time_ns - before.time_ns) - (now_ns - before_ns)
@@ -260,8 +273,4 @@ def _name(plan: Plan) -> str:
         return plan.name
     if plan.netns:
         return Path(plan.netns).name
-    with contextlib.suppress(OSError):
-        name = Path(f"/proc/{plan.pid}/root/etc/hostname").read_text(encoding="utf-8", errors="replace").strip()
-        if name:
-            return name[:255]
-    return f"pid-{plan.pid}"
+    return host_name(plan.pid) or f"pid-{plan.pid}"

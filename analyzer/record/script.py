@@ -31,7 +31,7 @@ def script_of(plan: Plan) -> str:
         "interface": plan.interface,
         "folder": str(plan.folder),
         "duration": str(-(-plan.duration_ns // 1_000_000_000)),
-        "every": f"{plan.every_ns / 1e9:g}",
+        "every": f"{plan.every_ns / 1e9:.9f}".rstrip("0").rstrip("."),
         "filter": plan.filter,
         "snaplen": str(plan.snaplen or SNAPLEN),
         "buffer": str(plan.buffer >> 10),

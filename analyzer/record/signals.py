@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LONGEST_S = 60.0
 
 
 class Bell:
@@ -33,8 +34,8 @@ class Bell:
         self.ring()
 
     def wait(self, seconds: float) -> None:
-        """Return when it was rung since the last time, or after so long."""
-        if select.select([self._out], [], [], max(seconds, 0.0))[0]:
+        """Return when it was rung since the last time, or after so long; after LONGEST_S at most, since a machine may sleep meanwhile."""
+        if select.select([self._out], [], [], min(max(seconds, 0.0), LONGEST_S))[0]:
             os.read(self._out, 1 << 12)
 
     def close(self) -> None:

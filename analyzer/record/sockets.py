@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from analyzer.record.kernel import NET
+from analyzer.record.kernel import NET, steady_ns
 from analyzer.record.tools import first_printed, path_of
 
 SS = (("ss", "-tanimoeOH"), ("ss", "-tanimoeH"), ("ss", "-tanimoe"))  # of iproute2 4.20 on, and before
@@ -22,13 +22,13 @@ class Lister:
     @property
     def is_due(self) -> bool:
         """Has enough time passed since the last one?"""
-        return time.monotonic_ns() >= self._next_ns
+        return steady_ns() >= self._next_ns
 
     def listed(self) -> tuple[int, str] | None:
         """When, and the text; None where ss did not answer."""
-        start_ns, time_ns = time.monotonic_ns(), time.time_ns()
+        start_ns, time_ns = steady_ns(), time.time_ns()
         text = first_printed(*SS) if self.kind == "ss" else _proc()
-        took_ns = time.monotonic_ns() - start_ns
+        took_ns = steady_ns() - start_ns
         self._next_ns = start_ns + SHARE * took_ns
         if text is None:
             self.failed += 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.analysis import Analysis
 from analyzer.checksums import CaptureHost, Checksums
+from analyzer.report.json_text import SCHEMA_VERSION
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.schema import Rows
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_STATES, CHECKSUM_VERDICTS, HEADER_CHECKSUM_STATES
@@ -157,6 +158,7 @@ def json_text(analysis: Analysis) -> str:
     result = analysis.checksum_result
     assert result is not None, "asked for without verifying checksums"
     content = {
+        "schema_version": SCHEMA_VERSION,
         "checksums": result.counts,
         "outer_checksums": result.outer_counts,
         "ip_header_checksums": result.header_counts,

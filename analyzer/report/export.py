@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import TcpcapError, UsageError, suggest
-from analyzer.output import Input, appearing
+from analyzer.moments import with_texts
+from analyzer.output import Input, appearing, removed, temporary_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,17 +54,36 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="tcpcap-") as scratch, appearing(output, inputs, BINARY[kind]) as target:
-        connection = duckdb.connect(str(Path(scratch) / "spool.duckdb"))
-        # By default DuckDB takes four fifths of the machine before it spills to disk.
-        connection.execute("SET memory_limit = '256MB'")
+    full = duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, duckdb.OutOfMemoryException
+    with _scratch(output) as scratch, appearing(output, inputs, BINARY[kind]) as target:
         try:
-            write = _write_parquet if kind == "parquet" else _write_lines
-            write(connection, frames, target, kind, Path(scratch))
-        except duckdb.IOException as error:
-            raise TcpcapError(output, f"cannot be written ({error})", "make room, or set TMPDIR") from None
-        finally:
-            connection.close()
+            with duckdb.connect(str(scratch / "spool.duckdb")) as connection:
+                # By default DuckDB takes four fifths of the machine before it spills to disk.
+                connection.execute("SET memory_limit = '256MB'")
+                write = _write_parquet if kind == "parquet" else _write_lines
+                write(connection, frames, target, kind, scratch)
+        except full as error:  # it writes below TMPDIR only
+            raise no_room(output, str(error)) from None
+
+
+@contextmanager
+def _scratch(output: str) -> Iterator[Path]:
+    """A folder for what is spooled."""
+    try:
+        folder = temporary_folder()
+    except OSError as error:
+        raise no_room(output, str(error.strerror or error)) from None
+    try:
+        yield folder
+    finally:
+        removed(folder)
+
+
+def no_room(output: str, words: str) -> TcpcapError:
+    """The error where what is prepared for `output` does not fit below TMPDIR; `words` are those of the system or of DuckDB."""
+    known = next((text for text in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS)) if text in words), words)
+    found = f"no room to prepare it in {tempfile.gettempdir()} ({known})"
+    return TcpcapError(output, found, "make room, or set TMPDIR to another folder")
 
 
 def _write_lines(
@@ -68,7 +91,8 @@ def _write_lines(
 ) -> None:
     part = scratch / "part"
     for number, frame in enumerate(frames):
-        connection.register("batch", frame)
+        # Readers of JSON keep numbers as doubles, and lose the last digits of a moment.
+        connection.register("batch", with_texts(frame) if kind == "jsonl" else frame)
         options = COPY_OPTIONS[kind].format(header="true" if number == 0 else "false")
         connection.execute(f"COPY (SELECT * FROM batch) TO '{_quoted(part)}' ({options})")
         connection.unregister("batch")
@@ -95,6 +119,44 @@ def _write_parquet(
     connection.execute(f"COPY spool TO '{_quoted(part)}' ({COPY_OPTIONS[kind]})")
     with part.open("rb") as piece:
         shutil.copyfileobj(piece, target)
+
+
+def save_query(database: Path, table: str, output: str, kind: str, inputs: Sequence[Input]) -> None:
+    """Write a table of a DuckDB file to `output` (`-` is standard output); in JSON Lines moments are RFC 3339 texts.
+
+    Raises TcpcapError where it cannot be written.
+    """
+    import duckdb
+
+    part = database.with_suffix(".part")
+    with appearing(output, inputs, BINARY[kind]) as target:
+        connection = duckdb.connect(str(database))
+        try:
+            types = connection.execute(f"DESCRIBE {table}").fetchall()
+            changed = [_changed(connection, table, str(row[0]), str(row[1]), kind) for row in types]
+            told = ", ".join(filter(None, changed))
+            options = COPY_OPTIONS[kind].format(header="true")
+            columns = f"* REPLACE ({told})" if told else "*"
+            connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{_quoted(part)}' ({options})")
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:  # it writes below TMPDIR only
+            raise no_room(output, str(error)) from None
+        finally:
+            connection.close()
+        with part.open("rb") as piece:
+            shutil.copyfileobj(piece, target)
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_name: str, kind: str) -> str:
+    """A column that a format would spoil, as what it keeps; empty for all others."""
+    name = '"' + column.replace('"', '""') + '"'
+    if type_name == "TIMESTAMP_NS" and kind == "jsonl":
+        return f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%nZ') AS {name}"
+    if type_name == "HUGEINT" and kind == "parquet":  # has no such number: a sum of counts would be a double
+        (beyond,) = connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {name} IS NOT NULL AND TRY_CAST({name} AS BIGINT) IS NULL"
+        ).fetchone() or (1,)
+        return "" if beyond else f"CAST({name} AS BIGINT) AS {name}"
+    return ""
 
 
 def _quoted(path: Path) -> str:

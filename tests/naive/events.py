@@ -179,6 +179,7 @@ class End:
     sent_ns: int = 0
     data_ns: int = 0
     ip_id: int = 0
+    id_of_data: bool = False
     unordered: int = 0  # how often the next of its stream had a lower IPv4 ID
     ids: str = ""  # "vary" or "same", of its last two packets
     tap: tuple[object, ...] = ()  # where its first packet was captured
@@ -589,7 +590,7 @@ def observe(
         if me.ip_id:
             me.ids = "same" if segment.ip_id == me.ip_id else "vary"
         if not has_lower_id(segment, me):
-            me.ip_id = segment.ip_id
+            me.ip_id, me.id_of_data = segment.ip_id, segment.size > 0
 
 
 def ahead(a: int, b: int) -> int:
@@ -610,6 +611,9 @@ def placed(packet: Packet, end_of: int, me: End, other: End, connection: Connect
         me.forget()
     segment.start = me.place(packet["seq"])
     segment.end = segment.start + segment.size + segment.has(SYN) + segment.has(FIN)
+    agreed = "timestamps" in me.options & other.options
+    if segment.tsval is not None and not segment.has(SYN | RST) and me.scale_known and not agreed:
+        me.scale_known = other.scale_known = False  # other SYNs than these opened the connection
     scale = me.scale if me.scale_known and not segment.has(SYN) else 0
     segment.window = packet["window"] << scale
     if segment.has(ACK):
@@ -650,6 +654,8 @@ def understand(
         me.offence, me.offence_repeats = segment.frame, False
         if not connection.acknowledged:
             me.other_isn = segment.packet["seq"]
+            if segment.has(ACK):
+                me.syn_frame, me.syn_ns = segment.frame, segment.time_ns
         return
     if is_wild(segment, me, other):
         me.offence, me.offence_repeats = segment.frame, False
@@ -706,6 +712,8 @@ def take_out_padding(segment: Segment, me: End, other: End) -> None:
     """Ethernet's smallest frame carries 46 bytes of IP; in some captures the IP length says so of every ACK."""
     if me.padding and me.next == me.padding_end:
         reconsider_padding(segment, me, other)
+    elif not segment.has(SYN | RST):
+        give_back(me, segment.start)
     is_small = segment.size > 0 and segment.has(ACK) and not segment.has(RST) and 0 < segment.packet["ip_len"] <= 46
     is_plain = not segment.has(PSH | URG)
     if is_small and is_plain and me.padding == "yes" and segment.start <= me.next:
@@ -716,6 +724,15 @@ def take_out_padding(segment: Segment, me: End, other: End) -> None:
     is_open = other.window > 0 or not other.window_from
     if is_small and (is_plain or me.padding == "yes") and segment.start == me.next and is_open and not segment.has(FIN):
         me.padding, me.padding_end = me.padding or "perhaps", segment.end
+
+
+def give_back(me: End, upto: int) -> None:
+    """What was taken for padding was data, as far as the stream goes on behind it."""
+    if me.padding == "yes" and me.next < upto <= me.padding_end:
+        me.padded.append(me.next - upto)
+        me.next, me.captured = upto, max(me.captured, upto)
+        if upto == me.padding_end:
+            me.padding = ""
 
 
 def reconsider_padding(segment: Segment, me: End, other: End) -> None:
@@ -1276,7 +1293,8 @@ def judge_sending(segment: Segment, me: End, other: End, connection: Connection,
         if segment.start > me.next and me.heard:
             me.holes.append(Hole(me.next, segment.start, segment.time_ns, segment.tsval or 0, segment.ip_id))
             me.most_holes = max(me.most_holes, len(me.holes))
-        me.unordered += segment.start == me.next and segment.size > 0 and has_lower_id(segment, me)
+        is_next = segment.start == me.next and segment.size > 0
+        me.unordered += is_next and me.id_of_data and has_lower_id(segment, me)
         me.remember(segment, 1)
         me.next = segment.end
     else:
@@ -1361,10 +1379,11 @@ def judge_retransmission(segment: Segment, me: End, other: End, connection: Conn
     cause, by_timer = retransmission_cause(segment, me, other, connection, probe, size, quiet, found)
     first = found.frame if found else 0
     since = segment.time_ns - found.time_ns if found else 0
+    timer = "syn" if segment.has(SYN) else "data"
     if segment.size == 0 and segment.has(FIN):
-        cause = "fin"
+        cause = timer = "fin"
     if by_timer:
-        connection.say(me, "retransmission_timeout", "", first, quiet, since)
+        connection.say(me, "retransmission_timeout", timer, first, quiet, since)
         if segment.start == me.full_start > 0:
             if segment.size < full_size(me, other) - 12:
                 me.full_start = -1
@@ -1452,9 +1471,8 @@ def judge_acknowledgment(segment: Segment, me: End, other: End, connection: Conn
     """What arrived: what the capture missed, what the receiver threw away, how long it took."""
     if is_out_of_range(segment, other):
         return
+    give_back(other, segment.ack)
     before = other.next
-    if other.padding == "yes" and before < segment.ack == other.padding_end:
-        before, other.padding = segment.ack, ""  # it was data after all
     other.next = max(other.next, segment.ack)
     if segment.ack > other.una:
         thrown_away = other.sacked.cut(segment.ack)
@@ -1529,6 +1547,8 @@ def judge_too_soon(segment: Segment, me: End, other: End, connection: Connection
     shortest = other.shortest_rtt_ns
     if other.syns != 1 or len(other.rtts) < 3 or shortest < MILLISECOND or other.lags:
         return
+    if other.rtts[0] > 2 * shortest:  # the others may all have waited for a delayed ACK
+        return
     for sent in again:
         since = segment.time_ns - sent.last_ns
         if 2 * since < shortest and sent.start > 0 and not sent.needless:
@@ -1589,6 +1609,9 @@ def judge_sack(segment: Segment, me: End, other: End, connection: Connection, co
         elif right > other.una and segment.ack >= other.una:
             new = other.sacked.add(max(left, other.una), right)
             segment.sacked += new
+            again = other.find_again(left, right)
+            if new and segment.tsval is None and again is not None and left <= again.start and again.end <= right:
+                judge_too_soon(segment, me, other, connection, [again])
             if new and other.phase == "loss" and other.is_doubtful:
                 found = other.find(left)
                 if found is not None and found.times == 1 and right <= other.repaired_at:
@@ -1707,7 +1730,8 @@ def judge_answer(segment: Segment, me: End, other: End, connection: Connection) 
         return False
     kind = {"probe": "window_probe_answer", "keep-alive": "keep_alive_answer"}[probe]
     since = segment.time_ns - other.probe_ns
-    if probe == "probe" and segment.window and other.rtts and since > 2 * other.shortest_rtt_ns + ANSWER_NS:
+    longest = max([2 * other.shortest_rtt_ns, *other.rtts])
+    if probe == "probe" and segment.window and other.rtts and since > longest + ANSWER_NS:
         return False  # the window opened by itself
     connection.say(me, kind, "", other.probe_frame, since)
     return True

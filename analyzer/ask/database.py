@@ -1,0 +1,178 @@
+"""Queries -> answers. Tables fill when a query first reads them, on disk where memory is short; queries reach nothing but them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer.analysis import Analysis
+from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, type_of
+from analyzer.ask.rows import Request, Source
+from analyzer.capture import Damage
+from analyzer.diagnosis.database import INTERRUPTS_S
+from analyzer.errors import UsageError
+from analyzer.output import Input, removed, temporary_folder
+from analyzer.report.export import no_room, save_query
+from analyzer.tables import TABLES
+
+MEMORY = "512MB"
+ROWS_AT_ONCE = 1_000
+RFC3339 = "'%Y-%m-%dT%H:%M:%S.%nZ'"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query gives: the names and DuckDB types of its columns, and its rows, which are read as they are asked for."""
+
+    names: list[str]
+    types: list[str]
+    rows: Iterator[tuple[Any, ...]]
+
+    def first(self, count: int) -> tuple[list[tuple[Any, ...]], bool]:
+        """So many rows, and whether there are more."""
+        found: list[tuple[Any, ...]] = []
+        for row in self.rows:
+            if len(found) == count:
+                return found, True
+            found.append(row)
+        return found, False
+
+
+class Ask:
+    """A database with the tables of one capture (`tables.TABLES`). Use it with `with`.
+
+    Parameters
+    ----------
+    request : the capture, and what is given beside it
+    analysis : what is known of it already, if it is
+    limit_s : after so long a query is stopped, without counting what it takes to fill its tables
+    """
+
+    def __init__(self, request: Request, analysis: Analysis | None = None, limit_s: float | None = None) -> None:
+        import duckdb
+
+        self._duckdb = duckdb
+        self.request = request
+        self._source = Source(request, analysis)
+        self._limit_s = limit_s
+        try:
+            self._scratch = temporary_folder()
+        except OSError as error:
+            raise no_room(WHERE, str(error.strerror or error)) from None
+        self._path = self._scratch / "tables.duckdb"
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "enable_external_access": "false",
+            "memory_limit": MEMORY,
+            "temp_directory": str(self._path.with_suffix(".spill")),
+        }
+        self._connection = duckdb.connect(str(self._path), config=settings)
+        make_tables(self._connection)
+        self._connection.execute("SET lock_configuration = true")
+        self._planner = Planner()
+        self._filled: dict[str, list[str]] = {}
+
+    def __enter__(self) -> Ask:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._planner.close()
+        self._connection.close()
+        removed(self._scratch)
+
+    @property
+    def damages(self) -> list[Damage]:
+        """What could not be read of the capture, as far as it was read."""
+        return self._source.damages
+
+    def statements(self, text: str) -> list[str]:
+        """The statements in a text, one by one. Raises UsageError where it is no SQL."""
+        try:
+            return [each.query for each in self._duckdb.extract_statements(text)]
+        except self._duckdb.Error as error:
+            raise query_error(error) from None
+
+    def query(self, sql: str, *, as_text: bool = False) -> Answer:
+        """The answer to one SELECT. Moments are RFC 3339 texts with nine places, or with `as_text` all values are as DuckDB prints them.
+
+        Raises UsageError for what is no query, fails, or takes too long; CaptureError where the capture cannot be read.
+        """
+        sql = self._ready(sql)
+        try:
+            described = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)").fetchall()
+            names, types = [str(row[0]) for row in described], [str(row[1]) for row in described]
+            places = [f"c{number}" for number in range(len(names))]
+            values = [_value(place, kind, as_text) for place, kind in zip(places, types, strict=True)]
+            query = f"SELECT {', '.join(values)} FROM (\n{sql}\n) AS answer({', '.join(places)})"
+        except self._duckdb.Error as error:
+            raise query_error(error) from None
+        return Answer(names, types, self._rows(query))
+
+    def save(self, sql: str, output: str, kind: str, inputs: Sequence[Input]) -> None:
+        """Write the answer to `output` (`-` is standard output) as csv, jsonl or parquet, whatever its size. Nothing can be asked afterwards.
+
+        `inputs` are not written over. Raises what `query` does, and TcpcapError where it cannot be written.
+        """
+        sql = self._ready(sql)
+        try:
+            self._connection.execute(f"CREATE TABLE {STORE}.answer AS SELECT * FROM (\n{sql}\n)")
+        except self._duckdb.Error as error:
+            raise query_error(error) from None
+        self._connection.close()  # the same file opens again with the right to write another one
+        save_query(self._path, f"{STORE}.answer", output, kind, inputs)
+
+    def _ready(self, sql: str) -> str:
+        """The query without a semicolon at its end, once all that it reads is there."""
+        sql = sql.strip().rstrip(";")
+        for name, columns in self._planner.needs(sql).items():
+            self._fill(name, columns)
+        return sql
+
+    def _fill(self, name: str, columns: list[str]) -> None:
+        """Have these columns of a table; those that it had before stay."""
+        known = self._filled.get(name, [])
+        if set(columns) <= set(known):
+            return
+        wanted = [column for column in TABLES[name].columns if column.name in {*known, *columns}]
+        listed = ", ".join(f'"{column.name}"' for column in wanted)
+        values = ", ".join(f'CAST("{column.name}" AS {type_of(column)})' for column in wanted)
+        self._connection.execute(f"DELETE FROM {STORE}.{name}")
+        self._filled.pop(name, None)
+        for piece in self._source.pieces(name, [column.name for column in wanted]):
+            self._connection.register("piece", piece)
+            try:
+                self._connection.execute(f"INSERT INTO {STORE}.{name} ({listed}) SELECT {values} FROM piece")
+            except (self._duckdb.IOException, self._duckdb.OutOfMemoryException) as error:
+                raise no_room(WHERE, str(error)) from None
+            self._connection.unregister("piece")
+        self._filled[name] = [column.name for column in wanted]
+
+    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        done = threading.Event()
+        if self._limit_s is not None:
+            threading.Thread(target=self._stop_late, args=(done, self._limit_s), daemon=True).start()
+        try:
+            answer = self._connection.execute(query)
+            while rows := answer.fetchmany(ROWS_AT_ONCE):
+                yield from rows
+        except self._duckdb.InterruptException:
+            raise UsageError("SQL", f"took longer than {self._limit_s:g} s and was stopped", "ask for less") from None
+        except self._duckdb.Error as error:
+            raise query_error(error) from None
+        finally:
+            done.set()
+
+    def _stop_late(self, done: threading.Event, limit_s: float) -> None:
+        """Interrupt what has not ended in time; again and again, since DuckDB forgets an interrupt that comes before it begins."""
+        ended = done.wait(limit_s)
+        while not ended:
+            self._connection.interrupt()
+            ended = done.wait(INTERRUPTS_S)
+
+
+def _value(place: str, kind: str, as_text: bool) -> str:
+    """A column of an answer as it is handed out: Python's datetime would drop the last three places."""
+    if as_text:
+        return f"CAST({place} AS VARCHAR)"
+    return f"strftime({place}, {RFC3339})" if kind == "TIMESTAMP_NS" else place

@@ -1,0 +1,121 @@
+"""One connection, and the list of them: tcpcap flow, tcpcap flows."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    beside_options,
+    cli,
+    colour,
+    json_option,
+    max_flows_option,
+    ndjson_option,
+    status_of,
+    styled,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from analyzer.capture import Damage
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  tcpcap flow trace.pcap 3
+  tcpcap flow trace.pcap 192.0.2.1:40001 --all
+  tcpcap flow bundle 3 --json | jq '.stalls'"""
+)
+@click.argument("trace", nargs=-1, required=True)
+@click.argument("flow", metavar="FLOW")
+@click.option("--all", "everything", is_flag=True, help="A line for each frame: runs of ordinary data are not folded.")
+@json_option
+@beside_options
+def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, beside: dict[str, Any]) -> None:
+    """Tell the story of one connection, frame by frame, both sides beside each other.
+
+    FLOW is its number in `tcpcap flows`, or the ADDRESS:PORT of one of its ends. First its ends, what they agreed on, the way
+    between them, where its time went and what was found; then a time line with numbers from the beginning of the
+    connection, what happened in words, and pauses with what was waited for.
+    """
+    from analyzer.kernel_counters import refuse_pipe
+    from analyzer.report.flow_json import flow_pieces
+    from analyzer.report.flow_text import flow_text
+    from analyzer.report.progress import progress_shown
+    from analyzer.run import analyze as run
+
+    refuse_pipe(trace, "flow")
+    with progress_shown() as update:
+        analysis = run(list(trace), **beside, progress=update)
+    found = analysis.flow(flow)
+    if as_json:
+        for piece in flow_pieces(found):
+            click.echo(piece, nl=False)
+    else:
+        click.echo(flow_text(found, everything, styled), nl=False, color=colour())
+    warn(analysis.damages)
+    sys.exit(status_of(analysis))
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  tcpcap flows trace.pcap --sort loss --top 20
+  tcpcap flows trace.pcap --sort rtt --columns flow,client,handshake_rtt_ns
+  tcpcap flows trace.pcap --ndjson | jq -r .start_time"""
+)
+@click.argument("trace", nargs=-1, required=True)
+@click.option(
+    "--sort",
+    metavar="WORD",
+    help="Most of it first: bytes (without this), packets, duration, loss, retransmissions, timeouts, rtt, rate, zero-window, "
+    "server-time, lost-time, or any column of numbers.",
+)
+@click.option("--ascending", is_flag=True, help="Least of it first.")
+@click.option("--top", type=click.IntRange(min=1), help="How many; without, 20 as text and all as JSON.")
+@click.option("--columns", metavar="NAMES", help="These columns of the table flows, with commas between them.")
+@json_option
+@ndjson_option
+@max_flows_option
+def flows(
+    trace: tuple[str, ...],
+    sort: str | None,
+    ascending: bool,
+    top: int | None,
+    columns: str | None,
+    as_json: bool,
+    as_ndjson: bool,
+    max_flows: int,
+) -> None:
+    """List the connections, sorted by what matters.
+
+    As JSON without --sort and --top all of them stream, in the order in which they end.
+    """
+    from analyzer.passes import table_rows
+    from analyzer.report.flow_list import TOP, chosen_columns, first_of, list_json, list_lines, list_ndjson, sort_key
+    from analyzer.report.progress import progress_shown
+
+    names, key = chosen_columns(columns or ""), sort_key(sort or "bytes")
+    damages: list[Damage] = []
+    with progress_shown() as update:
+        parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages)
+        if (as_json or as_ndjson) and sort is None and top is None:
+            for piece in list_json(parts, None, names) if as_json else list_ndjson(parts, names):
+                click.echo(piece, nl=False)
+        else:
+            most = top or (sys.maxsize if as_json or as_ndjson else TOP)
+            rows, total = first_of(parts, key, most, ascending)
+    if (as_json or as_ndjson) and (sort or top):
+        for piece in list_json([rows], total, names) if as_json else list_ndjson([rows], names):
+            click.echo(piece, nl=False)
+    elif not (as_json or as_ndjson):
+        for line in list_lines(rows, total, names, styled):
+            click.echo(line, color=colour())
+    warn(damages)
+    sys.exit(DAMAGED if damages else OK)

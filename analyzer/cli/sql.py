@@ -1,0 +1,156 @@
+"""tcpcap sql: questions to the tables of a capture."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    UNREADABLE,
+    beside_options,
+    cli,
+    colour,
+    json_option,
+    read_by,
+    rules_option,
+    styled,
+    warn,
+)
+from analyzer.errors import UsageError
+
+if TYPE_CHECKING:
+    from analyzer.ask import Ask
+
+LIMIT = 100
+FORMATS = ("text", "json", "csv", "jsonl", "parquet")
+HOW = "--limit N, or -o FILE for all of them"
+HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  tcpcap sql trace.pcap "SELECT event, count(*) FROM events GROUP BY event"
+  tcpcap sql trace.pcap "FROM flows WHERE client_spurious > 0" -o out.parquet
+  tcpcap sql trace.pcap "SELECT time FROM packets WHERE window = 0" --json
+  tcpcap sql trace.pcap"""
+)
+@click.argument("trace", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE", help="Write all rows to this file; its ending tells the format.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="How to write the answer; without, as the file name says, or as text.",
+)
+@click.option(
+    "--limit",
+    default=LIMIT,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many rows to show as text or JSON.",
+)
+@json_option
+@beside_options
+@rules_option
+def sql(
+    trace: tuple[str, ...],
+    output: str | None,
+    kind: str | None,
+    limit: int,
+    as_json: bool,
+    beside: dict[str, Any],
+    folders: tuple[str, ...],
+) -> None:
+    """Ask the tables of a capture in SQL (DuckDB's), or open a prompt for it.
+
+    The last argument is the question, one SELECT over the tables of `tcpcap schema`; without one there is a prompt, or
+    questions are read from standard input. Of the capture only the tables and columns that a question names are made. Each column
+    with nanoseconds since the epoch has one beside it with the same as a timestamp: `time` for `time_ns`, `start_time` for
+    `start_ns`. Nothing can be changed, and no other file be read.
+    """
+    from analyzer.ask import Ask, Request
+    from analyzer.kernel_counters import refuse_pipe
+    from analyzer.output import refuse_inputs
+    from analyzer.report.export import format_of
+    from analyzer.report.progress import progress_shown
+
+    paths, question = split(trace)
+    if as_json and kind not in (None, "json"):
+        raise UsageError("--format", f"{kind}, and --json", "give one of them")
+    kind = "json" if as_json else kind
+    saved = output is not None or kind in ("csv", "jsonl", "parquet")
+    if question is None and saved:
+        raise UsageError("-o" if output else "--format", "no question", "give it behind the capture")
+    if question is None:
+        refuse_pipe(paths, "sql")
+    with Ask(Request(list(paths), beside, folders)) as ask:
+        if question is None:
+            status = converse(ask, limit, kind)
+        elif saved:
+            status, target, read = OK, output or "-", read_by(paths, beside, folders)
+            refuse_inputs(target, read)  # before the capture is read
+            with progress_shown() as update:
+                ask.request.progress = update
+                ask.save(question, target, format_of(target, None if kind in ("text", "json") else kind), read)
+        else:
+            status = OK
+            show(ask, question, limit, kind, HOW)
+        warn(ask.damages)
+        sys.exit(status or (DAMAGED if ask.damages else OK))
+
+
+def split(words: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """The captures, and the question if there is one: the last word, where it is no file and has a blank or a semicolon in it."""
+    last = words[-1]
+    if any(char in last for char in " \n;") and not Path(last).exists():
+        if len(words) == 1:
+            raise UsageError("TRACE", "missing", "name a capture before the question")
+        return words[:-1], last
+    return words, None
+
+
+def show(ask: Ask, question: str, limit: int, kind: str | None, how: str) -> None:
+    """The first rows of the answer as text, or as one object."""
+    from analyzer.report.answer_text import answer_json, answer_lines
+    from analyzer.report.progress import progress_shown
+
+    with progress_shown() as update:  # not while somebody types
+        ask.request.progress = update
+        answer = ask.query(question, as_text=kind != "json")
+        rows, more = answer.first(limit)
+    if kind == "json":
+        click.echo(answer_json(answer.names, answer.types, rows, more), nl=False)
+        return
+    for line in answer_lines(answer.names, answer.types, rows, more, how, styled):
+        click.echo(line, color=colour())
+
+
+def converse(ask: Ask, limit: int, kind: str | None) -> int:
+    """Answer what is typed until it ends. The status is that of the last error where nobody is there to see it."""
+    from analyzer.cli.prompt import HELP, Editing, answer_dots, statements
+    from analyzer.text import printable
+
+    interactive = sys.stdin.isatty()
+    status = OK
+    if interactive:
+        click.echo(HELP, nl=False)
+    with Editing() if interactive else nullcontext():
+        for text in statements(interactive):
+            if text.startswith("."):
+                if not answer_dots(text, lambda said: click.echo(said, nl=False)):
+                    break
+                continue
+            try:
+                for statement in ask.statements(text):
+                    show(ask, statement, limit, kind, HOW_PROMPT)
+            except UsageError as error:
+                click.echo(f"tcpcap: {printable(str(error))}", err=True)
+                status = OK if interactive else UNREADABLE
+    return status

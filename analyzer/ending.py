@@ -1,0 +1,109 @@
+"""How the process of the command `tcpcap` ends, whatever ends it: what is begun is undone, and the status says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name))
+UNREADABLE = 2
+_came: list[int] = []
+_handlers: list[Any] = []  # of signals that Python cannot handle; empty where the process is not that of the command
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asks for the end. It is taken as Ctrl-C is: by all that must be undone."""
+
+
+def status_of_signal() -> int:
+    """128 and the signal that came first, as shells have it."""
+    return 128 + (_came[0] if _came else signal.SIGINT)
+
+
+def words_of_signal() -> str:
+    """The same for people."""
+    first = _came[0] if _came else signal.SIGINT
+    return "interrupted" if first == signal.SIGINT else f"ended by {signal.Signals(first).name}"
+
+
+def run(command: Callable[[], Any]) -> NoReturn:
+    """Run it and exit; a signal ends it well, a second one at once. What was ignored stays so, as nohup wants it."""
+    _have_standard_files()
+    _handlers.append(None)
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _begin_to_end)
+    try:
+        sys.exit(command())
+    except SystemExit:
+        raise
+    except BaseException:
+        if not _came:
+            raise
+        # What was interrupted while it was imported says so in many ways.
+        if sys.stderr is not None:
+            sys.stderr.write(f"tcpcap: {words_of_signal()}\n")
+        sys.exit(status_of_signal())
+    finally:
+        for number in ENDING:  # what is removed now is removed by the handler as well
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _end)
+
+
+def _begin_to_end(number: int, _: FrameType | None) -> NoReturn:
+    _came.append(number)
+    for each in ENDING:
+        if signal.getsignal(each) is _begin_to_end:
+            signal.signal(each, _end)
+    raise Ended
+
+
+def watch_mappings() -> None:
+    """Where a page of a mapped file is gone, since another process made the file shorter or its disk failed, the process of the command says so before it ends.
+
+    In Python and in notebooks nothing is changed: there the system ends the process.
+    """
+    if _handlers != [None] or not hasattr(signal, "SIGBUS"):
+        return
+    import ctypes
+
+    # A handler of Python's own would wait for the end of the instruction that cannot be finished.
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(_gone)
+    _handlers.append(handler)
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+    libc.signal(signal.SIGBUS, ctypes.cast(handler, ctypes.c_void_p))
+
+
+def _gone(_: int) -> NoReturn:
+    os.write(
+        2,
+        b"tcpcap: a file was made shorter, or its disk failed, while it was read; "
+        b"copy it first, or read it through a pipe: cat FILE | tcpcap analyze -\n",
+    )
+    _undo()
+    os._exit(UNREADABLE)
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    """At once: but for what would stay behind."""
+    _undo()
+    os._exit(128 + number)
+
+
+def _undo() -> None:
+    if output := sys.modules.get("analyzer.output"):  # else nothing was written
+        output.remove_temporary()
+
+
+def _have_standard_files() -> None:
+    """Where one of the three is closed, the next file that is opened would take its place, and what is printed would go there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

@@ -1,0 +1,265 @@
+"""What `--json` and `--ndjson` print, as a JSON schema made from the same declarations: `tcpcap schema --json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.kinds import CAUSES, NAMES
+from analyzer.moments import MOMENTS
+from analyzer.report.json_text import SCHEMA_VERSION
+from analyzer.schema import Column, Table
+from analyzer.tables import CONFIDENCES, FINDING_SIDES, FLOWS, SEVERITIES, TABLES, TIME_CAUSES
+
+Schema = dict[str, Any]
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+MOMENT = r"^-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$"
+TEXT, WHOLE, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+TEXTS, WHOLES = {"type": "array", "items": TEXT}, {"type": "array", "items": WHOLE}
+COUNTS = {"type": "object", "additionalProperties": WHOLE}
+MAYBE = {"type": ["integer", "null"]}
+VERSION = {"const": SCHEMA_VERSION, "description": "Of this schema."}
+
+
+def json_schema() -> Schema:
+    """The whole: `$defs` has each table as rows of it are printed, the object of each command, and an error."""
+    tables = {name: table_schema(table) for name, table in TABLES.items() if name not in ("findings", "not_checked")}
+    lines = [{"$ref": f"#/$defs/{name}"} for name in ("finding", "not_checked", *tables)]
+    return {
+        "$schema": DRAFT,
+        "$id": f"urn:tcpcap:json:{SCHEMA_VERSION}",
+        "title": "tcpcap",
+        "description": "What tcpcap prints as JSON. Each moment stands as nanoseconds since the epoch and, for readers that keep numbers as doubles, as RFC 3339 text with nine places.",
+        "anyOf": [
+            {"$ref": f"#/$defs/{name}"} for name in ("analyze", "flows_list", "follow", "answer", "line", "error")
+        ],
+        "$defs": {
+            **tables,
+            "finding": finding_schema(),
+            "not_checked": row_of(
+                "not_checked",
+                {"rule": TEXT, "needs": TEXTS, "text": TEXT, "any_of": FLAG},
+                "A rule that could not run, and what it lacked.",
+            ),
+            "analyze": analyze_schema(),
+            "flows_list": closed(
+                {"schema_version": VERSION, "flows": {"type": "array", "items": {"type": "object"}}, "total": WHOLE},
+                "`tcpcap flows --json`: rows of `flows`, perhaps only some of their columns.",
+            ),
+            "follow": follow_schema(),
+            "answer": answer_schema(),
+            "line": {
+                "description": "A line of --ndjson: a row, and the name of its table.",
+                "type": "object",
+                "properties": {"table": TEXT},
+                "required": ["table"],
+                "anyOf": [*lines, {"properties": {"table": {"const": "capture"}, "schema_version": VERSION}}],
+            },
+            "error": error_schema(),
+        },
+    }
+
+
+def table_schema(table: Table) -> Schema:
+    """A row of a table."""
+    found: Schema = {}
+    for column in table.columns:
+        if column.public:
+            found[column.name] = column_schema(column)
+            if column.name in MOMENTS:
+                found[MOMENTS[column.name]] = moment_schema(f"`{column.name}` as text.")
+    return row_of(table.name, found, table.doc)
+
+
+def row_of(table: str, properties: Schema, doc: str) -> Schema:
+    """An object with these keys and, where it is a line of its own, the name of its table."""
+    return closed({"table": {"const": table}, **properties}, doc, ("table",))
+
+
+def column_schema(column: Column) -> Schema:
+    """What a column holds."""
+    doc = column.doc + (f" Unit: {column.unit}." if column.unit else "")
+    if column.kind == "enum":
+        return {"enum": list(column.words), "description": doc}
+    if column.kind in ("bits", "address", "ascii", "text"):
+        return {**TEXT, "description": doc}
+    kind = "number" if np.dtype(column.dtype).kind == "f" else "integer"
+    return {"type": [kind, "null"] if column.kind == "optional" or kind == "number" else kind, "description": doc}
+
+
+def moment_schema(doc: str) -> Schema:
+    """A moment as text; null where it is not known."""
+    return {"type": ["string", "null"], "pattern": MOMENT, "description": doc}
+
+
+def closed(properties: Schema, doc: str, optional: tuple[str, ...] = ()) -> Schema:
+    """An object with these keys and no others."""
+    return {
+        "type": "object",
+        "description": doc,
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def with_moments(properties: Schema) -> Schema:
+    """With the text of each moment behind its number."""
+    found: Schema = {}
+    for name, value in properties.items():
+        found[name] = value
+        if name in MOMENTS:
+            found[MOMENTS[name]] = moment_schema(f"`{name}` as text.")
+    return found
+
+
+def finding_schema() -> Schema:
+    """A finding; unlike in the table `findings`, lists are lists."""
+    return row_of(
+        "findings",
+        with_moments(
+            {
+                "finding": WHOLE, "rule": TEXT, "severity": {"enum": list(SEVERITIES)}, "title": TEXT, "summary": TEXT,
+                "side": {"enum": list(FINDING_SIDES)}, "host": TEXT, "connections": WHOLE, "flows": WHOLES, "frames": WHOLES,
+                "start_ns": WHOLE, "end_ns": WHOLE, "cost_ns": WHOLE, "cost_bytes": WHOLE, "failed": WHOLE,
+                "confidence": {"enum": list(CONFIDENCES)}, "evidence": {"type": "object"}, "against": TEXTS, "next": TEXTS,
+                "references": TEXTS, "because_of": WHOLE,
+            }
+        ),
+        "A finding; its columns are those of the table `findings`.",
+    )  # fmt: skip
+
+
+def analyze_schema() -> Schema:
+    """`tcpcap analyze --json`."""
+    causes = closed(
+        {
+            "count": WHOLE, "ns": WHOLE, "direction": {"enum": [0, 1]}, "first_frame": WHOLE, "longest_ns": WHOLE, "longest_frame": WHOLE,
+        },
+        "How often a connection lost time to a cause, and the frames that ended the first and the longest time.",
+    )  # fmt: skip
+    return closed(
+        {
+            "schema_version": VERSION,
+            "findings": rows("finding", "In the order in which they are told."),
+            "not_checked": rows("not_checked", "Rules that could not run."),
+            "capture": {"type": "object", "description": "Files, interfaces, counts, protocols, drops and damages."},
+            "capture_facts": rows("capture_facts", "What decides how all else can be read."),
+            "flows": rows("flows", "In order of their first frames; with --top so many, the busiest."),
+            "time": closed(
+                {
+                    "spent_ns": {
+                        "type": "object",
+                        "properties": dict.fromkeys(TIME_CAUSES, WHOLE),
+                        "additionalProperties": False,
+                    },
+                    "slow_flows": WHOLE,
+                    "slowest": {
+                        "type": "array",
+                        "items": closed(
+                            {"flow": WHOLE, "causes": {"type": "object", "additionalProperties": causes}},
+                            "A connection that lost time.",
+                        ),
+                    },
+                },
+                "Where the time of all TCP connections went, and of those that lost most.",
+            ),
+            "events": {**COUNTS, "propertyNames": {"enum": list(NAMES)}, "description": "How many of each."},
+            "checksums": {**COUNTS, "description": "Frames by the state of their checksum."},
+            "counters": rows("counters", "Each over the whole time of the snapshots."),
+            "sockets": {"type": "object", "description": "What the lists of sockets show in all."},
+            "warnings": {**TEXTS, "description": "What to know before trusting the rest."},
+        },
+        "`tcpcap analyze --json`.",
+    )
+
+
+def rows(name: str, doc: str) -> Schema:
+    """A list of what is declared under a name."""
+    return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}, "description": doc}
+
+
+def follow_schema() -> Schema:
+    """`tcpcap flow --json`."""
+    event = closed(
+        {
+            "event": {"enum": list(NAMES)}, "cause": {"enum": list(CAUSES)}, "related_frame": WHOLE, "value": WHOLE, "since_ns": WHOLE,
+            "text": TEXT,
+        },
+        "What happened on a frame; `text` says it in words.",
+    )  # fmt: skip
+    side = {"enum": ["client", "server", "network"]}
+    frame = closed(
+        with_moments(
+            {
+                "frame": WHOLE, "time_ns": WHOLE, "side": side, "text": TEXT, "flags": TEXT, "start": WHOLE, "end": WHOLE, "ack": MAYBE,
+                "payload": WHOLE, "length": WHOLE, "window": MAYBE, "in_flight": MAYBE,
+                "events": {"type": "array", "items": event}, "comments": TEXTS,
+            }
+        ),
+        "A frame of the connection, or an ICMP error about it (side `network`). Numbers count from the SYN, the window is in bytes.",
+    )  # fmt: skip
+    stall = closed(
+        with_moments(
+            {
+                "after": WHOLE, "before": WHOLE, "start_ns": WHOLE, "duration_ns": WHOLE, "cause": {"enum": list(TIME_CAUSES)},
+                "waits": {"enum": ["client", "server"]}, "text": TEXT,
+            }
+        ),
+        "A pause: the frames before and behind it (0 where the capture ended in it), and what was waited for.",
+    )  # fmt: skip
+    finding = closed(
+        {"finding": WHOLE, "rule": TEXT, "severity": {"enum": list(SEVERITIES)}, "summary": TEXT, "frames": WHOLES},
+        "A finding about it.",
+    )
+    program = closed(
+        {"side": side, "name": TEXT, "pid": MAYBE, "sure": FLAG, "frames": WHOLE}, "A program that the capture names."
+    )
+    return closed(
+        {
+            "schema_version": VERSION,
+            "flow": {"$ref": f"#/$defs/{FLOWS.name}"},
+            "story": TEXT,
+            "facts": {
+                "type": "array",
+                "items": closed({"name": TEXT, "text": TEXT}, "What the text says above the time line."),
+            },
+            "findings": {"type": "array", "items": finding},
+            "programs": {"type": "array", "items": program},
+            "comments": {
+                "type": "array",
+                "items": closed({"text": TEXT, "frames": WHOLES}, "A comment, and the frames that have it."),
+            },
+            "stalls": {"type": "array", "items": stall},
+            "frames": {"type": "array", "items": frame},
+        },
+        "`tcpcap flow --json`: one connection.",
+    )
+
+
+def answer_schema() -> Schema:
+    """`tcpcap sql --json`."""
+    return closed(
+        {
+            "schema_version": VERSION,
+            "columns": {
+                "type": "array",
+                "items": closed({"name": TEXT, "type": TEXT}, "A column, with its type in DuckDB."),
+            },
+            "rows": {"type": "array", "items": {"type": "array"}, "description": "Values in the order of the columns."},
+            "more": {**FLAG, "description": "Were rows left out (--limit)?"},
+        },
+        "`tcpcap sql --json`: the answer to a query.",
+    )
+
+
+def error_schema() -> Schema:
+    """What is printed where a command cannot go on."""
+    error = closed(
+        {"where": TEXT, "found": TEXT, "todo": TEXT, "text": TEXT}, "What went wrong.", ("where", "found", "todo")
+    )
+    return closed(
+        {"schema_version": VERSION, "error": error, "status": WHOLE},
+        "In place of an answer: the error and the exit status.",
+    )

@@ -1,0 +1,1 @@
+"""The verdicts on captures for assistants (MCP): read-only, in named folders, answers of bounded size."""
