@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import random
+import resource
 import struct
 import subprocess
 import sys
@@ -480,6 +481,27 @@ def test_merge_by_time(tmp_path: Path, seed: int) -> None:
             times.append(time_ns)
         files.append(labelled(number, times))
     assert_merged(tmp_path, files)
+
+
+def test_more_files_than_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All overlap in time: the limit is raised as far as that is allowed; where it is not, the error says how."""
+    for number in range(60):
+        records = [
+            build.Record(b"frame %d" % number, START_NS + 1_000_000 * moment + 1000 * number) for moment in range(3)
+        ]
+        (tmp_path / f"{number}.pcap").write_bytes(build.pcap(records))
+    paths = [tmp_path / f"{number}.pcap" for number in range(60)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    low = len(list(Path("/dev/fd").iterdir())) + 30
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
+        assert [data.decode() for data in read_all(*paths).data] == [f"frame {n}" for n in range(60)] * 3
+        resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
+        monkeypatch.setattr("analyzer.capture.source._more_files", lambda: False)
+        with pytest.raises(CaptureError, match=r"too many files that overlap in time.*ulimit -n"):
+            read_all(*paths)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_equal_times_stay_in_file_order(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import stat
@@ -64,10 +65,10 @@ class MappedSource(Source):
 
     def __init__(self, path: str, file: BinaryIO, window_bytes: int) -> None:
         super().__init__(path, window_bytes)
-        self._file = file
         self.size = os.fstat(file.fileno()).st_size
         watch_mappings()
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        file.close()  # the mapping keeps the file open itself: two descriptors each would halve how many can be merged
         self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
         self._released = 0
 
@@ -84,7 +85,7 @@ class MappedSource(Source):
     def _end(self) -> int:
         """The file's end now: touching pages behind the end of a file that shrank would end the process."""
         assert self.size is not None
-        now = os.fstat(self._file.fileno()).st_size
+        now = self._map.size()
         if now < self.size:
             self.broken = f"the file shrank from {self.size:,} to {now:,} bytes while it was read"
             self.size = now
@@ -110,7 +111,6 @@ class MappedSource(Source):
         self._bytes = np.zeros(0, np.uint8)
         with contextlib.suppress(BufferError):  # a batch still refers to it: it goes when the batch goes
             self._map.close()
-        self._file.close()
 
 
 class StreamSource(Source):
@@ -182,7 +182,7 @@ def open_source(path: str, window_bytes: int) -> Source:
     if path == "-" and sys.stdin is None:
         raise CaptureError(path, "standard input is closed", "name a file")
     try:
-        file = sys.stdin.buffer if path == "-" else Path(path).open("rb", buffering=0)  # noqa: SIM115 the source closes it
+        file = sys.stdin.buffer if path == "-" else _opened(path)
         try:
             return source_of(path, file, window_bytes)
         except BaseException:
@@ -196,7 +196,33 @@ def open_source(path: str, window_bytes: int) -> Source:
     except IsADirectoryError:
         raise CaptureError(path, "a directory", "name a capture file in it") from None
     except OSError as error:
+        if error.errno == errno.EMFILE:
+            found = "too many files that overlap in time: no more may be open at once"
+            raise CaptureError(path, found, "allow more (`ulimit -n 65536`), or merge some of them first") from None
         raise CaptureError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
+
+
+def _opened(path: str) -> BinaryIO:
+    """The file, to be read; where no more may be open, as many as the system grants."""
+    try:
+        return Path(path).open("rb", buffering=0)
+    except OSError as error:
+        if error.errno != errno.EMFILE or not _more_files():
+            raise
+    return Path(path).open("rb", buffering=0)
+
+
+def _more_files() -> bool:
+    """Raise the limit of open files to the highest that this process may set; False where it is there already."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return False
+    limit, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == highest:
+        return False
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest, highest))
+    return True
 
 
 def source_of(path: str, file: BinaryIO, window_bytes: int) -> Source:

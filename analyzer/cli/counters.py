@@ -6,7 +6,18 @@ import sys
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, cli, colour, hosts_option, increments_option, snapshots_option, styled, warn
+from analyzer.cli.base import (
+    DAMAGED,
+    OK,
+    cli,
+    colour,
+    hosts_option,
+    increments_option,
+    say,
+    snapshots_option,
+    styled,
+    warn,
+)
 
 
 @cli.group()
@@ -30,9 +41,9 @@ def diff(before: str, after: str, increments: bool | None) -> None:
     from analyzer.text import printable
 
     first, last, notes = judged_together(before, after, increments=increments)
-    click.echo(diff_text(difference(first, last), styled), nl=False, color=colour())
+    say(diff_text(difference(first, last), styled), nl=False, color=colour())
     for note in notes:
-        click.echo(f"tcpcap: {printable(note)}", err=True)
+        say(f"tcpcap: {printable(note)}", err=True)
 
 
 @counters.command()
@@ -46,7 +57,7 @@ def explain(name: str) -> None:
     from analyzer.catalogue import find
     from analyzer.report.catalogue_text import explain_text
 
-    click.echo(explain_text(find(name)), nl=False)
+    say(explain_text(find(name)), nl=False)
 
 
 @counters.command(name="list")
@@ -58,7 +69,7 @@ def list_counters(group: str | None, observability: str | None, word: str | None
     from analyzer.catalogue import list_rows
     from analyzer.report.counter_text import list_text
 
-    click.echo(list_text(list_rows(group=group, observability=observability, word=word)), nl=False)
+    say(list_text(list_rows(group=group, observability=observability, word=word)), nl=False)
 
 
 @counters.command()
@@ -82,6 +93,6 @@ def trace(
     with progress_shown() as update:
         analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
     for line in trace_lines(analysis, name, styled):
-        click.echo(line, color=colour())
+        say(line, color=colour())
     warn(analysis.damages)
     sys.exit(DAMAGED if analysis.is_damaged else OK)
