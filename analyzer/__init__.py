@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from analyzer.analysis import Analysis
     from analyzer.run import analyze
 
-__all__ = ["Analysis", "analyze"]
+__all__ = ["Analysis", "__version__", "analyze"]
+__version__: str
 
 
 def __getattr__(name: str) -> Any:
     """Load the stages when they are first used: `tcpcap --help` needs none of them."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tcpcap")
     if name in __all__:
         from analyzer import run
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces
+from analyzer.capture.sets import doubts
 from analyzer.decode.link import is_decoded, link_name
 from analyzer.flows import FlowTracker
 from analyzer.summary import Summary
@@ -24,6 +25,7 @@ class Account:
     summary: Summary
     flows: FlowTracker
     recorder_drops: int | None = None  # frames that the recorder lost, by host.json
+    notes: Sequence[str] = ()  # what is said of how it was asked for
 
     def as_dict(self) -> dict[str, Any]:
         """Files, interfaces, counts, protocols, drops and damages, as in `tcpcap analyze --json`."""
@@ -66,10 +68,12 @@ class Account:
         """What the reader should know before trusting the rest, a sentence each."""
         summary = self.summary
         yield from self._damage_warnings()
+        yield from self.notes
+        yield from doubts(self.files)
         for file in self.files:
             for note in file.notes:
                 yield f"{file.path}: {note}"
-        if not summary.total("frames"):
+        if not any(file.frames for file in self.files):
             yield "the capture holds no frames"
         lost = sum(value or 0 for name, value in self.drops.items() if name != "interface_received")
         if lost:

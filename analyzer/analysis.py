@@ -15,8 +15,10 @@ from analyzer.capture import Damage, FileInfo, Interfaces
 from analyzer.capture.bundle import Recording, host_of
 from analyzer.checksums import CaptureHost, Checksums
 from analyzer.checksums.counted import Fit
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.correlate import Comparison
 from analyzer.counters import Series
+from analyzer.described import described, readable
 from analyzer.diagnosis.finding import Diagnosis, Finding
 from analyzer.diagnosis.frames import findings_frame, not_checked_frame
 from analyzer.errors import UsageError
@@ -29,16 +31,22 @@ from analyzer.hosts import KnownHost, hosts_frame, hosts_rows, known_hosts
 from analyzer.kernel_counters import KernelCounters, refuse_pipe
 from analyzer.passes import FLOWS_AT_ONCE, recorded_hosts, table_rows
 from analyzer.prediction import unfit_settings
-from analyzer.schema import Rows
+from analyzer.schema import Rows, Table
 from analyzer.sockets import FlowIndex, SocketLists
 from analyzer.sockets.seen import SocketsSeen
 from analyzer.sockets.sysctls import sysctls_of
 from analyzer.summary import Summary
 from analyzer.tables import (
+    CAPTURE_FACTS,
     CHECKSUMS,
+    COUNTERS,
     EVENTS,
+    FINDINGS,
     FLOW_EVENTS,
     FLOWS,
+    HOSTS,
+    INCREMENTS,
+    NOT_CHECKED,
     PACKETS,
     SERIES,
     SOCKETS,
@@ -52,11 +60,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# What a capture is asked for; the other attributes are what reports are made of.
+PUBLIC = (
+    *(
+        "capture",
+        "capture_facts",
+        "capture_hosts",
+        "checksums",
+        "counters",
+        "counters_whole",
+        "damages",
+        "event_counts",
+    ),
+    *("events", "finding", "findings", "flow_events", "flows", "frames", "hosts", "increments", "not_checked"),
+    *("packets", "paths", "plot", "series", "socket_frames", "sockets", "warnings", "_repr_html_"),
+)
+
+
 class Analysis:
     """What a capture holds. Tables are pandas DataFrames, made when first asked for.
 
     `capture` (a dict, as in `tcpcap analyze --json`), `capture_facts`, `flows`, `packets`, `events`, `event_counts`, `checksums`,
-    `capture_hosts`, `counters`, `increments`, `sockets`, `hosts`, `warnings` (sentences), `damages`. `shown` makes the text that stands for
+    `capture_hosts`, `counters`, `increments`, `sockets`, `hosts`, `warnings` (sentences), `damages`. `shown` makes the HTML that stands for
     it in a notebook: reports know what they report on, not the other way round.
     """
 
@@ -74,15 +99,20 @@ class Analysis:
         counters: Series | None = None,
         host_addresses: Sequence[str] = (),
         counted: Comparison | None = None,
-        shown: Callable[[Analysis], str] = repr,
+        shown: Callable[[Analysis], str] | None = None,
         socket_lists: SocketLists | None = None,
         gathered: Rows | None = None,
         icmp_errors: IcmpErrors | None = None,
         diagnose: Callable[[Analysis], Diagnosis] | None = None,
         plots: Callable[[Analysis], Any] | None = None,
         show_flow: Callable[[Flow, bool], str] | None = None,
+        choice: Choice = EVERYTHING,
+        notes: Sequence[str] = (),
+        times: str = "ns",
     ) -> None:
         self.paths = paths
+        self._notes = list(notes)
+        self.choice = choice  # what of the capture was asked for: whoever reads it again asks for the same
         self.files = files
         self.interfaces = interfaces
         self.damages = damages
@@ -101,6 +131,11 @@ class Analysis:
         self._diagnose = diagnose
         self._plots = plots
         self._show_flow = show_flow
+        self._times = times
+
+    def _table(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+        """A table as its readers get it: described, with moments as they asked for."""
+        return described(table, frame, self._times)
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
@@ -110,18 +145,19 @@ class Analysis:
     @cached_property
     def findings(self) -> pd.DataFrame:
         """One row per finding; the columns are those of `tables.FINDINGS`."""
-        return findings_frame(self.diagnosis)
+        return self._table(FINDINGS, findings_frame(self.diagnosis))
 
     @cached_property
     def not_checked(self) -> pd.DataFrame:
         """One row per rule that could not run; the columns are those of `tables.NOT_CHECKED`."""
-        return not_checked_frame(self.diagnosis)
+        return self._table(NOT_CHECKED, not_checked_frame(self.diagnosis))
 
     @cached_property
     def plot(self) -> Any:
         """Its pictures, such as `plot.time_sequence(flow)`: see `analyzer.plot.plots.Plots`, which comes after this module."""
         return self._plots(self) if self._plots else None
 
+    @readable
     def finding(self, number: int) -> Finding:
         """A finding by its number, from 1. Raises UsageError where there is none."""
         findings = self.diagnosis.findings
@@ -137,7 +173,11 @@ class Analysis:
         refuse_pipe(self.paths, "flow")
         row = flow_row(self.flow_tracker, flow_number(self.flow_tracker, str(which)))
         found = follow(
-            self.paths, row, max_flows=self.flow_tracker.max_flows, checksums=self.checksum_result is not None
+            self.paths,
+            row,
+            max_flows=self.flow_tracker.max_flows,
+            checksums=self.checksum_result is not None,
+            choice=self.choice,
         )
         found.findings = [each for each in self.diagnosis.findings if found.number in each.flows]
         found.waits = self.notes_of(found.number)
@@ -152,53 +192,61 @@ class Analysis:
             name: np.array([json.dumps(frames) for frames in frames_of(self.gathered, which)], object)
             for name, which in (("frames", "frame"), ("related_frames", "related"))
         }
-        return FLOW_EVENTS.frame(self.gathered, texts)
+        return self._table(FLOW_EVENTS, FLOW_EVENTS.frame(self.gathered, texts))
 
     @cached_property
     def capture_facts(self) -> pd.DataFrame:
         """What decides how all else can be read; the columns are those of `tables.CAPTURE_FACTS`."""
-        return facts_frame(self.facts)
+        return self._table(CAPTURE_FACTS, facts_frame(self.facts))
 
     @cached_property
     def flows(self) -> pd.DataFrame:
         """One row per conversation; the columns are those of `tables.FLOWS`. Those that left are not there: see `warnings`."""
-        return FLOWS.frame(self.flow_tracker.rows())
+        return self._table(FLOWS, FLOWS.frame(self.flow_tracker.rows()))
 
     @cached_property
     def packets(self) -> pd.DataFrame:
         """One row per frame; the columns are those of `tables.PACKETS`. Reads the capture again."""
-        return PACKETS.frame(self._again("packets"))
+        return self._table(PACKETS, PACKETS.frame(self._again("packets")))
 
     @cached_property
     def events(self) -> pd.DataFrame:
         """One row per event; the columns are those of `tables.EVENTS`. Reads the capture again."""
-        return EVENTS.frame(self._again("events"))
+        return self._table(EVENTS, EVENTS.frame(self._again("events")))
 
+    @readable
     def frames(self, numbers: Sequence[int]) -> pd.DataFrame:
         """The rows of `packets` of these frames only, which a capture of any size has room for. Reads the capture again, as far as the last of them."""
         wanted = np.array(sorted(set(numbers)), np.int64)
         refuse_pipe(self.paths, "frames")
         found = [np.zeros(0, PACKETS.dtype)]
-        for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows):
+        for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows, choice=self.choice):
             found.append(rows[np.isin(rows["frame"], wanted)])
             if not len(wanted) or (len(rows) and rows["frame"][-1] >= wanted[-1]):
                 break
-        return PACKETS.frame(np.concatenate(found))
+        return self._table(PACKETS, PACKETS.frame(np.concatenate(found)))
 
+    @readable
     def series(self, flow: int | None = None, every: str = "1s") -> pd.DataFrame:
         """One row per interval of a connection, or of all TCP connections together; the columns are those of `tables.SERIES`. Reads the capture again."""
         refuse_pipe(self.paths, "series")
         parts = table_rows(
-            self.paths, "series", max_flows=self.flow_tracker.max_flows, every_ns=length_ns(every, "--every"), flow=flow
+            self.paths,
+            "series",
+            max_flows=self.flow_tracker.max_flows,
+            every_ns=length_ns(every, "--every"),
+            flow=flow,
+            choice=self.choice,
         )
         wanted = -1 if flow is None else flow
         rows = [part[part["flow"] == wanted] for part in parts]
-        return SERIES.frame(np.concatenate(rows) if rows else np.zeros(0, SERIES.dtype))
+        return self._table(SERIES, SERIES.frame(np.concatenate(rows) if rows else np.zeros(0, SERIES.dtype)))
 
     @cached_property
     def checksums(self) -> pd.DataFrame:
         """One row per direction; the columns are those of `tables.CHECKSUMS`. Empty if checksums were not verified."""
-        return CHECKSUMS.frame(self.checksum_result.rows()) if self.checksum_result else CHECKSUMS.empty()
+        found = CHECKSUMS.frame(self.checksum_result.rows()) if self.checksum_result else CHECKSUMS.empty()
+        return self._table(CHECKSUMS, found)
 
     @property
     def checksum_counts(self) -> dict[str, int]:
@@ -219,7 +267,13 @@ class Analysis:
     def kernel(self) -> KernelCounters:
         """The kernel's counters against what the packets predict."""
         return KernelCounters(
-            self.paths, self._series, self._counted, self.account, lambda: self.local, lambda: self.host_name
+            self.paths,
+            self._series,
+            self._counted,
+            self.account,
+            lambda: self.local,
+            lambda: self.host_name,
+            self.choice,
         )
 
     @property
@@ -235,12 +289,12 @@ class Analysis:
     @cached_property
     def counters(self) -> pd.DataFrame:
         """One row per counter and interval; the columns are those of `tables.COUNTERS`. Empty without snapshots."""
-        return self.kernel.by_interval
+        return self._table(COUNTERS, self.kernel.by_interval)
 
     @cached_property
     def counters_whole(self) -> pd.DataFrame:
         """The same with one row per counter, from the first snapshot to the last."""
-        return self.kernel.whole
+        return self._table(COUNTERS, self.kernel.whole)
 
     @cached_property
     def increments(self) -> pd.DataFrame:
@@ -248,7 +302,7 @@ class Analysis:
 
         Empty where the host that took the capture is not known.
         """
-        return self.kernel.increments
+        return self._table(INCREMENTS, self.kernel.increments)
 
     @property
     def local(self) -> list[str]:
@@ -261,7 +315,7 @@ class Analysis:
         import pandas as pd
 
         frames = list(self.socket_frames())
-        return pd.concat(frames, ignore_index=True) if frames else SOCKETS.empty()
+        return self._table(SOCKETS, pd.concat(frames, ignore_index=True) if frames else SOCKETS.empty())
 
     def socket_frames(self) -> Iterator[pd.DataFrame]:
         """The same piece by piece: there may be millions."""
@@ -305,7 +359,7 @@ class Analysis:
     @cached_property
     def hosts(self) -> pd.DataFrame:
         """One row per host that a bundle or a report describes, and the one that took the capture; the columns are those of `tables.HOSTS`."""
-        return hosts_frame(self.known_hosts(), self.flow_parts())
+        return self._table(HOSTS, hosts_frame(self.known_hosts(), self.flow_parts()))
 
     def hosts_rows(self) -> tuple[Rows, dict[str, Any], Any]:
         """The same without pandas: what is stored, the texts, and the MTUs (0 where one is not known)."""
@@ -328,7 +382,8 @@ class Analysis:
         """The rows of a table that is not kept."""
         refuse_pipe(self.paths, table)
         verified = self.checksum_result is not None
-        rows = list(table_rows(self.paths, table, max_flows=self.flow_tracker.max_flows, checksums=verified))
+        most = self.flow_tracker.max_flows
+        rows = list(table_rows(self.paths, table, max_flows=most, checksums=verified, choice=self.choice))
         return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
 
     @cached_property
@@ -375,7 +430,7 @@ class Analysis:
         """Where the frames came from, and how many of them there are."""
         told = [each.dropped for each in self._recordings() if each.dropped >= 0]
         dropped = sum(told) if told else None
-        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped)
+        return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped, self._notes)
 
     @property
     def is_damaged(self) -> bool:
@@ -409,5 +464,9 @@ class Analysis:
         frames = self.summary.total("frames")
         return f"<Analysis of {', '.join(self.paths)}: {frames:,} frames, {self.flow_tracker.total:,} flows>"
 
+    def __dir__(self) -> list[str]:
+        """What is for users, before what the reports need."""
+        return [name for name in super().__dir__() if name.startswith("__") or name in PUBLIC]
+
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self._shown(self))}</pre>"
+        return self._shown(self) if self._shown else f"<pre>{html.escape(repr(self))}</pre>"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzer.capture import Interfaces
+from analyzer.choose import Chooser
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.coverage import Coverage
@@ -45,11 +46,19 @@ class Witness:
     judged: Mapping[str, int]
     ordered: Mapping[str, int]
     clocks_differ: bool
+    chooser: Chooser | None = None  # who picked the frames, where not all were asked for
 
     @staticmethod
-    def of(summary: Summary, interfaces: Interfaces, flows: FlowTracker, judge: Judge, order: TimeOrder) -> Witness:
+    def of(
+        summary: Summary,
+        interfaces: Interfaces,
+        flows: FlowTracker,
+        judge: Judge,
+        order: TimeOrder,
+        chooser: Chooser | None = None,
+    ) -> Witness:
         """At the end of the capture."""
-        return Witness(summary, interfaces, flows.coverage(), judge.seen, order.seen, order.clocks_differ)
+        return Witness(summary, interfaces, flows.coverage(), judge.seen, order.seen, order.clocks_differ, chooser)
 
 
 def facts_of(seen: Witness) -> list[Fact]:
@@ -61,6 +70,7 @@ def facts_of(seen: Witness) -> list[Fact]:
         for word, count, text in tell(seen)
         if frames
     ]
+    found += _chosen(seen)
     return sorted(found, key=lambda fact: FACTS.index(fact.fact))
 
 
@@ -72,6 +82,20 @@ def facts_frame(facts: Sequence[Fact]) -> pd.DataFrame:
         name: np.array([getattr(fact, name) for fact in facts], object) for name in ("fact", "text")
     }
     return CAPTURE_FACTS.frame(rows, texts)
+
+
+def _chosen(seen: Witness) -> Iterator[Fact]:
+    """That only some of the frames were asked for."""
+    chooser = seen.chooser
+    if chooser is None:
+        return
+    of = f"the first {_frames(chooser.frames)}" if chooser.ended else _frames(chooser.frames)
+    rest = ", and what stands behind them was not read" if chooser.ended else ""
+    text = (
+        f"only {chooser.chosen:,} of {of} were asked for ({chooser.choice.words()}){rest}: what the others say is left out, "
+        "kernel counters may count more than these frames show, and checksums are those of all packets between the same hosts"
+    )
+    yield Fact("chosen", chooser.chosen, chooser.chosen / max(chooser.frames, 1), text)
 
 
 Told = Iterator[tuple[str, int, str]]  # word, frames, sentence
@@ -106,6 +130,8 @@ def _filtered(seen: Witness) -> Told:
         )
         named = ", ".join(f'"{text}"' for text in sorted(filters)[:3]) + (" and others" if len(filters) > 3 else "")
         yield "filtered", frames, f"captured with the filter {named}: what it leaves out is not there"
+    if seen.chooser is not None:
+        return  # what else is not there may have been left out on purpose
     data = seen.judged["data"]
     if data >= FEW_SEGMENTS and not seen.judged["pure_acks"] and seen.judged["unseen_acks"]:
         yield (

@@ -13,6 +13,7 @@ from analyzer.account import Account
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checksums
 from analyzer.checksums.counted import Fit, fits
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.correlate import ANY_HOST, OTHER_HOST, Compared, Comparison, apart, facts_of, fitting
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
@@ -33,7 +34,7 @@ MOST_HOSTS = 8  # whose counters are tried, where nothing tells whose are meant
 class KernelCounters:
     """The snapshots of one capture against its packets.
 
-    `series` are the snapshots, `counted` what was counted while the capture was read, `local` gives the addresses of the host
+    `choice` is what of the capture is asked for. `series` are the snapshots, `counted` what was counted while the capture was read, `local` gives the addresses of the host
     that took it (empty where that is not known), `name` what that host is called.
     """
 
@@ -45,13 +46,16 @@ class KernelCounters:
         account: Account,
         local: Callable[[], list[str]],
         name: Callable[[], str],
+        choice: Choice = EVERYTHING,
     ) -> None:
         self._paths = paths
+        self._choice = choice
         self._series = series
         self._counted = counted
         self._account = account
         self._local = local
         self._name = name
+        self._network_doubles = False  # what was taken for captured twice; known once the counters were compared
 
     @cached_property
     def comparison(self) -> Comparison | None:
@@ -100,18 +104,32 @@ class KernelCounters:
                 recorded,
                 self._account.flows,
                 self._local(),
+                self._choice.words(),
             )
         )
         moved = found.realigned()
         if moved is not None:
             self._count_into(moved)
-        return moved or found
+        return self._by_network(moved or found)
 
-    def _count_into(self, comparison: Comparison) -> None:
+    def _by_network(self, found: Comparison) -> Comparison:
+        """Who doubled packets, the capture or the network, where the packets leave that open? What the host counted tells.
+
+        Where it counted more than was captured, and as much as with all copies, they are the network's.
+        """
+        share = found.coverage().share
+        if share == 1 or not self._account.summary.total("copies") or any(map(is_pipe, self._paths)):
+            return found
+        other = found.anew()
+        self._count_into(other, copies=True)
+        self._network_doubles = other.coverage().complete
+        return other if self._network_doubles else found
+
+    def _count_into(self, comparison: Comparison, *, copies: bool = False) -> None:
         """Read the capture again for a comparison."""
         refuse_pipe(self._paths, "counters")
-        predictor = predictor_of(self._local(), self._paths)
-        for rows, events in judged_rows(self._paths, max_flows=self._account.flows.max_flows):
+        predictor = predictor_of(self._local(), self._paths, copies=copies)
+        for rows, events in judged_rows(self._paths, max_flows=self._account.flows.max_flows, choice=self._choice):
             comparison.add(rows, events, predictor)
         comparison.close(predictor)
 
@@ -151,10 +169,13 @@ class KernelCounters:
         if not self._local():
             return
         refuse_pipe(self._paths, "increments")
-        predictor = predictor_of(self._local(), self._paths)
+        copies = self.comparison is not None and self._network_doubles
+        predictor = predictor_of(self._local(), self._paths, copies=copies)
 
         def parts() -> Iterator[Rows]:
-            yield from increment_rows(self._paths, predictor, max_flows=self._account.flows.max_flows)
+            yield from increment_rows(
+                self._paths, predictor, max_flows=self._account.flows.max_flows, choice=self._choice
+            )
             yield predictor.finish()
 
         numbers = None if counters is None else [NUMBER[name] for name in counters]
@@ -196,11 +217,12 @@ class KernelCounters:
         return pd.concat(frames, ignore_index=True) if frames else COUNTERS.empty()
 
 
-def predictor_of(local: Sequence[str], paths: Sequence[str]) -> Predictor:
-    """For the host with these addresses, with the links and settings that its host.json names."""
+def predictor_of(local: Sequence[str], paths: Sequence[str], *, copies: bool = False) -> Predictor:
+    """For the host with these addresses, with the links and settings that its host.json names; `copies` as of Predictor."""
     recorded = [host for host in map(host_of, paths) if host is not None]
     mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-    return Predictor(local, mtu, {name: value for path in paths for name, value in sysctls_of(path).items()})
+    sysctls = {name: value for path in paths for name, value in sysctls_of(path).items()}
+    return Predictor(local, mtu, sysctls, copies=copies)
 
 
 def refuse_pipe(paths: Sequence[str], what: str) -> None:

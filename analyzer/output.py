@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import secrets
 import shutil
@@ -19,6 +20,15 @@ from typing import Any, BinaryIO, NamedTuple
 from analyzer.errors import TcpcapError
 
 STANDARD = "-"
+REMEDIES = {
+    errno.ENOENT: "make the folder first, or name another file",
+    errno.ENOTDIR: "name a file in a folder",
+    errno.EISDIR: "name a file in it",
+    errno.EACCES: "write where you may, or name another file",
+    errno.EROFS: "name a file on another disk",
+    errno.ENAMETOOLONG: "give a shorter name",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, or name a file on another disk"),
+}
 _temporary: set[Path] = set()  # files and folders that leave when the process does; each stands here before it is made
 
 
@@ -65,9 +75,12 @@ def appearing(target: str, inputs: Sequence[Input], binary: str = "") -> Iterato
     except OSError as error:
         if isinstance(error, BrokenPipeError) or not _is_about(error, target):
             raise
-        raise TcpcapError(
-            _shown(target), f"cannot be written ({error.strerror or error})", "make room, or name another file"
-        ) from None
+        raise TcpcapError(_shown(target), f"cannot be written ({error.strerror or error})", remedy(error)) from None
+
+
+def remedy(error: OSError) -> str:
+    """What to do about a file that cannot be written."""
+    return REMEDIES.get(error.errno or 0, "name another file")
 
 
 def growing(path: Path) -> FileIO:

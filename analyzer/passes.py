@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
+from analyzer.choose import EVERYTHING, Choice, Chooser
 from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
@@ -37,6 +38,7 @@ def table_rows(
     every_ns: int = EVERY_NS,
     flow: int | None = None,
     checksums: bool = True,
+    choice: Choice = EVERYTHING,
 ) -> Iterator[Rows]:
     """The rows of a table, piece by piece while the capture is read; what could not be read is added to `damages`.
 
@@ -44,14 +46,16 @@ def table_rows(
     the frame passed. `flows` come when they leave or the
     capture ends.
     """
-    tracker, labeller = FlowTracker(max_flows, keep_left=table == "flows"), WiresharkLabeller()
+    chooser = chooser_of(choice, max_flows)
+    tracker = FlowTracker(max_flows, keep_left=table == "flows", numbered=chooser is not None)
+    labeller = WiresharkLabeller()
     judge, account = Judge(tracker, keep=table == "events", whole=table == "series"), TimeAccount(tracker)
     # A SYN that was damaged is no attempt: what is said of flows and events rests on checksums, too.
     checker = Checker() if checksums or table in ("packets", "checksums") else None
     recorded, as_filed = recorded_hosts(paths), FileOrder()
     series = SeriesMaker(tracker, every_ns, flow) if table == "series" else None
     with open_capture(paths, batch_frames=batch_frames) as capture:
-        for rows in decoded(capture, checker):
+        for rows in decoded(capture, checker, chooser=chooser):
             for part in tracker.follow(rows):
                 for piece, events in judge.judged(part):
                     if table == "flows":
@@ -66,7 +70,7 @@ def table_rows(
                 while tracker.rows_left:
                     yield tracker.rows_left.pop(0)
             if table == "packets":
-                rows = as_filed.put(rows)
+                rows = as_filed.put(rows, chooser.gone if chooser else None)
                 labeller.add(rows)
                 if len(rows):
                     yield rows.copy()
@@ -81,43 +85,64 @@ def table_rows(
             for start in range(0, len(tracker), FLOWS_AT_ONCE):
                 yield tracker.rows(slice(start, start + FLOWS_AT_ONCE))
         if table == "checksums" and checker is not None:
-            yield Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded).rows()
+            told = chooser.ways.among if chooser else None
+            yield Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, told=told).rows()
         if damages is not None:
             damages.extend(capture.damages)
 
 
-def increment_rows(paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS) -> Iterator[Rows]:
+def increment_rows(
+    paths: list[str], predictor: Predictor, *, max_flows: int = MAX_FLOWS, choice: Choice = EVERYTHING
+) -> Iterator[Rows]:
     """What each frame must add to the counters of the predictor's host (INCREMENT), piece by piece.
 
     What is yielded is overwritten by the next.
     """
-    for rows, events in judged_rows(paths, max_flows=max_flows):
+    for rows, events in judged_rows(paths, max_flows=max_flows, choice=choice):
         yield from predictor.add(rows, events)
     yield from predictor.settle()
 
 
-def judged_rows(paths: list[str], *, max_flows: int = MAX_FLOWS) -> Iterator[tuple[Rows, Rows]]:
+def judged_rows(
+    paths: list[str], *, max_flows: int = MAX_FLOWS, choice: Choice = EVERYTHING
+) -> Iterator[tuple[Rows, Rows]]:
     """The packet rows of a capture with verified checksums, piece by piece, and their events."""
-    tracker, checker = FlowTracker(max_flows), Checker()
+    chooser = chooser_of(choice, max_flows)
+    tracker, checker = FlowTracker(max_flows, numbered=chooser is not None), Checker()
     judge = Judge(tracker)
     with open_capture(paths, batch_frames=EXPORT_BATCH_FRAMES) as capture:
-        for rows in decoded(capture, checker):
+        for rows in decoded(capture, checker, chooser=chooser):
             for part in tracker.follow(rows):
                 yield from judge.judged(part)
 
 
-def decoded(capture: Capture, checker: Checker | None, order: TimeOrder | None = None) -> Iterator[Rows]:
+def chooser_of(choice: Choice, max_flows: int = MAX_FLOWS) -> Chooser | None:
+    """Who picks the frames that are asked for; None where all are."""
+    return Chooser(choice, max_flows) if choice else None
+
+
+def decoded(
+    capture: Capture,
+    checker: Checker | None,
+    order: TimeOrder | None = None,
+    chooser: Chooser | None = None,
+) -> Iterator[Rows]:
     """The packet rows of a capture in order of time, batch by batch, datagrams put together and checksums verified.
 
-    They hold until the next are asked for. `order` (a new one if not given) puts them in order, and tells what it did.
+    They hold until the next are asked for. `order` (a new one if not given) puts them in order, and tells what it did. With a
+    `chooser` they are those that it picks, whose flows have their numbers; there may be none in a batch.
     """
     order = order or TimeOrder(capture)
-    for rows in _as_filed(capture, checker):
-        yield from order.put(rows)
-    yield from order.rest()
+    for rows in _as_filed(capture, checker, chooser):
+        for part in order.put(rows):
+            yield part if chooser is None else chooser.choose(part)
+    for part in order.rest():
+        yield part if chooser is None else chooser.choose(part)
+    if chooser is not None:
+        chooser.finish()
 
 
-def _as_filed(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
+def _as_filed(capture: Capture, checker: Checker | None, chooser: Chooser | None) -> Iterator[Rows]:
     """The packet rows of each batch in the order of the file. They hold until the next are asked for.
 
     The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
@@ -129,7 +154,14 @@ def _as_filed(capture: Capture, checker: Checker | None) -> Iterator[Rows]:
 
     def rows_of_next() -> Rows | None:
         batch = next(batches, None)
-        return None if batch is None else reader.rows_of(batch, capture.interfaces)
+        if batch is None:
+            return None
+        rows = reader.rows_of(batch, capture.interfaces)
+        if chooser is not None:
+            chooser.mark(batch, capture.interfaces, rows)
+            if chooser.is_past(rows):
+                return None
+        return rows
 
     if capture.size is None:
         while (rows := rows_of_next()) is not None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage, open_capture
 from analyzer.capture.bundle import host_of, part_of
+from analyzer.capture.given import Given, names_of, paths_of
+from analyzer.capture.live import Live
 from analyzer.capture.support import report_of
 from analyzer.checksums import Checker, Checksums
+from analyzer.checksums.state import DIRECTION
+from analyzer.choose import Time, choice_of
 from analyzer.correlate import Comparison
-from analyzer.counters import chosen, holds_counters, refitted, series_of
+from analyzer.counters import Series, chosen, holds_counters, refitted, series_of
+from analyzer.described import TIMES, readable
 from analyzer.diagnosis.rule import all_rules
 from analyzer.errors import UsageError, suggest
 from analyzer.events.gather import Gatherer
@@ -27,9 +34,11 @@ from analyzer.kernel_counters import predictor_of
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
-from analyzer.passes import TIMED_FLOWS, Progress, decoded, recorded_hosts, table_rows
-from analyzer.report.console import console_text
+from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts, table_rows
+from analyzer.presence import Presence, refuse_missing
+from analyzer.report.display import notebook_html, progress_in_notebook
 from analyzer.report.flow_text import flow_text
+from analyzer.schema import Rows
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
 from analyzer.tables import (
@@ -51,32 +60,51 @@ if TYPE_CHECKING:
 
     from analyzer.plot.plots import Plots
 
-Paths = str | Path | Sequence[str | Path]
+
+class Watcher(Live, Protocol):
+    """Follows a capture while it is written."""
+
+    def seen(self, events: Rows, tracker: FlowTracker, start_ns: int) -> None:
+        """Takes the next rows of the table `events`; they are overwritten by the next. `start_ns` is the time of the first frame."""
+
+    def read(self, so_far: Callable[[], Analysis]) -> None:
+        """Called when all that was there has been read; `so_far` says what is known by now, without counters."""
+
+
+Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
+Files = str | Path | Sequence[str | Path]
 # Tables that only the whole capture makes.
 WHOLE = tuple(
     table.name for table in (FINDINGS, NOT_CHECKED, CAPTURE_FACTS, FLOW_EVENTS, COUNTERS, INCREMENTS, SOCKETS, HOSTS)
 )
 
 
+@readable
 def analyze(
-    paths: Paths,
+    paths: Captures,
     *,
-    snapshots: Sequence[str | Path] = (),
-    sockets: Sequence[str | Path] = (),
-    hosts: Sequence[str] = (),
+    snapshots: Files = (),
+    sockets: Files = (),
+    hosts: str | Sequence[str] = (),
     increments: bool | None = None,
     checksums: bool = True,
     max_flows: int = MAX_FLOWS,
     batch_frames: int | None = None,
     window_bytes: int | None = None,
-    rules: Sequence[str | Path] = (),
+    rules: Files = (),
+    times: str = "ns",
     progress: Progress | None = None,
+    filter: str | None = None,
+    flow: int | str | Sequence[int] | None = None,
+    between: tuple[Time, Time] | None = None,
+    frames: str | tuple[int, int] | None = None,
+    watcher: Watcher | None = None,
 ) -> Analysis:
-    """Read, decode and follow a capture.
+    """Read, decode and follow a capture, or what of it is asked for.
 
     Parameters
     ----------
-    paths : a file, `-` for standard input, a bundle directory, or several of them as one capture
+    paths : a file, `-` for standard input, a bundle directory, the bytes of a capture, an open binary file, or several of them as one capture
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
     sockets : files of socket lists, as `analyzer.sockets.SocketFile` reads; those of a bundle are found
     increments : whether nstat's values in them are increments; None judges by all of them together
@@ -84,13 +112,24 @@ def analyze(
     checksums : verify them; without, `checksums` and `capture_hosts` stay empty
     max_flows : how many conversations are followed at most
     rules : folders of rules beside those that come with tcpcap and the user's own
+    times : "ns", or "datetime": tables have each moment as datetime64[ns, UTC], too (`start_time` beside `start_ns`)
     batch_frames, window_bytes : how much is worked on at once; the result does not depend on it
     progress : called with the Capture after each batch
+    filter, flow, between, frames : only the frames that an expression in tcpdump's language lets pass, of these flows,
+        between two times, of these numbers: as `analyzer.choose.choice_of` reads them. All else is as if it had not been
+        captured; frames and flows keep the numbers that they have in the whole capture
+    watcher : follows a capture that is still being written, until it has seen enough
 
-    Raises `analyzer.errors.CaptureError` where nothing can be read. Damage inside a capture is data: see `damages`.
+    Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
-    names = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    given, recorded = addresses(hosts), recorded_hosts(names)
+    choice = choice_of(filter, flow, between, frames)
+    names, snapshots, sockets = paths_of(paths), names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
+    rules = names_of(rules, "rules")
+    if times not in TIMES:
+        raise UsageError("times", f"{times!r} is no form of times", f"give one of {', '.join(TIMES)}")
+    if progress is None and watcher is None:
+        progress = progress_in_notebook()
+    given, recorded = addresses(names_of(hosts, "hosts")), recorded_hosts(names)
     files = _counter_files(names, snapshots)
     read = series_of(files, increments=increments) if files else None
     known = _known_names(names, given, recorded)
@@ -98,7 +137,10 @@ def analyze(
     lists = _socket_lists(names, sockets)
     lists.check()
     known_rules = all_rules(rules)
-    summary, tracker, checker = Summary(), FlowTracker(max_flows), Checker() if checksums else None
+    chooser = chooser_of(choice, max_flows)
+    presence = Presence(given if chooser is None else ())  # a part may well be without its host
+    summary, checker = Summary(), Checker() if checksums else None
+    tracker = FlowTracker(max_flows, numbered=chooser is not None)
     judge, account, gatherer = Judge(tracker, keep=True), TimeAccount(tracker), Gatherer()
     complaints = IcmpErrors()
     local = given or list(recorded)
@@ -106,24 +148,63 @@ def analyze(
     decided = counters is not None and (counters.snapshots or not counters.others)
     counted = Comparison(counters) if counters is not None and decided and local and checksums else None
     predictor = predictor_of(local, names)
-    with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes) as capture:
+
+    def found(
+        counters: Series | None = None, counted: Comparison | None = None, absent: Sequence[str] = ()
+    ) -> Analysis:
+        """What is known by now."""
+        summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
+        counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
+        told = chooser.ways.among if chooser else None
+        busiest = tracker.busiest(TIMED_FLOWS)
+        result = Checksums(checker, busiest, recorded, given, told) if checker is not None else None
+        return Analysis(
+            names,
+            capture.files,
+            capture.interfaces,
+            capture.damages,
+            summary,
+            tracker,
+            counts,
+            facts_of(Witness.of(summary, capture.interfaces, tracker, judge, order, chooser)),
+            result,
+            counters,
+            local,
+            counted,
+            notebook_html,
+            lists,
+            gatherer.rows(),
+            complaints,
+            lambda analysis: diagnosed(analysis, known_rules),
+            _plots,
+            flow_text,
+            choice,
+            [*(f"{text}, and read once" for text in capture.twice), *absent],
+            times,
+        )
+
+    with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)
-        for rows in decoded(capture, checker, order):
+        for rows in decoded(capture, checker, order, chooser):
             summary.add(rows, len(capture.interfaces))
             complaints.add(rows)
+            presence.add(rows)
             for part in tracker.follow(rows):
                 for events in judge.left():
                     gatherer.add(events)
                 for piece, events in judge.judged(part):
                     account.add(piece, judge.moments)
                     gatherer.add(events)
+                    if watcher is not None:
+                        watcher.seen(events, tracker, summary.total("first_ns"))
                     if counted is not None:
                         counted.add(piece, events, predictor)
             if progress is not None:
                 progress(capture)
+            if watcher is not None:
+                watcher.read(found)
     for events in judge.finish():
         gatherer.add(events)
-    summary.note_copies(judge.seen["twice"], judge.seen["twice_bytes"])
     if counted is not None:
         counted.close(predictor)
     if counters is not None and read is not None and summary.total("frames"):
@@ -134,29 +215,10 @@ def analyze(
             # The comparison reads the capture again, which nobody can where it is a pipe.
             piped = any(name == "-" or Path(name).is_fifo() for name in names)
             counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
-    counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
-    result = Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, given) if checker is not None else None
-    return Analysis(
-        names,
-        capture.files,
-        capture.interfaces,
-        capture.damages,
-        summary,
-        tracker,
-        counts,
-        facts_of(Witness.of(summary, capture.interfaces, tracker, judge, order)),
-        result,
-        counters,
-        local,
-        counted,
-        console_text,
-        lists,
-        gatherer.rows(),
-        complaints,
-        lambda analysis: diagnosed(analysis, known_rules),
-        _plots,
-        flow_text,
+    absent = refuse_missing(
+        presence, given, checker.directions if checker else np.zeros(0, DIRECTION), tracker.busiest(TIMED_FLOWS)
     )
+    return found(counters, counted, absent)
 
 
 def _plots(analysis: Analysis) -> Plots:
@@ -223,27 +285,40 @@ def table_frames(
     progress: Progress | None = None,
     damages: list[Damage] | None = None,
     every: str = "1s",
-    flow: int | None = None,
+    filter: str | None = None,
+    flow: int | str | Sequence[int] | None = None,
+    between: tuple[Time, Time] | None = None,
+    frames: str | tuple[int, int] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
 
-    `every` and `flow` are those of `series`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
+    `every` is of `series`, which has intervals of one flow alone where one is asked for; `filter`, `flow`, `between` and `frames` are as in `analyze`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
     if table in WHOLE:
         analysis = analyze(
-            paths, snapshots=snapshots, sockets=sockets, hosts=hosts, increments=increments, progress=progress
+            paths,
+            snapshots=snapshots,
+            sockets=sockets,
+            hosts=hosts,
+            increments=increments,
+            progress=progress,
+            filter=filter,
+            flow=flow,
+            between=between,
+            frames=frames,
         )
         if damages is not None:
             damages.extend(analysis.damages)
-        frames = frames_of_analysis(analysis, table)
+        pieces = frames_of_analysis(analysis, table)
     else:
-        every_ns = length_ns(every, "--every")
-        parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=flow)
-        frames = map(TABLES[table].frame, parts)
+        choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
+        one = choice.flows[0] if len(choice.flows) == 1 else None
+        parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=one, choice=choice)
+        pieces = map(TABLES[table].frame, parts)
     empty = True
-    for frame in frames:
+    for piece in pieces:
         empty = False
-        yield frame
+        yield piece
     if empty:
         yield TABLES[table].empty()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import UTC, datetime
 
 from analyzer.errors import UsageError
@@ -113,6 +114,11 @@ def same_day(first_ns: int, last_ns: int) -> bool:
     """Do both times fall on one day (UTC)?"""
     day = 86_400 * 1_000_000_000
     return first_ns // day == last_ns // day
+
+
+def command(*words: str) -> str:
+    """A command line that runs as it is printed, such as `tcpcap rules show packet-loss`."""
+    return f"tcpcap {shlex.join(words)}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:

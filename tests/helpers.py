@@ -82,6 +82,7 @@ DECODED_COLUMNS = [
         "told",
         "told_len",
         "more_len",
+        "left_out",
     )
 ]
 

@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "analyzer"
 # A module imports only from what stands to its left. Names joined by bars do not see each other.
 ORDER = (
-    "ending errors serial output text parts schema kinds tables moments accelerate capture decode ordering summary flows events checksums timing frames counters catalogue|sockets "
-    "prediction correlate diagnosis account facts hosts passes kernel_counters follow analysis evidence plot report run ask serve cases crosscheck|record|cluster cli"
+    "ending errors serial output text parts schema kinds tables moments accelerate capture decode ordering summary flows events checksums timing frames choose counters catalogue|sockets "
+    "prediction correlate diagnosis account facts hosts presence passes kernel_counters follow described analysis evidence plot report run ask serve cases crosscheck|record|cluster|extract cli"
 )
 RANKS = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("|")}
 ENTRANCES = ("__init__", "__main__")  # the package itself: they only pass on what others give

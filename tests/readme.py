@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,10 +18,12 @@ BLOCK = re.compile(r"(<!-- (?P<name>[\w-]+): generated -->\n)(?P<body>.*?)(<!-- 
 
 
 def answer() -> str:
-    """The findings that the command prints for the first sample, and what it has read."""
-    command = [sys.executable, "-m", "analyzer", "analyze", SAMPLE]
-    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    findings = text.partition("\n\nconnections in trouble")[0]
+    """The findings that the command prints for the first sample on a terminal of 80 columns, and what it has read."""
+    from analyzer import analyze
+    from analyzer.report.console import console_text
+
+    with contextlib.chdir(ROOT):
+        findings = console_text(analyze(SAMPLE)).partition("\n\nconnections in trouble")[0]
     return f"```\n$ tcpcap analyze {SAMPLE}\n{findings}\n```\n"
 
 

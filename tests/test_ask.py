@@ -45,6 +45,24 @@ def answer(ask: Ask, sql: str) -> list[tuple[object, ...]]:
     return ask.query(sql).first(10_000)[0]
 
 
+def test_what_is_chosen_is_asked_and_listed_and_followed(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the numbers that flows and frames have in the whole capture."""
+    chosen = ("--frames", "9-")
+    with Ask(Request([str(FULL_QUEUE)], chosen={"frames": "9-"})) as asked:
+        frames = [row[0] for row in answer(asked, "SELECT frame FROM packets ORDER BY 1")]
+        flows = [row[0] for row in answer(asked, "SELECT flow FROM flows ORDER BY 1")]
+        told = [row[0] for row in answer(asked, "SELECT flow FROM flow_events")]
+    whole = analyze(FULL_QUEUE).packets
+    assert frames == list(range(9, len(whole) + 1))
+    assert flows == sorted(set(whole["flow"][8:].tolist())) != list(range(len(flows)))
+    assert set(told) <= set(flows)
+    listed = json.loads(run_here("flows", FULL_QUEUE, *chosen, "--json", capsys=capsys).out)["flows"]
+    assert [row["flow"] for row in listed] == flows
+    story = json.loads(run_here("flow", FULL_QUEUE, str(flows[-1]), *chosen, "--json", capsys=capsys).out)
+    mine = whole[(whole["flow"] == flows[-1]) & (whole["frame"] >= 9)]
+    assert [row["frame"] for row in story["frames"]] == mine["frame"].tolist()
+
+
 # What is read
 
 

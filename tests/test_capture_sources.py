@@ -556,8 +556,8 @@ def test_damage_among_several_files(tmp_path: Path, batch_frames: int | None) ->
 def test_progress_in_bytes_on_disk(tmp_path: Path, name: str, plain: bytes) -> None:
     """From somewhere to all of it, never back."""
     paths = [tmp_path / "one", tmp_path / "two"]
-    for path in paths:
-        path.write_bytes(plain if name == "plain" else gzip.compress(plain))
+    for path, content in zip(paths, (plain, plain[:-1] + bytes([plain[-1] ^ 1])), strict=True):  # no copies
+        path.write_bytes(content if name == "plain" else gzip.compress(content))
     for chosen in (paths[:1], paths):
         with open_capture(chosen, batch_frames=50, window_bytes=1 << 16) as capture:
             done = [capture.done for _ in capture]

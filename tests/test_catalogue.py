@@ -44,7 +44,7 @@ EXACT = """
     IpExtOutBcastPkts UdpOutDatagrams UdpNoPorts Udp6OutDatagrams Udp6NoPorts
     TcpActiveOpens TcpPassiveOpens TcpAttemptFails TcpEstabResets TcpInSegs TcpOutSegs TcpRetransSegs TcpInErrs
     TcpInCsumErrors TcpOutRsts
-    TCPSynRetrans TCPOrigDataSent TCPDSACKOldSent TCPDSACKOfoSent TCPDSACKRecv TCPDSACKOfoRecv TCPDSACKRecvSegs
+    TCPSynRetrans TCPOrigDataSent TCPDSACKRecv TCPDSACKOfoRecv TCPDSACKRecvSegs
     TCPToZeroWindowAdv TCPFromZeroWindowAdv TCPOFOQueue PAWSActive PAWSEstab TCPKeepAlive TCPWinProbe
     TCPFastOpenActive TCPFastOpenActiveFail TCPFastOpenPassive TCPFastOpenPassiveFail TCPFastOpenListenOverflow
     TCPFastOpenCookieReqd TCPFastOpenBlackhole TCPFastOpenPassiveAltKey SyncookiesSent SyncookiesRecv SyncookiesFailed
@@ -58,7 +58,7 @@ NOT_EXACT = """
     TCPAbortOnMemory TCPAbortOnTimeout TCPAbortOnLinger TCPChallengeACK TCPSYNChallenge TCPACKSkippedSynRecv
     TCPACKSkippedPAWS TCPACKSkippedSeq TCPACKSkippedFinWait2 TCPACKSkippedTimeWait TCPACKSkippedChallenge
     TCPTimeWaitOverflow TWRecycled TWKilled PAWSOldAck PAWSTimewait TCPBacklogDrop TCPRcvQDrop TCPZeroWindowDrop
-    IpInAddrErrors IpExtInNoRoutes IpOutNoRoutes UdpInDatagrams Udp6InDatagrams
+    IpInAddrErrors IpExtInNoRoutes IpOutNoRoutes UdpInDatagrams Udp6InDatagrams TCPDSACKOldSent TCPDSACKOfoSent
 """
 
 

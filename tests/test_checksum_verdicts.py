@@ -1257,7 +1257,10 @@ def addresses_of(bundle: Path) -> set[str]:
 @pytest.mark.parametrize("is_alone", [False, True], ids=["bundle", "alone"])
 @pytest.mark.parametrize("bundle", BUNDLES, ids=name_of)
 def test_samples(bundle: Path, is_alone: bool, tmp_path: Path) -> None:
-    """What the laboratory did is what is said, with host.json or without; a clean sample has no other verdict."""
+    """What the laboratory did is what is said, with host.json or without; a clean sample has no other verdict.
+
+    Which host took the capture is told surest first, sure to some degree, and never without a reason; host.json makes certain.
+    """
     analysis = analyze(alone(bundle, tmp_path) if is_alone else bundle)
     found = {
         (src, protocol): verdict
@@ -1268,9 +1271,12 @@ def test_samples(bundle: Path, is_alone: bool, tmp_path: Path) -> None:
     assert {key: verdict.word for key, verdict in found.items()} == {key: word for key, (word, _) in expected.items()}
     for key, (_, part) in expected.items():
         assert_evidence(found[key], part)
-    here = addresses_of(bundle)
-    assert {host.address for host in analysis.capture_hosts} <= here
+    here, hosts, least = addresses_of(bundle), analysis.capture_hosts, 0.5 if is_alone else 0.999
+    assert {host.address for host in hosts} <= here
+    assert all(least <= host.confidence <= 1 and host.evidence for host in hosts)
+    assert hosts == sorted(hosts, key=lambda host: -host.confidence)
     if not is_alone:
+        assert_counters(bundle, analysis)
         assert bool(analysis.capture_hosts) == bool(
             here & {*result_of(analysis).sources, *result_of(analysis).destinations}
         )
@@ -1279,11 +1285,9 @@ def test_samples(bundle: Path, is_alone: bool, tmp_path: Path) -> None:
     checked(analysis)
 
 
-@pytest.mark.parametrize("bundle", BUNDLES, ids=name_of)
-def test_samples_counters(bundle: Path) -> None:
+def assert_counters(bundle: Path, analysis: Analysis) -> None:
     """What the kernel counted between the first and the last snapshot is what the capture lets expect."""
     lines = [json.loads(line)["counters"] for line in (bundle / "counters.jsonl").read_text().splitlines()]
-    analysis = analyze(bundle)
     expected = {name: frames for name, (frames, _, _) in result_of(analysis).expected_errors().items()}
     assert len(expected) == (5 if analysis.capture_hosts else 0)
     moved = {name: lines[-1].get(name, 0) - lines[0].get(name, 0) for name in expected}

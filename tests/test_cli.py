@@ -20,10 +20,11 @@ from pathlib import Path
 import click
 import pytest
 
-from analyzer import analyze
+from analyzer import Analysis, analyze
 from analyzer.cli import cli
 from analyzer.moments import timed, with_texts
 from analyzer.report.console import console_text
+from analyzer.report.layout import UNFOLDED, columns
 from analyzer.tables import TABLES
 from tests import build
 from tests.command import COMMAND, COMPILING, TIMEOUT_S, environment, run, run_here
@@ -95,13 +96,19 @@ def cut(tmp_path: Path) -> Path:
     return path
 
 
+def piped(analysis: Analysis, top: int = 10) -> str:
+    """The answer as it goes into a pipe or a file: no line is folded."""
+    with columns(UNFOLDED):
+        return console_text(analysis, top)
+
+
 # Help
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help(command: str) -> None:
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Usage, what it does, every option; at most 80 columns; nothing on standard error."""
-    ran = run(*command.split(), "--help")
+    ran = run_here(*command.split(), "--help", capsys=capsys)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith(f"Usage: tcpcap {command}".rstrip())
     assert [line for line in ran.out.splitlines() if len(line) > 80] == []
@@ -109,7 +116,7 @@ def test_help(command: str) -> None:
         option for option in (cli.commands[command] if command else cli).params if isinstance(option, click.Option)
     ]
     assert [name for option in options for name in option.opts if name not in ran.out] == []
-    assert run(*command.split(), "-h") == ran
+    assert run_here(*command.split(), "-h", capsys=capsys) == ran
 
 
 def test_help_of_the_group() -> None:
@@ -125,17 +132,17 @@ def test_help_of_the_group() -> None:
     assert "`-` for standard input" in words
 
 
-def test_a_link_layer_that_is_not_decoded(tmp_path: Path) -> None:
+def test_a_link_layer_that_is_not_decoded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is named, and nothing is said of connections; one frame that can be decoded is enough to go on."""
     path = tmp_path / "usb.pcap"
     path.write_bytes(build.pcap([build.Record(bytes(64))] * 3, link=220))
     for command in ("analyze", "checksums"):
-        assert run(command, path).status == 2
-    ran = run("analyze", path)
+        assert run_here(command, path, capsys=capsys).status == 2
+    ran = run_here("analyze", path, capsys=capsys)
     assert " ".join(ran.out.split()).startswith(
         "No frame of this capture can be decoded: its link layer (USB_LINUX_MMAPPED) carries no IP that tcpcap reads."
     )
-    assert run("analyze", path, SAMPLE).status == 0
+    assert run_here("analyze", path, SAMPLE, capsys=capsys).status == 0
 
 
 def test_without_arguments() -> None:
@@ -175,9 +182,9 @@ def test_schema() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_schema_of_a_table(table: str) -> None:
+def test_schema_of_a_table(table: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every public column, none of the others."""
-    ran = run("schema", table)
+    ran = run_here("schema", table, capsys=capsys)
     assert (ran.status, ran.err) == (0, "")
     columns, _, kinds = ran.out.partition("\n\n| event |")
     shown = re.findall(r"^\| `(\w+)` \|", columns, re.MULTILINE)
@@ -302,31 +309,31 @@ def test_analyze(path: Path) -> None:
     """The text of the Python API, without colours; standard error stays silent."""
     ran = run("analyze", path)
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == console_text(analyze(path))
+    assert ran.out == piped(analyze(path))
 
 
-def test_analyze_several_files() -> None:
+def test_analyze_several_files(capsys: pytest.CaptureFixture[str]) -> None:
     """One capture, in order of time."""
-    ran = run("analyze", OTHER, SAMPLE)
+    ran = run_here("analyze", OTHER, SAMPLE, capsys=capsys)
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == console_text(analyze([OTHER, SAMPLE]))
+    assert ran.out == piped(analyze([OTHER, SAMPLE]))
     assert "440 frames" in " ".join(ran.out.split())
 
 
 @pytest.mark.parametrize("top", [0, 2])
-def test_analyze_with_options(top: int) -> None:
+def test_analyze_with_options(top: int, capsys: pytest.CaptureFixture[str]) -> None:
     """--top and --max-flows reach the analysis."""
-    ran = run("analyze", "--top", str(top), "--max-flows", "3", SAMPLE)
+    ran = run_here("analyze", "--top", str(top), "--max-flows", "3", SAMPLE, capsys=capsys)
     assert ran.status == 0
-    assert ran.out == console_text(analyze(SAMPLE, max_flows=3), top)
+    assert ran.out == piped(analyze(SAMPLE, max_flows=3), top)
     assert "2 flows left to make room for others (--max-flows)" in " ".join(ran.out.split())
     assert f"busiest conversations ({top} of 5)" in ran.out or top == 0
 
 
 @pytest.mark.parametrize("paths", [[SAMPLE], [SAMPLE, OTHER], [SAMPLES / "tunnel-vxlan" / "client"]], ids=len)
-def test_analyze_as_json(paths: list[Path]) -> None:
+def test_analyze_as_json(paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     """One object with what the Python API has, value by value."""
-    ran = run("analyze", "--json", *paths)
+    ran = run_here("analyze", "--json", *paths, capsys=capsys)
     assert (ran.status, ran.err) == (0, "")
     found = json.loads(ran.out)
     analysis = analyze(paths)
@@ -359,20 +366,20 @@ def test_analyze_as_json(paths: list[Path]) -> None:
     assert [list(flow) for flow in found["flows"]] == [list(flows.columns)] * len(flows)
 
 
-def test_json_of_an_empty_capture(tmp_path: Path) -> None:
+def test_json_of_an_empty_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No flows is an empty list, no time is null."""
     path = tmp_path / "empty.pcap"
     path.write_bytes(build.pcap([]))
-    ran = run("analyze", "--json", path)
+    ran = run_here("analyze", "--json", path, capsys=capsys)
     found = json.loads(ran.out)
     assert (ran.status, found["flows"], found["warnings"]) == (0, [], ["the capture holds no frames"])
     assert (found["capture"]["frames"], found["capture"]["first_ns"]) == (0, None)
     assert (found["capture"]["flows"], found["capture"]["left"], found["events"]) == (0, {}, {})
 
 
-def test_json_counts_what_left() -> None:
+def test_json_counts_what_left(capsys: pytest.CaptureFixture[str]) -> None:
     """By state; in `flows` are those that stayed."""
-    ran = run("analyze", "--json", "--max-flows", "3", SAMPLE)
+    ran = run_here("analyze", "--json", "--max-flows", "3", SAMPLE, capsys=capsys)
     found = json.loads(ran.out)
     assert found["capture"]["flows"] == 5
     assert sum(found["capture"]["left"].values()) == 2 == 5 - len(found["flows"])
@@ -537,7 +544,7 @@ def test_progress_of_a_file(kind: str, big: Path, tmp_path: Path) -> None:
         path.write_bytes(gzip.compress(big.read_bytes(), 1))
     status, shown, out = run_on_terminal(*at_once(), "analyze", path, watch="stderr")
     assert status == 0
-    assert out == console_text(analyze(path))
+    assert out == piped(analyze(path))
     size, unit = (
         (f"{path.stat().st_size / 1e6:.1f}", "MB") if kind == "plain" else (f"{path.stat().st_size / 1e3:.1f}", "kB")
     )
@@ -562,7 +569,7 @@ def test_no_progress_for_a_small_file() -> None:
     """It would only flash up."""
     status, shown, out = run_on_terminal(*COMMAND, "analyze", SAMPLE, watch="stderr")
     assert (status, ESCAPES.sub("", shown).strip()) == (0, "")
-    assert out == console_text(analyze(SAMPLE))
+    assert out == piped(analyze(SAMPLE))
 
 
 def test_progress_of_an_export(big: Path, tmp_path: Path) -> None:
@@ -579,7 +586,8 @@ def test_progress_of_an_export(big: Path, tmp_path: Path) -> None:
 
 def test_colours_on_a_terminal_only() -> None:
     """And not where NO_COLOR asks for none."""
-    expected = console_text(analyze(SAMPLE)).replace("\n", "\r\n")
+    with columns(100):
+        expected = console_text(analyze(SAMPLE)).replace("\n", "\r\n")
     status, shown, err = run_on_terminal(*COMMAND, "analyze", SAMPLE, watch="stdout")
     assert (status, err) == (0, "")
     assert "\x1b[1m" in shown

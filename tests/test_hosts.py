@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from analyzer import analyze
+from tests import build
 from tests.test_support import CAPTURE, SAMPLE, sosreport
 
 
@@ -103,3 +104,19 @@ def test_rules_read_it(tmp_path: Path) -> None:
     assert [each.summary for each in found] == ["Client (client, host.json) has room for 2048 SYNs."]
     found = [each for each in analyze(CAPTURE, rules=[tmp_path]).diagnosis.findings if each.rule.id == "small-backlog"]
     assert found == []  # nobody knows its MTU
+
+
+def test_mac_addresses_tell_the_direction(tmp_path: Path) -> None:
+    """Of a bundle's frames: from an interface of its host or to one; between two of its own, or two others, nothing is said."""
+    own, other = build.MAC_A, build.MAC_B
+    host = {
+        "interfaces": [{"name": "eth0", "mac": own.hex(":"), "addresses": ["192.0.2.1"]}, {"name": "lo", "mac": "no"}]
+    }
+    (tmp_path / "host.json").write_text(json.dumps(host))
+    packet = build.ipv4(build.udp(b"x"), build.UDP)
+    ends = [(own, other), (other, own), (other, other), (own, own), (other, b"\xff" * 6), (other, b"\x01" + other[1:])]
+    records = [build.Record(build.ethernet(packet, src=src, dst=dst), k) for k, (src, dst) in enumerate(ends)]
+    (tmp_path / "capture.pcap").write_bytes(build.pcap(records))
+    packets = analyze(tmp_path).packets
+    assert packets["link_direction"].astype(str).tolist() == ["out", "in", "", "", "", ""]
+    assert packets["reception"].astype(str).tolist() == ["", "", "", "", "broadcast", "multicast"]

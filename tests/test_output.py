@@ -37,6 +37,7 @@ WRITERS = {
     "sql": ("output", READ),
 }
 # Parameters that name no file.
+OF_ALL = {"color", "quiet"}  # parameters that every command has
 OTHERS = {
     "analyze": {
         "as_json",
@@ -45,6 +46,7 @@ OTHERS = {
         "increments",
         "folders",
         "fail_on",
+        "follow",
         "no_checksums",
         "top",
         "max_flows",
@@ -320,7 +322,7 @@ def test_every_command_that_writes_is_tested() -> None:
     }
     assert {words[0] for words in CALLS.values()} == set(WRITERS)
     for name, (output, read) in WRITERS.items():
-        assert {param.name for param in every[name].params} == {output} | read | OTHERS[name]
+        assert {param.name for param in every[name].params} == {output} | read | OTHERS[name] | OF_ALL
 
 
 def test_nobody_else_writes_files() -> None:

@@ -327,13 +327,13 @@ def test_ranges_out_of_order() -> None:
     """Ranges are kept in order, joined on the right, dropped where they are covered, and given back."""
     pool, own = np.zeros(8, RANGE), np.zeros(1, ARRIVAL)[0]
     own["next"][0] = 0
-    assert hold(pool, own, 0, 100, 200) == (0, 0, 0)
-    assert hold(pool, own, 0, 200, 300) == (-1, 0, 0)
-    assert hold(pool, own, 0, 400, 500) == (0, 0, 0)
-    assert hold(pool, own, 0, 200, 300) == (1, 1, 1)
-    assert hold(pool, own, 0, 150, 250) == (1, 0, 1)
+    assert hold(pool, own, 0, 100, 200) == (0, 0, 0, 0)
+    assert hold(pool, own, 0, 200, 300) == (-1, 0, 0, 0)
+    assert hold(pool, own, 0, 400, 500) == (0, 0, 0, 0)
+    assert hold(pool, own, 0, 200, 300) == (1, 1, 1, 1)
+    assert hold(pool, own, 0, 150, 250) == (1, 0, 1, 1)
     assert own["stored"][0] == 300
-    assert hold(pool, own, 0, 50, 600) == (2, 2, 3)
+    assert hold(pool, own, 0, 50, 600) == (2, 2, 3, 1)
     assert own["stored"][0] == 550
     assert own["last"][0] == own["queue"][0]
     assert advance(pool, own, 0, 60)[0] == 1
@@ -350,7 +350,7 @@ def test_an_exhausted_pool_forgets_and_recovers() -> None:
     assert own["stored"][1] == 32
     forget(pool, own, 1)
     assert own["queue"][1] == own["stored"][1] == 0
-    assert hold(pool, own, 1, 0xFFFFFFF0, 0x20) == (0, 0, 0)
+    assert hold(pool, own, 1, 0xFFFFFFF0, 0x20) == (0, 0, 0, 0)
     assert advance(pool, own, 1, 0xFFFFFFF0) == (1, 1)
     assert own["next"][1] == 0x20
 

@@ -296,7 +296,7 @@ def test_the_sum_of_two_counters_is_compared() -> None:
     assert comparison is not None
     rows = {each.counter: each for each in comparison.whole()}
     name = f"TcpExt{SUM}"
-    ((other, fewer, _),) = BY_OTHERS[name]
+    (other, fewer, _), *_ = BY_OTHERS[name]
     merged = rows[other].observed
     assert rows[name].observed == rows["TcpExtTCPPureAcks"].observed + rows["TcpExtTCPHPAcks"].observed
     assert merged

@@ -206,8 +206,8 @@ ipv6
 def test_a_full_pool_only_makes_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of what is outstanding then, until it is acknowledged; causes of events still count."""
 
-    def nearly_full(*settings: Any) -> Rows:
-        found = world.world_of(*settings)
+    def nearly_full(*settings: Any, **more: Any) -> Rows:
+        found = world.world_of(*settings, **more)
         found["segments"]["start"][0, 0] = POOL - 3  # of so many one is none, and two are left
         return found
 

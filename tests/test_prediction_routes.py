@@ -211,3 +211,20 @@ def test_many_incomplete_datagrams_push_the_oldest_out(tmp_path: Path) -> None:
     known = found.of("IpReasmTimeout")
     assert isinstance(known, tuple)
     assert known[0] + found.may_follow("IpReasmTimeout") == 200
+
+
+def test_what_a_router_was_captured_passing_on_twice(tmp_path: Path) -> None:
+    """As it came in and as it left, with a time to live that is one less: once; and cut in two as it left."""
+    large = build.ipv4(build.udp(bytes(1200), between=(build.SRC4, build.DST4)), build.UDP, ident=9)
+    left = datagram(ttl=63)
+    pieces = [bytearray(piece) for piece in build.cut_up(large, [800], ident=9)]
+    for piece in pieces:
+        piece[8] = 63
+        piece[10:12] = bytes(2)
+        piece[10:12] = build.checksum(bytes(piece[:20])).to_bytes(2, "big")
+    frames = [(0.0, datagram()), (0.0001, left), (1.0, large), *((1.0001, bytes(piece)) for piece in pieces)]
+    found = of_frames(tmp_path / "a.pcap", ROUTER4, frames, FORWARDING)
+    assert found.of("IpInReceives") == found.of("IpForwDatagrams") == 2
+    assert found.of("IpOutTransmits") == 3
+    assert (found.of("IpFragOKs"), found.of("IpFragCreates")) == (1, 2)
+    assert found.of("IpExtOutOctets") == len(left) + sum(map(len, pieces))

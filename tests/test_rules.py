@@ -1,15 +1,17 @@
-"""The rules that come with tcpcap: bound, with cases on both sides, right on every sample, silent on clean traffic."""
+"""The rules that come with tcpcap: bound, with cases on both sides, right on every sample, silent on clean traffic; and the text that tells it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from analyzer import Analysis, analyze
+from analyzer import analyze
+from analyzer.capture import open_capture
 from analyzer.cases import bound, place_of, wrong_in
 from analyzer.catalogue import CATALOGUE
 from analyzer.diagnosis.finding import Diagnosis
@@ -21,24 +23,57 @@ from tests import pkt
 from tests.command import run_here
 from tests.helpers import CAPTURES, SAMPLES, fitting
 from tests.readme import ROOT
+from tests.test_report import checked, joined, section, told_of
 
 RULES = own_rules()
 CASES = [(rule, case) for rule in RULES for case in rule.cases]
+BUNDLES = [path.parent for path in CAPTURES]
 CLEAN = [
     path.parent for path in CAPTURES if re.match(r"clean-|counters-|handshake$|offload-|any-sll2|vlan$", path.parts[-3])
 ]
 TABLE = ROOT / "tests" / "findings.txt"
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an analysis says of a sample, without the analysis itself: of all samples together those take gigabytes."""
+
+    diagnosis: Diagnosis
+    text: str
+    facts: Sequence[str]
+    frames: int
+    flows: int  # that there ever were
+    followed: int  # of which there are rows
+    tcp: int
+    troubled: int
+    protocols: int
+
+
 @cache
-def analysed(path: Path) -> Analysis:
-    """Each sample once."""
-    return analyze(path)
+def told_about(path: Path) -> Told:
+    """Each sample is analysed once."""
+    analysis = analyze(path)
+    return Told(
+        analysis.diagnosis,
+        checked(analysis),
+        [fact.text for fact in analysis.facts],
+        analysis.summary.total("frames"),
+        analysis.flow_tracker.total,
+        len(analysis.flows),
+        sum(analysis.flow_tracker.state_counts().values()),
+        analysis.troubled,
+        len(analysis.summary.protocols),
+    )
 
 
 def diagnosis_of(path: Path) -> Diagnosis:
     """What the rules say of a sample."""
-    return analysed(path).diagnosis
+    return told_about(path).diagnosis
+
+
+def name_of(path: Path) -> str:
+    """Of a sample, for the name of a test."""
+    return "-".join(path.parts[-2:])
 
 
 def test_every_rule_is_bound_and_complete() -> None:
@@ -63,26 +98,54 @@ def test_every_case(rule: Rule, case: Case) -> None:
     assert wrong_in(rule, case, diagnosis_of(path)) == ""
 
 
-@pytest.mark.parametrize("path", CLEAN, ids=lambda path: "-".join(path.parts[-2:]))
+@pytest.mark.parametrize("path", CLEAN, ids=name_of)
 def test_nothing_is_wrong_with_clean_traffic(path: Path) -> None:
     """Nothing above info."""
     assert [finding.summary for finding in diagnosis_of(path).at_least("warning")] == []
 
 
-@pytest.mark.parametrize("path", [path.parent for path in CAPTURES], ids=lambda path: "-".join(path.parts[-2:]))
+@pytest.mark.parametrize("path", BUNDLES, ids=name_of)
 def test_findings_of_samples_are_sound(path: Path) -> None:
     """No rule fails, sentences are whole, frames and flows exist, causes stand before what they explain, the text fits."""
-    analysis, found = analysed(path), diagnosis_of(path)
+    told, found = told_about(path), diagnosis_of(path)
     assert [each.text for each in found.not_checked if not each.needs] == []
-    frames = analysis.summary.total("frames")
     for number, finding in enumerate(found.findings, start=1):
         assert finding.number == number > finding.because_of
         assert re.search(r"[.?!)]$", finding.summary) and "?" not in finding.summary and "None" not in finding.summary
-        assert all(1 <= frame <= frames for frame in finding.frames)
-        assert all(0 <= flow < analysis.flow_tracker.total for flow in finding.flows)
+        assert all(1 <= frame <= told.frames for frame in finding.frames)
+        assert all(0 <= flow < told.flows for flow in finding.flows)
         assert finding.cost_ns >= 0 and finding.failed >= 0 and finding.cost_bytes >= 0
         assert [step for step in finding.next if re.search(r"\{[a-z_]+\}", step)] == []
     fitting("\n".join(finding_lines(found)) + "\n")
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=name_of)
+def test_the_text_of_samples(path: Path) -> None:
+    """The findings or that there are none, what was read, trouble, capture, protocols and conversations are all there."""
+    told, text = told_about(path), joined(told_about(path).text)
+    worst = told.diagnosis.at_least("warning")
+    if worst:
+        assert text.startswith(f"{worst[0].severity} {joined(worst[0].summary)} ({worst[0].rule.id})")
+    else:
+        assert text.startswith(
+            (
+                f"Nothing wrong found in {told.tcp} TCP connection",
+                f"Nothing that needs action found in {told.tcp} TCP connection",
+            )
+            if told.tcp
+            else "Nothing wrong found"
+        )
+    with open_capture([str(path)]) as capture:
+        assert f"{path}: {sum(map(len, capture)):,} frames in " in text
+    for fact in told.facts:
+        assert text.count(fact[1:]) == 1
+    assert (f"connections in trouble ({told.troubled})" in text) == bool(told.troubled)
+    assert not told.troubled or told_of(told.text) == told.troubled
+    flows = min(told.followed, 10)
+    assert (f"busiest conversations ({flows} of {told.followed})" in text) == bool(flows)
+    assert [line.split("  ")[1] for line in section(told.text, "capture")][:1] == ["file"]
+    assert not flows or len(section(told.text, "busiest")) == 1 + 2 * flows
+    assert len(section(told.text, "protocols")) == told.protocols
 
 
 def test_which_rule_fires_where() -> None:

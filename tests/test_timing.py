@@ -353,7 +353,7 @@ def test_the_text_says_where_time_went(start: str, verdict: str, line: str, tmp_
     text = " ".join(console_text(analysis).split())
     assert text.startswith(verdict)
     assert ("where the time went" in text) and (line in text)
-    assert ("flow 0 " in text) == bool(line)
+    assert (" #0 192.0.2.1:40000 > 198.51.100.2:80 from 0.000 s: " in text) == bool(line)
     found = json.loads("".join(json_pieces(analysis)))["time"]
     assert found["spent_ns"] == analysis.time_spent
     assert [each["flow"] for each in found["slowest"]] == [0] * bool(line)

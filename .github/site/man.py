@@ -16,6 +16,7 @@ from pages import every_command  # noqa: E402
 
 from analyzer.cli import cli  # noqa: E402
 from analyzer.cli.base import CONTEXT  # noqa: E402
+from analyzer.cli.examples import examples  # noqa: E402
 
 SUMMARY = "says what happened in a packet capture, to whom, on which side, what it cost"
 
@@ -42,6 +43,8 @@ def _lines() -> Iterator[str]:
             record = parameter.get_help_record(context)
             if record is not None and record[1]:
                 yield from (".TP", f"\\fB{_roff(record[0])}\\fR", _roff(record[1]))
+        if found := examples(f"tcpcap {name}"):
+            yield from (".PP", "Examples:", ".PP", ".nf", ".RS", *map(_roff, found), ".RE", ".fi")
     yield from (".SH SEE ALSO", ".BR tcpdump (8),", ".BR tshark (1),", ".BR nstat (8),", ".BR ss (8)")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage
+from analyzer.choose import choice_of
 from analyzer.diagnosis.views import columns_of
 from analyzer.errors import UsageError
 from analyzer.kernel_counters import is_pipe
@@ -26,11 +27,12 @@ STREAMED = (
 
 @dataclass
 class Request:
-    """A capture, and what may be given beside it, as `analyze()` takes it."""
+    """A capture, what may be given beside it, and what of it is asked for (`chosen`), as `analyze()` takes them."""
 
     paths: list[str]
     beside: dict[str, Any] = field(default_factory=dict)
     rules: Sequence[str] = ()
+    chosen: dict[str, Any] = field(default_factory=dict)
     progress: Progress | None = None
 
 
@@ -56,7 +58,10 @@ class Source:
         elif name in STREAMED:
             self._once_more(name)
             request = self._request
-            for rows in table_rows(request.paths, name, progress=request.progress, damages=self._damages):
+            choice = choice_of(**request.chosen)
+            for rows in table_rows(
+                request.paths, name, progress=request.progress, damages=self._damages, choice=choice
+            ):
                 yield columns_of(TABLES[name], rows, names=columns)
         else:
             yield from frames_of_analysis(self.analysis, name)
@@ -67,7 +72,9 @@ class Source:
         if self._analysis is None:
             self._once_more("analysis")
             request = self._request
-            self._analysis = analyze(request.paths, **request.beside, rules=request.rules, progress=request.progress)
+            self._analysis = analyze(
+                request.paths, **request.beside, **request.chosen, rules=request.rules, progress=request.progress
+            )
         return self._analysis
 
     def _once_more(self, what: str) -> None:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analyzer.capture.links import interfaces_in
 from analyzer.capture.packed import folder_of
-from analyzer.capture.support import Report, report_of
+from analyzer.capture.support import Report, captures_in, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
 from analyzer.text import shown
 
+MAC = re.compile("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 MAX_HOST_BYTES = 16 << 20
 LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
 
@@ -47,6 +49,7 @@ class Host:
     notes: tuple[str, ...] = ()  # what in it was passed over, a sentence each
     known_from: str = HOST_FILE  # or sosreport, supportconfig
     recording: Recording | None = None
+    macs: tuple[int, ...] = ()  # of its interfaces, but for loopback and tunnels, which have none
 
 
 def part_of(path: str, *names: str) -> str | None:
@@ -59,7 +62,7 @@ def part_of(path: str, *names: str) -> str | None:
 def inputs(*paths: str | Path) -> list[Input]:
     """All that is read where these paths are read, and the bundles that they are part of: nothing may be written over it.
 
-    Of a folder, what a bundle is made of; what else lies in it is not read.
+    Of a folder, what a bundle is made of; what else lies in it is not read, unless it is a folder of captures of other names.
     """
     parts = (*CAPTURE_PATTERNS, *BESIDE)
     found = []
@@ -68,6 +71,7 @@ def inputs(*paths: str | Path) -> list[Input]:
             found.append(Input(path))
         elif Path(path).is_dir():
             found.append(Input(path, parts))
+            found += map(Input, () if _holds_capture(path) else captures_in(Path(path)))
             if report := report_of(path):
                 found += map(Input, (*report.captures, *report.counters, *report.sockets))
         else:
@@ -79,9 +83,12 @@ def inputs(*paths: str | Path) -> list[Input]:
 
 def _is_bundle(folder: str) -> bool:
     """Does a capture lie there with something beside it?"""
-    return any(part_of(folder, name) for name in BESIDE) and any(
-        next(Path(folder).glob(pattern), None) is not None for pattern in CAPTURE_PATTERNS
-    )
+    return any(part_of(folder, name) for name in BESIDE) and _holds_capture(folder)
+
+
+def _holds_capture(folder: str) -> bool:
+    """Does a file lie there that is called as the captures of bundles are?"""
+    return any(next(Path(folder).glob(pattern), None) is not None for pattern in CAPTURE_PATTERNS)
 
 
 def host_of(path: str) -> Host | None:
@@ -112,7 +119,14 @@ def host_of(path: str) -> Host | None:
     if recording is not None and recording.unfinished:
         notes = (*notes, f"{file}: {recording.unfinished}")
     name, kernel = _text(content.get("hostname")), _text(content.get("kernel"))
-    return Host(shown(file), name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording)
+    macs = tuple(dict.fromkeys(mac for each in _list(content.get("interfaces")) if (mac := _mac(each))))
+    return Host(shown(file), name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording, macs=macs)
+
+
+def _mac(interface: Any) -> int:
+    """The MAC address of an interface as a number; 0 without one."""
+    text = _text(interface.get("mac")) if isinstance(interface, dict) else ""
+    return int(text.replace(":", ""), 16) if MAC.fullmatch(text) else 0
 
 
 def _recording(content: Any) -> Recording | None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from analyzer.capture import pcap, pcapng, snoop
-from analyzer.capture.bundle import Recording, host_of
+from analyzer.capture.bundle import Host, host_of
 from analyzer.capture.file import CaptureFile, Reader
 from analyzer.capture.foreign import LOOK_AT, unreadable
+from analyzer.capture.live import Live, following
 from analyzer.capture.merge import merged
 from analyzer.capture.packed import folder_of
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
+from analyzer.capture.same import same_as
 from analyzer.capture.source import HEAD, Source, open_source
-from analyzer.capture.support import report_of
+from analyzer.capture.support import captures_in, report_of
 from analyzer.errors import CaptureError
 from analyzer.parts import CAPTURE_PATTERNS
 
@@ -34,19 +36,27 @@ class Capture:
     paths : files, `-` for standard input, or directories that hold `capture*.pcap[ng]`
     batch_frames : most records in a batch; the result does not depend on it
     window_bytes : how many bytes of a file are looked at at once
+    live : who follows the only file while it is written; without, it is read as far as it is there
 
     Raises CaptureError where a path is no capture.
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], *, batch_frames: int | None = None, window_bytes: int | None = None
+        self,
+        paths: Sequence[str | Path],
+        *,
+        batch_frames: int | None = None,
+        window_bytes: int | None = None,
+        live: Live | None = None,
     ) -> None:
-        self.paths, self._recordings = _all_files([str(path) for path in paths])
+        self._places, self.twice = _all_files([str(path) for path in paths])
+        self.paths = list(self._places)
         if not self.paths:
             raise CaptureError("paths", "no capture named", "name at least one")
-        if self.paths.count("-") > 1:
-            raise CaptureError("-", "standard input named twice", "name it once")
         several = len(self.paths) > 1
+        if several and live is not None:
+            raise CaptureError(self.paths[1], "a second capture", "follow one at a time")
+        self._live = live
         self._batch_frames = batch_frames or (MERGE_BATCH_FRAMES if several else BATCH_FRAMES)
         self._window_bytes = window_bytes or (MERGE_WINDOW_BYTES if several else WINDOW_BYTES)
         self.damages: list[Damage] = []
@@ -98,7 +108,9 @@ class Capture:
 
     @property
     def size(self) -> int | None:
-        """Bytes of all files on disk; None where a pipe is among them."""
+        """Bytes of all files on disk; None where a pipe is among them, or one that grows."""
+        if self._live is not None:
+            return None
         sizes = [Path(path).stat().st_size if path != "-" and Path(path).is_file() else None for path in self.paths]
         return None if None in sizes else sum(size for size in sizes if size)
 
@@ -116,10 +128,15 @@ class Capture:
         """The file at `position` of `paths`, opened and its header read."""
         if position not in self._open:
             path = self.paths[position]
-            file = open_capture_file(path, position, self.damages, self._batch_frames, self._window_bytes)
+            source = open_source(path, self._window_bytes, following(self._live))
+            file = capture_file(source, position, self.damages, self._batch_frames)
             self._open[position] = file
             self._infos[position] = file.info
-            if recording := self._recordings.get(path):
+            file.info.origin, host = self._places[path]
+            file.info.host = host.name if host is not None else ""
+            if host is not None:
+                file.interfaces.belong_to(host.macs)
+            if host is not None and (recording := host.recording):
                 for interface in file.interfaces:  # pcap has no place for these
                     interface.name = interface.name or recording.interface
                     interface.filter = interface.filter or recording.filter
@@ -127,7 +144,10 @@ class Capture:
 
     def _records(self, position: int) -> Iterator[RecordBatch]:
         file = self._file(position)
-        yield from file.batches()
+        if len(self.paths) == 1:
+            yield from file.batches()
+        else:
+            yield from _timed(file)
         file.finish()
         self._finish(position)
 
@@ -180,11 +200,32 @@ def capture_file(source: Source, index: int, damages: list[Damage], batch_frames
     return file
 
 
-def _all_files(paths: Sequence[str]) -> tuple[list[str], dict[str, Recording]]:
-    """The capture files that the paths stand for, and how those in bundles were recorded; a report without any goes with another that has some."""
-    found: list[str] = []
-    recordings: dict[str, Recording] = {}
+def _timed(file: CaptureFile) -> Iterator[RecordBatch]:
+    """The batches of a file, whose times and interfaces are noted."""
+    info = file.info
+    for batch in file.batches():
+        times = batch.rows["time_ns"]
+        first, last = int(times.min()), int(times.max())
+        begun = info.links != ()
+        info.first_ns, info.last_ns = (
+            min(info.first_ns, first) if begun else first,
+            max(info.last_ns, last) if begun else last,
+        )
+        info.links = tuple(sorted({(each.link_type, each.name) for each in file.interfaces}))
+        yield batch
+
+
+Places = dict[str, tuple[str, Host | None]]
+
+
+def _all_files(paths: Sequence[str]) -> tuple[Places, list[str]]:
+    """The capture files that the paths stand for, each once, with the path and the host of its bundle; and what is said of those that were named again.
+
+    A report without any goes with another that has some.
+    """
+    found: Places = {}
     missing: list[CaptureError] = []
+    twice = []
     for path in paths:
         try:
             files = capture_files(path)
@@ -193,17 +234,22 @@ def _all_files(paths: Sequence[str]) -> tuple[list[str], dict[str, Recording]]:
                 raise
             missing.append(error)
             continue
-        found += files
         host = host_of(path)
-        if host is not None and host.recording is not None:
-            recordings |= dict.fromkeys(files, host.recording)
+        for file in files:
+            if file == "-" and file in found:
+                raise CaptureError("-", "standard input named twice", "name it once")
+            before = same_as(file, found)
+            if before:
+                twice.append(f"{file} is the same as {before}" if file != before else f"{file} was named twice")
+            else:
+                found[file] = path, host
     if missing and not found:
         raise missing[0]
-    return found, recordings
+    return found, twice
 
 
 def capture_files(path: str) -> list[str]:
-    """The capture files that `path` stands for: itself, or those of a bundle (a folder, or packed) or of a report of a support tool."""
+    """The capture files that `path` stands for: itself, or those of a bundle (a folder, or packed), of a report of a support tool, or of any other folder."""
     path = folder_of(path)
     if path == "-" or not Path(path).is_dir():
         return [path]
@@ -212,15 +258,29 @@ def capture_files(path: str) -> list[str]:
         if not report.captures:
             raise report.without_capture()
         return report.captures
+    found = found or captures_in(Path(path))
     if not found:
         inside = sorted({str(file.parent) for pattern in CAPTURE_PATTERNS for file in Path(path).glob(f"*/{pattern}")})
-        todo = (
-            f"name one of {', '.join(inside)}"
-            if inside
-            else "name a capture file, or a directory that holds capture*.pcap"
-        )
+        todo = f"name one of {', '.join(inside)}" if inside else "name a capture file, or a directory that holds some"
         raise CaptureError(path, "a directory without a capture", todo)
     return found
+
+
+def alone(paths: Sequence[str]) -> list[str]:
+    """What of these paths is to be read for itself, where they are not one capture: files, bundles, and the files of other folders."""
+    found = []
+    for path in paths:
+        files = capture_files(path)
+        bundle = inside_bundle(path) if len(files) > 1 else True
+        found += [path] if bundle else files
+    return found
+
+
+def inside_bundle(path: str) -> bool:
+    """Is it a folder of one host, whose captures belong together: a bundle, or a report of a support tool?"""
+    folder = Path(folder_of(path))
+    named = any(next(folder.glob(pattern), None) is not None for pattern in CAPTURE_PATTERNS)
+    return named or report_of(path) is not None
 
 
 def _format_of(head: bytes) -> type[CaptureFile] | None:

@@ -114,7 +114,7 @@ class CaptureFile:
         """The input ended inside a record: False, and the damage."""
         if self.source.broken:
             self.damage(self.source.position, self.source.broken, None)
-        else:
+        elif not self.source.stopped:  # else the rest of it had not been written yet
             self.damage(self.source.position, what, lost)
         self.source.advance(len(self.source.window))
         return False

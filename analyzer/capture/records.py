@@ -70,6 +70,7 @@ class Interface:
     drops: int = 0  # sum of the drop counts in packet blocks
     statistics: dict[str, int] = field(default_factory=dict)  # the last interface statistics block
     section: int = 1  # of a pcapng file
+    macs: tuple[int, ...] = ()  # of the host that recorded, whichever of its interfaces this one is
     after: int = 0  # so many frames of the file stand before its description
 
 
@@ -78,6 +79,7 @@ class Interfaces:
 
     def __init__(self) -> None:
         self._items: list[Interface] = []
+        self._macs: tuple[int, ...] = ()
         self._link_types = np.zeros(8, np.uint16)
         self._fcs_lens = np.zeros(8, np.uint8)
 
@@ -97,8 +99,15 @@ class Interfaces:
             self._link_types = np.concatenate([self._link_types, np.zeros_like(self._link_types)])
             self._fcs_lens = np.concatenate([self._fcs_lens, np.zeros_like(self._fcs_lens)])
         self._link_types[count], self._fcs_lens[count] = interface.link_type, interface.fcs_len
+        interface.macs = interface.macs or self._macs
         self._items.append(interface)
         return count
+
+    def belong_to(self, macs: tuple[int, ...]) -> None:
+        """Those that are there and those that come belong to the host with these MAC addresses."""
+        self._macs = macs
+        for interface in self._items:
+            interface.macs = macs
 
     @property
     def link_types(self) -> npt.NDArray[np.uint16]:
@@ -144,3 +153,8 @@ class FileInfo:
     damaged: int = 0  # places that could not be read, listed or not
     lost: int = 0  # bytes in them, as far as they are known
     notes: list[str] = field(default_factory=list)
+    origin: str = ""  # what the user named: the file, or the bundle or folder in which it lies
+    host: str = ""  # that recorded it, where the bundle says so
+    first_ns: int = 0  # times of its frames, where there are several files
+    last_ns: int = 0
+    links: tuple[tuple[int, str], ...] = ()  # of each interface with a description: link type and name

@@ -8,8 +8,9 @@ import mmap
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,12 @@ from analyzer.text import shown
 Bytes = npt.NDArray[np.uint8]
 HEAD = 64
 MADV_POPULATE_READ = 22  # of Linux 5.14
+
+
+class OpenFile(RawReader, Protocol):
+    """What a stream reads from, and closes at the end."""
+
+    def close(self) -> None: ...
 
 
 class Source:
@@ -55,6 +62,11 @@ class Source:
     def done(self) -> int:
         """Bytes of the file on disk consumed so far, for progress."""
         return self.position
+
+    @property
+    def stopped(self) -> bool:
+        """Did the reader stop before the file's end, of its own will?"""
+        return False
 
     def close(self) -> None:
         """Let go of the file."""
@@ -116,7 +128,7 @@ class MappedSource(Source):
 class StreamSource(Source):
     """A pipe or a compressed file, read forward in windows."""
 
-    def __init__(self, path: str, file: BinaryIO, window_bytes: int, head: bytes, size: int | None) -> None:
+    def __init__(self, path: str, file: OpenFile, window_bytes: int, head: bytes, size: int | None) -> None:
         super().__init__(path, window_bytes)
         self._file = file
         self._raw = _Counted(file, len(head))
@@ -167,7 +179,7 @@ class StreamSource(Source):
 class _Counted:
     """A reader that counts, so that progress can be told in bytes of the compressed file."""
 
-    def __init__(self, file: BinaryIO, count: int) -> None:
+    def __init__(self, file: RawReader, count: int) -> None:
         self._file = file
         self.count = count
 
@@ -177,14 +189,14 @@ class _Counted:
         return piece
 
 
-def open_source(path: str, window_bytes: int) -> Source:
-    """Open `path` (or standard input for `-`); raises CaptureError with the next step."""
+def open_source(path: str, window_bytes: int, make: Callable[[str, BinaryIO, int], Source] | None = None) -> Source:
+    """Open `path` (or standard input for `-`); raises CaptureError with the next step. `make` is what makes a source of the open file, if not `source_of`."""
     if path == "-" and sys.stdin is None:
         raise CaptureError(path, "standard input is closed", "name a file")
     try:
         file = sys.stdin.buffer if path == "-" else _opened(path)
         try:
-            return source_of(path, file, window_bytes)
+            return (make or source_of)(path, file, window_bytes)
         except BaseException:
             if path != "-":
                 file.close()

@@ -168,6 +168,15 @@ def _kind_of(folder: Path) -> str:
     return "supportconfig" if (folder / "network.txt").is_file() else ""
 
 
+def captures_in(folder: Path) -> list[str]:
+    """The files in a folder, not below it, that are called captures or nothing else, and begin like one."""
+    try:
+        files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    except OSError:  # it may not be listed
+        return []
+    return [str(file) for file in files if _is_capture(file, packed=bool(_CAPTURE.search(file.name)))]
+
+
 def _walked(root: Path) -> Iterator[Path]:
     """All files, without those that were copied of the kernel's own trees."""
     for folder, folders, files in os.walk(root):
@@ -176,13 +185,16 @@ def _walked(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in files)
 
 
-def _is_capture(file: Path) -> bool:
+def _is_capture(file: Path, packed: bool = True) -> bool:
+    """Does it begin like a capture, or (`packed`) like something compressed?"""
     try:
         with file.open("rb") as opened:
             head = opened.read(64)
     except OSError:  # not for this user; what is read is said
         return False
-    return bool(pcap.magic_of(head) or head.startswith((pcapng.MAGIC, snoop.MAGIC)) or compression_of(head))
+    return bool(
+        pcap.magic_of(head) or head.startswith((pcapng.MAGIC, snoop.MAGIC)) or (packed and compression_of(head))
+    )
 
 
 def _has_output(file: Path) -> bool:

@@ -18,20 +18,22 @@ COUNTERS = (
         "net.ipv4.tcp_dsack.",
         points_at="A sender that repeats without need: its timers are too early, or the ACKs from here get lost.",
         reference=f"tcp_dsack_set() in {_INPUT}; {_DSACK}.1",
-        observability="exact",
-        why="Received data that begins below the highest ACK sent, on connections with SACK; the blocks sent confirm it.",
+        observability="bounded",
+        why="Received data that begins below the highest ACK sent, on connections with SACK and DSACK; those blocks that are sent are "
+        "certain. Several that come before the next ACK leaves are reported by one block.",
         confidence="medium",
     ),
     Counter(
         "TcpExtTCPDSACKOfoSent",
-        meaning="DSACK blocks made for data that waits out of order and arrived a second time.",
+        meaning="DSACK blocks made for data that waits out of order and arrived a second time. It moves as the data comes, not as "
+        "a block is sent: while ACKs are held back, one block reports several.",
         unit="merged_segments",
         moves="At the receiver, for data beyond the next byte expected that is there already; needs SACK and "
         "net.ipv4.tcp_dsack.",
         points_at="A sender that repeats what SACK has reported, or a network that copies packets.",
         reference=f"tcp_dsack_set(), tcp_dsack_extend() in {_INPUT}; {_DSACK}.2",
-        observability="exact",
-        why="Received data whose bytes arrived before, above a hole; the blocks sent confirm it.",
+        observability="bounded",
+        why="Received data whose bytes arrived before, above a hole; those blocks that are sent are certain.",
         confidence="medium",
     ),
     Counter(

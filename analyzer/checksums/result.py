@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.checksums.capture_host import NEARLY_ALL, CaptureHost, capture_hosts
 from analyzer.checksums.checker import Checker
@@ -31,24 +32,33 @@ class Checksums:
     flows : rows of `flows` whose round-trip times tell who is near
     recorded : addresses of the host of the bundle, and the file that says so
     given : addresses named by the user
+    told : tells which directions are asked for, where not all are; all of them are evidence
     """
 
     def __init__(
-        self, checker: Checker, flows: Rows, recorded: Mapping[str, str] | None = None, given: Sequence[str] = ()
+        self,
+        checker: Checker,
+        flows: Rows,
+        recorded: Mapping[str, str] | None = None,
+        given: Sequence[str] = (),
+        told: Callable[[Rows], npt.NDArray[np.bool_]] | None = None,
     ) -> None:
-        self.directions = checker.directions
+        self._all = checker.directions
+        self._told = np.ones(len(self._all), np.bool_) if told is None else told(self._all)
+        self.directions = self._all if told is None else self._all[self._told]
         self._others = checker.others
         self._flows, self._recorded, self._given = flows, recorded, given
 
     @cached_property
     def hosts(self) -> list[CaptureHost]:
         """Addresses of the host that took the capture, surest first; empty where nothing tells."""
-        return capture_hosts(self.directions, self._flows, self._recorded, self._given)
+        return capture_hosts(self._all, self._flows, self._recorded, self._given)
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """One for each row of `directions`."""
-        return Judge(self.directions, self.hosts).verdicts()
+        found = Judge(self._all, self.hosts).verdicts()
+        return [verdict for verdict, told in zip(found, self._told, strict=True) if told]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -22,6 +22,7 @@ from analyzer.checksums.state import (
     ZERO,
 )
 from analyzer.schema import Rows, address_text
+from analyzer.text import plural
 
 ENOUGH = 3  # wrong frames, before a pattern is one
 MOST = 0.5
@@ -356,9 +357,13 @@ def _bits(row: Rows) -> Iterator[str]:
     """Which bits a retransmission shows to be wrong."""
     if int(row["bits"]) and int(row["compared"]):
         bits, compared = int(row["bits"]), int(row["compared"])
-        mean = bits / compared
+        differ = (
+            f"{plural(bits, 'bit')} of payload {'differs' if bits == 1 else 'differ'}"
+            if compared == 1
+            else f"{bits / compared:.3g} bits of payload differ on average ({compared:,} compared)"
+        )
         yield (
-            f"against the retransmission {mean:.3g} bits of payload differ on average ({compared:,} compared); frame "
+            f"against the retransmission {differ}; frame "
             f"{int(row['example']):,}: byte {int(row['example_at']):,} of the payload, bits {int(row['example_bits']):#04x} "
             f"(right in frame {int(row['example_again']):,})"
         )

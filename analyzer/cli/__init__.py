@@ -7,7 +7,20 @@ from typing import Any, NoReturn
 
 import click
 
-from analyzer.cli import captures, counters, follow, mcp, notebook, opinions, plot, record, rules, sql
+from analyzer.cli import (
+    captures,
+    completion,
+    counters,
+    extract,
+    follow,
+    mcp,
+    notebook,
+    opinions,
+    plot,
+    record,
+    rules,
+    sql,
+)
 from analyzer.cli.base import AS_JSON, UNREADABLE, Closed, cli, say
 from analyzer.ending import status_of_signal, words_of_signal
 from analyzer.errors import TcpcapError
@@ -15,7 +28,9 @@ from analyzer.errors import TcpcapError
 __all__ = [
     "captures",
     "cli",
+    "completion",
     "counters",
+    "extract",
     "follow",
     "main",
     "mcp",
@@ -63,7 +78,6 @@ def main(arguments: list[str] | None = None) -> Any:
     except (KeyboardInterrupt, click.Abort):
         _fail(words_of_signal(), status_of_signal())
     except OSError as error:
-        _fail(
-            f"{error.filename or 'output'}: cannot be written ({error.strerror}); make room, or name another file",
-            UNREADABLE,
-        )
+        from analyzer.output import remedy
+
+        _fail(f"{error.filename or 'output'}: cannot be written ({error.strerror}); {remedy(error)}", UNREADABLE)

@@ -5,29 +5,30 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from analyzer.cli.complete import name_files
+from analyzer.cli.examples import examples
+from analyzer.cli.terminal import COLOUR, COLOURS, QUIET, colour, line_width, quiet, styled
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
     from analyzer.capture import Damage
     from analyzer.output import Input
 
+__all__ = ["colour", "styled"]  # what commands need of the terminal, beside all that stands here
+
 OK, FOUND, UNREADABLE, DAMAGED = 0, 1, 2, 3
+UNCUT = 10_000  # characters of a summary in a list of commands: all
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
-STYLES: dict[str, dict[str, Any]] = {
-    "answer": {"bold": True},
-    "title": {"bold": True, "fg": "cyan"},
-    "warning": {"fg": "yellow"},
-    "error": {"fg": "red", "bold": True},
-    "info": {"fg": "green"},
-    "plain": {},
-}
 
 
 class Closed(io.TextIOBase):
@@ -52,8 +53,39 @@ def _quiet_when_closed() -> Iterator[None]:
         sys.exit(OK)
 
 
+class Command(click.Command):
+    """A command: with its examples in the help, the options that all have, and text as wide as the terminal."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        name_files(self.params)
+        self.params += [_colour_option(), _quiet_option()]
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The whole first sentence."""
+        return super().get_short_help_str(UNCUT)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples, each on a line of its own that can be copied."""
+        super().format_epilog(ctx, formatter)
+        found = examples(ctx.command_path)
+        if found:
+            formatter.write_paragraph()
+            formatter.write("Examples:\n")
+            formatter.write("".join(f"  {line}\n" for line in found))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from analyzer.report.layout import columns
+
+        with columns(line_width(), quiet()):
+            return super().invoke(ctx)
+
+
 class _Group(click.Group):
     """The commands. Their help is printed while arguments are parsed, all else when they run."""
+
+    command_class = Command
+    group_class = type
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         with _quiet_when_closed():
@@ -63,15 +95,71 @@ class _Group(click.Group):
         with _quiet_when_closed():
             return super().invoke(ctx)
 
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The whole first sentence."""
+        return super().get_short_help_str(UNCUT)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`tcpcap help analyze` is `tcpcap analyze --help`."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """What is no command may be nearly one, or a file."""
+        if args and args[0] not in self.commands:
+            ctx.fail(f"No such command {args[0]!r}; {self._meant(ctx, args[0])}")
+        return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, word: str) -> str:
+        from analyzer.errors import suggest
+
+        if ctx.parent is None and Path(word).exists():
+            return f"to read it: {ctx.command_path} analyze {shlex.quote(word)}"
+        return suggest(word, sorted(self.commands))
+
+
+def _noted(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """An option's value is kept where `analyzer.cli.terminal` finds it."""
+
+    def callback(ctx: click.Context, _: click.Parameter, value: Any) -> None:
+        ctx.meta[name] = value
+
+    return callback
+
+
+def _colour_option() -> click.Option:
+    return click.Option(
+        ["--color"],
+        type=click.Choice(COLOURS),
+        default="auto",
+        show_default=True,
+        expose_value=False,
+        callback=_noted(COLOUR),
+        help="Colours in the text: where a terminal shows it, always, or never.",
+    )
+
+
+def _quiet_option() -> click.Option:
+    return click.Option(
+        ["-q", "--quiet"],
+        is_flag=True,
+        expose_value=False,
+        callback=_noted(QUIET),
+        help="Say the answer only: no progress, no details.",
+    )
+
 
 @click.group(cls=_Group, context_settings=CONTEXT)
-@click.version_option(package_name="tcpcap", message="tcpcap %(version)s")
+@click.version_option(None, "-V", "--version", package_name="tcpcap", message="tcpcap %(version)s")
 def cli() -> None:
     """Reads packet captures and says what happened in them.
 
     TRACE is a capture file (pcap, pcapng or snoop; gzip, zstd, lz4, xz or bzip2 compressed or not), `-` for standard
-    input, or a bundle: a directory that holds capture*.pcap[ng], or a tar of one (.tar.zst). Several of them are one
-    capture, in order of time.
+    input, a folder of captures, or a bundle: a directory that holds capture*.pcap[ng], or a tar of one (.tar.zst). Several of
+    them are one capture, in order of time.
 
     Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame
     of a link layer that is decoded); 3 done, but the input was cut short or damaged;
@@ -118,6 +206,38 @@ def beside_options(command: Callable[..., None]) -> Callable[..., None]:
         command(beside=beside, **others)
 
     return taken
+
+
+def choose_options(flow: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What of a capture is asked for. The command takes all of it as `chosen`, as analyze() does; without `flow` it has an option of that name itself."""
+
+    def made(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
+            "--filter",
+            metavar="EXPRESSION",
+            help="Only frames that it lets pass: tcpdump's language, such as 'host 192.0.2.1 and port 80'.",
+        )
+        @click.option(
+            "--between",
+            nargs=2,
+            metavar="T1 T2",
+            help="Only frames between two times: by the clock (12:59:26.8, UTC), since the epoch, or since the capture began (+5s); - is no bound.",
+        )
+        @click.option(
+            "--frames", metavar="A-B", help="Only frames of these numbers: 10-20, 10-, or 7; several with commas."
+        )
+        @wraps(command)
+        def taken(filter: Any, between: Any, frames: Any, **others: Any) -> None:
+            wanted = {"flow": others.pop("flow")} if flow else {}
+            command(chosen={"filter": filter, "between": between, "frames": frames, **wanted}, **others)
+
+        if not flow:
+            return taken
+        return click.option("--flow", metavar="N[,M]", help="Only these flows, by their numbers in the table flows.")(
+            taken
+        )
+
+    return made
 
 
 def read_by(trace: tuple[str, ...], beside: dict[str, Any], folders: tuple[str, ...] = ()) -> list[Input]:
@@ -171,12 +291,3 @@ def say(text: str = "", *, nl: bool = True, err: bool = False, color: bool | Non
     from analyzer.text import harmless
 
     click.echo(harmless(text), nl=nl, err=err, color=color)
-
-
-def styled(text: str, role: str) -> str:
-    return click.style(text, **STYLES[role])
-
-
-def colour() -> bool | None:
-    """None lets click decide by the terminal; NO_COLOR wins."""
-    return False if os.environ.get("NO_COLOR") else None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from analyzer.cli import complete
 from analyzer.cli.base import (
     DAMAGED,
     FOUND,
     OK,
+    UNREADABLE,
     beside_options,
+    choose_options,
     cli,
     colour,
     hosts_option,
@@ -27,10 +31,12 @@ from analyzer.cli.base import (
     styled,
     warn,
 )
+from analyzer.cli.live import follower
 
 SEVERITIES = ("info", "warning", "error")
 
 if TYPE_CHECKING:
+    from analyzer.analysis import Analysis
     from analyzer.capture import Damage
 
 
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
 @click.argument("trace", nargs=-1, required=True)
 @json_option
 @ndjson_option
+@choose_options()
 @beside_options
 @rules_option
 @click.option(
@@ -50,6 +57,12 @@ if TYPE_CHECKING:
     type=click.Choice(SEVERITIES),
     help="Exit with status 1 where something of this severity or worse is found.",
 )
+@click.option("--each", is_flag=True, help="An answer for each file or bundle alone, instead of one for all together.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Read on while the capture is being written, and tell events and findings as they become certain; the whole answer on Ctrl-C.",
+)
 @click.option("--no-checksums", is_flag=True, help="Do not verify checksums.")
 @click.option(
     "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
@@ -59,10 +72,13 @@ def analyze(
     trace: tuple[str, ...],
     as_json: bool,
     as_ndjson: bool,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
     html: str | None,
     fail_on: str | None,
+    each: bool,
+    follow: bool,
     no_checksums: bool,
     top: int | None,
     max_flows: int,
@@ -76,41 +92,84 @@ def analyze(
         from analyzer.output import STANDARD, refuse_inputs
         from analyzer.plot.extras import check
 
+        if each:
+            raise UsageError("--html", "one page, and --each gives several answers", "leave one of them out")
         if (as_json or as_ndjson) and html == STANDARD:
             raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
         read = read_by(trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read
         check()
-    with progress_shown() as update:
-        analysis = run(
-            list(trace),
-            **beside,
-            checksums=not no_checksums,
-            max_flows=max_flows,
-            rules=folders,
-            progress=update,
-        )
-    if as_json or as_ndjson:
-        from analyzer.report.json_text import json_pieces, ndjson_pieces
 
-        for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
-            say(piece, nl=False)
-    elif html != "-":
-        from analyzer.report.console import TOP, console_text
+    asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
+    if each and follow:
+        from analyzer.errors import UsageError
 
-        say(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
+        raise UsageError("--each", "what grows is read as one capture by --follow", "leave one of them out")
+
+    def answer(paths: Sequence[str]) -> Analysis:
+        if follow:
+            with follower(lines=not (as_json or as_ndjson) and html != "-") as watcher:
+                analysis = run(list(paths), **asked, watcher=watcher)
+        else:
+            with progress_shown() as update:
+                analysis = run(list(paths), **asked, progress=update)
+        if as_json or as_ndjson:
+            from analyzer.report.json_text import json_pieces, ndjson_pieces
+
+            for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
+                say(piece, nl=False)
+        elif html != "-":
+            from analyzer.report.console import console_text
+            from analyzer.report.conversation_text import TOP
+
+            say(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
+        return analysis
+
+    def status(analysis: Analysis) -> int:
+        found = status_of(analysis)
+        return FOUND if fail_on and found == OK and analysis.diagnosis.at_least(fail_on) else found
+
+    if each:
+        sys.exit(_each(trace, lambda path: status(answer([path])), as_json, plain=not as_json and not as_ndjson))
+    analysis = answer(trace)
     if html is not None:
         from analyzer.report.html import save_html
 
         with progress_shown() as update:
             save_html(analysis, html, read, update)
-    status = status_of(analysis)
-    sys.exit(FOUND if fail_on and status == OK and analysis.diagnosis.at_least(fail_on) else status)
+    sys.exit(status(analysis))
+
+
+def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, plain: bool) -> int:
+    """Answer for each file or bundle alone, in JSON as a list; what cannot be read is said, and the next one follows. The worst status of all."""
+    from analyzer.capture.capture import alone
+    from analyzer.errors import TcpcapError
+    from analyzer.text import printable
+
+    statuses = []
+    if as_json:
+        say("[")
+    for number, path in enumerate(alone(trace)):
+        if as_json:
+            say(",\n" * (number > 0), nl=False)
+        elif plain:
+            say("\n" * (number > 0) + styled(f"== {printable(path)}", "title") + "\n", color=colour())
+        try:
+            statuses.append(answer(path))
+        except TcpcapError as error:
+            if as_json:
+                say("null")
+            say(f"tcpcap: {printable(str(error))}", err=True)
+            statuses.append(UNREADABLE)
+    if as_json:
+        say("]")
+    return next((status for status in (UNREADABLE, DAMAGED, FOUND) if status in statuses), OK)
 
 
 @cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @json_option
+@choose_options()
 @hosts_option
 @snapshots_option
 @increments_option
@@ -118,6 +177,7 @@ def analyze(
 def checksums(
     trace: tuple[str, ...],
     as_json: bool,
+    chosen: dict[str, Any],
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
     increments: bool | None,
@@ -129,7 +189,7 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
     if as_json:
         say(json_text(analysis), nl=False)
     else:
@@ -164,6 +224,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @click.option(
     "--table",
     required=True,
+    shell_complete=complete.tables,
     help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts.",
 )
 @click.option(
@@ -171,6 +232,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     "--output",
     default="-",
     show_default=True,
+    metavar="FILE",
     help="File to write; its ending tells the format. `-` is standard output.",
 )
 @click.option(
@@ -186,7 +248,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     help="CSV for spreadsheets: texts they would take for formulas begin with an apostrophe.",
 )
 @click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
-@click.option("--flow", type=click.IntRange(min=0), help="Of series, only those of this flow.")
+@choose_options()
 @beside_options
 def export(
     trace: tuple[str, ...],
@@ -195,7 +257,7 @@ def export(
     kind: str | None,
     safe: bool,
     every: str,
-    flow: int | None,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
@@ -218,20 +280,15 @@ def export(
             progress=update,
             damages=damages,
             every=every,
-            flow=flow,
+            **chosen,
         )
         write(frames, output, kind, read_by(trace, beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap schema events
-  tcpcap schema --json >tcpcap.schema.json"""
-)
-@click.argument("table", required=False)
+@cli.command()
+@click.argument("table", required=False, shell_complete=complete.tables)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead."
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
+from analyzer.cli import complete
 from analyzer.cli.base import (
     DAMAGED,
     OK,
+    choose_options,
     cli,
     colour,
     hosts_option,
@@ -47,7 +50,7 @@ def diff(before: str, after: str, increments: bool | None) -> None:
 
 
 @counters.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.counters)
 def explain(name: str) -> None:
     """Explain a counter: what it counts, when it moves, what it points at, and what packets tell of it.
 
@@ -67,23 +70,33 @@ def explain(name: str) -> None:
 def list_counters(group: str | None, observability: str | None, word: str | None) -> None:
     """List the counters, each with its first sentence."""
     from analyzer.catalogue import list_rows
+    from analyzer.errors import UsageError
     from analyzer.report.counter_text import list_text
 
-    say(list_text(list_rows(group=group, observability=observability, word=word)), nl=False)
+    rows = list(list_rows(group=group, observability=observability, word=word))
+    if not rows:
+        raise UsageError("counters list", "no counter is like that", "leave an option out, or give a shorter --word")
+    say(list_text(rows), nl=False)
 
 
 @counters.command()
 @click.argument("trace", nargs=-1, required=True)
-@click.argument("name")
+@click.argument("name", shell_complete=complete.counters)
+@choose_options()
 @hosts_option
 @snapshots_option
 @increments_option
 def trace(
-    trace: tuple[str, ...], name: str, hosts: tuple[str, ...], snapshots: tuple[str, ...], increments: bool | None
+    trace: tuple[str, ...],
+    name: str,
+    chosen: dict[str, Any],
+    hosts: tuple[str, ...],
+    snapshots: tuple[str, ...],
+    increments: bool | None,
 ) -> None:
     """List the frames that move a counter.
 
-    For example `tcpcap counters trace BUNDLE TcpRetransSegs`. NAME is as nstat prints it, or without its group. With
+    NAME is as nstat prints it, or without its group. With
     snapshots, each interval tells what the kernel counted in it.
     """
     from analyzer.report.progress import progress_shown
@@ -91,7 +104,7 @@ def trace(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update)
+        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
     for line in trace_lines(analysis, name, styled):
         say(line, color=colour())
     warn(analysis.damages)

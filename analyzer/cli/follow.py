@@ -11,6 +11,7 @@ from analyzer.cli.base import (
     DAMAGED,
     OK,
     beside_options,
+    choose_options,
     cli,
     colour,
     json_option,
@@ -26,19 +27,21 @@ if TYPE_CHECKING:
     from analyzer.capture import Damage
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap flow trace.pcap 3
-  tcpcap flow trace.pcap 192.0.2.1:40001 --all
-  tcpcap flow bundle 3 --json | jq '.stalls'"""
-)
+@cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.argument("flow", metavar="FLOW")
 @click.option("--all", "everything", is_flag=True, help="A line for each frame: runs of ordinary data are not folded.")
 @json_option
+@choose_options(flow=False)
 @beside_options
-def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, beside: dict[str, Any]) -> None:
+def flow(
+    trace: tuple[str, ...],
+    flow: str,
+    everything: bool,
+    as_json: bool,
+    chosen: dict[str, Any],
+    beside: dict[str, Any],
+) -> None:
     """Tell the story of one connection, frame by frame, both sides beside each other.
 
     FLOW is its number in `tcpcap flows`, or the ADDRESS:PORT of one of its ends. First its ends, what they agreed on, the way
@@ -53,7 +56,7 @@ def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, bes
 
     refuse_pipe(trace, "flow")
     with progress_shown() as update:
-        analysis = run(list(trace), **beside, progress=update)
+        analysis = run(list(trace), **beside, **chosen, progress=update)
     found = analysis.flow(flow)
     if as_json:
         for piece in flow_pieces(found):
@@ -64,13 +67,7 @@ def flow(trace: tuple[str, ...], flow: str, everything: bool, as_json: bool, bes
     sys.exit(status_of(analysis))
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap flows trace.pcap --sort loss --top 20
-  tcpcap flows trace.pcap --sort rtt --columns flow,client,handshake_rtt_ns
-  tcpcap flows trace.pcap --ndjson | jq -r .start_time"""
-)
+@cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.option(
     "--sort",
@@ -83,6 +80,7 @@ Examples:
 @click.option("--columns", metavar="NAMES", help="These columns of the table flows, with commas between them.")
 @json_option
 @ndjson_option
+@choose_options()
 @max_flows_option
 def flows(
     trace: tuple[str, ...],
@@ -92,12 +90,14 @@ def flows(
     columns: str | None,
     as_json: bool,
     as_ndjson: bool,
+    chosen: dict[str, Any],
     max_flows: int,
 ) -> None:
     """List the connections, sorted by what matters.
 
     As JSON without --sort and --top all of them stream, in the order in which they end.
     """
+    from analyzer.choose import choice_of
     from analyzer.passes import table_rows
     from analyzer.report.flow_list import TOP, chosen_columns, first_of, list_json, list_lines, list_ndjson, sort_key
     from analyzer.report.progress import progress_shown
@@ -105,7 +105,8 @@ def flows(
     names, key = chosen_columns(columns or ""), sort_key(sort or "bytes")
     damages: list[Damage] = []
     with progress_shown() as update:
-        parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages)
+        choice = choice_of(**chosen)
+        parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages, choice=choice)
         if (as_json or as_ndjson) and sort is None and top is None:
             for piece in list_json(parts, None, names) if as_json else list_ndjson(parts, names):
                 say(piece, nl=False)

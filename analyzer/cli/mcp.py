@@ -7,12 +7,7 @@ import click
 from analyzer.cli.base import cli
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap mcp /var/captures
-  claude mcp add tcpcap -- tcpcap mcp /var/captures"""
-)
+@cli.command()
 @click.argument("folders", metavar="[DIR]...", nargs=-1)
 def mcp(folders: tuple[str, ...]) -> None:
     """Let an assistant ask about the captures in DIR (Model Context Protocol).

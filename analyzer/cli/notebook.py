@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from analyzer.cli.base import beside_options, cli, read_by, rules_option, status_of, warn
+from analyzer.cli.base import beside_options, choose_options, cli, read_by, rules_option, status_of, warn
 
 
 @cli.command()
@@ -19,11 +19,13 @@ from analyzer.cli.base import beside_options, cli, read_by, rules_option, status
     required=True,
     help="The notebook to write, such as post-mortem.ipynb; `-` is standard output.",
 )
+@choose_options()
 @beside_options
 @rules_option
 def notebook(
     trace: tuple[str, ...],
     output: str,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
 ) -> None:
@@ -44,7 +46,7 @@ def notebook(
         [*trace, *beside["snapshots"], *beside["sockets"]], "notebook"
     )  # before it is read: the notebook could not read it again
     with progress_shown() as update:
-        analysis = run(list(trace), **beside, rules=folders, progress=update)
-    save_notebook(analysis, output, Request(**beside, rules=folders), read)
+        analysis = run(list(trace), **beside, **chosen, rules=folders, progress=update)
+    save_notebook(analysis, output, Request(**beside, rules=folders, choice=analysis.choice), read)
     warn(analysis.damages)
     sys.exit(status_of(analysis))

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     "--wireshark/--no-wireshark", default=True, help="With Wireshark's dissection, through pyshark; or without."
 )
 def show(trace: tuple[str, ...], frame: int, wireshark: bool) -> None:
-    """Print all that is known of one frame: its row, its events, Wireshark's dissection.
-
-    Example: tcpcap show trace.pcap 72
-    """
+    """Print all that is known of one frame: its row, its events, Wireshark's dissection."""
     from analyzer.crosscheck.text import frame_lines
 
     damages: list[Damage] = []
@@ -62,8 +59,6 @@ def crosscheck(trace: str, as_json: bool) -> None:
 
     Says what differs, and who is right where that can be proved. Exit status 1 where a difference has no explanation, 3
     where the capture is cut short or damaged.
-
-    Example: tcpcap crosscheck trace.pcap
     """
     from analyzer.capture.capture import capture_files
     from analyzer.crosscheck import crosscheck as compare

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from analyzer.cli.base import beside_options, cli, read_by, status_of, warn
+from analyzer.cli import complete
+from analyzer.cli.base import beside_options, choose_options, cli, read_by, status_of, warn
 
 OF_A_FLOW = ("connection", "time-sequence", "throughput", "rtt", "window", "time-account")
 OF_ALL = ("counters", "overview")
@@ -24,8 +25,16 @@ OF_ALL = ("counters", "overview")
     metavar="KIND",
     help=f"What to draw: {', '.join([*OF_A_FLOW, *OF_ALL])}; connection is all that there is of one.",
 )
-@click.option("--counter", "names", multiple=True, metavar="NAME", help="Of counters, these; may be repeated.")
+@click.option(
+    "--counter",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.counters,
+    help="Of counters, these; may be repeated.",
+)
 @click.option("-o", "--output", required=True, metavar="FILE", help="File to write: .html (zoom, hover), .svg or .png.")
+@choose_options(flow=False)
 @beside_options
 def plot(
     trace: tuple[str, ...],
@@ -33,6 +42,7 @@ def plot(
     kind: str,
     names: tuple[str, ...],
     output: str,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
 ) -> None:
     """Draw a connection, counters, or the whole capture.
@@ -53,7 +63,7 @@ def plot(
     if names and kind != "counters":
         raise UsageError("--counter", f"--kind is {kind}", "leave it out, or draw --kind counters")
     with progress_shown() as update:
-        analysis = run(list(trace), **beside, progress=update)
+        analysis = run(list(trace), **beside, **chosen, progress=update)
     plots = analysis.plot
     if kind == "counters":
         picture = plots.counters(names)

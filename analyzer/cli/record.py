@@ -10,14 +10,7 @@ import click
 from analyzer.cli.base import DAMAGED, OK, cli, say
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap record -i eth0 -o incident --duration 60s
-  tcpcap record -i eth0 -o incident --ring 10m --until 'TcpRetransSegs>100'
-  tcpcap record -i eth0 -o web --pid 4711 --filter 'tcp port 443' --pack
-  tcpcap record -i eth0 -o incident --duration 60s --script >record.sh"""
-)
+@cli.command()
 @click.option("-i", "--interface", required=True, metavar="NAME", help="Interface to capture on, such as eth0, or any.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Folder to make: the bundle.")
 @click.option("--duration", metavar="TIME", help="Record so long, such as 60s; without, until Ctrl-C.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyzer.cli import complete
 from analyzer.cli.base import FOUND, OK, UNREADABLE, cli, colour, rules_option, say, styled
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def list_rules(folders: tuple[str, ...]) -> None:
 
 
 @rules.command()
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=complete.rules)
 @rules_option
 def show(name: str, folders: tuple[str, ...]) -> None:
     """Print a rule as a page: what it means, what to do, how it is found."""
@@ -47,7 +48,14 @@ def show(name: str, folders: tuple[str, ...]) -> None:
 
 @rules.command()
 @click.argument("folder", metavar="[DIR]", required=False)
-@click.option("--rule", "names", multiple=True, metavar="ID", help="Only this rule; may be repeated.")
+@click.option(
+    "--rule",
+    "names",
+    multiple=True,
+    metavar="ID",
+    shell_complete=complete.rules,
+    help="Only this rule; may be repeated.",
+)
 def test(folder: str | None, names: tuple[str, ...]) -> None:
     """Try every case of every rule: those that come with tcpcap, or those in DIR.
 

@@ -14,6 +14,7 @@ from analyzer.cli.base import (
     OK,
     UNREADABLE,
     beside_options,
+    choose_options,
     cli,
     colour,
     json_option,
@@ -34,14 +35,7 @@ HOW = "--limit N, or -o FILE for all of them"
 HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
 
 
-@cli.command(
-    epilog="""\b
-Examples:
-  tcpcap sql trace.pcap "SELECT event, count(*) FROM events GROUP BY event"
-  tcpcap sql trace.pcap "FROM flows WHERE client_spurious > 0" -o out.parquet
-  tcpcap sql trace.pcap "SELECT time FROM packets WHERE window = 0" --json
-  tcpcap sql trace.pcap"""
-)
+@cli.command()
 @click.argument("trace", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE", help="Write all rows to this file; its ending tells the format.")
 @click.option(
@@ -64,6 +58,7 @@ Examples:
     help="How many rows to show as text or JSON.",
 )
 @json_option
+@choose_options()
 @beside_options
 @rules_option
 def sql(
@@ -73,6 +68,7 @@ def sql(
     safe: bool,
     limit: int,
     as_json: bool,
+    chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
 ) -> None:
@@ -100,7 +96,7 @@ def sql(
         )
     if question is None:
         refuse_pipe(paths, "sql")
-    with Ask(Request(list(paths), beside, folders)) as ask:
+    with Ask(Request(list(paths), beside, folders, chosen)) as ask:
         if question is None:
             status = converse(ask, limit, kind)
         elif saved:

@@ -26,9 +26,11 @@ from analyzer.correlate.compared import (
 from analyzer.correlate.coverage import (
     BEGUN_BEFORE,
     COVERING,
+    CUT_HEADERS,
     OUTSIDE,
     Coverage,
     assess,
+    doubt,
     inside,
     more_than_captured,
     needs_beginning,
@@ -99,6 +101,10 @@ class Comparison:
         return (
             Comparison(self.series, self._given_facts, self.fit) if self.fit.shift_ns and not self._known_fit else None
         )
+
+    def anew(self) -> Comparison:
+        """One of the same snapshots, with what is known of the clocks, to be filled by another predictor."""
+        return Comparison(self.series, self._given_facts, self.fit)
 
     @property
     def tally(self) -> Tally:
@@ -228,7 +234,7 @@ class Comparison:
         edges = self._ledger.over(name, self._observed.first[firsts], self._observed.last[lasts]) or sums
         low = max(0, least - int(edges.after_start.sum() + edges.before_end.sum()))
         high = max(0, most + int(edges.before_start.sum() + edges.after_end.sum()))
-        return Compared(name, start, end, total, max(amount, 0), low, high, relation, AGREE, "")
+        return Compared(name, start, end, total, min(max(amount, low), high), low, high, relation, AGREE, "")
 
     def _span(self, start_ns: int, end_ns: int) -> tuple[int, int]:
         """From when to when, in so far as that is known at all: else over the capture."""
@@ -260,7 +266,7 @@ class Comparison:
         starts, ends = observed.starts, observed.ends
         if observed.loose:
             starts, ends = (np.full(len(moved), time, np.int64) for time in self._span(0, 0))
-        columns = (starts, ends, moved, amount, *claims, covered)
+        columns = (starts, ends, moved, np.clip(amount, claims[0], claims[1]), *claims, covered)
         for at, *values, within in zip(shown.tolist(), *(each[shown].tolist() for each in columns), strict=True):
             yield at, Compared._make((name, *values, self._reason(name, values[-1], within)))
 
@@ -274,20 +280,32 @@ class Comparison:
         relations = np.where(certain, _relation(name, True), _relation(name, False))
         verdicts = np.where(moved < low, UNDER, np.where(moved > high, OVER, AGREE))
         coverage, partly = self._coverage, self._is_known_in_part(name)
-        weak = np.full(size, True) if partly or not coverage.complete else ~covered
+        weak = np.full(size, True) if not coverage.complete else ~covered
         if weak.any():
             # What is missing may come on top, what the host did not count may go off.
             less, more = partly or coverage.surplus > 0, partly or coverage.surplus == 0 or coverage.share < 1
             low = np.where(weak & less, np.minimum(low, 0), low)
             high = np.where(weak & more, UNLIMITED, high)
-            relations = np.where(weak & (relations == EXACT), BOUNDED, relations)
-            verdicts = np.where(weak, np.where(moved == amount, AGREE, NOT_COMPARABLE), verdicts)
+            verdicts = np.where(weak, np.where(moved == np.clip(amount, low, high), AGREE, NOT_COMPARABLE), verdicts)
+        if partly:
+            # Every segment of a connection that was there before may have moved it, or not.
+            unsure = doubt(name, self._facts, self._is_late)
+            low = np.where(weak, low, np.maximum(low - unsure, 0))
+            high = np.where(weak, high, high + unsure)
+            within = np.where((low <= moved) & (moved <= high), AGREE, NOT_COMPARABLE)
+            verdicts = np.where(weak, verdicts, within)
+        relations = np.where((weak | partly) & (relations == EXACT), BOUNDED, relations)
         return low, high, relations, verdicts
 
     def _is_known_in_part(self, name: str) -> bool:
-        """Does it depend on what connections did before a capture that holds some from their middle, or that began after the snapshots?"""
-        late = len(self._covered) > 0 and not self._covered[0]
-        return needs_beginning(name) and (late or self._facts.begun_before > 0)
+        """Does it depend on what connections did before a capture that holds some from their middle, or began after the snapshots, or on headers that it cut?"""
+        unknown = self._facts.begun_before + self._facts.cut_headers
+        return needs_beginning(name) and (self._is_late or unknown > 0)
+
+    @property
+    def _is_late(self) -> bool:
+        """Did the capture begin after the snapshots?"""
+        return len(self._covered) > 0 and not self._covered[0]
 
     def _reason(self, name: str, verdict: int, covered: bool) -> str:
         """Why it cannot be compared, or what a disagreement may mean."""
@@ -297,7 +315,8 @@ class Comparison:
             return NOT_PREDICTED
         if not covered:
             return OUTSIDE
-        return self._coverage.reason or BEGUN_BEFORE
+        cut_only = self._facts.cut_headers and not self._facts.begun_before and not self._is_late
+        return self._coverage.reason or (CUT_HEADERS if cut_only else BEGUN_BEFORE)
 
 
 def _relation(name: str, certain: bool) -> int:

@@ -17,13 +17,19 @@ COVERING = (
     "IpInReceives", "Ip6InReceives", "TcpInSegs", "TcpOutSegs", "UdpInDatagrams", "UdpOutDatagrams", "IpOutRequests",
     "Ip6OutRequests", "IpOutTransmits", "Ip6OutTransmits",
 )  # fmt: skip
-STATELESS = ("Ip", "Icmp", "Udp")  # groups that each packet moves whatever was before it
+# What each packet moves whatever was before it: by how names begin; what a connection moves once at most.
+STATELESS = ("Ip", "Icmp", "Udp", "TcpOutRsts", "TcpInCsumErrors")
+ONCE = ("TcpEstabResets", "TcpAttemptFails", "TcpActiveOpens", "TcpPassiveOpens", "TcpExtTW", "TcpExtTCPAbort")
+OUTSTANDING = (
+    64  # segments under way on a connection that the capture found open, or whatever was before the first snapshot
+)
 TWICE = (0.49, 0.51)  # surplus where each frame was captured twice
 RECEIVED = ("IpInReceives", "Ip6InReceives")
 OTHER_HOST = "another host or network namespace, or frames captured twice"
 DROPPED = "IP received it, and it was dropped before it was delivered: a firewall, or a full buffer"
 OUTSIDE = "the capture does not cover this time"
 FILTERED = "it holds ICMP messages about packets that it does not hold: a filter left these out"
+CUT_HEADERS = "the options of some segments are not in the capture (snaplen)"
 BEGUN_BEFORE = "connections that began before the capture are known in part"
 
 Mask = npt.NDArray[np.bool_]
@@ -44,6 +50,7 @@ class Coverage:
     contradictions : what cannot be, were this a capture of all of the host's traffic
     losing : whether the file itself says that it does not hold everything
     received : whether IP counted all that was captured
+    chosen : that only a part of the capture was asked for, in words; empty where all was
     """
 
     share: float = 1.0
@@ -55,18 +62,21 @@ class Coverage:
     contradictions: tuple[str, ...] = ()
     losing: bool = False
     received: bool = False
+    chosen: str = ""
 
     @property
     def complete(self) -> bool:
         """May the capture be taken for all that the host sent and received, while it ran?"""
         whole = self.share == 1.0 and self.surplus == 0.0 and self.time_share > 0
-        return whole and (self.counted or not self.losing)
+        return whole and not self.chosen and (self.counted or not self.losing)
 
     @property
     def reason(self) -> str:
         """Why it may not."""
         if self.time_share == 0:
             return "the snapshots lie outside of the capture's time"
+        if self.chosen:
+            return self.chosen
         if self.share < 1:
             return f"the capture holds {_percent(self.share)} of what the host counted ({self.counter})"
         if self.surplus > 0:
@@ -82,6 +92,15 @@ class Coverage:
             yield self.reason
             yield from (each for each in self.causes if each != self.reason and self.share < 1)
         yield from self.contradictions
+
+
+def doubt(name: str, facts: Facts, late: bool) -> int:
+    """By how much, at most, connections from before the capture may move a counter otherwise than it seems; `late`: it began after the snapshots."""
+    before = OUTSTANDING if late else 0
+    if name.startswith(ONCE):
+        return before + facts.begun_before + facts.cut_headers
+    unseen = OUTSTANDING * facts.begun_before if name.startswith("TcpExtTCPDelivered") else 0
+    return before + facts.before_segments + OUTSTANDING * facts.cut_headers + unseen
 
 
 def needs_beginning(name: str) -> bool:
@@ -144,7 +163,16 @@ def assess(
     )
     causes = (*((FILTERED,) if filtered else ()), *facts.causes())
     return Coverage(
-        share, surplus, shown, time_share, counted > 0, causes, contradictions, facts.losing or filtered, received
+        share,
+        surplus,
+        shown,
+        time_share,
+        counted > 0,
+        causes,
+        contradictions,
+        facts.losing or filtered,
+        received,
+        facts.part,
     )
 
 

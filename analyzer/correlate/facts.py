@@ -14,6 +14,8 @@ from analyzer.flows import FlowTracker
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 
+LEAST_SEGMENT = 536  # bytes that every host takes in one (TCP_MSS_DEFAULT)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -25,8 +27,10 @@ class Facts:
     dropped : packets that the capture lost by its own count
     filters : capture filters that its interfaces name
     cut_headers : frames of which too little was captured to read their headers
+    chosen : what was asked for, where that is not the whole capture
     left_out : interfaces of the host whose addresses are in no conversation of the capture
     begun_before : TCP connections of the host of which no part of the handshake was captured
+    before_segments : so many segments they sent and received, at most
     """
 
     first_ns: int = 0
@@ -36,11 +40,18 @@ class Facts:
     cut_headers: int = 0
     left_out: tuple[str, ...] = ()
     begun_before: int = 0
+    chosen: str = ""
+    before_segments: int = 0
 
     @property
     def losing(self) -> bool:
         """Does the file itself say that it does not hold everything?"""
-        return bool(self.dropped or self.filters or self.cut_headers)
+        return bool(self.dropped or self.filters or self.cut_headers or self.chosen)
+
+    @property
+    def part(self) -> str:
+        """That not the whole capture was asked for, in words; empty where it was."""
+        return f"only a part of the capture was asked for ({self.chosen})" if self.chosen else ""
 
     def causes(self) -> Iterator[str]:
         """Each thing that may be missing, in words."""
@@ -48,6 +59,8 @@ class Facts:
             yield f"the capture dropped {self.dropped:,} packets by its own count"
         for text in self.filters:
             yield f'it was taken with the filter "{text}"'
+        if self.part:
+            yield self.part
         if self.cut_headers:
             frames = "1 frame is" if self.cut_headers == 1 else f"{self.cut_headers:,} frames are"
             yield f"{frames} cut within the headers (snaplen)"
@@ -63,14 +76,17 @@ def facts_of(
     hosts: Sequence[Host],
     flows: FlowTracker,
     local: Sequence[str],
+    chosen: str = "",
 ) -> Facts:
-    """The facts of a capture that was read, of the hosts that recorded it; `local` are the addresses of the one whose counters are compared."""
+    """The facts of a capture that was read, of the hosts that recorded it; `local` are the addresses of the one whose counters are compared, `chosen` says what of the capture was asked for, if not all."""
     dropped = sum(value or 0 for name, value in drops.items() if name != "interface_received")
     filters = tuple(dict.fromkeys(interface.filter for interface in interfaces if interface.filter))
     left_out = tuple(name for host in hosts for name in _left_out(host, interfaces, flows))
     first, last = summary.total("first_ns"), summary.total("last_ns")
     begun = flows.begun_at({_halves(text) for text in local})
-    return Facts(first, last, dropped, filters, summary.stops.get("truncated", 0), left_out, begun)
+    segments = begun.packets + begun.payload // LEAST_SEGMENT
+    cut = summary.stops.get("truncated", 0)
+    return Facts(first, last, dropped, filters, cut, left_out, begun.connections, chosen, segments)
 
 
 def _left_out(host: Host, interfaces: Interfaces, flows: FlowTracker) -> Iterator[str]:

@@ -82,6 +82,7 @@ LINK_TYPES = (
     LinkType(285, "DSA_TAG_EDSA", FIXED, header=22, type_at=20, ethernet=True),
 )
 
+MOST_MACS = 16  # of a host with more none are gone by: a search is short
 LINK = np.dtype(
     [
         ("begin", "u1"),
@@ -93,6 +94,8 @@ LINK = np.dtype(
         ("only_version", "u1"),
         ("inner", "i8"),
         ("fcs_len", "i8"),
+        ("macs", "i8"),  # how many MAC addresses of the capturing host are known; they follow
+        ("mac", "u8", (MOST_MACS,)),
     ],
     align=True,
 )
@@ -154,7 +157,7 @@ def link_rows(link_types: npt.NDArray[np.uint16], fcs_lens: npt.NDArray[np.uint8
         link = _BY_NUMBER.get(int(number))
         if link is not None:
             table[link_types == number] = (
-                link.begin, link.header, link.prefix, link.type_at, link.ethernet, link.direction, link.only_version, link.inner, link.fcs_len
+                link.begin, link.header, link.prefix, link.type_at, link.ethernet, link.direction, link.only_version, link.inner, link.fcs_len, 0, 0
             )  # fmt: skip
     table["fcs_len"] = np.where(fcs_lens > 0, fcs_lens, table["fcs_len"])
     return table

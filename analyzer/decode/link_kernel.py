@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from analyzer.accelerate import Int, inline
 from analyzer.decode.bytes_kernel import be8, be16, be32, le16, le32
 from analyzer.decode.codes import (
@@ -75,6 +77,23 @@ def linux_packet_type(kind: Int, row: Any) -> None:
 
 
 @inline
+def ethernet_ends(buffer: Any, at: Int, link: Any, row: Any) -> None:
+    """Whom an Ethernet frame is addressed to, and which way it goes, where the MAC addresses of the host tell."""
+    first, rest = be16(buffer, at), be32(buffer, at + 2)
+    if first & 0x100:  # the group bit
+        row["reception"] = BROADCAST if first == 0xFFFF and rest == 0xFFFFFFFF else MULTICAST
+    if link["macs"] == 0:
+        return
+    to, source = first << 32 | rest, be16(buffer, at + 6) << 32 | be32(buffer, at + 8)
+    mine, to_me = False, False
+    for k in range(link["macs"]):
+        mac = np.int64(link["mac"][k])
+        mine, to_me = mine or mac == source, to_me or mac == to
+    if mine != to_me:
+        row["link_direction"] = OUT if mine else IN
+
+
+@inline
 def nflog(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int]:
     """NFLOG's type-length-values, up to the packet: (what, where, reason)."""
     at += 4
@@ -103,6 +122,8 @@ def link_step(buffer: Any, at: Int, end: Int, link: Any, row: Any) -> tuple[Int,
     if begin == FIXED or begin == SLL or begin == SLL2:
         if link["ethernet"] and at < end:
             layers = ETHERNET
+            if at + 12 <= end:
+                ethernet_ends(buffer, at, link, row)
         if begin == SLL and at + 2 <= end:
             linux_packet_type(be16(buffer, at), row)
         elif begin == SLL2:

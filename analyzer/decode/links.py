@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from analyzer.capture import Interfaces
-from analyzer.decode.link import LINK, link_rows
+from analyzer.decode.link import LINK, MOST_MACS, link_rows
 from analyzer.schema import Rows
 
 # Link rows already made, and how many: a file may describe an interface before each of its packets.
@@ -22,5 +22,9 @@ def links_of(interfaces: Interfaces) -> Rows:
         if count > len(rows):
             rows = np.concatenate([rows, np.zeros(count, LINK)])
         rows[have:count] = link_rows(interfaces.link_types[have:count], interfaces.fcs_lens[have:count])
+        for at in range(have, count):
+            macs = interfaces[at].macs
+            if len(macs) <= MOST_MACS:
+                rows["macs"][at], rows["mac"][at, : len(macs)] = len(macs), macs
         _known[interfaces] = rows, count
     return rows

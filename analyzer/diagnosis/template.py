@@ -3,6 +3,7 @@
     {server}              the column of the worst row
     {gap_ns:duration}     ... as 1.52 s; also size, rate, share (of 1), count (1,234), time
     {n:many SYN}          ... with its noun: 1 SYN, 2 SYNs; `many entry/entries` where the plural is another
+    {n:word was/were}     the word that fits the number
     {sum.lost}            over all rows of the finding; also max, min, and distinct (how many values)
 
 The engine adds `who` (which connection, or how many and of whom), `connections`, `rows`, `cost` and `worst` (the connection of the worst row).
@@ -10,6 +11,7 @@ The engine adds `who` (which connection, or how many and of whom), `connections`
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -84,8 +86,8 @@ def form(name: str) -> Callable[[Callable[[Any], str]], Callable[[Any], str]]:
 
 def check_form(name: str) -> None:
     """Raise ValueError where nothing is written so."""
-    if name and name not in FORMS and not name.startswith("many "):
-        raise ValueError(f"nothing is written as {name!r} (but {', '.join(FORMS)}, many NOUN)")
+    if name and name not in FORMS and not name.startswith("many ") and not re.fullmatch("word [^/]+/[^/]+", name):
+        raise ValueError(f"nothing is written as {name!r} (but {', '.join(FORMS)}, many NOUN, word ONE/MANY)")
 
 
 def formatted(value: Any, name: str) -> str:
@@ -95,6 +97,9 @@ def formatted(value: Any, name: str) -> str:
     if name.startswith("many "):
         one, _, many = name.removeprefix("many ").partition("/")
         return f"{value:,} {one if value == 1 else many or one + 's'}"
+    if name.startswith("word "):
+        one, many = name.removeprefix("word ").split("/")
+        return one if value == 1 else many
     if name:
         return FORMS[name](value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -211,7 +211,10 @@ def create_table(table: Table) -> str:
 
 
 def create_ends() -> str:
-    """A view with one row per connection and side: the columns of `flows` for that side without its name, and who the other is."""
+    """A table with one row per connection and side: the columns of `flows` for that side without its name, and who the other is.
+
+    As a view it would be planned anew in each query that names it, which takes longer than most of the queries themselves.
+    """
     parts = []
     for side, other in (("client", "server"), ("server", "client")):
         own = ", ".join(f"{side}_{name} AS {name}" for name in SIDED)
@@ -222,7 +225,7 @@ def create_ends() -> str:
             f"{other} IN (SELECT address FROM local_addresses) AS peer_local, {own}, "
             f"{', '.join(f'time_{cause}_ns' for cause in TIME_CAUSES)} FROM flows WHERE protocol = 'tcp' AND leg_of < 0"
         )
-    return "CREATE VIEW ends AS " + " UNION ALL ".join(parts)
+    return "CREATE TABLE ends AS " + " UNION ALL ".join(parts)
 
 
 def columns_of(

@@ -96,8 +96,10 @@ def copy_of(row: Any, seg: Any, me: Any, you: Any, identity: Any, recent: Any, w
                 return verdict, entry["frame"], since
         else:
             world["originals"] += 1
+            me["once"] += 1
     else:
         world["originals"] += 1
+        me["once"] += 1
     entry["identity"], entry["place"] = identity, place
     entry["time_ns"], entry["frame"] = seg["time_ns"], seg["frame"]
     return NO_COPY, np.int64(0), np.int64(0)
@@ -108,11 +110,16 @@ def same_place(row: Any, me: Any, you: Any, first: Int, since: Int, has_id: Any,
     """Who made two of a packet that nothing tells apart."""
     often = (world["copies"] + 1) * SHARE >= world["originals"] and world["proved"] * 2 <= world["copies"]
     duplicating = often and (world["originals"] >= MANY or since <= NEXT_NS)
+    # Who copies does so both ways: what comes twice from one end alone, though the other has sent enough, the network doubles.
+    one_way = you["once"] >= MANY and you["copies"] == 0
+    duplicating = duplicating and not one_way
     near = since <= (np.int64(row["length"]) + AROUND) * BYTE_NS
     if has_id:
-        if duplicating or near:
-            return BY_CAPTURE
         answers = row["payload_len"] > 0  # of its receiver, if it gets two
+        if duplicating or (near and not answers):
+            return BY_CAPTURE
+        if one_way and not answers and since <= NEXT_NS:
+            return BY_NETWORK
         if since <= NEXT_NS or (since <= BLIND_NS and (answers or world["unproved"])):
             return BY_ANYONE
         # After so long a timer sends again what takes sequence space, and some stacks do so with the ID of the first time;

@@ -77,8 +77,9 @@ def outdated(seg: Any, whose: Any, owner: Int, state: Any, world: Any, out: Any,
 def settle(at: Int, whose: Any, board: Any, end_of: Int, state: Any, world: Any, out: Any, counts: Any) -> None:
     """Nothing came that would have changed it: data was not captured; and what nobody had twice, only the capture has."""
     if board["doubt_kind"][at] == COPY:
-        by_network = board["doubt_payload"][at] == 0 and world["proved"] > 0
-        world["unproved"] += board["doubt_payload"][at] > 0
+        # A receiver that holds ACKs back reports one of several: where some were proved, the others are alike.
+        by_network = world["proved"] > 0 and (board["doubt_payload"][at] == 0 or world["proved"] > world["unproved"])
+        world["unproved"] += board["doubt_payload"][at] > 0 and not by_network
         decide_copy(at, whose, board, end_of, by_network, state, world, out, counts)
         return
     if not board["doubt_value"][at]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -63,15 +64,24 @@ def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Cover
     )
 
 
-def begun_at(states: Rows, places: npt.NDArray[np.intp], addresses: Collection[tuple[int, int]]) -> int:
-    """How many connections at `places` one of the addresses (their high and low halves) is an end of, and no part of the handshake was captured."""
+class Begun(NamedTuple):
+    """Connections of which no part of the handshake was captured: how many, their packets, and the payload of these."""
+
+    connections: int = 0
+    packets: int = 0
+    payload: int = 0
+
+
+def begun_at(states: Rows, places: npt.NDArray[np.intp], addresses: Collection[tuple[int, int]]) -> Begun:
+    """Those at `places` of which one of the addresses (their high and low halves) is an end."""
     own = states["leg_of"][places] < 0
     begun = (states["protocol"][places] == TCP) & (states["seen"][places] & (SYN | SYN_ACK) == 0)
     lows = np.array([low for _, low in addresses], np.uint64)
     near = np.isin(states["address_lo"][places], lows).any(axis=1)
     found = states[places[own & begun & near]]
     pairs = zip(found["address_hi"].tolist(), found["address_lo"].tolist(), strict=True)
-    return sum(any(pair in addresses for pair in zip(*ends, strict=True)) for ends in pairs)
+    mine = found[np.array([any(pair in addresses for pair in zip(*ends, strict=True)) for ends in pairs], np.bool_)]
+    return Begun(len(mine), int(mine["packets"].sum()), int(mine["payload"].sum()))
 
 
 def _is_silent(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, UINT, Int, inline, kernel, rows_of
+from analyzer.accelerate import BOOL, INT, UINT, Int, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
 from analyzer.capture.records import JOINED_NS
 from analyzer.flows.hash_kernel import hash_of, pair_of, server_of
@@ -252,6 +252,7 @@ def look_up(rows: Any, first: Int, stop: Int, states: Any, table: Any, seed: Any
     peers=rows_of(PEER),
     seed=UINT,
     hashes=rows_of(np.uint64),
+    numbered=BOOL,
 )
 def track(
     rows: Any,
@@ -266,10 +267,13 @@ def track(
     peers: Any,
     seed: Any,
     hashes: Any,
+    numbered: Any,
 ) -> Int:
     """Give rows from `first` on their `flow`, `direction` and `place`. Returns the row where it stopped.
 
-    `states` (FLOW_STATE) and `ends` (END_STATE, two for each) have room[USED] places that were ever used, of which the last
+    With `numbered` the rows know the numbers of their flows already: those of a capture of which they are a part.
+
+    `states` (FLOW_STATE) and `ends` (END_STATE, two for each; or none, where nobody judges) have room[USED] places that were ever used, of which the last
     room[FREE] in `free` (int32) are free again; room[NEXT] is the number of the next flow, room[LATEST] the latest time so far.
     `table` (int32, a power of two, EMPTY where free) finds places; `legs` (LEG, a power of two) the other side of a NAT; `peers`
     (PEER, PEERS) has the handshakes of pairs of addresses. It stops before the end where a new flow finds no room: the caller
@@ -301,7 +305,9 @@ def track(
                 found = np.int64(table[slot])
                 break
             slot = (slot + np.uint64(1)) & mask
-        if found == EMPTY or begins_anew(states[found], row, end, room):
+        if found == EMPTY or (
+            states[found]["flow"] != row["flow"] if numbered else begins_anew(states[found], row, end, room)
+        ):
             if room[FREE] > 0:
                 room[FREE] -= 1
                 place = np.int64(free[room[FREE]])
@@ -313,14 +319,15 @@ def track(
                 break
             state = states[place]
             begin(state, row, end)
-            state["flow"] = room[NEXT]
+            state["flow"] = row["flow"] if numbered else room[NEXT]
             state["previous"], state["previous_place"], state["since_previous_ns"] = -1, found, 0
             if found != EMPTY:
                 state["previous"] = states[found]["flow"]
                 state["since_previous_ns"] = time_ns - states[found]["end_ns"]
                 states[found]["seen"] |= SUCCEEDED
-            ends[2 * place] = blank[0]
-            ends[2 * place + 1] = blank[0]
+            if len(ends):
+                ends[2 * place] = blank[0]
+                ends[2 * place + 1] = blank[0]
             room[NEXT] += 1
             found = place
             table[slot] = found

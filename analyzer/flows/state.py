@@ -185,6 +185,7 @@ END_STATE = np.dtype(
         ("sack_blocks", "u4"),
         ("dsacks", "u4"),
         ("copies", "u4"),
+        ("once", "u4"),  # packets that were no copies
         ("hole_bytes", "i8"),  # not captured, not acknowledged
         ("needless_frame", "i8"),  # the latest retransmission that was not needed, as far as that is known
         ("full_start", "i8"),  # where its first segment of the largest size began

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.coverage import Coverage, begun_at, coverage_of
+from analyzer.flows.coverage import Begun, Coverage, begun_at, coverage_of
 from analyzer.flows.edge import still_opening
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
@@ -58,11 +58,13 @@ class FlowTracker:
 
     Memory grows with the number of flows, up to `max_flows` at a time. Where there is no room for a new one, flows leave:
     closed ones first, then handshakes that never completed, then the others, of each the longest idle. `left` counts them
-    by state; with `keep_left` their rows wait in `rows_left` to be taken.
+    by state; with `keep_left` their rows wait in `rows_left` to be taken. With `numbered` the packet rows have the numbers of
+    their flows already, as FlowNumbers gives them.
     """
 
-    def __init__(self, max_flows: int = MAX_FLOWS, *, keep_left: bool = False) -> None:
+    def __init__(self, max_flows: int = MAX_FLOWS, *, keep_left: bool = False, numbered: bool = False) -> None:
         self.max_flows = max_flows
+        self._numbered = numbered
         self.states = np.zeros(min(FIRST_CAPACITY, max_flows), FLOW_STATE)
         self.ends = np.zeros(2 * len(self.states), END_STATE)
         self.times = np.zeros(len(self.states), TIME_STATE)  # where their time went, for whom an account is kept
@@ -132,6 +134,7 @@ class FlowTracker:
                 self._peers,
                 self._seed,
                 self._hashes,
+                self._numbered,
             )
             yield rows[at:stop]
             at = stop
@@ -161,7 +164,7 @@ class FlowTracker:
     def places(self) -> npt.NDArray[np.intp]:
         """Where the flows in use are kept, in order of their first frames."""
         numbers = self.states["flow"][: self._room[1]]
-        if not self._room[2] and not self.left:
+        if not self._room[2] and not self.left and not self._numbered:
             return np.arange(len(numbers))
         used = np.flatnonzero(numbers >= 0)
         return used[np.argsort(numbers[used], kind="stable")]
@@ -199,9 +202,10 @@ class FlowTracker:
         """What of the conversations was captured, those that left included."""
         return self._left_coverage + coverage_of(self.states, self.ends.reshape(-1, 2), self.places())
 
-    def begun_at(self, addresses: Collection[tuple[int, int]]) -> int:
+    def begun_at(self, addresses: Collection[tuple[int, int]]) -> Begun:
         """Connections of these addresses of which no part of the handshake was captured; of those that left nobody knows whose they were."""
-        return self._left_coverage.begun + begun_at(self.states, self.places(), addresses)
+        found, left = begun_at(self.states, self.places(), addresses), self._left_coverage
+        return found._replace(connections=found.connections + left.begun, packets=found.packets + left.begun_packets)
 
     @property
     def legs(self) -> int:
@@ -265,9 +269,13 @@ class FlowTracker:
         # In place: for large arrays the system moves pages instead of copying bytes, and there are never two of them.
         size = min(2 * len(self.states), self.max_flows)
         self.states.resize(size, refcheck=False)
+        self._make_room(size)
+        self._rehash()
+
+    def _make_room(self, size: int) -> None:
+        """Have room for so many flows, beside their states."""
         self.ends.resize(2 * size, refcheck=False)
         self.times.resize(size, refcheck=False)
-        self._rehash()
 
     def _evict(self) -> None:
         """The flows that matter least leave."""
@@ -283,20 +291,7 @@ class FlowTracker:
         on_leave = self.on_leave and self.on_leave()
         if on_leave:
             on_leave(leaving)
-        numbers = np.bincount(self.final_states(leaving), minlength=len(FLOW_STATES))
-        self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
-        legs = leaving[states["leg_of"][leaving] >= 0]
-        self._left_legs.update(FLOW_STATES[word] for word in self.final_states(legs))
-        self._left_coverage += coverage_of(states, self.ends.reshape(-1, 2), leaving)
-        self._remember_worst(leaving)
-        if self._keep_left:
-            self.rows_left += [self._rows_at(piece) for piece in pieces(leaving[np.argsort(states["flow"][leaving])])]
-        for places in pieces(leaving[states["protocol"][leaving] == TCP]):
-            spent = account_of(states, self.ends, self.times, places, self.latest_ns)
-            self._spent_left += spent.sum(axis=0)
-        self._free_talks_of(leaving)
-        histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
-        self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
+        self._account_for(leaving)
         states["flow"][leaving] = -1
         # Whoever came after one of them forgets it now: its place will be another's.
         followed = states["previous_place"] >= 0
@@ -305,6 +300,25 @@ class FlowTracker:
         self._free = np.ascontiguousarray(leaving[::-1], np.int32)
         self._room[2] = count
         self._rehash()
+
+    def _account_for(self, leaving: npt.NDArray[np.intp]) -> None:
+        """What is to be known of the flows that leave, beyond that they were there."""
+        numbers = np.bincount(self.final_states(leaving), minlength=len(FLOW_STATES))
+        self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
+        legs = leaving[self.states["leg_of"][leaving] >= 0]
+        self._left_legs.update(FLOW_STATES[word] for word in self.final_states(legs))
+        self._left_coverage += coverage_of(self.states, self.ends.reshape(-1, 2), leaving)
+        self._remember_worst(leaving)
+        if self._keep_left:
+            self.rows_left += [
+                self._rows_at(piece) for piece in pieces(leaving[np.argsort(self.states["flow"][leaving])])
+            ]
+        for places in pieces(leaving[self.states["protocol"][leaving] == TCP]):
+            spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
+            self._spent_left += spent.sum(axis=0)
+        self._free_talks_of(leaving)
+        histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
+        self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
 
     def _remember_worst(self, leaving: npt.NDArray[np.intp]) -> None:
         """Of the flows that leave, those that the ranking will need."""

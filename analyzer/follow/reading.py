@@ -10,12 +10,13 @@ import numpy.typing as npt
 from analyzer.capture import open_capture
 from analyzer.capture.notes import PKTAP_LINKS, notes_of
 from analyzer.checksums import Checker
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.state import SKIPPED, STRETCH
 from analyzer.follow.flow import FRAME, FROM_OUTSIDE, Flow
 from analyzer.follow.numbers import number
-from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, decoded
+from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, chooser_of, decoded
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, PACKETS
 from analyzer.timing import TimeAccount
@@ -30,17 +31,24 @@ TAKEN = (
 
 
 def follow(
-    paths: Sequence[str], row: Rows, *, max_flows: int, checksums: bool = True, progress: Progress | None = None
+    paths: Sequence[str],
+    row: Rows,
+    *,
+    max_flows: int,
+    checksums: bool = True,
+    choice: Choice = EVERYTHING,
+    progress: Progress | None = None,
 ) -> Flow:
     """The connection with this row of `flows`, frame by frame, of a capture that is read again.
 
-    Memory grows with the frames of this connection only. `max_flows` and `checksums` are those with which the row was made.
+    Memory grows with the frames of this connection only. `max_flows`, `checksums` and `choice` are those with which the row was made.
     """
     reader = _Reader(row)
-    tracker = FlowTracker(max_flows)
+    chooser = chooser_of(choice, max_flows)
+    tracker = FlowTracker(max_flows, numbered=chooser is not None)
     judge, account = Judge(tracker, keep=True, whole=True), TimeAccount(tracker)
     with open_capture(list(paths), batch_frames=EXPORT_BATCH_FRAMES) as capture:
-        for rows in decoded(capture, Checker() if checksums else None):
+        for rows in decoded(capture, Checker() if checksums else None, chooser=chooser):
             for part in tracker.follow(rows):
                 for events in judge.left():
                     reader.add_events(events)

@@ -160,16 +160,20 @@ class FileOrder:
     def __init__(self) -> None:
         self._next = 1
         self._held = np.zeros(0, PACKETS.dtype)
+        self._gone = np.zeros(0, np.int64)
 
-    def put(self, rows: Rows) -> Rows:
-        """Take rows, and give those that are next in the file, if they are there."""
+    def put(self, rows: Rows, gone: npt.NDArray[np.int64] | None = None) -> Rows:
+        """Take rows, and give those that are next in the file, if they are there. `gone` (int64) are frames that are left out."""
         if len(self._held):
             rows = np.concatenate([self._held, rows])
-        frames = rows["frame"]
-        expected = np.arange(self._next, self._next + len(rows))
+        if gone is not None:
+            self._gone = np.concatenate([self._gone, gone])
+        frames = np.concatenate([rows["frame"], self._gone]) if len(self._gone) else rows["frame"]
+        expected = np.arange(self._next, self._next + len(frames))
         if not np.array_equal(frames, expected):
-            rows = rows[np.argsort(frames)]
-        count = int(np.count_nonzero(rows["frame"] == expected))
-        self._next += count
+            rows, frames = rows[np.argsort(rows["frame"])], np.sort(frames)
+        self._next += int(np.count_nonzero(frames == expected))
+        self._gone = self._gone[self._gone >= self._next]
+        count = int(np.searchsorted(rows["frame"], self._next))
         self._held = rows[count:].copy()
         return rows[:count]

@@ -8,9 +8,10 @@ import numpy as np
 
 from analyzer.capture import open_capture
 from analyzer.checksums import Checker
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
-from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, decoded
+from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, chooser_of, decoded
 from analyzer.plot.bins import Bins
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
@@ -65,16 +66,18 @@ def read_again(
     *,
     checksums: bool = True,
     progress: Progress | None = None,
+    choice: Choice = EVERYTHING,
 ) -> Seen:
     """Read the capture for the connections of these rows of `flows`; `first_ns` and `last_ns` are those of all frames, `checksums` says whether these were verified when it was read before.
 
     Memory is bounded by the number of connections, whatever their length.
     """
-    seen, tracker = Seen(flows, first_ns, last_ns), FlowTracker(max_flows)
+    chooser = chooser_of(choice, max_flows)
+    seen, tracker = Seen(flows, first_ns, last_ns), FlowTracker(max_flows, numbered=chooser is not None)
     judge, account = Judge(tracker, whole=True), TimeAccount(tracker)
     with open_capture(list(paths), batch_frames=EXPORT_BATCH_FRAMES) as capture:
         # What is said of connections rests on checksums, too: without them a damaged SYN would be an attempt.
-        for rows in decoded(capture, Checker() if checksums else None):
+        for rows in decoded(capture, Checker() if checksums else None, chooser=chooser):
             for part in tracker.follow(rows):
                 for piece, events in judge.judged(part):
                     seen.add(piece, judge.moments)

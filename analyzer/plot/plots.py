@@ -31,7 +31,7 @@ from analyzer.plot.strips import Strips
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
 from analyzer.tables import COUNTERS, FLOW_PROTOCOLS, FLOWS
-from analyzer.text import duration_text, plural, printable, size_text, time_text
+from analyzer.text import command, duration_text, plural, printable, size_text, time_text
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
@@ -213,6 +213,7 @@ class Plots:
             analysis.flow_tracker.max_flows,
             checksums=analysis.checksum_result is not None,
             progress=progress,
+            choice=analysis.choice,
         )
         self._seen |= seen.traces
         self._whole = self._whole or seen
@@ -221,9 +222,8 @@ class Plots:
         if flow not in self._rows:
             self._look_up([flow])
         if flow not in self._rows:
-            raise UsageError(
-                "flow", f"no TCP connection {flow}", "the table flows has their numbers: tcpcap export --table flows"
-            )
+            listing = command("export", *self._analysis.paths, "--table", "flows")
+            raise UsageError("flow", f"no TCP connection {flow}", f"the table flows has their numbers: {listing}")
         return self._rows[flow]
 
     def _look_up(self, flows: Sequence[int]) -> None:

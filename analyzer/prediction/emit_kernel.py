@@ -194,7 +194,7 @@ def is_fragment(row: Any) -> Any:
 def segment_size(row: Any, talk: Any) -> Int:
     """Payload of a full segment: what its receiver accepts in one, less the options in each.
 
-    It is no more than half of the largest window that the receiver has offered (tcp_bound_to_half_wnd()).
+    It is no more than half of the largest window that the receiver has offered (tcp_bound_to_half_wnd()), where its scale is known.
     """
     side = np.int64(row["direction"])
     mss: Int = np.int64(talk["mss"][1 - side])
@@ -207,7 +207,7 @@ def segment_size(row: Any, talk: Any) -> Int:
     if row["options"] & O_TIMESTAMPS:
         mss, blocks = mss - 12, blocks - 12
     widest = np.int64(talk["widest"][1 - side])
-    if widest > 0:
+    if widest > 0 and talk["offered"][0] and talk["offered"][1]:
         half = widest >> 1 if widest > SMALL_MSS else widest
         mss = min(mss, max(half, LEAST_MSS))
     return max(1, mss - blocks)

@@ -41,7 +41,7 @@ _TCP_EXT = (
 VALIDITY = (
     "TCPChallengeACK", "TCPSYNChallenge", "PAWSActive", "PAWSEstab", "PAWSOldAck", "PAWSTimewait", "TSEcrRejected",
     "BeyondWindow", "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2",
-    "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "EmbryonicRsts", "OutOfWindowIcmps",
+    "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "EmbryonicRsts", "OutOfWindowIcmps", "LockDroppedIcmps",
 )  # fmt: skip
 OPENING = (
     "ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies", "SyncookiesSent", "SyncookiesRecv",
@@ -70,7 +70,7 @@ _MPTCP = (
 # What data that arrives moves, and how it is answered.
 _ARRIVAL = (
     "TCPOFOQueue", "TCPOFOMerge", "TCPOFODrop", "DelayedACKLost", "TCPZeroWindowDrop", "TCPRcvQDrop", "RcvPruned", "OfoPruned", "DelayedACKs",
-    "TCPAckCompressed", "TCPWantZeroWindowAdv", "TCPHPHits", "TCPRcvCoalesce",
+    "DelayedACKLocked", "TCPAckCompressed", "TCPWantZeroWindowAdv", "TCPHPHits", "TCPRcvCoalesce",
 )  # fmt: skip
 _DELIVERY = (
     "TCPDelivered", "TCPDeliveredCE", "TCPPureAcks", "TCPHPAcks", "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious",
@@ -98,11 +98,21 @@ PREDICTED: tuple[str, ...] = (
 )
 # What no packet shows, and another counter tells: by how much a count can be lower, and higher, for each step of that one.
 _MERGED, _PRUNED = "TcpExtTCPBacklogCoalesce", "TcpExtPruneCalled"
+_DEFERRED = "TcpExtTCPDeferAcceptDrop"
+_DELIVERED = (
+    "IpInDelivers", "TcpInSegs", "IcmpInMsgs", "IcmpInEchos", "IcmpMsgInType8", "IpExtInMcastPkts", "IpExtInBcastPkts",
+)  # fmt: skip
 BY_OTHERS: dict[str, tuple[tuple[str, int, int], ...]] = {
     # ACKs that wait for the socket may be merged into one (tcp_add_backlog()).
-    "TcpExtTCPPureAcks": ((_MERGED, 2, 1),),
+    # A listener that waits for data drops the ACK that ends the handshake (TCP_DEFER_ACCEPT in tcp_check_req()).
+    "TcpExtTCPPureAcks": ((_MERGED, 2, 1), (_DEFERRED, 1, 0)),
     "TcpExtTCPHPAcks": ((_MERGED, 2, 1),),
-    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": ((_MERGED, 1, 0),),
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": ((_MERGED, 1, 0), (_DEFERRED, 1, 0)),
+    "TcpPassiveOpens": ((_DEFERRED, 1, 0),),
+    # Its timer runs out all the same, and sends nothing (reqsk_timer_handler()), as often as a SYN-ACK would be sent again.
+    "TcpExtTCPTimeouts": ((_DEFERRED, 0, 5),),
+    # What the reverse path filter drops came to nobody (ip_rcv_finish_core()).
+    **dict.fromkeys(_DELIVERED, (("TcpExtIPReversePathFilter", 1, 0),)),
     # A segment for which tcp_prune_queue() finds no room is dropped, in order or not (tcp_data_queue(), tcp_data_queue_ofo()).
     "TcpExtRcvPruned": ((_PRUNED, 0, 1),),
     "TcpExtTCPOFODrop": ((_PRUNED, 0, 1),),

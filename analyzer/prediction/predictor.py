@@ -30,16 +30,22 @@ class Predictor:
     addresses : of the host's interfaces, as text
     mtu : the largest IP packet that these carry; a larger one was captured merged, or before it was segmented
     sysctls : its settings below /proc/sys, such as `net.ipv4.ip_forward`, as far as they are known
+    copies : count also what was taken for captured twice: the network made two of it
 
     Increments are either seen one by one (`add`, `settle`), or only their sums (`count`, `count_settled`).
     """
 
     def __init__(
-        self, addresses: Sequence[str], mtu: int = DEFAULT_MTU, sysctls: Mapping[str, str] | None = None
+        self,
+        addresses: Sequence[str],
+        mtu: int = DEFAULT_MTU,
+        sysctls: Mapping[str, str] | None = None,
+        *,
+        copies: bool = False,
     ) -> None:
         self._hosts = host_table(addresses)
         self._kept = _connections()
-        self._world = world_of(mtu, sysctls or {})
+        self._world = world_of(mtu, sysctls or {}, copies=copies)
         self._increments = Kept()
 
     def add(self, rows: Rows, events: Rows) -> Iterator[Rows]:

@@ -14,6 +14,7 @@ from analyzer.prediction.arrival.ranges_kernel import forget as forget_ranges
 from analyzer.prediction.closing.closing_kernel import closing_received, closing_sent
 from analyzer.prediction.delivery.delivery_kernel import delivery_received, delivery_sent
 from analyzer.prediction.delivery.queue_kernel import forget as forget_pieces
+from analyzer.prediction.emit_kernel import LEAST_MSS
 from analyzer.prediction.mptcp.mptcp_kernel import mptcp_received, mptcp_sent
 from analyzer.prediction.opening.opening_kernel import opening_received, opening_sent
 from analyzer.prediction.opening.silence_kernel import opening_over, syn_over
@@ -26,26 +27,30 @@ from analyzer.prediction.validity.socket_kernel import inherit
 from analyzer.prediction.validity.validity_kernel import validity_received, validity_sent
 from analyzer.prediction.world import NO_SLOT
 
+SYN = 2
+MOST_MSS = 65535
+
 
 @part
-def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> None:
-    """A segment to the host; those that keep a connection do not see what a wrong checksum dropped."""
+def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> Any:
+    """A segment to the host: does its socket look at it? Those that keep a connection do not see what a wrong checksum dropped."""
     side = 1 - np.int64(row["direction"])
     talk, validity, arrival = one["talk"], one["validity"], one["arrival"]
     if not right:
         tcp_received(row, talk, False, out)
-        return
+        return False
     before, was = stage(talk, side), validity["state"][side]
     accepted = validity_received(row, validity, out)
     tcp_received(row, talk, accepted, out)
     opening_received(row, one["opening"], world["ports"], was, validity["state"][side], out)
     delivery_received(row, one["delivery"], before, world["pieces"], out)
-    found = arrival_received(row, talk, arrival, before, world["ranges"], out)
-    answer_due(row, talk, arrival, found, out)
+    found = arrival_received(row, talk, arrival, before, world["ranges"], world["dsack"] != 0, out)
+    answer_due(row, talk, arrival, found, np.int64(world["compresses"]), out)
     closing_received(row, talk, one["closing"], before, world, out)
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_received(row, talk, one["mptcp"], before, out)
     recovery_received(row, talk, one["recovery"], before, world, out)
+    return accepted and world["paws"] == 0
 
 
 @part
@@ -85,6 +90,11 @@ def begin(row: Any, kept: Any, world: Any, out: Any) -> Int:
             forget_ranges(world["ranges"], one["arrival"], side)
         clear(slot, kept)
     here["flow"] = row["flow"]
+    if not row["flags"] & SYN:  # it was there before the capture began, and fills the packets of the link
+        header = 60 if row["ip_version"] == 6 else 40
+        for side in range(2):
+            one["talk"]["established"][side] = 1
+            one["talk"]["mss"][side] = min(MOST_MSS, max(LEAST_MSS, world["mtu"] - header))
     world["held"] = slot
     inherit(row, slot, kept, world)
     world["held"] = NO_SLOT

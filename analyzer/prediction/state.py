@@ -28,7 +28,8 @@ TALK = np.dtype(
         ("fin", "u1", (2,)),  # it has sent a FIN
         ("fin_end", "u4", (2,)),  # the number after it
         ("fin_acked", "u1", (2,)),
-        ("mss", "u2", (2,)),  # option of its SYN
+        ("offered", "u1", (2,)),  # its SYN was captured
+        ("mss", "u2", (2,)),  # option of that
         ("shift", "u1", (2,)),  # likewise the window scale
         ("scaled", "u1", (2,)),  # and whether it has that option
         ("widest", "i8", (2,)),  # the largest window it has offered
@@ -45,6 +46,7 @@ TALK = np.dtype(
 )
 RUN_BYTES = 65536  # the largest piece that the stack sends (GSO_LEGACY_MAX_SIZE)
 RUN_NS = 1_000_000  # pieces of one super-segment are captured one right after the other
+SHAPED_NS = 2_000_000_000  # unless a queueing discipline cuts it and spaces them out; then their TSval tells
 DEFAULT_MSS = 1460
 
 # How far the connection is at one end.

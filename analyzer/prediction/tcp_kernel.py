@@ -8,12 +8,13 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.checksums.state import BAD, ZERO
-from analyzer.decode.codes import O_MSS, O_WINDOW_SCALE
+from analyzer.decode.codes import O_MSS, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
+from analyzer.prediction.arrival.duplicates_kernel import reported
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, RUN_BYTES, RUN_NS, SYN_RECEIVED, SYN_SENT
+from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, RUN_BYTES, RUN_NS, SHAPED_NS, SYN_RECEIVED, SYN_SENT
 from analyzer.serial import difference
 
 difference = inline(difference)
@@ -25,7 +26,6 @@ IN_SEGS, OUT_SEGS, RETRANS_SEGS = NUMBER["TcpInSegs"], NUMBER["TcpOutSegs"], NUM
 IN_ERRS, OUT_RSTS, TCP_CSUM = NUMBER["TcpInErrs"], NUMBER["TcpOutRsts"], NUMBER["TcpInCsumErrors"]
 SYN_RETRANS, ORIG_DATA_SENT = NUMBER["TcpExtTCPSynRetrans"], NUMBER["TcpExtTCPOrigDataSent"]
 DSACK_RECV, DSACK_OFO_RECV = NUMBER["TcpExtTCPDSACKRecv"], NUMBER["TcpExtTCPDSACKOfoRecv"]
-DSACK_OLD_SENT, DSACK_OFO_SENT = NUMBER["TcpExtTCPDSACKOldSent"], NUMBER["TcpExtTCPDSACKOfoSent"]
 SACK_RENEGING = NUMBER["TcpExtTCPSACKReneging"]
 TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
 WIN_PROBE, KEEP_ALIVE = NUMBER["TcpExtTCPWinProbe"], NUMBER["TcpExtTCPKeepAlive"]
@@ -39,7 +39,7 @@ E_DSACK, E_RENEGING = EVENT["dsack"], EVENT["sack_reneging"]
 E_ZERO, E_ZERO_END, E_PROBE = EVENT["zero_window"], EVENT["zero_window_end"], EVENT["window_probe"]
 E_KEEP_ALIVE = EVENT["keep_alive"]
 C_OLD, C_EMPTY = CAUSE["old"], CAUSE["empty"]
-AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION)
+AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION | 1 << E_COPY)  # copies are no matter here, unless the network made them
 
 
 @inline
@@ -56,7 +56,7 @@ def goes_on(row: Any, talk: Any, segments: Int) -> Any:
         and size > 0
         and row["seq"] == talk["run_end"][side]
         and row["tsval"] == talk["run_tsval"][side]
-        and row["time_ns"] - talk["run_ns"][side] < RUN_NS
+        and row["time_ns"] - talk["run_ns"][side] < (SHAPED_NS if row["options"] & O_TIMESTAMPS else RUN_NS)
         and size <= talk["run_size"][side]
         and talk["run_bytes"][side] + size < RUN_BYTES
         and not row["flags"] & (SYN | RST)
@@ -79,7 +79,7 @@ def goes_on(row: Any, talk: Any, segments: Int) -> Any:
 def tcp_sent(row: Any, talk: Any, segments: Int, out: Any) -> None:
     """__tcp_transmit_skb(), tcp_make_synack(), tcp_v4_send_reset(): a segment of the host."""
     side, flags = np.int64(row["direction"]), row["flags"]
-    again = row["events"] & AGAIN_BIT != 0
+    again = row["events"] & AGAIN_BIT != 0 and (row["payload_len"] > 0 or flags & (SYN | FIN))
     if flags & SYN:
         note_offer(row, talk, side)
         if again:
@@ -103,9 +103,10 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any) -> None:
         if talk["established"][side] and not talk["gone"][side] and not talk["fin"][side]:
             # tcp_send_active_reset() sets ACK; without it the segment before found no connection here (any more), or never
             # made one: the accept queue was full, and tcp_abort_on_overflow is set.
-            never = talk["syn_ack"][side] and not talk["spoken"][side]
-            sure = 1 if flags & ACK else 0
-            add_range(row, ESTAB_RESETS, sure, sure, 0 if never and not sure else 1, out)
+            never = (talk["syn_ack"][side] or is_midway(talk)) and not talk["spoken"][side]
+            was = 1 if flags & ACK else 0
+            sure = 0 if is_midway(talk) else was
+            add_range(row, ESTAB_RESETS, was, sure, 0 if never and not was else 1, out)
         # Without ACK it answers what a socket that connects did not take.
         if flags & ACK or stage(talk, side) != SYN_SENT:
             talk["gone"][side] = 1
@@ -140,7 +141,7 @@ def tcp_received(row: Any, talk: Any, accepted: Any, out: Any) -> None:
         if talk["established"][side]:
             if not talk["gone"][side] and not talk["fin"][side]:
                 # Behind data that is not acknowledged a FIN may wait, by which the connection has left these states.
-                waits = difference(talk["high"][side], talk["told"][other]) > 0
+                waits = difference(talk["high"][side], talk["told"][other]) > 0 or is_midway(talk)
                 add_range(row, ESTAB_RESETS, 1, 0 if waits else 1, 1, out)
             talk["gone"][side] = 1
         elif talk["syn"][side] or talk["syn_ack"][side]:
@@ -163,8 +164,8 @@ def tcp_received(row: Any, talk: Any, accepted: Any, out: Any) -> None:
 @inline
 def note_offer(row: Any, talk: Any, side: Int) -> None:
     """Keep what a SYN offers."""
-    if row["options"] & O_MSS:
-        talk["mss"][side] = row["mss"]
+    talk["offered"][side] = 1
+    talk["mss"][side] = row["mss"] if row["options"] & O_MSS else 0
     talk["scaled"][side] = row["options"] & O_WINDOW_SCALE != 0
     talk["shift"][side] = min(14, np.int64(row["window_scale"]))
 
@@ -187,6 +188,12 @@ def note_end(row: Any, talk: Any, side: Int) -> None:
 
 
 @inline
+def is_midway(talk: Any) -> Any:
+    """Was it there before the capture began, if it is a connection at all?"""
+    return not (talk["offered"][0] or talk["offered"][1])
+
+
+@inline
 def stage(talk: Any, side: Int) -> Int:
     """How far the connection is at this end: NOTHING to GONE."""
     if talk["gone"][side]:
@@ -199,8 +206,10 @@ def stage(talk: Any, side: Int) -> Int:
 
 
 @part
-def tcp_events(row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, out: Any) -> None:
-    """What the events on a frame say of the counters of its sender or its receiver."""
+def tcp_events(
+    row: Any, talk: Any, arrival: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, heeded: Any, out: Any
+) -> None:  # fmt: skip
+    """What the events on a frame say of the counters of its sender or its receiver; `heeded`: whether that one looks at it."""
     for k in range(first, stop):
         event, cause = events[k]["event"], events[k]["cause"]
         if mine:
@@ -208,7 +217,7 @@ def tcp_events(row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: An
                 talk["timeout_ns"][np.int64(row["direction"])] = row["time_ns"]
                 talk["timeout_frame"][np.int64(row["direction"])] = row["frame"]
             if event == E_DSACK:
-                add(row, DSACK_OLD_SENT if cause == C_OLD else DSACK_OFO_SENT, 1, out)
+                reported(row, arrival, np.int64(row["direction"]), np.int64(cause), out)
             elif event == E_ZERO:
                 add(row, TO_ZERO_WINDOW, 1, out)
             elif event == E_ZERO_END:
@@ -219,7 +228,7 @@ def tcp_events(row: Any, talk: Any, events: Any, first: Int, stop: Int, mine: An
                 add(row, KEEP_ALIVE, 1, out)
         if to_me:
             alive = not talk["gone"][1 - np.int64(row["direction"])]
-            if event == E_DSACK and alive:
+            if event == E_DSACK and alive and heeded:
                 add(row, DSACK_RECV if cause == C_OLD else DSACK_OFO_RECV, 1, out)
             elif event == E_RENEGING:
                 add(row, SACK_RENEGING, 1, out)

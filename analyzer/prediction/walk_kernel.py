@@ -12,12 +12,14 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
-from analyzer.decode.codes import DECODED, FRAGMENT
+from analyzer.decode.codes import DECODED, ETHERNET, FRAGMENT, TRUNCATED
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
 from analyzer.prediction.network.fragment_kernel import expire
+from analyzer.prediction.network.group_kernel import comes_back, takes
 from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
+from analyzer.prediction.network.malformed_kernel import is_malformed, malformed_received, no_packet
 from analyzer.prediction.network.route_kernel import between_others, error_sent
 from analyzer.prediction.rest_kernel import FOLDED_AT_ONCE, bring, has_room
 from analyzer.prediction.segment_kernel import begin, segment_received, segment_sent
@@ -28,8 +30,10 @@ from analyzer.prediction.validity.quoted_kernel import quoted_received
 from analyzer.prediction.world import NO_SLOT, WORLD
 from analyzer.tables import EVENTS, PACKETS
 
+IN, OUT = PACKETS.bit("link_direction", "in"), PACKETS.bit("link_direction", "out")
 NO_FRAME = 0  # they are numbered from 1
 SYN, ACK = 2, 16
+FIXED = 20  # bytes of TCP's header before its options
 E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
 E_RENEGING, E_RESET, E_CLOSING_RESET = (EVENT[name] for name in ("sack_reneging", "reset", "closing_reset"))
 C_UNREAD = CAUSE["unread_data"]
@@ -71,11 +75,17 @@ def predict(
             note_events(events, first, first, world)
         at += 1
         world["end_ns"] = max(world["end_ns"], row["time_ns"])
-        if row["ip_version"] == 0 or row["events"] & COPY_BIT or row["link_direction"] > 2:
+        if row["ip_version"] == 0:
+            no_packet(row, out)
+            continue
+        if (row["events"] & COPY_BIT and not world["copies"]) or row["link_direction"] > 2:
             continue
         mine = is_mine(hosts, row["src_hi"], row["src_lo"])
         to_me = is_mine(hosts, row["dst_hi"], row["dst_lo"])
-        group = is_group(row)
+        # On Ethernet the host's own MAC address tells; elsewhere it may be a bridge that hands on what others send.
+        if row["link_direction"] and row["layers"] & ETHERNET and not (mine or to_me):
+            mine, to_me = mine_by_link(row, world), row["link_direction"] == IN and is_link_local(row["dst_hi"])
+        group = 0 if to_me else is_group(row)
         if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
             enter(row["time_ns"], cuts, sums, out)
         if row["time_ns"] >= world["next_ns"] and world["next_ns"] != 0:
@@ -86,7 +96,10 @@ def predict(
             else:
                 around(row, hosts, False, out)
             continue
-        is_tcp = row["ip_proto"] == 6 and row["stop"] == DECODED and row["place"] >= 0 and (mine or to_me)
+        if to_me and is_malformed(row):
+            malformed_received(row, world, out)
+            continue
+        is_tcp = row["ip_proto"] == 6 and has_header(row) and row["place"] >= 0 and (mine or to_me)
         is_tcp = is_tcp and row["layers"] & FRAGMENT == 0
         size, segments, joined, delivered, slot = np.int64(1), 1, False, True, np.int64(NO_SLOT)
         if is_tcp:
@@ -110,20 +123,24 @@ def predict(
             around(row, hosts, joined, out)
         if mine and packet_sent(row, group, joined, world, out):
             error_sent(row, hosts, world, out)
+        if mine and group:
+            comes_back(row, group, hosts, world, out)
         if to_me or (group and not mine):
             merged = segments if packet_bytes(row) > world["mtu"] else 1
-            delivered = packet_received(row, group, merged, world, out)
+            taken = takes(row, group, hosts) if group else 1
+            delivered = packet_received(row, group, merged, taken, world, out)
         right = row["checksum"] != BAD and row["checksum"] != ZERO
         if to_me and right and row["quoted_proto"] == 6:
             quoted_received(row, kept, world, out)
         if is_tcp:
             one = kept.hot[slot]
+            heeded = False
             if to_me and delivered:
-                segment_received(row, right, one, world, out)
+                heeded = segment_received(row, right, one, world, out)
             if mine:
                 segment_sent(row, size, segments, one, world, out)
             if first < event_at and (mine or (delivered and right)):
-                tcp_events(row, one["talk"], events, first, event_at, mine, to_me, out)
+                tcp_events(row, one["talk"], one["arrival"], events, first, event_at, mine, to_me, heeded, out)
     return at, event_at
 
 
@@ -137,6 +154,35 @@ def has_space(row: Any, kept: Any, world: Any, out: Any, sums: Any) -> Any:
         and row["place"] < len(kept.places)
         and (world["taken"] + FOLDED_AT_ONCE <= len(kept.slots) or has_room(kept.chunks))
     )
+
+
+@inline
+def has_header(row: Any) -> Any:
+    """Is all of TCP's header there, or, in a capture that cuts frames, all but its options?"""
+    if row["stop"] == DECODED:
+        return True
+    return row["stop"] == TRUNCATED and row["header_len"] > FIXED and row["captured"] >= row["l4_at"] + FIXED
+
+
+@inline
+def mine_by_link(row: Any, world: Any) -> Any:
+    """Does the host send with an address that it got after it was asked for them?
+
+    Without any yet (::), or a link-local one, which no router passes on; another only if it is no router. In IPv4 what
+    has no source comes from a packet socket (DHCP), of which IP knows nothing.
+    """
+    if row["link_direction"] != OUT:
+        return False
+    if row["ip_version"] == 6 and (is_link_local(row["src_hi"]) or (row["src_hi"] | row["src_lo"]) == 0):
+        return True
+    any_source = row["src_hi"] == 0 and row["src_lo"] & np.uint64(0xFFFFFFFF) == 0
+    return world["forwards"][1 if row["ip_version"] == 6 else 0] == 0 and not any_source
+
+
+@inline
+def is_link_local(high: Any) -> Any:
+    """fe80::/10."""
+    return high >> np.uint64(54) == np.uint64(0x3FA)
 
 
 @part

@@ -28,6 +28,9 @@ PASSED = np.dtype(
         ("src_port", "u2"),
         ("dst_port", "u2"),
         ("seq", "u4"),
+        ("id", "u4"),
+        ("ttl", "u1"),
+        ("left", "u1"),  # it was seen as it left: 1 whole, 2 in fragments
         ("size", "i8"),  # 0 where there is none (any more)
     ],
     align=True,
@@ -45,6 +48,9 @@ REFUSED = np.dtype(
 )
 NO_ROUTE, NO_PORT, NO_PROTOCOL, DIED = 1, 2, 3, 4
 NO_SLOT = -1
+
+# A timestamp request to the host.
+ASKED = np.dtype([("hi", "u8"), ("lo", "u8"), ("rest", "u4"), ("open", "u1")], align=True)
 
 # A packet whose fragments the host collects.
 FRAGMENTS = np.dtype(
@@ -72,6 +78,7 @@ BITS = -(-WORDS // 32)
 REASSEMBLY_S = {4: 30, 6: 60}  # IP_FRAG_TIME, IPV6_FRAG_TIMEOUT
 
 FIN_TIMEOUT_S, BRIEF_S = 60, 4
+USUAL_COMPRESSED = 44
 
 
 # All of it is one row. The pools are of a fixed size.
@@ -79,11 +86,18 @@ WORLD = np.dtype(
     [
         # Of IPv4 and IPv6.
         ("forwards", "i1", (2,)),  # 1 it is a router, 0 it is none, -1 nobody knows
+        ("six_off", "u1"),  # none of its interfaces takes IPv6
         ("reassembly_ns", "i8", (2,)),  # how long it waits for the fragments of a packet
+        ("copies", "u1"),  # what was taken for captured twice the network has doubled, and the host has counted
+        ("probes", "u1"),  # it sends tail loss probes
+        ("no_frto", "u1"),  # it takes no timeout for needless (RFC 5682)
+        ("dsack", "u1"),  # and reports duplicates
+        ("compresses", "i8"),  # so many ACKs at most are held back for segments out of order
         ("brief", "u1"),  # an orphan in FIN_WAIT_2 lives for 4 s at most, which another counter is for
         ("next_ns", "i8"),  # when the next of these times ends, 0 with none running
         ("passed_at", "i8"),  # where the next packet is remembered in each ring
         ("refused_at", "i8"),
+        ("asked_at", "i8"),
         ("port", "u2"),  # to which the packet goes whose last fragment came now
         ("mtu", "i8"),  # of its links: a larger packet was captured merged, or before it was segmented
         # The counter of each ICMP type received, and sent; -1 without one.
@@ -108,6 +122,7 @@ WORLD = np.dtype(
         ("waits", WAIT, (WAITS,)),
         ("passed", PASSED, (64,)),
         ("refused", REFUSED, (64,)),
+        ("asked", ASKED, (16,)),
         ("fragments", FRAGMENTS, (64,)),
         ("links", LINK, (LINKS,)),
         ("ports", PORT, (PORTS,)),
@@ -122,11 +137,18 @@ WORLD = np.dtype(
 FORWARDING = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
 REASSEMBLY = ("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time")
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
-HIGHEST = dict.fromkeys(FORWARDING, 2) | dict.fromkeys((*REASSEMBLY, FIN_TIMEOUT), 10**6)
+PROBES, DSACK = "net.ipv4.tcp_early_retrans", "net.ipv4.tcp_dsack"
+FRTO, COOKIES, SYN_BACKLOG = "net.ipv4.tcp_frto", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_max_syn_backlog"
+COMPRESSED, COMPRESSED_NS = "net.ipv4.tcp_comp_sack_nr", "net.ipv4.tcp_comp_sack_delay_ns"
+HIGHEST = (
+    dict.fromkeys(FORWARDING, 2)
+    | dict.fromkeys((*REASSEMBLY, FIN_TIMEOUT), 10**6)
+    | {PROBES: 4, DSACK: 1, FRTO: 255, COOKIES: 2, SYN_BACKLOG: 2**31 - 1, COMPRESSED: 255, COMPRESSED_NS: 10**9}
+)
 """The settings that are read, and the highest value that makes sense for each; 2 is 1 that router advertisements leave alone."""
 
 
-def world_of(mtu: int, sysctls: Mapping[str, str]) -> Rows:
+def world_of(mtu: int, sysctls: Mapping[str, str], *, copies: bool = False) -> Rows:
     """A host (WORLD, one row) of which nothing was captured yet, with these settings below /proc/sys, as far as they are known.
 
     What nobody writes to takes no memory.
@@ -139,8 +161,24 @@ def world_of(mtu: int, sysctls: Mapping[str, str]) -> Rows:
     times = zip(REASSEMBLY, REASSEMBLY_S.values(), strict=True)
     world["reassembly_ns"][0] = [_setting(sysctls, name, default) * 1_000_000_000 for name, default in times]
     world["brief"] = _setting(sysctls, FIN_TIMEOUT, FIN_TIMEOUT_S) <= BRIEF_S
-    world["held"] = NO_SLOT
+    world["six_off"] = _has_no_ipv6(sysctls)
+    world["probes"] = _setting(sysctls, PROBES, 3) >= 3
+    world["dsack"] = _setting(sysctls, DSACK, 1)
+    world["no_frto"] = _setting(sysctls, FRTO, 2) == 0
+    if _setting(sysctls, COOKIES, 1) == 0:
+        world["ports"]["no_cookies"] = 1
+        world["ports"]["guarded"] = _setting(sysctls, SYN_BACKLOG, 0)
+    delays = _setting(sysctls, COMPRESSED_NS, 1) > 0
+    world["compresses"] = _setting(sysctls, COMPRESSED, USUAL_COMPRESSED) if delays else 0
+    world["held"], world["copies"] = NO_SLOT, copies
     return world
+
+
+def _has_no_ipv6(sysctls: Mapping[str, str]) -> bool:
+    """Is IPv6 off on all interfaces but loopback?"""
+    names = [name for name in sysctls if name.startswith("net.ipv6.conf.") and name.endswith(".disable_ipv6")]
+    own = [name for name in names if name.split(".")[3] not in ("all", "default", "lo")]
+    return bool(names) and all(sysctls[name].strip() == "1" for name in own or names)
 
 
 def _types(group: str, names: dict[int, str]) -> npt.NDArray[np.int32]:

@@ -40,7 +40,7 @@ def _versions(counter: Counter) -> str:
 def _predicted(name: str) -> str:
     """Does the analysis of a capture say what this counter must be?"""
     if name not in NUMBER:
-        return "no; `tcpcap analyze` lists it under no forecast where it moves"
+        return "no; `tcpcap analyze` lists it as unpredicted where it moves"
     how = "by a model of Linux" if name in INFERRED else "from each frame that moves it"
     return f"{how}; `tcpcap counters trace BUNDLE {name}` lists the frames"
 

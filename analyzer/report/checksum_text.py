@@ -149,7 +149,7 @@ def fit_texts(analysis: Analysis) -> list[str]:
 
 def host_text(host: CaptureHost) -> str:
     """An address, how sure it is, and why."""
-    sure = "certainly" if host.confidence >= 0.999 else f"{host.confidence:.0%} sure"
+    sure = "certain" if host.confidence >= 0.999 else f"{host.confidence:.0%} sure"
     return f"{host.address} ({sure}): {'; '.join(host.evidence)}"
 
 
@@ -195,7 +195,8 @@ def fixed_text(fixed: Fixed) -> str:
     """What `tcpcap fix-checksums` says when it is done."""
     changed = {name: count for name, count in fixed.fixed.items() if count}
     what = ", ".join(f"{name} {count:,}" for name, count in changed.items())
-    lines = wrapped(f"{plural(fixed.frames, 'frame')}; made right: {what or 'nothing, all was right'}", "")
+    nothing = "nothing" if any(fixed.left.values()) else "nothing, all was right"
+    lines = wrapped(f"{plural(fixed.frames, 'frame')}; made right: {what or nothing}", "")
     for reason, count in fixed.left.items():
         if count:
             lines += wrapped(f"{plural(count, 'frame')} {LEFT[reason]}", "  left  ")

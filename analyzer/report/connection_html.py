@@ -14,7 +14,7 @@ from analyzer.plot.page import drawn
 from analyzer.plot.panels import CAUSES, SIDES, share_text
 from analyzer.plot.plots import Plots
 from analyzer.plot.thin import evenly
-from analyzer.report.console import ENDED
+from analyzer.report.conversation_text import ENDED
 from analyzer.report.story import story
 from analyzer.report.time_text import flow_text
 from analyzer.schema import Rows

@@ -8,16 +8,15 @@ from analyzer.analysis import Analysis
 from analyzer.correlate import ANY_HOST
 from analyzer.decode.link import link_name
 from analyzer.report.checksum_text import TITLES, fit_texts, host_text
+from analyzer.report.conversation_text import ENDED, TOP, conversation_lines, conversations_title
 from analyzer.report.finding_text import checked_text, finding_lines, not_checked_lines, nothing_wrong
-from analyzer.report.layout import WIDTH, Style, plain, wrapped
+from analyzer.report.layout import WIDTH, Style, is_quiet, plain, width, wrapped
 from analyzer.report.socket_text import socket_lines
-from analyzer.report.story import story
 from analyzer.report.time_text import time_lines
-from analyzer.schema import Rows, address_text
-from analyzer.tables import FLOW_STATES, FLOWS, PACKETS
+from analyzer.report.trouble_text import trouble_lines, trouble_title
+from analyzer.tables import PACKETS
 from analyzer.text import (
     duration_text,
-    endpoint,
     plural,
     printable,
     rate_text,
@@ -26,23 +25,8 @@ from analyzer.text import (
     time_text,
 )
 
-TOP = 10
 MAX_LISTED = 8
 MAX_NAMED = 3
-MAX_SORTS = 4
-ENDED = {
-    "": "",
-    "open": "still open",
-    "closed": "closed",
-    "half_closed": "half closed",
-    "reset_by_client": "reset by client",
-    "reset_by_server": "reset by server",
-    "refused": "refused",
-    "unanswered": "unanswered",
-    "half_open": "half open",
-    "opening": "still opening",
-    "reset_by_middlebox": "reset by a middlebox",
-}
 STOP_TEXT = {
     "truncated": "cut off inside a header",
     "no_ip": "not IP",
@@ -68,27 +52,30 @@ QUIRK_TEXT = {
 
 
 def console_text(analysis: Analysis, top: int = TOP, style: Style = plain) -> str:
-    """The whole answer, at most 80 columns wide. `style(text, role)` may colour `title`, `warning`, `answer` and severities."""
+    """The whole answer, as wide as `layout.width()` says. `style(text, role)` may colour `title`, `warning`, `answer` and severities."""
     lines = _answer(analysis, style)
     lines += [style(line, "warning") for text in shown_warnings(analysis) for line in wrapped(text, "! ")]
-    for title, body in (
-        ("not checked", not_checked_lines(analysis.diagnosis)),
-        ("the capture itself", _facts(analysis)),
-        (*_trouble(analysis, top),),
-        ("where the time went", time_lines(analysis, top)),
-        ("capture", _capture(analysis)),
-        ("protocols", _protocols(analysis)),
-        ("checksums", _checksums(analysis)),
-        ("kernel counters", _counters(analysis)),
-        ("sockets", socket_lines(analysis)),
-        ("not decoded to TCP, UDP or ICMP", _stops(analysis)),
-        ("peculiar frames", _quirks(analysis)),
-        (_conversations_title(analysis, top), _conversations(analysis, top)),
-    ):
+    for title, body in () if is_quiet() else _sections(analysis, top):
         rows = list(body)
         if rows:
             lines += ["", style(title, "title"), *rows]
     return "\n".join(lines) + "\n"
+
+
+def _sections(analysis: Analysis, top: int) -> Iterator[tuple[str, Iterator[str]]]:
+    """What stands below the answer, by its weight: what decides how to read the rest, what happened, what proves it, what was read."""
+    yield "the capture itself", _facts(analysis)
+    yield trouble_title(analysis), trouble_lines(analysis, top)
+    yield "where the time went", time_lines(analysis, top)
+    yield "kernel counters", _counters(analysis)
+    yield "sockets", socket_lines(analysis)
+    yield "checksums", _checksums(analysis)
+    yield conversations_title(analysis, top), conversation_lines(analysis, top)
+    yield "capture", _capture(analysis)
+    yield "protocols", _protocols(analysis)
+    yield "not decoded to TCP, UDP or ICMP", _stops(analysis)
+    yield "peculiar frames", _quirks(analysis)
+    yield "not checked", not_checked_lines(analysis.diagnosis)
 
 
 def _answer(analysis: Analysis, style: Style) -> list[str]:
@@ -97,8 +84,8 @@ def _answer(analysis: Analysis, style: Style) -> list[str]:
     if analysis.account.is_opaque:
         return [style(line, "answer") for line in wrapped(f"{opaque_text(analysis)} {overview_text(analysis)}", "")]
     fine = nothing_wrong(analysis)
-    lines = [style(line, "answer") for line in wrapped(fine, "")] + ([""] if fine else [])
-    found = list(finding_lines(analysis.diagnosis, style))
+    lines = [style(line, "answer") for line in wrapped(fine, "")] + [""] if fine else []
+    found = list(finding_lines(analysis.diagnosis, style, analysis.summary.total("first_ns")))
     if found and found[-1]:
         found.append("")
     return [*lines, *found, *overview]
@@ -160,18 +147,6 @@ def shown_warnings(analysis: Analysis) -> list[str]:
     return warnings
 
 
-def _trouble(analysis: Analysis, top: int) -> tuple[str, Iterator[str]]:
-    """The connections with most trouble, and what happened to each."""
-    rows, some = analysis.flow_tracker.troubled(top)
-
-    def lines() -> Iterator[str]:
-        for flow in rows:
-            yield from _ends(flow)
-            yield from wrapped(story(flow), "      ")
-
-    return f"connections in trouble ({len(rows):,} of {some:,})", lines()
-
-
 def _capture(analysis: Analysis) -> Iterator[str]:
     summary = analysis.summary
     frames = summary.total("frames")
@@ -187,17 +162,18 @@ def _capture(analysis: Analysis) -> Iterator[str]:
     if frames:
         first, last = summary.total("first_ns"), summary.total("last_ns")
         until = time_text(last, day=not same_day(first, last))
-        yield f"  time        {time_text(first)} to {until} UTC"
+        yield from wrapped(f"{time_text(first)} to {until} UTC", "  time        ")
         sizes = f"{plural(frames, 'frame')}, {size_text(summary.total('bytes'))} on the wire"
         copies, once = summary.total("copies"), summary.total("bytes") - summary.total("copied_bytes")
         rate = rate_text(once, last - first)
-        yield f"  frames      {sizes}" + (f", {rate} on average" if rate and not copies else "")
+        yield from wrapped(sizes + (f", {rate} on average" if rate and not copies else ""), "  frames      ")
         if copies:
             sizes = f"{frames - copies:,} without copies, {size_text(once)}"
-            yield f"              {sizes}" + (f", {rate} on average" if rate else "")
+            yield from wrapped(sizes + (f", {rate} on average" if rate else ""), "              ")
     cut = summary.quirks.get("cut", 0)
     captured = f"{size_text(summary.total('captured'))} captured"
-    yield "  cut frames  " + (f"{cut:,} of {frames:,} ({_percent(cut, frames)}), {captured}" if cut else "none")
+    told = f"{cut:,} of {frames:,} ({_percent(cut, frames)}), {captured}" if cut else "none"
+    yield from wrapped(told, "  cut frames  ")
     yield from _interfaces(analysis)
     yield from wrapped(_drops(analysis), "  drops       ")
     regressions = summary.total("regressions")
@@ -240,10 +216,12 @@ def _drops(analysis: Analysis) -> str:
 def _protocols(analysis: Analysis) -> Iterator[str]:
     frames, size = analysis.summary.total("frames"), analysis.summary.total("bytes")
     shares = analysis.summary.protocols
+    number = 14 if width() >= WIDTH else 10
+    name = min(28, width() - 2 * number - 18)
     for share in shares[: 2 * MAX_LISTED]:
         yield (
-            f"  {share.name:<28}{share.frames:>14,}{_percent(share.frames, frames):>8}"
-            f"{size_text(share.bytes):>14}{_percent(share.bytes, size):>8}"
+            f"  {share.name:<{name}}{share.frames:>{number},}{_percent(share.frames, frames):>8}"
+            f"{size_text(share.bytes):>{number}}{_percent(share.bytes, size):>8}"
         )
     if len(shares) > 2 * MAX_LISTED:
         yield f"  and {len(shares) - 2 * MAX_LISTED:,} more"
@@ -267,7 +245,7 @@ def _counters(analysis: Analysis) -> Iterator[str]:
     from analyzer.report.counter_text import comparison_lines, disagreeing
 
     frames = analysis.kernel.frames_behind([each.counter for each in disagreeing(analysis.comparison)])
-    yield from comparison_lines(analysis.comparison, frames)
+    yield from comparison_lines(analysis.comparison, frames, analysis.paths)
 
 
 def _checksums(analysis: Analysis) -> Iterator[str]:
@@ -285,7 +263,7 @@ def _checksums(analysis: Analysis) -> Iterator[str]:
     for word, count in sorted(frames.items(), key=lambda item: -item[1]):
         yield from wrapped(f"{plural(count, 'frame')}: {TITLES[word]}", "  found       ")
     for host in result.hosts[:MAX_NAMED]:
-        yield from wrapped(host_text(host), "  taken on    ")
+        yield from wrapped(host_text(host), "  taken by    ")
     for text in fit_texts(analysis):
         yield from wrapped(text, "  counters    ")
 
@@ -300,48 +278,6 @@ def _quirks(analysis: Analysis) -> Iterator[str]:
     for word, count in analysis.summary.quirks.items():
         if word in QUIRK_TEXT:
             yield f"  {QUIRK_TEXT[word]:<36}{count:>14,}"
-
-
-def _conversations_title(analysis: Analysis, top: int) -> str:
-    total = analysis.flow_tracker.total
-    return f"busiest conversations ({min(top, total):,} of {total:,})"
-
-
-def _conversations(analysis: Analysis, top: int) -> Iterator[str]:
-    flows = analysis.flow_tracker.busiest(top)
-    if not len(flows):
-        return
-    yield f"  {'packets':>12} {'bytes':>9} {'lasted':>10} {'handshake':>12}  ended"
-    for flow in flows:
-        yield from _conversation(flow)
-
-
-def _conversation(flow: Rows) -> Iterator[str]:
-    yield from _ends(flow)
-    packets = int(flow["client_packets"] + flow["server_packets"])
-    size = int(flow["client_bytes"] + flow["server_bytes"])
-    rtt = duration_text(int(flow["handshake_rtt_ns"])) if flow["handshake_rtt_ns"] >= 0 else "-"
-    ended = ENDED[FLOW_STATES[int(flow["state"])]]
-    lasted_ns = int(flow["end_ns"]) - int(flow["start_ns"])
-    lasted = duration_text(lasted_ns) if lasted_ns else "-"
-    yield f"  {packets:>12,} {size_text(size):>9} {lasted:>10} {rtt:>12}  {ended}".rstrip()
-
-
-def _ends(flow: Rows) -> Iterator[str]:
-    """Who talked to whom."""
-    version = int(flow["ip_version"])
-    client, server = (
-        endpoint(address_text(int(flow[f"{side}_hi"]), int(flow[f"{side}_lo"]), version), int(flow[f"{side}_port"]))
-        for side in ("client", "server")
-    )
-    protocol = FLOWS["protocol"].words[int(flow["protocol"])]
-    arrow = " > " if flow["roles"] == FLOWS.bit("roles", "handshake") else " - "
-    line = f"  {client}{arrow}{server}  {protocol}"
-    if len(line) <= WIDTH:
-        yield line
-    else:
-        yield f"  {client}"
-        yield f"  {arrow.strip()} {server}  {protocol}"
 
 
 def _percent(part: int, whole: int) -> str:

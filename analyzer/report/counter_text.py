@@ -26,7 +26,7 @@ from analyzer.counters.names import NSTAT_OMITS
 from analyzer.errors import UsageError
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.tables import RELATIONS
-from analyzer.text import plural, printable
+from analyzer.text import command, plural, printable
 
 MAX_UNPREDICTED = 12
 MAX_FRAMES = 5
@@ -79,7 +79,7 @@ def list_text(rows: Iterable[dict[str, str]]) -> str:
     for row in rows:
         lines.append(f"{row['name']:<44}{row['observability']:>14}  {row['unit'].replace('_', ' ')}".rstrip())
         lines += wrapped(row["meaning"], "    ")
-    return "\n".join(lines or ["no counter is like that"]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def meaning(name: str) -> str:
@@ -97,10 +97,12 @@ def disagreeing(comparison: Comparison) -> list[Compared]:
     return [each for each in comparison.whole() if each.verdict in (UNDER, OVER)]
 
 
-def comparison_lines(comparison: Comparison, frames: Mapping[str, Sequence[int]] | None = None) -> Iterator[str]:
+def comparison_lines(
+    comparison: Comparison, frames: Mapping[str, Sequence[int]] | None = None, paths: Sequence[str] = ()
+) -> Iterator[str]:
     """Clocks and coverage, disagreements, then what agrees, then what packets do not predict.
 
-    `frames` : those that should have moved the counters that disagree
+    `frames` : those that should have moved the counters that disagree; `paths` : what was read
     """
     compared = comparison.whole()
     if clocks := clock_sentence(comparison.fit):
@@ -111,7 +113,7 @@ def comparison_lines(comparison: Comparison, frames: Mapping[str, Sequence[int]]
     hidden = [each for each in compared if each.verdict == NOT_COMPARABLE and each.relation != UNOBSERVABLE]
     agreeing = [each for each in compared if each not in wrong and each not in hidden and each.relation != UNOBSERVABLE]
     for each in wrong:
-        behind = _frames((frames or {}).get(each.counter, ()))
+        behind = _frames((frames or {}).get(each.counter, ()), command("counters", "trace", *paths, each.counter))
         # A model that is wrong is no contradiction between capture and kernel.
         label = "  differs     " if each.relation == INFERRED_RELATION else "  DISAGREES   "
         yield from wrapped(f"{_line(each)}; {each.reason}{behind}", label)
@@ -128,7 +130,7 @@ def comparison_lines(comparison: Comparison, frames: Mapping[str, Sequence[int]]
     if others:
         names = ", ".join(f"{each.counter} {each.observed:,}" for each in others[:MAX_UNPREDICTED])
         more = f" and {len(others) - MAX_UNPREDICTED} more" if len(others) > MAX_UNPREDICTED else ""
-        yield from wrapped(f"{names}{more}", "  no forecast ")
+        yield from wrapped(f"{names}{more}", "  unpredicted ")
         amounts = {each.counter: each.observed for each in others}
         for found in comparison.coincidences()[:MAX_COINCIDENCES]:
             yield from wrapped(_coincidence(found, amounts), "              ")
@@ -153,13 +155,13 @@ def clock_sentence(fit: Fit) -> str:
     )
 
 
-def _frames(frames: Sequence[int]) -> str:
+def _frames(frames: Sequence[int], lister: str) -> str:
     """The first frames that should have moved a counter."""
     if not frames:
         return ""
     named = ", ".join(f"{frame:,}" for frame in frames[:MAX_FRAMES])
     more = f" and {len(frames) - MAX_FRAMES:,} more" if len(frames) > MAX_FRAMES else ""
-    return f": {'frame' if len(frames) == 1 else 'frames'} {named}{more} (`tcpcap counters trace` lists them)"
+    return f": {'frame' if len(frames) == 1 else 'frames'} {named}{more} (`{lister}` lists them)"
 
 
 def _coincidence(found: Coincidence, amounts: dict[str, int]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
 from analyzer.diagnosis.engine import WHAT_TO_RECORD
 from analyzer.diagnosis.finding import Diagnosis, Finding
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.time_text import shares_text
+from analyzer.report.words import frames_text, numbers_text, offset_text
 from analyzer.text import duration_text, plural, printable, size_text, time_text
 
 MOST_TOLD = 10  # findings in full; the others get a line each
@@ -24,32 +25,39 @@ SIDES = {
 }
 STEPS = 3
 MOST_COUNTERS = 4
+MOST_FRAMES = 8
 LEAST_NS = 100_000_000
 
 
-def finding_lines(diagnosis: Diagnosis, style: Style = plain) -> Iterator[str]:
-    """All that is to be told: what somebody must act on in full, what is only worth knowing in a few lines."""
+def finding_lines(diagnosis: Diagnosis, style: Style = plain, start_ns: int = 0) -> Iterator[str]:
+    """All that is to be told: what somebody must act on in full, what is only worth knowing in a few lines.
+
+    `start_ns` is the time of the first frame, from which moments are counted; 0 where that is not known.
+    """
     matter = [each for each in diagnosis.findings if each.severity != "info" and not each.because_of]
     for finding in matter[:MOST_TOLD]:
-        yield from told(finding, style)
+        yield from told(finding, style, start_ns)
     if len(matter) > MOST_TOLD:
-        yield from (line for finding in matter[MOST_TOLD : MOST_TOLD + MOST_LINES] for line in _short(finding, style))
+        yield from (
+            line for finding in matter[MOST_TOLD : MOST_TOLD + MOST_LINES] for line in _short(finding, style, start_ns)
+        )
         rest = len(matter) - MOST_TOLD - MOST_LINES
         if rest > 0:
             yield f"{INDENT}and {plural(rest, 'more finding')}; --json lists them all"
         yield ""
     known = [each for each in diagnosis.findings if each.severity == "info" and not each.because_of]
     for finding in known[:MOST_TOLD]:
-        yield from _short(finding, style)
+        yield from _short(finding, style, start_ns)
     if len(known) > MOST_TOLD:
         yield f"{INDENT}and {len(known) - MOST_TOLD:,} more worth knowing; --json lists them all"
 
 
-def told(finding: Finding, style: Style = plain) -> Iterator[str]:
-    """One finding: what, to whom, at what cost; the proof; what speaks against it; what to do; what it explains."""
+def told(finding: Finding, style: Style = plain, start_ns: int = 0) -> Iterator[str]:
+    """One finding: what, at what cost, to whom, since when; the proof; what speaks against it; what to do; what it explains."""
     yield from _headed(finding, style)
-    cost = "; ".join(filter(None, (cost_text(finding), where_text(finding), when_text(finding))))
-    yield from _labelled("cost" if cost_text(finding) else "where", cost)
+    yield from _labelled("cost", cost_text(finding))
+    yield from _labelled("where", where_text(finding))
+    yield from _labelled("when", when_text(finding, start_ns))
     yield from _labelled("proof", proof_text(finding))
     if finding.against and finding.confidence != "certain":
         yield from _labelled("but", finding.against[0])
@@ -57,7 +65,10 @@ def told(finding: Finding, style: Style = plain) -> Iterator[str]:
         yield from _labelled("next" if number == 0 else "", step)
     news = news_of(finding)
     for number, each in enumerate(news[:STEPS]):
-        yield from _labelled("so" if number == 0 else "", f"{each.summary} ({each.rule.id})")
+        yield from _labelled(
+            "so" if number == 0 else "",
+            "; ".join(filter(None, (f"{each.summary} ({each.rule.id})", pinned(each, start_ns)))),
+        )
     if len(news) > STEPS:
         yield from _labelled("", f"and {plural(len(news) - STEPS, 'more consequence')}")
     yield ""
@@ -68,11 +79,21 @@ def news_of(finding: Finding) -> list[Finding]:
     return [each for each in finding.explained if not each.repeats(finding)]
 
 
-def _short(finding: Finding, style: Style) -> Iterator[str]:
+def _short(finding: Finding, style: Style, start_ns: int) -> Iterator[str]:
     yield from _headed(finding, style)
-    frames = frames_text(finding.frames)
-    if frames and "frame" not in finding.summary:
-        yield from _labelled("proof", frames)
+    yield from _labelled("proof", pinned(finding, start_ns))
+
+
+def pinned(finding: Finding, start_ns: int) -> str:
+    """Connections, since when, and frames, in short."""
+    since = offset_text(finding.start_ns, start_ns) if finding.start_ns and start_ns else ""
+    numbers = " ".join(filter(None, (flows_text(finding), f"at {since}" if since else "")))
+    return ", ".join(filter(None, (numbers, frames_text(finding.frames, most=MOST_FRAMES) or _without(finding))))
+
+
+def _without(finding: Finding) -> str:
+    """Of what only counters tell, that no frame is to be looked for."""
+    return "no frame: counters alone tell it" if finding.counters or "counters" in finding.rule.needs else ""
 
 
 def _headed(finding: Finding, style: Style) -> Iterator[str]:
@@ -102,8 +123,17 @@ def cost_text(finding: Finding) -> str:
     return ", ".join(parts)
 
 
+def flows_text(finding: Finding) -> str:
+    """The numbers of its connections."""
+    return numbers_text(finding.flows, finding.connections)
+
+
 def where_text(finding: Finding) -> str:
-    """On whose side, and how sure that is."""
+    """Which connections, on whose side, and how sure that is."""
+    return "; ".join(filter(None, (flows_text(finding), _side_text(finding))))
+
+
+def _side_text(finding: Finding) -> str:
     side = SIDES[finding.side]
     if not side:
         return ""
@@ -114,20 +144,21 @@ def where_text(finding: Finding) -> str:
     return f"on {side}{host}{sure}" if finding.side in ("client", "server", "host") else f"{side}{host}{sure}"
 
 
-def when_text(finding: Finding) -> str:
-    """Since when, and for how long; where it lasted less than it cost, the one would only confuse the other."""
+def when_text(finding: Finding, start_ns: int = 0) -> str:
+    """Since when, by the first frame and by the clock, and for how long; where it lasted less than it cost, the one would only confuse the other."""
     if not finding.start_ns:
         return ""
-    began, lasted = time_text(finding.start_ns, day=False)[:-3], finding.end_ns - finding.start_ns
+    clock, lasted = time_text(finding.start_ns, day=False)[:-3], finding.end_ns - finding.start_ns
+    began = f"{offset_text(finding.start_ns, start_ns)} ({clock} UTC)" if start_ns else f"{clock} UTC"
     if lasted < max(LEAST_NS, finding.cost_ns):
         return f"at {began}"
-    return f"since {began} for {duration_text(lasted)}"
+    return f"from {began} for {duration_text(lasted)}"
 
 
 def proof_text(finding: Finding) -> str:
     """Frames, counters, lines of sockets."""
-    parts = [frames_text(finding.frames), *finding.proofs, *_counters(finding)]
-    return "; ".join(filter(None, parts))
+    frames = frames_text(finding.frames, most=MOST_FRAMES) or _without(finding)
+    return "; ".join(filter(None, [frames, *finding.proofs, *_counters(finding)]))
 
 
 def _counters(finding: Finding) -> Iterator[str]:
@@ -139,13 +170,6 @@ def _counters(finding: Finding) -> Iterator[str]:
     yield from (each.text for each in shown if each.predicted != each.observed)
     if len(finding.counters) > MOST_COUNTERS:
         yield plural(len(finding.counters) - MOST_COUNTERS, "more counter")
-
-
-def frames_text(frames: Sequence[int]) -> str:
-    """Such as `frames 3, 4`."""
-    if not frames:
-        return ""
-    return f"frame{'' if len(frames) == 1 else 's'} {', '.join(f'{frame:,}' for frame in frames)}"
 
 
 def nothing_wrong(analysis: Analysis) -> str:

@@ -8,11 +8,11 @@ from analyzer.capture.notes import Process
 from analyzer.flows.names import ends_text
 from analyzer.follow import Flow
 from analyzer.follow.stalls import Stall
-from analyzer.report.console import ENDED
-from analyzer.report.finding_text import frames_text
+from analyzer.report.conversation_text import ENDED
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.story import story
 from analyzer.report.time_text import PHRASES, percent, phrase, side_text
+from analyzer.report.words import frames_text
 from analyzer.schema import Rows, bits_text
 from analyzer.tables import CLOSERS, FLOW_PROTOCOLS, FLOW_STATES, FLOWS, RESETS, TIME_CAUSES
 from analyzer.text import duration_text, plural, printable, rate_text, size_text, time_text
@@ -107,7 +107,10 @@ def _side(row: Rows, side: str, other: str) -> str:
     text += f", {rate}" if rate and row[f"{side}_payload"] else ""
     again = int(row[f"{side}_retransmissions"])
     if again:
-        text += f"; {plural(again, 'segment')} sent again ({row[f'{side}_retransmitted_share']:.2%} of its payload)"
+        share = (
+            f" ({row[f'{side}_retransmitted_share']:.2%} of its payload)" if row[f"{side}_retransmitted_bytes"] else ""
+        )
+        text += f"; {plural(again, 'segment')} sent again{share}"
     shut = int(row[f"{side}_zero_window_ns"])
     return text + (f"; its window was closed for {duration_text(shut)}" if shut else "")
 

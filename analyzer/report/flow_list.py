@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analyzer.errors import UsageError, suggest
 from analyzer.flows.names import ends_text
 from analyzer.moments import MOMENTS, moments_of, with_texts
-from analyzer.report.console import ENDED
+from analyzer.report.conversation_text import ENDED
 from analyzer.report.grid import grid_lines
 from analyzer.report.json_text import SCHEMA_VERSION, json_lines
 from analyzer.report.layout import Style, plain

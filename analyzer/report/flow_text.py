@@ -51,8 +51,9 @@ class _Line:
         self._frame_width = max([FRAME, *(2 * len(str(frame)) + 2 for frame in last["frame"].tolist())])
         self._time_width = max([TIME, *(len(self._seconds(time_ns)) + 2 for time_ns in last["time_ns"].tolist())])
         self._left = self._frame_width + self._time_width + 2
-        self._width = max(layout.WIDTH, self._left + LEAST_SHIFT + LEAST_ROOM)
-        self._right = max(self._left + LEAST_SHIFT, self._width - ROOM)
+        self._width = max(layout.width(), self._left + LEAST_SHIFT + LEAST_ROOM)
+        # Wider lines are for those who read them; the two sides stand as near to each other as ever.
+        self._right = max(self._left + LEAST_SHIFT, min(self._width, layout.WIDTH) - ROOM)
         self._stalls = {each.after: each for each in flow.stalls}
 
     def lines(self, everything: bool) -> Iterator[str]:

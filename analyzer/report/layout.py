@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-WIDTH = 80
+WIDTH = 80  # where nobody knows how wide the reader's terminal is
+LEAST = 40  # columns: in fewer, labels alone would fill a line
+UNFOLDED = 1 << 20  # for what another program reads: each sentence stays on its line
 NO_BREAK = "\xa0"
-TOGETHER = re.compile(r"(?<=\d) (?=(?:%|[num]?s|h|days?|[kMG]?B(?:/s)?|[kMG]?bit/s)(?![\w/]))|(?<=\bframe) (?=\d)")
+TOGETHER = re.compile(
+    r"(?<=\d) (?=(?:%|[num]?s|h|days?|[kMG]?B(?:/s)?|[kMG]?bit/s)(?![\w/]))|(?<=\bframe) (?=\d)|(?<=\bframes) (?=\d)"
+)
 Style = Callable[[str, str], str]
+_WIDTH: ContextVar[int] = ContextVar("width", default=WIDTH)
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+def width() -> int:
+    """How many columns a line may have."""
+    return _WIDTH.get()
+
+
+def is_quiet() -> bool:
+    """Is nothing wanted but the answer?"""
+    return _QUIET.get()
+
+
+@contextmanager
+def columns(count: int, quiet: bool = False) -> Iterator[None]:
+    """Texts that are made inside have lines of at most so many columns (`UNFOLDED` for any length); `quiet` leaves out progress and details."""
+    width_before, quiet_before = _WIDTH.set(max(LEAST, count)), _QUIET.set(quiet)
+    try:
+        yield
+    finally:
+        _WIDTH.reset(width_before)
+        _QUIET.reset(quiet_before)
 
 
 def plain(text: str, _: str) -> str:
@@ -21,7 +50,7 @@ def wrapped(text: str, label: str) -> list[str]:
     """`text` behind `label`, folded to the width but never between a number and its unit, or "frame" and its number; what follows stands below the text."""
     lines = textwrap.wrap(
         TOGETHER.sub(NO_BREAK, text),
-        WIDTH,
+        width(),
         initial_indent=label,
         subsequent_indent=" " * len(label),
         break_on_hyphens=False,

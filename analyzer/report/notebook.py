@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.analysis import Analysis
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.diagnosis.finding import Finding
 from analyzer.kernel_counters import refuse_pipe
 from analyzer.output import Input, appearing
@@ -64,6 +65,7 @@ class Request:
     hosts: Sequence[str] = ()
     increments: bool | None = None
     rules: Sequence[str] = ()
+    choice: Choice = EVERYTHING
 
     def arguments(self) -> Iterator[str]:
         """Those of `analyze`, as Python: files by their whole path, so that the notebook may run in any folder."""
@@ -74,6 +76,7 @@ class Request:
             yield f"hosts={shown_list(self.hosts)}"
         if self.increments is not None:
             yield f"increments={self.increments}"
+        yield from self.choice.arguments()
 
 
 def save_notebook(analysis: Analysis, target: str, request: Request, inputs: Sequence[Input] = ()) -> None:

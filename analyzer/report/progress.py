@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from analyzer.capture import Capture
+from analyzer.report.layout import is_quiet
 
 SHOW_AFTER_S = 0.5  # a bar that flashes up for a small file only disturbs
 
@@ -19,7 +21,8 @@ def _silent(_: object) -> None:
 @contextmanager
 def progress_shown() -> Iterator[Callable[[Capture], None]]:
     """Yields what is to be called with the Capture after each batch."""
-    if sys.stderr is None or not sys.stderr.isatty():  # None where it is closed
+    # None where it is closed; a dumb terminal cannot draw a line anew.
+    if is_quiet() or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield _silent
         return
     from rich.console import Console

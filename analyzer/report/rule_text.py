@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from analyzer.diagnosis.rule import Rule
-from analyzer.report.layout import WIDTH, Style, plain, wrapped
+from analyzer.report.layout import Style, plain, wrapped
 
 NAME_WIDTH = 34
 
@@ -18,10 +18,7 @@ def rules_text(rules: Sequence[Rule], style: Style = plain) -> str:
         if rule.family != family:
             lines += [*([""] if lines else []), style(rule.family, "title")]
             family = rule.family
-        title = (
-            rule.title if len(rule.title) <= WIDTH - NAME_WIDTH - 11 else rule.title[: WIDTH - NAME_WIDTH - 14] + "..."
-        )
-        lines.append(f"  {rule.id:<{NAME_WIDTH}} {rule.severity:<8}{title}")
+        lines += wrapped(rule.title, f"  {rule.id:<{NAME_WIDTH}} {rule.severity:<8}")
     return "\n".join(lines) + "\n"
 
 

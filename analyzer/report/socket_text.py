@@ -77,7 +77,7 @@ def _waiting(queue: Queue) -> str:
 
 
 def _bytes(queue: Queue) -> str:
-    flow = f", flow {queue.flow}" if queue.flow >= 0 else ", not captured"
+    flow = f", #{queue.flow}" if queue.flow >= 0 else ", not captured"
     ends = f"{printable(queue.local)} - {printable(queue.peer)}"
     return f"{size_text(queue.length)} {ends}{_process(queue)}{flow}"
 

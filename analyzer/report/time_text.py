@@ -10,10 +10,12 @@ import numpy as np
 from analyzer.analysis import Analysis
 from analyzer.flows.names import address, ends_text
 from analyzer.report.layout import wrapped
+from analyzer.report.words import numbers_text, offset_text, times
 from analyzer.schema import Rows
 from analyzer.tables import FLOWS, LOST_TIME, TIME_CAUSES
 from analyzer.text import duration_text, endpoint, plural
 
+LOOKED_AT = 200  # connections, for what several of them have in common
 TOLD = 3  # causes of a connection at most
 SHARE = 0.1  # of its time is worth a word
 LEAST_NS = 100_000_000  # the whole of a capture, to be told
@@ -73,14 +75,42 @@ def time_lines(analysis: Analysis, top: int) -> Iterator[str]:
     if total < LEAST_NS:
         return
     yield from wrapped(f"{duration_text(total)}: {shares_text(spent)}", "  all         ")
-    rows, some = analysis.slow_flows(top)
+    rows, some = analysis.slow_flows(max(top, LOOKED_AT) if top else 0)
     shared = shared_by(rows)
     if shared:
         yield from wrapped(shared, "  shared by   ")
-    for row in rows:
-        yield from wrapped(f"{ends_text(row)}: {flow_text(row, analysis)}", f"  flow {int(row['flow']):<7,}")
-    if some > len(rows):
-        yield f"              and {plural(some - len(rows), 'more connection')}"
+    groups = _alike(rows)[:top]
+    for group in groups:
+        label = f"#{int(group[0]['flow'])}" if len(group) == 1 else f"{len(group):,} alike"
+        yield from wrapped(_group_text(group, analysis), f"  {label:<12}")
+    rest = some - sum(map(len, groups))
+    if rest:
+        yield f"              and {plural(rest, 'more connection')}"
+
+
+def _alike(rows: Rows) -> list[Rows]:
+    """The rows, those together that waited for the same with the same server; in the order of the first of each."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for position, row in enumerate(rows):
+        causes = tuple(sorted(cause for cause, _ in _told(row)))
+        ends = tuple(row[name].item() for name in ("server_hi", "server_lo", "server_port"))
+        groups.setdefault((*ends, causes), []).append(position)
+    return [rows[positions] for positions in groups.values()]
+
+
+def _group_text(group: Rows, analysis: Analysis) -> str:
+    """A connection, or several: where it went, and since when; of several the one that lost most proves it."""
+    first = group[0]
+    start_ns = analysis.summary.total("first_ns")
+    if len(group) == 1:
+        begun = offset_text(int(first["start_ns"]), start_ns)
+        return f"{ends_text(first)} from {begun}: {flow_text(first, analysis)}"
+    numbers = numbers_text([int(flow) for flow in group["flow"]])
+    begun = offset_text(int(group["start_ns"].min()), start_ns)
+    server = endpoint(address(first, "server"), int(first["server_port"]))
+    whole = duration_text(int(group["duration_ns"].sum()))
+    worst = f"most lost #{int(first['flow'])}, {flow_text(first, analysis)}"
+    return f"{numbers} with {server} from {begun}: {whole} in all; {worst}"
 
 
 def shared_by(rows: Rows) -> str:
@@ -107,12 +137,16 @@ def shared_by(rows: Rows) -> str:
 def flow_text(row: Rows, analysis: Analysis) -> str:
     """How long it lasted, and what most of that went to, with the frames that prove it."""
     total = int(row["duration_ns"])
-    times = {cause: int(row[f"time_{cause}_ns"]) for cause in TIME_CAUSES}
-    found = sorted(times.items(), key=lambda each: -each[1])
-    told = [(cause, ns) for cause, ns in found if ns >= SHARE * total][:TOLD]
     notes = analysis.notes_of(int(row["flow"]))
-    texts = [f"{percent(ns, total)} {phrase(row, cause, notes)}" for cause, ns in told]
+    texts = [f"{percent(ns, total)} {phrase(row, cause, notes)}" for cause, ns in _told(row)]
     return f"{duration_text(total)}, of which " + "; ".join(texts)
+
+
+def _told(row: Rows) -> list[tuple[str, int]]:
+    """The causes that are worth a word, most first."""
+    spent = {cause: int(row[f"time_{cause}_ns"]) for cause in TIME_CAUSES}
+    found = sorted(spent.items(), key=lambda each: -each[1])
+    return [(cause, ns) for cause, ns in found if ns >= SHARE * int(row["duration_ns"])][:TOLD]
 
 
 def phrase(row: Rows, cause: str, notes: dict[str, dict[str, Any]]) -> str:
@@ -125,8 +159,8 @@ def phrase(row: Rows, cause: str, notes: dict[str, dict[str, Any]]) -> str:
         return text
     if known["count"] == 1:
         return f"{text}: {duration_text(known['longest_ns'])} before frame {known['first_frame']:,}"
-    times = f"{known['count']:,} times {duration_text(known['ns'] // known['count'])}"
-    return f"{text}: {times}, first before frame {known['first_frame']:,}, longest {duration_text(known['longest_ns'])} before frame {known['longest_frame']:,}"
+    each = f"{times(known['count'])} {duration_text(known['ns'] // known['count'])}"
+    return f"{text}: {each}, first before frame {known['first_frame']:,}, longest {duration_text(known['longest_ns'])} before frame {known['longest_frame']:,}"
 
 
 def side_text(row: Rows, side: str) -> str:

@@ -202,6 +202,7 @@ def decoded(
     row["ifindex"] = ifindex & 0xFFFFFFFF
     if pkt_type is not None:
         packet_type(frame, pkt_type)
+    addressed(frame, link)
     try:
         LINKS.get(link, unknown_link)(frame, 0)
     except Stop as stop:
@@ -224,6 +225,17 @@ def flags_of_record(row: dict[str, Any], record_flags: int) -> None:
         row["link_direction"] = DIRECTIONS[direction]
     if 1 <= reception <= 4:
         row["reception"] = RECEPTIONS[reception]
+
+
+def addressed(frame: Frame, link: int) -> None:
+    """Whom an Ethernet frame is addressed to, where it is no single station."""
+    at = {1: 0, 274: 8, 281: 0, 282: 4, 284: 0, 285: 0}.get(link)
+    if at is None or not frame.has(at, 12):
+        return
+    if frame.number(at, 6) == 0xFFFFFFFFFFFF:
+        frame.row["reception"] = "broadcast"
+    elif frame.number(at, 1) & 1:
+        frame.row["reception"] = "multicast"
 
 
 def packet_type(frame: Frame, value: int) -> None:

@@ -257,6 +257,7 @@ class End:
     in_flight: list[int] = field(default_factory=list)
     zero_windows: int = 0
     copies: int = 0
+    once: int = 0  # packets that were no copies
     padded: list[int] = field(default_factory=list)  # bytes of payload that were padding
     captured_again: list[Packet] = field(default_factory=list)
     missing: int = 0
@@ -554,7 +555,7 @@ def observe(
         for doubt in [doubt for doubt in end.doubts if packet["time_ns"] > doubt.until_ns]:
             if doubt in end.doubts:  # it may have gone with one before it
                 settle(doubt, end, connection, copies)
-    kind, first = copies.look(packet, connection.number, me, other.last_frame)
+    kind, first = copies.look(packet, connection.number, me, other)
     if first is None and me.heard and me.tap != place_of(packet):
         sent = piece_of(placed(packet, end_of, me, other, connection), me)
         if sent is not None:
@@ -778,8 +779,10 @@ def wait_for(
 def settle(doubt: Doubt, whose: End, connection: Connection, copies: Copies) -> None:
     """Nothing came that would have changed it."""
     if doubt.kind == "copy":
-        copies.unproved += doubt.packet["payload_len"] > 0
-        decide_copy(doubt, whose, connection, doubt.packet["payload_len"] == 0 and copies.proved > 0)
+        with_data = doubt.packet["payload_len"] > 0
+        by_network = copies.proved > copies.unproved if with_data else copies.proved > 0
+        copies.unproved += with_data and not by_network
+        decide_copy(doubt, whose, connection, by_network)
         return
     if not doubt.value:
         whose.doubts.remove(doubt)
@@ -923,7 +926,7 @@ class Copies:
         self.unproved = 0  # so many times it said nothing when data came twice
         self.proved = 0  # so many times a receiver said that the network had made two of a packet
 
-    def look(self, packet: Packet, flow: int, me: End, last_of_other: int) -> tuple[str, Packet | None]:
+    def look(self, packet: Packet, flow: int, me: End, other: End) -> tuple[str, Packet | None]:
         """The event, or `doubtful`, and the first copy; a packet that is none may be the first of others."""
         identity = (flow, *(packet[name] for name in self.SAME))
         first = self.first.get(identity)
@@ -932,31 +935,35 @@ class Copies:
         if first is not None and 0 <= packet["time_ns"] - first["time_ns"] <= longest:
             if place_of(packet) != place_of(first):
                 return "capture_duplicate", first
-            kind = self.at_the_same_place(packet, first, has_id, me, last_of_other)
+            kind = self.at_the_same_place(packet, first, has_id, me, other)
             if kind:
                 self.copies += 1
                 return kind, first
         else:
             self.originals += 1
+            me.once += 1
         self.first[identity] = packet
         return "", None
 
-    def at_the_same_place(self, packet: Packet, first: Packet, has_id: bool, me: End, last_of_other: int) -> str:
-        """`last_of_other` is the last frame of the other end.
+    def at_the_same_place(self, packet: Packet, first: Packet, has_id: bool, me: End, other: End) -> str:
+        """Who copies does so both ways.
 
         What comes again without an ID after that is an ACK that its sender repeats; with nothing between, it is a copy.
         """
         since = packet["time_ns"] - first["time_ns"]
         often = 3 * (self.copies + 1) >= self.originals and 2 * self.proved <= self.copies
-        by_capture = often and (self.originals >= self.MANY or since <= self.NEXT_NS)
+        is_one_way = other.once >= self.MANY and not other.copies
+        by_capture = often and (self.originals >= self.MANY or since <= self.NEXT_NS) and not is_one_way
         is_near = since <= 8 * (packet["length"] + 24)  # ns at 1 Gbit/s
         if not has_id:
-            beside = first["frame"] > last_of_other
+            beside = first["frame"] > other.last_frame
             is_timed = packet["flags"] & SYN and since <= MILLISECOND
             soon = packet["payload_len"] and (is_near or (beside and since <= self.NEXT_NS))
             return "capture_duplicate" if is_timed or soon or (beside and by_capture) else ""
-        if by_capture or is_near:
+        if by_capture or (is_near and not packet["payload_len"]):
             return "capture_duplicate"
+        if is_one_way and not packet["payload_len"] and since <= self.NEXT_NS:
+            return "network_duplicate"
         with_answer = packet["payload_len"] or self.unproved  # a receiver that gets data twice says so
         if since <= (self.WITHOUT_ID_NS if with_answer else self.NEXT_NS):
             return "doubtful"

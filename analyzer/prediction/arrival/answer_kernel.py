@@ -31,12 +31,16 @@ difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 DELAYED_ACKS, ACK_COMPRESSED = NUMBER["TcpExtDelayedACKs"], NUMBER["TcpExtTCPAckCompressed"]
+DELAYED_ACK_LOCKED = NUMBER["TcpExtDelayedACKLocked"]
 WANT_ZERO_WINDOW = NUMBER["TcpExtTCPWantZeroWindowAdv"]
 
 
 @part
-def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any) -> None:
-    """tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was."""
+def answer_due(row: Any, talk: Any, own: Any, found: Int, most: Int, out: Any) -> None:
+    """tcp_ack_snd_check(): keep what a segment to the host asks for, after arrival_received() said what it was.
+
+    It holds back `most` ACKs at most for segments out of order.
+    """
     side = 1 - np.int64(row["direction"])
     own["bare_ns"][side] = 0
     if row["payload_len"] == 0 and not row["flags"] & FIN:
@@ -58,13 +62,14 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, out: Any) -> None:
         ]:  # the next hole: this segment is the first of those answered at once, or comes before them
             own["counted_at"][side], own["counted"][side] = own["next"][side], 1
     elif found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
-        hold_back(row, own, side, out)
+        hold_back(row, own, side, most, out)
 
 
 @inline
-def hold_back(row: Any, own: Any, side: Int, out: Any) -> None:
+def hold_back(row: Any, own: Any, side: Int, most: Int, out: Any) -> None:
     """__tcp_ack_snd_check(): the first segments out of order are answered at once, later ones by a timer, together."""
     if own["joins"][side] == 2:
+        own["joined"][side] += 1 if own["counted"][side] >= DUPLICATES and most > 0 else 0
         own["counted"][side] = DUPLICATES  # how many were answered at once is not certain any more
         return
     if own["counted_at"][side] != own["next"][side]:
@@ -75,6 +80,8 @@ def hold_back(row: Any, own: Any, side: Int, out: Any) -> None:
     if block >= BLOCKS_EXPECTED and own["held"][side] > 0:
         saved(row, own, side, np.int64(own["held"][side]) - 1, out)  # what was held back goes out first
         own["early"][side] = 1
+    elif own["held"][side] >= most:
+        pass  # answered at once
     elif own["counted"][side] < DUPLICATES:
         own["counted"][side] += 1
     else:
@@ -89,10 +96,11 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any) -> None:
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
         own["due_ns"][side] = own["held"][side] = own["doubted"][side] = own["early"][side] = own["widest"][side] = 0
+        own["joined"][side] = 0
         own["told"][side] = row["ack"]
         return
     bare = row["payload_len"] == 0 and not flags & FIN
-    if own["held"][side] or own["early"][side] or own["doubted"][side]:
+    if own["held"][side] or own["early"][side] or own["doubted"][side] or own["joined"][side]:
         compressed(row, own, side, bare, out)
     shift = window_shift(own, side)
     unit = 1 << shift
@@ -105,6 +113,10 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any) -> None:
         and by_timer(row, own, side, moved < unit)
     ):
         add(row, DELAYED_ACKS, 1, out)
+    if own["due_ns"][side] and row["time_ns"] - own["due_ns"][side] >= ATO_NS - ATO_TICK_NS:
+        add_range(
+            row, DELAYED_ACK_LOCKED, 0, 0, 1, out
+        )  # the application may have held the socket as the timer ran out
     own["due_ns"][side] = 0
     own["widest"][side] = max(np.int64(own["widest"][side]), window)
     known = own["scales"][0] and own["scales"][1] and own["mss"][side] > 0  # only what was received takes room
@@ -154,8 +166,10 @@ def compressed(row: Any, own: Any, side: Int, bare: Any, out: Any) -> None:
 
 @inline
 def saved(row: Any, own: Any, side: Int, many: Int, out: Any) -> None:
-    """So many ACKs were saved, unless segments joined in the backlog."""
-    if many > 0:
+    """So many ACKs were saved, unless segments joined in the backlog; and more, if those that seem to have joined did not."""
+    many = max(0, many)
+    joined = np.int64(own["joined"][side])
+    if many + joined > 0:
         least = max(0, many - np.int64(own["doubted"][side]))
-        add_range(row, ACK_COMPRESSED, many, least, many, out)
-    own["held"][side] = own["doubted"][side] = 0
+        add_range(row, ACK_COMPRESSED, many, least, many + joined, out)
+    own["held"][side] = own["doubted"][side] = own["joined"][side] = 0

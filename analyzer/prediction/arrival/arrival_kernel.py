@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.arrival.buffer_kernel import buffered, is_predicted, joined
+from analyzer.prediction.arrival.duplicates_kernel import duplicate
 from analyzer.prediction.arrival.ranges_kernel import advance, forget, hold
 from analyzer.prediction.arrival.receiver_kernel import (
     is_open,
@@ -46,8 +47,8 @@ DELAYED_ACK_LOST, ZERO_WINDOW_DROP = NUMBER["TcpExtDelayedACKLost"], NUMBER["Tcp
 
 
 @part
-def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, out: Any) -> Int:
-    """A segment to the host, after `talk` knows of it: what became of it."""
+def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, dsack: Any, out: Any) -> Int:
+    """A segment to the host, after `talk` knows of it: what became of it. `dsack`: whether the host reports duplicates."""
     other, flags = np.int64(row["direction"]), np.int64(row["flags"])
     side = 1 - other
     if flags & SYN:
@@ -80,6 +81,7 @@ def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, out:
     if is_too_old(row, own, side):
         if space > 0 and difference(left, own["next"][side]) < 0:
             add(row, DELAYED_ACK_LOST, 1, out)  # tcp_send_dupack()
+            duplicate(row, own, side, 0, dsack, out)
         return REFUSED
     if difference(row["ack"], talk["high"][side]) > 0:  # acknowledges what was not sent yet
         return REFUSED
@@ -92,7 +94,7 @@ def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, out:
         note_window(row, own, side)
     if space > 0:
         own["joins"][side] = may_join(row, own, side)
-        found = take_data(row, talk, own, pool, side, left, right, fast, out)
+        found = take_data(row, talk, own, pool, side, left, right, fast, dsack, out)
         own["kind"][side], own["end"][side] = found, right
         own["tsval"][side], own["tsecr"][side] = row["tsval"], row["tsecr"]
     if own["fin"][side] == 2 and talk["fin_acked"][side]:
@@ -110,6 +112,7 @@ def take_data(
     left: Int,
     right: Int,
     fast: Any,
+    dsack: Any,
     out: Any,
 ) -> Int:
     """tcp_data_queue(): what becomes of data or a FIN.
@@ -123,12 +126,15 @@ def take_data(
         unsure = (own["joins"][side] and own["kind"][side] == OLD) or talk["fin_acked"][side]
         unsure = unsure or own["short"][side] or not settled(talk, side)
         add_range(row, DELAYED_ACK_LOST, 1 if settled(talk, side) else 0, 0 if unsure else 1, 1, out)
+        duplicate(row, own, side, 0, dsack, out)
         return OLD
     if difference(left, awaited) <= 0:
         if room == 0 and row["payload_len"] > 0:
             # Data that waits to be read makes the kernel drop it earlier, for going beyond the window.
             add_range(row, ZERO_WINDOW_DROP, 1 if own["queue"][side] else 0, 0, 1, out)
             return REFUSED
+        if difference(left, awaited) < 0:
+            duplicate(row, own, side, 0, dsack, out)
         if row["flags"] & FIN:
             own["fin"][side], own["fin_end"][side] = 1, right
         own["taken"][side] = min(MANY, np.int64(own["taken"][side]) + 1)
@@ -157,7 +163,9 @@ def take_data(
     if row["flags"] & FIN:
         own["fin"][side], own["fin_end"][side] = 1, right
     own["predicts"][side] = 0
-    dropped, least, most = hold(pool, own, side, left, right)
+    dropped, least, most, twice = hold(pool, own, side, left, right)
+    if twice:
+        duplicate(row, own, side, 1, dsack, out)
     if dropped < 0:
         joined(row, 1, 1, out)
     elif most:

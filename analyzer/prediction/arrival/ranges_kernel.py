@@ -51,8 +51,8 @@ def forget(pool: Any, own: Any, side: Int) -> None:
 
 
 @part
-def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, Int, Int]:
-    """tcp_data_queue_ofo(): put a segment into the list: (segments dropped, at least, at most), as all their bytes are there.
+def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, Int, Int, Int]:
+    """tcp_data_queue_ofo(): put a segment into the list: (segments dropped, at least, at most), as all their bytes are there; 1 if some of its own were.
 
     That is the segment itself, or those that it covers. How many depends on which were joined before; -1 if this one was.
     """
@@ -64,17 +64,19 @@ def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, In
         before, at = at, np.int64(pool[at]["next"])
     dropped = least = 0
     most: Int = 0
+    twice = 1 if at and difference(pool[at]["left"], right) < 0 else 0
     if before:
         end = np.int64(pool[before]["right"])
         pieces = np.int64(pool[before]["pieces"])
+        twice = 1 if difference(left, end) < 0 else twice
         if difference(right, end) <= 0:
-            return 1, 1 if pieces == 1 or is_piece(pool[before], left, right) else 0, 1
+            return 1, 1 if pieces == 1 or is_piece(pool[before], left, right) else 0, 1, 1
         if left == end and pieces < JOINED:
             if not fits_on(pool[before], left, right):
                 pool[before]["size"] = 0
             pool[before]["right"], pool[before]["pieces"] = right, pieces + 1
             own["stored"][side] += difference(right, left)
-            return -1, 0, 0
+            return -1, 0, 0, 0
         if left == pool[before]["left"]:
             dropped, least, most = 1, 1, pieces
             own["stored"][side] += difference(right, end)
@@ -96,7 +98,7 @@ def hold(pool: Any, own: Any, side: Int, left: Int, right: Int) -> tuple[Int, In
         at = following
     if at == 0:
         own["last"][side] = before
-    return dropped, least, most
+    return dropped, least, most, twice
 
 
 @inline

@@ -14,6 +14,11 @@ ARRIVAL = np.dtype(
         ("queue", "i4", (2,)),  # the first range out of order, in the pool; 0 without
         ("last", "i4", (2,)),  # the last of them
         ("stored", "i8", (2,)),  # bytes in these ranges
+        (
+            "twice",
+            "u2",
+            (2, 2),
+        ),  # segments that came again, old ones and such that wait out of order, since it last reported one
         ("una", "u4", (2,)),  # what the other end acknowledged last
         ("stamped", "u1", (2,)),
         ("recent", "u4", (2,)),  # ts_recent: what a later TSval may not fall behind
@@ -41,6 +46,7 @@ ARRIVAL = np.dtype(
         ("held", "i4", (2,)),  # segments out of order since then that may have no ACK of their own
         ("joins", "u1", (2,)),  # whether the last segment joined the one before in the backlog: 1 perhaps, 2 probably
         ("doubted", "i4", (2,)),  # of those held, how many may have joined the one before
+        ("joined", "i4", (2,)),  # segments that probably joined the one before, beside those held
         ("direct", "u1", (2,)),  # the last segment has one
         ("bare_ns", "i8", (2,)),  # when an ACK without data came that is among them; 0 if something else came since
         ("early", "u1", (2,)),  # the next ACK is for those before the last one

@@ -27,7 +27,7 @@ TW, TW_KILLED, TW_RECYCLED = (NUMBER[f"TcpExt{name}"] for name in ("TW", "TWKill
 ON_CLOSE, ON_DATA = NUMBER["TcpExtTCPAbortOnClose"], NUMBER["TcpExtTCPAbortOnData"]
 ON_TIMEOUT, ON_LINGER = NUMBER["TcpExtTCPAbortOnTimeout"], NUMBER["TcpExtTCPAbortOnLinger"]
 ON_MEMORY = NUMBER["TcpExtTCPAbortOnMemory"]
-AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
+AGAIN_BIT = np.uint64(1 << EVENT["retransmission"] | 1 << EVENT["capture_duplicate"])
 MIX = np.uint64(0x9E3779B97F4A7C15)
 WAIT_MASK = np.uint64(WAITS - 1)
 
@@ -185,7 +185,7 @@ def closed(row: Any, talk: Any, own: Any, world: Any, out: Any) -> None:
     """tcp_send_active_reset(): which of its callers it was. Unread data, SO_LINGER and timers are in no packet; they leave signs."""
     side = np.int64(row["direction"])
     unread = world["unread"] != 0
-    heard = 1 if own["heard"][side] else 0
+    heard = 1 if own["heard"][side] or not (talk["offered"][0] or talk["offered"][1]) else 0
     given_up = talk["timeout_frame"][side] != 0  # nothing has come since its timer sent something
     lingers = waits_for_fin(own, side) and not own["late_data"][side]
     if waits_for_fin(own, side):

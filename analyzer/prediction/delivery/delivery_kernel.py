@@ -21,10 +21,12 @@ from analyzer.prediction.delivery.offers_kernel import (
 )
 from analyzer.prediction.delivery.prediction_kernel import (
     after_segment,
+    begin_race,
     closes,
     count_ack,
     is_predicted,
     not_taken,
+    overtaken,
     updates_window,
     writes,
 )
@@ -44,12 +46,12 @@ from analyzer.prediction.delivery.state import (
     SPOKEN,
 )
 from analyzer.prediction.emit_kernel import add, add_range
-from analyzer.prediction.state import GONE, SYN_RECEIVED
+from analyzer.prediction.state import GONE, SYN_RECEIVED, SYN_SENT
 from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-AGAIN_BIT = np.uint64(1 << EVENT["retransmission"])
+AGAIN_BIT = np.uint64(1 << EVENT["retransmission"] | 1 << EVENT["capture_duplicate"])
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
 
 
@@ -66,7 +68,11 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
     side, flags = np.int64(row["direction"]), row["flags"]
     repeated = row["events"] & AGAIN_BIT != 0
     pool = world["pieces"]
+    if flags & RST and not flags & ACK and before == SYN_SENT:
+        return  # it answers an ACK that is none of this connection's, and goes on
     if flags & RST:
+        if before != GONE and own["known"][side] != LOST:
+            overtaken(row, own, side, out)
         not_taken(row, own, side, False, out)
         if own["fresh"][side] and not flags & ACK:
             add(row, DELIVERED, -1, out)  # given up before the SYN-ACK came
@@ -198,6 +204,7 @@ def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any) -> N
         if before != SYN_RECEIVED and own["head"][side]:
             return  # it waits for a SYN
         accepts(row, own, side)
+    begin_race(row, own, side)
     acks(row, own, side, known == OPENING, pool, out)
     after_segment(row, own, side, data_end(row), out)
 
@@ -280,24 +287,25 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any) -> 
         if waiting > 0:
             fresh = blocks(row, own, side, repeats > 0, pool, out)
     if waiting == 0:
-        delivers(row, own, repeats, out)
+        delivers(row, own, side, repeats, out)
         return
     total, unreported = acknowledge(pool, own, side, ack)
     if with_sack:
         recovered(own, side)
-        delivers(row, own, repeats + fresh + unreported, out)
+        delivers(row, own, side, repeats + fresh + unreported, out)
     else:
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
         arrived = without_sack(row, pool, own, side, total, again_ack, ahead > 0, marked(row, own) == MARKED)
-        delivers(row, own, arrived, out)
+        delivers(row, own, side, arrived, out)
 
 
 @inline
-def delivers(row: Any, own: Any, count: Int, out: Any) -> None:
+def delivers(row: Any, own: Any, side: Int, count: Int, out: Any) -> None:
     """tcp_newly_delivered()."""
     if count == 0:
         return
     add(row, DELIVERED, count, out)
+    own["race_delivered"][side] += count
     echo = marked(row, own)
     if echo == MARKED:
         add(row, DELIVERED_CE, count, out)

@@ -20,7 +20,10 @@ ALL_BUT_PSH = 0x1F7
 AT_ONCE_NS = 1_000_000  # what an ACK lets go is sent within that
 IDLE_NS = 100_000_000  # more than pacing delays a segment
 EARLY_NS = 5_000_000
+RACE_NS = 200_000  # what the host sends so soon after a frame was captured may have been under way before the stack looked at that
+OVERTAKEN_NS = 4_000  # and probably was
 
+DELIVERED = NUMBER["TcpExtTCPDelivered"]
 PURE_ACKS, HP_ACKS = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPHPAcks"]
 TOGETHER = NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
 
@@ -64,8 +67,10 @@ def count_ack(row: Any, own: Any, side: Int, fast: Any, advances: Any, out: Any)
         if fast and advances:
             note_early(row, own, side)
             add(row, HP_ACKS, 1, out)
+            own["race_fast"][side] += 1
         else:
             add(row, PURE_ACKS, 1, out)
+            own["race_pure"][side] += 1
         add(row, TOGETHER, 1, out)
     elif fast and advances:
         add_range(row, HP_ACKS, 1, 0, 1, out)
@@ -122,6 +127,29 @@ def writes(row: Any, own: Any, side: Int) -> None:
     """New data some time after all was acknowledged: it was written now, so that the socket is not closed."""
     if own["packets_out"][side] == 0 and row["time_ns"] - own["last_ns"][side] > IDLE_NS and own["snd_wnd"][side] > 0:
         own["early_times"][side] = 0
+
+
+@inline
+def begin_race(row: Any, own: Any, side: Int) -> None:
+    """A segment some time after the one before: that one was looked at when it came."""
+    if row["time_ns"] - own["last_ns"][side] > RACE_NS:
+        own["race_ns"][side] = row["time_ns"]
+        own["race_pure"][side] = own["race_fast"][side] = own["race_delivered"][side] = 0
+
+
+@inline
+def overtaken(row: Any, own: Any, side: Int, out: Any) -> None:
+    """A reset of the host: it may have been under way when an ACK was captured, which then found no connection any more."""
+    if row["time_ns"] - own["last_ns"][side] > RACE_NS:
+        return
+    was = 1 if row["time_ns"] - own["race_ns"][side] <= OVERTAKEN_NS else 0
+    pure, fast = np.int64(own["race_pure"][side]), np.int64(own["race_fast"][side])
+    for counter, count in ((PURE_ACKS, pure), (HP_ACKS, fast), (TOGETHER, pure + fast)):
+        if count:
+            add_range(row, counter, -was * count, -count, 0, out)
+    if own["race_delivered"][side]:
+        count = np.int64(own["race_delivered"][side])
+        add_range(row, DELIVERED, -was * count, -count, 0, out)
 
 
 @inline

@@ -29,7 +29,7 @@ def repairs(row: Any, own: Any, side: Int, cause: Int, expired: Any) -> None:
     head = row["seq"] == own["snd_una"][side]
     timeout = expired or row["events"] & TIMEOUT_BIT != 0 or (head and row["seq"] == own["retrans_seq"][side])
     own["retrans_seq"][side] = row["seq"]
-    if cause == C_TLP:
+    if cause == C_TLP and not expired:
         return
     own["episodes"][side] = 1
     repair = own["repair"][side]

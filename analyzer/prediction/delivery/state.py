@@ -54,6 +54,11 @@ DELIVERY = np.dtype(
             "i8",
             (2,),
         ),  # counted before it sent anything (then SPOKEN): the listener may not have taken them
+        # Of the ACKs that came last, one soon after the other: when the first did, and what they were counted for.
+        ("race_ns", "i8", (2,)),
+        ("race_pure", "i4", (2,)),
+        ("race_fast", "i4", (2,)),
+        ("race_delivered", "i8", (2,)),
         ("last_ns", "i8", (2,)),  # when it last received a segment
     ],
     align=True,

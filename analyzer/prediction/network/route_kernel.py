@@ -16,24 +16,19 @@ from analyzer.checksums.state import HEADER_BAD, HEADER_ZERO
 from analyzer.decode.codes import QUOTED
 from analyzer.prediction.emit_kernel import add, add_range, is_mine, packet_bytes
 from analyzer.prediction.names import NUMBER
+from analyzer.prediction.network.passed_kernel import OUT_OCTETS, OUT_TRANSMITS, both, leaves, remember, taken_back
 from analyzer.prediction.world import DIED, NO_PORT, NO_PROTOCOL, NO_ROUTE
 
 IN, OUT, OVERHEARD = 1, 2, 4  # link_direction, link_direction, reception
 UDP, UDP_LITE = 17, 136
 
 
-def _both(name4: str, name6: str) -> tuple[int, int]:
-    """A counter of IPv4, and of IPv6."""
-    return NUMBER[name4], NUMBER[name6]
-
-
-IN_RECEIVES, IN_OCTETS = _both("IpInReceives", "Ip6InReceives"), _both("IpExtInOctets", "Ip6InOctets")
-IN_ECN = _both("IpExtInNoECTPkts", "Ip6InNoECTPkts")
-IN_HDR_ERRORS, IN_ADDR_ERRORS = _both("IpInHdrErrors", "Ip6InHdrErrors"), _both("IpInAddrErrors", "Ip6InAddrErrors")
-IN_NO_ROUTES, FORWARDED = _both("IpExtInNoRoutes", "Ip6InNoRoutes"), _both("IpForwDatagrams", "Ip6OutForwDatagrams")
-OUT_TRANSMITS, OUT_OCTETS = _both("IpOutTransmits", "Ip6OutTransmits"), _both("IpExtOutOctets", "Ip6OutOctets")
-FRAG_FAILS, UNKNOWN_PROTOS = _both("IpFragFails", "Ip6FragFails"), _both("IpInUnknownProtos", "Ip6InUnknownProtos")
-RATE_LIMIT = _both("IcmpOutRateLimitHost", "Icmp6OutRateLimitHost")
+IN_RECEIVES, IN_OCTETS = both("IpInReceives", "Ip6InReceives"), both("IpExtInOctets", "Ip6InOctets")
+IN_ECN = both("IpExtInNoECTPkts", "Ip6InNoECTPkts")
+IN_HDR_ERRORS, IN_ADDR_ERRORS = both("IpInHdrErrors", "Ip6InHdrErrors"), both("IpInAddrErrors", "Ip6InAddrErrors")
+IN_NO_ROUTES, FORWARDED = both("IpExtInNoRoutes", "Ip6InNoRoutes"), both("IpForwDatagrams", "Ip6OutForwDatagrams")
+FRAG_FAILS, UNKNOWN_PROTOS = both("IpFragFails", "Ip6FragFails"), both("IpInUnknownProtos", "Ip6InUnknownProtos")
+RATE_LIMIT = both("IcmpOutRateLimitHost", "Icmp6OutRateLimitHost")
 IN_CSUM_ERRORS, TOO_BIG = NUMBER["IpExtInCsumErrors"], NUMBER["Ip6InTooBigErrors"]
 UDP_IN, UDP_NO_PORTS, UDP_ERRORS = NUMBER["UdpInDatagrams"], NUMBER["UdpNoPorts"], NUMBER["UdpInErrors"]
 UDP_RCVBUF = NUMBER["UdpRcvbufErrors"]
@@ -48,6 +43,8 @@ def between_others(row: Any, world: Any, out: Any) -> None:
     way, mtu = row["link_direction"], world["mtu"]
     forwards = world["forwards"][six]
     if row["reception"] == OVERHEARD or (way == OUT and forwards == 0):
+        return
+    if forwards == 1 and way != IN and leaves(row, six, world, out):
         return
     sure = 1 if forwards == 1 or way == IN else 0
     size = packet_bytes(row)
@@ -96,45 +93,6 @@ def passes(row: Any, six: Int, size: Int, amount: Int, least: Int, out: Any) -> 
     add_range(row, FORWARDED[six], amount, least, 1, out)
     add_range(row, OUT_TRANSMITS[six], amount, least, 1, out)
     add_range(row, OUT_OCTETS[six], amount * size, least * size, size, out)
-
-
-@inline
-def remember(row: Any, size: Int, world: Any) -> None:
-    """Keep it for a while, in a ring."""
-    at = world["passed_at"]
-    world["passed_at"] = (at + 1) % len(world["passed"])
-    kept = world["passed"][at]
-    kept["src_hi"], kept["src_lo"], kept["dst_hi"], kept["dst_lo"] = (
-        row["src_hi"],
-        row["src_lo"],
-        row["dst_hi"],
-        row["dst_lo"],
-    )
-    kept["proto"], kept["src_port"], kept["dst_port"] = row["ip_proto"], row["src_port"], row["dst_port"]
-    kept["seq"], kept["size"] = row["seq"], size
-
-
-@inline
-def taken_back(row: Any, world: Any) -> Int:
-    """Bytes of the packet that an ICMP error quotes, which was thought to be passed on, the last of them; 0 for another."""
-    size_of_ring = len(world["passed"])
-    for back in range(1, size_of_ring + 1):
-        kept = world["passed"][(world["passed_at"] + size_of_ring - back) % size_of_ring]
-        if (
-            kept["size"] > 0
-            and kept["dst_lo"] == row["quoted_dst_lo"]
-            and kept["dst_hi"] == row["quoted_dst_hi"]
-            and kept["src_lo"] == row["quoted_src_lo"]
-            and kept["src_hi"] == row["quoted_src_hi"]
-            and kept["proto"] == row["quoted_proto"]
-            and kept["src_port"] == row["quoted_src_port"]
-            and kept["dst_port"] == row["quoted_dst_port"]
-            and (kept["proto"] != 6 or kept["seq"] == row["quoted_seq"])
-        ):
-            size = np.int64(kept["size"])
-            kept["size"] = 0
-            return size
-    return 0
 
 
 @inline
@@ -194,6 +152,8 @@ def error_sent(row: Any, hosts: Any, world: Any, out: Any) -> None:
     told = ports(row["quoted_src_port"], row["quoted_dst_port"])
     if over and refuses(world["refused"], DIED, row["quoted_src_hi"], row["quoted_src_lo"], told):
         add_range(row, RATE_LIMIT[six], -1, 0, -1, out)
+    if over and row["link_direction"] == OUT:
+        return  # where directions are known, what came in to die here was not thought to be passed on
     size = taken_back(row, world)
     if size:
         sure = world["forwards"][six] == 1 and not over

@@ -14,8 +14,9 @@ from analyzer.decode.codes import O_FAST_OPEN, O_SACK_PERMITTED, O_TIMESTAMPS, O
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.opening.silence_kernel import at, dropped, overflowed, unanswered, was_cookie
+from analyzer.prediction.opening.silence_kernel import at, dropped, no_acks, overflowed, unanswered, was_cookie
 from analyzer.prediction.opening.state import (
+    ACKS,
     COOKIE,
     COOKIE_TICKS,
     COOKIE_VALID_NS,
@@ -32,9 +33,10 @@ from analyzer.prediction.validity.state import CLOSED, ESTABLISHED, SYN_RECEIVED
 from analyzer.serial import difference
 
 difference = inline(difference)
-SYN, RST, ACK = 2, 4, 16
+FIN, SYN, RST, ACK = 1, 2, 4, 16
 E_TIMEOUT, E_RETRANSMISSION = EVENT["retransmission_timeout"], EVENT["retransmission"]
-AGAIN_BIT, TIMEOUT_BIT = np.uint64(1 << E_RETRANSMISSION), np.uint64(1 << E_TIMEOUT)
+AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION | 1 << EVENT["capture_duplicate"])
+TIMEOUT_BIT = np.uint64(1 << E_TIMEOUT)
 
 PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
 EMBRYONIC_RSTS = NUMBER["TcpExtEmbryonicRsts"]
@@ -80,10 +82,13 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
         own["pending"] = 0
         port["pending"] -= 1
     if own["unanswered_ns"] and row["time_ns"] - own["unanswered_ns"] > UNANSWERED_NS:
-        own["refused_acks"], own["unanswered_ns"] = own["acks"], 0
+        own["refused_acks"], own["refused_pure"], own["unanswered_ns"] = own["acks"], own["pure_acks"], 0
     if row["events"] & AGAIN_BIT and own["unanswered_ns"]:
-        own["again_acks"] = own["acks"]
+        own["again_acks"], own["again_pure"] = own["acks"], own["pure_acks"]
+    place = min(np.int64(own["acks"]), ACKS - 1)
+    own["acks_ns"][place], own["acks_in"][place] = row["time_ns"], row["frame"]
     own["acks"] += 1
+    own["pure_acks"] += 1 if row["payload_len"] == 0 and not flags & FIN else 0
     own["ack_ns"], own["ack_frame"] = row["time_ns"], row["frame"]
     if row["payload_len"] > 0 and own["unanswered_ns"] == 0:
         own["unanswered_ns"] = row["time_ns"]
@@ -173,6 +178,7 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
             port["pending"] += 1
     own["waits"] = 0
     own["acks"] = own["refused_acks"] = own["again_acks"] = own["unanswered_ns"] = 0
+    own["pure_acks"] = own["refused_pure"] = own["again_pure"] = 0
     own["answers"] += 1
     own["answer_ns"], own["answer_frame"] = row["time_ns"], row["frame"]
     own["answer_tsval"] = row["tsval"]
@@ -281,10 +287,12 @@ def first_words(row: Any, own: Any, port: Any, out: Any) -> None:
     if own["fast"]:
         return
     if own["unanswered_ns"] and row["time_ns"] - own["unanswered_ns"] > UNANSWERED_NS:
-        own["refused_acks"] = own["acks"] - 1
+        own["refused_acks"], own["refused_pure"] = own["acks"] - 1, min(own["pure_acks"], own["acks"] - 1)
     # Data that had arrived before would be reported by a DSACK now.
     if own["syn_options"] & O_SACK_PERMITTED and row["sack_count"] == 0:
         own["refused_acks"] = max(own["refused_acks"], own["again_acks"])
+        own["refused_pure"] = max(own["refused_pure"], own["again_pure"])
     overflowed(row, own, port, own["refused_acks"], out)
+    no_acks(row, own, own["refused_pure"], out)
     if own["kind"] == COOKIE:
         at(row, COOKIES_RECV, 1, own["ack_ns"], own["ack_frame"], out)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.emit_kernel import add_then
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.opening.state import COOKIE, TIMER_NS, TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED
+from analyzer.prediction.opening.state import ACKS, COOKIE, TIMER_NS, TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED
 
+PURE_ACKS, TOGETHER = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
 PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
 LISTEN_OVERFLOWS, LISTEN_DROPS = NUMBER["TcpExtListenOverflows"], NUMBER["TcpExtListenDrops"]
 FULL_DROP, FULL_COOKIES = NUMBER["TcpExtTCPReqQFullDrop"], NUMBER["TcpExtTCPReqQFullDoCookies"]
@@ -23,11 +26,21 @@ def at(row: Any, counter: Int, amount: Int, time_ns: Int, frame: Int, out: Any) 
 
 @inline
 def was_cookie(row: Any, own: Any, port: Any, out: Any) -> None:
-    """The SYN-ACKs were cookies."""
+    """The SYN-ACKs were cookies, if the host sends any."""
+    if port["no_cookies"]:
+        return
     own["kind"] = COOKIE
     port["cookie_ns"] = own["answer_ns"]
     at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out)
     at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out)
+
+
+@inline
+def each(row: Any, own: Any, counter: Int, acks: Int, amount: Int, out: Any) -> None:
+    """An increment at each of the first `acks` segments that would have ended the handshake."""
+    for k in range(min(acks, ACKS)):
+        many = amount if k < ACKS - 1 else amount * (acks - k)
+        at(row, counter, many, own["acks_ns"][k], own["acks_in"][k], out)
 
 
 @inline
@@ -36,10 +49,18 @@ def overflowed(row: Any, own: Any, port: Any, acks: Int, out: Any) -> None:
     if acks <= 0:
         return
     port["overflowed"] = 1
-    at(row, LISTEN_OVERFLOWS, acks, own["opened_ns"], own["opened_frame"], out)
-    at(row, LISTEN_DROPS, acks, own["opened_ns"], own["opened_frame"], out)
+    each(row, own, LISTEN_OVERFLOWS, acks, 1, out)
+    each(row, own, LISTEN_DROPS, acks, 1, out)
     if own["kind"] == COOKIE:
-        at(row, COOKIES_RECV, acks, own["opened_ns"], own["opened_frame"], out)
+        each(row, own, COOKIES_RECV, acks, 1, out)
+
+
+@inline
+def no_acks(row: Any, own: Any, count: Int, out: Any) -> None:
+    """ACKs that the listener ignored never came to tcp_ack()."""
+    if count > 0:
+        each(row, own, PURE_ACKS, count, -1, out)
+        each(row, own, TOGETHER, count, -1, out)
 
 
 @inline
@@ -50,8 +71,14 @@ def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any
 
 @inline
 def dropped(row: Any, own: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any) -> None:
-    """tcp_conn_request(): a full accept queue, or while others are under way a full queue of requests, without cookies."""
+    """tcp_conn_request(): a full accept queue, or while others are under way a full queue of requests, without cookies.
+
+    The last quarter of net.ipv4.tcp_max_syn_backlog is kept for addresses that are known, which no other counter tells.
+    """
     at(row, LISTEN_DROPS, count, time_ns, frame, out)
+    most = np.int64(port["guarded"])
+    if most > 0 and port["no_cookies"] and most - port["pending"] < most >> 2:
+        return
     if port["pending"] > 0:
         own["held"] += count
     else:
@@ -114,6 +141,7 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any) -> None:
         was_cookie(row, own, port, out)
         if refused:
             overflowed(row, own, port, own["acks"], out)
+            no_acks(row, own, own["pure_acks"], out)
             at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out)
     elif own["crowd"] > port["proven"] or (own["opened"] and port["cookie_ns"]):
         may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out)
@@ -123,3 +151,5 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any) -> None:
             may_be(row, LISTEN_OVERFLOWS, own["acks"], time_ns, frame, out)
             may_be(row, LISTEN_DROPS, own["acks"], time_ns, frame, out)
             add_then(row, own["opened_ns"], own["opened_frame"], PASSIVE_OPENS, 0, -1, 0, out)
+            for counter in (PURE_ACKS, TOGETHER):
+                add_then(row, own["opened_ns"], own["opened_frame"], counter, 0, -own["pure_acks"], 0, out)

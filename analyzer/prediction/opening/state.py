@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+ACKS = 16
+
 # Of a connection; a host that is both ends is followed as the client and as the server.
 OPENING = np.dtype(
     [
@@ -39,6 +41,12 @@ OPENING = np.dtype(
         ("ack_frame", "i8"),
         ("refused_acks", "i4"),  # those of them that nobody answered
         ("again_acks", "i4"),  # those before data came again
+        ("acks_ns", "i8", (ACKS,)),  # when each came, and in which frame; of more, the last
+        ("acks_in", "i8", (ACKS,)),
+        # Of these, those without data
+        ("pure_acks", "i4"),
+        ("refused_pure", "i4"),
+        ("again_pure", "i4"),
         ("unanswered_ns", "i8"),  # since when data among them waits for an answer, 0 without
         # The host as the client
         ("asks", "u1"),  # its SYN had the fast open option, or data
@@ -58,7 +66,8 @@ PORT = np.dtype(
         ("pending", "i4"),  # handshakes under way
         ("proven", "i4"),  # so many at most, when a SYN-ACK was certainly no cookie
         ("overflowed", "u1"),  # it has ignored the end of a handshake: its accept queue was full
-        ("no_cookies", "u1"),  # it has dropped SYNs for a full queue of requests
+        ("no_cookies", "u1"),  # it sends none: it has dropped SYNs for a full queue of requests, or its settings say so
+        ("guarded", "i4"),  # net.ipv4.tcp_max_syn_backlog where there are no cookies, else 0
         ("cookie_ns", "i8"),  # when it last sent a SYN cookie
     ],
     align=True,

@@ -154,7 +154,7 @@ def acknowledge(row: Any, end: Any, pool: Any, out: Any) -> None:
         high_before = max(end["sacked_end"], before)
     if ack > before:
         end["flags"] |= F_ADVANCED
-        end["expiries"] = 0
+        end["expiries"] = end["reneged_ns"] = 0
     if row["payload_len"] or row["flags"] & FIN:
         end["flags"] |= F_DATA
     outstanding = end["out"]

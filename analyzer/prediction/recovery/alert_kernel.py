@@ -35,6 +35,7 @@ from analyzer.prediction.recovery.undo_kernel import (
     try_undo_recovery,
 )
 
+RENEGED_LEAST_NS = 10_000_000
 PROBE_RECOVERY = NUMBER["TcpExtTCPLossProbeRecovery"]
 
 
@@ -95,7 +96,8 @@ def alert(row: Any, end: Any, pool: Any, before: Int, duplicates: Int, out: Any)
     advanced, echoed = flags & F_ADVANCED != 0, flags & F_ECE != 0
     if end["out"] == 0:
         end["sacked"] = 0
-    if flags & F_RENEGING and advanced:
+    if flags & F_RENEGING and advanced:  # tcp_check_sack_reneging()
+        end["reneged_ns"] = row["time_ns"] + max(end["rtt"] >> 4, RENEGED_LEAST_NS)
         return
     if end["state"] == OPEN:
         end["stamped"] = 0

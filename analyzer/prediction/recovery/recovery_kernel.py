@@ -150,7 +150,9 @@ def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, full: Int, segmen
     if row["options"] & O_TIMESTAMPS:
         end["clock"], end["clock_ns"] = row["tsval"], now
     size = space(row)
-    expired, cause = world["timeout"] != 0, world["cause"]
+    # A SYN is repeated by the timer only, however soon: an ACK of another connection brings that forward.
+    expired, cause = world["timeout"] != 0 or flags & (SYN | ACK) == SYN, world["cause"]
+    probes, end["no_frto"] = world["probes"] != 0, world["no_frto"]
     if flags & SYN and flags & ACK and not talk["syn"][side]:
         if not end["known"]:
             start(row, talk, end, np.int64(row["seq"]) + 1)
@@ -177,10 +179,10 @@ def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, full: Int, segmen
         end["mss"] = full
     if at >= end["next"]:
         end["next"] = at + size
-        new_data(row, end, pool, at, at + size, segments, out)
+        new_data(row, end, pool, at, at + size, segments, probes, out)
         return
     end["next"] = max(end["next"], at + size)
     if at + size <= end["una"] or end["blind"]:
-        late(row, end, at, segments, expired, cause, out)
+        late(row, end, at, segments, expired, cause, probes, out)
         return
-    again(row, end, pool, at, at + size, expired, cause, out)
+    again(row, end, pool, at, at + size, expired, cause, probes, out)

@@ -23,6 +23,7 @@ from analyzer.prediction.recovery.state import (
     LOST,
     OPEN,
     RECOVERY,
+    SACKED,
     TICKS_NS,
 )
 from analyzer.prediction.recovery.undo_kernel import enter_loss, enter_recovery
@@ -57,10 +58,10 @@ def retransmit_simply(row: Any, end: Any, pool: Any, size: Int, out: Any) -> Non
 
 
 @inline
-def late(row: Any, end: Any, at: Int, segments: Int, expired: Any, cause: Int, out: Any) -> None:
+def late(row: Any, end: Any, at: Int, segments: Int, expired: Any, cause: Int, probes: Any, out: Any) -> None:
     """A retransmission that waited in a queue of the host until it was acknowledged, or of an end of which nothing is known."""
     end["resent"] += segments
-    if expired:
+    if expired or (cause == C_TLP and not probes):
         add(row, TIMEOUTS, 1, out)
         add(row, REHASH, 1, out)
     elif cause == C_FAST or cause == C_LOST_AGAIN:
@@ -76,18 +77,20 @@ def late(row: Any, end: Any, at: Int, segments: Int, expired: Any, cause: Int, o
 
 
 @inline
-def may_probe(end: Any) -> Any:
-    """Is the timer that runs that of the tail loss probe?"""
-    return end["sack"] and end["out"] > 0 and not end["probe"] and (end["state"] == OPEN or end["state"] == CWR)
+def may_probe(end: Any, probes: Any) -> Any:
+    """Is the timer that runs that of the tail loss probe? `probes`: whether the host sends any."""
+    return (
+        probes and end["sack"] and end["out"] > 0 and not end["probe"] and (end["state"] == OPEN or end["state"] == CWR)
+    )
 
 
 @part
-def new_data(row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, out: Any) -> None:
+def new_data(row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, probes: Any, out: Any) -> None:
     """tcp_write_xmit(); by the timer of the tail loss probe if it comes when that runs out, and nothing was received."""
     now = row["time_ns"]
     overdue = now - end["probe_ns"]
     probing = (
-        may_probe(end)
+        may_probe(end, probes)
         and end["probe_ns"] > 0
         and -TICK_NS <= overdue <= TICKS_NS + ((now - end["sent_ns"]) >> 3)  # coarse timers are late by an eighth
         and now - end["heard_ns"] > SOON_NS
@@ -110,7 +113,7 @@ def new_data(row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, o
 
 @part
 def again(
-    row: Any, end: Any, pool: Any, at: Int, stop: Int, expired: Any, cause: Int, out: Any
+    row: Any, end: Any, pool: Any, at: Int, stop: Int, expired: Any, cause: Int, probes: Any, out: Any
 ) -> None:  # fmt: skip
     """A retransmission: by a timer, a tail loss probe, or tcp_xmit_retransmit_queue()."""
     if end["first"] == 0:
@@ -122,7 +125,7 @@ def again(
     first, tail = end["first"] == number, end["last"] == number and segment["end"] <= stop
     zero = cause == C_WINDOW_PROBE
     probing = cause == C_TLP or cause == C_FIN or expired
-    if probing and tail and may_probe(end) and not zero and not segment["marks"] & IS_SYN:
+    if probing and tail and may_probe(end, probes) and not zero and not segment["marks"] & IS_SYN:
         number = covered(end, pool, at, stop)
         if number == 0:
             return
@@ -171,6 +174,8 @@ def again(
 def must_be_timer(row: Any, end: Any, pool: Any, segment: Any, out: Any) -> Any:
     """Did nothing ask for the first segment, so that the timer ran out, though others were under way?"""
     now = row["time_ns"]
+    if end["reneged_ns"] and segment["marks"] & SACKED:
+        return now >= end["reneged_ns"] - TICK_NS
     if segment["marks"] & LOST and not segment["marks"] & AGAIN:
         return False
     if now - end["heard_ns"] <= SOON_NS or now - segment["sent_ns"] <= TIMER_LEAST_NS + end["rtt_min"]:

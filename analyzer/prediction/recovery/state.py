@@ -39,12 +39,17 @@ SENDER = np.dtype(
         ("undo", "u1"),  # there is something to undo: `undo_from` holds
         ("stamped", "u1"),  # `stamp` holds
         ("frto", "u1"),
+        ("no_frto", "u1"),  # it is switched off
         ("probe_again", "u1"),  # the tail loss probe was a retransmission
         ("probe", "u1"),  # there is a tail loss probe: `probe_end` holds
         ("advanced", "u1"),  # RACK has news
         ("dsack_seen", "u1"),
         ("reordered", "u1"),  # reordering was seen
         ("reneging", "u1"),
+        (
+            "reneged_ns",
+            "i8",
+        ),  # when the timer runs out that a peer who forgot what it reported has brought forward; 0 without
         ("una", "i8"),
         ("next", "i8"),
         ("high", "i8"),

@@ -84,7 +84,7 @@ def enter_loss(row: Any, end: Any, pool: Any, out: Any) -> None:
         begin_undo(end)
     if state <= DISORDER and end["sacked"] >= REORDERING:
         end["reordering"] = min(end["reordering"], REORDERING)
-    end["frto"] = 1 if fresh or end["expiries"] else 0
+    end["frto"] = 1 if (fresh or end["expiries"]) and not end["no_frto"] else 0
     end["state"] = LOSS
     begin_reduction(end)
     end["reo_ns"] = 0

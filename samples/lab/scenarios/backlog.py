@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 
 from ..hosts import Host
@@ -73,14 +74,19 @@ def abort_on_overflow(lab: Lab) -> None:
         _attempts(lab, client, server, 3, first + 3)
 
 
-def _attempts(lab: Lab, client: Host, server: Host, count: int, first: int = 40001, pause_s: float = 0.0) -> None:
+def _attempts(
+    lab: Lab, client: Host, server: Host, count: int, first: int = 40001, pause_s: float = 0.0
+) -> list[socket.socket]:
     """Begin so many connections, from the port `first` on, and leave them as they are."""
+    begun = []
     for number in range(count):
         near = lab.keep(stream(client, first + number))
         near.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             near.connect((server.address, 80))
+        begun.append(near)
         time.sleep(pause_s)
+    return begun
 
 
 @scenario
@@ -144,3 +150,41 @@ def syn_backlog_guarded(lab: Lab) -> None:
     with lab.recording(client, server, rules=rules, counters="TcpExtListenDrops"):
         _attempts(lab, client, server, 18)
         time.sleep(0.05)
+
+
+@scenario
+def handshake_acks_ignored(lab: Lab) -> None:
+    """Handshakes end, and data comes, while the queue of accepted connections is full: both are thrown away.
+
+    Six clients connect at once to a server with a backlog of 1, which does not accept. All six get a SYN-ACK and send the
+    ACK that ends their handshake, but only two connections are made; for the others each ACK, and later each piece of data,
+    moves ListenOverflows and ListenDrops, and none TCPPureAcks.
+    """
+    client, server = lab.pair()
+    lab.keep(listener(server, backlog=1))
+    counters = "TcpExtListenOverflows TcpExtListenDrops TcpExtTCPPureAcks TcpPassiveOpens"
+    with lab.recording(client, server, delay_ms=10, counters=counters):
+        ends = _attempts(lab, client, server, 6)
+        time.sleep(0.3)
+        for end in ends:
+            end.send(b"hello")
+        time.sleep(1.5)
+
+
+@scenario
+def deferred_accept(lab: Lab) -> None:
+    """A server that wants to see data before it accepts (TCP_DEFER_ACCEPT): the ACK that ends a handshake is dropped.
+
+    Of five clients three send something a little later, and their connections are made then (TcpPassiveOpens); the others
+    keep silent. Each bare ACK counts as TCPDeferAcceptDrop, and not as TCPPureAcks.
+    """
+    client, server = lab.pair()
+    defer = {(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT): 5}
+    lab.keep(listener(server, options=defer))
+    counters = "TcpExtTCPDeferAcceptDrop TcpPassiveOpens"
+    with lab.recording(client, server, delay_ms=5, counters=counters):
+        ends = _attempts(lab, client, server, 5)
+        time.sleep(0.2)
+        for end in ends[:3]:
+            end.send(b"hello")
+        time.sleep(0.3)

@@ -9,7 +9,7 @@ import time
 from ..hosts import Host
 from ..lab import Lab
 from ..scenario import scenario
-from ..sockets import dial
+from ..sockets import dial, stream
 from ..traffic import text
 
 _ELSEWHERE = "192.0.2.7"
@@ -43,6 +43,22 @@ def in_no_routes(lab: Lab) -> None:
     counters = "IpExtInNoRoutes IpInReceives IcmpOutDestUnreachs IcmpMsgOutType3 IcmpInDestUnreachs IcmpMsgInType3"
     with lab.recording(client, server, counters=counters):
         _datagrams(client, _ELSEWHERE, count)
+
+
+@scenario
+def connect_unreachable(lab: Lab) -> None:
+    """Attempts to connect to an address that a router knows no way to: its ICMP error ends each of them (TcpAttemptFails).
+
+    The client asks the server, which forwards but has no route for 192.0.2.7. An ICMP error ends an attempt; of a connection
+    that is open it would only be remembered.
+    """
+    client, server = lab.pair(only={"server": {"sysctls": {"ipv4.ip_forward": "1"}}})
+    _leads_to(client, server)
+    counters = "TcpAttemptFails TcpActiveOpens IpExtInNoRoutes IcmpInDestUnreachs"
+    with lab.recording(client, server, delay_ms=2, counters=counters):
+        for number in range(lab.random.choice((3, 5))):
+            with stream(client, 41_000 + number) as near, contextlib.suppress(OSError):
+                near.connect((_ELSEWHERE, 80))
 
 
 @scenario

@@ -1,0 +1,69 @@
+"""Settings of the host that decide what its kernel does: the same packets mean something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import build, pkt
+from tests.predicting import Prediction, of_client
+
+OFO = "".join(f"+0.00001 > . {1461 + 1460 * k}:{2921 + 1460 * k}(1460) ack 1 win 502\n" for k in range(8))
+ANSWER = "+0.001 < . 1:1(0) ack 1 win 502 <nop,nop,sack 1461:13141>\n"
+
+
+@pytest.mark.parametrize(("setting", "saved"), [("44", True), ("0", False)])
+def test_acks_that_are_held_back(tmp_path: Path, setting: str, saved: bool) -> None:
+    """Not where net.ipv4.tcp_comp_sack_nr, or the delay, is 0."""
+    for name in ("net.ipv4.tcp_comp_sack_nr", "net.ipv4.tcp_comp_sack_delay_ns"):
+        found = of_client(tmp_path / "a.pcap", OFO + ANSWER, sysctls={name: setting})
+        assert (found.of("TcpExtTCPAckCompressed") != 0) == saved
+
+
+@pytest.mark.parametrize(("sysctls", "cookies"), [({}, 1), ({"net.ipv4.tcp_syncookies": "0"}, 0)])
+def test_a_host_without_cookies(tmp_path: Path, sysctls: dict[str, str], cookies: int) -> None:
+    """A SYN-ACK that is never repeated was one, unless the host sends none."""
+    text = """
+    +0   < S  0:0(0) win 64240 <mss 1460>
+    +0.1 > S. 0:0(0) ack 1 win 64240 <mss 1460>
+    at client_port 50000
+    +5   < S  0:0(0) win 64240 <mss 1460>
+    +0   > R. 0:0(0) ack 1 win 0
+    """
+    (scenario,) = pkt.parse(text, "cookies")
+    found = Prediction(scenario.write(tmp_path / "a.pcap"), build.DST4, sysctls)
+    assert found.of("TcpExtSyncookiesSent") == cookies
+
+
+@pytest.mark.parametrize(("backlog", "full"), [("4096", 1), ("4", 0)])
+def test_the_last_quarter_of_the_backlog(tmp_path: Path, backlog: str, full: int) -> None:
+    """A SYN that is dropped while others are under way: for a full queue, or because only known addresses get what is left."""
+    lines = []
+    for port in range(40001, 40005):
+        lines += [f"at client_port {port}", "+0.001 < S 0:0(0) win 64240 <mss 1460>"]
+        lines += ["+0.0001 > S. 0:0(0) ack 1 win 64240 <mss 1460>"]
+    lines += ["at client_port 40005", "+0.001 < S 0:0(0) win 64240 <mss 1460>", "at client_port 40001"]
+    lines += ["+1.1 > S. 0:0(0) ack 1 win 64240 <mss 1460>"]
+    (scenario,) = pkt.parse("\n".join(lines), "backlog")
+    sysctls = {"net.ipv4.tcp_syncookies": "0", "net.ipv4.tcp_max_syn_backlog": backlog}
+    found = Prediction(scenario.write(tmp_path / "a.pcap"), build.DST4, sysctls)
+    assert found.of("TcpExtListenDrops") == 1
+    assert found.of("TcpExtTCPReqQFullDrop") == full
+
+
+@pytest.mark.parametrize(("setting", "needless"), [("2", 1), ("0", 0)])
+def test_timeouts_that_were_needless(tmp_path: Path, setting: str, needless: int) -> None:
+    """F-RTO finds out by what is acknowledged next; without it the kernel does not."""
+    script = """
+    +0.1      < .  1:1461(1460) ack 1 win 502
+    +0.000010 < .  1461:2921(1460) ack 1 win 502
+    +0.000010 < .  2921:4381(1460) ack 1 win 502
+    +0.4      < .  1:1461(1460) ack 1 win 502
+    +0.01     > .  1:1(0) ack 1461 win 502
+    +0.0001   < .  4381:5841(1460) ack 1 win 502
+    +0.0001   < .  5841:7301(1460) ack 1 win 502
+    +0.001    > .  1:1(0) ack 2921 win 502
+    """
+    found = of_client(tmp_path / "a.pcap", script, sysctls={"net.ipv4.tcp_frto": setting})
+    assert found.of("TcpExtTCPSpuriousRTOs") == needless
