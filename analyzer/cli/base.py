@@ -291,3 +291,10 @@ def say(text: str = "", *, nl: bool = True, err: bool = False, color: bool | Non
     from analyzer.text import harmless
 
     click.echo(harmless(text), nl=nl, err=err, color=color)
+
+
+def redraw(text: str) -> None:
+    """Put a line of state on standard error in place of the one before."""
+    from analyzer.text import harmless
+
+    click.echo(f"\r\x1b[K{harmless(text)}", nl=False, err=True, color=True)
