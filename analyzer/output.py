@@ -28,6 +28,7 @@ REMEDIES = {
     errno.EROFS: "name a file on another disk",
     errno.ENAMETOOLONG: "give a shorter name",
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, or name a file on another disk"),
+    errno.EFBIG: "raise the limit (`ulimit -f`), or name a file on a disk that holds larger ones",
 }
 _temporary: set[Path] = set()  # files and folders that leave when the process does; each stands here before it is made
 

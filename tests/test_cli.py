@@ -24,6 +24,7 @@ from analyzer import Analysis, analyze
 from analyzer.cli import cli
 from analyzer.moments import timed, with_texts
 from analyzer.report.console import console_text
+from analyzer.report.json_text import json_pieces
 from analyzer.report.layout import UNFOLDED, columns
 from analyzer.tables import TABLES
 from tests import build
@@ -125,7 +126,7 @@ def test_help_of_the_group() -> None:
     for command in COMMANDS:
         assert re.search(rf"\b{command} [A-Z][^.]+\.", words)
     assert (
-        "Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame of a link layer that is decoded); 3 done, but the input was cut short or damaged; 130 interrupted."
+        "Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame of a link layer that is decoded); 3 done, but the input was cut short or damaged; 128 + N ended by signal N (130 Ctrl-C, 143 SIGTERM)."
         in words
     )
     assert "TRACE is a capture file (pcap, pcapng or snoop;" in words
@@ -287,7 +288,7 @@ def test_no_room_for_the_output(arguments: list[str | Path]) -> None:
     ("command", "status"),
     [
         ("analyze - <&-", 2),
-        (f"analyze {SAMPLE} >&-", 0),
+        (f"analyze {SAMPLE} >&-", 2),
         (f"analyze {SAMPLE} 2>&-", 0),
         (f"export --table flows {SAMPLE} >&-", 2),
     ],
@@ -394,8 +395,11 @@ NAMES = ("ü 表.pcap", "\x1b[31m\n.pcap", 'quote"\\.pcap', os.fsdecode(b"\xff\x
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_any_file_name(encoding: str, tmp_path: Path) -> None:
     """In text and in JSON, whatever standard output can hold."""
-    for name in NAMES:
-        shutil.copy(SAMPLE, tmp_path / name)
+    content = SAMPLE.read_bytes()
+    for number, name in enumerate(
+        NAMES
+    ):  # files that are equal are read once: these differ in a field that nobody reads
+        (tmp_path / name).write_bytes(content[:12] + bytes([number, 0, 0, 0]) + content[16:])
     text = run("analyze", *NAMES, cwd=tmp_path, PYTHONIOENCODING=f"{encoding}:strict")
     assert (text.status, text.err) == (0, "")
     assert "160 frames in 1.03 s" in " ".join(text.out.split())
@@ -446,11 +450,11 @@ def test_standard_input(wrapped: type[bytes]) -> None:
     """The same answer as for the file, but for its name and size."""
     ran = run("analyze", "--json", "-", stdin=wrapped(SAMPLE.read_bytes()))
     assert (ran.status, ran.err) == (0, "")
-    found, expected = json.loads(ran.out), analyze(SAMPLE)
-    assert found["flows"] == expected.flows.astype(object).to_dict("records")
-    (file,) = found["capture"].pop("files")
+    found, expected = json.loads(ran.out), json.loads("".join(json_pieces(analyze(SAMPLE))))
+    assert found["flows"] == expected["flows"]
+    (file,), _ = found["capture"].pop("files"), expected["capture"].pop("files")
     assert (file["path"], file["size"], file["frames"]) == ("-", None, 40)
-    assert found["capture"] == {name: value for name, value in expected.capture.items() if name != "files"}
+    assert found["capture"] == expected["capture"]
 
 
 def test_standard_input_beside_a_file() -> None:
@@ -458,7 +462,7 @@ def test_standard_input_beside_a_file() -> None:
     ran = run("analyze", "--json", "-", OTHER, stdin=SAMPLE.read_bytes())
     assert ran.status == 0
     found = json.loads(ran.out)
-    assert found["flows"] == analyze([SAMPLE, OTHER]).flows.astype(object).to_dict("records")
+    assert found["flows"] == json.loads("".join(json_pieces(analyze([SAMPLE, OTHER]))))["flows"]
 
 
 def test_a_named_pipe(tmp_path: Path) -> None:

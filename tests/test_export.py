@@ -130,6 +130,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         blocks.append(build.idb(resolution=9, offset=time_ns // 10**9))
     for number in range(499):
         _, data, _ = strategies.random_frame(rng)
+        data = data if number else build.ethernet(build.ipv4(build.tcp(), src=HOST))
         interface = number % len(times)
         length = 2**32 - 1 if number % 11 == 0 else None
         ticks = times[interface] % 10**9
@@ -152,7 +153,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # What the tables of counters need besides the capture.
-HOST = "10.0.0.1"
+HOST = "10.0.0.1"  # has sent the first frame
 SNAPSHOTS = SAMPLES / "handshake" / "client" / "counters.jsonl"
 LISTED = Path(__file__).parent / "listed.txt"
 BESIDE: dict[str, tuple[str | Path, ...]] = {

@@ -295,7 +295,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     for name in ("out.pcap", "out.pcap.bz2"):
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
-            with pytest.raises(TcpcapError, match=name + ": cannot be written \\(File too large\\); make room"):
+            with pytest.raises(TcpcapError, match=name + ": cannot be written \\(File too large\\); raise the limit"):
                 fix_checksums(str(source), str(tmp_path / name))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

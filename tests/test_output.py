@@ -31,12 +31,14 @@ READ = {"trace", "snapshots", "sockets"}
 WRITERS = {
     "analyze": ("html", READ),
     "export": ("output", READ),
+    "extract": ("output", READ | {"key"}),
     "fix-checksums": ("target", {"source"}),
     "notebook": ("output", READ),
     "plot": ("output", READ),
     "sql": ("output", READ),
 }
 # Parameters that name no file.
+CHOICE = {"filter", "flow", "between", "frames"}
 OF_ALL = {"color", "quiet"}  # parameters that every command has
 OTHERS = {
     "analyze": {
@@ -50,12 +52,15 @@ OTHERS = {
         "no_checksums",
         "top",
         "max_flows",
+        "each",
+        *CHOICE,
     },
-    "export": {"table", "kind", "hosts", "increments", "every", "flow"},
+    "export": {"table", "kind", "hosts", "increments", "every", *CHOICE},
+    "extract": {"finding", "event", "around", "anonymize", "hosts", "increments", *CHOICE},
     "fix-checksums": {"everything"},
-    "notebook": {"hosts", "increments", "folders"},
-    "plot": {"flow", "kind", "names", "hosts", "increments"},
-    "sql": {"kind", "limit", "as_json", "hosts", "increments", "folders"},
+    "notebook": {"hosts", "increments", "folders", *CHOICE},
+    "plot": {"kind", "names", "hosts", "increments", *CHOICE},
+    "sql": {"kind", "limit", "as_json", "hosts", "increments", "folders", *CHOICE},
 }
 # The words for a command that reads the capture (and perhaps a second one, or snapshots) and writes the target.
 CALLS = {
@@ -63,6 +68,7 @@ CALLS = {
         f"export {table}": ["export", "{capture}", "--table", table, "--format", "jsonl", "-o", "{target}"]
         for table in TABLES
     },
+    "extract": ["extract", "{capture}", "--flow", "0", "-o", "{target}"],
     "fix-checksums": ["fix-checksums", "{capture}", "{target}"],
     "analyze": ["analyze", "{capture}", "--html", "{target}"],
     "notebook": ["notebook", "{capture}", "-o", "{target}"],

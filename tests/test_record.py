@@ -23,6 +23,7 @@ import pytest
 
 from analyzer import analyze
 from analyzer.cli import cli
+from analyzer.cli.examples import EXAMPLES
 from analyzer.correlate import BOUNDED, EXACT, INFERRED_RELATION, NOT_COMPARABLE, UNOBSERVABLE
 from analyzer.correlate.coverage import needs_beginning
 from analyzer.errors import TcpcapError, UsageError
@@ -479,7 +480,7 @@ def test_a_plan() -> None:
 def test_examples_are_right() -> None:
     """What the pages and the help show can be planned."""
     command = cli.commands["record"]
-    texts = *(file.read_text() for file in FILES), command.epilog or ""
+    texts = *(file.read_text() for file in FILES), "\n".join(EXAMPLES["record"])
     shown = [row for text in texts for row in text.splitlines() if "tcpcap record -i" in row]
     assert len(shown) >= 8
     for row in shown:

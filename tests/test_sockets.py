@@ -439,7 +439,7 @@ def test_analyze_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     shown = " ".join(capsys.readouterr().out.split())
     assert "3 sockets in 2 lists" in shown
     assert "full: 0.0.0.0:80 3 connections not accepted, 2 may wait" in shown
-    assert "unread 9 B 10.0.0.2:80 - 10.0.0.1:40001 (server), flow 0" in shown
+    assert "unread 9 B 10.0.0.2:80 - 10.0.0.1:40001 (server), #0" in shown
     assert status_of("analyze", bundle, "--json") == 0
     told = json.loads(capsys.readouterr().out)["sockets"]
     assert (told["sockets"], told["snapshots"], told["tcp_connections_captured"]) == (3, 2, 1)
@@ -479,7 +479,7 @@ def test_a_list_from_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     writer.start()
     assert status_of("analyze", SAMPLE, "--sockets", fifo) == 0
     writer.join(10)
-    assert "7 B 10.0.0.2:80 - 10.0.0.1:40001, flow 0" in " ".join(capsys.readouterr().out.split())
+    assert "7 B 10.0.0.2:80 - 10.0.0.1:40001, #0" in " ".join(capsys.readouterr().out.split())
 
 
 # This machine

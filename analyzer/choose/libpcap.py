@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import os
 import struct
 import sys
-import tempfile
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,15 +41,23 @@ def library() -> ctypes.CDLL | None:
 
 
 def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
-    found.pcap_open_offline.argtypes, found.pcap_open_offline.restype = (
-        (ctypes.c_char_p, ctypes.c_char_p),
-        ctypes.c_void_p,
-    )
+    found.pcap_fopen_offline.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+    found.pcap_fopen_offline.restype = ctypes.c_void_p
     found.pcap_compile.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint32)
     found.pcap_compile.restype = ctypes.c_int
     found.pcap_geterr.argtypes, found.pcap_geterr.restype = (ctypes.c_void_p,), ctypes.c_char_p
     found.pcap_freecode.argtypes, found.pcap_freecode.restype = (ctypes.c_void_p,), None
     found.pcap_close.argtypes, found.pcap_close.restype = (ctypes.c_void_p,), None
+    return found
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    """What C programs have, whichever library holds it."""
+    found = ctypes.CDLL(None)
+    found.fmemopen.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p)
+    found.fmemopen.restype = ctypes.c_void_p
+    found.fclose.argtypes, found.fclose.restype = (ctypes.c_void_p,), ctypes.c_int
     return found
 
 
@@ -77,16 +82,14 @@ def compiled(found: ctypes.CDLL, text: str, link_type: int) -> Program:
 
 
 def _opened(found: ctypes.CDLL, link_type: int) -> Any:
-    """A capture without frames: libpcap takes its link type for what a file's means."""
-    handle, name = tempfile.mkstemp(prefix="tcpcap-", suffix=".pcap")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(struct.pack("=IHHiIII", MAGIC, 2, 4, 0, 0, SNAPLEN, link_type))
-        said = ctypes.create_string_buffer(ERROR)
-        opened = found.pcap_open_offline(os.fsencode(name), said)
-    finally:
-        Path(name).unlink()
+    """A capture without frames, in memory: libpcap takes its link type for what a file's means."""
+    content = struct.pack("=IHHiIII", MAGIC, 2, 4, 0, 0, SNAPLEN, link_type)
+    said = ctypes.create_string_buffer(ERROR)
+    stream = _libc().fmemopen(content, len(content), b"rb")
+    opened = found.pcap_fopen_offline(stream, said) if stream else None
     if not opened:
+        if stream:
+            _libc().fclose(stream)
         what = said.value.decode(errors="replace")
         raise UsageError("--filter", f"libpcap cannot filter link type {link_type} ({what})", "leave the filter out")
     return opened

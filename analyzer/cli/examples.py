@@ -50,7 +50,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sql": (
         'tcpcap sql trace.pcap "SELECT event, count(*) FROM events GROUP BY event"',
         'tcpcap sql trace.pcap "FROM flows WHERE client_spurious > 0" -o out.parquet',
-        'tcpcap sql trace.pcap "SELECT time FROM packets WHERE window = 0" --json',
+        'tcpcap sql trace.pcap "SELECT time FROM packets WHERE payload_len > 0" --json',
         "tcpcap sql trace.pcap",
     ),
     "mcp": (

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from analyzer.cli import complete
-from analyzer.cli.base import DAMAGED, OK, beside_options, choose_options, cli, say, warn
+from analyzer.cli.base import DAMAGED, OK, beside_options, choose_options, cli, read_by, say, warn
 
 
 @cli.command()
@@ -48,9 +48,11 @@ def extract(
     stay, so that tcpcap says the same of the file. Without --key nobody can find the addresses again.
     """
     from analyzer.extract import extract as cut_out
+    from analyzer.output import Input, refuse_inputs
     from analyzer.report.progress import progress_shown
     from analyzer.text import plural
 
+    refuse_inputs(output, [*read_by(trace, beside), *([Input(key)] if key else [])])  # before the capture is read
     with progress_shown() as update:
         done = cut_out(
             list(trace),

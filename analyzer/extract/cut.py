@@ -96,7 +96,9 @@ def extract(
     if not choice and finding is None and event is None:
         raise UsageError("extract", "it is not said what to cut out", "give --flow, --finding, --event, --filter, --between or --frames")  # fmt: skip
     anonymizer = Anonymizer(anonymize if isinstance(anonymize, bytes) else None) if anonymize else None
-    with appearing(str(target), inputs(*names), "a capture") as file:
+    with appearing(
+        str(target), inputs(*names, *beside.get("snapshots", ()), *beside.get("sockets", ())), "a capture"
+    ) as file:
         found = surveyed(names, progress)
         wanted = np.ones(len(found.frames), np.bool_)
         if choice:

@@ -27,6 +27,7 @@ from analyzer.report.finding_text import (
     when_text,
     where_text,
 )
+from analyzer.report.layout import WIDTH, columns
 from analyzer.report.markdown import block, bullets, code, escaped, sentence
 from analyzer.report.notebook_cells import (
     COUNTERS,
@@ -92,7 +93,8 @@ def save_notebook(analysis: Analysis, target: str, request: Request, inputs: Seq
 
 def notebook(analysis: Analysis, request: Request) -> dict[str, Any]:
     """The notebook as nbformat 4.5 has it, without outputs. Nothing that comes from a capture is taken for Markdown, HTML or code."""
-    cells = [_cell(number, kind, text) for number, (kind, text) in enumerate(_cells(analysis, request))]
+    with columns(WIDTH):  # whoever opens it has another terminal than who made it
+        cells = [_cell(number, kind, text) for number, (kind, text) in enumerate(_cells(analysis, request))]
     return {"cells": cells, "metadata": KERNEL} | FORMAT
 
 
