@@ -12,6 +12,12 @@ LENGTHS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10
 SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
+LONGEST = 2000  # characters of one text from a file: no name or sentence is as long, and a path hardly ever
+# Colours (first group), else: C0 and C1 but for tabs and ends of lines, what turns the direction of writing, ends lines, or is half a character.
+_CONTROLS = re.compile(
+    "(\x1b\\[[0-9;]{0,20}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
 _NAMES: dict[str, str] = {}
 
 
@@ -28,8 +34,20 @@ def shown(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Text from a file, safe for a terminal: control characters are shown, not sent."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    """Text from a file, safe for a terminal and of a length that can be read: control characters are shown, not sent."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text) - LONGEST:,} characters more)"
+    return text if text.isprintable() else "".join(char if char.isprintable() else _code(char) for char in text)
+
+
+def harmless(text: str) -> str:
+    """Text of many lines for a terminal, whatever of it is from files: nothing but its lines, tabs and colours controls anything."""
+    return _CONTROLS.sub(lambda found: found[0] if found[1] else _code(found[0]), text)
+
+
+def _code(char: str) -> str:
+    """A character that is not to be sent, as it is written in Python."""
+    return f"\\x{ord(char):02x}"
 
 
 def size_text(count: int) -> str:

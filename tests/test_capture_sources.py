@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import random
+import resource
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import zlib
 from collections.abc import Callable
@@ -277,10 +280,68 @@ NO_CAPTURE = {
     "zip": (b"PK\x03\x04" + bytes(40), "a zip archive", "unpack it"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7-Zip archive", "unpack it"),
     "netmon": (b"GMBU" + bytes(40), "a Microsoft Network Monitor 2 capture", "editcap"),
+    "encrypted zip": (b"PK\x03\x04\x14\0\x09\0" + bytes(40), "an encrypted zip archive", "7z x"),
+    "age": (b"age-encryption.org/v1\n-> X25519 abc\n", "a file encrypted with age", "age --decrypt"),
+    "OpenPGP by password": (b"\x8c\x0d\x04\x09\x03\x02" + b"\xe3" * 40, "a file encrypted with OpenPGP", "gpg -o OUT"),
+    "OpenPGP for a key": (b"\x85\x01\x0c\x03" + b"\xe3" * 400, "a file encrypted with OpenPGP", "gpg -o OUT"),
+    "OpenPGP, new form": (b"\xc1\xc0\x4c\x03" + b"\xe3" * 400, "a file encrypted with OpenPGP", "gpg -o OUT"),
+    "armoured": (b"-----BEGIN PGP MESSAGE-----\n\n" + b"hQEM" * 20, "a file encrypted with OpenPGP", "gpg -o OUT"),
+    "openssl": (b"Salted__" + b"\xe3" * 40, "encrypted with `openssl enc`", "decrypt it"),
+    "sniffer": (b"TRSNIFF data    \x1a" + bytes(40), "a Sniffer capture", "editcap"),
+    "5view": (b"\xaa\xaa\xaa\xaa" + bytes(40), "a 5View capture", "editcap"),
+    "k12": (bytes.fromhex("0000020012050010") + bytes(40), "a Tektronix K12 capture", "editcap"),
+    "k12 text": (b"+---------+---------------+----------+\n" * 3, "K12 capture in text form", "editcap"),
+    "lanalyzer": (bytes.fromhex("01100c00010500000000") + bytes(40), "a Novell LANalyzer capture", "editcap"),
+    "iptrace": (b"iptrace 2.0" + bytes(40), "an AIX iptrace capture", "editcap"),
+    "erf": (
+        b"".join(
+            struct.pack("<Q", (1_763_660_000 + n) << 32) + struct.pack(">BBHHH", 2, 4, 84, 0, 66) + bytes(68)
+            for n in range(3)
+        ),
+        "an Endace ERF capture",
+        "editcap",
+    ),
+    "web page": (b"\n<!DOCTYPE html>\n<html><head><title>Log in</title>", "a web page, not a capture", "download"),
+    "store's error": (
+        b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code>',
+        "the error message of a file store",
+        "download",
+    ),
+    "large file pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+        "a pointer to a file in Git LFS",
+        "git lfs pull",
+    ),
+    "tcpdump's text": (
+        b"12:34:56.789012 IP 192.0.2.1.4000 > 192.0.2.2.80: Flags [S]\n",
+        "the text that tcpdump printed",
+        "tcpdump -w",
+    ),
+    "hex dump": (b"0000  45 00 00 3c 1c 46 40 00 40 06  E..<.F@.@.\n", "a hex dump of frames", "text2pcap"),
+    "zeros": (bytes(5000), "zeros only", "copy it again"),
     "program": (b"\x7fELF" + bytes(40), "a program, not a capture", "name a pcap"),
     "text mode": (b"\x0d\x0a\x0d\x0d\x0a" + bytes(40), "text-mode transfer", "binary mode"),
     "gzip of nothing": (b"\x1f\x8b", "the gzip data is cut short", "copy or compress it again"),
 }
+
+
+def test_what_unpacks_with_an_option_only(tmp_path: Path, plain: bytes) -> None:
+    """It is right, and what it needs is said: a large window, a dictionary; in an archive, too."""
+    window = zstandard.ZstdCompressionParameters.from_level(1, window_log=28)
+    long = zstandard.ZstdCompressor(compression_params=window).compressobj()
+    packed = long.compress(plain) + long.flush()
+    with pytest.raises(CaptureError, match=r"needs a window of 256 MiB, and 128 are granted; .*--long=28"):
+        read_bytes(tmp_path, packed)
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo("b/capture.pcap")
+        member.size = len(plain)
+        tar.addfile(member, io.BytesIO(plain))
+    long = zstandard.ZstdCompressor(compression_params=window).compressobj()
+    with pytest.raises(CaptureError, match=r"needs a window of 256 MiB, and 128 are granted; .*--long=28"):
+        read_bytes(tmp_path, long.compress(archive.getvalue()) + long.flush())
+    with pytest.raises(CaptureError, match=r"with a dictionary \(number 77\); .*-D DICTIONARY"):
+        read_bytes(tmp_path, b"\x28\xb5\x2f\xfd\x21\x4d\x00" + bytes(90))
 
 
 @pytest.mark.parametrize("kind", NO_CAPTURE)
@@ -420,6 +481,27 @@ def test_merge_by_time(tmp_path: Path, seed: int) -> None:
             times.append(time_ns)
         files.append(labelled(number, times))
     assert_merged(tmp_path, files)
+
+
+def test_more_files_than_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All overlap in time: the limit is raised as far as that is allowed; where it is not, the error says how."""
+    for number in range(60):
+        records = [
+            build.Record(b"frame %d" % number, START_NS + 1_000_000 * moment + 1000 * number) for moment in range(3)
+        ]
+        (tmp_path / f"{number}.pcap").write_bytes(build.pcap(records))
+    paths = [tmp_path / f"{number}.pcap" for number in range(60)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    low = len(list(Path("/dev/fd").iterdir())) + 30
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
+        assert [data.decode() for data in read_all(*paths).data] == [f"frame {n}" for n in range(60)] * 3
+        resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
+        monkeypatch.setattr("analyzer.capture.source._more_files", lambda: False)
+        with pytest.raises(CaptureError, match=r"too many files that overlap in time.*ulimit -n"):
+            read_all(*paths)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_equal_times_stay_in_file_order(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from analyzer import analyze
 from analyzer.capture import RecordBatch
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
+from analyzer.flows.hash_kernel import hash_of, way_of
 from analyzer.flows.tracker import FIRST_CAPACITY
 from analyzer.frames import FrameReader
 from analyzer.schema import Rows
@@ -787,6 +788,23 @@ def test_the_seed_of_the_hash_changes_nothing(hash_seed: int, monkeypatch: pytes
     monkeypatch.setattr("analyzer.flows.tracker.secrets.randbits", lambda _: hash_seed)
     assert np.array_equal(track(rows, 64).rows(), expected)
     assert np.array_equal(track(rows, 1000, max_flows=len(expected)).rows(), expected)
+
+
+def test_nothing_in_a_packet_cancels_the_seed() -> None:
+    """Addresses of a /48 whose subnets are the ports, at both ends: XORed unmixed they would be one and the same flow to any seed."""
+    rows = np.zeros(400, PACKETS.dtype)
+    number = np.arange(1, len(rows) + 1)
+    for end, hi in (("src", 0x20010DB8 << 32), ("dst", 0x20010DB9 << 32)):
+        rows[f"{end}_port"], rows[f"{end}_lo"] = number, 1
+        rows[f"{end}_hi"] = np.uint64(hi) | number.astype(np.uint64)
+    with np.errstate(over="ignore"):
+        for seed in (np.uint64(0), np.uint64(7), np.uint64(2**64 - 1)):
+            assert len({int(hash_of(row, seed)) >> 44 for row in rows}) > 390
+            ways = {
+                int(way_of(row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"], row["src_port"], seed)) >> 44
+                for row in rows
+            }
+            assert len(ways) > 390
 
 
 # Room

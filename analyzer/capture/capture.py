@@ -9,7 +9,8 @@ import numpy as np
 
 from analyzer.capture import pcap, pcapng, snoop
 from analyzer.capture.bundle import Host, host_of
-from analyzer.capture.file import CaptureFile, Reader, unreadable
+from analyzer.capture.file import CaptureFile, Reader
+from analyzer.capture.foreign import LOOK_AT, unreadable
 from analyzer.capture.live import Live, following
 from analyzer.capture.merge import merged
 from analyzer.capture.packed import folder_of
@@ -190,7 +191,7 @@ def capture_file(source: Source, index: int, damages: list[Damage], batch_frames
         head = source.window[:HEAD].tobytes()
         kind = _format_of(head)
         if kind is None:
-            raise _no_capture(source.path, head, source.compression, source.broken)
+            raise _no_capture(source)
         file = kind(source, index, Interfaces(), damages, batch_frames)
         file.start()
     except BaseException:
@@ -292,12 +293,18 @@ def _format_of(head: bytes) -> type[CaptureFile] | None:
     return None
 
 
-def _no_capture(path: str, head: bytes, compression: str, broken: str) -> CaptureError:
-    if broken:
-        return CaptureError(path, broken, "copy or compress it again")
+def _no_capture(source: Source) -> CaptureError:
+    source.require(LOOK_AT)
+    head = source.window[:LOOK_AT].tobytes()
+    if source.unsupported:
+        return CaptureError(source.path, source.broken, source.unsupported)
+    if source.broken and len(head) < HEAD:
+        return CaptureError(source.path, source.broken, "copy or compress it again")
     if not head:
-        return CaptureError(path, f"an empty file, {compression}-compressed", "was the capture written at all?")
-    return unreadable(path, head)
+        return CaptureError(
+            source.path, f"an empty file, {source.compression}-compressed", "was the capture written at all?"
+        )
+    return unreadable(source.path, head)
 
 
 class _Numbering:

@@ -12,6 +12,7 @@ CHUNK = 1 << 18
 FEED = 1 << 12  # compressed bytes at a time: what a decompressor makes of them is lost where it meets damage in them
 MAX_WINDOW = 1 << 27  # as much as `zstd -d` grants without --long
 MAX_XZ_MEMORY = 1 << 28  # xz -9 needs 65 MiB
+ZSTD_HEADER = 18  # bytes of the header of a frame, at most
 
 
 class RawReader(Protocol):
@@ -22,6 +23,14 @@ class RawReader(Protocol):
 
 class Damaged(Exception):
     """The compressed data ends early or is not what it should be."""
+
+
+class Unsupported(Damaged):
+    """The compressed data is right, as far as that is known, but asks for more than is granted; `todo` is the next step."""
+
+    def __init__(self, found: str, todo: str) -> None:
+        super().__init__(found)
+        self.todo = todo
 
 
 class _Members:
@@ -72,6 +81,11 @@ class _Members:
         try:
             out: bytes = member.decompress(fed, size)
         except self._errors as error:
+            if isinstance(error, lzma.LZMAError) and "limit" in str(error):
+                raise Unsupported(
+                    f"the xz data needs more than {MAX_XZ_MEMORY >> 20} MiB to be unpacked",
+                    "unpack it with `xz -d IN`, and name what that writes",
+                ) from None
             raise Damaged(f"the {self._name} data is damaged ({error})") from error
         return out
 
@@ -108,6 +122,7 @@ class _Zstd:
         self._inner_eof = False
         self._held = b""
         self._input = b""
+        self._head: bytes | None = b""  # the header of the frame, as far as it is there; None when it was looked at
         self.unused_data = b""
 
     @property
@@ -120,6 +135,7 @@ class _Zstd:
 
     def decompress(self, data: bytes, size: int) -> bytes:
         self._input += data
+        self._look_at_header(data)
         # A little input at a time: a zstd block is at most 128 KiB of output, so what is held stays below 16 MiB.
         while not self._held and self._input and not self._inner_eof:
             piece, self._input = self._input[:512], self._input[512:]
@@ -130,6 +146,32 @@ class _Zstd:
                 self._input = b""
         out, self._held = self._held[:size], self._held[size:]
         return out
+
+    def _look_at_header(self, data: bytes) -> None:
+        """Raise Unsupported where the frame cannot be unpacked without an option of zstd (RFC 8878 section 3.1.1.1)."""
+        import zstandard
+
+        if self._head is None:
+            return
+        self._head += data[:ZSTD_HEADER]
+        try:
+            needs = zstandard.get_frame_parameters(self._head)
+        except zstandard.ZstdError:  # not all of it yet, or damaged: unpacking tells
+            if len(self._head) >= ZSTD_HEADER:
+                self._head = None
+            return
+        self._head = None
+        if needs.window_size > MAX_WINDOW:
+            bits = (needs.window_size - 1).bit_length()
+            raise Unsupported(
+                f"the zstd data needs a window of {needs.window_size >> 20:,} MiB, and {MAX_WINDOW >> 20} are granted",
+                f"unpack it with `zstd -d --long={bits} IN`, and name what that writes",
+            )
+        if needs.dict_id:
+            raise Unsupported(
+                f"the zstd data was compressed with a dictionary (number {needs.dict_id})",
+                "unpack it with `zstd -d -D DICTIONARY IN`, and name what that writes",
+            )
 
 
 def _lz4() -> Any:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from analyzer.capture.records import RECORDS, Damage, FileInfo, Interface, Interfaces, RecordBatch
 from analyzer.capture.source import Bytes, Source
-from analyzer.errors import CaptureError
 from analyzer.schema import Rows
 
 MAX_INTERFACES = 100_000
@@ -123,42 +122,3 @@ class CaptureFile:
     def finish(self) -> None:
         """Note how much was read, after the last batch."""
         self.info.read = self.source.position
-
-
-def unreadable(path: str, head: bytes) -> CaptureError:
-    """The error for a file in no known format, naming what it looks like."""
-    for magic, name, todo in _FOREIGN:
-        if head.startswith(magic):
-            return CaptureError(path, name, todo)
-    if _is_text(head):
-        return CaptureError(path, "a text file", "name a pcap or pcapng file")
-    return CaptureError(
-        path,
-        f"not a capture (begins with {head[:4].hex(' ')})",
-        "pcap, pcapng and snoop are read; `editcap -F pcapng IN OUT` converts other formats",
-    )
-
-
-def _is_text(head: bytes) -> bool:
-    ascii_bytes = sum(byte in b"\t\n\r\f\x1b" or 32 <= byte < 127 for byte in head)
-    return 2 * ascii_bytes > len(head) and all(byte >= 128 or byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head)
-
-
-_CONVERT = "convert it with `editcap -F pcapng IN OUT`"
-_FOREIGN = (
-    (b"PK\x03\x04", "a zip archive", "unpack it and name the capture inside"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it and name the capture inside"),
-    (b"Rar!\x1a\x07", "a RAR archive", "unpack it and name the capture inside"),
-    (b"RTSS", "a Microsoft Network Monitor 1 capture", _CONVERT),
-    (b"GMBU", "a Microsoft Network Monitor 2 capture", _CONVERT),
-    (b"TRSNIFF data", "a Sniffer capture", _CONVERT),
-    (b"XCP\0", "a Sniffer capture", _CONVERT),
-    (b"iptrace 1.0", "an AIX iptrace capture", _CONVERT),
-    (b"iptrace 2.0", "an AIX iptrace capture", _CONVERT),
-    (b"\x7fELF", "a program, not a capture", "name a pcap or pcapng file"),
-    (b"SQLite format 3", "an SQLite database, not a capture", "name a pcap or pcapng file"),
-    (b"PAR1", "a Parquet file, not a capture", "name a pcap or pcapng file"),
-    (b"\x0a\x0a\x0d\x0a", "a pcapng file damaged by a text-mode transfer", "copy it again in binary mode"),
-    (b"\x0a\x0d\x0a\x0a", "a pcapng file damaged by a text-mode transfer", "copy it again in binary mode"),
-    (b"\x0d\x0a\x0d\x0d\x0a", "a pcapng file damaged by a text-mode transfer", "copy it again in binary mode"),
-)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from analyzer.capture.compression import Damaged, RawReader, compression_of, decompressed
+from analyzer.capture.compression import Damaged, RawReader, Unsupported, compression_of, decompressed
 from analyzer.capture.tar import BLOCK, Archive, Member, is_header, taken
 from analyzer.errors import CaptureError
 from analyzer.output import appearing, removed, temporary_folder
@@ -99,6 +99,8 @@ def _unpack(path: str, reader: RawReader, target: Path) -> None:
                 names = ", ".join(map(str, folders))
                 raise CaptureError(path, f"several bundles in one archive ({names})", f"{UNPACK} of one")
             _write(archive, member, target / place.name)
+    except Unsupported as error:
+        raise CaptureError(path, str(error), error.todo) from None
     except (Damaged, EOFError) as error:
         raise CaptureError(
             path, f"an archive that is cut short or damaged ({error})", f"copy it again, or {UNPACK}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import stat
@@ -14,7 +15,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.capture.compression import CHUNK, Damaged, RawReader, compression_of, decompressed
+from analyzer.capture.compression import CHUNK, Damaged, RawReader, Unsupported, compression_of, decompressed
 from analyzer.ending import watch_mappings
 from analyzer.errors import CaptureError
 from analyzer.text import shown
@@ -45,6 +46,7 @@ class Source:
         self.position = 0
         self.window: Bytes = np.zeros(0, np.uint8)
         self.broken = ""  # why the bytes ended before the file's own end
+        self.unsupported = ""  # what to do about it, where the bytes are right but not to be unpacked here
         self._window_bytes = window_bytes
 
     def require(self, count: int) -> bool:
@@ -75,10 +77,10 @@ class MappedSource(Source):
 
     def __init__(self, path: str, file: BinaryIO, window_bytes: int) -> None:
         super().__init__(path, window_bytes)
-        self._file = file
         self.size = os.fstat(file.fileno()).st_size
         watch_mappings()
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        file.close()  # the mapping keeps the file open itself: two descriptors each would halve how many can be merged
         self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
         self._released = 0
 
@@ -95,7 +97,7 @@ class MappedSource(Source):
     def _end(self) -> int:
         """The file's end now: touching pages behind the end of a file that shrank would end the process."""
         assert self.size is not None
-        now = os.fstat(self._file.fileno()).st_size
+        now = self._map.size()
         if now < self.size:
             self.broken = f"the file shrank from {self.size:,} to {now:,} bytes while it was read"
             self.size = now
@@ -121,7 +123,6 @@ class MappedSource(Source):
         self._bytes = np.zeros(0, np.uint8)
         with contextlib.suppress(BufferError):  # a batch still refers to it: it goes when the batch goes
             self._map.close()
-        self._file.close()
 
 
 class StreamSource(Source):
@@ -163,6 +164,7 @@ class StreamSource(Source):
             return self._plain.read(count)
         except (Damaged, OSError) as error:
             self.broken = str(error)
+            self.unsupported = error.todo if isinstance(error, Unsupported) else ""
             return b""
 
     @property
@@ -192,7 +194,7 @@ def open_source(path: str, window_bytes: int, make: Callable[[str, BinaryIO, int
     if path == "-" and sys.stdin is None:
         raise CaptureError(path, "standard input is closed", "name a file")
     try:
-        file = sys.stdin.buffer if path == "-" else Path(path).open("rb", buffering=0)  # noqa: SIM115 the source closes it
+        file = sys.stdin.buffer if path == "-" else _opened(path)
         try:
             return (make or source_of)(path, file, window_bytes)
         except BaseException:
@@ -206,7 +208,33 @@ def open_source(path: str, window_bytes: int, make: Callable[[str, BinaryIO, int
     except IsADirectoryError:
         raise CaptureError(path, "a directory", "name a capture file in it") from None
     except OSError as error:
+        if error.errno == errno.EMFILE:
+            found = "too many files that overlap in time: no more may be open at once"
+            raise CaptureError(path, found, "allow more (`ulimit -n 65536`), or merge some of them first") from None
         raise CaptureError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
+
+
+def _opened(path: str) -> BinaryIO:
+    """The file, to be read; where no more may be open, as many as the system grants."""
+    try:
+        return Path(path).open("rb", buffering=0)
+    except OSError as error:
+        if error.errno != errno.EMFILE or not _more_files():
+            raise
+    return Path(path).open("rb", buffering=0)
+
+
+def _more_files() -> bool:
+    """Raise the limit of open files to the highest that this process may set; False where it is there already."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return False
+    limit, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == highest:
+        return False
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest, highest))
+    return True
 
 
 def source_of(path: str, file: BinaryIO, window_bytes: int) -> Source:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
-from analyzer.checksums.state import DIRECTIONS, SLOTS
+from analyzer.checksums.state import DIRECTIONS, SEED, SLOTS
+from analyzer.flows.hash_kernel import way_of
 
 NOBODY = -1
 ANY = -2  # no wrong frame yet
@@ -16,9 +17,8 @@ ANY = -2  # no wrong frame yet
 @inline
 def direction_of(row: Any, outer: Any, directions: Any, slots: Any, room: Any) -> Int:
     """The index of the row's direction; 0 where there is no room for a new one. `outer`: it is a packet around another one."""
-    mixed = (row["src_lo"] * np.uint64(0x9E3779B1) ^ row["dst_lo"]) + row["src_hi"] * np.uint64(31) + row["dst_hi"]
-    mixed = (mixed ^ mixed >> np.uint64(29)) * np.uint64(0x9E3779B1) + np.uint64(row["ip_proto"])
-    slot = np.int64(mixed >> np.uint64(7) & np.uint64(SLOTS - 1))
+    way = way_of(row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"], row["ip_proto"], np.uint64(room[SEED]))
+    slot = np.int64(way & np.uint64(SLOTS - 1))
     while slots[slot] != 0:
         d = directions[slots[slot]]
         if same_way(d, row, outer):
@@ -57,9 +57,8 @@ def same_way(d: Any, row: Any, outer: Any) -> Any:
 def pair(found: Int, directions: Any, slots: Any, room: Any) -> None:
     """Link a new direction with the way back, if that is known."""
     d = directions[found]
-    mixed = (d["dst_lo"] * np.uint64(0x9E3779B1) ^ d["src_lo"]) + d["dst_hi"] * np.uint64(31) + d["src_hi"]
-    mixed = (mixed ^ mixed >> np.uint64(29)) * np.uint64(0x9E3779B1) + np.uint64(d["proto"])
-    slot = np.int64(mixed >> np.uint64(7) & np.uint64(SLOTS - 1))
+    way = way_of(d["dst_hi"], d["dst_lo"], d["src_hi"], d["src_lo"], d["proto"], np.uint64(room[SEED]))
+    slot = np.int64(way & np.uint64(SLOTS - 1))
     while slots[slot] != 0:
         r = directions[slots[slot]]
         if (

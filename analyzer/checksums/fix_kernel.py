@@ -91,7 +91,7 @@ def fix_frames(
     """Make the checksums of the frames of a batch right.
 
     `plain` are the bytes of the batch, `buffer` a copy of them that is changed. `directions` and `slots` are those of
-    the first pass, `full` i8[1] tells `direction_of` to add none, `marked` (bool) says of each whether its wrong
+    the first pass, `full`, its `room`, tells `direction_of` to add none, `marked` (bool) says of each whether its wrong
     checksums come from its host's card; with `everything` any wrong checksum is made right. `found` (FOUND) is sorted,
     `table` i8[256] that of CRC-32, `counts` i8[KINDS] counts frames for each bit of what can be done.
     """

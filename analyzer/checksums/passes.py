@@ -63,7 +63,8 @@ class Fixer:
         self._marked = np.zeros(DIRECTIONS, np.bool_)  # the first is those for which there was no room
         self._marked[1 : len(marked) + 1] = marked
         self._everything = everything
-        self._full = np.array([DIRECTIONS - 1], np.int64)
+        self._full = survey.checker.memory.room.copy()
+        self._full[0] = DIRECTIONS - 1
         self._table = _crc_table()
         self._room = np.zeros(0, np.uint8)
         self.counts = np.zeros(KINDS, np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ DATAGRAM = np.dtype(
 
 DIRECTIONS = 1 << 14  # pairs of hosts and protocols, each way; what does not fit is counted in the first row
 SLOTS = 1 << 15
+SEED = 4  # where in `room` is what nobody who prepares a capture knows: how its directions fall into the slots
 OFFSETS = 4  # different errors of sums that are told apart in a direction
 OPEN = 16  # wrong segments of a direction whose fate is watched at a time
 FOLLOWED = 1 << 12
@@ -103,7 +105,7 @@ class Memory(NamedTuple):
     slots: Any  # i4
     wrong: Any  # WRONG: the segments that are followed
     kept: Any  # u1, KEPT_BYTES of each
-    room: Any  # i8[4]: directions used, first free one of `wrong`, those of `wrong` ever used, those followed now
+    room: Any  # i8[5]: directions used, first free one of `wrong`, those of `wrong` ever used, those followed now; SEED
 
 
 MEMORY = (DIRECTION, np.int32, WRONG, np.uint8, np.int64)  # dtypes of its members
@@ -116,7 +118,7 @@ def new_memory() -> Memory:
         np.zeros(SLOTS, np.int32),
         np.zeros(FOLLOWED, WRONG),
         np.zeros(FOLLOWED * KEPT_BYTES, np.uint8),
-        np.array([0, -1, 0, 0], np.int64),
+        np.array([0, -1, 0, 0, secrets.randbits(63)], np.int64),
     )
     memory.directions["open"][0] = -1
     return memory

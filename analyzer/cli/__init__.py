@@ -21,7 +21,7 @@ from analyzer.cli import (
     rules,
     sql,
 )
-from analyzer.cli.base import AS_JSON, UNREADABLE, Closed, cli
+from analyzer.cli.base import AS_JSON, UNREADABLE, Closed, cli, say
 from analyzer.ending import status_of_signal, words_of_signal
 from analyzer.errors import TcpcapError
 
@@ -44,7 +44,7 @@ __all__ = [
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    click.echo(f"tcpcap: {message}", err=True)
+    say(f"tcpcap: {message}", err=True)
     sys.exit(status)
 
 
@@ -53,7 +53,7 @@ def _tell_programs(arguments: list[str], error: TcpcapError | str) -> None:
     if any(each in AS_JSON for each in arguments):
         from analyzer.report.json_text import error_text
 
-        click.echo(error_text(error, UNREADABLE), nl=False)
+        say(error_text(error, UNREADABLE), nl=False)
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> Any:
         _tell_programs(words, error)
         _fail(printable(shown(str(error))), UNREADABLE)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        say(error.format_message())
         sys.exit(UNREADABLE)
     except click.ClickException as error:
         _tell_programs(words, error.format_message())

@@ -283,4 +283,18 @@ def warn(damages: list[Damage]) -> None:
     from analyzer.text import printable
 
     for damage in damages:
-        click.echo(f"tcpcap: {printable(str(damage))}", err=True)
+        say(f"tcpcap: {printable(str(damage))}", err=True)
+
+
+def say(text: str = "", *, nl: bool = True, err: bool = False, color: bool | None = None) -> None:
+    """Print text: the one way in which commands do, so that nothing in a file can control the terminal."""
+    from analyzer.text import harmless
+
+    click.echo(harmless(text), nl=nl, err=err, color=color)
+
+
+def redraw(text: str) -> None:
+    """Put a line of state on standard error in place of the one before."""
+    from analyzer.text import harmless
+
+    click.echo(f"\r\x1b[K{harmless(text)}", nl=False, err=True, color=True)

@@ -25,6 +25,7 @@ from analyzer.cli.base import (
     ndjson_option,
     read_by,
     rules_option,
+    say,
     snapshots_option,
     status_of,
     styled,
@@ -116,12 +117,12 @@ def analyze(
             from analyzer.report.json_text import json_pieces, ndjson_pieces
 
             for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
-                click.echo(piece, nl=False)
+                say(piece, nl=False)
         elif html != "-":
             from analyzer.report.console import console_text
             from analyzer.report.conversation_text import TOP
 
-            click.echo(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
+            say(console_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
         return analysis
 
     def status(analysis: Analysis) -> int:
@@ -147,21 +148,21 @@ def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, pla
 
     statuses = []
     if as_json:
-        click.echo("[")
+        say("[")
     for number, path in enumerate(alone(trace)):
         if as_json:
-            click.echo(",\n" * (number > 0), nl=False)
+            say(",\n" * (number > 0), nl=False)
         elif plain:
-            click.echo("\n" * (number > 0) + styled(f"== {printable(path)}", "title") + "\n", color=colour())
+            say("\n" * (number > 0) + styled(f"== {printable(path)}", "title") + "\n", color=colour())
         try:
             statuses.append(answer(path))
         except TcpcapError as error:
             if as_json:
-                click.echo("null")
-            click.echo(f"tcpcap: {printable(str(error))}", err=True)
+                say("null")
+            say(f"tcpcap: {printable(str(error))}", err=True)
             statuses.append(UNREADABLE)
     if as_json:
-        click.echo("]")
+        say("]")
     return next((status for status in (UNREADABLE, DAMAGED, FOUND) if status in statuses), OK)
 
 
@@ -190,9 +191,9 @@ def checksums(
     with progress_shown() as update:
         analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
     if as_json:
-        click.echo(json_text(analysis), nl=False)
+        say(json_text(analysis), nl=False)
     else:
-        click.echo(checksum_text(analysis, top, styled), nl=False, color=colour())
+        say(checksum_text(analysis, top, styled), nl=False, color=colour())
         warn(analysis.damages)
     sys.exit(status_of(analysis))
 
@@ -213,7 +214,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 
     with progress_shown() as update:
         done = fix(source, target, everything=everything, progress=update)
-    click.echo(fixed_text(done), nl=False, err=target == "-")
+    say(fixed_text(done), nl=False, err=target == "-")
     warn(done.damages)
     sys.exit(DAMAGED if done.damages else OK)
 
@@ -240,6 +241,12 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     type=click.Choice(["csv", "jsonl", "parquet"]),
     help="Format, where the file name does not tell it.",
 )
+@click.option(
+    "--safe-csv",
+    "safe",
+    is_flag=True,
+    help="CSV for spreadsheets: texts they would take for formulas begin with an apostrophe.",
+)
 @click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
 @choose_options()
 @beside_options
@@ -248,6 +255,7 @@ def export(
     table: str,
     output: str,
     kind: str | None,
+    safe: bool,
     every: str,
     chosen: dict[str, Any],
     beside: dict[str, Any],
@@ -262,7 +270,7 @@ def export(
     from analyzer.report.progress import progress_shown
     from analyzer.run import table_frames, table_named
 
-    name, kind = table_named(table, "--table"), format_of(output, kind)
+    name, kind = table_named(table, "--table"), format_of(output, kind, safe)
     damages: list[Damage] = []
     with progress_shown() as update:
         frames = table_frames(
@@ -296,8 +304,6 @@ def schema(table: str | None, as_json: bool) -> None:
         from analyzer.report.json_schema import json_schema
 
         found = json_schema()
-        click.echo(
-            json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1)
-        )
+        say(json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1))
         return
-    click.echo("\n".join(TABLES[name].markdown() for name in names), nl=False)
+    say("\n".join(TABLES[name].markdown() for name in names), nl=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from analyzer.cli.base import cli
+from analyzer.cli.base import cli, say
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_TCPCAP_COMPLETE"  # what click's scripts ask the command with
@@ -36,17 +36,17 @@ def completion(shell: str | None, install: bool) -> None:
         )
     script = kind(cli, {}, "tcpcap", VARIABLE).source()
     if not install:
-        click.echo(script)
+        say(script)
         return
     place = _place(name)
     place.parent.mkdir(parents=True, exist_ok=True)
     with appearing(str(place), []) as file:
         file.write(script.encode())
-    click.echo(f"{place}: written; it works in shells that are opened from now on")
+    say(f"{place}: written; it works in shells that are opened from now on")
     if name == "zsh":
-        click.echo(f"if it does not: have this line in .zshrc: {IN_ZSHRC.format(folder=place.parent)}")
+        say(f"if it does not: have this line in .zshrc: {IN_ZSHRC.format(folder=place.parent)}")
     if name == "bash":
-        click.echo("(through the package bash-completion)")
+        say("(through the package bash-completion)")
 
 
 def _place(shell: str) -> Path:

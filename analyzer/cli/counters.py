@@ -16,6 +16,7 @@ from analyzer.cli.base import (
     colour,
     hosts_option,
     increments_option,
+    say,
     snapshots_option,
     styled,
     warn,
@@ -43,9 +44,9 @@ def diff(before: str, after: str, increments: bool | None) -> None:
     from analyzer.text import printable
 
     first, last, notes = judged_together(before, after, increments=increments)
-    click.echo(diff_text(difference(first, last), styled), nl=False, color=colour())
+    say(diff_text(difference(first, last), styled), nl=False, color=colour())
     for note in notes:
-        click.echo(f"tcpcap: {printable(note)}", err=True)
+        say(f"tcpcap: {printable(note)}", err=True)
 
 
 @counters.command()
@@ -59,7 +60,7 @@ def explain(name: str) -> None:
     from analyzer.catalogue import find
     from analyzer.report.catalogue_text import explain_text
 
-    click.echo(explain_text(find(name)), nl=False)
+    say(explain_text(find(name)), nl=False)
 
 
 @counters.command(name="list")
@@ -75,7 +76,7 @@ def list_counters(group: str | None, observability: str | None, word: str | None
     rows = list(list_rows(group=group, observability=observability, word=word))
     if not rows:
         raise UsageError("counters list", "no counter is like that", "leave an option out, or give a shorter --word")
-    click.echo(list_text(rows), nl=False)
+    say(list_text(rows), nl=False)
 
 
 @counters.command()
@@ -105,6 +106,6 @@ def trace(
     with progress_shown() as update:
         analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
     for line in trace_lines(analysis, name, styled):
-        click.echo(line, color=colour())
+        say(line, color=colour())
     warn(analysis.damages)
     sys.exit(DAMAGED if analysis.is_damaged else OK)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from analyzer.cli import complete
-from analyzer.cli.base import DAMAGED, OK, beside_options, choose_options, cli, read_by, warn
+from analyzer.cli.base import DAMAGED, OK, beside_options, choose_options, cli, read_by, say, warn
 
 
 @cli.command()
@@ -68,7 +68,7 @@ def extract(
     said = f"{done.frames:,} of {plural(done.of, 'frame')} written, with {plural(done.comments, 'comment')}"
     if done.emptied:
         said += f"; of {plural(done.emptied, 'frame')} not all headers could be kept (tunnels and link layers whose addresses are not known)"
-    click.echo(said, err=output == "-")
+    say(said, err=output == "-")
     warn(done.damages)
     sys.exit(DAMAGED if done.damages else OK)
 

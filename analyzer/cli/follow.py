@@ -17,6 +17,7 @@ from analyzer.cli.base import (
     json_option,
     max_flows_option,
     ndjson_option,
+    say,
     status_of,
     styled,
     warn,
@@ -59,9 +60,9 @@ def flow(
     found = analysis.flow(flow)
     if as_json:
         for piece in flow_pieces(found):
-            click.echo(piece, nl=False)
+            say(piece, nl=False)
     else:
-        click.echo(flow_text(found, everything, styled), nl=False, color=colour())
+        say(flow_text(found, everything, styled), nl=False, color=colour())
     warn(analysis.damages)
     sys.exit(status_of(analysis))
 
@@ -108,15 +109,15 @@ def flows(
         parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages, choice=choice)
         if (as_json or as_ndjson) and sort is None and top is None:
             for piece in list_json(parts, None, names) if as_json else list_ndjson(parts, names):
-                click.echo(piece, nl=False)
+                say(piece, nl=False)
         else:
             most = top or (sys.maxsize if as_json or as_ndjson else TOP)
             rows, total = first_of(parts, key, most, ascending)
     if (as_json or as_ndjson) and (sort or top):
         for piece in list_json([rows], total, names) if as_json else list_ndjson([rows], names):
-            click.echo(piece, nl=False)
+            say(piece, nl=False)
     elif not (as_json or as_ndjson):
         for line in list_lines(rows, total, names, styled):
-            click.echo(line, color=colour())
+            say(line, color=colour())
     warn(damages)
     sys.exit(DAMAGED if damages else OK)

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from analyzer.cli.base import redraw, say
 from analyzer.cli.terminal import colour, is_terminal, quiet, styled
 
 if TYPE_CHECKING:
@@ -28,16 +27,16 @@ def follower(lines: bool) -> Iterator[Follower]:
     def state(text: str) -> None:
         if drawn:
             columns = shutil.get_terminal_size().columns
-            click.echo(f"\r\x1b[K{text[: columns - 1]}", nl=False, err=True, color=True)
+            redraw(text[: columns - 1])
 
-    def say(text: str) -> None:
+    def tell(text: str) -> None:
         if lines:
             state("")
             severity = text.partition(":")[0]
             known = severity in ("info", "warning", "error")
-            click.echo((styled(severity, severity) + text[len(severity) :]) if known else text, color=colour())
+            say((styled(severity, severity) + text[len(severity) :]) if known else text, color=colour())
 
-    found = Follower(say, state)
+    found = Follower(tell, state)
 
     def enough(_: int, __: Any) -> None:
         signal.signal(signal.SIGINT, before)
@@ -50,4 +49,4 @@ def follower(lines: bool) -> Iterator[Follower]:
         yield found
     finally:
         signal.signal(signal.SIGINT, before)
-        say("")  # between what was told meanwhile and the answer
+        tell("")  # between what was told meanwhile and the answer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.base import DAMAGED, FOUND, OK, cli, colour, json_option, styled, warn
+from analyzer.cli.base import DAMAGED, FOUND, OK, cli, colour, json_option, say, styled, warn
 
 if TYPE_CHECKING:
     from analyzer.capture import Damage
@@ -26,10 +26,10 @@ def show(trace: tuple[str, ...], frame: int, wireshark: bool) -> None:
 
     damages: list[Damage] = []
     for line in frame_lines(list(trace), frame, styled, damages):
-        click.echo(line, color=colour())
+        say(line, color=colour())
     if wireshark:
         for line in _dissected(trace, frame):
-            click.echo(line, color=colour())
+            say(line, color=colour())
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 
@@ -69,9 +69,9 @@ def crosscheck(trace: str, as_json: bool) -> None:
     results = [compare(file) for file in capture_files(trace)]
     damages = [damage for each in results for damage in each.damages]
     if as_json:
-        click.echo(json.dumps([each.as_dict() for each in results], indent=1))
+        say(json.dumps([each.as_dict() for each in results], indent=1))
     else:
         for number, found in enumerate(results):
-            click.echo("\n" * (number > 0) + "\n".join(crosscheck_lines(found, styled)), color=colour())
+            say("\n" * (number > 0) + "\n".join(crosscheck_lines(found, styled)), color=colour())
     warn(damages)
     sys.exit(DAMAGED if damages else FOUND if any(each.unexplained for each in results) else OK)

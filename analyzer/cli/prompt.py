@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-
 from analyzer.ask.plan import columns_shown
+from analyzer.cli.base import say
 from analyzer.tables import TABLES
 
 PROMPT, GOES_ON = "tcpcap> ", "   ...> "
@@ -36,13 +35,13 @@ def statements(interactive: bool) -> Iterator[str]:
             line = input(GOES_ON if begun else PROMPT) if interactive else sys.stdin.readline() or None
         except KeyboardInterrupt:
             begun.clear()
-            click.echo(err=True)
+            say(err=True)
             continue
         except EOFError:
             line = None
         if line is None:
             if interactive:
-                click.echo()
+                say()
             break
         if not begun and (line.strip().startswith(".") or not line.strip()):
             if line.strip():
@@ -121,7 +120,7 @@ class Editing:
                 history_file().parent.mkdir(parents=True, exist_ok=True)
                 self._readline.write_history_file(history_file())
             except OSError as error:
-                click.echo(f"tcpcap: {history_file()}: the history cannot be kept ({error.strerror})", err=True)
+                say(f"tcpcap: {history_file()}: the history cannot be kept ({error.strerror})", err=True)
             self._readline.set_completer(None)
 
     def complete(self, text: str, state: int) -> str | None:

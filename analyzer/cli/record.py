@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from analyzer.cli.base import DAMAGED, OK, cli
+from analyzer.cli.base import DAMAGED, OK, cli, say
 
 
 @cli.command()
@@ -60,11 +60,11 @@ def record(script: bool, **options: Any) -> None:
     if script:
         from analyzer.record.script import script_of
 
-        click.echo(script_of(planned), nl=False)
+        say(script_of(planned), nl=False)
         sys.exit(OK)
     from analyzer.record import record as run
     from analyzer.record.words import recorded_text
 
-    found = run(planned, lambda text: click.echo(f"tcpcap: {text}", err=True))
-    click.echo(recorded_text(found), nl=False)
+    found = run(planned, lambda text: say(f"tcpcap: {text}", err=True))
+    say(recorded_text(found), nl=False)
     sys.exit(DAMAGED if found.cut or found.unpacked else OK)

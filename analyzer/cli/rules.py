@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from analyzer.cli import complete
-from analyzer.cli.base import FOUND, OK, UNREADABLE, cli, colour, rules_option, styled
+from analyzer.cli.base import FOUND, OK, UNREADABLE, cli, colour, rules_option, say, styled
 
 if TYPE_CHECKING:
     from analyzer.diagnosis.rule import Rule
@@ -28,7 +28,7 @@ def list_rules(folders: tuple[str, ...]) -> None:
     from analyzer.diagnosis.rule import all_rules
     from analyzer.report.rule_text import rules_text
 
-    click.echo(rules_text(all_rules(folders), styled), nl=False, color=colour())
+    say(rules_text(all_rules(folders), styled), nl=False, color=colour())
 
 
 @rules.command()
@@ -43,7 +43,7 @@ def show(name: str, folders: tuple[str, ...]) -> None:
     known = {rule.id: rule for rule in all_rules(folders)}
     if name not in known:
         raise UsageError("rules show", f"no rule {name!r}", suggest(name, list(known)))
-    click.echo(rule_text(known[name], styled), nl=False, color=colour())
+    say(rule_text(known[name], styled), nl=False, color=colour())
 
 
 @rules.command()
@@ -76,16 +76,16 @@ def test(folder: str | None, names: tuple[str, ...]) -> None:
         if result.wrong:
             wrong += 1
             word = "fires" if result.case.fires else "silent"
-            click.echo(f"{result.rule.id}: {result.case.sample} ({word}): {result.wrong}")
+            say(f"{result.rule.id}: {result.case.sample} ({word}): {result.wrong}")
     for rule in found:
         sorts = {case.fires for case in rule.cases}
         for fires, word in ((True, "fires"), (False, "stays silent")):
             if fires not in sorts:
                 wrong += 1
-                click.echo(f"{rule.id}: no case on which it {word}")
-    click.echo(f"{plural(len(found), 'rule')}, {plural(count, 'case')}, {wrong:,} wrong")
+                say(f"{rule.id}: no case on which it {word}")
+    say(f"{plural(len(found), 'rule')}, {plural(count, 'case')}, {wrong:,} wrong")
     if missing:
-        click.echo(
+        say(
             f"tcpcap: {plural(missing, 'case')} not tried: no capture beside the rule, and the samples are not installed; "
             "run it in a checkout of tcpcap",
             err=True,

@@ -20,6 +20,7 @@ from analyzer.cli.base import (
     json_option,
     read_by,
     rules_option,
+    say,
     styled,
     warn,
 )
@@ -44,6 +45,12 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
     help="How to write the answer; without, as the file name says, or as text.",
 )
 @click.option(
+    "--safe-csv",
+    "safe",
+    is_flag=True,
+    help="CSV for spreadsheets: texts they would take for formulas begin with an apostrophe.",
+)
+@click.option(
     "--limit",
     default=LIMIT,
     show_default=True,
@@ -58,6 +65,7 @@ def sql(
     trace: tuple[str, ...],
     output: str | None,
     kind: str | None,
+    safe: bool,
     limit: int,
     as_json: bool,
     chosen: dict[str, Any],
@@ -81,9 +89,11 @@ def sql(
     if as_json and kind not in (None, "json"):
         raise UsageError("--format", f"{kind}, and --json", "give one of them")
     kind = "json" if as_json else kind
-    saved = output is not None or kind in ("csv", "jsonl", "parquet")
+    saved = output is not None or safe or kind in ("csv", "jsonl", "parquet")
     if question is None and saved:
-        raise UsageError("-o" if output else "--format", "no question", "give it behind the capture")
+        raise UsageError(
+            "-o" if output else "--safe-csv" if safe else "--format", "no question", "give it behind the capture"
+        )
     if question is None:
         refuse_pipe(paths, "sql")
     with Ask(Request(list(paths), beside, folders, chosen)) as ask:
@@ -94,7 +104,7 @@ def sql(
             refuse_inputs(target, read)  # before the capture is read
             with progress_shown() as update:
                 ask.request.progress = update
-                ask.save(question, target, format_of(target, None if kind in ("text", "json") else kind), read)
+                ask.save(question, target, format_of(target, None if kind in ("text", "json") else kind, safe), read)
         else:
             status = OK
             show(ask, question, limit, kind, HOW)
@@ -122,10 +132,10 @@ def show(ask: Ask, question: str, limit: int, kind: str | None, how: str) -> Non
         answer = ask.query(question, as_text=kind != "json")
         rows, more = answer.first(limit)
     if kind == "json":
-        click.echo(answer_json(answer.names, answer.types, rows, more), nl=False)
+        say(answer_json(answer.names, answer.types, rows, more), nl=False)
         return
     for line in answer_lines(answer.names, answer.types, rows, more, how, styled):
-        click.echo(line, color=colour())
+        say(line, color=colour())
 
 
 def converse(ask: Ask, limit: int, kind: str | None) -> int:
@@ -136,17 +146,17 @@ def converse(ask: Ask, limit: int, kind: str | None) -> int:
     interactive = sys.stdin.isatty()
     status = OK
     if interactive:
-        click.echo(HELP, nl=False)
+        say(HELP, nl=False)
     with Editing() if interactive else nullcontext():
         for text in statements(interactive):
             if text.startswith("."):
-                if not answer_dots(text, lambda said: click.echo(said, nl=False)):
+                if not answer_dots(text, lambda said: say(said, nl=False)):
                     break
                 continue
             try:
                 for statement in ask.statements(text):
                     show(ask, statement, limit, kind, HOW_PROMPT)
             except UsageError as error:
-                click.echo(f"tcpcap: {printable(str(error))}", err=True)
+                say(f"tcpcap: {printable(str(error))}", err=True)
                 status = OK if interactive else UNREADABLE
     return status

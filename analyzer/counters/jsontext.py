@@ -15,6 +15,8 @@ from analyzer.counters.samples import Sample, answered
 from analyzer.counters.stamps import SERIES_NS, Stamp
 from analyzer.counters.values import HIGHEST, LOWEST, decimal_of, whole_number
 
+MOST_NAME = 200  # letters in the name of a counter: more than three times what the kernel's longest has
+
 
 @dataclass(slots=True)
 class Parsed:
@@ -72,10 +74,11 @@ def _timed(parsed: Parsed, time: object) -> Parsed:
 
 
 def _snapshot(form: str, counters: _Object, source: str = "") -> Parsed:
-    """The counters of an object; what is no whole number is left out, and said."""
+    """The counters of an object; what is no whole number, or under a name that no counter can have, is left out, and said."""
+    counters, strange = _named(counters)
     refused: list[str] = []
     numbers = counters.values()
-    if set(map(type, numbers)) == {int} and min(numbers) >= LOWEST and max(numbers) <= HIGHEST:
+    if numbers and set(map(type, numbers)) == {int} and min(numbers) >= LOWEST and max(numbers) <= HIGHEST:
         values = dict(zip(map(sys.intern, counters), numbers, strict=True))  # as usual, and without a loop
     else:
         found = {name: whole_number(value) if _is_number(value) else None for name, value in counters.items()}
@@ -84,10 +87,22 @@ def _snapshot(form: str, counters: _Object, source: str = "") -> Parsed:
     parsed = Parsed(form, values, source)
     if refused:
         parsed.notes.append(f"values that are no whole numbers, left out: {len(refused)} (first: {_shown(refused[0])})")
+    if strange:
+        parsed.notes.append(f"names that no counter has, left out: {len(strange)} (first: {_shown(strange[0])})")
     if counters.twice:
         first = _shown(counters.twice[0])
         parsed.notes.append(f"names that come twice: {len(counters.twice)} (first: {first}); the last value holds")
     return parsed
+
+
+def _named(counters: _Object) -> tuple[_Object, list[str]]:
+    """The counters whose names can be read, and the other names, which have control characters or no end: names go into tables and texts."""
+    if "".join(counters).isprintable() and max(map(len, counters), default=0) <= MOST_NAME:  # as usual
+        return counters, []
+    strange = [name for name in counters if not name.isprintable() or len(name) > MOST_NAME]
+    kept = _Object((name, value) for name, value in counters.items() if name.isprintable() and len(name) <= MOST_NAME)
+    kept.twice = [name for name in counters.twice if name in kept]
+    return kept, strange
 
 
 def _counters_in(body: _Object) -> bool:

@@ -135,7 +135,8 @@ def _whole(snapshot: Snapshot) -> Snapshot:
     values = snapshot.values
     if snapshot.kind == "increments":
         sums = snapshot.passed_over or {}
-        values = {name: values.get(name, 0) + sums.get(name, 0) for name in [*values, *(sums.keys() - values.keys())]}
+        names = dict.fromkeys([*values, *sums])  # in an order that is the same in every run
+        values = {name: values.get(name, 0) + sums.get(name, 0) for name in names}
     return replace(snapshot, values=values, passed_over=None)
 
 

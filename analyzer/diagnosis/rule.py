@@ -152,7 +152,10 @@ def _read(path: Path, mtime_ns: int, size: int) -> Rule:
     """The rule in a file of that time and size."""
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # what tomllib says of numbers too long, or nested too deeply, is no error of its own
         raise RuleError(str(path), f"not TOML ({error})", "mend that line") from None
     return _Reader(str(path), told).rule(path)
 

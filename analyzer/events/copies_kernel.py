@@ -15,6 +15,8 @@ from analyzer.tables import PACKETS
 
 RECENT = np.dtype([("identity", "u8"), ("place", "u8"), ("time_ns", "i8"), ("frame", "i8")])
 RECENT_CAPACITY = 1 << 12  # the latest packets, at a place given by their hash
+PLACE_SHIFT = np.uint64(64 - 12)
+KEYS = 10  # secret numbers behind which a packet is told from others
 COPY_NS = 1_000_000_000  # a packet does not stay in the network for longer and come twice
 BLIND_NS = (
     10_000_000  # the same for packets that have no ID and may be a retransmission; no capture copies later than this
@@ -35,14 +37,18 @@ NO_COPY, BY_CAPTURE, BY_NETWORK, BY_ANYONE = 0, 1, 2, 3
 
 
 @inline
-def identity_of(row: Any, flow: Int, end: Int) -> Any:
-    """What is the same in two copies of an IP packet with TCP, whatever the routers on its way change: 64 bits of hash."""
-    h = np.uint64(flow) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(end)
-    h = h * A + (np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
-    h = (h ^ h >> np.uint64(29)) * B + (np.uint64(row["tsval"]) << np.uint64(32) ^ np.uint64(row["tsecr"]))
-    window = np.uint64(row["window"]) << np.uint64(12) ^ np.uint64(row["flags"])
-    h = (h ^ h >> np.uint64(31)) * A + (window << np.uint64(32) ^ np.uint64(row["payload_len"]))
-    return mix(h + (np.uint64(row["sack_left_1"]) << np.uint64(32) ^ np.uint64(row["sack_right_1"])) * B)
+def identity_of(row: Any, flow: Int, end: Int, keys: Any) -> Any:
+    """What is the same in two copies of an IP packet with TCP, whatever the routers on its way change: 64 bits of hash.
+
+    `keys` (uint64, KEYS) are secret random numbers: a sum of products of 32-bit words with such is strongly universal, so
+    nobody can make two packets that differ and pass for copies, but by a chance of one in 2^32.
+    """
+    found = keys[0] * np.uint64(flow) + keys[1] * (np.uint64(row["ip_id"]) << np.uint64(1) | np.uint64(end))
+    found += keys[2] * np.uint64(row["seq"]) + keys[3] * np.uint64(row["ack"])
+    found += keys[4] * np.uint64(row["tsval"]) + keys[5] * np.uint64(row["tsecr"])
+    found += keys[6] * (np.uint64(row["window"]) << np.uint64(12) | np.uint64(row["flags"]))
+    found += keys[7] * np.uint64(row["payload_len"])
+    return mix(found + keys[8] * np.uint64(row["sack_left_1"]) + keys[9] * np.uint64(row["sack_right_1"]))
 
 
 @inline
@@ -57,9 +63,13 @@ def place_of(row: Any) -> Any:
 
 
 @inline
-def first_place(identity: Any) -> Int:
-    """Where in RECENT a packet is looked for."""
-    return np.int64(identity & np.uint64(RECENT_CAPACITY - 1))
+def first_place(row: Any, flow: Int, end: Int) -> Int:
+    """Where in RECENT a packet is looked for: without a secret, so that chance does not decide which one gives way."""
+    h = np.uint64(flow) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(end)
+    h = h * A + (np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
+    rest = np.uint64(row["sack_right_1"]) << np.uint64(32) ^ np.uint64(row["window"]) << np.uint64(12)
+    h = (h ^ h >> np.uint64(29)) * B + (rest ^ np.uint64(row["payload_len"]) ^ np.uint64(row["flags"])) * A
+    return np.int64((h ^ h >> np.uint64(29)) * B >> PLACE_SHIFT)
 
 
 @inline
@@ -68,7 +78,7 @@ def copy_of(row: Any, seg: Any, me: Any, you: Any, identity: Any, recent: Any, w
     place = place_of(row)
     seg["place"] = place >> np.uint64(32)
     # Two places for each packet: the older of the two that are there gives way.
-    at = first_place(identity)
+    at = first_place(row, seg["flow"], seg["end_of"])
     if recent[at]["identity"] != identity and (
         recent[at ^ 1]["identity"] == identity or recent[at ^ 1]["frame"] < recent[at]["frame"]
     ):

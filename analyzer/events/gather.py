@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import numpy as np
 
 from analyzer.kinds import CAUSES, KINDS
@@ -25,13 +27,14 @@ class Gatherer:
         self._order = np.zeros(size, np.int64)
         self._used = np.zeros(1, np.int64)
         self._most = np.array([capacity], np.int64)
+        self._seed = np.uint64(secrets.randbits(64))
 
     def add(self, events: Rows) -> None:
         """Take the next rows of the table `events`."""
         from analyzer.events.gather_kernel import gather
 
         if len(events):
-            gather(EVENTS.check(events), self._places, self._order, self._used, self._most, TROUBLE)
+            gather(EVENTS.check(events), self._places, self._order, self._used, self._most, TROUBLE, self._seed)
 
     def rows(self) -> Rows:
         """The rows of `flow_events`, in the order in which each happened first; those of all flows together behind them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel, rows_of
+from analyzer.accelerate import UINT, Int, inline, kernel, rows_of
 from analyzer.flows.hash_kernel import mix
 from analyzer.tables import EVENTS, FLOW_EVENTS
 
@@ -25,10 +25,10 @@ def key_of(event: Any, flow: Int) -> Any:
 
 
 @inline
-def place_of(key: Any, places: Any) -> Int:
+def place_of(key: Any, places: Any, seed: Any) -> Int:
     """Where the key is, or the empty place where it would be. There are a power of two of places, of which one at least is empty."""
     last = np.uint64(len(places) - 1)
-    at = np.int64(mix(key) & last)
+    at = np.int64(mix(key ^ seed) & last)
     while places[at]["key"] != np.uint64(0) and places[at]["key"] != key:
         at = (at + 1) & np.int64(last)
     return at
@@ -51,19 +51,20 @@ def added(total: Int, value: Int) -> Int:
     used=rows_of(np.int64),
     most=rows_of(np.int64),
     trouble=rows_of(np.uint8),
+    seed=UINT,
 )
-def gather(events: Any, places: Any, order: Any, used: Any, most: Any, trouble: Any) -> None:
+def gather(events: Any, places: Any, order: Any, used: Any, most: Any, trouble: Any, seed: Any) -> None:
     """Add the events. `most` rows belong to flows; beyond, and of what is no trouble beyond half of it, to flow -1."""
     for number in range(len(events)):
         event = events[number]
         flow = np.int64(event["flow"])
-        at = place_of(key_of(event, flow), places)
+        at = place_of(key_of(event, flow), places, seed)
         if places[at]["key"] == np.uint64(0) and flow >= 0:
             matters = event["event"] < len(trouble) and trouble[event["event"]] != 0
             limit = most[0] if matters else most[0] >> 1
             if used[0] >= limit:
                 flow = np.int64(-1)
-                at = place_of(key_of(event, flow), places)
+                at = place_of(key_of(event, flow), places, seed)
         fresh = places[at]["key"] == np.uint64(0)
         # There is room for all keys of flow -1 (sides, events, causes); were there none, a search would never end.
         if fresh and used[0] >= len(places) - 1:

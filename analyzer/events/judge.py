@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import weakref
 from collections.abc import Iterator
 
@@ -29,7 +30,7 @@ class Judge:
 
     def __init__(self, tracker: FlowTracker, *, keep: bool = False, whole: bool = False) -> None:
         from analyzer.events.clock_kernel import SOURCE, SOURCES
-        from analyzer.events.copies_kernel import RECENT, RECENT_CAPACITY
+        from analyzer.events.copies_kernel import KEYS, RECENT, RECENT_CAPACITY
         from analyzer.events.handshake_kernel import SERVERS
 
         self.counts = np.zeros(len(NAMES), np.int64)
@@ -48,6 +49,7 @@ class Judge:
         self._sources = np.zeros(SOURCES, SOURCE)
         self._servers = np.zeros(SERVERS, np.uint64)
         self._identities = np.zeros(AT_A_TIME, np.uint64)
+        self._keys = np.frombuffer(bytearray(secrets.token_bytes(8 * KEYS)), np.uint64)
         self._moments = np.zeros(0, MOMENT)
         self.moments = self._moments
 
@@ -88,6 +90,7 @@ class Judge:
                 self._sources,
                 self._servers,
                 self._identities,
+                self._keys,
                 self._moments,
                 self._whole,
             )

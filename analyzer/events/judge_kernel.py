@@ -72,6 +72,7 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     sources=rows_of(SOURCE),
     servers=rows_of(np.uint64),
     identities=rows_of(np.uint64),
+    keys=rows_of(np.uint64),
     moments=rows_of(MOMENT),
     whole=BOOL,
 )
@@ -92,6 +93,7 @@ def judge(
     sources: Any,
     servers: Any,
     identities: Any,
+    keys: Any,
     moments: Any,
     whole: Any,
 ) -> Int:
@@ -99,7 +101,7 @@ def judge(
 
     `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
     which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
-    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64).
+    BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64), `keys` (uint64, KEYS).
     `moments` (MOMENT, as many as rows) gets what each frame left behind, if `whole` all of it. `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
     """
     world, seg = world_[0], seg_[0]
@@ -110,7 +112,7 @@ def judge(
             return i
         if i == upto:
             begun, upto = i, min(i + len(identities), len(rows))
-            look_up(rows, begun, upto, states, ends, sent, recent, identities)
+            look_up(rows, begun, upto, states, ends, sent, recent, identities, keys)
         row = rows[i]
         moments[i]["kind"] = SKIPPED
         time_ns, interface = row["time_ns"], np.int64(row["interface"])
@@ -146,7 +148,7 @@ def judge(
                 outdated(seg, you, owner ^ 1, state, world, out, counts, boards)
             identity = identities[i - begun]
             if across:
-                identity = identity_of(row, seg["flow"], end)
+                identity = identity_of(row, seg["flow"], end, keys)
             else:
                 me["direct"] = 1
             if again(row, seg, me, you, owner, identity, state, world, out, counts, sent, boards, recent):
@@ -189,15 +191,18 @@ def judge(
 
 
 @inline
-def look_up(rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any, recent: Any, identities: Any) -> None:
+def look_up(
+    rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any, recent: Any, identities: Any, keys: Any
+) -> None:
     """Fill `identities` of some rows, and have fetched what judging them will ask for."""
     before = np.int64(EMPTY)
     for i in range(first, stop):
         row = rows[i]
         if row["flow"] < 0 or row["ip_proto"] != TCP:
             continue
-        identities[i - first] = identity_of(row, row["flow"], low_end(row))
-        prefetch(recent, first_place(identities[i - first]), 0)
+        end = low_end(row)
+        identities[i - first] = identity_of(row, row["flow"], end, keys)
+        prefetch(recent, first_place(row, row["flow"], end), 0)
         place = np.int64(row["place"])
         if place != before:
             for line in range(STATE_LINES):

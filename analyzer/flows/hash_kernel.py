@@ -1,4 +1,12 @@
-"""Compiled: hashes of packets, by which conversations, addresses and servers are found."""
+"""Compiled: hashes of packets, by which conversations, addresses and servers are found.
+
+A table that is searched place after place takes a secret seed into its hash, since who knows where each key falls can make a
+search as long as the table. Nothing that is read from a file may meet the seed's result unmixed: a port that is XORed onto an
+address which is XORed onto the mixed seed can be cancelled by the address, whatever the seed.
+
+A table with one place for each hash, or a few, needs none: each search is as short. There the latest keeps its place, and a
+secret seed would let chance decide what is forgotten; the answer must not depend on it.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +30,24 @@ def mix(value: Any) -> Any:
 
 
 @inline
+def address_of(hi: Any, lo: Any, seed: Any) -> Any:
+    """An address behind the seed."""
+    return mix(hi ^ mix(lo ^ seed))
+
+
+@inline
 def hash_of(row: Any, seed: Any) -> Any:
     """The same for both directions of a conversation: a sum over the two ends."""
-    src = mix(row["src_hi"] ^ mix(row["src_lo"] ^ seed) ^ np.uint64(row["src_port"]))
-    dst = mix(row["dst_hi"] ^ mix(row["dst_lo"] ^ seed) ^ np.uint64(row["dst_port"]))
+    src = mix(address_of(row["src_hi"], row["src_lo"], seed) ^ np.uint64(row["src_port"]))
+    dst = mix(address_of(row["dst_hi"], row["dst_lo"], seed) ^ np.uint64(row["dst_port"]))
     return mix(src + dst + np.uint64(row["ip_proto"]))
+
+
+@inline
+def way_of(src_hi: Any, src_lo: Any, dst_hi: Any, dst_lo: Any, protocol: Any, seed: Any) -> Any:
+    """Another for each direction between two addresses."""
+    there = mix(address_of(src_hi, src_lo, seed) ^ np.uint64(protocol))
+    return mix(there + address_of(dst_hi, dst_lo, seed))
 
 
 @inline

@@ -15,6 +15,7 @@ from analyzer.plot.extras import needed
 from analyzer.plot.interactive import figure_dict
 from analyzer.plot.palette import GROUND, ROLES, css
 from analyzer.plot.picture import Picture
+from analyzer.text import harmless
 
 ASSETS = Path(__file__).parent / "assets"
 # What a page may do: run and show what it holds. Nothing can be fetched, whatever a capture may have smuggled in.
@@ -49,12 +50,13 @@ def drawn(name: str, picture: Picture) -> dict[str, Any]:
 
 
 def rendered(folder: Path, template: str, **values: Any) -> str:
-    """A template of a folder (or of ours) with these values, every one of them escaped."""
+    """A template of a folder (or of ours) with these values, every one of them escaped, and shown where it would control something."""
     jinja2 = needed("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, ASSETS]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -70,9 +72,14 @@ def rendered(folder: Path, template: str, **values: Any) -> str:
     return text
 
 
+def _shown(value: Any) -> Any:
+    """A value as it goes into a page; what is markup already is ours."""
+    return harmless(value) if type(value) is str else value
+
+
 def marked(text: str) -> Any:
     """Text with what stands in backticks as code; all of it escaped."""
-    parts = CODE.split(html.escape(text))
+    parts = CODE.split(html.escape(harmless(text)))
     found = "".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts))
     return needed("markupsafe").Markup(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,18 +21,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("csv", "jsonl", "parquet")
+SAFE_CSV = "safe-csv"  # CSV whose texts no spreadsheet takes for formulas
+FORMULA = "^\\s*[-=+@\uff1d\uff0b\uff0d\uff20]"  # what spreadsheets take for one; the last four are those of East Asian writing
 COPY_OPTIONS = {
     "csv": "FORMAT csv, HEADER {header}",
+    SAFE_CSV: "FORMAT csv, HEADER {header}",
     "jsonl": "FORMAT json",
     "parquet": "FORMAT parquet, COMPRESSION zstd",
 }
 
 
-BINARY = {"csv": "", "jsonl": "", "parquet": "Parquet"}
+BINARY = {"csv": "", SAFE_CSV: "", "jsonl": "", "parquet": "Parquet"}
 
 
-def format_of(output: str, chosen: str | None) -> str:
-    """The format to write: the one chosen, else the one the file name ends in, else CSV for standard output."""
+def format_of(output: str, chosen: str | None, safe: bool = False) -> str:
+    """The format to write: the one chosen, else the one the file name ends in, else CSV for standard output; SAFE_CSV if that is to be `safe`."""
+    if safe:
+        kind = format_of(output, chosen)
+        if kind != "csv":
+            raise UsageError(
+                "--safe-csv", f"a table in {kind}, which no spreadsheet takes for formulas", "leave it out"
+            )
+        return SAFE_CSV
     if chosen is not None:
         return chosen
     if output == "-":
@@ -94,7 +105,8 @@ def _write_lines(
         # Readers of JSON keep numbers as doubles, and lose the last digits of a moment.
         connection.register("batch", with_texts(frame) if kind == "jsonl" else frame)
         options = COPY_OPTIONS[kind].format(header="true" if number == 0 else "false")
-        connection.execute(f"COPY (SELECT * FROM batch) TO '{_quoted(part)}' ({options})")
+        columns = _without_formulas(connection, "batch") if kind == SAFE_CSV else "*"
+        connection.execute(f"COPY (SELECT {columns} FROM batch) TO '{_quoted(part)}' ({options})")
         connection.unregister("batch")
         with part.open("rb") as piece:
             shutil.copyfileobj(piece, target)
@@ -137,6 +149,7 @@ def save_query(database: Path, table: str, output: str, kind: str, inputs: Seque
             told = ", ".join(filter(None, changed))
             options = COPY_OPTIONS[kind].format(header="true")
             columns = f"* REPLACE ({told})" if told else "*"
+            columns = _without_formulas(connection, table) if kind == SAFE_CSV else columns
             connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{_quoted(part)}' ({options})")
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:  # it writes below TMPDIR only
             raise no_room(output, str(error)) from None
@@ -144,6 +157,22 @@ def save_query(database: Path, table: str, output: str, kind: str, inputs: Seque
             connection.close()
         with part.open("rb") as piece:
             shutil.copyfileobj(piece, target)
+
+
+def _without_formulas(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """All columns, texts (names of columns among them) that a spreadsheet would take for a formula behind an apostrophe, as OWASP advises."""
+    names = [(str(row[0]), str(row[1])) for row in connection.execute(f"DESCRIBE {table}").fetchall()]
+    found = []
+    for name, type_name in names:
+        column = '"' + name.replace('"', '""') + '"'
+        if type_name.startswith(("VARCHAR", "ENUM", "BLOB")) and not type_name.endswith("]"):
+            text = f"CAST({column} AS VARCHAR)"
+            value = f"CASE WHEN regexp_matches({text}, '{FORMULA}') THEN '''' || {text} ELSE {text} END"
+        else:
+            value = column
+        title = "'" + name if re.match(FORMULA, name) else name
+        found.append(f'{value} AS "' + title.replace('"', '""') + '"')
+    return ", ".join(found)
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_name: str, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from socket import AF_INET, AF_INET6, inet_pton
 
@@ -15,7 +16,8 @@ from analyzer.tables import FLOWS, NETIDS
 TCP, UDP = NETIDS.index("tcp"), NETIDS.index("udp")
 _FLOW_PROTOCOLS = {NETIDS.index(name): FLOWS["protocol"].words.index(name) for name in ("tcp", "udp")}
 _MIXED = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(29)
+_SHIFT = np.uint64(32)
+_SEED = np.uint64(secrets.randbits(64))  # nobody can prepare connections that hide each other
 _FIELDS = (
     "flow", "protocol", "ip_version", "start_ns", "client_hi", "client_lo", "client_port", "server_hi", "server_lo", "server_port",
 )  # fmt: skip
@@ -38,8 +40,9 @@ class FlowIndex:
         client = _end_hash(flows["client_hi"], flows["client_lo"], flows["client_port"])
         server = _end_hash(flows["server_hi"], flows["server_lo"], flows["server_port"])
         hashes = _pair_hash(client, server, protocol)
-        order = np.argsort(hashes, kind="stable")
+        order = np.lexsort((flows["start_ns"], hashes))
         self._hashes, self._flows = hashes[order], flows[order]
+        self._starts = self._flows["start_ns"]
         tcp = flows["protocol"] == _FLOW_PROTOCOLS[TCP]
         self._servers, self._to_server = np.unique(server[tcp], return_counts=True)
         ours = tcp & among(flows["server_hi"], flows["server_lo"], local)
@@ -72,17 +75,22 @@ class FlowIndex:
         first = np.searchsorted(self._hashes, hashes, "left")
         last = np.searchsorted(self._hashes, hashes, "right") - 1
         there = last >= first
-        which, first, at = which[there], first[there], last[there].copy()
-        # A 4-tuple that is used again is several flows: the latest that had begun by then, else the first.
-        early = (self._flows["start_ns"][at] > rows["time_ns"][which]) & (at > first)
-        while early.any():
-            at -= early
-            early = (self._flows["start_ns"][at] > rows["time_ns"][which]) & (at > first)
+        which, at = which[there], self._begun_by(first[there], last[there], rows["time_ns"][which[there]])
         candidates = self._flows[at]
         same = _same(candidates, "client", local, which) & _same(candidates, "server", peer, which)
         same |= _same(candidates, "server", local, which) & _same(candidates, "client", peer, which)
         found[which[same]] = candidates["flow"][same]
         return found
+
+    def _begun_by(
+        self, first: npt.NDArray[np.intp], last: npt.NDArray[np.intp], times: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.intp]:
+        """A 4-tuple that is used again is several flows: of those from `first` to `last` the latest that had begun by its time, else the first."""
+        while (open_ := first < last).any():
+            middle = first + (last - first + 1) // 2
+            had = self._starts[middle] <= times
+            first, last = np.where(open_ & had, middle, first), np.where(open_ & ~had, middle - 1, last)
+        return first
 
     def _accepted(self, batch: Batch) -> npt.NDArray[np.int64]:
         """How many connections were opened to each listener, -1 for what is none."""
@@ -114,15 +122,18 @@ def _kept(flows: Rows) -> Rows:
 
 
 def _end_hash(high: Hashes, low: Hashes, port: npt.NDArray[np.integer]) -> Hashes:
-    mixed = (high.astype(np.uint64) * _MIXED) ^ (low.astype(np.uint64) + port.astype(np.uint64) * _MIXED)
-    mixed = (mixed ^ mixed >> _SHIFT) * _MIXED
-    return mixed ^ mixed >> _SHIFT
+    return _mixed(_mixed(_mixed(low.astype(np.uint64) ^ _SEED) ^ high.astype(np.uint64)) ^ port.astype(np.uint64))
+
+
+def _mixed(values: Hashes) -> Hashes:
+    values = (values ^ values >> _SHIFT) * _MIXED
+    values = (values ^ values >> _SHIFT) * _MIXED
+    return values ^ values >> _SHIFT
 
 
 def _pair_hash(one: Hashes, other: Hashes, protocol: Hashes) -> Hashes:
     """The same whichever end is which."""
-    found: Hashes = (one + other) ^ (one * other) ^ protocol * _MIXED
-    return found
+    return _mixed(one + other + protocol)
 
 
 def _same(flows: Rows, side: str, ends: Ends, which: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
