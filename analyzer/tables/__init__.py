@@ -37,6 +37,7 @@ from analyzer.tables.packets import (
     TUNNELS,
     WIRESHARK,
 )
+from analyzer.tables.points import FATES, ON_THE_WAY, PASSAGES, PATHS, REASONS, REWRITTEN
 from analyzer.tables.sockets import NETIDS, SHUTDOWNS, SOCKET_FLAGS, SOCKET_STATES, SOCKETS, TIMERS
 
 __all__ = [
@@ -91,7 +92,14 @@ __all__ = [
     "HOST_ROLES",
     "KNOWN_FROM",
     "HOSTS",
+    "FATES",
+    "REASONS",
+    "REWRITTEN",
+    "ON_THE_WAY",
+    "PASSAGES",
+    "PATHS",
     "TABLES",
+    "POINT_TABLES",
 ]
 
 TABLES: dict[str, Table] = {
@@ -112,3 +120,6 @@ TABLES: dict[str, Table] = {
         HOSTS,
     )
 }
+
+# Those of several capture points: one capture has no rows of them.
+POINT_TABLES: dict[str, Table] = {table.name: table for table in (PATHS, PASSAGES)}
