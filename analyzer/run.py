@@ -34,6 +34,7 @@ from analyzer.kernel_counters import predictor_of
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
+from analyzer.points.passing import Passings
 from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts, table_rows
 from analyzer.presence import Presence, refuse_missing
 from analyzer.report.display import notebook_html, progress_in_notebook
@@ -99,6 +100,7 @@ def analyze(
     between: tuple[Time, Time] | None = None,
     frames: str | tuple[int, int] | None = None,
     watcher: Watcher | None = None,
+    passings: Passings | None = None,
 ) -> Analysis:
     """Read, decode and follow a capture, or what of it is asked for.
 
@@ -119,6 +121,7 @@ def analyze(
         between two times, of these numbers: as `analyzer.choose.choice_of` reads them. All else is as if it had not been
         captured; frames and flows keep the numbers that they have in the whole capture
     watcher : follows a capture that is still being written, until it has seen enough
+    passings : keeps what its segments are known by at another capture point
 
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
@@ -195,6 +198,8 @@ def analyze(
                 for piece, events in judge.judged(part):
                     account.add(piece, judge.moments)
                     gatherer.add(events)
+                    if passings is not None:
+                        passings.add(piece)
                     if watcher is not None:
                         watcher.seen(events, tracker, summary.total("first_ns"))
                     if counted is not None:

@@ -36,7 +36,7 @@ PASSAGES = Table(
         Column("related_frame", "i8", "The frame at the other point, the first of several; 0 without one."),
         Column("lost_bytes", "i8", "How much of its payload did not come.", unit="bytes"),
         Column("delay_ns", "i8", "From the one point to the other; 0 where it is not known.", unit="ns"),
-        Column("fields", "u4", "What differs at the other point, beside the TTL.", kind="bits", words=REWRITTEN),
+        Column("fields", "u4", "What differs at the other point, beside the TTL; `checksum`: that of a packet whose addresses or ports were changed was left as it was, and is wrong.", kind="bits", words=REWRITTEN),
         Column("late_by", "i4", "Of a reordered packet: how many packets of its connection came between the first that was sent later, and it (RFC 4737, the extent)."),
     ),
 )  # fmt: skip

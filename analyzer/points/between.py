@@ -1,0 +1,75 @@
+"""Two capture points that are next to each other: surveyed, matched and judged."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+
+from analyzer.points.fates import Judgement, Misses, Ran
+from analyzer.points.matching import Matching
+from analyzer.points.passing import CHUNK, Passings
+from analyzer.points.paths import PathTally
+from analyzer.points.pending import PASSED
+from analyzer.points.survey import Survey
+from analyzer.schema import Rows
+from analyzer.tables import PATHS
+
+
+class Between:
+    """What became of the packets between two points, given by their numbers.
+
+    The match is kept in a file without a name, since what a capture has missed is known at its end.
+    """
+
+    def __init__(
+        self,
+        points: tuple[int, int],
+        captures: tuple[Passings, Passings],
+        survey: Survey,
+        ran: tuple[Ran, Ran],
+        chunk: int = CHUNK,
+    ) -> None:
+        self.points, self.survey = points, survey
+        self._file = tempfile.TemporaryFile(prefix="tcpcap-")  # noqa: SIM115 # as long as this object
+        self._count = 0
+        self.misses = Misses(survey.pairs.shared)
+        matching = Matching(captures, survey, chunk)
+        for rows in matching.passed():
+            self._file.write(memoryview(np.ascontiguousarray(rows)).cast("B"))
+            self._count += len(rows)
+            self.misses.add(rows, survey.delays_ns)
+        self._judgement = Judgement(survey, ran, self.misses, survey.followed)
+        self.paths = self._paths(matching.ways)
+
+    def passages(self) -> Iterator[Rows]:
+        """The rows of `passages`, some at a time, with the times of the first point."""
+        for rows in self._passed():
+            yield self._judgement.passages(rows, self.points)
+
+    def close(self) -> None:
+        """Give the room on disk back."""
+        self._file.close()
+
+    def _passed(self) -> Iterator[Rows]:
+        for at in range(0, self._count, CHUNK):
+            self._file.seek(at * PASSED.itemsize)
+            number = min(CHUNK, self._count - at)
+            yield np.frombuffer(self._file.read(number * PASSED.itemsize), PASSED)
+
+    def _paths(self, ways: Rows) -> Rows:
+        tallies = [PathTally(side) for side in (0, 1)]
+        for rows in self._passed():
+            found = self._judgement.passages(rows, self.points)
+            for tally in tallies:
+                tally.add(rows, found)
+        clock = self.survey.clock
+        first, second = self.points
+        found = [
+            tallies[0].row(self.survey, clock, ways, (first, second)),
+            tallies[1].row(self.survey, clock.turned() if clock else None, ways, (second, first)),
+        ]
+        rows = np.zeros(2, PATHS.dtype)
+        rows[0], rows[1] = found[0][0], found[1][0]
+        return rows

@@ -1,0 +1,152 @@
+"""What the match tells of each segment, and what each capture is known to have missed -> its fate (PASSAGES).
+
+A loss is claimed only where the far capture ran, and missed nothing around: an acknowledgment of data that it does not hold, or a
+packet at the near point that it should have seen leave, shows what it missed. Where it misses packets all the time, no loss is claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.points.pending import ACKED, COPY, CORRUPT, LATE, MET, NEAR, NOT_SURE, OTHER_TTL, PARTLY
+from analyzer.points.sampling import RST, SYN
+from analyzer.points.survey import Survey
+from analyzer.schema import Rows
+from analyzer.tables import FATES, PASSAGES, REASONS
+
+ARRIVED, LOST, DUPLICATED, REORDERED, CORRUPTED, REWRITTEN, INJECTED, UNKNOWN = range(len(FATES))
+_, WAS_ACKED, OUTSIDE, NOT_FOLLOWED, CAPTURE_MISSED, CAPTURE_DROPS, ONE_WAY, NO_CLOCK, IN_PART = range(len(REASONS))
+BIN_NS = 100_000_000
+AROUND = 10  # bins on both sides of one in which the capture missed something
+MOST_MISSED = 0.01  # of the packets that came: a capture that missed more may have missed any
+SENT, CAME = (PASSAGES.bit("way", word) for word in ("sent", "came"))
+IP_ID = PASSAGES.bit("fields", "ip_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """When a capture ran, on the clock of the first point, and whether it says itself that it lost packets."""
+
+    start_ns: int
+    end_ns: int
+    drops: int
+
+
+class Misses:
+    """What the captures of two points are known to have missed: first told of all, then asked."""
+
+    def __init__(self, shared: int) -> None:
+        self._shared = shared
+        self._bins: tuple[set[int], set[int]] = (set(), set())
+        self._number, self._came = [0, 0], [0, 0]
+
+    def add(self, rows: Rows, delays_ns: tuple[tuple[int, int], tuple[int, int]]) -> None:
+        """Take more of what was matched (PASSED)."""
+        status, shared = rows["status"], rows["connection"] < self._shared
+        near, met = (status & NEAR) != 0, (status & MET) != 0
+        acked = near & ((status & ACKED) != 0)
+        stray = ~near & ~met & shared & ((status & NOT_SURE) == 0) & ((rows["flags"] & (RST | SYN)) == 0)
+        for side in (0, 1):
+            # At the far point: what was acknowledged and not seen; at the near one: what came from there and was not seen leave.
+            far, here = acked & (rows["side"] != side), stray & (rows["side"] != side)
+            times = np.concatenate([rows["when_ns"][far] + delays_ns[1 - side][0], rows["when_ns"][here] - delays_ns[side][0]])
+            self._number[side] += len(times)
+            self._bins[side].update(np.unique(times // BIN_NS).tolist())
+            self._came[side] += int((met & ~near & (rows["side"] == side)).sum() + (met & near & (rows["side"] == side)).sum())
+
+    def often(self, side: int) -> bool:
+        """Does this capture miss packets all the time?"""
+        return self._number[side] > MOST_MISSED * (self._number[side] + self._came[side])
+
+    def number(self, side: int) -> int:
+        """How many packets it is known to have missed."""
+        return self._number[side]
+
+    def around(self, side: int, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Did it miss something within a second of each of these times (int64, ns)?"""
+        bins = np.array(sorted(self._bins[side]), np.int64)
+        if not len(bins):
+            return np.zeros(len(times_ns), np.bool_)
+        at = times_ns // BIN_NS
+        after = bins[np.minimum(np.searchsorted(bins, at - AROUND), len(bins) - 1)]
+        return np.abs(after - at) <= AROUND
+
+
+class Judgement:
+    """Says the fates of segments of two points."""
+
+    def __init__(self, survey: Survey, ran: tuple[Ran, Ran], misses: Misses, followed: npt.NDArray[np.bool_]) -> None:
+        self._survey, self._ran, self._misses = survey, ran, misses
+        self._followed = followed  # by connection: would the other capture hold it
+
+    def passages(self, rows: Rows, points: tuple[int, int]) -> Rows:
+        """The rows of `passages`, with the times of the first point; `points` are the numbers of the two."""
+        status = rows["status"]
+        near, met = (status & NEAR) != 0, (status & MET) != 0
+        found = np.zeros(len(rows), PASSAGES.dtype)
+        for name in ("packet", "frame", "flow", "direction", "related_frame", "delay_ns", "fields", "late_by", "lost_bytes"):
+            found[name] = rows[name]
+        found["time_ns"] = rows["when_ns"]
+        found["point_number"] = np.array(points, np.uint8)[rows["side"]]
+        found["other_number"] = np.array(points, np.uint8)[1 - rows["side"]]
+        found["way"] = np.where((status & NOT_SURE) != 0, 0, np.where(near, SENT, CAME))
+        found["fate"] = np.select(
+            [~met, (status & CORRUPT) != 0, (status & COPY) != 0, (status & LATE) != 0, rows["fields"] != 0],
+            [UNKNOWN, CORRUPTED, DUPLICATED, REORDERED, REWRITTEN],
+            ARRIVED,
+        )
+        self._missing(rows, found, near & (((status & PARTLY) != 0) | (~met & ((status & ACKED) == 0))), met)
+        acked = near & ((status & ACKED) != 0)
+        found["fate"][acked], found["reason"][acked] = ARRIVED, WAS_ACKED
+        self._strange(rows, found, ~near & ~met & ((status & NOT_SURE) == 0))
+        unsure = (status & NOT_SURE) != 0
+        found["reason"][unsure] = NO_CLOCK if self._survey.clock is None else ONE_WAY
+        return found
+
+    def _missing(self, rows: Rows, found: Rows, missing: npt.NDArray[np.bool_], met: npt.NDArray[np.bool_]) -> None:
+        """What was sent and did not come, or not all of it."""
+        for side in (0, 1):
+            at = np.flatnonzero(missing & (rows["side"] == side))
+            if not len(at):
+                continue
+            far = 1 - side
+            least, most = self._survey.delays_ns[side]
+            why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
+            lost, part = why == 0, met[at]
+            found["fate"][at[lost]] = LOST
+            found["reason"][at] = np.where(lost & part, IN_PART, why)
+            found["lost_bytes"][at[~lost]] = 0
+
+    def _why_not(
+        self, far: int, connection: npt.NDArray[np.int32], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Why nobody knows whether packets passed the far point, between two times each; 0 where the capture there would hold them."""
+        ran = self._ran[far]
+        return np.select(
+            [
+                ~self._followed[connection],
+                (first < ran.start_ns) | (last > ran.end_ns),
+                np.full(len(first), ran.drops > 0),
+                np.full(len(first), self._misses.often(far)) | self._misses.around(far, first),
+            ],
+            [NOT_FOLLOWED, OUTSIDE, CAPTURE_DROPS, CAPTURE_MISSED],
+            0,
+        )
+
+    def _strange(self, rows: Rows, found: Rows, strange: npt.NDArray[np.bool_]) -> None:
+        """What came and was not sent at the other point."""
+        for side in (0, 1):
+            at = np.flatnonzero(strange & (rows["side"] == side))
+            if not len(at):
+                continue
+            near = 1 - side
+            least, most = self._survey.delays_ns[near]
+            why = self._why_not(near, rows["connection"][at], rows["when_ns"][at] - most, rows["when_ns"][at] - least)
+            foreign = ((rows["status"][at] & OTHER_TTL) != 0) | ((rows["flags"][at] & RST) != 0)
+            paired = rows["connection"][at] < self._survey.pairs.shared
+            made = (why == 0) & foreign & paired
+            found["fate"][at[made]] = INJECTED
+            found["reason"][at] = np.where(made, 0, np.where(why == 0, CAPTURE_MISSED, why))

@@ -1,0 +1,260 @@
+"""Analyses of several capture points and what was put aside of their packets -> what became of the packets between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyzer.analysis import Analysis
+from analyzer.described import described
+from analyzer.diagnosis.finding import Diagnosis
+from analyzer.diagnosis.frames import findings_frame
+from analyzer.errors import UsageError, suggest
+from analyzer.points.between import Between
+from analyzer.points.clock import SAME, Clock
+from analyzer.points.fates import Ran
+from analyzer.points.passing import Passings
+from analyzer.points.passing_kernel import folded
+from analyzer.points.survey import Survey, survey_of
+from analyzer.schema import Rows, address_text
+from analyzer.tables import FINDINGS, PASSAGES, PATHS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OTHER_COLUMNS = ("connection", "point", "flow", "client", "client_port", "server", "server_port")
+
+
+class Points:
+    """Several capture points of the same traffic. Tables are pandas DataFrames, made when first asked for.
+
+    `at` has the Analysis of each point by its name; `paths`, `passages`, `connections` (what each connection is called at each
+    point: NAT shows here), `findings` (of the ways between the points; those of each point are in its analysis), `warnings`.
+    """
+
+    def __init__(
+        self,
+        at: Mapping[str, Analysis],
+        passings: Sequence[Passings],
+        clock: str = "",
+        diagnose: Callable[[Points], Diagnosis] | None = None,
+        shown: Callable[[Points], str] | None = None,
+        times: str = "ns",
+    ) -> None:
+        if clock and clock not in at:
+            raise UsageError("--clock", f"no point {clock!r}", suggest(clock, list(at)))
+        self.at = dict(at)
+        self.names = list(at)
+        self.between: list[Between] = []
+        self._diagnose, self._shown, self._times = diagnose, shown, times
+        surveys = self._surveys(passings)
+        self.order = _in_order(self.names, surveys)
+        self.apart = [name for number, name in enumerate(self.names) if number not in self.order]
+        for first, second in zip(self.order, self.order[1:], strict=False):
+            survey = _facing(first, second, surveys, passings, self._local())
+            ran = self._ran(first, second, survey)
+            self.between.append(Between((first, second), (passings[first], passings[second]), survey, ran))
+        self.clock = clock or (self.names[self.order[0]] if self.order else self.names[0])
+
+    def _surveys(self, passings: Sequence[Passings]) -> dict[tuple[int, int], Survey]:
+        local, found = self._local(), {}
+        for second in range(len(passings)):
+            for first in range(second):
+                survey = survey_of((passings[first], passings[second]), (local[first], local[second]))
+                if survey.pairs.shared:
+                    found[first, second] = survey
+        return found
+
+    def _local(self) -> list[set[int]]:
+        return [set(map(_folded, each.local)) for each in self.at.values()]
+
+    def _ran(self, first: int, second: int, survey: Survey) -> tuple[Ran, Ran]:
+        """When both captures ran, on the clock of the first."""
+        found = []
+        for number in (first, second):
+            analysis = self.at[self.names[number]]
+            ends = np.array([analysis.summary.total("first_ns"), analysis.summary.total("last_ns")], np.int64)
+            if number == second and survey.clock is not None:
+                ends = survey.clock.to_first(ends)
+            told = [value for name, value in analysis.drops.items() if value is not None and name != "interface_received"]
+            found.append(Ran(int(ends[0]), int(ends[1]), sum(told)))
+        return found[0], found[1]
+
+    @cached_property
+    def _clocks(self) -> dict[int, list[tuple[Clock, bool]]]:
+        """How times of the first point of each pair become those of the clock that was chosen: clocks, and whether each is turned."""
+        wanted = self.order.index(self.names.index(self.clock)) if self.names.index(self.clock) in self.order else 0
+        found: dict[int, list[tuple[Clock, bool]]] = {}
+        for at in range(len(self.between)):
+            if at >= wanted:
+                found[at] = [(self.between[each].survey.clock or SAME, True) for each in range(at - 1, wanted - 1, -1)]
+            else:
+                found[at] = [(self.between[each].survey.clock or SAME, False) for each in range(at, wanted)]
+        return found
+
+    def _on_clock(self, pair: int, times_ns: Any) -> Any:
+        for clock, turned in self._clocks[pair]:
+            times_ns = clock.to_first(times_ns) if turned else clock.to_second(times_ns)
+        return times_ns
+
+    def passage_rows(self) -> Iterator[Rows]:
+        """The rows of `passages`, some at a time, on the clock chosen."""
+        for pair, between in enumerate(self.between):
+            for rows in between.passages():
+                rows["time_ns"] = self._on_clock(pair, rows["time_ns"])
+                yield rows
+
+    def passage_frames(self) -> Iterator[pd.DataFrame]:
+        """The table `passages`, some rows at a time."""
+        for rows in self.passage_rows():
+            yield self._passages_frame(rows)
+
+    def _passages_frame(self, rows: Rows) -> pd.DataFrame:
+        names = np.array(self.names, object)
+        return PASSAGES.frame(rows, {"point": names[rows["point_number"]], "other": names[rows["other_number"]]})
+
+    @cached_property
+    def passages(self) -> pd.DataFrame:
+        """One row per packet and point; the columns are those of `tables.PASSAGES`."""
+        rows = list(self.passage_rows())
+        every = np.concatenate(rows) if rows else np.zeros(0, PASSAGES.dtype)
+        return described(PASSAGES, self._passages_frame(every), self._times)
+
+    @property
+    def path_rows(self) -> Rows:
+        """The rows of `paths`."""
+        found = [np.zeros(0, PATHS.dtype), *(each.paths for each in self.between)]
+        return np.concatenate(found)
+
+    @cached_property
+    def paths(self) -> pd.DataFrame:
+        """One row per direction between two points; the columns are those of `tables.PATHS`."""
+        rows, names = self.path_rows, np.array(self.names, object)
+        texts = {"from_point": names[rows["from_number"]], "to_point": names[rows["to_number"]]}
+        return described(PATHS, PATHS.frame(rows, texts), self._times)
+
+    @cached_property
+    def connections(self) -> pd.DataFrame:
+        """What each connection that two points share is at each of them: its number, its addresses and ports."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.connection_rows()), columns=list(OTHER_COLUMNS))
+
+    def connection_rows(self) -> Iterator[tuple[Any, ...]]:
+        """The rows of `connections`: of each pair of points, each connection at the first and at the second."""
+        number = 0
+        for between in self.between:
+            shared = between.survey.pairs.flows[: between.survey.pairs.shared]
+            ends = [self._ends(point, shared[:, side]) for side, point in enumerate(between.points)]
+            for flows in shared.tolist():
+                for side, point in enumerate(between.points):
+                    if flows[side] in ends[side]:
+                        yield number, self.names[point], flows[side], *ends[side][flows[side]]
+                number += 1
+
+    def _ends(self, point: int, flows: Any) -> dict[int, tuple[str, int, str, int]]:
+        """Client and server of flows by their number, as far as they are still known."""
+        rows = self.at[self.names[point]].flow_tracker.rows_of(flows)
+        found = {}
+        for row in rows:
+            client, server = (
+                address_text(int(row[f"{end}_hi"]), int(row[f"{end}_lo"]), int(row["ip_version"]))
+                for end in ("client", "server")
+            )
+            found[int(row["flow"])] = (client, int(row["client_port"]), server, int(row["server_port"]))
+        return found
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What the rules say of the ways between the points."""
+        return self._diagnose(self) if self._diagnose else Diagnosis([], [], [])
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """One row per finding about the ways between the points; the columns are those of `tables.FINDINGS`."""
+        return described(FINDINGS, findings_frame(self.diagnosis), self._times)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Was one of the captures cut short or damaged?"""
+        return any(each.is_damaged for each in self.at.values())
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What the reader should know before trusting the rest, a sentence each."""
+        found = [f"{name}: no connection of it is in the capture of another point" for name in self.apart]
+        for between in self.between:
+            first, second = (self.names[number] for number in between.points)
+            clock = between.survey.clock
+            if clock is None or clock.uncertainty_ns is None:
+                found.append(
+                    f"{first} and {second}: packets passed both one way only, so that delays and the difference of their clocks cannot be told apart"
+                )
+            elif clock.slack_ns:
+                found.append(
+                    f"{first} and {second}: no steady drift makes their clocks agree (packets come up to {clock.slack_ns / 1e6:.3f} ms before they were sent): one of them was set, or is read unevenly"
+                )
+            for side, name in enumerate((first, second)):
+                if between.misses.often(side):
+                    found.append(
+                        f"{name}: its capture missed {between.misses.number(side):,} packets at least that passed it; what it lacks is not called lost"
+                    )
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Points {', '.join(self.names)}: {sum(each.survey.pairs.shared for each in self.between):,} connections seen at two of them>"
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(self._shown(self) if self._shown else repr(self))}</pre>"
+
+    def close(self) -> None:
+        """Give the room on disk back."""
+        for between in self.between:
+            between.close()
+
+
+def _in_order(names: Sequence[str], surveys: Mapping[tuple[int, int], Survey]) -> list[int]:
+    """The points that share connections in the order of the path, the side of most clients first; by name where packets do not tell."""
+    if not surveys:
+        return []
+    ends = max(surveys, key=lambda pair: (surveys[pair].apart_ns, sorted(names[number] for number in pair)))
+    survey = surveys[ends]
+    behind = survey.seen - survey.from_first
+    turned = behind > survey.from_first or (behind == survey.from_first and names[ends[1]] < names[ends[0]])
+    start = ends[1] if turned else ends[0]
+
+    def distance(number: int) -> tuple[int, str]:
+        survey = surveys.get((min(number, start), max(number, start)))
+        return (0 if number == start else survey.apart_ns if survey else 0, names[number])
+
+    there = {number for pair in surveys for number in pair}
+    return [start, *sorted(there - {start}, key=distance)]
+
+
+def _facing(
+    first: int,
+    second: int,
+    surveys: Mapping[tuple[int, int], Survey],
+    passings: Sequence[Passings],
+    local: Sequence[set[int]],
+) -> Survey:
+    """The survey of two points in this order."""
+    if (first, second) in surveys:
+        return surveys[first, second]
+    return survey_of((passings[first], passings[second]), (local[first], local[second]))
+
+
+def _folded(address: str) -> int:
+    """An address as passing_kernel has it."""
+    import ipaddress
+
+    found = ipaddress.ip_address(address)
+    number = int(found) | (0xFFFF << 32 if found.version == 4 else 0)
+    with np.errstate(over="ignore"):
+        return int(folded(np.uint64(number >> 64), np.uint64(number & (1 << 64) - 1)))
+
