@@ -395,6 +395,7 @@ def join(
                         link["status"] |= COPY
                     else:
                         link["covered"] += end - start
+                        link["status"] |= MET
                         arrive(item, origin, links, mask)
             node = links[place]["in_block"][node & 1]
     if best >= 0 and copied:

@@ -24,7 +24,7 @@ class Matching:
 
     def __init__(self, captures: tuple[Passings, Passings], survey: Survey, chunk: int = CHUNK) -> None:
         self._captures, self._survey, self._chunk = captures, survey, chunk
-        self._pending = Pending(len(survey.pairs.flows))
+        self._pending = Pending(survey.pairs.count)
         self._pending.ways["keeps_tsval"] = survey.keeps & 1
         self._pending.ways["keeps_id"] = survey.keeps >> 1 & 1
         self._out = np.zeros(OUT, PASSED)

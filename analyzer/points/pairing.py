@@ -15,43 +15,97 @@ from analyzer.schema import Rows
 
 NONE = -1
 MOST_ALIKE = 8  # flows of a capture with a segment of the same numbers: legs on both sides of a NAT, or nothing to go by
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC4CEB9FE1A85EC53], np.uint64)
 _KNOWN = np.dtype([("key", "u8"), ("flow", "i8"), ("low", "u1"), ("source", "u4"), ("target", "u4")])
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Connections of two captures, numbered from 0: first those that both hold, in order of their number in the first, then what one holds alone.
+    """Connections of two captures. Those that follow each other on one pair of ends are one, as whoever captures them tells them apart differently.
 
-    `flows` (int64, two columns) are their numbers in both, -1 where one has not got it; `of_flow` (int32) the connection of each
-    flow of either capture; `turned` (bool) says that the end with the lower address at the one point is not so at the other.
+    They are numbered from 0, `shared` first that both captures hold, `count` in all. `of_flow` (int32) has that of each flow of
+    either capture, -1 where no sample stands for it; `turned` (bool, by connection) says that the end with the lower address at
+    the one point is not so at the other. `flows` (int64, two columns) are the flows that are one and the same in both.
     """
 
     flows: npt.NDArray[np.int64]
     of_flow: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
     turned: npt.NDArray[np.bool_]
     shared: int
+    count: int
 
 
-def pairs_of(samples: tuple[Rows, Rows], keys: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]], counts: tuple[int, int]) -> Pairs:
+def pairs_of(
+    samples: tuple[Rows, Rows], keys: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]], counts: tuple[int, int]
+) -> Pairs:
     """The connections of two captures. `counts` is how many flows each has."""
     here, there, turned = _voted(samples, keys, counts)
-    of_flow = tuple(np.full(count, NONE, np.int32) for count in counts)
+    ends, of_flow = _ends(samples, counts)
     order = np.argsort(here, kind="stable")
     here, there, turned = here[order], there[order], turned[order]
-    shared = len(here)
-    of_flow[0][here] = of_flow[1][there] = np.arange(shared)
-    flows = [np.stack([here, there], axis=1)]
-    at = shared
-    for side in (0, 1):
-        alone = np.unique(samples[side]["flow"])
-        alone = alone[of_flow[side][alone] == NONE]
-        of_flow[side][alone] = at + np.arange(len(alone))
-        at += len(alone)
-        only = np.full((len(alone), 2), NONE, np.int64)
-        only[:, side] = alone
-        flows.append(only)
-    every = np.concatenate(flows).astype(np.int64)
-    return Pairs(every, (of_flow[0], of_flow[1]), np.concatenate([turned, np.zeros(len(every) - shared, np.bool_)]), shared)
+    # An end of the pair of ends that is the same at both points, and one whose flows are the same, belong together.
+    sides = np.repeat([0, 1], [len(each) for each in ends])
+    every = np.concatenate(ends)
+    _, label = np.unique(every, return_inverse=True)
+    label = label.astype(np.int64)
+    first, second = of_flow[0][here], of_flow[1][there] + len(ends[0])
+    while len(here):
+        least = np.minimum(label[first], label[second])
+        if (label[first] == least).all() and (label[second] == least).all():
+            break
+        # All that has the label of one of the two gets the lower one.
+        lower = np.arange(int(label.max()) + 1)
+        np.minimum.at(lower, label[first], least)
+        np.minimum.at(lower, label[second], least)
+        label = lower[label]
+    names, label = np.unique(label, return_inverse=True)
+    both = np.bincount(label[sides == 0], minlength=len(names)).astype(bool) & np.bincount(
+        label[sides == 1], minlength=len(names)
+    ).astype(bool)
+    # In the order in which they are first met, those of both first.
+    met = np.full(len(names), len(every), np.int64)
+    np.minimum.at(met, label, np.arange(len(every)))
+    order = np.lexsort((met, ~both))
+    number = np.empty(len(names), np.int64)
+    number[order] = np.arange(len(names))
+    connection = number[label].astype(np.int32)
+    starts = (0, len(ends[0]))
+    known = [np.where(each >= 0, connection[np.maximum(each, 0) + start] if len(connection) else NONE, NONE) for each, start in zip(of_flow, starts, strict=True)]
+    crossed = np.zeros(len(names), np.bool_)
+    crossed[known[0][here]] = turned
+    return Pairs(
+        np.stack([here, there], axis=1),
+        (known[0].astype(np.int32), known[1].astype(np.int32)),
+        crossed,
+        int(both.sum()),
+        len(names),
+    )
+
+
+def _ends(
+    samples: tuple[Rows, Rows], counts: tuple[int, int]
+) -> tuple[list[npt.NDArray[np.uint64]], list[npt.NDArray[np.int64]]]:
+    """Of each capture the pairs of ends of its flows (uint64), in the order of the first flow, and of each flow which it has, -1 without a sample."""
+    ends, of_flow = [], []
+    for rows, count in zip(samples, counts, strict=True):
+        flows, at = np.unique(rows["flow"], return_index=True)
+        some = rows[at]
+        low = some["low"] != 0
+        address = np.where(low, some["source"], some["target"]), np.where(low, some["target"], some["source"])
+        port = np.where(low, some["src_port"], some["dst_port"]), np.where(low, some["dst_port"], some["src_port"])
+        mixed = [
+            (one.astype(np.uint64) << np.uint64(16) | other.astype(np.uint64)) * factor
+            for one, other, factor in zip(address, port, _FACTORS, strict=True)
+        ]
+        codes, first, inverse = np.unique(mixed[0] ^ mixed[1] >> np.uint64(1), return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        rank = np.empty(len(codes), np.int64)
+        rank[order] = np.arange(len(codes))
+        found = np.full(count, NONE, np.int64)
+        found[flows] = rank[inverse]
+        ends.append(codes[order])
+        of_flow.append(found)
+    return ends, of_flow
 
 
 def _voted(

@@ -7,12 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.analysis import Analysis
+from analyzer.capture.bundle import part_of
 from analyzer.described import described
 from analyzer.diagnosis.finding import Diagnosis
 from analyzer.diagnosis.frames import findings_frame
 from analyzer.errors import UsageError, suggest
+from analyzer.parts import COUNTERS_FILE
 from analyzer.points.between import Between
 from analyzer.points.clock import SAME, Clock
 from analyzer.points.fates import Ran
@@ -77,6 +80,11 @@ class Points:
         for number in (first, second):
             analysis = self.at[self.names[number]]
             ends = np.array([analysis.summary.total("first_ns"), analysis.summary.total("last_ns")], np.int64)
+            recorded = _recorded(analysis)
+            if len(recorded):
+                ends[1] = max(ends[1], recorded.max())
+                if len(analysis.files) == 1:  # of a ring the first files may be gone
+                    ends[0] = min(ends[0], recorded.min())
             if number == second and survey.clock is not None:
                 ends = survey.clock.to_first(ends)
             told = [value for name, value in analysis.drops.items() if value is not None and name != "interface_received"]
@@ -147,7 +155,7 @@ class Points:
         """The rows of `connections`: of each pair of points, each connection at the first and at the second."""
         number = 0
         for between in self.between:
-            shared = between.survey.pairs.flows[: between.survey.pairs.shared]
+            shared = between.survey.pairs.flows
             ends = [self._ends(point, shared[:, side]) for side, point in enumerate(between.points)]
             for flows in shared.tolist():
                 for side, point in enumerate(between.points):
@@ -216,6 +224,14 @@ class Points:
         """Give the room on disk back."""
         for between in self.between:
             between.close()
+
+
+def _recorded(analysis: Analysis) -> npt.NDArray[np.int64]:
+    """When its bundle has snapshots of counters: it was being recorded then, even if no packet came."""
+    series = analysis.counter_series
+    own = {part_of(path, COUNTERS_FILE) for path in analysis.paths}
+    snapshots = series.snapshots if series is not None else []
+    return np.array([each.time_ns for each in snapshots if each.time_from == "series" and each.path in own], np.int64)
 
 
 def _in_order(names: Sequence[str], surveys: Mapping[tuple[int, int], Survey]) -> list[int]:

@@ -64,7 +64,7 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
     pairs = pairs_of(samples, keys, (captures[0].flows, captures[1].flows))
     known = [_told(rows, pairs, side) for side, rows in enumerate(samples)]
     met = _met(samples, keys, known, pairs.shared)
-    near = np.full(2 * len(pairs.flows), UNKNOWN, np.uint8)
+    near = np.full(2 * pairs.count, UNKNOWN, np.uint8)
     score = _score(met, pairs.shared)
     _settle(near, np.flatnonzero(score > 0), 1)
     _settle(near, np.flatnonzero(score < 0), 0)
@@ -81,7 +81,7 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         clock,
         near,
         _followed(samples, known, pairs),
-        _keeps(met, len(pairs.flows)),
+        _keeps(met, pairs.count),
         delays,
         wait,
         there[0] + back[0],
@@ -105,25 +105,26 @@ def _met(
     known: list[tuple[Ints, Ints]],
     shared: int,
 ) -> Rows:
-    """Packets that both captures hold, each once only, in order of connection and time (_MET)."""
-    single = []
+    """Packets that both captures hold, one of them once only, in order of connection and time (_MET)."""
+    grouped = []
     for rows, key, (connection, way) in zip(samples, keys, known, strict=True):
         some = np.flatnonzero((connection >= 0) & (connection < shared))
         owner = 2 * connection[some] + way[some]
-        order = np.lexsort((key[some], owner))
-        owner, key = owner[order], key[some][order]
-        new = np.ones(len(order) + 1, np.bool_)
-        new[1:-1] = (owner[1:] != owner[:-1]) | (key[1:] != key[:-1])
-        alone = new[1:] & new[:-1]
-        single.append((owner[alone], key[alone], rows[some[order[alone]]]))
-    (owner, key, first), (other_owner, other_key, second) = single
-    joined = np.zeros(len(owner) + len(other_owner), [("owner", "i8"), ("key", "u8"), ("at", "i8")])
-    joined["owner"], joined["key"] = np.concatenate([owner, other_owner]), np.concatenate([key, other_key])
-    joined["at"] = np.concatenate([np.arange(len(owner)), np.arange(len(other_owner))])
-    order = np.lexsort((joined["key"], joined["owner"]))  # stable: the first point's before the second's
-    joined = joined[order]
+        order = np.lexsort((rows["time_ns"][some], key[some], owner))
+        owner, key, rows = owner[order], key[some][order], rows[some[order]]
+        new = np.ones(len(order), np.bool_)
+        new[1:] = (owner[1:] != owner[:-1]) | (key[1:] != key[:-1])
+        at = np.flatnonzero(new)
+        grouped.append((owner[at], key[at], rows[at], np.diff(np.append(at, len(order)))))
+    joined = np.zeros(sum(len(each[0]) for each in grouped), [("owner", "i8"), ("key", "u8"), ("at", "i8")])
+    joined["owner"], joined["key"] = (np.concatenate([each[part] for each in grouped]) for part in (0, 1))
+    joined["at"] = np.concatenate([np.arange(len(each[0])) for each in grouped])
+    joined = joined[np.lexsort((joined["key"], joined["owner"]))]  # stable: the first point's before the second's
     twin = np.flatnonzero((joined["owner"][1:] == joined["owner"][:-1]) & (joined["key"][1:] == joined["key"][:-1]))
-    one, two = first[joined["at"][twin]], second[joined["at"][twin + 1]]
+    # Of what came several times the first; of what was sent several times nobody knows which one came.
+    once = (grouped[0][3][joined["at"][twin]] == 1) | (grouped[1][3][joined["at"][twin + 1]] == 1)
+    twin = twin[once]
+    one, two = grouped[0][2][joined["at"][twin]], grouped[1][2][joined["at"][twin + 1]]
     met = np.zeros(len(twin), _MET)
     met["connection"], met["way"] = joined["owner"][twin] // 2, joined["owner"][twin] % 2
     met["first_ns"], met["second_ns"], met["direction"] = one["time_ns"], two["time_ns"], one["direction"]
@@ -236,7 +237,7 @@ def _clients(met: Rows, near: npt.NDArray[np.uint8]) -> int:
 
 
 def _followed(samples: tuple[Rows, Rows], known: list[tuple[Ints, Ints]], pairs: Pairs) -> npt.NDArray[np.bool_]:
-    found = np.arange(len(pairs.flows)) < pairs.shared
+    found = np.arange(pairs.count) < pairs.shared
     for rows, (connection, _) in zip(samples, known, strict=True):
         ends = [_end(rows["source"], rows["src_port"], rows["target"]), _end(rows["target"], rows["dst_port"], rows["source"])]
         both = (connection >= 0) & (connection < pairs.shared)
