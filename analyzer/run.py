@@ -34,8 +34,8 @@ from analyzer.kernel_counters import predictor_of
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
-from analyzer.points.passing import Passings
 from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts, table_rows
+from analyzer.points.passing import Passings
 from analyzer.presence import Presence, refuse_missing
 from analyzer.report.display import notebook_html, progress_in_notebook
 from analyzer.report.flow_text import flow_text

@@ -18,7 +18,9 @@ from analyzer.schema import Rows
 from analyzer.tables import FATES, PASSAGES, REASONS
 
 ARRIVED, LOST, DUPLICATED, REORDERED, CORRUPTED, REWRITTEN, INJECTED, UNKNOWN = range(len(FATES))
-_, WAS_ACKED, OUTSIDE, NOT_FOLLOWED, CAPTURE_MISSED, CAPTURE_DROPS, ONE_WAY, NO_CLOCK, IN_PART = range(len(REASONS))
+_, WAS_ACKED, OUTSIDE, NOT_FOLLOWED, CAPTURE_MISSED, CAPTURE_DROPS, ENDS_HERE, ONE_WAY, NO_CLOCK, IN_PART = range(
+    len(REASONS)
+)
 BIN_NS = 100_000_000
 AROUND = 10  # bins on both sides of one in which the capture missed something
 MOST_MISSED = 0.01  # of the packets that came: a capture that missed more may have missed any
@@ -52,10 +54,14 @@ class Misses:
         for side in (0, 1):
             # At the far point: what was acknowledged and not seen; at the near one: what came from there and was not seen leave.
             far, here = acked & (rows["side"] != side), stray & (rows["side"] != side)
-            times = np.concatenate([rows["when_ns"][far] + delays_ns[1 - side][0], rows["when_ns"][here] - delays_ns[side][0]])
+            times = np.concatenate(
+                [rows["when_ns"][far] + delays_ns[1 - side][0], rows["when_ns"][here] - delays_ns[side][0]]
+            )
             self._number[side] += len(times)
             self._bins[side].update(np.unique(times // BIN_NS).tolist())
-            self._came[side] += int((met & ~near & (rows["side"] == side)).sum() + (met & near & (rows["side"] == side)).sum())
+            self._came[side] += int(
+                (met & ~near & (rows["side"] == side)).sum() + (met & near & (rows["side"] == side)).sum()
+            )
 
     def often(self, side: int) -> bool:
         """Does this capture miss packets all the time?"""
@@ -87,7 +93,17 @@ class Judgement:
         status = rows["status"]
         near, met = (status & NEAR) != 0, (status & MET) != 0
         found = np.zeros(len(rows), PASSAGES.dtype)
-        for name in ("packet", "frame", "flow", "direction", "related_frame", "delay_ns", "fields", "late_by", "lost_bytes"):
+        for name in (
+            "packet",
+            "frame",
+            "flow",
+            "direction",
+            "related_frame",
+            "delay_ns",
+            "fields",
+            "late_by",
+            "lost_bytes",
+        ):
             found[name] = rows[name]
         found["time_ns"] = rows["when_ns"]
         found["point_number"] = np.array(points, np.uint8)[rows["side"]]
@@ -103,7 +119,11 @@ class Judgement:
         found["fate"][acked], found["reason"][acked] = ARRIVED, WAS_ACKED
         self._strange(rows, found, ~near & ~met & ((status & NOT_SURE) == 0))
         unsure = (status & NOT_SURE) != 0
-        found["reason"][unsure] = NO_CLOCK if self._survey.clock is None else ONE_WAY
+        found["reason"][unsure] = np.where(
+            self._survey.ends_here[rows["connection"][unsure]],
+            ENDS_HERE,
+            NO_CLOCK if self._survey.clock is None else ONE_WAY,
+        )
         return found
 
     def _missing(self, rows: Rows, found: Rows, missing: npt.NDArray[np.bool_], met: npt.NDArray[np.bool_]) -> None:

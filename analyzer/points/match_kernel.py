@@ -47,7 +47,17 @@ ACK = 16
     came_links=rows_of(CAME), state=rows_of(np.int64), tables=rows_of(np.int64, 2), ways=rows_of(WAY), out=rows_of(PASSED),
 )  # fmt: skip
 def match(
-    items: Any, at: Int, wait_ns: Int, sent: Any, links: Any, came: Any, came_links: Any, state: Any, tables: Any, ways: Any, out: Any
+    items: Any,
+    at: Int,
+    wait_ns: Int,
+    sent: Any,
+    links: Any,
+    came: Any,
+    came_links: Any,
+    state: Any,
+    tables: Any,
+    ways: Any,
+    out: Any,
 ) -> tuple[Int, Int]:
     """Take the segments (PASSING) from `at` on. Returns the first that was not taken, as `out` (PASSED) is full, and how many rows it holds.
 
@@ -228,9 +238,7 @@ def hear(item: Any, ways: Any) -> None:
 
 
 @part
-def receive(
-    item: Any, sent: Any, links: Any, came: Any, came_links: Any, state: Any, tables: Any, ways: Any
-) -> None:
+def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state: Any, tables: Any, ways: Any) -> None:
     """Find what a segment that came was when it was sent."""
     number = state[NEXT_CAME]
     state[NEXT_CAME] += 1

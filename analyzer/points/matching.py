@@ -85,7 +85,9 @@ class Matching:
                     held[side] = next(sources[side], held[side])
                     ended[side] = not len(held[side])
             # Up to here nothing more can come; what has this very time may have companions in what is not read yet.
-            until = min((int(each["key_ns"][-1]) for each, done in zip(held, ended, strict=True) if not done), default=END)
+            until = min(
+                (int(each["key_ns"][-1]) for each, done in zip(held, ended, strict=True) if not done), default=END
+            )
             taken = [int(np.searchsorted(each["key_ns"], until, side="left")) for each in held]
             if not any(taken):
                 side = next(side for side in (0, 1) if len(held[side]) and int(held[side]["key_ns"][-1]) == until)
@@ -122,4 +124,3 @@ def _known(rows: Rows, connection: npt.NDArray[np.int32]) -> tuple[Rows, npt.NDA
     """Those of connections that a sample stands for."""
     known = connection >= 0
     return (rows, connection) if known.all() else (rows[known], connection[known])
-

@@ -14,7 +14,9 @@ from analyzer.points.sampling import ACK, SYN
 from analyzer.schema import Rows
 
 NONE = -1
-MOST_ALIKE = 8  # flows of a capture with a segment of the same numbers: legs on both sides of a NAT, or nothing to go by
+MOST_ALIKE = (
+    8  # flows of a capture with a segment of the same numbers: legs on both sides of a NAT, or nothing to go by
+)
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC4CEB9FE1A85EC53], np.uint64)
 _KNOWN = np.dtype([("key", "u8"), ("flow", "i8"), ("low", "u1"), ("source", "u4"), ("target", "u4")])
 
@@ -70,7 +72,10 @@ def pairs_of(
     number[order] = np.arange(len(names))
     connection = number[label].astype(np.int32)
     starts = (0, len(ends[0]))
-    known = [np.where(each >= 0, connection[np.maximum(each, 0) + start] if len(connection) else NONE, NONE) for each, start in zip(of_flow, starts, strict=True)]
+    known = [
+        np.where(each >= 0, connection[np.maximum(each, 0) + start] if len(connection) else NONE, NONE)
+        for each, start in zip(of_flow, starts, strict=True)
+    ]
     crossed = np.zeros(len(names), np.bool_)
     crossed[known[0][here]] = turned
     return Pairs(

@@ -90,7 +90,7 @@ class PathTally:
         """The row of `paths`; `clock` is that of where they came, against that of where they were sent."""
         row = np.zeros(1, PATHS.dtype)
         row["from_number"], row["to_number"] = points
-        row["connections"] = survey.pairs.shared
+        row["connections"], row["ended_between"] = survey.pairs.shared, int(survey.ends_here.sum())
         for name, number in self._counts.items():
             row[name] = number
         row["loss_rate"] = self._counts["lost"] / max(1, self._counts["packets"])
@@ -121,9 +121,7 @@ class PathTally:
         every = np.concatenate(self._losses)
         every = every[np.lexsort((every["order"], every["way"], every["connection"]))]
         new = np.ones(len(every), np.bool_)
-        new[1:] = (
-            (np.diff(every["connection"]) != 0) | (np.diff(every["way"]) != 0) | (np.diff(every["order"]) != 1)
-        )
+        new[1:] = (np.diff(every["connection"]) != 0) | (np.diff(every["way"]) != 0) | (np.diff(every["order"]) != 1)
         starts = np.flatnonzero(new)
         return len(starts), int(np.diff(np.append(starts, len(every))).max())
 
@@ -135,5 +133,3 @@ def _hops(ways: Rows, survey: Survey, side: int) -> int:
         return -1
     hops, at = np.unique(some["hops"], return_inverse=True)
     return int(hops[np.bincount(at, weights=some["came"]).argmax()])
-
-

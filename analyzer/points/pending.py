@@ -14,7 +14,11 @@ BLOCK_BITS = 17  # data is also found by the block of the sequence space that it
 SENT = np.dtype(
     [
         ("same", "i8"),  # the one before with the same hash
-        ("in_block", "i8", (2,)),  # likewise of the block where it begins, and of that where it ends; twice the number, and which
+        (
+            "in_block",
+            "i8",
+            (2,),
+        ),  # likewise of the block where it begins, and of that where it ends; twice the number, and which
         ("before", "i8"),  # the one before of the same way
         ("after", "i8"),
         ("packet", "i8"),  # its number
@@ -114,7 +118,9 @@ class Pending:
         self.came, self.came_links = _grown(self.came, self.came_links, state[OLDEST_CAME], state[NEXT_CAME], more)
 
 
-def _grown(segments: np.ndarray, links: np.ndarray, oldest: int, following: int, more: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _grown(
+    segments: np.ndarray, links: np.ndarray, oldest: int, following: int, more: int
+) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
     """A ring that has room for so many more, with the same segments at the places of their numbers."""
     size = len(segments)
     while size < following - oldest + more:

@@ -87,7 +87,9 @@ class Points:
                     ends[0] = min(ends[0], recorded.min())
             if number == second and survey.clock is not None:
                 ends = survey.clock.to_first(ends)
-            told = [value for name, value in analysis.drops.items() if value is not None and name != "interface_received"]
+            told = [
+                value for name, value in analysis.drops.items() if value is not None and name != "interface_received"
+            ]
             found.append(Ran(int(ends[0]), int(ends[1]), sum(told)))
         return found[0], found[1]
 
@@ -273,4 +275,3 @@ def _folded(address: str) -> int:
     number = int(found) | (0xFFFF << 32 if found.version == 4 else 0)
     with np.errstate(over="ignore"):
         return int(folded(np.uint64(number >> 64), np.uint64(number & (1 << 64) - 1)))
-

@@ -18,6 +18,7 @@ from analyzer.tables import PACKETS
 TIMESTAMPS = PACKETS.bit("options", "timestamps")
 UNKNOWN = 2  # of `near`
 LEAST_WAIT_NS, MORE_NS = 2_000_000_000, 1_000_000_000
+LEAST_SEEN = 3  # samples of a connection at either point, none of which is at both
 KEPT = 0.5  # of the samples have the same in a field that the path leaves as it is
 Ints = npt.NDArray[np.int64]
 _MET = np.dtype(
@@ -48,6 +49,7 @@ class Survey:
     clock: Clock | None
     near: npt.NDArray[np.uint8]
     followed: npt.NDArray[np.bool_]
+    ends_here: npt.NDArray[np.bool_]
     keeps: npt.NDArray[np.uint8]
     delays_ns: tuple[tuple[int, int], tuple[int, int]]
     wait_ns: int
@@ -68,11 +70,13 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
     score = _score(met, pairs.shared)
     _settle(near, np.flatnonzero(score > 0), 1)
     _settle(near, np.flatnonzero(score < 0), 0)
+    ends_here = _ends_here(met, known, pairs)
     _by_hosts(near, samples, known, local)
     clock = _clock(met, near)
     if clock is not None:
         _by_clock(near, met, clock)
         clock = _clock(met, near) or clock
+    near[np.repeat(ends_here, 2)] = UNKNOWN
     delays, wait = _delays(met, near, clock)
     there, back = delays
     first = _clients(met, near)
@@ -81,6 +85,7 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         clock,
         near,
         _followed(samples, known, pairs),
+        ends_here,
         _keeps(met, pairs.count),
         delays,
         wait,
@@ -141,9 +146,7 @@ def _met(
 def _score(met: Rows, shared: int) -> npt.NDArray[np.float64]:
     """By connection: how much later, by the difference of the clocks, the second point is for packets of way 1 than for those of way 0 that pass next to them."""
     difference = met["second_ns"] - met["first_ns"]
-    turns = np.flatnonzero(
-        (met["connection"][1:] == met["connection"][:-1]) & (met["way"][1:] != met["way"][:-1])
-    )
+    turns = np.flatnonzero((met["connection"][1:] == met["connection"][:-1]) & (met["way"][1:] != met["way"][:-1]))
     step = difference[turns + 1] - difference[turns]
     step = np.where(met["way"][turns] == 0, step, -step)
     return np.bincount(met["connection"][turns], weights=step.astype(np.float64), minlength=shared)
@@ -185,7 +188,8 @@ def _split(met: Rows, near: npt.NDArray[np.uint8]) -> tuple[Rows, Rows]:
 def _clock(met: Rows, near: npt.NDArray[np.uint8]) -> Clock | None:
     forward, backward = _split(met, near)
     return clock_of(
-        (forward["first_ns"].copy(), forward["second_ns"].copy()), (backward["first_ns"].copy(), backward["second_ns"].copy())
+        (forward["first_ns"].copy(), forward["second_ns"].copy()),
+        (backward["first_ns"].copy(), backward["second_ns"].copy()),
     )
 
 
@@ -239,7 +243,10 @@ def _clients(met: Rows, near: npt.NDArray[np.uint8]) -> int:
 def _followed(samples: tuple[Rows, Rows], known: list[tuple[Ints, Ints]], pairs: Pairs) -> npt.NDArray[np.bool_]:
     found = np.arange(pairs.count) < pairs.shared
     for rows, (connection, _) in zip(samples, known, strict=True):
-        ends = [_end(rows["source"], rows["src_port"], rows["target"]), _end(rows["target"], rows["dst_port"], rows["source"])]
+        ends = [
+            _end(rows["source"], rows["src_port"], rows["target"]),
+            _end(rows["target"], rows["dst_port"], rows["source"]),
+        ]
         both = (connection >= 0) & (connection < pairs.shared)
         alone = connection >= pairs.shared
         for each in ends:
@@ -252,3 +259,11 @@ def _end(address: Ints, port: Ints, peer: Ints) -> npt.NDArray[np.uint64]:
     """An end of a connection and the address at the other, as one number."""
     mixed = (address.astype(np.uint64) << np.uint64(16) | port.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ peer.astype(np.uint64) * np.uint64(0xC4CEB9FE1A85EC53)
+
+
+def _ends_here(met: Rows, known: list[tuple[Ints, Ints]], pairs: Pairs) -> npt.NDArray[np.bool_]:
+    found = np.ones(pairs.count, np.bool_)
+    for connection, _ in known:
+        found &= np.bincount(connection[connection >= 0], minlength=pairs.count) >= LEAST_SEEN
+    found[met["connection"]] = False
+    return found

@@ -9,7 +9,7 @@ FATES = (
 )  # fmt: skip
 # Why a fate is what it is, where the captures do not simply hold the packet at both points.
 REASONS = (
-    "", "acked", "outside", "not_followed", "capture_missed", "capture_drops", "one_way", "no_clock", "partly",
+    "", "acked", "outside", "not_followed", "capture_missed", "capture_drops", "ends_here", "one_way", "no_clock", "partly",
 )  # fmt: skip
 REWRITTEN = (
     "src", "dst", "src_port", "dst_port", "ip_id", "dscp", "ecn", "dont_fragment", "mss", "window_scale",
@@ -32,7 +32,7 @@ PASSAGES = Table(
         Column("direction", "u1", "0 from the client, 1 from the server."),
         Column("way", "u1", "Is `point` nearer to the sender than `other` (`sent`) or to the receiver (`came`); empty where nobody knows.", kind="enum", words=ON_THE_WAY),
         Column("fate", "u1", "`arrived`; `lost`: sent, and not come to the other point, whose capture ran and missed nothing around; `duplicated`: it came more than once (said of the copies where they came, and of the original where it was sent); `reordered`: it came after packets of its connection that were sent later (RFC 4737); `corrupted`: its bytes differ and its checksum is wrong; `rewritten`: other fields than those that every router changes differ (`fields`); `injected`: it came, and was not sent at the other point; `unknown`: `reason` says why. Of several the first of corrupted, duplicated, reordered, rewritten, arrived.", kind="enum", words=FATES),
-        Column("reason", "u1", "`acked`: it was not captured at the other point, and its receiver acknowledged it; `outside`: the other capture had not begun, or had ended; `not_followed`: of its connection the other capture holds nothing; `capture_missed`: the other capture is known to have missed packets around this time; `capture_drops`: it says itself that it lost packets; `one_way`, `no_clock`: too little passed between the points to know which is nearer, or how their clocks differ; `partly`: of its bytes some came and others did not.", kind="enum", words=REASONS),
+        Column("reason", "u1", "`acked`: it was not captured at the other point, and its receiver acknowledged it; `outside`: the other capture had not begun, or had ended; `not_followed`: of its connection the other capture holds nothing; `capture_missed`: the other capture is known to have missed packets around this time; `capture_drops`: it says itself that it lost packets; `ends_here`: both captures hold its addresses and ports at the same time, and none of its sequence numbers at both, so that a box between them ends it, or rewrites them; `one_way`, `no_clock`: too little passed between the points to know which is nearer, or how their clocks differ; `partly`: of its bytes some came and others did not.", kind="enum", words=REASONS),
         Column("related_frame", "i8", "The frame at the other point, the first of several; 0 without one."),
         Column("lost_bytes", "i8", "How much of its payload did not come.", unit="bytes"),
         Column("delay_ns", "i8", "From the one point to the other; 0 where it is not known.", unit="ns"),
@@ -50,6 +50,7 @@ PATHS = Table(
         Column("from_point", "", "Where packets were sent, or came by first.", kind="text"),
         Column("to_point", "", "Where they came.", kind="text"),
         Column("connections", "i8", "Connections that both captures hold."),
+        Column("ended_between", "i8", "Connections with the same addresses and ports at both, of which no packet is the same: a box between the points ends them, or rewrites their sequence numbers."),
         Column("packets", "i8", "Packets that were sent, as far as the other capture can tell of them."),
         Column("bytes", "i8", "Their payload.", unit="bytes"),
         Column("arrived", "i8", "Packets that came, whatever happened to them."),
