@@ -10,12 +10,13 @@ import numpy as np
 
 from analyzer.moments import MOMENTS
 from analyzer.schema import Table
-from analyzer.tables import FINDINGS
+from analyzer.tables import FINDINGS, POINT_TABLES, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TIMES = ("ns", "datetime")
+EVERY_TABLE: dict[str, Table] = {**TABLES, **POINT_TABLES}  # of one capture, and of several capture points
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

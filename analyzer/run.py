@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 
@@ -20,13 +20,14 @@ from analyzer.checksums.state import DIRECTION
 from analyzer.choose import Time, choice_of
 from analyzer.correlate import Comparison
 from analyzer.counters import Series, chosen, holds_counters, refitted, series_of
-from analyzer.described import TIMES, readable
+from analyzer.described import EVERY_TABLE, TIMES, readable
 from analyzer.diagnosis.rule import all_rules
 from analyzer.errors import UsageError, suggest
 from analyzer.events.gather import Gatherer
 from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
 from analyzer.evidence import diagnosed
+from analyzer.evidence_between import diagnosed_between
 from analyzer.facts import Witness, facts_of
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
@@ -35,10 +36,13 @@ from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts, table_rows
+from analyzer.points.given import refuse_single
 from analyzer.points.passing import Passings
+from analyzer.points.points import Points, points_of
 from analyzer.presence import Presence, refuse_missing
 from analyzer.report.display import notebook_html, progress_in_notebook
 from analyzer.report.flow_text import flow_text
+from analyzer.report.points_text import points_text
 from analyzer.schema import Rows
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
@@ -50,6 +54,9 @@ from analyzer.tables import (
     HOSTS,
     INCREMENTS,
     NOT_CHECKED,
+    PASSAGES,
+    PATHS,
+    POINT_TABLES,
     SOCKETS,
     TABLES,
 )
@@ -80,10 +87,20 @@ WHOLE = tuple(
 )
 
 
+@overload
+def analyze(paths: Captures, **asked: Any) -> Analysis: ...
+
+
+@overload
+def analyze(*, at: Mapping[str, Captures], clock: str = "", **asked: Any) -> Points: ...
+
+
 @readable
 def analyze(
-    paths: Captures,
+    paths: Captures = (),
     *,
+    at: Mapping[str, Captures] | None = None,
+    clock: str = "",
     snapshots: Files = (),
     sockets: Files = (),
     hosts: str | Sequence[str] = (),
@@ -101,12 +118,15 @@ def analyze(
     frames: str | tuple[int, int] | None = None,
     watcher: Watcher | None = None,
     passings: Passings | None = None,
-) -> Analysis:
+) -> Analysis | Points:
     """Read, decode and follow a capture, or what of it is asked for.
 
     Parameters
     ----------
     paths : a file, `-` for standard input, a bundle directory, the bytes of a capture, an open binary file, or several of them as one capture
+    at : instead of `paths`, the captures of several points by their names: what was sent at one is looked for at the others, see `analyzer.points`.
+        What belongs to one capture (snapshots, sockets, hosts, flow, frames, watcher) cannot be given with it; bundles have it inside
+    clock : the point whose clock all times between points are on; without, that of the point nearest to most clients
     snapshots : files of kernel counters, as `analyzer.counters.read_snapshots` reads; those of a bundle are found
     sockets : files of socket lists, as `analyzer.sockets.SocketFile` reads; those of a bundle are found
     increments : whether nstat's values in them are increments; None judges by all of them together
@@ -125,6 +145,23 @@ def analyze(
 
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
+    if at is not None:
+        refuse_single(
+            paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher
+        )
+        asked: dict[str, Any] = {
+            "increments": increments, "checksums": checksums, "max_flows": max_flows, "batch_frames": batch_frames,
+            "window_bytes": window_bytes, "rules": rules, "times": times, "progress": progress, "filter": filter, "between": between,
+        }  # fmt: skip
+        known_rules = all_rules(names_of(rules, "rules"))
+        return points_of(
+            at,
+            lambda captures, kept: analyze(captures, **asked, passings=kept),
+            lambda points: diagnosed_between(points, known_rules),
+            points_text,
+            clock,
+            times,
+        )
     choice = choice_of(filter, flow, between, frames)
     names, snapshots, sockets = paths_of(paths), names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
     rules = names_of(rules, "rules")
@@ -340,8 +377,33 @@ def frames_of_analysis(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]
     return iter([analysis.counters]) if table == COUNTERS.name else analysis.kernel.increment_frames()
 
 
-def table_named(name: str, where: str) -> str:
-    """`name`, if it is a table that can be exported; a UsageError that names `where` it stood, with the nearest names."""
-    if name not in TABLES:
-        raise UsageError(where, f"no table {name!r}", suggest(name, list(TABLES)))
+def point_frames(
+    at: Mapping[str, Captures], table: str, clock: str, damages: list[Damage], **asked: Any
+) -> Iterator[pd.DataFrame]:
+    """A table of several capture points as DataFrames, at least one; what could not be read of their captures is added to `damages`."""
+    points = analyze(at=at, clock=clock, **asked)
+    for each in points.at.values():
+        damages.extend(each.damages)
+    if table == PATHS.name:
+        yield points.paths
+        return
+    empty = True
+    for frame in points.passage_frames():
+        empty = False
+        yield frame
+    if empty:
+        yield PASSAGES.empty()
+
+
+def table_named(name: str, where: str, between: bool | None = False) -> str:
+    """`name`, if it is a table that can be exported; a UsageError that names `where` it stood, with the nearest names.
+
+    `between` says whether several capture points are given, None that it does not matter.
+    """
+    known = EVERY_TABLE if between is None else POINT_TABLES if between else TABLES
+    if name not in EVERY_TABLE:
+        raise UsageError(where, f"no table {name!r}", suggest(name, list(known)))
+    if name not in known:
+        todo = "analyse one point alone for it" if between else "name several with --at NAME=TRACE"
+        raise UsageError(where, f"{name} is {'of one capture' if between else 'of several capture points'}", todo)
     return name

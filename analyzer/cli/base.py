@@ -208,6 +208,47 @@ def beside_options(command: Callable[..., None]) -> Callable[..., None]:
     return taken
 
 
+def points_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Several capture points in the place of one capture."""
+
+    @click.option(
+        "--at",
+        multiple=True,
+        metavar="NAME=TRACE",
+        help="A capture point and its capture; given for each of several, which saw the same traffic, instead of TRACE.",
+    )
+    @click.option("--clock", default="", metavar="NAME", help="The point whose clock times between points are on.")
+    @wraps(command)
+    def taken(**given: Any) -> None:
+        command(**given)
+
+    return taken
+
+
+def points_given(trace: tuple[str, ...], at: tuple[str, ...], clock: str, each: bool) -> dict[str, list[str]]:
+    """The captures of points by name: those of `--at`, or bundles of different hosts; empty where one capture is meant. Raises UsageError."""
+    from analyzer.errors import UsageError
+    from analyzer.points.given import hosts_apart, named
+
+    if at and trace:
+        raise UsageError("TRACE", f"{trace[0]!r} beside --at", "give each capture a name: --at NAME=TRACE")
+    if not at and not trace:
+        raise click.UsageError("Missing argument 'TRACE...'.")
+    found = named(at) if at else {} if each else hosts_apart(trace)
+    if clock and not found:
+        raise UsageError("--clock", "there is one capture, and one clock", "name the points with --at NAME=TRACE")
+    return found
+
+
+def refuse_with_points(given: dict[str, Any]) -> None:
+    """Raise UsageError for an option that one capture alone can have."""
+    from analyzer.errors import UsageError
+
+    for option, value in given.items():
+        if value not in (None, False):
+            raise UsageError(option, "given with several capture points", "leave it out, or analyse one point alone")
+
+
 def choose_options(flow: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """What of a capture is asked for. The command takes all of it as `chosen`, as analyze() does; without `flow` it has an option of that name itself."""
 

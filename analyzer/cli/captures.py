@@ -23,7 +23,10 @@ from analyzer.cli.base import (
     json_option,
     max_flows_option,
     ndjson_option,
+    points_given,
+    points_options,
     read_by,
+    refuse_with_points,
     rules_option,
     say,
     snapshots_option,
@@ -38,12 +41,14 @@ SEVERITIES = ("info", "warning", "error")
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
     from analyzer.capture import Damage
+    from analyzer.points.points import Points
 
 
 @cli.command()
-@click.argument("trace", nargs=-1, required=True)
+@click.argument("trace", nargs=-1)
 @json_option
 @ndjson_option
+@points_options
 @choose_options()
 @beside_options
 @rules_option
@@ -72,6 +77,8 @@ def analyze(
     trace: tuple[str, ...],
     as_json: bool,
     as_ndjson: bool,
+    at: tuple[str, ...],
+    clock: str,
     chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
@@ -83,9 +90,20 @@ def analyze(
     top: int | None,
     max_flows: int,
 ) -> None:
-    """Say what happened: findings first, the worst cause foremost, then what the capture holds."""
+    """Say what happened: findings first, the worst cause foremost, then what the capture holds.
+
+    With --at, what became of the packets between several capture points, too; bundles of different hosts are such points.
+    """
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
+
+    points = points_given(trace, at, clock, each)
+    if points:
+        refuse_with_points({"--html": html, "--follow": follow, "--ndjson": as_ndjson, "--top": top})
+        asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
+        with progress_shown() as update:
+            found = run(at=points, clock=clock, progress=update, **asked)
+        sys.exit(say_points(found, as_json, fail_on))
 
     if html is not None:
         from analyzer.errors import UsageError
@@ -138,6 +156,21 @@ def analyze(
         with progress_shown() as update:
             save_html(analysis, html, read, update)
     sys.exit(status(analysis))
+
+
+def say_points(points: Points, as_json: bool, fail_on: str | None) -> int:
+    """Print what happened between points; the exit status."""
+    from analyzer.report.points_text import points_json, points_text
+
+    if as_json:
+        for piece in points_json(points):
+            say(piece, nl=False)
+    else:
+        say(points_text(points, styled), nl=False, color=colour())
+    if points.is_damaged:
+        return DAMAGED
+    all_of_them = (points, *points.at.values())
+    return FOUND if fail_on and any(each.diagnosis.at_least(fail_on) for each in all_of_them) else OK
 
 
 def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, plain: bool) -> int:
@@ -220,12 +253,13 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 
 
 @cli.command()
-@click.argument("trace", nargs=-1, required=True)
+@click.argument("trace", nargs=-1)
+@points_options
 @click.option(
     "--table",
     required=True,
     shell_complete=complete.tables,
-    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts.",
+    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts; with --at passages or paths.",
 )
 @click.option(
     "-o",
@@ -252,6 +286,8 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @beside_options
 def export(
     trace: tuple[str, ...],
+    at: tuple[str, ...],
+    clock: str,
     table: str,
     output: str,
     kind: str | None,
@@ -268,10 +304,17 @@ def export(
     from analyzer.report.export import export as write
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown
-    from analyzer.run import table_frames, table_named
+    from analyzer.run import point_frames, table_frames, table_named
 
-    name, kind = table_named(table, "--table"), format_of(output, kind, safe)
+    points = points_given(trace, at, clock, False)
+    name, kind = table_named(table, "--table", bool(points)), format_of(output, kind, safe)
     damages: list[Damage] = []
+    if points:
+        with progress_shown() as update:
+            frames = point_frames(points, name, clock, damages, progress=update, **beside, **chosen)
+            write(frames, output, kind, read_by(tuple(path for paths in points.values() for path in paths), beside))
+        warn(damages)
+        sys.exit(DAMAGED if damages else OK)
     with progress_shown() as update:
         frames = table_frames(
             list(trace),
@@ -294,10 +337,10 @@ def export(
 )
 def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
+    from analyzer.described import EVERY_TABLE
     from analyzer.run import table_named
-    from analyzer.tables import TABLES
 
-    names = [table_named(table, "TABLE")] if table else list(TABLES)
+    names = [table_named(table, "TABLE", None)] if table else list(EVERY_TABLE)
     if as_json:
         import json
 
@@ -306,4 +349,4 @@ def schema(table: str | None, as_json: bool) -> None:
         found = json_schema()
         say(json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1))
         return
-    say("\n".join(TABLES[name].markdown() for name in names), nl=False)
+    say("\n".join(EVERY_TABLE[name].markdown() for name in names), nl=False)

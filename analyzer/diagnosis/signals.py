@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from analyzer.kinds import NAMES
 from analyzer.tables import CHECKSUM_VERDICTS, FACTS, FLOW_STATES, SOCKET_STATES, TIME_CAUSES
 
+BETWEEN = "several_points"  # for rules about what happens between capture points
 SIGNALS: dict[str, tuple[str, ...]] = {
     "events": NAMES,
     "counters": (),  # any name: those that moved
@@ -25,6 +26,7 @@ SIGNALS: dict[str, tuple[str, ...]] = {
         "odd_counters",
         "differing_counters",
         "foreign_sockets",
+        BETWEEN,
     ),
 }
 """The kinds of signals that `when` of a rule may name, with the words of each.
@@ -32,7 +34,8 @@ SIGNALS: dict[str, tuple[str, ...]] = {
 `sockets` are states that a list shows, `accept_queue` connections that wait to be accepted, `unread` and `unacknowledged` bytes in a
 queue; `times` what connections lost 10 ms or more to, or thought or paused for 100 ms; `seen` anything of that sort, `many_ports` more connections than half of the
 ports that a client may choose from, `odd_counters` that moved and healthy traffic does not move, `differing_counters` that
-moved otherwise than the packets say, `foreign_sockets` three connections or more in the last list, and none of them in the capture.
+moved otherwise than the packets say, `foreign_sockets` three connections or more in the last list, and none of them in the capture, `several_points` the same
+traffic captured at several places: what such a rule reads are `paths` and `passages`.
 """
 
 

@@ -15,6 +15,8 @@ from analyzer.tables import (
     FLOW_EVENTS,
     FLOWS,
     HOSTS,
+    PASSAGES,
+    PATHS,
     SOCKETS,
     TIME_CAUSES,
 )
@@ -181,7 +183,7 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         FLOWS, FLOW_EVENTS, WAITS, STATES, CAPTURE_FACTS, CHECKSUMS_SEEN, COUNTERS_WHOLE, COUNTER_INTERVALS, SOCKETS_SEEN, LOCAL,
-        SYSCTLS, HOSTS, CAPTURE, ICMP_ERRORS, PORTS, EXPLAINED,
+        SYSCTLS, HOSTS, CAPTURE, ICMP_ERRORS, PORTS, EXPLAINED, PATHS, PASSAGES,
     )
 }  # fmt: skip
 

@@ -47,8 +47,6 @@ class Points:
         shown: Callable[[Points], str] | None = None,
         times: str = "ns",
     ) -> None:
-        if clock and clock not in at:
-            raise UsageError("--clock", f"no point {clock!r}", suggest(clock, list(at)))
         self.at = dict(at)
         self.names = list(at)
         self.between: list[Between] = []
@@ -226,6 +224,30 @@ class Points:
         """Give the room on disk back."""
         for between in self.between:
             between.close()
+
+
+def points_of(
+    at: Mapping[str, Any],
+    analyze: Callable[[Any, Passings], Analysis],
+    diagnose: Callable[[Points], Diagnosis],
+    shown: Callable[[Points], str],
+    clock: str = "",
+    times: str = "ns",
+) -> Points:
+    """Analyse the captures of several points, by their names, and what happened between them. Raises what `analyze` does, UsageError for fewer than two."""
+    if len(at) < 2:
+        raise UsageError(
+            "--at", f"{len(at)} capture point", "name two or more, such as --at client=a.pcap --at server=b.pcap"
+        )
+    if clock and clock not in at:
+        raise UsageError("--clock", f"no point {clock!r}", suggest(clock, list(at)))
+    kept = [Passings() for _ in at]
+    try:
+        analyses = {name: analyze(captures, each) for (name, captures), each in zip(at.items(), kept, strict=True)}
+        return Points(analyses, kept, clock, diagnose, shown, times)
+    finally:
+        for each in kept:
+            each.close()
 
 
 def _recorded(analysis: Analysis) -> npt.NDArray[np.int64]:

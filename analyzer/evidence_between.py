@@ -1,0 +1,47 @@
+"""What lies between capture points -> what the rules about it are asked about: the table `paths`, and the passages that were no plain arrivals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analyzer.diagnosis.engine import Evidence, diagnose
+from analyzer.diagnosis.finding import Diagnosis
+from analyzer.diagnosis.rule import Rule
+from analyzer.diagnosis.signals import BETWEEN, Signals
+from analyzer.diagnosis.views import Columns, columns_of
+from analyzer.points.points import Points
+from analyzer.tables import PASSAGES, PATHS
+
+MOST_PASSAGES = 20_000
+ARRIVED, UNKNOWN = (PASSAGES.bit("fate", word) for word in ("arrived", "unknown"))
+
+
+def diagnosed_between(points: Points, rules: Sequence[Rule], limit_s: float | None = None) -> Diagnosis:
+    """What the rules say of the ways between the points: those that ask for several of them."""
+    asked = [rule for rule in rules if BETWEEN in rule.when.get("seen", ())]
+    sources = {"paths": lambda: _paths(points), "passages": lambda: _passages(points)}
+    signals = Signals({"seen": {BETWEEN} if points.between else set()})
+    return diagnose(asked, Evidence(signals, set(sources), sources, lambda flow: None, dict), limit_s)
+
+
+def _paths(points: Points) -> Columns:
+    rows = points.path_rows
+    return columns_of(PATHS, rows, _named(points, from_point=rows["from_number"], to_point=rows["to_number"]))
+
+
+def _passages(points: Points) -> Columns:
+    """Those that tell something, the first of them."""
+    found, count = [np.zeros(0, PASSAGES.dtype)], 0
+    for rows in points.passage_rows():
+        some = rows[(rows["fate"] != ARRIVED) & (rows["fate"] != UNKNOWN)][: MOST_PASSAGES - count]
+        found.append(some)
+        count += len(some)
+    every = np.concatenate(found)
+    return columns_of(PASSAGES, every, _named(points, point=every["point_number"], other=every["other_number"]))
+
+
+def _named(points: Points, **numbers: np.ndarray) -> dict[str, list[str]]:  # type: ignore[type-arg]
+    """Columns with the names of points."""
+    return {column: [points.names[number] for number in each.tolist()] for column, each in numbers.items()}

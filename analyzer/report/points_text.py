@@ -1,0 +1,179 @@
+"""What happened between capture points, in words: the findings, each way with what became of its packets, clocks, translations, and what each point says by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from analyzer.moments import with_texts
+from analyzer.points.points import Points
+from analyzer.report.finding_text import finding_lines
+from analyzer.report.json_text import SCHEMA_VERSION, findings_dicts
+from analyzer.report.layout import Style, is_quiet, plain, wrapped
+from analyzer.schema import bits_text
+from analyzer.tables import PATHS
+from analyzer.text import duration_text, endpoint, plural, printable
+
+MOST_TRANSLATED = 8
+INDENT = "  "
+
+
+def points_text(points: Points, style: Style = plain) -> str:
+    """The whole answer, as wide as `layout.width()` says."""
+    start = min((each.summary.total("first_ns") for each in points.at.values()), default=0)
+    found = list(finding_lines(points.diagnosis, style, start))
+    lines = found or ["Between the capture points nothing was found that is worth knowing."]
+    lines += [style(line, "warning") for text in points.warnings for line in wrapped(printable(text), "! ")]
+    for title, body in _sections(points, style):
+        lines += ["", style(title, "title"), *body]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(points: Points, style: Style) -> Iterator[tuple[str, list[str]]]:
+    for row in points.path_rows:
+        yield f"from {_name(points, row, 'from')} to {_name(points, row, 'to')}", list(_path(row, points))
+    if is_quiet():
+        return
+    translated = list(_translations(points))
+    if translated:
+        yield "addresses and ports that were rewritten (NAT)", translated
+    for name, analysis in points.at.items():
+        start = analysis.summary.total("first_ns")
+        found = list(finding_lines(analysis.diagnosis, style, start))
+        told = found or [f"{INDENT}nothing was found that is worth knowing"]
+        frames = plural(analysis.summary.total("frames"), "frame")
+        yield f"at {printable(name)} ({printable(', '.join(analysis.paths))}: {frames})", told
+
+
+def _name(points: Points, row: Any, end: str) -> str:
+    return printable(points.names[int(row[f"{end}_number"])])
+
+
+def _path(row: Any, points: Points) -> Iterator[str]:
+    """One direction between two points."""
+    yield from wrapped(_fates(row, points), INDENT)
+    for text in (_delay(row), _rewritten(row), _unknown(row), _clock(row, points)):
+        if text:
+            yield from wrapped(text, INDENT)
+
+
+def _fates(row: Any, points: Points) -> str:
+    packets, lost = int(row["packets"]), int(row["lost"])
+    if not packets:
+        return "no packet of which both captures could tell"
+    parts = [f"{lost:,} of {packets:,} packets lost"]
+    if lost:
+        place = f"first frame {int(row['first_lost'])} at {_name(points, row, 'from')}"
+        bursts = int(row["bursts"])
+        parts[0] += f" ({100 * float(row['loss_rate']):.2g} %; {place}"
+        parts[0] += (
+            f"; in {plural(bursts, 'burst')}, the longest of {int(row['longest_burst'])})" if bursts < lost else ")"
+        )
+    words = {
+        "duplicated": "came twice (duplicated)",
+        "reordered": "overtaken (reordered",
+        "corrupted": "changed and no longer right (corrupted)",
+        "injected": "made on the way, not sent (injected)",
+        "not_captured": "arrived, as they were acknowledged, but are not in the capture",
+    }
+    for name, text in words.items():
+        if row[name]:
+            text += f", by {plural(int(row['reordering_extent']), 'packet')} at most)" if name == "reordered" else ""
+            parts.append(f"{int(row[name]):,} {text}")
+    if row["ended_between"]:
+        parts.append(f"{plural(int(row['ended_between']), 'connection')} ended by a box between them")
+    return "; ".join(parts) + f"; largest packet that came {int(row['largest_arrived']):,} bytes"
+
+
+def _delay(row: Any) -> str:
+    if not row["delay_max_ns"]:
+        return ""
+    least, median, most, top = (
+        duration_text(max(0, int(row[f"delay_{name}_ns"]))) for name in ("min", "median", "p95", "max")
+    )
+    unsure = int(row["delay_uncertainty_ns"])
+    share = (
+        f"; how it is shared with the way back is not known (by up to {duration_text(unsure)})"
+        if unsure >= 0
+        else "; less what the clocks differ, which nothing tells"
+    )
+    hops = int(row["hops"])
+    away = f"; {plural(hops, 'router')} between them" if hops > 0 else ""
+    return f"one way: {least} at least, {median} median, {most} at the 95th percentile, {top} at most{share}{away}"
+
+
+def _rewritten(row: Any) -> str:
+    if not row["rewritten"]:
+        return ""
+    fields = bits_text(PATHS["rewritten_fields"].words, int(row["rewritten_fields"])).replace(" ", ", ")
+    return f"rewritten in {int(row['rewritten']):,} packets: {fields}"
+
+
+def _unknown(row: Any) -> str:
+    if not row["unknown"]:
+        return ""
+    return f"of {plural(int(row['unknown']), 'more packet')} nobody knows whether they came (table passages has the reasons)"
+
+
+def _clock(row: Any, points: Points) -> str:
+    if row["from_number"] != points.order[0] and len(points.order) == 2:
+        return ""  # it is said of the way there
+    offset, drift = int(row["clock_offset_ns"]), int(row["clock_drift_ppb"])
+    drifts = (
+        f", and gains {drift / 1000:.1f} us a second"
+        if drift > 0
+        else f", and loses {-drift / 1000:.1f} us a second"
+        if drift
+        else ""
+    )
+    low, high = int(row["clock_low_ns"]) - offset, int(row["clock_high_ns"]) - offset
+    ahead = "ahead" if offset >= 0 else "behind"
+    return (
+        f"the clock of {_name(points, row, 'to')} is {duration_text(abs(offset))} {ahead} of that of {_name(points, row, 'from')}"
+        f" (between {_signed(low)} and {_signed(high)} of that){drifts}; times are on the clock of {printable(points.clock)}"
+    )
+
+
+def _signed(ns: int) -> str:
+    return ("+" if ns >= 0 else "-") + duration_text(abs(ns))
+
+
+def _translations(points: Points) -> Iterator[str]:
+    """Connections that are called otherwise at the one point than at the other."""
+    rows = list(points.connection_rows())
+    count = 0
+    for first, second in zip(rows[::2], rows[1::2], strict=False):
+        if first[3:] == second[3:]:
+            continue
+        count += 1
+        if count <= MOST_TRANSLATED:
+            yield f"{INDENT}{_ends(first)} at {printable(first[1])} is {_ends(second)} at {printable(second[1])}"
+    if count > MOST_TRANSLATED:
+        yield f"{INDENT}and {count - MOST_TRANSLATED:,} more"
+
+
+def _ends(row: tuple[Any, ...]) -> str:
+    _, _, flow, client, client_port, server, server_port = row
+    return f"{endpoint(client, client_port)} > {endpoint(server, server_port)} (#{flow})"
+
+
+def points_json(points: Points) -> Iterator[str]:
+    """`schema_version`, `clock`, `findings` and `warnings` about the ways between the points, `paths`, `connections` (rows), and `at` with the findings and warnings of each point, as one object."""
+    whole = {
+        "schema_version": SCHEMA_VERSION,
+        "clock": points.clock,
+        "findings": findings_dicts(points.diagnosis.findings),
+        "paths": json.loads(with_texts(points.paths).to_json(orient="records")),
+        "connections": json.loads(points.connections.to_json(orient="records")),
+        "warnings": points.warnings,
+        "at": {
+            name: {
+                "paths": analysis.paths,
+                "findings": findings_dicts(analysis.diagnosis.findings),
+                "warnings": analysis.warnings,
+            }
+            for name, analysis in points.at.items()
+        },
+    }
+    yield json.dumps(whole, indent=1, default=str) + "\n"
