@@ -12,6 +12,7 @@ from analyzer.diagnosis.engine import OWN
 from analyzer.diagnosis.finding import Diagnosis
 from analyzer.diagnosis.rule import CHECKOUT, Case, Rule, RuleError
 from analyzer.evidence import diagnosed
+from analyzer.evidence_between import diagnosed_between
 from analyzer.run import analyze
 
 SAMPLES, PACKAGE = "samples", "analyzer"  # which a checkout has side by side
@@ -48,14 +49,16 @@ def results(rules: Sequence[Rule]) -> Iterator[Result]:
     """Every case of these rules."""
 
     @cache
-    def analysed(path: str) -> Diagnosis:
-        return diagnosed(analyze(path), list(rules))
+    def analysed(places: tuple[tuple[str, str], ...]) -> Diagnosis:
+        if places[0][0]:
+            return diagnosed_between(analyze(at=dict(places)), list(rules))
+        return diagnosed(analyze(places[0][1]), list(rules))
 
     for rule in rules:
         for case in rule.cases:
-            path = place_of(rule, case)
-            if path is not None:
-                yield Result(rule, case, wrong_in(rule, case, analysed(str(path))))
+            places = places_of(rule, case)
+            if places:
+                yield Result(rule, case, wrong_in(rule, case, analysed(places)))
             elif any(_sample_folders()):
                 yield Result(
                     rule, case, f"no capture {case.sample!r} beside the rule, nor among the samples of a checkout"
@@ -64,9 +67,17 @@ def results(rules: Sequence[Rule]) -> Iterator[Result]:
                 yield Result(rule, case, "", missing=True)
 
 
-def place_of(rule: Rule, case: Case) -> Path | None:
-    """Where the capture lies: beside the rule, or among the samples."""
-    places = (folder / case.sample for folder in (Path(rule.path).parent, *_sample_folders()))
+def places_of(rule: Rule, case: Case) -> tuple[tuple[str, str], ...]:
+    """The captures of a case, each behind the name of its capture point (empty where it is one capture); none where one is not here."""
+    found = [(name, place_of(rule, sample)) for name, sample in (case.at or {"": case.sample}).items()]
+    return (
+        tuple((name, str(path)) for name, path in found if path is not None) if all(path for _, path in found) else ()
+    )
+
+
+def place_of(rule: Rule, sample: str) -> Path | None:
+    """Where a capture lies: beside the rule, or among the samples."""
+    places = (folder / sample for folder in (Path(rule.path).parent, *_sample_folders()))
     return next((path for path in places if path.exists()), None)
 
 

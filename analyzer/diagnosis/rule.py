@@ -28,7 +28,7 @@ class RuleError(TcpcapError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A capture on which the rule must fire, or must not."""
+    """A capture on which the rule must fire, or must not; or with `at` captures of several points, `sample` being all of them."""
 
     sample: str
     fires: bool
@@ -36,6 +36,7 @@ class Case:
     severity: str
     side: str
     note: str
+    at: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ _MAY = {
     "side": "", "confidence": "certain", "next": (), "against": (), "references": (), "needs": (), "any_of": (),
     "explains": (), "covers": (), "counters": (), "when": {}, "case": (),
 }  # fmt: skip
-_CASE = {"sample": str, "fires": bool, "says": list, "severity": str, "side": str, "note": str}
+_CASE = {"sample": str, "at": list, "fires": bool, "says": list, "severity": str, "side": str, "note": str}
 
 
 def rules_of(folder: Path) -> list[Rule]:
@@ -252,11 +253,21 @@ class _Reader:
         return found
 
     def case(self, told: Any) -> Case:
-        if not isinstance(told, dict) or not isinstance(told.get("sample"), str) or "fires" not in told:
+        one = isinstance(told, dict) and isinstance(told.get("sample"), str)
+        at = self.points(told["at"]) if isinstance(told, dict) and not one and "at" in told else {}
+        if not (one or at) or "fires" not in told:
             raise self.wrong("case", "without a sample, or without fires", 'write sample = "..." and fires = true')
         for key, value in told.items():
             if key not in _CASE or not isinstance(value, _CASE[key]):
                 raise self.wrong(f"case.{key}", "no key of a case, or of another type", suggest(key, list(_CASE)))
         says = tuple(map(str, told.get("says", ())))
         texts = (str(told.get(key, "")) for key in ("severity", "side", "note"))
-        return Case(told["sample"], told["fires"], says, *texts)
+        sample = told["sample"] if one else " ".join(told["at"])
+        return Case(sample, told["fires"], says, *texts, at=at)
+
+    def points(self, told: Any) -> dict[str, str]:
+        """The samples of several capture points by name."""
+        parts = [each.partition("=") for each in told if isinstance(each, str)] if isinstance(told, list) else []
+        if len(parts) < 2 or not all(name and sample for name, _, sample in parts):
+            raise self.wrong("case.at", f"{told!r}", 'write at = ["client=SAMPLE", "server=SAMPLE"]')
+        return {name: sample for name, _, sample in parts}

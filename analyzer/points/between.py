@@ -34,7 +34,7 @@ class Between:
         self.points, self.survey = points, survey
         self._file = tempfile.TemporaryFile(prefix="tcpcap-")  # noqa: SIM115 # as long as this object
         self._count = 0
-        self.misses = Misses(survey.pairs.shared)
+        self.misses = Misses(survey.pairs.shared, survey.pairs.count)
         matching = Matching(captures, survey, chunk)
         for rows in matching.passed():
             self._file.write(memoryview(np.ascontiguousarray(rows)).cast("B"))

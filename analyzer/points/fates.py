@@ -40,8 +40,9 @@ class Ran:
 class Misses:
     """What the captures of two points are known to have missed: first told of all, then asked."""
 
-    def __init__(self, shared: int) -> None:
+    def __init__(self, shared: int, count: int) -> None:
         self._shared = shared
+        self._went_on_ns = np.full(2 * count, np.iinfo(np.int64).min, np.int64)
         self._bins: tuple[set[int], set[int]] = (set(), set())
         self._number, self._came = [0, 0], [0, 0]
 
@@ -49,6 +50,8 @@ class Misses:
         """Take more of what was matched (PASSED)."""
         status, shared = rows["status"], rows["connection"] < self._shared
         near, met = (status & NEAR) != 0, (status & MET) != 0
+        sends = near & ((rows["flags"] & RST) == 0)
+        np.maximum.at(self._went_on_ns, _ways(rows)[sends], rows["when_ns"][sends])
         acked = near & ((status & ACKED) != 0)
         stray = ~near & ~met & shared & ((status & NOT_SURE) == 0) & ((rows["flags"] & (RST | SYN)) == 0)
         for side in (0, 1):
@@ -62,6 +65,10 @@ class Misses:
             self._came[side] += int(
                 (met & ~near & (rows["side"] == side)).sum() + (met & near & (rows["side"] == side)).sum()
             )
+
+    def went_on(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Did the sender of each go on sending after it, as if it had not sent it?"""
+        return np.asarray(self._went_on_ns[_ways(rows)] > rows["when_ns"])
 
     def often(self, side: int) -> bool:
         """Does this capture miss packets all the time?"""
@@ -79,6 +86,10 @@ class Misses:
         at = times_ns // BIN_NS
         after = bins[np.minimum(np.searchsorted(bins, at - AROUND), len(bins) - 1)]
         return np.abs(after - at) <= AROUND
+
+
+def _ways(rows: Rows) -> npt.NDArray[np.int64]:
+    return np.asarray(2 * rows["connection"].astype(np.int64) + rows["way"])
 
 
 class Judgement:
@@ -165,7 +176,10 @@ class Judgement:
             near = 1 - side
             least, most = self._survey.delays_ns[near]
             why = self._why_not(near, rows["connection"][at], rows["when_ns"][at] - most, rows["when_ns"][at] - least)
-            foreign = ((rows["status"][at] & OTHER_TTL) != 0) | ((rows["flags"][at] & RST) != 0)
+            # A capture may have missed one packet alone: it must be strange in itself.
+            foreign = ((rows["status"][at] & OTHER_TTL) != 0) | (
+                ((rows["flags"][at] & RST) != 0) & self._misses.went_on(rows[at])
+            )
             paired = rows["connection"][at] < self._survey.pairs.shared
             made = (why == 0) & foreign & paired
             found["fate"][at[made]] = INJECTED

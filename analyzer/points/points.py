@@ -19,7 +19,7 @@ from analyzer.parts import COUNTERS_FILE
 from analyzer.points.between import Between
 from analyzer.points.clock import SAME, Clock
 from analyzer.points.fates import Ran
-from analyzer.points.passing import Passings
+from analyzer.points.passing import CHUNK, Passings
 from analyzer.points.passing_kernel import folded
 from analyzer.points.survey import Survey, survey_of
 from analyzer.schema import Rows, address_text
@@ -57,7 +57,7 @@ class Points:
         for first, second in zip(self.order, self.order[1:], strict=False):
             survey = _facing(first, second, surveys, passings, self._local())
             ran = self._ran(first, second, survey)
-            self.between.append(Between((first, second), (passings[first], passings[second]), survey, ran))
+            self.between.append(Between((first, second), (passings[first], passings[second]), survey, ran, CHUNK))
         self.clock = clock or (self.names[self.order[0]] if self.order else self.names[0])
 
     def _surveys(self, passings: Sequence[Passings]) -> dict[tuple[int, int], Survey]:

@@ -1,0 +1,87 @@
+"""The match of two capture points as one reads it aloud: every segment with every other, no rings and no hashes.
+
+It knows segments that pass as they are sent: which copy is which, what was lost, doubled and overtaken. Segmentation and
+merging are not its matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment at one point, by the clock of the first."""
+
+    frame: int
+    when_ns: int
+    connection: int
+    way: int
+    near: bool
+    numbers: tuple[int, int, int, int]  # seq, ack, payload length, flags
+    tsval: int
+    ip_id: int
+    window: int
+    checksum: int
+
+
+@dataclass
+class Passed:
+    """What became of it."""
+
+    related: int = 0
+    copies: int = 0
+    is_copy: bool = False
+    late_by: int = 0
+    is_late: bool = False
+
+
+def match(segments: Sequence[Segment]) -> dict[tuple[bool, int], Passed]:
+    """By (near, frame): what became of each segment. Of those at the same time what was sent goes before what came."""
+    found = {(each.near, each.frame): Passed() for each in segments}
+    sent: list[Segment] = []
+    came: dict[tuple[int, int], list[Segment]] = {}  # by way: the originals of those that came, in that order
+    usual: dict[tuple[int, int], int] = {}
+    for each in sorted(segments, key=lambda segment: (segment.when_ns, not segment.near)):
+        way = (each.connection, each.way)
+        if each.near:
+            sent.append(each)
+            continue
+        likely = [one for one in sent if _same(one, each)]
+        if not likely:
+            continue
+        origin = min(likely, key=lambda one: _rank(one, each, found, usual.get(way, 0)))
+        told, original = found[False, each.frame], found[True, origin.frame]
+        told.related = origin.frame
+        if original.related:
+            told.is_copy = True
+            original.copies += 1
+            continue
+        original.related = each.frame
+        took = each.when_ns - origin.when_ns
+        usual[way] = took if way not in usual else usual[way] + (took - usual[way]) // 8
+        before = came.setdefault(way, [])
+        later = [number for number, one in enumerate(before) if sent.index(one) > sent.index(origin)]
+        if later:
+            told.is_late = original.is_late = True
+            told.late_by = len(before) - later[0]
+        before.append(origin)
+    return found
+
+
+def _rank(one: Segment, other: Segment, found: dict[tuple[bool, int], Passed], usual_ns: int) -> tuple[int, bool, int]:
+    """The lower the likelier: fields in common, not come yet, as long on the way as is usual; of equals the one sent first."""
+    return -_common(one, other), found[True, one.frame].related != 0, abs(other.when_ns - one.when_ns - usual_ns)
+
+
+def _same(one: Segment, other: Segment) -> bool:
+    """Could it be the same one: the same numbers, timestamp and IPv4 ID?"""
+    return (one.connection, one.way, one.numbers, one.tsval, one.ip_id) == (
+        other.connection, other.way, other.numbers, other.tsval, other.ip_id,
+    )  # fmt: skip
+
+
+def _common(one: Segment, other: Segment) -> int:
+    """What they have in common that may differ."""
+    return 2 * (one.checksum == other.checksum) + (one.window == other.window)

@@ -1,0 +1,132 @@
+"""Capture points against what the lab did: python -m tests.points [FOLDER]...
+
+Of each folder of samples (without one, the samples of this project; a folder that the lab has written elsewhere does as well)
+every sample with two hosts is analysed at both, and the fates of its packets are compared with the deeds in its expected.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from analyzer import analyze
+from analyzer.points.points import Points
+from samples.lab import pcap
+from tests.helpers import SAMPLES
+
+# What the lab calls what it does, and the fate that follows. A frame that was delayed may be overtaken or not.
+FATES = {
+    "drop": "lost", "duplicate": "duplicated", "corrupt": "corrupted", "translate": "rewritten", "rewrite": "rewritten",
+    "mark": "rewritten", "overtake": "reordered",
+}  # fmt: skip
+Frame = tuple[str, int]  # the host that sent it, and its number in that host's capture
+
+
+def two_hosts(folder: Path = SAMPLES) -> list[Path]:
+    """The samples of a folder that were recorded at two hosts, with frames of Ethernet."""
+    found = [path.parent for path in sorted(folder.glob("*/expected.toml"))]
+    return [path for path in found if len(hosts_of(path)) == 2 and _expected(path)["interface"] != "any"]
+
+
+def hosts_of(sample: Path) -> list[str]:
+    """The hosts of a sample."""
+    return sorted(path.parent.name for path in sample.glob("*/capture.pcap"))
+
+
+@cache
+def deeds_of(sample: Path) -> dict[str, set[Frame]]:
+    """The frames that were not just passed on, by fate; `delayed`, too. Only those with TCP."""
+    found: dict[str, set[Frame]] = {each: set() for each in (*FATES.values(), "delayed", "injected")}
+    sent = {host: _sent(sample / host) for host in hosts_of(sample)}
+    deeds = [each for each in _expected(sample).get("deed", []) if each["source"] in sent]
+    for host in {each["source"] for each in deeds}:
+        packets = points_of(sample).at[host].packets
+        tcp = set(packets["frame"][packets["layers"].astype(str).str.contains(r"\btcp\b")])
+        for deed in deeds:
+            frame = sent[host][deed["number"] - 1]
+            if deed["source"] == host and frame in tcp:
+                found[FATES.get(deed["action"], "delayed")].add((host, frame))
+    return found
+
+
+@cache
+def points_of(sample: Path) -> Points:
+    """A sample, analysed at both its hosts."""
+    return analyze(at={host: str(sample / host) for host in hosts_of(sample)})
+
+
+def fates_of(points: Points) -> dict[str, set[Frame]]:
+    """The frames that were sent, by fate; `injected` those that came."""
+    passages = points.passages
+    sent = passages[passages["way"] == "sent"]
+    chosen = {fate: sent[sent["fate"] == fate] for fate in ("lost", "duplicated", "reordered", "corrupted")}
+    chosen["rewritten"] = sent[(sent["fields"] != "") & (sent["fate"] != "corrupted")]
+    chosen["injected"] = passages[passages["fate"] == "injected"]
+    return {fate: set(zip(rows["point"], map(int, rows["frame"]), strict=True)) for fate, rows in chosen.items()}
+
+
+def wrong_in(sample: Path) -> list[str]:
+    """Where the fates differ from what the lab did, a sentence each."""
+    done, found = deeds_of(sample), fates_of(points_of(sample))
+    told = []
+    for fate in ("lost", "duplicated", "corrupted", "rewritten", "reordered", "injected"):
+        may = done["delayed"] if fate == "reordered" else set()
+        told += [f"{frame} is not {fate}" for frame in sorted(done[fate] - found[fate])]
+        told += [f"{frame} is called {fate}" for frame in sorted(found[fate] - done[fate] - may)]
+    return told
+
+
+def written(
+    source: Path,
+    target: Path,
+    keep: Callable[[int, int], bool] = lambda number, time_ns: True,
+    snaplen: int = 1 << 16,
+    clock: Callable[[int], int] = lambda time_ns: time_ns,
+) -> Path:
+    """A capture of the lab again: only the frames that `keep` says (by number and time), cut, stamped by another clock."""
+    content, pieces, at, number = source.read_bytes(), [], 24, 0
+    while at < len(content):
+        seconds, part, captured, length = struct.unpack_from("=IIII", content, at)
+        number, time_ns = number + 1, seconds * 10**9 + part
+        if keep(number, time_ns):
+            stamp, cut = clock(time_ns), min(captured, snaplen)
+            pieces.append(struct.pack("=IIII", stamp // 10**9, stamp % 10**9, cut, length))
+            pieces.append(content[at + 16 : at + 16 + cut])
+        at += 16 + captured
+    target.write_bytes(content[:24] + b"".join(pieces))
+    return target
+
+
+def main(folders: list[str]) -> int:
+    """Print what is wrong, sample by sample; how many are."""
+    bad = 0
+    for folder in map(Path, folders or [str(SAMPLES)]):
+        for sample in two_hosts(folder):
+            told = wrong_in(sample)
+            bad += bool(told)
+            number = sum(map(len, deeds_of(sample).values()))
+            print(f"{sample.name}: {number} deeds, {'; '.join(told[:5]) or 'all found, none invented'}", flush=True)
+    return bad
+
+
+@cache
+def _expected(sample: Path) -> dict[str, Any]:
+    return tomllib.loads((sample / "expected.toml").read_text(encoding="utf-8"))
+
+
+def _sent(folder: Path) -> list[int]:
+    """The frames of a capture that its host has sent."""
+    host = json.loads((folder / "host.json").read_text(encoding="utf-8"))
+    own = {interface["mac"] for interface in host["interfaces"]}
+    frames = enumerate(pcap.frames(folder / "capture.pcap"), start=1)
+    return [number for number, frame in frames if pcap.source(frame) in own]
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 1))

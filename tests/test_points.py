@@ -1,0 +1,295 @@
+"""Several capture points: fates as the lab did them, no loss where a capture missed something, clocks, order, batches, NAT, and the naive twin."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analyzer import analyze
+from analyzer.errors import UsageError
+from analyzer.points.clock import MOST_DRIFT, clock_of
+from analyzer.points.match_kernel import leave, match
+from analyzer.points.passing import PASSING
+from analyzer.points.pending import COPY, LATE, MET, NEAR, PASSED, Pending
+from analyzer.points.points import Points
+from analyzer.report.points_text import points_text
+from tests.command import run_here
+from tests.helpers import SAMPLES
+from tests.naive import points as naive
+from tests.points import deeds_of, fates_of, points_of, two_hosts, written, wrong_in
+
+LOSSY = SAMPLES / "loss-ipv4"
+SOME = (
+    *("loss-ipv4", "loss-ipv6", "corrupt-ipv4", "network-duplicates", "reordering", "middlebox-port-late", "syn-loss"),
+    *("congestion-marks", "ack-loss", "time-wait-reuse", "challenge-ack-syn", "ack-skipped-syn-recv", "fin-loss"),
+    *("reorder-duplicate", "tail-losses", "tunnel-vxlan", "snaplen", "offload-gro", "offload-card", "counters-gso"),
+    *("abort-on-timeout", "middlebox-address", "no-saved-acks", "vlan"),
+)
+CUTS = {
+    "snaplen": {"snaplen": 96},
+    "filter": {"part": "port 40001"},
+    "late": {"keep": lambda share, draw: share > 0.3},
+    "early": {"keep": lambda share, draw: share < 0.7},
+    "lossy": {"keep": lambda share, draw: draw >= 0.1},
+    "hole": {"keep": lambda share, draw: not 0.3 < share < 0.55},
+}
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_fates_are_what_the_lab_did(name: str) -> None:
+    """Every drop, duplicate, corruption, rewriting and overtaking, and nothing else. `python -m tests.points` tries all samples."""
+    assert SAMPLES / name in two_hosts()
+    assert wrong_in(SAMPLES / name) == []
+
+
+def test_each_packet_stands_once_at_each_point() -> None:
+    """Every TCP frame of both captures has one passage, and pairs name each other."""
+    points = points_of(LOSSY)
+    for name, analysis in points.at.items():
+        here = points.passages[points.passages["point"] == name]
+        assert sorted(here["frame"]) == list(analysis.packets["frame"])
+    rows = points.passages.set_index(["point", "frame"])
+    for (point, frame), row in rows[rows["related_frame"] > 0].iterrows():
+        other = rows.loc[row["other"], row["related_frame"]]
+        assert (other["packet"], other["other"], other["related_frame"]) == (row["packet"], point, frame)
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("how", CUTS)
+def test_nothing_is_called_lost_that_a_capture_missed(how: str, side: str, tmp_path: Path) -> None:
+    """With less of one capture no other packet is called lost, injected or corrupted."""
+    cut, draws = CUTS[how], random.Random(how)
+    source = LOSSY / side / "capture.pcap"
+    times = analyze(source).packets["time_ns"]
+    first, length = int(times.iloc[0]), int(times.iloc[-1] - times.iloc[0])
+    kept: list[int] = []
+
+    def keep(number: int, time_ns: int) -> bool:
+        stays = bool(cut.get("keep", lambda share, draw: True)((time_ns - first) / length, draws.random()))
+        kept.extend([number] * stays)
+        return stays
+
+    path: Path | object = written(source, tmp_path / "cut.pcap", keep, int(cut.get("snaplen", 1 << 16)))
+    if "part" in cut:
+        numbers = list(analyze(source, filter=str(cut["part"])).packets["frame"])
+        kept.clear()
+        path = written(source, tmp_path / "part.pcap", lambda number, _: number in numbers and not kept.append(number))
+    other = "server" if side == "client" else "client"
+    found = fates_of(analyze(at={side: path, other: LOSSY / other / "capture.pcap"}))
+    named = {
+        fate: {(host, kept[frame - 1] if host == side else frame) for host, frame in frames}
+        for fate, frames in found.items()
+    }
+    done = deeds_of(LOSSY)
+    assert named["lost"] <= done["lost"]
+    assert not named["injected"] and not named["corrupted"] and not named["duplicated"]
+    if how == "snaplen":
+        assert named["lost"] | {("client", 216), ("client", 194)} >= done["lost"]
+
+
+@pytest.mark.parametrize(("shift_ns", "drift"), [(0, 0.0), (7_200_000_000_000, 1e-4), (-3_600_000_000_000, -5e-5)])
+def test_clocks_are_found(shift_ns: int, drift: float, tmp_path: Path) -> None:
+    """Hours of shift and 100 ppm of drift: within 100 us or half the variation of the delay, and within the range; fates stay."""
+    source = LOSSY / "server" / "capture.pcap"
+    start = int(analyze(source).packets["time_ns"].iloc[0])
+    plain = points_of(LOSSY)
+    other = written(
+        source, tmp_path / "other.pcap", clock=lambda time_ns: time_ns + shift_ns + round((time_ns - start) * drift)
+    )
+    points = analyze(at={"client": LOSSY / "client" / "capture.pcap", "server": other})
+    before, after = plain.paths.iloc[0], points.paths.iloc[0]
+    varies = max(int(row["delay_p95_ns"] - row["delay_min_ns"]) for row in (before, plain.paths.iloc[1]))
+    true = int(before["clock_offset_ns"]) + shift_ns
+    assert abs(int(after["clock_offset_ns"]) - true) <= max(100_000, varies // 2)
+    assert after["clock_low_ns"] <= true <= after["clock_high_ns"]
+    assert fates_of(points)["duplicated"] == fates_of(plain)["duplicated"] == set()
+    assert fates_of(points)["lost"] <= fates_of(plain)["lost"]
+    assert len(fates_of(points)["lost"]) >= len(fates_of(plain)["lost"]) - 1  # the last one may come after the end
+
+
+@pytest.mark.parametrize("drift", [0.0, 1e-4, -1e-4])
+def test_a_clock_over_an_hour(drift: float) -> None:
+    """Offset and drift from both directions, in microseconds, whatever waits in queues."""
+    draws = np.random.default_rng(7)
+    sent = np.sort(draws.integers(0, 3_600_000_000_000, 4000))
+    took = 5_000_000 + draws.exponential(2e6, 4000).astype(np.int64)
+    offset = 86_400_000_000_000 + np.rint(sent * drift).astype(np.int64)
+    forward = sent[::2], (sent + took + offset)[::2]
+    backward = (sent + took)[1::2], (sent + offset)[1::2]
+    clock = clock_of(forward, backward)
+    assert clock is not None and clock.low_ns is not None and clock.high_ns is not None
+    assert abs(clock.drift - drift) < 1e-7
+    assert abs(clock.offset_ns - 86_400_000_000_000) < 300_000
+    assert clock.low_ns <= 86_400_000_000_000 <= clock.high_ns
+    times = np.array([0, 1_800_000_000_000, 3_600_000_000_000])
+    assert np.abs(clock.to_first(clock.to_second(times)) - times).max() <= 1
+    assert np.abs(clock.turned().to_second(clock.to_second(times)) - times).max() <= 1
+    assert abs(clock.drift) <= MOST_DRIFT
+
+
+def test_packets_of_one_direction_bound_a_clock_on_one_side() -> None:
+    """The range is open, which is said; without packets there is no clock."""
+    times = np.array([0, 1_000]), np.array([500, 1_700])
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    ahead, behind = clock_of(times, nothing), clock_of(nothing, times)
+    assert ahead is not None and (ahead.offset_ns, ahead.low_ns, ahead.high_ns) == (500, None, 500)
+    assert behind is not None and (behind.offset_ns, behind.low_ns, behind.high_ns) == (700, 700, None)
+    assert clock_of(nothing, nothing) is None
+    assert any("one way only" in text for text in points_of(SAMPLES / "middlebox-port").warnings)
+
+
+@cache
+def _plain() -> Points:
+    return points_of(LOSSY)
+
+
+def test_the_order_in_which_points_are_given_does_not_matter() -> None:
+    """The same passages and paths."""
+    turned = analyze(at={host: str(LOSSY / host) for host in ("server", "client")})
+    assert turned.passages.equals(_plain().passages)
+    assert turned.paths.equals(_plain().paths)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100])
+def test_what_is_read_at_once_does_not_matter(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same passages from chunks of any size."""
+    monkeypatch.setattr("analyzer.points.points.CHUNK", chunk)
+    found = analyze(at={host: str(LOSSY / host) for host in ("client", "server")}, batch_frames=chunk * 3)
+    assert found.passages.equals(_plain().passages)
+
+
+def test_times_are_on_the_clock_that_was_chosen() -> None:
+    """Those of the other point are moved by the difference."""
+    other = analyze(at={host: str(LOSSY / host) for host in ("client", "server")}, clock="server")
+    own = other.at["server"].packets.set_index("frame")["time_ns"]
+    here = other.passages[other.passages["point"] == "server"].set_index("frame")["time_ns"]
+    assert (here - own[here.index]).abs().max() <= 1
+    moved = other.passages["time_ns"] - _plain().passages["time_ns"]
+    assert set(moved) == {int(_plain().paths["clock_offset_ns"].iloc[0])}
+
+
+def test_translated_connections_are_shown() -> None:
+    """What the client calls one port is another at the server."""
+    points = points_of(SAMPLES / "middlebox-port")
+    client, server = (points.connections[points.connections["point"] == name].iloc[0] for name in ("client", "server"))
+    assert client["server_port"] != server["server_port"] and client["client_port"] == server["client_port"]
+    assert "addresses and ports that were rewritten (NAT)" in points_text(points)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_match_is_that_of_the_naive_twin(seed: int) -> None:
+    """Random losses, copies and overtaking on ways with repeated numbers."""
+    segments = _random_segments(random.Random(seed))
+    expected = naive.match(segments)
+    rows = _items(segments)
+    pending = Pending(3)
+    pending.make_room(len(rows))
+    out = np.zeros(4 * len(rows), PASSED)
+    at, count = match(
+        rows, 0, 10**12, pending.sent, pending.sent_links, pending.came, pending.came_links, pending.state,
+        pending.tables, pending.ways, out,
+    )  # fmt: skip
+    assert at == len(rows)
+    rest = np.zeros(4 * len(rows), PASSED)
+    more = leave(
+        2**62, pending.sent, pending.sent_links, pending.came, pending.came_links, pending.state, pending.ways, rest
+    )
+    for row in itertools.chain(out[:count], rest[:more]):
+        told = expected[bool(row["status"] & NEAR), int(row["frame"])]
+        assert row["related_frame"] == told.related
+        assert bool(row["status"] & MET) == bool(told.related)
+        assert bool(row["status"] & LATE) == told.is_late
+        assert bool(row["status"] & COPY) == (told.is_copy or told.copies > 0)
+        assert row["late_by"] == (0 if row["status"] & NEAR else told.late_by)
+    assert count + more == len(segments)
+
+
+def _random_segments(draws: random.Random) -> list[naive.Segment]:
+    """Segments of three connections in both directions, some sent again as they were, with what came of them."""
+    found, frame = [], 0
+    for connection, way in itertools.product(range(3), range(2)):
+        now = draws.randrange(10**6)
+        for number in range(30):
+            now += draws.randrange(1, 3 * 10**6)
+            numbers = (1000 * (number // 2), 500, draws.choice((0, 1000)), 16)
+            frame += 1
+            sent = naive.Segment(frame, now, connection, way, True, numbers, draws.choice((7, 8)), number // 4, 500, 0)
+            found.append(sent)
+            for copy in range(draws.choice((0, 1, 1, 1, 1, 2))):
+                frame += 1
+                when = now + 10**7 + draws.choice((0, 0, 10**7)) + copy
+                fields = (connection, way, False, numbers, sent.tsval, sent.ip_id, 500, 0)
+                found.append(naive.Segment(frame, when, *fields))
+    return found
+
+
+def _items(segments: list[naive.Segment]) -> np.ndarray:
+    """The same as the kernel takes them."""
+    ordered = sorted(segments, key=lambda each: (each.when_ns, not each.near))
+    rows = np.zeros(len(ordered), PASSING)
+    for row, each in zip(rows, ordered, strict=True):
+        row["time_ns"] = row["when_ns"] = row["key_ns"] = each.when_ns
+        row["frame"], row["connection"], row["way"], row["near"] = each.frame, each.connection, each.way, each.near
+        row["side"] = (not each.near) ^ each.way
+        row["seq"], row["ack"], row["payload_len"], row["flags"] = each.numbers
+        row["tsval"], row["options"], row["ip_version"], row["ip_id"] = each.tsval, 16, 4, each.ip_id
+        row["window"] = each.window
+    return rows
+
+
+def test_the_command_says_what_was_lost_where(capsys: pytest.CaptureFixture[str]) -> None:
+    """As text and JSON, with --at and with two bundles given plainly; the exit status follows --fail-on."""
+    named = [f"--at={host}={LOSSY / host}" for host in ("client", "server")]
+    text = run_here("analyze", *named, "--fail-on", "warning", capsys=capsys)
+    assert (text.status, text.err) == (1, "")
+    assert "8 packets of 128 that passed client never came to server" in " ".join(text.out.split())
+    plain = run_here("analyze", *(str(LOSSY / host) for host in ("client", "server")), capsys=capsys)
+    assert (plain.status, plain.out) == (0, text.out)
+    whole = json.loads(run_here("analyze", *named, "--json", capsys=capsys).out)
+    assert [row["lost"] for row in whole["paths"]] == [8, 1]
+    assert whole["findings"][0]["rule"] == "loss-between-points" and set(whole["at"]) == {"client", "server"}
+
+
+@pytest.mark.parametrize("table", ["paths", "passages"])
+def test_tables_are_exported(table: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As Python has them."""
+    named = [f"--at={host}={LOSSY / host}" for host in ("client", "server")]
+    ran = run_here("export", *named, "--table", table, "--format", "jsonl", capsys=capsys)
+    rows = [json.loads(line) for line in ran.out.splitlines()]
+    expected = getattr(_plain(), table)
+    assert (ran.status, len(rows)) == (0, len(expected))
+    for name in ("fate", "frame", "delay_ns") if table == "passages" else ("lost", "delay_median_ns", "from_point"):
+        assert [row[name] for row in rows] == expected[name].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["analyze"], "Missing argument"),
+        (["analyze", "--at", "client"], "no NAME=TRACE"),
+        (["analyze", "--at", "client=x.pcap"], "1 capture point"),
+        (["analyze", "x.pcap", "--at", "client=y.pcap"], "beside --at"),
+        (["analyze", "x.pcap", "--clock", "client"], "one capture, and one clock"),
+        (["analyze", "--at", "a=x.pcap", "--at", "b=y.pcap", "--html", "x.html"], "--html"),
+        (["analyze", "--at", "a=x.pcap", "--at", "b=y.pcap", "--clock", "c"], "no point 'c'"),
+        (["export", "x.pcap", "--table", "paths"], "several capture points"),
+        (["export", "--at", "a=x.pcap", "--at", "b=y.pcap", "--table", "flows"], "of one capture"),
+    ],
+)
+def test_what_cannot_be_meant(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Is refused before anything is read."""
+    ran = run_here(*arguments, capsys=capsys)
+    assert ran.status == 2
+    assert told in ran.err
+
+
+def test_what_belongs_to_one_capture_is_refused() -> None:
+    """Snapshots, hosts and the like."""
+    with pytest.raises(UsageError, match="hosts"):
+        analyze(at={"a": "x.pcap", "b": "y.pcap"}, hosts=["10.0.0.1"])
