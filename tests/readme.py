@@ -36,10 +36,10 @@ def link_types() -> str:
 
 def tables() -> str:
     """The tables and what a row of each is."""
-    from analyzer.tables import TABLES
+    from analyzer.described import EVERY_TABLE
 
     lines = ["| table | columns | what a row is |", "|---|---|---|"]
-    for table in TABLES.values():
+    for table in EVERY_TABLE.values():
         public = sum(column.public for column in table.columns)
         lines.append(f"| `{table.name}` | {public} | {table.doc} |")
     return "\n".join(lines) + "\n"

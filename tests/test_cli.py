@@ -22,11 +22,11 @@ import pytest
 
 from analyzer import Analysis, analyze
 from analyzer.cli import cli
+from analyzer.described import EVERY_TABLE
 from analyzer.moments import timed, with_texts
 from analyzer.report.console import console_text
 from analyzer.report.json_text import json_pieces
 from analyzer.report.layout import UNFOLDED, columns
-from analyzer.tables import TABLES
 from tests import build
 from tests.command import COMMAND, COMPILING, TIMEOUT_S, environment, run, run_here
 from tests.helpers import interrupts_on
@@ -179,17 +179,17 @@ def test_schema() -> None:
     """All tables as Markdown."""
     ran = run("schema")
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == "\n".join(table.markdown() for table in TABLES.values())
+    assert ran.out == "\n".join(table.markdown() for table in EVERY_TABLE.values())
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", EVERY_TABLE)
 def test_schema_of_a_table(table: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every public column, none of the others."""
     ran = run_here("schema", table, capsys=capsys)
     assert (ran.status, ran.err) == (0, "")
     columns, _, kinds = ran.out.partition("\n\n| event |")
     shown = re.findall(r"^\| `(\w+)` \|", columns, re.MULTILINE)
-    assert shown == [column.name for column in TABLES[table].columns if column.public]
+    assert shown == [column.name for column in EVERY_TABLE[table].columns if column.public]
     assert bool(kinds) == (table == "events")
     assert ran.out.startswith(f"### {table}\n")
 

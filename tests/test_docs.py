@@ -10,8 +10,8 @@ import pytest
 
 from analyzer.catalogue import CATALOGUE
 from analyzer.cli import cli
+from analyzer.described import EVERY_TABLE
 from analyzer.prediction import NUMBER
-from analyzer.tables import TABLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -89,15 +89,15 @@ def test_exit_statuses_are_the_same_in_the_readme_and_in_the_help(status: str) -
     assert shown.startswith(readme) or readme.startswith(shown)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", EVERY_TABLE)
 def test_columns_are_documented(table: str) -> None:
     """A sentence each; units where numbers have one."""
-    for column in TABLES[table].columns:
+    for column in EVERY_TABLE[table].columns:
         assert column.doc, column.name
         assert column.doc.endswith(".") or not column.public, column.name
         if column.name.endswith("_ns"):
             assert (column.dtype, column.unit) == ("i8", "ns")
-    assert TABLES[table].doc.endswith(".")
+    assert EVERY_TABLE[table].doc.endswith(".")
 
 
 def test_counts_of_counters_are_true() -> None:

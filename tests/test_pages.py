@@ -13,9 +13,9 @@ from types import ModuleType
 import pytest
 
 from analyzer.catalogue import CATALOGUE
+from analyzer.described import EVERY_TABLE
 from analyzer.diagnosis.rule import own_rules
 from analyzer.kinds import NAMES
-from analyzer.tables import TABLES
 from tests.readme import ROOT
 
 SITE = ROOT / ".github" / "site"
@@ -48,7 +48,7 @@ def pages() -> dict[str, str]:
         ("rules", [rule.id for rule in own_rules()]),
         ("events", NAMES),
         ("counters", list(CATALOGUE)),
-        ("tables", list(TABLES)),
+        ("tables", list(EVERY_TABLE)),
     ],
 )
 def test_everything_has_a_page(folder: str, names: list[str]) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from analyzer.capture.records import RECORDS
+from analyzer.described import EVERY_TABLE
 from analyzer.errors import UsageError
 from analyzer.kinds import KINDS as EVENT_KINDS
 from analyzer.kinds import kinds_markdown
 from analyzer.schema import NOT_STORED, Column, Table, address_text, bits_text, optional
 from analyzer.tables import EVENTS, FLOWS, PACKETS, TABLES
 
-ALL_TABLES = [*TABLES.values(), RECORDS]
+ALL_TABLES = [*EVERY_TABLE.values(), RECORDS]
 ALL_COLUMNS = [(table, column) for table in ALL_TABLES for column in table.columns]
 KINDS = ("value", "enum", "bits", "address", "ascii", "text", "optional")
 
@@ -284,7 +285,7 @@ def test_the_command_prints_the_same() -> None:
     """All tables, one after the other."""
     done = schema_output()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "\n".join(table.markdown() for table in TABLES.values())
+    assert done.stdout == "\n".join(table.markdown() for table in EVERY_TABLE.values())
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)

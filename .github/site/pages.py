@@ -22,12 +22,12 @@ import click  # noqa: E402
 from analyzer.catalogue import CATALOGUE, Counter  # noqa: E402
 from analyzer.cli import cli  # noqa: E402
 from analyzer.cli.base import CONTEXT  # noqa: E402
+from analyzer.described import EVERY_TABLE  # noqa: E402
 from analyzer.diagnosis.rule import Rule, own_rules  # noqa: E402
 from analyzer.kinds import KINDS, Kind  # noqa: E402
 from analyzer.prediction import NUMBER  # noqa: E402
 from analyzer.report.json_schema import json_schema  # noqa: E402
 from analyzer.schema import Column, Table  # noqa: E402
-from analyzer.tables import TABLES  # noqa: E402
 
 Pages = dict[str, str]
 CONTENT = Path(__file__).resolve().parent / "content"
@@ -176,8 +176,8 @@ def counter_page(counter: Counter) -> Iterator[str]:
 def tables() -> Pages:
     """A page for each table with all its columns."""
     lines = ["# Tables", "", "DataFrames in Python, files with `tcpcap export`.", ""]
-    lines += [f"* [{name}]({name}.md): {text(table.doc)}" for name, table in TABLES.items()]
-    return listed("tables", lines, {name: "\n".join(table_page(table)) for name, table in TABLES.items()})
+    lines += [f"* [{name}]({name}.md): {text(table.doc)}" for name, table in EVERY_TABLE.items()]
+    return listed("tables", lines, {name: "\n".join(table_page(table)) for name, table in EVERY_TABLE.items()})
 
 
 def table_page(table: Table) -> Iterator[str]:

@@ -28,9 +28,9 @@ def name_files(parameters: Iterable[click.Parameter]) -> None:
 
 def tables(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Tables, with what a row of each is."""
-    from analyzer.tables import TABLES
+    from analyzer.described import EVERY_TABLE
 
-    return _offered(begun, {name: table.doc for name, table in TABLES.items()})
+    return _offered(begun, {name: table.doc for name, table in EVERY_TABLE.items()})
 
 
 def events(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:

@@ -9,6 +9,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tcpcap analyze bundle --html report.html  # a page to hand on",
         "tcpcap analyze trace.pcap --snapshots before.txt --snapshots after.txt",
         "tcpcap analyze trace.pcap --sockets ss.txt --host 10.0.0.2",
+        "tcpcap analyze --at client=trace.pcap --at server=bundle  # two capture points",
         "tcpcap analyze -q trace.pcap --fail-on warning  # the exit status tells",
         "tcpcap analyze trace.pcap --json | jq '.findings[].summary'",
         "tcpdump -U -i any -w - | tcpcap analyze --follow -  # live, until Ctrl-C",
@@ -25,6 +26,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tcpcap export trace.pcap --table flows -o flows.csv",
         "tcpcap export trace.pcap --table events -o events.parquet",
         "tcpcap export trace.pcap --table series --every 100ms --flow 0 -o series.csv",
+        "tcpcap export --at client=trace.pcap --at server=bundle --table paths",
         "tcpcap export bundle --table counters --format jsonl | head",
     ),
     "extract": (

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.points.pending import ACKED, COPY, CORRUPT, LATE, MET, NEAR, NOT_SURE, OTHER_TTL, PARTLY
-from analyzer.points.sampling import RST, SYN
+from analyzer.points.sampling import FIN, RST, SYN
 from analyzer.points.survey import Survey
 from analyzer.schema import Rows
 from analyzer.tables import FATES, PASSAGES, REASONS
@@ -30,11 +30,16 @@ IP_ID = PASSAGES.bit("fields", "ip_id")
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """When a capture ran, on the clock of the first point, and whether it says itself that it lost packets."""
+    """When a capture ran, on the clock of the first point, and how many packets it says itself that it lost, or cut inside their headers.
+
+    `watched`: it says that it lost none, or comes with its host in a bundle. Of any other it may be that it missed a packet of
+    whose coming nothing else would tell.
+    """
 
     start_ns: int
     end_ns: int
     drops: int
+    watched: bool
 
 
 class Misses:
@@ -125,6 +130,7 @@ class Judgement:
             [UNKNOWN, CORRUPTED, DUPLICATED, REORDERED, REWRITTEN],
             ARRIVED,
         )
+        self._doubled(rows, found)
         self._missing(rows, found, near & (((status & PARTLY) != 0) | (~met & ((status & ACKED) == 0))), met)
         acked = near & ((status & ACKED) != 0)
         found["fate"][acked], found["reason"][acked] = ARRIVED, WAS_ACKED
@@ -146,10 +152,22 @@ class Judgement:
             far = 1 - side
             least, most = self._survey.delays_ns[side]
             why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
+            if not self._ran[far].watched:
+                alone = (rows["payload_len"][at] == 0) & ((rows["flags"][at] & (SYN | FIN)) == 0)
+                why = np.where((why == 0) & alone, CAPTURE_MISSED, why)
             lost, part = why == 0, met[at]
             found["fate"][at[lost]] = LOST
             found["reason"][at] = np.where(lost & part, IN_PART, why)
             found["lost_bytes"][at[~lost]] = 0
+
+    def _doubled(self, rows: Rows, found: Rows) -> None:
+        """Where the near capture may have missed the second of two that were sent alike, nobody knows that the network made it."""
+        for side in (0, 1):
+            at = np.flatnonzero(
+                (found["fate"] == DUPLICATED) & (((rows["status"] & NEAR) != 0) == (rows["side"] == side))
+            )
+            if len(at) and (self._misses.often(side) or self._ran[side].drops):
+                found["fate"][at], found["reason"][at] = ARRIVED, CAPTURE_MISSED
 
     def _why_not(
         self, far: int, connection: npt.NDArray[np.int32], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from analyzer.schema import Rows
+from analyzer.tables import PACKETS
 
 # One segment. `low` says that its source is the end with the lower address and port (as flows/state.py orders them). What the
 # capture does not tell is filled in when the clocks and connections of both points are known.
@@ -49,6 +50,7 @@ PASSING = np.dtype(
     align=True,
 )
 UNSURE = 2
+TRUNCATED = PACKETS.bit("stop", "truncated")
 CHUNK = 1 << 15  # segments that are read at a time
 
 
@@ -61,6 +63,7 @@ class Passings:
         self.count = 0
         self.flows = 0  # one more than the highest number of a flow
         self.openings = 0  # segments with SYN or FIN
+        self.cut = 0  # frames of which not even the headers were captured
 
     def add(self, rows: Rows) -> None:
         """Keep what packet rows that were judged tell; rows that are no TCP segments, and copies, are passed over."""
@@ -73,6 +76,7 @@ class Passings:
         self.count += count
         self.flows = max(self.flows, flows)
         self.openings += openings
+        self.cut += int((rows["stop"] == TRUNCATED).sum())
 
     def chunks(self, most: int = CHUNK) -> Iterator[Rows]:
         """All of them (PASSING), some at a time."""

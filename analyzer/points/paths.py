@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.points.clock import Clock
-from analyzer.points.fates import ARRIVED, CORRUPTED, INJECTED, LOST, REORDERED, UNKNOWN, WAS_ACKED
+from analyzer.points.fates import ARRIVED, CORRUPTED, DUPLICATED, INJECTED, LOST, REORDERED, UNKNOWN, WAS_ACKED
 from analyzer.points.pending import COPY, MET, NEAR, WHOLE
 from analyzer.points.survey import Survey
 from analyzer.schema import Rows
@@ -38,7 +38,7 @@ class PathTally:
         far = ((rows["status"] & NEAR) == 0) & (rows["side"] != self._side) & (found["way"] != 0)
         came, told = rows[far], found[far]
         counts = self._counts
-        counts["duplicated"] += int(((came["status"] & COPY) != 0).sum())
+        counts["duplicated"] += int((told["fate"] == DUPLICATED).sum())
         counts["injected"] += int((told["fate"] == INJECTED).sum())
         if len(told):
             self._late_by = max(self._late_by, int(told["late_by"].max()))

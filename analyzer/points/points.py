@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.analysis import Analysis
-from analyzer.capture.bundle import part_of
+from analyzer.capture.bundle import host_of, part_of
 from analyzer.described import described
 from analyzer.diagnosis.finding import Diagnosis
 from analyzer.diagnosis.frames import findings_frame
@@ -50,13 +51,14 @@ class Points:
         self.at = dict(at)
         self.names = list(at)
         self.between: list[Between] = []
+        weakref.finalize(self, _close, self.between)
         self._diagnose, self._shown, self._times = diagnose, shown, times
         surveys = self._surveys(passings)
         self.order = _in_order(self.names, surveys)
         self.apart = [name for number, name in enumerate(self.names) if number not in self.order]
         for first, second in zip(self.order, self.order[1:], strict=False):
             survey = _facing(first, second, surveys, passings, self._local())
-            ran = self._ran(first, second, survey)
+            ran = self._ran(first, second, survey, passings)
             self.between.append(Between((first, second), (passings[first], passings[second]), survey, ran, CHUNK))
         self.clock = clock or (self.names[self.order[0]] if self.order else self.names[0])
 
@@ -72,7 +74,7 @@ class Points:
     def _local(self) -> list[set[int]]:
         return [set(map(_folded, each.local)) for each in self.at.values()]
 
-    def _ran(self, first: int, second: int, survey: Survey) -> tuple[Ran, Ran]:
+    def _ran(self, first: int, second: int, survey: Survey, passings: Sequence[Passings]) -> tuple[Ran, Ran]:
         """When both captures ran, on the clock of the first."""
         found = []
         for number in (first, second):
@@ -88,7 +90,8 @@ class Points:
             told = [
                 value for name, value in analysis.drops.items() if value is not None and name != "interface_received"
             ]
-            found.append(Ran(int(ends[0]), int(ends[1]), sum(told)))
+            watched = bool(told) or any(host_of(path) is not None for path in analysis.paths)
+            found.append(Ran(int(ends[0]), int(ends[1]), sum(told) + passings[number].cut, watched))
         return found[0], found[1]
 
     @cached_property
@@ -220,11 +223,6 @@ class Points:
 
         return f"<pre>{html.escape(self._shown(self) if self._shown else repr(self))}</pre>"
 
-    def close(self) -> None:
-        """Give the room on disk back."""
-        for between in self.between:
-            between.close()
-
 
 def points_of(
     at: Mapping[str, Any],
@@ -256,6 +254,12 @@ def _recorded(analysis: Analysis) -> npt.NDArray[np.int64]:
     own = {part_of(path, COUNTERS_FILE) for path in analysis.paths}
     snapshots = series.snapshots if series is not None else []
     return np.array([each.time_ns for each in snapshots if each.time_from == "series" and each.path in own], np.int64)
+
+
+def _close(between: Sequence[Between]) -> None:
+    """Give the room on disk back."""
+    for each in between:
+        each.close()
 
 
 def _in_order(names: Sequence[str], surveys: Mapping[tuple[int, int], Survey]) -> list[int]:

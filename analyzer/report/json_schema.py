@@ -10,7 +10,7 @@ from analyzer.kinds import CAUSES, NAMES
 from analyzer.moments import MOMENTS
 from analyzer.report.json_text import SCHEMA_VERSION
 from analyzer.schema import Column, Table
-from analyzer.tables import CONFIDENCES, FINDING_SIDES, FLOWS, SEVERITIES, TABLES, TIME_CAUSES
+from analyzer.tables import CONFIDENCES, FINDING_SIDES, FLOWS, POINT_TABLES, SEVERITIES, TABLES, TIME_CAUSES
 
 Schema = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,13 +26,15 @@ def json_schema() -> Schema:
     """The whole: `$defs` has each table as rows of it are printed, the object of each command, and an error."""
     tables = {name: table_schema(table) for name, table in TABLES.items() if name not in ("findings", "not_checked")}
     lines = [{"$ref": f"#/$defs/{name}"} for name in ("finding", "not_checked", *tables)]
+    tables |= {name: table_schema(table) for name, table in POINT_TABLES.items()}
     return {
         "$schema": DRAFT,
         "$id": f"urn:tcpcap:json:{SCHEMA_VERSION}",
         "title": "tcpcap",
         "description": "What tcpcap prints as JSON. Each moment stands as nanoseconds since the epoch and, for readers that keep numbers as doubles, as RFC 3339 text with nine places.",
         "anyOf": [
-            {"$ref": f"#/$defs/{name}"} for name in ("analyze", "flows_list", "follow", "answer", "line", "error")
+            {"$ref": f"#/$defs/{name}"}
+            for name in ("analyze", "points", "flows_list", "follow", "answer", "line", "error")
         ],
         "$defs": {
             **tables,
@@ -43,6 +45,7 @@ def json_schema() -> Schema:
                 "A rule that could not run, and what it lacked.",
             ),
             "analyze": analyze_schema(),
+            "points": points_schema(),
             "flows_list": closed(
                 {"schema_version": VERSION, "flows": {"type": "array", "items": {"type": "object"}}, "total": WHOLE},
                 "`tcpcap flows --json`: rows of `flows`, perhaps only some of their columns.",
@@ -129,6 +132,31 @@ def finding_schema() -> Schema:
         ),
         "A finding; its columns are those of the table `findings`.",
     )  # fmt: skip
+
+
+def points_schema() -> Schema:
+    """What `tcpcap analyze --at ... --json` prints."""
+    findings = {"type": "array", "items": {"$ref": "#/$defs/finding"}}
+    own = {"paths": TEXTS, "findings": findings, "warnings": TEXTS}
+    ends = {"client": TEXT, "client_port": WHOLE, "server": TEXT, "server_port": WHOLE}
+    return closed(
+        {
+            "schema_version": VERSION,
+            "clock": TEXT,
+            "findings": findings,
+            "paths": {"type": "array", "items": {"$ref": "#/$defs/paths"}},
+            "connections": {
+                "type": "array",
+                "items": closed(
+                    {"connection": WHOLE, "point": TEXT, "flow": WHOLE, **ends},
+                    "What a connection is called at a point.",
+                ),
+            },
+            "warnings": TEXTS,
+            "at": {"type": "object", "additionalProperties": closed(own, "What a point says by itself.")},
+        },
+        "`tcpcap analyze --at ... --json`: what happened between capture points; `clock` is the point whose clock times between them are on.",
+    )
 
 
 def analyze_schema() -> Schema:
