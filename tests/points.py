@@ -48,9 +48,9 @@ def deeds_of(sample: Path) -> dict[str, set[Frame]]:
     for host in {each["source"] for each in deeds}:
         packets = points_of(sample).at[host].packets
         tcp = set(packets["frame"][packets["layers"].astype(str).str.contains(r"\btcp\b")])
-        for deed in deeds:
+        for deed in (each for each in deeds if each["source"] == host):
             frame = sent[host][deed["number"] - 1]
-            if deed["source"] == host and frame in tcp:
+            if frame in tcp:
                 found[FATES.get(deed["action"], "delayed")].add((host, frame))
     return found
 

@@ -90,7 +90,8 @@ def test_nothing_is_called_lost_that_a_capture_missed(how: str, side: str, tmp_p
     assert named["lost"] <= done["lost"]
     assert not named["injected"] and not named["corrupted"] and not named["duplicated"]
     if how == "snaplen":
-        assert named["lost"] | {("client", 216), ("client", 194)} >= done["lost"]
+        # An ACK alone, in a capture that does not say how many it missed, is not called lost.
+        assert named["lost"] == done["lost"] - {("server", 49)}
 
 
 @pytest.mark.parametrize(("shift_ns", "drift"), [(0, 0.0), (7_200_000_000_000, 1e-4), (-3_600_000_000_000, -5e-5)])

@@ -38,12 +38,14 @@ class Clock:
     def to_first(self, times_ns: Ints) -> Ints:
         """Times of the second clock as the first one shows them."""
         since = times_ns - (self.start_ns + self.offset_ns)
-        return self.start_ns + since - np.rint(since * (self.drift / (1 + self.drift))).astype(np.int64)
+        gained: Ints = np.rint(since * (self.drift / (1 + self.drift))).astype(np.int64)
+        return self.start_ns + since - gained
 
     def to_second(self, times_ns: Ints) -> Ints:
         """Times of the first clock as the second one shows them."""
         since = times_ns - self.start_ns
-        return times_ns + self.offset_ns + np.rint(since * self.drift).astype(np.int64)
+        gained: Ints = np.rint(since * self.drift).astype(np.int64)
+        return times_ns + self.offset_ns + gained
 
     @property
     def uncertainty_ns(self) -> int | None:
