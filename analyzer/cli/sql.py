@@ -84,6 +84,7 @@ def sql(
     from analyzer.output import refuse_inputs
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown
+    from analyzer.run import analyze
 
     paths, question = split(trace)
     if as_json and kind not in (None, "json"):
@@ -96,14 +97,14 @@ def sql(
         )
     if question is None:
         refuse_pipe(paths, "sql")
-    with Ask(Request(list(paths), beside, folders, chosen)) as ask:
+    with Ask(Request(list(paths), analyze, beside, folders, chosen)) as ask:
         if question is None:
             status = converse(ask, limit, kind)
         elif saved:
             status, target, read = OK, output or "-", read_by(paths, beside, folders)
             refuse_inputs(target, read)  # before the capture is read
             with progress_shown() as update:
-                ask.request.progress = update
+                ask.show_progress(update)
                 ask.save(question, target, format_of(target, None if kind in ("text", "json") else kind, safe), read)
         else:
             status = OK
@@ -128,7 +129,7 @@ def show(ask: Ask, question: str, limit: int, kind: str | None, how: str) -> Non
     from analyzer.report.progress import progress_shown
 
     with progress_shown() as update:  # not while somebody types
-        ask.request.progress = update
+        ask.show_progress(update)
         answer = ask.query(question, as_text=kind != "json")
         rows, more = answer.first(limit)
     if kind == "json":
