@@ -196,13 +196,13 @@ def main(names: Sequence[str]) -> int:
     rng, found = random.Random(20_26), 0
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(name) for name in names] or [*CAPTURES[::8], *random_captures(Path(folder), rng)]
-        readable = [path for path in paths if kept_by_tcpdump(path, "") is not None]
+        readable = [path for path in paths if kept_by_tcpdump(path, "")]
         for path in readable:
             for text in tried(path, rng, EXPRESSIONS):
                 print(text)
                 found += 1
     print(
-        f"{EXPRESSIONS} filters on each of {len(readable)} captures ({len(paths) - len(readable)} that tcpdump does not read): {found} differ"
+        f"{EXPRESSIONS} filters on each of {len(readable)} captures ({len(paths) - len(readable)} in which tcpdump finds no frame): {found} differ"
     )
     return 1 if found else 0
 

@@ -149,6 +149,22 @@ def test_moments_keep_their_nanoseconds(ask: Ask) -> None:
 # What cannot be asked
 
 
+def test_the_answer_in_python() -> None:
+    """A DataFrame: dates, whole numbers, lists; of a part of a capture that part."""
+    query = "SELECT event, sum(value) AS total, max(time) AS last, list(frame) AS frames FROM events GROUP BY ALL"
+    found, events = sample().sql(query), sample().events
+    sums = events.groupby("event", observed=True)["value"].sum().to_dict()
+    assert dict(zip(found["event"], found["total"], strict=True)) == sums
+    assert found["total"].dtype == np.int64 and str(found["last"].dtype) == "datetime64[ns, UTC]"
+    assert sorted(frame for frames in found["frames"] for frame in frames) == sorted(events["frame"])
+    part = analyze(FULL_QUEUE, frames="9-", checksums=False)
+    assert part.sql("SELECT min(frame) AS first FROM packets")["first"].tolist() == [9]
+    assert part.sql("SELECT * FROM checksums").empty
+    assert part.sql("SELECT count(*) AS n FROM flows")["n"].tolist() == [len(part.flows)]
+    with pytest.raises(UsageError, match="Did you mean"):
+        part.sql("SELECT * FROM pakets")
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [

@@ -18,7 +18,7 @@ from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.kinds import KINDS, NAMES, Kind
 from analyzer.report.console import ENDED, QUIRK_TEXT, STOP_TEXT, console_text
-from analyzer.report.layout import wrapped
+from analyzer.report.layout import columns, wrapped
 from analyzer.report.story import story
 from analyzer.schema import Rows
 from analyzer.summary import Summary
@@ -305,7 +305,7 @@ def test_every_connection_in_trouble_has_a_story(name: str) -> None:
 
 
 VERDICTS = {
-    "c:S s:RA": "Nothing wrong found in 1 TCP connection. info 192.0.2.1:40000 > 198.51.100.2:80 was refused within 1 ms",
+    "c:S s:RA": "Nothing that needs action found in 1 TCP connection. info 192.0.2.1:40000 > 198.51.100.2:80 was refused within 1 ms",
     "c:S c:S! c:S!": "error 192.0.2.1:40000 > 198.51.100.2:80 got no answer to 3 SYNs",
     "c:S s:SA c:A c:PA10 s:RA": "warning The application on 198.51.100.2:80 closed with up to 10 B unread, so its kernel reset the connection (frame 5)",
     "c:S s:SA c:A c:PA9 c:PA9! c:PA9! s:A": "warning 198.51.100.2:80 answers slowly: 1 request got no answer within 1.99 s",
@@ -588,6 +588,16 @@ def test_numbers_stay_with_their_units() -> None:
         folded = {(before[-1], after[0]) for before, after in pairwise(lines)}
         assert not folded & {("78", "%"), ("43.2", "ms,"), ("1.2", "kB/s,"), ("5", "Mbit/s"), ("frame", "312,")}
     assert wrapped(f"{'x' * 75} 3 hosts", "") == [f"{'x' * 75} 3", "hosts"]
+
+
+def test_long_paths_part_at_slashes() -> None:
+    """Only where a line has no room for them, and never in a name, unless that is too long itself."""
+    path = "/captures/of-yesterday/and-of-today/server/host.json"
+    with columns(40):
+        lines = ["  as", "  /captures/of-yesterday/and-of-today/", "  server/host.json says"]
+        assert wrapped(f"as {path} says", "  ") == lines
+        assert wrapped("a/b " + "x" * 60, "  ")[0] == "  a/b " + "x" * 34
+    assert wrapped(f"as {path} says", "") == [f"as {path} says"]
 
 
 def test_long_addresses_stand_on_two_lines(tmp_path: Path) -> None:

@@ -133,14 +133,15 @@ class Ask:
                 found[name] = found[name].dt.tz_localize("UTC")
         return found
 
-    def save(self, sql: str, output: str, kind: str, inputs: Sequence[Input]) -> None:
-        """Write the answer to `output` (`-` is standard output) as csv, jsonl or parquet, whatever its size. Nothing can be asked afterwards.
+    def save(self, sql: str, output: str, kind: str, inputs: Sequence[Input], limit: int | None = None) -> None:
+        """Write the answer, or its first rows, to `output` (`-` is standard output) as csv, jsonl or parquet, whatever its size. Nothing can be asked afterwards.
 
         `inputs` are not written over. Raises what `query` does, and TcpcapError where it cannot be written.
         """
         sql = self._ready(sql)
         try:
-            self._connection.execute(f"CREATE TABLE {ANSWER} AS SELECT * FROM (\n{sql}\n)")
+            most = "" if limit is None else f" LIMIT {int(limit)}"
+            self._connection.execute(f"CREATE TABLE {ANSWER} AS SELECT * FROM (\n{sql}\n){most}")
         except self._duckdb.Error as error:
             raise query_error(error) from None
         self._connection.close()  # the same file opens again with the right to write another one

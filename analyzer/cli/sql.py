@@ -52,10 +52,8 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
 )
 @click.option(
     "--limit",
-    default=LIMIT,
-    show_default=True,
     type=click.IntRange(min=1),
-    help="How many rows to show as text or JSON.",
+    help="How many rows; without, 100 as text or JSON, and all of them where a file or another format is written.",
 )
 @json_option
 @choose_options()
@@ -66,7 +64,7 @@ def sql(
     output: str | None,
     kind: str | None,
     safe: bool,
-    limit: int,
+    limit: int | None,
     as_json: bool,
     chosen: dict[str, Any],
     beside: dict[str, Any],
@@ -99,16 +97,17 @@ def sql(
         refuse_pipe(paths, "sql")
     with Ask(Request(list(paths), analyze, beside, folders, chosen)) as ask:
         if question is None:
-            status = converse(ask, limit, kind)
+            status = converse(ask, limit or LIMIT, kind)
         elif saved:
             status, target, read = OK, output or "-", read_by(paths, beside, folders)
             refuse_inputs(target, read)  # before the capture is read
             with progress_shown() as update:
                 ask.show_progress(update)
-                ask.save(question, target, format_of(target, None if kind in ("text", "json") else kind, safe), read)
+                format_named = format_of(target, None if kind in ("text", "json") else kind, safe)
+                ask.save(question, target, format_named, read, limit)
         else:
             status = OK
-            show(ask, question, limit, kind, HOW)
+            show(ask, question, limit or LIMIT, kind, HOW)
         warn(ask.damages)
         sys.exit(status or (DAMAGED if ask.damages else OK))
 

@@ -106,14 +106,14 @@ class Layers:
         """A PPPoE session."""
         if room.has(at, 6, end):
             room.keep(at, 6)
-            self._ppp_protocol(room, at + 6, min(end, at + 6 + room.number(at + 4)))
+            self.ppp_protocol(room, at + 6, min(end, at + 6 + room.number(at + 4)))
 
     def ppp(self, room: Room, at: int, end: int) -> None:
         """PPP, perhaps in HDLC-like framing."""
         if room.has(at, 2, end) and room.number(at) == 0xFF03:
             room.keep(at, 2)
             at += 2
-        self._ppp_protocol(room, at, end)
+        self.ppp_protocol(room, at, end)
 
     def wlan(self, room: Room, at: int, end: int, *, exchanged: bool = False, padded: bool = False) -> None:
         """An 802.11 frame; only unencrypted data goes on. `exchanged` are the two bytes of the frame control."""
@@ -141,7 +141,8 @@ class Layers:
             behind += 14
         self.llc(room, behind, end)
 
-    def _ppp_protocol(self, room: Room, at: int, end: int) -> None:
+    def ppp_protocol(self, room: Room, at: int, end: int) -> None:
+        """A protocol number of PPP, of one byte or two, and what it names."""
         if not room.has(at, 1, end):
             return
         size = 1 if room.old[at] & 1 else 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from analyzer.extract.cryptopan import Pan
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from analyzer.extract.internet import Internet, Pseudo
     from analyzer.extract.layers import Layers
 
-ICMP, IGMP, IPIP, TCP, UDP, IP6, GRE, ESP, ICMP6, SCTP, MOBILITY = 1, 2, 4, 6, 17, 41, 47, 50, 58, 132, 135
+ICMP, IGMP, IPIP, TCP, UDP, IP6, GRE, ESP, AH, ICMP6, SCTP, MOBILITY = 1, 2, 4, 6, 17, 41, 47, 50, 51, 58, 132, 135
 QUOTING4, QUOTING6 = (3, 4, 5, 11, 12), (1, 2, 3, 4)
 REDIRECT = 5
 NEIGHBORS = {133: (8, ()), 134: (16, ()), 135: (8, (8,)), 136: (8, (8,)), 137: (8, (8, 24)), 130: (8, (8,)), 131: (8, (8,)), 132: (8, (8,))}  # fmt: skip
@@ -56,6 +57,13 @@ class Transport:
             self._check(room, at + 2, at, stop)
         elif protocol == GRE:
             self._gre(room, at, stop)
+        elif protocol == AH and room.has(at, 12, stop):  # of IPv6 it is an extension header
+            room.keep(at, 12)
+            size = (room.old[at + 1] + 2) * 4
+            if at + size <= stop:
+                more = room.old[at] - AH
+                carried = replace(pseudo, old=pseudo.old + more, new=pseudo.new + more)
+                self.segment(room, room.old[at], at + size, stop, carried, length - size)
         elif protocol in (IPIP, IP6):
             (self._internet.ipv4 if protocol == IPIP else self._internet.ipv6)(room, at, stop)
         else:

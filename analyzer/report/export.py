@@ -77,6 +77,15 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
             raise no_room(output, str(error)) from None
 
 
+def first_rows(frames: Iterable[pd.DataFrame], count: int) -> Iterator[pd.DataFrame]:
+    """The frames up to so many rows, at least one; no more is read than that."""
+    for frame in frames:
+        yield frame.iloc[:count]
+        count -= len(frame)
+        if count <= 0:
+            return
+
+
 @contextmanager
 def _scratch(output: str) -> Iterator[Path]:
     """A folder for what is spooled."""
