@@ -72,7 +72,7 @@ PUBLIC = (
         "damages",
         "event_counts",
     ),
-    *("events", "finding", "findings", "flow_events", "flows", "frames", "hosts", "increments", "not_checked"),
+    *("events", "finding", "findings", "flow", "flow_events", "flows", "frames", "hosts", "increments", "not_checked"),
     *("packets", "paths", "plot", "series", "socket_frames", "sql", "sockets", "warnings", "_repr_html_"),
 )
 
@@ -110,6 +110,7 @@ class Analysis:
         notes: Sequence[str] = (),
         times: str = "ns",
         ask: Callable[[Analysis], Any] | None = None,
+        start_ns: int | None = None,
     ) -> None:
         self.paths = paths
         self._notes = list(notes)
@@ -134,6 +135,7 @@ class Analysis:
         self._show_flow = show_flow
         self._times = times
         self._ask = ask
+        self._start_ns = start_ns
 
     def _table(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
         """A table as its readers get it: described, with moments as they asked for."""
@@ -219,8 +221,10 @@ class Analysis:
 
     @cached_property
     def flows(self) -> pd.DataFrame:
-        """One row per conversation; the columns are those of `tables.FLOWS`. Those that left are not there: see `warnings`."""
-        return self._table(FLOWS, FLOWS.frame(self.flow_tracker.rows()))
+        """One row per conversation, whose number is also its index; the columns are those of `tables.FLOWS`. Those that left are not there: see `warnings`."""
+        found = FLOWS.frame(self.flow_tracker.rows())
+        found.index = found["flow"].to_numpy()
+        return self._table(FLOWS, found)
 
     @cached_property
     def packets(self) -> pd.DataFrame:
@@ -453,6 +457,11 @@ class Analysis:
         told = [each.dropped for each in self._recordings() if each.dropped >= 0]
         dropped = sum(told) if told else None
         return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped, self._notes)
+
+    @property
+    def start_ns(self) -> int:
+        """When the whole capture begins, whatever of it was asked for: texts count from there, as `between` does."""
+        return self.summary.total("first_ns") if self._start_ns is None else self._start_ns
 
     @property
     def is_damaged(self) -> bool:

@@ -167,9 +167,10 @@ def analyze(
             _plots,
             flow_text,
             choice,
-            [*(f"{text}, and read once" for text in capture.twice), *absent],
+            [*capture.notes, *absent],
             times,
             _ask,
+            chooser.first_ns if chooser else None,
         )
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
@@ -185,7 +186,7 @@ def analyze(
                     account.add(piece, judge.moments)
                     gatherer.add(events)
                     if watcher is not None:
-                        watcher.seen(events, tracker, summary.total("first_ns"))
+                        watcher.seen(events, tracker, (chooser and chooser.first_ns) or summary.total("first_ns"))
                     if counted is not None:
                         counted.add(piece, events, predictor)
             if progress is not None:
