@@ -314,7 +314,7 @@ def test_texts_of_a_part_count_from_the_beginning_of_the_whole(capsys: pytest.Ca
     queue = SAMPLES / "listen-overflows" / "server"
     part, full = analyze(queue, frames="9-"), analyze(queue)
     assert part.start_ns == full.start_ns == full.summary.total("first_ns") < part.summary.total("first_ns")
-    number = int(part.flows.index[0])
+    number = int(part.flows["start_ns"].idxmin())
     began = (int(part.flows.loc[number, "start_ns"]) - full.start_ns) / 1e9
     text = run_here("analyze", queue, "--frames", "9-", capsys=capsys).out
     assert f"#{number} at {began:.3f} s" in text

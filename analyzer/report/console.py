@@ -31,7 +31,7 @@ STOP_TEXT = {
     "truncated": "cut off inside a header",
     "no_ip": "not IP",
     "ip_protocol": "IP with another transport",
-    "fragment": "fragment that completes no datagram",
+    "fragment": "fragment whose transport header is in another frame",
     "link_type": "link layer not decoded",
     "encrypted": "encrypted 802.11",
     "not_data": "802.11 management or control",
