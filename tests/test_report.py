@@ -571,7 +571,7 @@ def test_long_stories_are_folded() -> None:
     assert words[:4] == [f"[{LONG}]:65535", ">", f"[{OTHER}]:50000", "tcp"]
     told = " ".join(words[4:])
     assert told.count("4,294,967,295 segments") == 2 * 3
-    assert told.count("4,294,967,295 times for 53376 days") == 2
+    assert told.count("4,294,967,295 times for 53,376 days") == 2
     assert "repeated by the network (network duplicate), frame" in told
     assert len(section(text, "connections in trouble")) > 9
 
@@ -681,12 +681,12 @@ def test_one_frame(tmp_path: Path) -> None:
 
 EXTREMES = {
     "the epoch": ([0, 0], "1970-01-01 00:00:00.000000 to 00:00:00.000000 UTC", ""),
-    "the end of time": ([0, 2**63 - 1], "1970-01-01 00:00:00.000000 to 2262-04-11 23:47:16.854775 UTC", "106752 days"),
+    "the end of time": ([0, 2**63 - 1], "1970-01-01 00:00:00.000000 to 2262-04-11 23:47:16.854775 UTC", "106,752 days"),
     "before the epoch": ([-1, 0], "1969-12-31 23:59:59.999999 to 1970-01-01 00:00:00.000000 UTC", "1 ns"),
     "all of time": (
         [-(2**63), 2**63 - 1],
         "1677-09-21 00:12:43.145224 to 2262-04-11 23:47:16.854775 UTC",
-        "213504 days",
+        "213,504 days",
     ),
 }
 
@@ -705,7 +705,7 @@ def test_extreme_times(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_all_of_time_backwards(tmp_path: Path) -> None:
     """Two captures, joined: each has a connection of its own."""
     text = checked(analyze(pcapng_at(tmp_path / "extreme.pcapng", [2**63 - 1, -(2**63)])))
-    assert " 2 frames in 213504 days, " in joined(text)
+    assert " 2 frames in 213,504 days, " in joined(text)
     assert "2 captures were joined: frame 2 is 2,562,047.8 h earlier than the one before." in joined(text)
     assert "clock never steps back" in joined(text)
     moments = ["18,446,744,073.710 s", "0.000 s"]
@@ -1022,10 +1022,10 @@ DURATIONS = {
     DAY - SECOND: "24.0 h",
     DAY: "1.0 days",
     36 * 3600 * SECOND: "1.5 days",
-    2**63 - 1: "106752 days",
+    2**63 - 1: "106,752 days",
     -1: "-1 ns",
     -1_500_000: "-1.5 ms",
-    -(2**63): "-106752 days",
+    -(2**63): "-106,752 days",
 }
 
 
