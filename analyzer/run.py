@@ -46,26 +46,15 @@ from analyzer.report.points_text import points_text
 from analyzer.schema import Rows
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
-from analyzer.tables import (
-    CAPTURE_FACTS,
-    COUNTERS,
-    FINDINGS,
-    FLOW_EVENTS,
-    HOSTS,
-    INCREMENTS,
-    NOT_CHECKED,
-    PASSAGES,
-    PATHS,
-    POINT_TABLES,
-    SOCKETS,
-    TABLES,
-)
+from analyzer.tables import PASSAGES, PATHS, POINT_TABLES, TABLES
 from analyzer.text import length_ns
 from analyzer.timing import TimeAccount
+from analyzer.whole import WHOLE, whole_frames
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.ask import Ask
     from analyzer.plot.plots import Plots
 
 
@@ -81,10 +70,6 @@ class Watcher(Live, Protocol):
 
 Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
 Files = str | Path | Sequence[str | Path]
-# Tables that only the whole capture makes.
-WHOLE = tuple(
-    table.name for table in (FINDINGS, NOT_CHECKED, CAPTURE_FACTS, FLOW_EVENTS, COUNTERS, INCREMENTS, SOCKETS, HOSTS)
-)
 
 
 @overload
@@ -219,8 +204,10 @@ def analyze(
             _plots,
             flow_text,
             choice,
-            [*(f"{text}, and read once" for text in capture.twice), *absent],
+            [*capture.notes, *absent],
             times,
+            _ask,
+            chooser.first_ns if chooser else None,
         )
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
@@ -238,7 +225,7 @@ def analyze(
                     if passings is not None:
                         passings.add(piece)
                     if watcher is not None:
-                        watcher.seen(events, tracker, summary.total("first_ns"))
+                        watcher.seen(events, tracker, (chooser and chooser.first_ns) or summary.total("first_ns"))
                     if counted is not None:
                         counted.add(piece, events, predictor)
             if progress is not None:
@@ -268,6 +255,13 @@ def _plots(analysis: Analysis) -> Plots:
     from analyzer.plot.plots import Plots
 
     return Plots(analysis)
+
+
+def _ask(analysis: Analysis) -> Ask:
+    """Imported when the first question is asked."""
+    from analyzer.ask import Ask
+
+    return Ask(analysis)
 
 
 def _known_names(paths: Sequence[str], given: Sequence[str], recorded: Iterable[str]) -> list[str]:
@@ -351,7 +345,7 @@ def table_frames(
         )
         if damages is not None:
             damages.extend(analysis.damages)
-        pieces = frames_of_analysis(analysis, table)
+        pieces = whole_frames(analysis, table)
     else:
         choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
         one = choice.flows[0] if len(choice.flows) == 1 else None
@@ -363,18 +357,6 @@ def table_frames(
         yield piece
     if empty:
         yield TABLES[table].empty()
-
-
-def frames_of_analysis(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
-    """A table that only the whole capture makes."""
-    if table == CAPTURE_FACTS.name:
-        return iter([analysis.capture_facts])
-    if table in (FINDINGS.name, NOT_CHECKED.name, FLOW_EVENTS.name, HOSTS.name):
-        return iter([getattr(analysis, table)])
-    if table == SOCKETS.name:
-        return analysis.socket_frames()
-    analysis.kernel.need_host(table)
-    return iter([analysis.counters]) if table == COUNTERS.name else analysis.kernel.increment_frames()
 
 
 def point_frames(
