@@ -225,8 +225,8 @@ def points_options(command: Callable[..., None]) -> Callable[..., None]:
     return taken
 
 
-def points_given(trace: tuple[str, ...], at: tuple[str, ...], clock: str, each: bool) -> dict[str, list[str]]:
-    """The captures of points by name: those of `--at`, or bundles of different hosts; empty where one capture is meant. Raises UsageError."""
+def points_given(trace: tuple[str, ...], at: tuple[str, ...], clock: str, plain: bool) -> dict[str, list[str]]:
+    """The captures of points by name: those of `--at`, or with `plain` bundles of different hosts; empty where one capture is meant. Raises UsageError."""
     from analyzer.errors import UsageError
     from analyzer.points.given import hosts_apart, named
 
@@ -234,7 +234,7 @@ def points_given(trace: tuple[str, ...], at: tuple[str, ...], clock: str, each: 
         raise UsageError("TRACE", f"{trace[0]!r} beside --at", "give each capture a name: --at NAME=TRACE")
     if not at and not trace:
         raise click.UsageError("Missing argument 'TRACE...'.")
-    found = named(at) if at else {} if each else hosts_apart(trace)
+    found = named(at) if at else hosts_apart(trace) if plain else {}
     if clock and not found:
         raise UsageError("--clock", "there is one capture, and one clock", "name the points with --at NAME=TRACE")
     return found

@@ -97,7 +97,9 @@ def analyze(
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
-    points = points_given(trace, at, clock, each)
+    # What one capture alone can have says that one is meant, whoever recorded its parts.
+    of_one = (each, follow, as_ndjson, html, top is not None, *(value for value in beside.values() if value != ()))
+    points = points_given(trace, at, clock, plain=not any((*of_one, chosen["flow"], chosen["frames"])))
     if points:
         refuse_with_points({"--html": html, "--follow": follow, "--ndjson": as_ndjson, "--top": top})
         asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
@@ -309,8 +311,9 @@ def export(
     from analyzer.report.export import first_rows, format_of
     from analyzer.report.progress import progress_shown
     from analyzer.run import point_frames, table_frames, table_named
+    from analyzer.tables import POINT_TABLES
 
-    points = points_given(trace, at, clock, False)
+    points = points_given(trace, at, clock, plain=table in POINT_TABLES)
     name, kind = table_named(table, "--table", bool(points)), format_of(output, kind, safe)
     damages: list[Damage] = []
     if points:
