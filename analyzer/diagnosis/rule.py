@@ -261,9 +261,9 @@ class _Reader:
             if key not in _CASE or not isinstance(value, _CASE[key]):
                 raise self.wrong(f"case.{key}", "no key of a case, or of another type", suggest(key, list(_CASE)))
         says = tuple(map(str, told.get("says", ())))
-        texts = (str(told.get(key, "")) for key in ("severity", "side", "note"))
+        severity, side, note = (str(told.get(key, "")) for key in ("severity", "side", "note"))
         sample = told["sample"] if one else " ".join(told["at"])
-        return Case(sample, told["fires"], says, *texts, at=at)
+        return Case(sample, told["fires"], says, severity, side, note, at)
 
     def points(self, told: Any) -> dict[str, str]:
         """The samples of several capture points by name."""
