@@ -72,7 +72,7 @@ class Passings:
         if len(self._room) < len(rows):
             self._room = np.zeros(len(rows), PASSING)
         count, flows, openings = condense(rows, self._room)
-        self._file.write(memoryview(self._room[:count]).cast("B") if count else b"")
+        self._file.write(self._room[:count].tobytes())
         self.count += count
         self.flows = max(self.flows, flows)
         self.openings += openings

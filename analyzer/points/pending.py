@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analyzer.points.passing import PASSING
+from analyzer.schema import Rows
 
 FIRST_ROOM = 1 << 12
 PLACES = 1 << 18  # of a table of hashes
@@ -118,9 +119,7 @@ class Pending:
         self.came, self.came_links = _grown(self.came, self.came_links, state[OLDEST_CAME], state[NEXT_CAME], more)
 
 
-def _grown(
-    segments: np.ndarray, links: np.ndarray, oldest: int, following: int, more: int
-) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _grown(segments: Rows, links: Rows, oldest: int, following: int, more: int) -> tuple[Rows, Rows]:
     """A ring that has room for so many more, with the same segments at the places of their numbers."""
     size = len(segments)
     while size < following - oldest + more:
