@@ -15,9 +15,9 @@ from analyzer import analyze
 from analyzer.errors import UsageError
 from analyzer.points.clock import MOST_DRIFT, clock_of
 from analyzer.points.match_kernel import leave, match
-from analyzer.points.passing import PASSING
 from analyzer.points.pending import COPY, LATE, MET, NEAR, PASSED, Pending
 from analyzer.points.points import Points
+from analyzer.points.segment import PASSING
 from analyzer.report.points_text import points_text
 from tests.command import run_here
 from tests.helpers import SAMPLES

@@ -13,7 +13,6 @@ import numpy as np
 from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of
 from analyzer.flows.hash_kernel import mix
 from analyzer.points.compare_kernel import FIN, RST, SYN, alike, changed, likeness
-from analyzer.points.passing import PASSING, UNSURE
 from analyzer.points.pending import (
     ACKED,
     BLOCK_BITS,
@@ -37,6 +36,7 @@ from analyzer.points.pending import (
     WAY,
     WHOLE,
 )
+from analyzer.points.segment import PASSING, UNSURE
 
 LOOKED_AT = 4096  # segments of a way among which a damaged one is sought
 ACK = 16

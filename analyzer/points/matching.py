@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.points.passing import CHUNK, PASSING, UNSURE, Passings
+from analyzer.points.passing import CHUNK, Passings
 from analyzer.points.pending import NEXT_CAME, NEXT_SENT, OLDEST_CAME, OLDEST_SENT, PASSED, Pending
+from analyzer.points.segment import PASSING, UNSURE
 from analyzer.points.survey import UNKNOWN, Survey
 from analyzer.schema import Rows
 

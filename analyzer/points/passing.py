@@ -7,49 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from analyzer.points.segment import PASSING
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
 
-# One segment. `low` says that its source is the end with the lower address and port (as flows/state.py orders them). What the
-# capture does not tell is filled in when the clocks and connections of both points are known.
-PASSING = np.dtype(
-    [
-        ("time_ns", "i8"),
-        ("when_ns", "i8"),  # on the clock of the first point
-        ("key_ns", "i8"),  # by which both captures are put in order: it never falls within a capture
-        ("frame", "i8"),
-        ("flow", "i8"),
-        ("connection", "i4"),
-        ("seq", "u4"),
-        ("ack", "u4"),
-        ("tsval", "u4"),
-        ("payload_len", "u4"),
-        ("ip_len", "u4"),
-        ("ip_id", "u2"),
-        ("window", "u2"),
-        ("flags", "u2"),
-        ("checksum_field", "u2"),
-        ("options", "u2"),
-        ("mss", "u2"),
-        ("src_port", "u2"),
-        ("dst_port", "u2"),
-        ("source", "u4"),  # addresses, as hashes of 32 bits: they are only compared
-        ("target", "u4"),
-        ("ttl", "u1"),
-        ("tos", "u1"),
-        ("window_scale", "u1"),
-        ("ip_version", "u1"),
-        ("ip_flags", "u1"),
-        ("low", "u1"),
-        ("direction", "u1"),
-        ("way", "u1"),  # 1 from the end with the lower address at the first point
-        ("side", "u1"),  # 0 captured at the first point, 1 at the second
-        ("near", "u1"),  # 1 before the other point, 0 after it, or UNSURE
-        ("bad", "u1"),  # its checksum, or that of its IPv4 header, is wrong
-    ],
-    align=True,
-)
-UNSURE = 2
 TRUNCATED = PACKETS.bit("stop", "truncated")
 CHUNK = 1 << 15  # segments that are read at a time
 

@@ -10,7 +10,7 @@ from analyzer.accelerate import Int, inline, kernel, rows_of
 from analyzer.flows.flow_kernel import low_end
 from analyzer.flows.hash_kernel import mix
 from analyzer.kinds import NUMBER
-from analyzer.points.passing import PASSING
+from analyzer.points.segment import PASSING
 from analyzer.tables import PACKETS
 
 TCP = PACKETS.bit("layers", "tcp")

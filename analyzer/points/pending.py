@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analyzer.points.passing import PASSING
+from analyzer.points.segment import PASSING
 from analyzer.schema import Rows
 
 FIRST_ROOM = 1 << 12

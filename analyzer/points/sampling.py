@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.points.passing import PASSING, Passings
+from analyzer.points.passing import Passings
+from analyzer.points.segment import PASSING
 from analyzer.schema import Rows
 
 MOST_OPENINGS, MOST_OTHERS = 1 << 20, 1 << 16  # of each capture
