@@ -12,6 +12,7 @@ from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import BETWEEN, Signals
 from analyzer.diagnosis.views import Columns, columns_of
 from analyzer.points.points import Points
+from analyzer.schema import Rows
 from analyzer.tables import PASSAGES, PATHS
 
 MOST_PASSAGES = 20_000
@@ -42,6 +43,6 @@ def _passages(points: Points) -> Columns:
     return columns_of(PASSAGES, every, _named(points, point=every["point_number"], other=every["other_number"]))
 
 
-def _named(points: Points, **numbers: np.ndarray) -> dict[str, list[str]]:  # type: ignore[type-arg]
+def _named(points: Points, **numbers: Rows) -> dict[str, list[str]]:
     """Columns with the names of points."""
     return {column: [points.names[number] for number in each.tolist()] for column, each in numbers.items()}

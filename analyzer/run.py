@@ -80,7 +80,7 @@ def analyze(paths: Captures, **asked: Any) -> Analysis: ...
 def analyze(*, at: Mapping[str, Captures], clock: str = "", **asked: Any) -> Points: ...
 
 
-@readable
+@readable  # type: ignore[misc] # the overloads leave to the implementation what else may be asked
 def analyze(
     paths: Captures = (),
     *,

@@ -171,8 +171,8 @@ def say_points(points: Points, as_json: bool, fail_on: str | None) -> int:
         say(points_text(points, styled), nl=False, color=colour())
     if points.is_damaged:
         return DAMAGED
-    all_of_them = (points, *points.at.values())
-    return FOUND if fail_on and any(each.diagnosis.at_least(fail_on) for each in all_of_them) else OK
+    diagnoses = (points.diagnosis, *(each.diagnosis for each in points.at.values()))
+    return FOUND if fail_on and any(each.at_least(fail_on) for each in diagnoses) else OK
 
 
 def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, plain: bool) -> int:

@@ -37,7 +37,7 @@ class Between:
         self.misses = Misses(survey.pairs.shared, survey.pairs.count)
         matching = Matching(captures, survey, chunk)
         for rows in matching.passed():
-            self._file.write(memoryview(np.ascontiguousarray(rows)).cast("B"))
+            self._file.write(rows.tobytes())
             self._count += len(rows)
             self.misses.add(rows, survey.delays_ns)
         self._judgement = Judgement(survey, ran, self.misses, survey.followed)
@@ -61,9 +61,9 @@ class Between:
     def _paths(self, ways: Rows) -> Rows:
         tallies = [PathTally(side) for side in (0, 1)]
         for rows in self._passed():
-            found = self._judgement.passages(rows, self.points)
+            told = self._judgement.passages(rows, self.points)
             for tally in tallies:
-                tally.add(rows, found)
+                tally.add(rows, told)
         clock = self.survey.clock
         first, second = self.points
         found = [

@@ -90,7 +90,8 @@ class Misses:
             return np.zeros(len(times_ns), np.bool_)
         at = times_ns // BIN_NS
         after = bins[np.minimum(np.searchsorted(bins, at - AROUND), len(bins) - 1)]
-        return np.abs(after - at) <= AROUND
+        near: npt.NDArray[np.bool_] = np.abs(after - at) <= AROUND
+        return near
 
 
 def _ways(rows: Rows) -> npt.NDArray[np.int64]:

@@ -147,13 +147,15 @@ def _distinct(rows: Rows, keys: npt.NDArray[np.uint64]) -> Rows:
     found = found[np.lexsort((2 * found["flow"] + found["low"], found["key"]))]
     again = (found["key"][1:] == found["key"][:-1]) & (found["flow"][1:] == found["flow"][:-1])
     again &= found["low"][1:] == found["low"][:-1]
-    return found[np.concatenate([np.ones(min(1, len(found)), np.bool_), ~again])]
+    first = np.concatenate([np.ones(min(1, len(found)), np.bool_), ~again])
+    distinct: Rows = found[first]
+    return distinct
 
 
 def _mutual(
     here: npt.NDArray[np.int64], there: npt.NDArray[np.int64], turned: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Of pairs in order of weight those of which neither flow is in a pair before it."""
-    firsts = (np.unique(flows, return_index=True)[1] for flows in (here, there))
-    best = np.intersect1d(*firsts)
+    first_here, first_there = (np.unique(flows, return_index=True)[1] for flows in (here, there))
+    best = np.intersect1d(first_here, first_there)
     return here[best], there[best], turned[best]

@@ -21,7 +21,6 @@ from analyzer.points.between import Between
 from analyzer.points.clock import SAME, Clock
 from analyzer.points.fates import Ran
 from analyzer.points.passing import CHUNK, Passings
-from analyzer.points.passing_kernel import folded
 from analyzer.points.survey import Survey, survey_of
 from analyzer.schema import Rows, address_text
 from analyzer.tables import FINDINGS, PASSAGES, PATHS
@@ -296,6 +295,8 @@ def _facing(
 def _folded(address: str) -> int:
     """An address as passing_kernel has it."""
     import ipaddress
+
+    from analyzer.points.passing_kernel import folded
 
     found = ipaddress.ip_address(address)
     number = int(found) | (0xFFFF << 32 if found.version == 4 else 0)

@@ -140,7 +140,8 @@ def _met(
     # Another transmission of the same bytes, of which each capture missed the other's, says nothing.
     sure = ((met["same_tsval"] != 0) | (kept & 1 == 0)) & ((met["same_id"] != 0) | (kept & 2 == 0))
     met = met[sure]
-    return met[np.lexsort((met["first_ns"], met["connection"]))]
+    ordered: Rows = met[np.lexsort((met["first_ns"], met["connection"]))]
+    return ordered
 
 
 def _score(met: Rows, shared: int) -> npt.NDArray[np.float64]:
@@ -149,7 +150,7 @@ def _score(met: Rows, shared: int) -> npt.NDArray[np.float64]:
     turns = np.flatnonzero((met["connection"][1:] == met["connection"][:-1]) & (met["way"][1:] != met["way"][:-1]))
     step = difference[turns + 1] - difference[turns]
     step = np.where(met["way"][turns] == 0, step, -step)
-    return np.bincount(met["connection"][turns], weights=step.astype(np.float64), minlength=shared)
+    return np.bincount(met["connection"][turns], weights=step.astype(np.float64), minlength=shared).astype(np.float64)
 
 
 def _settle(near: npt.NDArray[np.uint8], connections: Ints, way: int) -> None:
