@@ -62,6 +62,7 @@ OPENING = np.dtype(
 PORT = np.dtype(
     [
         ("answers", "u1"),  # it has sent a SYN-ACK
+        ("signs", "u1"),  # with an MD5 signature
         ("fast_open", "u1"),  # it has given or taken a fast open cookie
         ("pending", "i4"),  # handshakes under way
         ("proven", "i4"),  # so many at most, when a SYN-ACK was certainly no cookie
