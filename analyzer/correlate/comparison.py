@@ -38,7 +38,7 @@ from analyzer.correlate.coverage import (
 from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
-from analyzer.correlate.sums import OTHERS, SHOWN_BY, by_sum, is_silent, said_of
+from analyzer.correlate.sums import OTHERS, SHOWN_BY, by_sum, said_of, worth_saying
 from analyzer.counters import Series
 from analyzer.prediction import INFERRED, NUMBER, Predictor, Tally
 from analyzer.schema import Rows
@@ -232,7 +232,7 @@ class Comparison:
         if sums is None:
             return Compared(name, start, end, total, 0, 0, 0, _relation(name, True), AGREE, "") if total else None
         amount, least, most = (int(each[known].sum()) for each in (sums.amount, sums.least, sums.most))
-        if not (total or amount or most) or is_silent(name, total, amount):
+        if not (total or amount or most) or not worth_saying(name, np.array([total]), np.array([amount])):
             return None
         # Only where a run of intervals begins or ends it matters on which side of the edge something was counted.
         begins = self._observed.starts[known[1:]] != self._observed.ends[known[:-1]]
@@ -278,10 +278,8 @@ class Comparison:
         if sums is not None:
             certain = (sums.least == sums.most + sums.late) & (sums.amount >= 0)
             amount, most = np.maximum(sums.amount, 0), np.maximum(sums.most, 0)
-        silent = np.array(
-            [is_silent(name, *each) for each in zip(moved.tolist(), amount.tolist(), strict=True)], np.bool_
-        )
-        shown = np.flatnonzero(known & ((moved != 0) | (amount != 0) | (most != 0)) & ~silent)
+        told = ((moved != 0) | (amount != 0) | (most != 0)) & worth_saying(name, moved, amount)
+        shown = np.flatnonzero(known & told)
         claims = self._claims(name, moved, amount, low, high, certain & observed.exact, covered)
         starts, ends = observed.starts, observed.ends
         if observed.loose:

@@ -58,9 +58,11 @@ def by_sum(name: str, moved: Numbers, low: Numbers, high: Numbers, amount: Numbe
     return Sums(np.clip(guess, 0, most), none, most, none, none, none, none, none)
 
 
-def is_silent(name: str, moved: int, amount: int) -> bool:
-    """Is there nothing to say of it, since it did not move, and nothing shows that it should have?"""
-    return moved == 0 and (name in SHOWN_BY or (name in AT_MOST and amount == 0))
+def worth_saying(name: str, moved: Numbers, amount: Numbers) -> npt.NDArray[np.bool_]:
+    """In which intervals did it move, or does something but a bound show that it should have?"""
+    if name in SHOWN_BY:
+        return np.asarray(moved != 0)
+    return np.asarray((moved != 0) | (amount != 0)) if name in AT_MOST else np.ones(len(moved), np.bool_)
 
 
 def said_of(name: str) -> str:

@@ -146,11 +146,11 @@ FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 PROBES, DSACK = "net.ipv4.tcp_early_retrans", "net.ipv4.tcp_dsack"
 FRTO, COOKIES, SYN_BACKLOG = "net.ipv4.tcp_frto", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_max_syn_backlog"
 MTU_PROBING, BASE_MSS = "net.ipv4.tcp_mtu_probing", "net.ipv4.tcp_base_mss"
-COMPRESSED, COMPRESSED_NS = "net.ipv4.tcp_comp_sack_nr", "net.ipv4.tcp_comp_sack_delay_ns"
+COMPRESSED = "net.ipv4.tcp_comp_sack_nr"
 HIGHEST = (
     dict.fromkeys(FORWARDING, 2)
     | dict.fromkeys((*REASSEMBLY, FIN_TIMEOUT), 10**6)
-    | {PROBES: 4, DSACK: 1, FRTO: 255, COOKIES: 2, SYN_BACKLOG: 2**31 - 1, COMPRESSED: 255, COMPRESSED_NS: 10**9}
+    | {PROBES: 4, DSACK: 1, FRTO: 255, COOKIES: 2, SYN_BACKLOG: 2**31 - 1, COMPRESSED: 255}
     | {MTU_PROBING: 2, BASE_MSS: 65535}
 )
 """The settings that are read, and the highest value that makes sense for each; 2 is 1 that router advertisements leave alone."""
@@ -178,8 +178,7 @@ def world_of(mtu: int, sysctls: Mapping[str, str], *, copies: bool = False) -> R
         world["ports"]["guarded"] = _setting(sysctls, SYN_BACKLOG, 0)
     if _setting(sysctls, MTU_PROBING, 0) == 2:
         world["base_mss"] = _setting(sysctls, BASE_MSS, USUAL_BASE_MSS)
-    delays = _setting(sysctls, COMPRESSED_NS, 1) > 0
-    world["compresses"] = _setting(sysctls, COMPRESSED, USUAL_COMPRESSED) if delays else 0
+    world["compresses"] = _setting(sysctls, COMPRESSED, USUAL_COMPRESSED)
     world["held"], world["copies"] = NO_SLOT, copies
     return world
 

@@ -74,7 +74,8 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, most: Int, out: Any) -
 @inline
 def estimate(row: Any, own: Any, side: Int) -> None:
     """tcp_event_data_recv(): for how long to delay an ACK, by how fast data comes."""
-    ato, gap = np.int64(own["ato_ns"][side]), row["time_ns"] - own["data_last_ns"][side]
+    ato: Int = np.int64(own["ato_ns"][side])
+    gap = row["time_ns"] - own["data_last_ns"][side]
     if ato == 0:
         ato = ATO_MIN_NS
     elif gap <= ATO_MIN_NS >> 1:
@@ -170,7 +171,7 @@ def made_room(row: Any, talk: Any, own: Any, side: Int, opens: Any, rtt_ns: Int)
     """
     longest = min(np.int64(own["ato_ns"][side]), max(rtt_ns, ATO_MIN_NS))
     listens = difference(row["seq"], talk["iss"][side]) == 1
-    return opens and listens and row["time_ns"] - own["due_ns"][side] < longest - ATO_TICK_NS
+    return opens and listens and row["time_ns"] - own["due_ns"][side] < longest
 
 
 @inline

@@ -170,7 +170,7 @@ def sends(
     if end == start:
         return
     size = sent_size(row, own, side)
-    if base:
+    if base and row["payload_len"] > size:
         size = min(size, base)
     if repeated:
         own["total_retrans"][side] += segments

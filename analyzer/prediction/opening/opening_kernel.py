@@ -196,6 +196,7 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     own["acks"] = own["refused_acks"] = own["again_acks"] = own["unanswered_ns"] = 0
     own["pure_acks"] = own["refused_pure"] = own["again_pure"] = 0
     own["answers"] += 1
+    own["resent"] += 1 if row["events"] & AGAIN_BIT else 0
     own["answer_ns"], own["answer_frame"] = row["time_ns"], row["frame"]
     own["answer_tsval"] = row["tsval"]
     own["answer_clock"] = 1 if row["options"] & O_TIMESTAMPS else 0
@@ -213,7 +214,7 @@ def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     """tcp_conn_request() makes a request, a cookie, or with fast open a socket."""
     own["server"] = row["src_port"]
     own["kind"], own["opened"], own["fast"], own["spoken"] = UNDECIDED, 0, 0, 0
-    own["timer_repeats"] = 0
+    own["timer_repeats"] = own["resent"] = 0
     own["crowd"] = port["pending"]
     if own["ignored"] > 0:
         dropped(row, own, port, own["ignored"], own["syn_ns"], own["syn_frame"], out)

@@ -13,6 +13,7 @@ from analyzer.prediction.names import NUMBER
 from analyzer.prediction.opening.state import ACKS, COOKIE, TIMER_NS, TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED
 
 PURE_ACKS, TOGETHER = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
+RETRANS_SEGS, SYN_RETRANS = NUMBER["TcpRetransSegs"], NUMBER["TcpExtTCPSynRetrans"]
 PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
 LISTEN_OVERFLOWS, LISTEN_DROPS = NUMBER["TcpExtListenOverflows"], NUMBER["TcpExtListenDrops"]
 FULL_DROP, FULL_COOKIES = NUMBER["TcpExtTCPReqQFullDrop"], NUMBER["TcpExtTCPReqQFullDoCookies"]
@@ -37,6 +38,9 @@ def was_cookie(row: Any, own: Any, port: Any, out: Any) -> None:
     port["cookie_ns"] = own["answer_ns"]
     at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out)
     at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out)
+    if own["resent"]:  # for each SYN that comes again a new one is made
+        at(row, RETRANS_SEGS, -own["resent"], own["answer_ns"], own["answer_frame"], out)
+        at(row, SYN_RETRANS, -own["resent"], own["answer_ns"], own["answer_frame"], out)
 
 
 @inline

@@ -22,6 +22,7 @@ OPENING = np.dtype(
         # The SYN-ACKs of the host
         ("again_ns", "i8"),  # when the SYN came again
         ("answers", "i4"),  # how many, with new ones for each SYN
+        ("resent", "i4"),  # those of them that look as if they were sent again
         ("answer_ns", "i8"),  # the last one
         ("answer_frame", "i8"),
         ("answer_tsval", "u4"),

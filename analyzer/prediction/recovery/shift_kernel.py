@@ -153,7 +153,8 @@ def walk(
     while number and pool[number]["end"] <= begin:
         before, number = number, np.int64(pool[number]["next"])
     while number and pool[number]["start"] < right:
-        twice, found = doubled, np.int64(OUTSIDE)
+        twice = doubled
+        found: Int = np.int64(OUTSIDE)
         if not doubled and pool[number]["start"] < twice_right:
             found = match(end, pool, number, twice_left, twice_right)
             twice = found == INSIDE
