@@ -46,7 +46,10 @@ OTHERWISE: dict[str, tuple[str, set[str]]] = {
     "out-of-order-dropped/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans", "TcpExtTCPTimeouts"}),
     "reset-forged/client": (FORGED, {"TcpOutRsts"}),
     "spurious-timeout-frto/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"}),
-    "timestamps-behind-nat/router": (ROUTER, {"TcpRetransSegs", "TcpExtTCPSynRetrans", "TcpOutRsts"}),
+    "timestamps-behind-nat/router": (
+        ROUTER,
+        {"TcpRetransSegs", "TcpExtTCPSynRetrans", "TcpOutRsts", "TcpExtTCPTimeouts"},
+    ),
     "zero-window-probe-timeout/client": ("nothing shows that an end gives up", {"TcpEstabResets"}),
 }
 """What these events cannot say of a host, and why; prediction.py says more of it."""

@@ -27,9 +27,8 @@ SHOWN_BY = {
     # What the host's firewall drops, or a queue refuses, had been counted as sent (__ip_local_out(), ip_send_skb()).
     "IpOutDiscards": Sum("IpOutRequests", above=True),
     "Ip6OutDiscards": Sum("Ip6OutRequests", above=True),
-    # What came and was delivered to nobody (ip_rcv_finish_core()), or had no room in TIME_WAIT (tcp_time_wait()).
+    # What came and was delivered to nobody (ip_rcv_finish_core()).
     "TcpExtIPReversePathFilter": Sum("IpInDelivers", above=False),
-    "TcpExtTCPTimeWaitOverflow": Sum("TcpExtTW", above=False),
 }
 # By how much a count can be lower, and higher, for each step of another counter.
 OTHERS = {name: (*others,) for name, others in BY_OTHERS.items()}
