@@ -62,7 +62,7 @@ def title_text(row: Rows) -> str:
 def facts(flow: Flow) -> Iterator[tuple[str, str]]:
     """Name and sentence of each thing to be known."""
     row = flow.row
-    yield "began", f"{time_text(int(row['start_ns']))} UTC, frame {int(row['first_frame']):,}"
+    yield "began", f"{time_text(int(row['start_ns']))} UTC, frame {int(row['first_frame'])}"
     for number, side in enumerate(SIDES):
         yield side, _side(row, side, SIDES[1 - number])
     if FLOW_PROTOCOLS[int(row["protocol"])] == "tcp":

@@ -158,9 +158,9 @@ def phrase(row: Rows, cause: str, notes: dict[str, dict[str, Any]]) -> str:
     if not known or cause in ORDINARY:
         return text
     if known["count"] == 1:
-        return f"{text}: {duration_text(known['longest_ns'])} before frame {known['first_frame']:,}"
+        return f"{text}: {duration_text(known['longest_ns'])} before frame {known['first_frame']}"
     each = f"{times(known['count'])} {duration_text(known['ns'] // known['count'])}"
-    return f"{text}: {each}, first before frame {known['first_frame']:,}, longest {duration_text(known['longest_ns'])} before frame {known['longest_frame']:,}"
+    return f"{text}: {each}, first before frame {known['first_frame']}, longest {duration_text(known['longest_ns'])} before frame {known['longest_frame']}"
 
 
 def side_text(row: Rows, side: str) -> str:
