@@ -191,7 +191,7 @@ def nothing_wrong(analysis: Analysis) -> str:
     total = sum(spent.values())
     opening = "Nothing that needs action" if lossy else "Nothing wrong"
     if total >= LEAST_NS and sum(spent[cause] for cause in LOST_TIME) >= SHARE * total and not lossy:
-        opening = _not_there(analysis) or opening
+        opening = _not_there(analysis) or "Nothing that needs action"
     text = f"{opening} found in {plural(connections, 'TCP connection')}"
     where = f": {duration_text(total)} in all, {shares_text(spent)}" if total >= LEAST_NS else ""
     unfinished = analysis.flow_tracker.state_counts().get("opening", 0)

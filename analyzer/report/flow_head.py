@@ -193,6 +193,6 @@ def stall_text(flow: Flow, stall: Stall) -> str:
     sides = [side_text(flow.row, side) for side in SIDES]
     waits, other = sides[stall.waits], sides[1 - stall.waits]
     return (
-        words_of(row, stall.cause).format(client=sides[0], server=sides[1], side=waits, other=other)
+        words_of(flow.row, stall.cause).format(client=sides[0], server=sides[1], side=waits, other=other)
         + f" ({stall.cause})"
     )
