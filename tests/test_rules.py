@@ -131,6 +131,7 @@ def test_the_text_of_samples(path: Path) -> None:
             (
                 f"Nothing wrong found in {told.tcp} TCP connection",
                 f"Nothing that needs action found in {told.tcp} TCP connection",
+                f"No loss, no reset, no closed window found in {told.tcp} TCP connection",
             )
             if told.tcp
             else "Nothing wrong found"
