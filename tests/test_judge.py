@@ -57,7 +57,7 @@ FRAMES = 250  # of a simulated conversation at most
 TOP = 2**32
 FIN, SYN, RST, PSH, ACK, ECE, CWR = 1, 2, 4, 8, 16, 64, 128
 MS, SECOND = 10**6, 10**9
-HASHES = ("flows.flow_kernel", "flows.hash_kernel", "events.copies_kernel")
+HASHES = ("flows.handshake_kernel", "flows.hash_kernel", "events.copies_kernel")
 START_NS = 1_763_660_000 * SECOND
 
 

@@ -93,7 +93,7 @@ def made_of(texts: Texts, checked: bool = False) -> Made:
     """The same, optimised and emitted. What is checked runs on small inputs: how soon it is made counts, not how fast it is."""
     from analyzer.accelerate.emit import emitted, entry_symbol
 
-    content = emitted(texts, platform.machine().lower(), level=1 if checked else 3)
+    content = emitted(texts, platform.machine().lower(), level=0 if checked else 3)
     return Made(content, {each.name: {"symbol": entry_symbol(each), "types": each.types} for each in texts.kernels})
 
 
