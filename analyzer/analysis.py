@@ -20,7 +20,7 @@ from analyzer.follow import Flow, flow_number, flow_row, follow
 from analyzer.found import Found
 from analyzer.hosts import hosts_frame
 from analyzer.kernel_counters import refuse_pipe
-from analyzer.passes import table_rows
+from analyzer.passes import Progress, table_rows
 from analyzer.schema import Rows, Table
 from analyzer.tables import (
     CAPTURE_FACTS,
@@ -56,8 +56,8 @@ PUBLIC = (
         "damages",
         "event_counts",
     ),
-    *("events", "finding", "findings", "flow_events", "flows", "frames", "hosts", "increments", "not_checked"),
-    *("packets", "paths", "plot", "series", "socket_frames", "sockets", "warnings", "_repr_html_"),
+    *("events", "finding", "findings", "flow", "flow_events", "flows", "frames", "hosts", "increments", "not_checked"),
+    *("packets", "paths", "plot", "series", "socket_frames", "sql", "sockets", "warnings", "_repr_html_"),
 )
 
 
@@ -115,6 +115,22 @@ class Analysis(Found):
             found.shown = self._show_flow
         return found
 
+    @readable
+    def sql(self, query: str) -> pd.DataFrame:
+        """The answer to one SELECT in DuckDB's SQL over the tables of `tcpcap schema`: `a.sql("SELECT event, count(*) FROM events GROUP BY ALL")`.
+
+        Only what the query names is made; moments are dates (`time` beside `time_ns`). Nothing can be changed, and no other file
+        be read. Raises UsageError for what is no query, or names what is not there.
+        """
+        found: pd.DataFrame = self._tables_asked.frame(query)
+        return found
+
+    @cached_property
+    def _tables_asked(self) -> Any:
+        """The tables in SQL, which keep what was made for one query for the next."""
+        assert self._ask is not None, "made without analyze()"
+        return self._ask(self)
+
     @cached_property
     def flow_events(self) -> pd.DataFrame:
         """One row per flow, side, event and cause; the columns are those of `tables.FLOW_EVENTS`."""
@@ -131,8 +147,10 @@ class Analysis(Found):
 
     @cached_property
     def flows(self) -> pd.DataFrame:
-        """One row per conversation; the columns are those of `tables.FLOWS`. Those that left are not there: see `warnings`."""
-        return self._table(FLOWS, FLOWS.frame(self.flow_tracker.rows()))
+        """One row per conversation, whose number is also its index; the columns are those of `tables.FLOWS`. Those that left are not there: see `warnings`."""
+        found = FLOWS.frame(self.flow_tracker.rows())
+        found.index = found["flow"].to_numpy()
+        return self._table(FLOWS, found)
 
     @cached_property
     def packets(self) -> pd.DataFrame:
@@ -216,11 +234,15 @@ class Analysis(Found):
 
     def _again(self, table: str) -> Rows:
         """The rows of a table that is not kept."""
+        rows = list(self.parts(table))
+        return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
+
+    def parts(self, table: str, progress: Progress | None = None) -> Iterator[Rows]:
+        """The same piece by piece. Reads the capture again."""
         refuse_pipe(self.paths, table)
         verified = self.checksum_result is not None
         most = self.flow_tracker.max_flows
-        rows = list(table_rows(self.paths, table, max_flows=most, checksums=verified, choice=self.choice))
-        return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
+        return table_rows(self.paths, table, max_flows=most, checksums=verified, choice=self.choice, progress=progress)
 
     def __repr__(self) -> str:
         frames = self.summary.total("frames")

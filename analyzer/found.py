@@ -30,10 +30,7 @@ from analyzer.sockets import FlowIndex, SocketLists
 from analyzer.sockets.seen import SocketsSeen
 from analyzer.sockets.sysctls import sysctls_of
 from analyzer.summary import Summary
-from analyzer.tables import (
-    FLOW_EVENTS,
-    TIME_CAUSES,
-)
+from analyzer.tables import FLOW_EVENTS, TIME_CAUSES
 from analyzer.text import shown
 from analyzer.timing.notes import notes_by_cause, notes_by_side
 
@@ -67,6 +64,8 @@ class Found:
         choice: Choice = EVERYTHING,
         notes: Sequence[str] = (),
         times: str = "ns",
+        ask: Callable[[Any], Any] | None = None,
+        start_ns: int | None = None,
     ) -> None:
         self.paths = paths
         self._notes = list(notes)
@@ -90,6 +89,8 @@ class Found:
         self._plots = plots
         self._show_flow = show_flow
         self._times = times
+        self._ask = ask
+        self._start_ns = start_ns
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
@@ -235,6 +236,11 @@ class Found:
         told = [each.dropped for each in self._recordings() if each.dropped >= 0]
         dropped = sum(told) if told else None
         return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped, self._notes)
+
+    @property
+    def start_ns(self) -> int:
+        """When the whole capture begins, whatever of it was asked for: texts count from there, as `between` does."""
+        return self.summary.total("first_ns") if self._start_ns is None else self._start_ns
 
     @property
     def is_damaged(self) -> bool:

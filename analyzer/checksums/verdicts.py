@@ -383,10 +383,11 @@ def _bits(row: Rows) -> Iterator[str]:
     """Which bits a retransmission shows to be wrong."""
     if int(row["bits"]) and int(row["compared"]):
         bits, compared = int(row["bits"]), int(row["compared"])
+        number = f"{bits / compared:.3g}"
         differ = (
             f"{plural(bits, 'bit')} of payload {'differs' if bits == 1 else 'differ'}"
             if compared == 1
-            else f"{bits / compared:.3g} bits of payload differ on average ({compared:,} compared)"
+            else f"{number} {'bit' if number == '1' else 'bits'} of payload differ on average ({compared:,} compared)"
         )
         yield (
             f"against the retransmission {differ}; frame "
