@@ -305,7 +305,7 @@ def test_compiling_is_said_once_where_somebody_looks(monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_way_to_run_kernels_is_refused() -> None:
     done = run("import analyzer.capture.merge_kernel", TCPCAP_KERNELS="fast")
-    assert "choose from library, jit, checked, python" in done.stderr
+    assert "choose from library, checked-library, jit, checked, python" in done.stderr
 
 
 def test_numba_is_not_imported(made: Path) -> None:
