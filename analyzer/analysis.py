@@ -29,7 +29,7 @@ from analyzer.flows import FlowTracker
 from analyzer.follow import Flow, flow_number, flow_row, follow
 from analyzer.hosts import KnownHost, hosts_frame, hosts_rows, known_hosts
 from analyzer.kernel_counters import KernelCounters, refuse_pipe
-from analyzer.passes import FLOWS_AT_ONCE, recorded_hosts, table_rows
+from analyzer.passes import FLOWS_AT_ONCE, Progress, recorded_hosts, table_rows
 from analyzer.prediction import unfit_settings
 from analyzer.schema import Rows, Table
 from analyzer.sockets import FlowIndex, SocketLists
@@ -72,8 +72,8 @@ PUBLIC = (
         "damages",
         "event_counts",
     ),
-    *("events", "finding", "findings", "flow_events", "flows", "frames", "hosts", "increments", "not_checked"),
-    *("packets", "paths", "plot", "series", "socket_frames", "sockets", "warnings", "_repr_html_"),
+    *("events", "finding", "findings", "flow", "flow_events", "flows", "frames", "hosts", "increments", "not_checked"),
+    *("packets", "paths", "plot", "series", "socket_frames", "sql", "sockets", "warnings", "_repr_html_"),
 )
 
 
@@ -109,6 +109,8 @@ class Analysis:
         choice: Choice = EVERYTHING,
         notes: Sequence[str] = (),
         times: str = "ns",
+        ask: Callable[[Analysis], Any] | None = None,
+        start_ns: int | None = None,
     ) -> None:
         self.paths = paths
         self._notes = list(notes)
@@ -132,6 +134,8 @@ class Analysis:
         self._plots = plots
         self._show_flow = show_flow
         self._times = times
+        self._ask = ask
+        self._start_ns = start_ns
 
     def _table(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
         """A table as its readers get it: described, with moments as they asked for."""
@@ -185,6 +189,22 @@ class Analysis:
             found.shown = self._show_flow
         return found
 
+    @readable
+    def sql(self, query: str) -> pd.DataFrame:
+        """The answer to one SELECT in DuckDB's SQL over the tables of `tcpcap schema`: `a.sql("SELECT event, count(*) FROM events GROUP BY ALL")`.
+
+        Only what the query names is made; moments are dates (`time` beside `time_ns`). Nothing can be changed, and no other file
+        be read. Raises UsageError for what is no query, or names what is not there.
+        """
+        found: pd.DataFrame = self._tables_asked.frame(query)
+        return found
+
+    @cached_property
+    def _tables_asked(self) -> Any:
+        """The tables in SQL, which keep what was made for one query for the next."""
+        assert self._ask is not None, "made without analyze()"
+        return self._ask(self)
+
     @cached_property
     def flow_events(self) -> pd.DataFrame:
         """One row per flow, side, event and cause; the columns are those of `tables.FLOW_EVENTS`."""
@@ -201,8 +221,10 @@ class Analysis:
 
     @cached_property
     def flows(self) -> pd.DataFrame:
-        """One row per conversation; the columns are those of `tables.FLOWS`. Those that left are not there: see `warnings`."""
-        return self._table(FLOWS, FLOWS.frame(self.flow_tracker.rows()))
+        """One row per conversation, whose number is also its index; the columns are those of `tables.FLOWS`. Those that left are not there: see `warnings`."""
+        found = FLOWS.frame(self.flow_tracker.rows())
+        found.index = found["flow"].to_numpy()
+        return self._table(FLOWS, found)
 
     @cached_property
     def packets(self) -> pd.DataFrame:
@@ -380,11 +402,15 @@ class Analysis:
 
     def _again(self, table: str) -> Rows:
         """The rows of a table that is not kept."""
+        rows = list(self.parts(table))
+        return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
+
+    def parts(self, table: str, progress: Progress | None = None) -> Iterator[Rows]:
+        """The same piece by piece. Reads the capture again."""
         refuse_pipe(self.paths, table)
         verified = self.checksum_result is not None
         most = self.flow_tracker.max_flows
-        rows = list(table_rows(self.paths, table, max_flows=most, checksums=verified, choice=self.choice))
-        return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
+        return table_rows(self.paths, table, max_flows=most, checksums=verified, choice=self.choice, progress=progress)
 
     @cached_property
     def troubled(self) -> int:
@@ -431,6 +457,11 @@ class Analysis:
         told = [each.dropped for each in self._recordings() if each.dropped >= 0]
         dropped = sum(told) if told else None
         return Account(self.files, self.interfaces, self.damages, self.summary, self.flow_tracker, dropped, self._notes)
+
+    @property
+    def start_ns(self) -> int:
+        """When the whole capture begins, whatever of it was asked for: texts count from there, as `between` does."""
+        return self.summary.total("first_ns") if self._start_ns is None else self._start_ns
 
     @property
     def is_damaged(self) -> bool:

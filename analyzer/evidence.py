@@ -30,6 +30,7 @@ from analyzer.diagnosis.views import (
 )
 from analyzer.events.gather import TROUBLE, frames_of
 from analyzer.flows.ports import ports_of
+from analyzer.kinds import CAUSES, NAMES
 from analyzer.schema import Rows, address_text
 from analyzer.tables import CAPTURE_FACTS, CHECKSUMS, COUNTER_VERDICTS, FLOW_EVENTS, FLOWS, HOSTS
 
@@ -115,7 +116,7 @@ class _Seen:
         seen |= self._counter_signals()
         return Signals(
             {
-                "events": set(analysis.event_counts),
+                "events": self._event_signals(),
                 "counters": {each.counter for each in self.compared if each.observed > 0},
                 "states": set(analysis.flow_tracker.state_counts()),
                 "sockets": analysis.sockets_seen.states if analysis.has_sockets else set(),
@@ -129,6 +130,13 @@ class _Seen:
                 "seen": seen,
             }
         )
+
+    def _event_signals(self) -> set[str]:
+        """The verdicts that there are, alone and with their causes."""
+        gathered = self.analysis.gathered
+        pairs = np.unique(gathered["event"].astype(np.int64) * len(CAUSES) + gathered["cause"])
+        told = (divmod(pair, len(CAUSES)) for pair in pairs.tolist())
+        return {*self.analysis.event_counts, *(f"{NAMES[event]}/{CAUSES[cause]}" for event, cause in told if cause)}
 
     def _counter_signals(self) -> set[str]:
         if not self.compared:

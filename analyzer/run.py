@@ -41,23 +41,15 @@ from analyzer.report.flow_text import flow_text
 from analyzer.schema import Rows
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
-from analyzer.tables import (
-    CAPTURE_FACTS,
-    COUNTERS,
-    FINDINGS,
-    FLOW_EVENTS,
-    HOSTS,
-    INCREMENTS,
-    NOT_CHECKED,
-    SOCKETS,
-    TABLES,
-)
+from analyzer.tables import TABLES
 from analyzer.text import length_ns
 from analyzer.timing import TimeAccount
+from analyzer.whole import WHOLE, whole_frames
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.ask import Ask
     from analyzer.plot.plots import Plots
 
 
@@ -73,10 +65,6 @@ class Watcher(Live, Protocol):
 
 Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
 Files = str | Path | Sequence[str | Path]
-# Tables that only the whole capture makes.
-WHOLE = tuple(
-    table.name for table in (FINDINGS, NOT_CHECKED, CAPTURE_FACTS, FLOW_EVENTS, COUNTERS, INCREMENTS, SOCKETS, HOSTS)
-)
 
 
 @readable
@@ -179,8 +167,10 @@ def analyze(
             _plots,
             flow_text,
             choice,
-            [*(f"{text}, and read once" for text in capture.twice), *absent],
+            [*capture.notes, *absent],
             times,
+            _ask,
+            chooser.first_ns if chooser else None,
         )
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
@@ -196,7 +186,7 @@ def analyze(
                     account.add(piece, judge.moments)
                     gatherer.add(events)
                     if watcher is not None:
-                        watcher.seen(events, tracker, summary.total("first_ns"))
+                        watcher.seen(events, tracker, (chooser and chooser.first_ns) or summary.total("first_ns"))
                     if counted is not None:
                         counted.add(piece, events, predictor)
             if progress is not None:
@@ -226,6 +216,13 @@ def _plots(analysis: Analysis) -> Plots:
     from analyzer.plot.plots import Plots
 
     return Plots(analysis)
+
+
+def _ask(analysis: Analysis) -> Ask:
+    """Imported when the first question is asked."""
+    from analyzer.ask import Ask
+
+    return Ask(analysis)
 
 
 def _known_names(paths: Sequence[str], given: Sequence[str], recorded: Iterable[str]) -> list[str]:
@@ -309,7 +306,7 @@ def table_frames(
         )
         if damages is not None:
             damages.extend(analysis.damages)
-        pieces = frames_of_analysis(analysis, table)
+        pieces = whole_frames(analysis, table)
     else:
         choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
         one = choice.flows[0] if len(choice.flows) == 1 else None
@@ -321,18 +318,6 @@ def table_frames(
         yield piece
     if empty:
         yield TABLES[table].empty()
-
-
-def frames_of_analysis(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
-    """A table that only the whole capture makes."""
-    if table == CAPTURE_FACTS.name:
-        return iter([analysis.capture_facts])
-    if table in (FINDINGS.name, NOT_CHECKED.name, FLOW_EVENTS.name, HOSTS.name):
-        return iter([getattr(analysis, table)])
-    if table == SOCKETS.name:
-        return analysis.socket_frames()
-    analysis.kernel.need_host(table)
-    return iter([analysis.counters]) if table == COUNTERS.name else analysis.kernel.increment_frames()
 
 
 def table_named(name: str, where: str) -> str:

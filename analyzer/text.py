@@ -81,7 +81,7 @@ def duration_text(duration_ns: int) -> str:
     seconds = duration_ns / 1e9
     if seconds >= 86400:
         days = seconds / 86400
-        return f"{days:.1f} days" if days < 1000 else f"{days:.0f} days"
+        return f"{days:.1f} days" if days < 1000 else f"{days:,.0f} days"
     if seconds >= 3600:
         return f"{seconds / 3600:.1f} h"
     if seconds >= 100:

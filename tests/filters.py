@@ -174,13 +174,12 @@ def differing(path: Path, texts: Sequence[str], common: bool) -> Iterator[str]:
     for text in texts:
         ways = {"libpcap's": None} | ({"our own": compiler.compiled} if common else {})
         for name, compiled in ways.items():
-            # Our compiler loads all that an expression asks for; libpcap's optimiser may spare a load, which matters for a
-            # frame that is cut there.
-            expected = kept_by_tcpdump(path, text, *(["-O"] if compiled else []))
+            expected = kept_by_tcpdump(path, text)
             actual = kept(path, text, compiled)
             if name == "our own" and (actual is None or (expected is None and not actual)):
                 continue  # a link type that it does not know, or a filter that no frame can pass, which libpcap refuses
-            if actual != expected:
+            # libpcap's optimiser may spare a load, and ours may not: that matters for a frame that is cut there.
+            if actual != expected and not (compiled and actual == kept_by_tcpdump(path, text, "-O")):
                 sizes = ["refused" if each is None else f"{len(each):,} frames" for each in (expected, actual)]
                 yield f"{path}: {text!r}, {name} compiler: tcpdump {sizes[0]}, tcpcap {sizes[1]}"
 
@@ -197,13 +196,13 @@ def main(names: Sequence[str]) -> int:
     rng, found = random.Random(20_26), 0
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(name) for name in names] or [*CAPTURES[::8], *random_captures(Path(folder), rng)]
-        readable = [path for path in paths if kept_by_tcpdump(path, "") is not None]
+        readable = [path for path in paths if kept_by_tcpdump(path, "")]
         for path in readable:
             for text in tried(path, rng, EXPRESSIONS):
                 print(text)
                 found += 1
     print(
-        f"{EXPRESSIONS} filters on each of {len(readable)} captures ({len(paths) - len(readable)} that tcpdump does not read): {found} differ"
+        f"{EXPRESSIONS} filters on each of {len(readable)} captures ({len(paths) - len(readable)} in which tcpdump finds no frame): {found} differ"
     )
     return 1 if found else 0
 

@@ -36,7 +36,7 @@ def sample() -> Analysis:
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Ask]:
     """Its tables."""
-    with Ask(Request([str(TRACE)]), sample()) as asked:
+    with Ask(sample()) as asked:
         yield asked
 
 
@@ -48,7 +48,7 @@ def answer(ask: Ask, sql: str) -> list[tuple[object, ...]]:
 def test_what_is_chosen_is_asked_and_listed_and_followed(capsys: pytest.CaptureFixture[str]) -> None:
     """With the numbers that flows and frames have in the whole capture."""
     chosen = ("--frames", "9-")
-    with Ask(Request([str(FULL_QUEUE)], chosen={"frames": "9-"})) as asked:
+    with Ask(Request([str(FULL_QUEUE)], analyze, chosen={"frames": "9-"})) as asked:
         frames = [row[0] for row in answer(asked, "SELECT frame FROM packets ORDER BY 1")]
         flows = [row[0] for row in answer(asked, "SELECT flow FROM flows ORDER BY 1")]
         told = [row[0] for row in answer(asked, "SELECT flow FROM flow_events")]
@@ -105,7 +105,7 @@ def test_answers_are_those_of_whole_tables(sql: str) -> None:
     for name in ("packets", "events", "flows"):
         frame = getattr(sample(), name)
         whole.register(name, frame.astype({key: str for key, kind in frame.dtypes.items() if kind == "category"}))
-    with Ask(Request([str(TRACE)]), sample()) as fresh:
+    with Ask(sample()) as fresh:
         assert answer(fresh, sql) == whole.execute(sql).fetchall()
 
 
@@ -120,7 +120,7 @@ def test_a_table_grows_with_the_questions(ask: Ask) -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_can_be_asked(table: str) -> None:
     """As many rows as in Python, every column of the view, moments as timestamps."""
-    with Ask(Request([str(FULL_QUEUE)]), full()) as asked:
+    with Ask(full()) as asked:
         found = asked.query(f"FROM {table}")
         rows, _ = found.first(100_000)
         kinds = dict(zip(found.names, found.types, strict=True))
@@ -147,6 +147,22 @@ def test_moments_keep_their_nanoseconds(ask: Ask) -> None:
 
 
 # What cannot be asked
+
+
+def test_the_answer_in_python() -> None:
+    """A DataFrame: dates, whole numbers, lists; of a part of a capture that part."""
+    query = "SELECT event, sum(value) AS total, max(time) AS last, list(frame) AS frames FROM events GROUP BY ALL"
+    found, events = sample().sql(query), sample().events
+    sums = events.groupby("event", observed=True)["value"].sum().to_dict()
+    assert dict(zip(found["event"], found["total"], strict=True)) == sums
+    assert found["total"].dtype == np.int64 and str(found["last"].dtype) == "datetime64[ns, UTC]"
+    assert sorted(frame for frames in found["frames"] for frame in frames) == sorted(events["frame"])
+    part = analyze(FULL_QUEUE, frames="9-", checksums=False)
+    assert part.sql("SELECT min(frame) AS first FROM packets")["first"].tolist() == [9]
+    assert part.sql("SELECT * FROM checksums").empty
+    assert part.sql("SELECT count(*) AS n FROM flows")["n"].tolist() == [len(part.flows)]
+    with pytest.raises(UsageError, match="Did you mean"):
+        part.sql("SELECT * FROM pakets")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +194,7 @@ def test_what_cannot_be_asked(ask: Ask, sql: str, words: str) -> None:
 def test_a_query_that_takes_too_long_is_stopped() -> None:
     """Where there is a limit."""
     with (
-        Ask(Request([str(TRACE)]), sample(), limit_s=0.2) as asked,
+        Ask(sample(), limit_s=0.2) as asked,
         pytest.raises(UsageError, match=r"longer than 0\.2 s"),
     ):
         answer(asked, "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range % 7 = 3")

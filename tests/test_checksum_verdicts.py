@@ -1338,7 +1338,8 @@ def test_samples_are_all_there() -> None:
 LONG = ("2001:1db8:1111:2222:3333:4444:5555:6666", "fe80:aaaa:bbbb:cccc:dddd:eeee:ffff:1111")
 KEYS = [
     "schema_version",
-    "checksums", "outer_checksums", "ip_header_checksums", "capture_hosts", "directions", "frames_of_more_directions", "counters",
+    "checksums", "outer_checksums", "ip_header_checksums", "capture_hosts", "directions", "directions_total",
+    "frames_of_more_directions", "counters",
     "warnings",
 ]  # fmt: skip
 DIRECTION_KEYS = [
@@ -1395,6 +1396,10 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (corrupt["first_wrong"], valid["first_wrong"]) == (24, None)
     assert (corrupt["repaired"], corrupt["acknowledged"]) == (3, 0)
     assert corrupt["next"].startswith("Look for what changes bits")
+    told = json.loads(
+        run_here("checksums", SAMPLES / "corrupt-ipv4" / "server", "--json", "--top", "1", capsys=capsys).out
+    )
+    assert (told["directions"], told["directions_total"]) == ([corrupt], 2)
 
 
 def test_host_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -307,3 +307,15 @@ def test_times_as_people_give_them(text: Any, ns: int) -> None:
     moment = moment_of(text, "")
     assert moment is not None
     assert moment.at(FIRST) == ns
+
+
+def test_texts_of_a_part_count_from_the_beginning_of_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """A moment that is read there can be asked for with --between; flows have their numbers as index."""
+    queue = SAMPLES / "listen-overflows" / "server"
+    part, full = analyze(queue, frames="9-"), analyze(queue)
+    assert part.start_ns == full.start_ns == full.summary.total("first_ns") < part.summary.total("first_ns")
+    number = int(part.flows["start_ns"].idxmin())
+    began = (int(part.flows.loc[number, "start_ns"]) - full.start_ns) / 1e9
+    text = run_here("analyze", queue, "--frames", "9-", capsys=capsys).out
+    assert f"#{number} at {began:.3f} s" in text
+    assert part.flows.index.tolist() == part.flows["flow"].tolist() != list(range(len(part.flows)))

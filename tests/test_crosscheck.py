@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from analyzer.choose import EVERYTHING, choice_of
 from analyzer.cli import cli
 from analyzer.crosscheck import compare, crosscheck, dissection
 from analyzer.crosscheck.compare import Crosscheck
+from analyzer.crosscheck.differences import Difference
 from analyzer.crosscheck.programs import library, tshark_version
 from analyzer.crosscheck.sums import proved
 from analyzer.crosscheck.text import crosscheck_lines, frame_lines
@@ -230,6 +232,42 @@ def test_a_frame_with_its_events() -> None:
     assert "zero_window The receiver closes its window" in told
     assert "zero_window_end on frame 13, about this one, 1.26 s it was closed" in told
     assert "dsack (old), related to frame 8, 1,448 bytes" in told
+
+
+@needs_tshark
+def test_what_is_chosen_is_compared_as_it_stands_in_the_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels hang on what was before: a retransmission among the chosen frames is one for both."""
+    monkeypatch.setattr(compare, "said_of", lambda _: (said for said in said_of_loss()))
+    labelled = [said.frame for said in said_of_loss() if said.labels][:2]
+    found = crosscheck(str(LOSS), choice_of(frames=f"{labelled[0]},{labelled[1]}-"))
+    assert found.frames == found.compared["labels"] == 2 + len(said_of_loss()) - labelled[1]
+    assert (found.differences, found.streams) == ([], found.frames)
+    assert f"(frames {labelled[0]},{labelled[1]}-); compared were" in text_of(found)
+    (told,) = json.loads(run_here("crosscheck", LOSS, "--filter", "src port 80", "--json", capsys=capsys).out)
+    assert told["asked"] == "filter src port 80" and 0 < told["frames"] < len(said_of_loss())
+    with pytest.raises(UsageError, match="no flow 99"):
+        crosscheck(str(LOSS), choice_of(flow=99))
+
+
+def test_so_many_differences_as_json() -> None:
+    """All are counted."""
+    found = Crosscheck("x")
+    for number in range(1, 4):
+        found.note(Difference(number, "seq", "1", "2", "dpkt", "", "", False))
+    assert [len(found.as_dict(top)["differences"]) for top in (None, 2, 0)] == [3, 2, 0]
+    assert found.as_dict(0)["differing"] == {"seq": 3}
+
+
+def test_a_frame_of_what_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its events follow from that part alone; what is not in it is said to be left out."""
+    whole, alone = (
+        "\n".join(frame_lines([str(LOSS)], 73, choice=choice)) for choice in (EVERYTHING, choice_of(frames="73"))
+    )
+    assert "retransmission (" in whole and "no events" in alone
+    done = run_here("show", LOSS, "20", "--no-wireshark", "--frames", "1-5", capsys=capsys)
+    assert done.status == 2 and "no frame 20 among those that were asked for (frames 1-5)" in done.err
 
 
 def test_no_such_frame() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from analyzer.cases import bound
+from analyzer.diagnosis import parsed
 from analyzer.diagnosis.database import Database, QueryError, named_tables
 from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
-from analyzer.diagnosis.rule import Rule, RuleError, all_rules, rule_of, rules_of
+from analyzer.diagnosis.rule import Rule, RuleError, all_rules, own_folder, rule_of, rules_of
 from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES, VIEWS, create_table
@@ -104,6 +106,20 @@ def test_what_is_no_toml(text: str, complaint: str, tmp_path: Path) -> None:
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(RuleError, match=complaint):
         rule_of(path)
+
+
+def test_rules_that_were_read_before_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the build of a wheel keeps of them; one that was changed since, or of a file that is damaged, is read from its own."""
+    own = sorted(own_folder().rglob("*.toml"))
+    monkeypatch.setattr(parsed, "FILE", tmp_path / "rules.json")
+    for content, kept in ((parsed.made_of(own), len(own)), (b"[]", 0), (b'{"cut', 0), (parsed.made_of(own[:1]), 1)):
+        parsed.FILE.write_bytes(content)
+        parsed._known.cache_clear()
+        assert len(parsed._known()) == kept
+        assert [parsed.told_by(path.read_bytes()) for path in own] == [tomllib.loads(path.read_text()) for path in own]
+    changed = own[0].read_bytes().replace(b'severity = "', b'severity = "very ')
+    assert parsed.told_by(changed)["severity"].startswith("very ")
+    parsed._known.cache_clear()
 
 
 def test_folders_of_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,11 +237,13 @@ def test_a_query_that_takes_all_memory_is_stopped() -> None:
         ('{ events = ["refused"] }', False),
         ('{ events = ["refused"], counters = ["TcpRetransSegs"] }', True),
         ('{ facts = ["one_way"] }', False),
+        ('{ events = ["retransmission/fast"] }', True),
+        ('{ events = ["retransmission/rto"] }', False),
     ],
 )
 def test_a_rule_runs_when_one_of_its_signals_was_seen(when: str, runs: bool, tmp_path: Path) -> None:
     """Of any kind; without any, always."""
-    words = {"events": {"zero_window"}, "counters": {"TcpRetransSegs"}}
+    words = {"events": {"zero_window", "retransmission", "retransmission/fast"}, "counters": {"TcpRetransSegs"}}
     found = asked(rule(tmp_path, when=when), words=words)
     assert (found.ran == ["some-rule"]) == runs == bool(found.findings)
 

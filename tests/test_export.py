@@ -383,6 +383,25 @@ def test_csv_to_standard_output_by_default(capfdbinary: pytest.CaptureFixture[by
     assert read_csv(capfdbinary.readouterr().out) == expected_table(analyze(SAMPLE).flows)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", SAMPLE, "--table", "packets"),
+        ("export", SAMPLE, "--table", "events", "--frames", "1-9"),
+        ("sql", SAMPLE, "SELECT frame FROM packets ORDER BY frame"),
+    ],
+    ids=["packets", "part", "sql"],
+)
+def test_so_many_rows(words: tuple[str | Path, ...], tmp_path: Path) -> None:
+    """`--limit` holds for what is written, too: the first rows, or all where there are fewer."""
+    target, found = tmp_path / "rows.csv", {}
+    for limit in ("1", "2", "1000"):
+        assert status_of(*words, "-o", target, "--limit", limit) == 0
+        found[limit] = target.read_text().splitlines()
+    assert len(found["1"]) == min(2, len(found["1000"]))
+    assert found["2"] == found["1000"][:3] and found["2"][:2] == found["1"]
+
+
 # Where it is written
 
 

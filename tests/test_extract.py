@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import subprocess
 from itertools import pairwise
@@ -12,15 +13,18 @@ import numpy as np
 import pytest
 
 from analyzer import analyze
-from analyzer.capture import open_capture
+from analyzer.capture import Interface, open_capture
+from analyzer.decode import decode
 from analyzer.errors import TcpcapError
 from analyzer.extract import Cut, extract
+from analyzer.extract.anonymize import Anonymizer
 from analyzer.extract.cryptopan import KEPT4, Pan
+from analyzer.extract.cut import DECODED
 from analyzer.extract.sums import carried_over, compensation, sum16
-from tests import anonymized, build, filters
+from tests import anonymized, build, filters, strategies
 from tests.anonymized import KEY
 from tests.command import run_here
-from tests.helpers import SAMPLES
+from tests.helpers import SAMPLES, batch_of
 from tests.tshark import PROGRAM, needs_tshark
 
 CAPTURE = SAMPLES / "loss-ipv4" / "server" / "capture.pcap"
@@ -149,6 +153,50 @@ def test_addresses_are_gone_from_wherever_they_stand(tmp_path: Path) -> None:
     assert (done.frames, done.emptied) == (5, 0)
     states = analyze(str(target)).packets["checksum"].tolist()
     assert states == analyze(str(source)).packets["checksum"].tolist()
+
+
+def test_tunnels_and_link_layers_stay_what_they_are() -> None:
+    """Random frames, well-formed, of all link layers that are known: the same headers, but for a few that nobody would miss."""
+    rng, anonymizer = random.Random(5), Anonymizer(KEY)
+    frames = []
+    while len(frames) < 300:
+        link, data = strategies.FrameMaker(rng).frame()
+        if link in {*anonymizer.links}:
+            frames.append((link, data, len(data)))
+    batch, interfaces = batch_of(frames)
+    made = [
+        (link, anonymizer.frame(data, length, interfaces[number]), length)
+        for (link, data, length), number in zip(frames, batch.rows["interface"].tolist(), strict=True)
+    ]
+    before, after = decode(batch, interfaces), decode(*batch_of(made))
+    names = [name for name in DECODED if name != "payload_len"]
+    same = np.all([before[name] == after[name] for name in names], axis=0)
+    assert np.count_nonzero(same) >= 0.97 * len(frames)
+    assert set(np.flatnonzero(before["tunnel_depth"])) - set(np.flatnonzero(~same)), "no tunnel was tried"
+    left = before["src_lo"] == after["src_lo"]
+    assert np.count_nonzero(left & (before["ip_version"] > 0)) < 0.1 * len(frames)  # groups, loopback, no address
+
+
+def test_frames_cut_anywhere_are_anonymised() -> None:
+    """Whatever stands in a frame, it keeps its size, and nothing fails."""
+    rng, anonymizer = random.Random(6), Anonymizer(KEY)
+    for _ in range(300):
+        link, data, length = strategies.random_frame(rng)
+        assert len(anonymizer.frame(data, length, Interface(0, link))) == len(data)
+
+
+def test_interfaces_stand_before_all_frames(tmp_path: Path) -> None:
+    """So that a reader knows from the first frame on that those of another interface may come late."""
+    frame = build.ethernet(build.ipv4(build.tcp()))
+    blocks = [build.idb(), build.idb(), build.idb(), *(build.epb(frame, interface=number) for number in (0, 0, 2))]
+    (tmp_path / "three.pcapng").write_bytes(build.section(*blocks))
+    _, target = cut(tmp_path, tmp_path / "three.pcapng", frames="1-")
+    content, at, kinds = target.read_bytes(), 0, []
+    while at < len(content):
+        kind, size = struct.unpack_from("<II", content, at)
+        kinds.append(kind)
+        at += size
+    assert kinds == [0x0A0D0D0A, 1, 1, 6, 6, 6]
 
 
 def test_pseudonyms_are_those_of_the_paper() -> None:

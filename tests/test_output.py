@@ -55,12 +55,12 @@ OTHERS = {
         "each",
         *CHOICE,
     },
-    "export": {"table", "kind", "hosts", "increments", "every", *CHOICE},
+    "export": {"table", "kind", "safe", "hosts", "increments", "every", *CHOICE},
     "extract": {"finding", "event", "around", "anonymize", "hosts", "increments", *CHOICE},
     "fix-checksums": {"everything"},
     "notebook": {"hosts", "increments", "folders", *CHOICE},
     "plot": {"kind", "names", "hosts", "increments", *CHOICE},
-    "sql": {"kind", "limit", "as_json", "hosts", "increments", "folders", *CHOICE},
+    "sql": {"kind", "limit", "safe", "as_json", "hosts", "increments", "folders", *CHOICE},
 }
 # The words for a command that reads the capture (and perhaps a second one, or snapshots) and writes the target.
 CALLS = {

@@ -18,7 +18,7 @@ from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.kinds import KINDS, NAMES, Kind
 from analyzer.report.console import ENDED, QUIRK_TEXT, STOP_TEXT, console_text
-from analyzer.report.layout import wrapped
+from analyzer.report.layout import columns, wrapped
 from analyzer.report.story import story
 from analyzer.schema import Rows
 from analyzer.summary import Summary
@@ -305,7 +305,7 @@ def test_every_connection_in_trouble_has_a_story(name: str) -> None:
 
 
 VERDICTS = {
-    "c:S s:RA": "Nothing wrong found in 1 TCP connection. info 192.0.2.1:40000 > 198.51.100.2:80 was refused within 1 ms",
+    "c:S s:RA": "Nothing that needs action found in 1 TCP connection. info 192.0.2.1:40000 > 198.51.100.2:80 was refused within 1 ms",
     "c:S c:S! c:S!": "error 192.0.2.1:40000 > 198.51.100.2:80 got no answer to 3 SYNs",
     "c:S s:SA c:A c:PA10 s:RA": "warning The application on 198.51.100.2:80 closed with up to 10 B unread, so its kernel reset the connection (frame 5)",
     "c:S s:SA c:A c:PA9 c:PA9! c:PA9! s:A": "warning 198.51.100.2:80 answers slowly: 1 request got no answer within 1.99 s",
@@ -571,7 +571,7 @@ def test_long_stories_are_folded() -> None:
     assert words[:4] == [f"[{LONG}]:65535", ">", f"[{OTHER}]:50000", "tcp"]
     told = " ".join(words[4:])
     assert told.count("4,294,967,295 segments") == 2 * 3
-    assert told.count("4,294,967,295 times for 53376 days") == 2
+    assert told.count("4,294,967,295 times for 53,376 days") == 2
     assert "repeated by the network (network duplicate), frame" in told
     assert len(section(text, "connections in trouble")) > 9
 
@@ -588,6 +588,16 @@ def test_numbers_stay_with_their_units() -> None:
         folded = {(before[-1], after[0]) for before, after in pairwise(lines)}
         assert not folded & {("78", "%"), ("43.2", "ms,"), ("1.2", "kB/s,"), ("5", "Mbit/s"), ("frame", "312,")}
     assert wrapped(f"{'x' * 75} 3 hosts", "") == [f"{'x' * 75} 3", "hosts"]
+
+
+def test_long_paths_part_at_slashes() -> None:
+    """Only where a line has no room for them, and never in a name, unless that is too long itself."""
+    path = "/captures/of-yesterday/and-of-today/server/host.json"
+    with columns(40):
+        lines = ["  as", "  /captures/of-yesterday/and-of-today/", "  server/host.json says"]
+        assert wrapped(f"as {path} says", "  ") == lines
+        assert wrapped("a/b " + "x" * 60, "  ")[0] == "  a/b " + "x" * 34
+    assert wrapped(f"as {path} says", "") == [f"as {path} says"]
 
 
 def test_long_addresses_stand_on_two_lines(tmp_path: Path) -> None:
@@ -671,12 +681,12 @@ def test_one_frame(tmp_path: Path) -> None:
 
 EXTREMES = {
     "the epoch": ([0, 0], "1970-01-01 00:00:00.000000 to 00:00:00.000000 UTC", ""),
-    "the end of time": ([0, 2**63 - 1], "1970-01-01 00:00:00.000000 to 2262-04-11 23:47:16.854775 UTC", "106752 days"),
+    "the end of time": ([0, 2**63 - 1], "1970-01-01 00:00:00.000000 to 2262-04-11 23:47:16.854775 UTC", "106,752 days"),
     "before the epoch": ([-1, 0], "1969-12-31 23:59:59.999999 to 1970-01-01 00:00:00.000000 UTC", "1 ns"),
     "all of time": (
         [-(2**63), 2**63 - 1],
         "1677-09-21 00:12:43.145224 to 2262-04-11 23:47:16.854775 UTC",
-        "213504 days",
+        "213,504 days",
     ),
 }
 
@@ -695,7 +705,7 @@ def test_extreme_times(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_all_of_time_backwards(tmp_path: Path) -> None:
     """Two captures, joined: each has a connection of its own."""
     text = checked(analyze(pcapng_at(tmp_path / "extreme.pcapng", [2**63 - 1, -(2**63)])))
-    assert " 2 frames in 213504 days, " in joined(text)
+    assert " 2 frames in 213,504 days, " in joined(text)
     assert "2 captures were joined: frame 2 is 2,562,047.8 h earlier than the one before." in joined(text)
     assert "clock never steps back" in joined(text)
     moments = ["18,446,744,073.710 s", "0.000 s"]
@@ -1012,10 +1022,10 @@ DURATIONS = {
     DAY - SECOND: "24.0 h",
     DAY: "1.0 days",
     36 * 3600 * SECOND: "1.5 days",
-    2**63 - 1: "106752 days",
+    2**63 - 1: "106,752 days",
     -1: "-1 ns",
     -1_500_000: "-1.5 ms",
-    -(2**63): "-106752 days",
+    -(2**63): "-106,752 days",
 }
 
 

@@ -28,8 +28,11 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("frames", {"numbers": [9, 10]}),
     ("counters", {"name": "listen"}),
     ("sql", {"query": "SELECT count(*) AS n FROM packets"}),
+    ("open", {"part": {"frames": "9-"}}),
+    ("sql", {"query": "SELECT min(frame) FROM packets", "part": {"flow": "3", "between": ["+1ms", "-"]}}),
     ("sql", {"query": "DROP VIEW flows"}),
     ("flow", {"flow": "77"}),
+    ("findings", {"part": {"filter": "port"}}),
 ]
 
 
@@ -66,9 +69,9 @@ def test_the_tools_through_the_client(folder: Path) -> None:
     tools, results = asyncio.run(called(server_of([str(folder / "shared")]), calls))
     assert [tool.name for tool in tools] == ["open", "findings", "flows", "flow", "frames", "counters", "sql"]
     assert all(tool.description and tool.annotations and tool.annotations.read_only_hint for tool in tools)
-    assert [result.is_error for result in results] == [False] * 8 + [True] * 2
-    about, found, one, flows, flow, frames, counters, count = [
-        json.loads(result.content[0].text) for result in results[:8]
+    assert [result.is_error for result in results] == [False] * 10 + [True] * 3
+    about, found, one, flows, flow, frames, counters, count, part, first = [
+        json.loads(result.content[0].text) for result in results[:10]
     ]
     assert about["findings"] == {"error": 2}
     assert about["start_time"] == "2026-11-21T12:59:26.796738941Z"
@@ -79,8 +82,11 @@ def test_the_tools_through_the_client(folder: Path) -> None:
     assert [frame["frame"] for frame in frames["frames"]] == [9, 10]
     assert {row["counter"] for row in counters["counters"]} == {"TcpExtListenOverflows", "TcpExtListenDrops"}
     assert count["rows"] == [[12]]
-    assert "nothing can be changed" in results[8].content[0].text
-    assert "no flow 77; there are 5 flows, from 0 to 4" in results[9].content[0].text
+    assert "only 4 of 12 frames were asked for (frames 9-)" in str(part["capture_facts"])
+    assert first["rows"] == [[8]]
+    assert "nothing can be changed" in results[10].content[0].text
+    assert "no flow 77; there are 5 flows, from 0 to 4" in results[11].content[0].text
+    assert "--filter" in results[12].content[0].text
     assert results[0].structured_content == about
 
 

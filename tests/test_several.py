@@ -85,6 +85,19 @@ def test_the_same_file_twice_is_read_once(tmp_path: Path) -> None:
     assert f"{link} is the same as {first}, and read once" in analysis.warnings
 
 
+def test_what_lies_beside_the_captures_of_a_bundle_is_named(tmp_path: Path) -> None:
+    """It is not read, unless it is named, too."""
+    file(tmp_path / "capture.pcap", 0, 5)
+    other = file(tmp_path / "eth0.pcap", 1, 4)
+    (tmp_path / "notes.txt").write_text("nothing to be read")
+    analysis = analyze(str(tmp_path))
+    (told,) = [text for text in analysis.warnings if "not read" in text]
+    assert told.startswith(f"not read: eth0.pcap in {tmp_path}, beside the captures of a bundle")
+    assert analysis.summary.total("frames") == 2
+    both = analyze([str(tmp_path), str(other)])
+    assert both.summary.total("frames") == 4 and not any("not read" in text for text in both.warnings)
+
+
 def test_a_folder_of_captures_of_any_names(tmp_path: Path) -> None:
     for number in (1, 2):
         file(tmp_path / f"dump{number}.cap", number, number + 0.5)

@@ -48,7 +48,7 @@ def test_wheel_holds_the_package_and_the_rules(wheel: Path) -> None:
     assets = {str(path.relative_to(ROOT)) for path in (ROOT / "analyzer").glob("*/assets/*")}
     assert "analyzer/plot/assets/page.js" in assets
     kernels = {f"analyzer/accelerate/{name}" for name in (LIBRARY, MANIFEST)}
-    assert modules | rules | kernels | assets <= names
+    assert modules | rules | kernels | assets | {"analyzer/diagnosis/rules.json"} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"analyzer", "tcpcap"}
 
 

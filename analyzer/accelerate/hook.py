@@ -1,4 +1,4 @@
-"""The build of a wheel: compiles the kernels, and puts their library into it. Loaded by hatchling alone, as pyproject.toml says.
+"""The build of a wheel: compiles the kernels, reads the rules, and puts what that makes into it. Loaded by hatchling alone, as pyproject.toml says.
 
 A wheel with the library is of one platform and of any Python 3: the library knows nothing of Python. Where none can be made, the wheel
 is of any platform, and needs numba at run time: `pip install 'tcpcap[jit]'`.
@@ -17,6 +17,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("analyzer") / "accelerate"
+RULES = Path("analyzer") / "diagnosis"
 SYSTEM_LINKERS = ("cc", "gcc", "clang", "ld", "ld.lld")
 
 
@@ -33,9 +34,12 @@ class KernelsHook(BuildHookInterface[Any]):
         """Before a wheel is put together (`version`: standard or editable)."""
         if self.target_name != "wheel":
             return
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([self.root, os.environ.get("PYTHONPATH", "")])}
-        command = [sys.executable, "-m", "analyzer.accelerate", "--if-older"]
-        done = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+        done = self._run("analyzer.diagnosis")
+        if done.returncode:
+            raise RuntimeError(f"the rules cannot be read: {done.stderr.strip()[-300:]}")
+        if version == "standard":
+            build_data["artifacts"].append(f"/{(RULES / done.stdout.strip()).as_posix()}")
+        done = self._run("analyzer.accelerate", "--if-older")
         if done.returncode:
             self.app.display_warning(
                 f"the kernels could not be compiled ({done.stderr.strip()[-300:]}): this wheel has none, and needs "
@@ -50,3 +54,9 @@ class KernelsHook(BuildHookInterface[Any]):
             build_data["pure_python"] = False
             platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["tag"] = f"py3-none-{platform}"
+
+    def _run(self, module: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """A module of the checkout, in a process of its own."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([self.root, os.environ.get("PYTHONPATH", "")])}
+        command = [sys.executable, "-m", module, *options]
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)

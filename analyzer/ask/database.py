@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analyzer.analysis import Analysis
 from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, type_of
@@ -14,11 +15,16 @@ from analyzer.capture import Damage
 from analyzer.diagnosis.database import INTERRUPTS_S
 from analyzer.errors import UsageError
 from analyzer.output import Input, removed, temporary_folder
-from analyzer.report.export import no_room, save_query
+from analyzer.passes import Progress
+from analyzer.report.export import columns_kept, no_room, save_query
 from analyzer.tables import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MEMORY = "512MB"
 ROWS_AT_ONCE = 1_000
+ANSWER = f"{STORE}.answer"
 RFC3339 = "'%Y-%m-%dT%H:%M:%S.%nZ'"
 
 
@@ -41,26 +47,25 @@ class Answer:
 
 
 class Ask:
-    """A database with the tables of one capture (`tables.TABLES`). Use it with `with`.
+    """A database with the tables of one capture (`tables.TABLES`). Use it with `with`, else it stays until nobody has it any more.
 
     Parameters
     ----------
-    request : the capture, and what is given beside it
-    analysis : what is known of it already, if it is
+    asked : the capture, and what is given beside it; or what is known of it already
     limit_s : after so long a query is stopped, without counting what it takes to fill its tables
     """
 
-    def __init__(self, request: Request, analysis: Analysis | None = None, limit_s: float | None = None) -> None:
+    def __init__(self, asked: Request | Analysis, limit_s: float | None = None) -> None:
         import duckdb
 
         self._duckdb = duckdb
-        self.request = request
-        self._source = Source(request, analysis)
+        self._source = Source(asked)
         self._limit_s = limit_s
         try:
             self._scratch = temporary_folder()
         except OSError as error:
             raise no_room(WHERE, str(error.strerror or error)) from None
+        self._tidy = weakref.finalize(self, removed, self._scratch)
         self._path = self._scratch / "tables.duckdb"
         settings: dict[str, str | bool | int | float | list[str]] = {
             "enable_external_access": "false",
@@ -79,7 +84,11 @@ class Ask:
     def __exit__(self, *_: object) -> None:
         self._planner.close()
         self._connection.close()
-        removed(self._scratch)
+        self._tidy()
+
+    def show_progress(self, progress: Progress | None) -> None:
+        """Have `progress` called while the capture is read."""
+        self._source.progress = progress
 
     @property
     def damages(self) -> list[Damage]:
@@ -109,18 +118,34 @@ class Ask:
             raise query_error(error) from None
         return Answer(names, types, self._rows(query))
 
-    def save(self, sql: str, output: str, kind: str, inputs: Sequence[Input]) -> None:
-        """Write the answer to `output` (`-` is standard output) as csv, jsonl or parquet, whatever its size. Nothing can be asked afterwards.
+    def frame(self, sql: str) -> pd.DataFrame:
+        """The answer to one SELECT as a DataFrame, moments as datetime64[ns, UTC]. Raises what `query` does."""
+        sql = self._ready(sql)
+        try:
+            self._connection.execute(f"CREATE OR REPLACE TABLE {ANSWER} AS SELECT * FROM (\n{sql}\n)")
+            columns = columns_kept(self._connection, ANSWER)
+            found: pd.DataFrame = self._connection.execute(f"SELECT {columns} FROM {ANSWER}").df()
+            self._connection.execute(f"DROP TABLE {ANSWER}")
+        except self._duckdb.Error as error:
+            raise query_error(error) from None
+        for name, dtype in found.dtypes.items():
+            if str(dtype) == "datetime64[ns]":
+                found[name] = found[name].dt.tz_localize("UTC")
+        return found
+
+    def save(self, sql: str, output: str, kind: str, inputs: Sequence[Input], limit: int | None = None) -> None:
+        """Write the answer, or its first rows, to `output` (`-` is standard output) as csv, jsonl or parquet, whatever its size. Nothing can be asked afterwards.
 
         `inputs` are not written over. Raises what `query` does, and TcpcapError where it cannot be written.
         """
         sql = self._ready(sql)
         try:
-            self._connection.execute(f"CREATE TABLE {STORE}.answer AS SELECT * FROM (\n{sql}\n)")
+            most = "" if limit is None else f" LIMIT {int(limit)}"
+            self._connection.execute(f"CREATE TABLE {ANSWER} AS SELECT * FROM (\n{sql}\n){most}")
         except self._duckdb.Error as error:
             raise query_error(error) from None
         self._connection.close()  # the same file opens again with the right to write another one
-        save_query(self._path, f"{STORE}.answer", output, kind, inputs)
+        save_query(self._path, ANSWER, output, kind, inputs)
 
     def _ready(self, sql: str) -> str:
         """The query without a semicolon at its end, once all that it reads is there."""

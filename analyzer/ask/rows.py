@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,73 +13,81 @@ from analyzer.diagnosis.views import columns_of
 from analyzer.errors import UsageError
 from analyzer.kernel_counters import is_pipe
 from analyzer.passes import Progress, table_rows
-from analyzer.run import WHOLE, analyze, frames_of_analysis
-from analyzer.tables import TABLES
+from analyzer.schema import Rows
+from analyzer.tables import CHECKSUMS, FLOWS, TABLES
+from analyzer.whole import WHOLE, whole_frames
 
-STREAMED = (
-    "packets",
-    "flows",
-    "events",
-    "series",
-    "checksums",
-)  # while the capture is read; the others only the whole of it makes
+STREAMED = ("packets", "flows", "events", "series", "checksums")  # the others only the whole of a capture makes
 
 
 @dataclass
 class Request:
-    """A capture, what may be given beside it, and what of it is asked for (`chosen`), as `analyze()` takes them."""
+    """A capture, what may be given beside it, and what of it is asked for (`chosen`), as `analyze()` takes them.
+
+    `analyze` is that function: it runs where a table is wanted that only the whole capture makes.
+    """
 
     paths: list[str]
+    analyze: Callable[..., Analysis]
     beside: dict[str, Any] = field(default_factory=dict)
     rules: Sequence[str] = ()
     chosen: dict[str, Any] = field(default_factory=dict)
-    progress: Progress | None = None
 
 
 class Source:
-    """Makes rows. The capture is read once for each table that is streamed, and once for all others."""
+    """Makes rows, of a capture that is asked about, or of one that was analysed.
 
-    def __init__(self, request: Request, analysis: Analysis | None = None) -> None:
-        self._request = request
-        self._analysis = analysis
-        self._read = False
+    The capture is read once for each table that is streamed, and once for all others.
+    """
+
+    def __init__(self, asked: Request | Analysis) -> None:
+        self._asked = asked
+        self._known = asked if isinstance(asked, Analysis) else None
+        self._read = self._known is not None
         self._damages: list[Damage] = []
+        self.progress: Progress | None = None
 
     @property
     def damages(self) -> list[Damage]:
         """What could not be read of the capture, as far as it was read."""
-        return self._analysis.damages if self._analysis is not None else list(dict.fromkeys(self._damages))
+        return self._known.damages if self._known is not None else list(dict.fromkeys(self._damages))
 
     def pieces(self, name: str, columns: Collection[str]) -> Iterator[Any]:
         """The rows of a table as DuckDB takes them: dicts of arrays, or DataFrames with more columns."""
-        if name == "flows" and self._analysis is not None and not self._analysis.flow_tracker.left:
-            for rows in self._analysis.flow_parts():
-                yield columns_of(TABLES[name], rows, names=columns)
-        elif name in STREAMED:
-            self._once_more(name)
-            request = self._request
-            choice = choice_of(**request.chosen)
-            for rows in table_rows(
-                request.paths, name, progress=request.progress, damages=self._damages, choice=choice
-            ):
-                yield columns_of(TABLES[name], rows, names=columns)
+        if name not in STREAMED:
+            yield from whole_frames(self.analysis, name)
+        elif self._known is not None and name == CHECKSUMS.name:
+            yield self._known.checksums
         else:
-            yield from frames_of_analysis(self.analysis, name)
+            for rows in self._streamed(name):
+                yield columns_of(TABLES[name], rows, names=columns)
+
+    def _streamed(self, name: str) -> Iterator[Rows]:
+        known = self._known
+        if known is not None and name == FLOWS.name and not known.flow_tracker.left:
+            return known.flow_parts()
+        self._once_more(name)
+        if known is not None:
+            return known.parts(name, self.progress)
+        assert isinstance(self._asked, Request)
+        choice = choice_of(**self._asked.chosen)
+        return table_rows(self._asked.paths, name, progress=self.progress, damages=self._damages, choice=choice)
 
     @property
     def analysis(self) -> Analysis:
         """The capture as a whole; it is read when this is first asked for."""
-        if self._analysis is None:
+        if self._known is None:
             self._once_more("analysis")
-            request = self._request
-            self._analysis = analyze(
-                request.paths, **request.beside, **request.chosen, rules=request.rules, progress=request.progress
+            request = self._asked
+            assert isinstance(request, Request)
+            self._known = request.analyze(
+                request.paths, **request.beside, **request.chosen, rules=request.rules, progress=self.progress
             )
-        return self._analysis
+        return self._known
 
     def _once_more(self, what: str) -> None:
         """The capture is about to be read. Raises UsageError where that cannot be done again."""
-        if self._read and any(map(is_pipe, self._request.paths)):
+        if self._read and any(map(is_pipe, self._asked.paths)):
             raise UsageError(what, "a pipe can be read only once, for one table", "save the capture to a file first")
         self._read = True
 

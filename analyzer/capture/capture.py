@@ -23,6 +23,7 @@ from analyzer.parts import CAPTURE_PATTERNS
 
 BATCH_FRAMES = 1 << 15
 WINDOW_BYTES = 8 << 20  # the headers of a window and their rows fit the cache of one core
+MOST_NAMED = 3
 MERGE_BATCH_FRAMES = 1 << 12  # several files are open at once: less of each
 MERGE_WINDOW_BYTES = 2 << 20
 NO_TIME = -(2**63)
@@ -49,7 +50,7 @@ class Capture:
         window_bytes: int | None = None,
         live: Live | None = None,
     ) -> None:
-        self._places, self.twice = _all_files([str(path) for path in paths])
+        self._places, self.notes = _all_files([str(path) for path in paths])
         self.paths = list(self._places)
         if not self.paths:
             raise CaptureError("paths", "no capture named", "name at least one")
@@ -219,16 +220,18 @@ Places = dict[str, tuple[str, Host | None]]
 
 
 def _all_files(paths: Sequence[str]) -> tuple[Places, list[str]]:
-    """The capture files that the paths stand for, each once, with the path and the host of its bundle; and what is said of those that were named again.
+    """The capture files that the paths stand for, each once, with the path and the host of its bundle; and what is said of those that were named again, or lie beside.
 
     A report without any goes with another that has some.
     """
     found: Places = {}
     missing: list[CaptureError] = []
-    twice = []
+    notes = []
+    beside: dict[str, str] = {}
     for path in paths:
         try:
             files = capture_files(path)
+            beside |= dict.fromkeys(_beside(path, files), path)
         except CaptureError as error:
             if report_of(path) is None:
                 raise
@@ -240,12 +243,29 @@ def _all_files(paths: Sequence[str]) -> tuple[Places, list[str]]:
                 raise CaptureError("-", "standard input named twice", "name it once")
             before = same_as(file, found)
             if before:
-                twice.append(f"{file} is the same as {before}" if file != before else f"{file} was named twice")
+                what = f"is the same as {before}" if file != before else "was named twice"
+                notes.append(f"{file} {what}, and read once")
             else:
                 found[file] = path, host
     if missing and not found:
         raise missing[0]
-    return found, twice
+    left = [(file, path) for file, path in beside.items() if not same_as(file, found)]
+    if left:
+        names = ", ".join(Path(file).name for file, _ in left[:MOST_NAMED]) + (
+            ", ..." if len(left) > MOST_NAMED else ""
+        )
+        notes.append(
+            f"not read: {names} in {left[0][1]}, beside the captures of a bundle (capture*.pcap); name a file to read it"
+        )
+    return found, notes
+
+
+def _beside(path: str, files: Sequence[str]) -> list[str]:
+    """Captures in the folder of a bundle that are not called as its own are."""
+    folder = Path(folder_of(path))
+    if path == "-" or not folder.is_dir() or not any(next(folder.glob(pattern), None) for pattern in CAPTURE_PATTERNS):
+        return []
+    return sorted({*captures_in(folder)} - {*files})
 
 
 def capture_files(path: str) -> list[str]:

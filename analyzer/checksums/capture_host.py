@@ -28,6 +28,7 @@ UNPADDED, NEAR, NEARBY, FIRST_HOP = 0.9, 0.8, 0.5, 0.3
 
 _STATES = ("valid", "partial", "zero", "bad")
 _SUMS: tuple[str, ...] = ("frames", *_STATES, "out", "into", "short", "padded")
+_OF_SENDER = ("ttl_min", "ttl_max", "bare_partial", "bare_valid", "bad_super", "followed", "acknowledged")
 
 
 @dataclass(slots=True)
@@ -104,35 +105,45 @@ def capture_hosts(
 def endpoints(directions: Rows) -> dict[str, Endpoint]:
     """The addresses of all directions."""
     found: dict[str, Endpoint] = {}
-    for row in directions:
-        version = int(row["version"])
-        src = address_text(int(row["src_hi"]), int(row["src_lo"]), version)
-        dst = address_text(int(row["dst_hi"]), int(row["dst_lo"]), version)
+    states = directions["states"]
+    wrong = states[:, BAD] + states[:, ZERO]
+    alike = directions["offset_frames"].max(axis=1, initial=0)
+    steady = np.where(alike >= np.maximum(ENOUGH, NEARLY_ALL * wrong), alike, 0)
+    sums = (
+        directions["frames"], *(states[:, state] for state in (VALID, PARTIAL, ZERO, BAD)),
+        *(directions[name] for name in ("out", "into", "short", "padded")),
+    )  # fmt: skip
+    counts = zip(*(column.tolist() for column in sums), strict=True)
+    ends = zip(addresses(directions, "src"), addresses(directions, "dst"), strict=True)
+    is_transport = (~np.isin(directions["proto"], ICMP)).tolist()
+    columns = [directions[name].tolist() for name in _OF_SENDER] + [steady.tolist()]
+    for (src, dst), row, has_offload, own in zip(ends, counts, is_transport, zip(*columns, strict=True), strict=True):
         sender, receiver = found.setdefault(src, Endpoint(src)), found.setdefault(dst, Endpoint(dst))
         sender.peers.add(dst)
         receiver.peers.add(src)
-        counts = [row["frames"], *(row["states"][state] for state in (VALID, PARTIAL, ZERO, BAD))]
-        counts += [row["out"], row["into"], row["short"], row["padded"]]
-        has_offload = int(row["proto"]) not in ICMP
-        for name, count in zip(_SUMS, counts, strict=True):
-            if has_offload or name not in _STATES:
-                sender.sent[name] += int(count)
-                receiver.received[name] += int(count)
-        sender.ttl_min, sender.ttl_max = (
-            min(sender.ttl_min, int(row["ttl_min"])),
-            max(sender.ttl_max, int(row["ttl_max"])),
-        )
+        for name, count in zip(_SUMS, row, strict=True):
+            if count and (has_offload or name not in _STATES):
+                sender.sent[name] += count
+                receiver.received[name] += count
+        ttl_min, ttl_max, bare_partial, bare_valid, large_wrong, followed, acknowledged, same = own
+        sender.ttl_min, sender.ttl_max = min(sender.ttl_min, ttl_min), max(sender.ttl_max, ttl_max)
         if has_offload:
-            sender.bare_partial += int(row["bare_partial"])
-            sender.bare_valid += int(row["bare_valid"])
-            receiver.got_partial += int(row["bare_partial"])
-            receiver.got_valid += int(row["bare_valid"])
-            sender.large_wrong += int(row["bad_super"])
-            sender.followed += int(row["followed"])
-            sender.acknowledged += int(row["acknowledged"])
-            alike, wrong = int(row["offset_frames"].max()), int(row["states"][BAD]) + int(row["states"][ZERO])
-            sender.steady += alike if alike >= max(ENOUGH, NEARLY_ALL * wrong) else 0
+            sender.bare_partial += bare_partial
+            sender.bare_valid += bare_valid
+            receiver.got_partial += bare_partial
+            receiver.got_valid += bare_valid
+            sender.large_wrong += large_wrong
+            sender.followed += followed
+            sender.acknowledged += acknowledged
+            sender.steady += same
     return found
+
+
+def addresses(directions: Rows, side: str) -> list[str]:
+    """The address of that side of each direction; each is written once."""
+    keys = list(zip(*(directions[name].tolist() for name in (f"{side}_hi", f"{side}_lo", "version")), strict=True))
+    texts = {key: address_text(*key) for key in set(keys)}
+    return [texts[key] for key in keys]
 
 
 def share(counts: Mapping[str, int], *names: str) -> float:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.checksums.capture_host import NEARLY_ALL, CaptureHost, capture_hosts
+from analyzer.checksums.capture_host import NEARLY_ALL, CaptureHost, addresses, capture_hosts
 from analyzer.checksums.checker import Checker
 from analyzer.checksums.state import BAD, HEADER_BAD, HEADER_ZERO, PARTIAL, ZERO
 from analyzer.checksums.verdicts import HARMFUL as HARMFUL
@@ -118,11 +118,11 @@ class Checksums:
         first = np.where(firsts == 0, never, firsts).min(axis=1, initial=never)
         found["first_wrong"] = np.where(first == never, 0, first)
         found["offset"] = -1
-        for row, out in zip(given, found, strict=True):
-            offset, frames = commonest_offset(row)
-            wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
-            if wrong and frames >= NEARLY_ALL * wrong:
-                out["offset"] = offset
+        wrong = given["states"][:, BAD] + given["states"][:, ZERO]
+        for at in np.flatnonzero(wrong).tolist():
+            offset, frames = commonest_offset(given[at])
+            if frames >= NEARLY_ALL * int(wrong[at]):
+                found["offset"][at] = offset
         found["start_ns"], found["end_ns"] = given["first_ns"], given["last_ns"]
         return found
 
@@ -146,12 +146,12 @@ class Checksums:
     @cached_property
     def destinations(self) -> list[str]:
         """The destination of each direction, as text."""
-        return _addresses(self.directions, "dst")
+        return addresses(self.directions, "dst")
 
     @cached_property
     def sources(self) -> list[str]:
         """The source of each direction, as text."""
-        return _addresses(self.directions, "src")
+        return addresses(self.directions, "src")
 
 
 def _reaching_transport(row: Rows) -> int:
@@ -159,10 +159,3 @@ def _reaching_transport(row: Rows) -> int:
     wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
     at_once = wrong and int(row["first"][BAD]) == int(row["first_header"][HEADER_BAD])
     return max(wrong - int(row["headers"][HEADER_BAD]), 0) if at_once else wrong
-
-
-def _addresses(directions: Rows, side: str) -> list[str]:
-    from analyzer.schema import address_text
-
-    names = (f"{side}_hi", f"{side}_lo", "version")
-    return [address_text(*(int(row[name]) for name in names)) for row in directions]

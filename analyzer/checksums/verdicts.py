@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -45,21 +46,34 @@ class Judge:
 
     def __init__(self, directions: Rows, hosts: Sequence[CaptureHost] = ()) -> None:
         self._directions = directions
-        self._ends = {outer: endpoints(directions[directions["outer"] == outer]) for outer in (0, 1)}
         self._local = {host.address for host in hosts if host.confidence >= LIKELY}
+
+    @cached_property
+    def _ends(self) -> dict[int, dict[str, Endpoint]]:
+        return {outer: endpoints(self._directions[self._directions["outer"] == outer]) for outer in (0, 1)}
+
+    @cached_property
+    def _by_sum(self) -> dict[int, dict[int, list[str]]]:
+        """The addresses, by version and sum."""
         known = {
-            (int(row["version"]), int(row[f"{side}_hi"]), int(row[f"{side}_lo"]))
-            for row in directions
+            ends
             for side in ("src", "dst")
+            for ends in zip(
+                *(self._directions[name].tolist() for name in ("version", f"{side}_hi", f"{side}_lo")), strict=True
+            )
         }
-        self._by_sum: dict[int, dict[int, list[str]]] = {4: {}, 6: {}}  # the addresses, by version and sum
+        found: dict[int, dict[int, list[str]]] = {4: {}, 6: {}}
         for version, high, low in sorted(known):
             total = address_sum(high, low, version)
-            self._by_sum[version].setdefault(total, []).append(address_text(high, low, version))
+            found[version].setdefault(total, []).append(address_text(high, low, version))
+        return found
 
     def verdicts(self) -> list[Verdict]:
         """One for each direction, in their order."""
-        found = [self._verdict(row) for row in self._directions]
+        found = [
+            _all_right(total) if is_right else self._verdict(row)
+            for row, total, is_right in zip(self._directions, *self._right(), strict=True)
+        ]
         states = self._directions["states"].sum(axis=0)
         if int(states[VALID]) == 0 and any(verdict.word == "rewritten" for verdict in found):
             # Of what came in one direction only, or was changed in several places, no pair tells.
@@ -70,13 +84,20 @@ class Judge:
             ]
         return found
 
+    def _right(self) -> tuple[list[int], list[bool]]:
+        """Of each direction, how many frames are right, and whether these are all that can be verified, and no IPv4 header is wrong: most are so."""
+        states, headers = self._directions["states"], self._directions["headers"]
+        unfinished = states[:, [PARTIAL, ZERO, BAD]].any(axis=1) | headers[:, [HEADER_BAD, HEADER_ZERO]].any(axis=1)
+        right = states[:, VALID]
+        return right.tolist(), ((right > 0) & ~unfinished).tolist()
+
     def _verdict(self, row: Rows) -> Verdict:
         valid, partial, zero, bad = (int(row["states"][state]) for state in (VALID, PARTIAL, ZERO, BAD))
         total = valid + partial + zero + bad
         if not total:
             found = _unverified(row)
         elif valid == total:
-            found = Verdict("valid", (f"all {total:,} verified frames are right",))
+            found = _all_right(total)
         elif bad == 0 and (
             zero == 0
             or partial
@@ -291,6 +312,11 @@ class Judge:
         return Verdict("wrong", (what, drops))
 
 
+@lru_cache(maxsize=1024)
+def _all_right(total: int) -> Verdict:
+    return Verdict("valid", (f"all {total:,} verified frames are right",))
+
+
 def _worse(one: Verdict, other: Verdict) -> Verdict:
     """The verdict on the transport checksums or that on the IPv4 headers, with the evidence of both."""
     if one.word in UNTROUBLED:
@@ -357,10 +383,11 @@ def _bits(row: Rows) -> Iterator[str]:
     """Which bits a retransmission shows to be wrong."""
     if int(row["bits"]) and int(row["compared"]):
         bits, compared = int(row["bits"]), int(row["compared"])
+        number = f"{bits / compared:.3g}"
         differ = (
             f"{plural(bits, 'bit')} of payload {'differs' if bits == 1 else 'differ'}"
             if compared == 1
-            else f"{bits / compared:.3g} bits of payload differ on average ({compared:,} compared)"
+            else f"{number} {'bit' if number == '1' else 'bits'} of payload differ on average ({compared:,} compared)"
         )
         yield (
             f"against the retransmission {differ}; frame "

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from analyzer.choose.moments import Moment, moment_of
 from analyzer.errors import UsageError
@@ -46,11 +47,14 @@ class Choice:
         """What was asked for, as it was given."""
         return ", ".join(f"{name} {text}" for name, text in self.said)
 
+    def options(self) -> dict[str, Any]:
+        """The arguments of `analyze` that ask for the same."""
+        return {name: tuple(text.split(" to ")) if name == "between" else text for name, text in self.said}
+
     def arguments(self) -> Iterator[str]:
-        """Those of `analyze`, as Python."""
-        for name, text in self.said:
-            value = repr(tuple(text.split(" to "))) if name == "between" else repr(text)
-            yield f"{name}={value}"
+        """The same as Python."""
+        for name, value in self.options().items():
+            yield f"{name}={value!r}"
 
 
 EVERYTHING = Choice()

@@ -23,7 +23,7 @@ class Chooser:
     """Picks rows. `mark` sees each batch as it is read, `choose` the same rows in order of time.
 
     `frames` counts all rows that were seen, `chosen` those that were picked; `gone` are the numbers of the frames that the last
-    `choose` left out, `ways` from whom to whom the picked ones go. `ended` tells whether the capture was left before its end, since no further frame can be meant.
+    `choose` left out, `ways` from whom to whom the picked ones go. `first_ns` is when the whole capture begins. `ended` tells whether the capture was left before its end, since no further frame can be meant.
     """
 
     def __init__(self, choice: Choice, max_flows: int = MAX_FLOWS) -> None:
@@ -31,6 +31,7 @@ class Chooser:
         self.frames = self.chosen = 0
         self.gone: npt.NDArray[np.int64] = NONE
         self.ended = False
+        self.first_ns: int | None = None
         self.ways = Ways()
         self._filter = Filter(choice.filter) if choice.filter else None
         self._numbers = FlowNumbers(max_flows)
@@ -50,6 +51,8 @@ class Chooser:
     def choose(self, rows: Rows) -> Rows:
         """The rows that are asked for, their flows numbered."""
         self._numbers.add(rows)
+        if self.first_ns is None and len(rows):
+            self.first_ns = int(rows["time_ns"][0])
         self.frames += len(rows)
         wanted = self._wanted(rows)
         count = int(np.count_nonzero(wanted))
@@ -77,7 +80,7 @@ class Chooser:
                 inside |= (frames >= first) & (frames <= last)
             wanted &= inside
         if self.choice.between != (None, None) and len(rows):
-            first_ns, last_ns = self._bounds(int(rows["time_ns"][0]))
+            first_ns, last_ns = self._bounds(self.first_ns or 0)
             wanted &= (rows["time_ns"] >= first_ns) & (rows["time_ns"] <= last_ns)
         if self._members is not None:
             wanted &= self._members.among(rows)

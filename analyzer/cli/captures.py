@@ -173,7 +173,9 @@ def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, pla
 @hosts_option
 @snapshots_option
 @increments_option
-@click.option("--top", default=20, show_default=True, type=click.IntRange(min=0), help="How many directions to show.")
+@click.option(
+    "--top", type=click.IntRange(min=0), help="How many directions to show; without, 20 as text and all as JSON."
+)
 def checksums(
     trace: tuple[str, ...],
     as_json: bool,
@@ -181,19 +183,19 @@ def checksums(
     hosts: tuple[str, ...],
     snapshots: tuple[str, ...],
     increments: bool | None,
-    top: int,
+    top: int | None,
 ) -> None:
     """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
-    from analyzer.report.checksum_text import checksum_text, json_text
+    from analyzer.report.checksum_text import TOP, checksum_text, json_text
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
         analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
     if as_json:
-        say(json_text(analysis), nl=False)
+        say(json_text(analysis, top), nl=False)
     else:
-        say(checksum_text(analysis, top, styled), nl=False, color=colour())
+        say(checksum_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
         warn(analysis.damages)
     sys.exit(status_of(analysis))
 
@@ -248,6 +250,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     help="CSV for spreadsheets: texts they would take for formulas begin with an apostrophe.",
 )
 @click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
+@click.option("--limit", type=click.IntRange(min=0), help="How many rows, the first ones; without, all.")
 @choose_options()
 @beside_options
 def export(
@@ -257,6 +260,7 @@ def export(
     kind: str | None,
     safe: bool,
     every: str,
+    limit: int | None,
     chosen: dict[str, Any],
     beside: dict[str, Any],
 ) -> None:
@@ -266,7 +270,7 @@ def export(
     `sockets` one per socket and list of sockets.
     """
     from analyzer.report.export import export as write
-    from analyzer.report.export import format_of
+    from analyzer.report.export import first_rows, format_of
     from analyzer.report.progress import progress_shown
     from analyzer.run import table_frames, table_named
 
@@ -282,7 +286,7 @@ def export(
             every=every,
             **chosen,
         )
-        write(frames, output, kind, read_by(trace, beside))
+        write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(trace, beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyzer.cli.base import DAMAGED, FOUND, OK, cli, colour, json_option, say, styled, warn
+from analyzer.cli.base import DAMAGED, FOUND, OK, choose_options, cli, colour, json_option, say, styled, warn
 
 if TYPE_CHECKING:
     from analyzer.capture import Damage
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 @click.option(
     "--wireshark/--no-wireshark", default=True, help="With Wireshark's dissection, through pyshark; or without."
 )
-def show(trace: tuple[str, ...], frame: int, wireshark: bool) -> None:
-    """Print all that is known of one frame: its row, its events, Wireshark's dissection."""
+@choose_options()
+def show(trace: tuple[str, ...], frame: int, wireshark: bool, chosen: dict[str, Any]) -> None:
+    """Print all that is known of one frame: its row, its events, Wireshark's dissection.
+
+    Where a part of the capture is asked for, that is what the frame's events follow from.
+    """
+    from analyzer.choose import choice_of
     from analyzer.crosscheck.text import frame_lines
 
     damages: list[Damage] = []
-    for line in frame_lines(list(trace), frame, styled, damages):
+    for line in frame_lines(list(trace), frame, styled, damages, choice_of(**chosen)):
         say(line, color=colour())
     if wireshark:
         for line in _dissected(trace, frame):
@@ -54,22 +59,29 @@ def _dissected(trace: tuple[str, ...], frame: int) -> list[str]:
 @cli.command()
 @click.argument("trace")
 @json_option
-def crosscheck(trace: str, as_json: bool) -> None:
+@choose_options()
+@click.option(
+    "--top", type=click.IntRange(min=0), help="How many differences as JSON; without, the first 1,000. All are counted."
+)
+def crosscheck(trace: str, as_json: bool, chosen: dict[str, Any], top: int | None) -> None:
     """Compare with tshark (labels, checksums, connections) and dpkt (headers), frame by frame.
 
-    Says what differs, and who is right where that can be proved. Exit status 1 where a difference has no explanation, 3
-    where the capture is cut short or damaged.
+    Says what differs, and who is right where that can be proved. Where a part of the capture is asked for, its frames are
+    compared as they stand in the whole. Exit status 1 where a difference has no explanation, 3 where the capture is cut
+    short or damaged.
     """
     from analyzer.capture.capture import capture_files
+    from analyzer.choose import choice_of
     from analyzer.crosscheck import crosscheck as compare
     from analyzer.crosscheck.text import crosscheck_lines
     from analyzer.kernel_counters import refuse_pipe
 
     refuse_pipe([trace], "crosscheck")
-    results = [compare(file) for file in capture_files(trace)]
+    choice = choice_of(**chosen)
+    results = [compare(file, choice) for file in capture_files(trace)]
     damages = [damage for each in results for damage in each.damages]
     if as_json:
-        say(json.dumps([each.as_dict() for each in results], indent=1))
+        say(json.dumps([each.as_dict(top) for each in results], indent=1))
     else:
         for number, found in enumerate(results):
             say("\n" * (number > 0) + "\n".join(crosscheck_lines(found, styled)), color=colour())

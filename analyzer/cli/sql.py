@@ -52,10 +52,8 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
 )
 @click.option(
     "--limit",
-    default=LIMIT,
-    show_default=True,
     type=click.IntRange(min=1),
-    help="How many rows to show as text or JSON.",
+    help="How many rows; without, 100 as text or JSON, and all of them where a file or another format is written.",
 )
 @json_option
 @choose_options()
@@ -66,7 +64,7 @@ def sql(
     output: str | None,
     kind: str | None,
     safe: bool,
-    limit: int,
+    limit: int | None,
     as_json: bool,
     chosen: dict[str, Any],
     beside: dict[str, Any],
@@ -84,6 +82,7 @@ def sql(
     from analyzer.output import refuse_inputs
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown
+    from analyzer.run import analyze
 
     paths, question = split(trace)
     if as_json and kind not in (None, "json"):
@@ -96,18 +95,19 @@ def sql(
         )
     if question is None:
         refuse_pipe(paths, "sql")
-    with Ask(Request(list(paths), beside, folders, chosen)) as ask:
+    with Ask(Request(list(paths), analyze, beside, folders, chosen)) as ask:
         if question is None:
-            status = converse(ask, limit, kind)
+            status = converse(ask, limit or LIMIT, kind)
         elif saved:
             status, target, read = OK, output or "-", read_by(paths, beside, folders)
             refuse_inputs(target, read)  # before the capture is read
             with progress_shown() as update:
-                ask.request.progress = update
-                ask.save(question, target, format_of(target, None if kind in ("text", "json") else kind, safe), read)
+                ask.show_progress(update)
+                format_named = format_of(target, None if kind in ("text", "json") else kind, safe)
+                ask.save(question, target, format_named, read, limit)
         else:
             status = OK
-            show(ask, question, limit, kind, HOW)
+            show(ask, question, limit or LIMIT, kind, HOW)
         warn(ask.damages)
         sys.exit(status or (DAMAGED if ask.damages else OK))
 
@@ -128,7 +128,7 @@ def show(ask: Ask, question: str, limit: int, kind: str | None, how: str) -> Non
     from analyzer.report.progress import progress_shown
 
     with progress_shown() as update:  # not while somebody types
-        ask.request.progress = update
+        ask.show_progress(update)
         answer = ask.query(question, as_text=kind != "json")
         rows, more = answer.first(limit)
     if kind == "json":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from analyzer.capture import Damage, open_capture
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.crosscheck.checksums import (
     AGREEING,
     EXCLUSIONS,
@@ -57,9 +59,11 @@ class Crosscheck:
     `compared` counts what was compared by what it is (`labels`, `checksums`, `headers`: frames), `left_out` frames by why they
     were not; `differing` counts all differences by column, of which `differences` keeps the first; `grouped` of `streams`
     frames lie in the flow that most of their stream lies in, and the other way round; `damages` is what of the file could not be read.
+    `asked` is what part of the capture was asked for: `frames` counts those of it.
     """
 
     path: str
+    asked: str = ""
     frames: int = 0
     programs: list[str] = field(default_factory=list)
     compared: Counter[str] = field(default_factory=Counter)
@@ -71,9 +75,10 @@ class Crosscheck:
     streams: int = 0
     damages: list[Damage] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, for JSON."""
-        return {**asdict(self), "compared": dict(self.compared), "left_out": dict(self.left_out), "differing": dict(self.differing)}  # fmt: skip
+    def as_dict(self, top: int | None = None) -> dict[str, Any]:
+        """The same as plain values, for JSON; of the differences that are kept all, or the first `top`."""
+        shown = replace(self, differences=self.differences[:top])
+        return {**asdict(shown), "compared": dict(self.compared), "left_out": dict(self.left_out), "differing": dict(self.differing)}  # fmt: skip
 
     def note(self, difference: Difference) -> None:
         """Count a difference, and keep it while there is room."""
@@ -83,17 +88,19 @@ class Crosscheck:
             self.differences.append(difference)
 
 
-def crosscheck(path: str) -> Crosscheck:
+def crosscheck(path: str, choice: Choice = EVERYTHING) -> Crosscheck:
     """Compare what tcpcap says of a capture file with tshark (labels, checksums, streams) and dpkt (headers).
+
+    With a `choice` the frames that it means are compared, as they stand in the whole capture: tshark reads all of it, too.
 
     Raises UsageError where one of them is not installed, CaptureError where a file cannot be read, or tshark numbers its
     frames otherwise.
     """
     version, dpkt = tshark_version(), Dpkt()
-    found = Crosscheck(path, programs=[f"tshark {version}", dpkt.name])
+    found = Crosscheck(path, choice.words(), programs=[f"tshark {version}", dpkt.name])
     pairs: Counter[tuple[int, int]] = Counter()
     first: dict[tuple[int, int], Begin] = {}
-    for row, data, link_type, said in _side_by_side(found):
+    for row, data, link_type, said in _side_by_side(found, choice):
         found.frames += 1
         for difference in _of_tshark(found, row, data, said, version):
             found.note(difference)
@@ -107,25 +114,40 @@ def crosscheck(path: str) -> Crosscheck:
     return found
 
 
-def _side_by_side(found: Crosscheck) -> Iterator[tuple[Row, bytes, int, Said]]:
-    """Of each frame its row, its bytes, its link type, and what tshark says; where tshark stops reading sooner, up to there."""
+def _side_by_side(found: Crosscheck, choice: Choice) -> Iterator[tuple[Row, bytes, int, Said]]:
+    """Of each frame that is meant its row, its bytes, its link type, and what tshark says; where tshark stops reading sooner, up to there."""
     rows = (row for part in table_rows([found.path], "packets") for row in _plain(part))
+    meant = _meant(found.path, choice)
+    following = next(meant, None)
     with open_capture([found.path]) as capture, closing(said_of(found.path)) as others:
         for batch in capture:
+            if following is None:
+                break  # no later frame is meant
             links = capture.interfaces.link_types[batch.rows["interface"]].tolist()
             for position, link_type in enumerate(links):
                 row, said = next(rows), next(others, None)
                 stopped = said is None
                 while said is not None and said.captured != row["captured"]:
                     said = next(others, None)  # what tshark numbers besides frames: custom blocks of pcapng
+                wanted = row["frame"] == following
+                if wanted:
+                    following = next(meant, None)
                 if said is not None:
-                    yield row, batch.data(position), link_type, said
+                    if wanted:
+                        yield row, batch.data(position), link_type, said
                 elif stopped:
-                    found.left_out["frames behind the place where tshark stopped reading"] += 1
+                    found.left_out["frames behind the place where tshark stopped reading"] += wanted
                 else:
                     where = f"tshark has no frame like frame {row['frame']:,}"
                     raise CaptureError(found.path, where, "compare the two by hand")
         found.damages.extend(capture.damages)
+
+
+def _meant(path: str, choice: Choice) -> Iterator[int]:
+    """The numbers of the frames that are meant, in order."""
+    if not choice:
+        return itertools.count(1)
+    return (number for rows in table_rows([path], "packets", choice=choice) for number in rows["frame"].tolist())
 
 
 def _plain(rows: Rows) -> Iterator[Row]:

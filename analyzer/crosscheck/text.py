@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from analyzer.capture import Damage
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.crosscheck.compare import Crosscheck
 from analyzer.crosscheck.differences import Difference
 from analyzer.errors import UsageError
@@ -35,7 +36,8 @@ def crosscheck_lines(found: Crosscheck, style: Style = plain) -> Iterator[str]:
     told = [style(line, "answer") for line in wrapped(f"{printable(found.path)}: {head}.", "")]
     yield from told
     yield ""
-    yield from wrapped(f"{plural(found.frames, 'frame')}; compared were {counts}.", "  ")
+    frames = plural(found.frames, "frame")
+    yield from wrapped(f"{frames}{f' ({found.asked})' if found.asked else ''}; compared were {counts}.", "  ")
     if found.streams:
         yield from wrapped(
             f"{found.grouped:,} of {plural(found.streams, 'TCP frame')} are in the same connection.", "  "
@@ -61,21 +63,25 @@ def crosscheck_lines(found: Crosscheck, style: Style = plain) -> Iterator[str]:
 
 
 def frame_lines(
-    paths: list[str], frame: int, style: Style = plain, damages: list[Damage] | None = None
+    paths: list[str],
+    frame: int,
+    style: Style = plain,
+    damages: list[Damage] | None = None,
+    choice: Choice = EVERYTHING,
 ) -> Iterator[str]:
     """A frame's row in `packets` but for what is empty, and its events with what they mean; what of the capture could not be read is added to `damages`.
 
-    Raises UsageError where there is no such frame, and where the capture is a pipe: it is read twice.
+    Raises UsageError where there is no such frame, or it is not among those of `choice`, and where the capture is a pipe: it is read twice.
     """
     refuse_pipe(paths, "show")
-    row, first_ns = _row(paths, frame)
+    row, first_ns = _row(paths, frame, choice)
     yield style(f"frame {frame:,}", "answer")
     width = max(map(len, row))
     for name, value in row.items():
         yield from wrapped(_value(name, value, first_ns), f"  {name:<{width}}  ")
     events = [
         event
-        for part in table_rows(paths, "events", damages=damages)
+        for part in table_rows(paths, "events", damages=damages, choice=choice)
         for event in part[(part["frame"] == frame) | (part["related_frame"] == frame)]
     ]
     yield ""
@@ -97,15 +103,18 @@ def _measured(value: int, meaning: str) -> str:
     return f"{value:,} {meaning}"
 
 
-def _row(paths: list[str], frame: int) -> tuple[dict[str, Any], int]:
+def _row(paths: list[str], frame: int, choice: Choice) -> tuple[dict[str, Any], int]:
     """What is not empty of a row, and the time of the first frame."""
     first_ns = last = 0
-    for part in table_rows(paths, "packets"):
+    for part in table_rows(paths, "packets", choice=choice):
         first_ns = first_ns or int(part["time_ns"][0])
         last = int(part["frame"][-1])
         if last >= frame >= 1:
             one = PACKETS.frame(part[part["frame"] == frame]).iloc[0]
             return {str(name): value for name, value in one.to_dict().items() if _is_said(str(name), value)}, first_ns
+    if choice:
+        found = f"no frame {frame:,} among those that were asked for ({choice.words()})"
+        raise UsageError("FRAME", found, "leave the choice out to see it as it stands in the whole capture")
     raise UsageError("FRAME", f"no frame {frame:,}", f"the capture has {plural(last, 'frame')}")
 
 

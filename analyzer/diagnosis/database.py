@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analyzer.diagnosis.views import TABLES, VIEWS, Columns, create_ends, create_table
+
+if TYPE_CHECKING:
+    from duckdb import Statement
 
 MOST_ROWS = 10_000  # of an answer
 LIMIT_S = 5.0
@@ -54,13 +57,13 @@ class Database:
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a SELECT, MOST_ROWS at most. Raises QueryError."""
-        self._need_one_select(sql)
+        # A comment at the end of the query must not swallow the bracket.
+        select = self._one_select(f"SELECT * FROM (\n{sql}\n) LIMIT {MOST_ROWS}", sql)
         self._make_all(sql)
         done = threading.Event()
         threading.Thread(target=self._stop_late, args=(done,), daemon=True).start()
         try:
-            # A comment at the end of the query must not swallow the bracket.
-            answer = self._connection.execute(f"SELECT * FROM (\n{sql}\n) LIMIT {MOST_ROWS}")
+            answer = self._connection.execute(select)
             names = [column[0] for column in answer.description or ()]
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
         except self._duckdb.InterruptException:
@@ -79,7 +82,7 @@ class Database:
 
     def bind(self, sql: str) -> list[str]:
         """The columns of a query, which is planned and not run. Raises QueryError."""
-        self._need_one_select(sql)
+        self._one_select(sql, sql)
         self._make_all(sql)
         try:
             answer = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)")
@@ -91,13 +94,17 @@ class Database:
         """Give its memory back."""
         self._connection.close()
 
-    def _need_one_select(self, sql: str) -> None:
+    def _one_select(self, text: str, sql: str) -> Statement:
+        """The one statement of a text that has a query in it, read once. Raises QueryError, about the query alone, where there is none, or another."""
         try:
-            statements = self._duckdb.extract_statements(sql)
+            statements = self._duckdb.extract_statements(text)
         except self._duckdb.Error as error:
+            if text != sql:
+                self._one_select(sql, sql)
             raise QueryError(" ".join(str(error).split())) from None
         if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
             raise QueryError("a rule is one SELECT, nothing else")
+        return statements[0]
 
     def _make_all(self, sql: str) -> None:
         """The tables that a query names; a QueryError where one does not fit, as other queries may not need it."""

@@ -221,9 +221,10 @@ def _endpoint_of(row: Row) -> str:
 
 
 def _sentence(text: str) -> str:
-    """In one line, and with a capital letter in front."""
+    """In one line, and with a capital letter in front; an address or a name stays as it is."""
     text = " ".join(text.split())
-    return text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.replace("-", "").isalpha() else text
 
 
 def _filled(text: str, row: Row) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from analyzer.diagnosis.parsed import told_by
 from analyzer.diagnosis.signals import SIGNALS, Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES
@@ -151,7 +151,7 @@ def rule_of(path: Path) -> Rule:
 def _read(path: Path, mtime_ns: int, size: int) -> Rule:
     """The rule in a file of that time and size."""
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = told_by(path.read_bytes())
     except (
         ValueError,
         RecursionError,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from analyzer.kinds import NAMES
+from analyzer.kinds import KINDS, NAMES
 from analyzer.tables import CHECKSUM_VERDICTS, FACTS, FLOW_STATES, SOCKET_STATES, TIME_CAUSES
 
 SIGNALS: dict[str, tuple[str, ...]] = {
-    "events": NAMES,
+    "events": (*NAMES, *(f"{kind.name}/{cause}" for kind in KINDS for cause in kind.causes)),
     "counters": (),  # any name: those that moved
     "states": tuple(filter(None, FLOW_STATES)),
     "sockets": (*filter(None, SOCKET_STATES), "accept_queue", "unread", "unacknowledged"),
@@ -29,7 +29,7 @@ SIGNALS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of signals that `when` of a rule may name, with the words of each.
 
-`sockets` are states that a list shows, `accept_queue` connections that wait to be accepted, `unread` and `unacknowledged` bytes in a
+`events` are verdicts, or verdicts of one cause (`retransmission/fast`); `sockets` are states that a list shows, `accept_queue` connections that wait to be accepted, `unread` and `unacknowledged` bytes in a
 queue; `times` what connections lost 10 ms or more to, or thought or paused for 100 ms; `seen` anything of that sort, `many_ports` more connections than half of the
 ports that a client may choose from, `odd_counters` that moved and healthy traffic does not move, `differing_counters` that
 moved otherwise than the packets say, `foreign_sockets` three connections or more in the last list, and none of them in the capture.

@@ -165,8 +165,12 @@ def _write(
     asked = "" if anonymizer else f" ({', '.join(told)})"
     comment = f"{len(kept):,} of {cut.of:,} frames{whence}{asked}{', anonymised' if anonymizer else ''}"
     output.write(_bytes(section(f"tcpcap {version('tcpcap')}", comment)))
-    numbers: dict[int, int] = {}  # of the interfaces that were written
-    snaplen = common_snaplen([found.interfaces[number] for number in np.unique(kept["interface"])])
+    used = np.unique(kept["interface"]).tolist()
+    numbers = {interface: number for number, interface in enumerate(used)}
+    snaplen = common_snaplen([found.interfaces[interface] for interface in used])
+    for interface in used:  # before all frames: whoever reads them knows that others' frames may come late
+        told_of = interface_block(found.interfaces[interface], snaplen, offset_s, anonymizer is None)
+        output.write(_bytes(told_of))
     with open_capture(list(names)) as capture:
         for batch, rows in _batches(capture, kept):
             places = (rows["frame"] - batch.first_frame).tolist()
@@ -179,10 +183,6 @@ def _write(
                 cut.emptied += _emptied(batch.rows[places], batch, frames, capture.interfaces)
             for place, row, data in zip(places, rows, frames, strict=True):
                 record, number = batch.rows[place], int(batch.rows["interface"][place])
-                if number not in numbers:
-                    numbers[number] = len(numbers)
-                    told_of = interface_block(capture.interfaces[number], snaplen, offset_s, anonymizer is None)
-                    output.write(_bytes(told_of))
                 comments = list(comments_of(row, found.events_of(int(row["frame"]))))
                 cut.frames += 1
                 cut.comments += len(comments)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from analyzer.extract.cryptopan import Pan
 from analyzer.extract.room import Room
 from analyzer.extract.sums import carried_over, compensation, sum16
 from analyzer.extract.transport import Transport
+
+if TYPE_CHECKING:
+    from analyzer.extract.layers import Layers
 
 HOP_BY_HOP, ROUTING, FRAGMENT, ESP, AUTHENTICATION, NOTHING, DESTINATION, MOBILITY = 0, 43, 44, 50, 51, 59, 60, 135
 ADDRESSES_FROM = {0: 8, 2: 8, 4: 8}  # of routing headers, by type
@@ -24,11 +27,11 @@ class Pseudo:
 
 
 class Internet:
-    """Writes packets into a Room; `ethernet` writes frames that stand in tunnels."""
+    """Writes packets into a Room; `layers` writes what stands in tunnels."""
 
-    def __init__(self, pan: Pan, ethernet: Callable[[Room, int, int], None]) -> None:
+    def __init__(self, pan: Pan, layers: Layers) -> None:
         self._pan = pan
-        self._transport = Transport(pan, self, ethernet)
+        self._transport = Transport(pan, self, layers)
 
     def ipv4(self, room: Room, at: int, end: int) -> None:
         """The packet at `at`; what stands behind its own end becomes zeros."""

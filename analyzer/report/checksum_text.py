@@ -153,10 +153,12 @@ def host_text(host: CaptureHost) -> str:
     return f"{host.address} ({sure}): {'; '.join(host.evidence)}"
 
 
-def json_text(analysis: Analysis) -> str:
-    """Everything as one JSON object."""
+def json_text(analysis: Analysis, top: int | None = None) -> str:
+    """Everything as one JSON object; of the directions all, or the first `top` of those that the text shows."""
     result = analysis.checksum_result
     assert result is not None, "asked for without verifying checksums"
+    order, told = _order(result), list(_objects(result))
+    directions = told if top is None else [told[at] for at in order[:top]]
     content = {
         "schema_version": SCHEMA_VERSION,
         "checksums": result.counts,
@@ -166,7 +168,8 @@ def json_text(analysis: Analysis) -> str:
             {"address": host.address, "confidence": host.confidence, "evidence": list(host.evidence)}
             for host in result.hosts
         ],
-        "directions": list(_objects(result)),
+        "directions": directions,
+        "directions_total": len(order),
         "frames_of_more_directions": result.uncounted,
         "counters": [
             {

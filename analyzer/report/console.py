@@ -31,7 +31,7 @@ STOP_TEXT = {
     "truncated": "cut off inside a header",
     "no_ip": "not IP",
     "ip_protocol": "IP with another transport",
-    "fragment": "fragment that completes no datagram",
+    "fragment": "fragment whose transport header is in another frame",
     "link_type": "link layer not decoded",
     "encrypted": "encrypted 802.11",
     "not_data": "802.11 management or control",
@@ -85,7 +85,7 @@ def _answer(analysis: Analysis, style: Style) -> list[str]:
         return [style(line, "answer") for line in wrapped(f"{opaque_text(analysis)} {overview_text(analysis)}", "")]
     fine = nothing_wrong(analysis)
     lines = [style(line, "answer") for line in wrapped(fine, "")] + [""] if fine else []
-    found = list(finding_lines(analysis.diagnosis, style, analysis.summary.total("first_ns")))
+    found = list(finding_lines(analysis.diagnosis, style, analysis.start_ns))
     if found and found[-1]:
         found.append("")
     return [*lines, *found, *overview]

@@ -41,7 +41,7 @@ def conversation_lines(analysis: Analysis, top: int) -> Iterator[str]:
     flows = analysis.flow_tracker.busiest(top)
     if not len(flows):
         return
-    start_ns = analysis.summary.total("first_ns")
+    start_ns = analysis.start_ns
     names = [_ends(flow) for flow in flows]
     longest = max(map(len, names))
     beside = longest <= LONGEST and longest + 2 + len(HEAD) + max(map(len, ENDED.values())) <= width()

@@ -33,7 +33,7 @@ def notebook_html(analysis: Analysis) -> str:
 
 
 def _parts(analysis: Analysis) -> Iterator[str]:
-    start_ns = analysis.summary.total("first_ns")
+    start_ns = analysis.start_ns
     opening = opaque_text(analysis) or nothing_wrong(analysis)
     if opening:
         yield _paragraph(f"<strong>{_text(opening)}</strong>")

@@ -77,6 +77,15 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
             raise no_room(output, str(error)) from None
 
 
+def first_rows(frames: Iterable[pd.DataFrame], count: int) -> Iterator[pd.DataFrame]:
+    """The frames up to so many rows, at least one; no more is read than that."""
+    for frame in frames:
+        yield frame.iloc[:count]
+        count -= len(frame)
+        if count <= 0:
+            return
+
+
 @contextmanager
 def _scratch(output: str) -> Iterator[Path]:
     """A folder for what is spooled."""
@@ -144,12 +153,10 @@ def save_query(database: Path, table: str, output: str, kind: str, inputs: Seque
     with appearing(output, inputs, BINARY[kind]) as target:
         connection = duckdb.connect(str(database))
         try:
-            types = connection.execute(f"DESCRIBE {table}").fetchall()
-            changed = [_changed(connection, table, str(row[0]), str(row[1]), kind) for row in types]
-            told = ", ".join(filter(None, changed))
             options = COPY_OPTIONS[kind].format(header="true")
-            columns = f"* REPLACE ({told})" if told else "*"
-            columns = _without_formulas(connection, table) if kind == SAFE_CSV else columns
+            columns = (
+                _without_formulas(connection, table) if kind == SAFE_CSV else columns_kept(connection, table, kind)
+            )
             connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{_quoted(part)}' ({options})")
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:  # it writes below TMPDIR only
             raise no_room(output, str(error)) from None
@@ -173,6 +180,14 @@ def _without_formulas(connection: duckdb.DuckDBPyConnection, table: str) -> str:
         title = "'" + name if re.match(FORMULA, name) else name
         found.append(f'{value} AS "' + title.replace('"', '""') + '"')
     return ", ".join(found)
+
+
+def columns_kept(connection: duckdb.DuckDBPyConnection, table: str, kind: str = "parquet") -> str:
+    """All columns of a table, none of which a format (or a DataFrame, which has the types of Parquet) spoils."""
+    types = connection.execute(f"DESCRIBE {table}").fetchall()
+    changed = [_changed(connection, table, str(row[0]), str(row[1]), kind) for row in types]
+    told = ", ".join(filter(None, changed))
+    return f"* REPLACE ({told})" if told else "*"
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_name: str, kind: str) -> str:

@@ -10,7 +10,7 @@ from analyzer.diagnosis.finding import Diagnosis, Finding
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.time_text import shares_text
 from analyzer.report.words import frames_text, numbers_text, offset_text
-from analyzer.text import duration_text, plural, printable, size_text, time_text
+from analyzer.text import duration_text, plural, printable, same_day, size_text, time_text
 
 MOST_TOLD = 10  # findings in full; the others get a line each
 MOST_LINES = 20
@@ -88,12 +88,15 @@ def pinned(finding: Finding, start_ns: int) -> str:
     """Connections, since when, and frames, in short."""
     since = offset_text(finding.start_ns, start_ns) if finding.start_ns and start_ns else ""
     numbers = " ".join(filter(None, (flows_text(finding), f"at {since}" if since else "")))
-    return ", ".join(filter(None, (numbers, frames_text(finding.frames, most=MOST_FRAMES) or _without(finding))))
+    shown, without = frames_text(finding.frames, most=MOST_FRAMES), _without(finding)
+    if not shown and without:
+        return f"{without}{f', from {since}' if since else ''}"
+    return ", ".join(filter(None, (numbers, shown)))
 
 
 def _without(finding: Finding) -> str:
     """Of what only counters tell, that no frame is to be looked for."""
-    return "no frame: counters alone tell it" if finding.counters or "counters" in finding.rule.needs else ""
+    return "counters alone tell it (no frame)" if finding.counters or "counters" in finding.rule.needs else ""
 
 
 def _headed(finding: Finding, style: Style) -> Iterator[str]:
@@ -148,7 +151,8 @@ def when_text(finding: Finding, start_ns: int = 0) -> str:
     """Since when, by the first frame and by the clock, and for how long; where it lasted less than it cost, the one would only confuse the other."""
     if not finding.start_ns:
         return ""
-    clock, lasted = time_text(finding.start_ns, day=False)[:-3], finding.end_ns - finding.start_ns
+    later = start_ns > 0 and not same_day(start_ns, finding.start_ns)  # the time of day alone would not tell when
+    clock, lasted = time_text(finding.start_ns, day=later)[:-3], finding.end_ns - finding.start_ns
     began = f"{offset_text(finding.start_ns, start_ns)} ({clock} UTC)" if start_ns else f"{clock} UTC"
     if lasted < max(LEAST_NS, finding.cost_ns):
         return f"at {began}"
@@ -181,7 +185,7 @@ def nothing_wrong(analysis: Analysis) -> str:
     if not connections:
         return "Nothing wrong found; there is no TCP connection." if analysis.summary.total("frames") else ""
     lossy = any(finding.rule.family == "loss" for finding in diagnosis.findings)
-    opening = "Nothing that needs action" if lossy else "Nothing wrong"
+    opening = "Nothing that needs action" if lossy or analysis.troubled else "Nothing wrong"
     text = f"{opening} found in {plural(connections, 'TCP connection')}"
     spent = analysis.time_spent
     total = sum(spent.values())

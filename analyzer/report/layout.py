@@ -47,12 +47,28 @@ def plain(text: str, _: str) -> str:
 
 
 def wrapped(text: str, label: str) -> list[str]:
-    """`text` behind `label`, folded to the width but never between a number and its unit, or "frame" and its number; what follows stands below the text."""
+    """`text` behind `label`, folded to the width but never between a number and its unit, or "frame" and its number; what follows stands below the text.
+
+    A path that is longer than a line is parted behind a slash.
+    """
+    room = width() - len(label)
     lines = textwrap.wrap(
-        TOGETHER.sub(NO_BREAK, text),
+        " ".join(_parted(word, room) if len(word) > room else word for word in TOGETHER.sub(NO_BREAK, text).split(" ")),
         width(),
         initial_indent=label,
         subsequent_indent=" " * len(label),
         break_on_hyphens=False,
     )
     return [line.replace(NO_BREAK, " ") for line in lines] or [label.rstrip()]
+
+
+def _parted(word: str, room: int) -> str:
+    """A word in pieces of at most so many characters with blanks between them, if slashes can end them all."""
+    pieces, rest = [], word
+    while len(rest) > room:
+        end = rest.rfind("/", 0, max(room, 0)) + 1
+        if not end:
+            return word
+        pieces.append(rest[:end])
+        rest = rest[end:]
+    return " ".join([*pieces, rest])

@@ -90,7 +90,7 @@ class Follower:
         self._news = False
         self._counts["frames"] = analysis.summary.total("frames")
         self._counts["connections"] = sum(analysis.flow_tracker.state_counts().values())
-        start_ns = analysis.summary.total("first_ns")
+        start_ns = analysis.start_ns
         found = {_key(each): each for each in analysis.diagnosis.findings if not each.because_of}
         for key, finding in found.items():
             if key in self._before and _is_news(finding, self._said.get(key)):

@@ -101,7 +101,7 @@ def _alike(rows: Rows) -> list[Rows]:
 def _group_text(group: Rows, analysis: Analysis) -> str:
     """A connection, or several: where it went, and since when; of several the one that lost most proves it."""
     first = group[0]
-    start_ns = analysis.summary.total("first_ns")
+    start_ns = analysis.start_ns
     if len(group) == 1:
         begun = offset_text(int(first["start_ns"]), start_ns)
         return f"{ends_text(first)} from {begun}: {flow_text(first, analysis)}"

@@ -63,7 +63,7 @@ def who_text(group: Rows) -> str:
 def sentences(group: Rows, analysis: Analysis) -> list[str]:
     """What happened to connections that fared alike: which ones, since when, what, and in which frames."""
     known = seen_by_flow(analysis.gathered, {int(flow) for flow in group["flow"]})
-    start_ns = analysis.summary.total("first_ns")
+    start_ns = analysis.start_ns
     return [_sentence(phrase, group, known, start_ns) for phrase in phrases(together(group))]
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analyzer.analysis import Analysis
-from analyzer.ask import Ask, Request
+from analyzer.ask import Ask
 from analyzer.capture.bundle import inputs
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.errors import UsageError
 from analyzer.run import analyze
 
@@ -18,33 +19,36 @@ LIMIT_S = 30.0
 WHERE = "capture"
 
 
+Key = tuple[str, Choice]
+
+
 class Captures:
-    """Analyses by the path of their capture, the last MOST_OPEN of them; each is made when it is first asked for."""
+    """Analyses by the path of their capture and what of it is asked for, the last MOST_OPEN of them; each is made when it is first asked for."""
 
     def __init__(self, folders: Sequence[str]) -> None:
         self.folders = [Path(os.path.realpath(folder)) for folder in folders]
         for folder in self.folders:
             if not folder.is_dir():
                 raise UsageError(str(folder), "no folder", "name the folders whose captures may be asked about")
-        self._open: OrderedDict[str, Analysis] = OrderedDict()
-        self._asks: dict[str, Ask] = {}
+        self._open: OrderedDict[Key, Analysis] = OrderedDict()
+        self._asks: dict[Key, Ask] = {}
 
-    def analysis(self, name: str) -> Analysis:
-        """What is known of a capture. Raises UsageError where it lies elsewhere, CaptureError where it cannot be read."""
-        path = self.path_of(name)
-        if path not in self._open:
-            self._open[path] = analyze([path])
+    def analysis(self, name: str, choice: Choice = EVERYTHING) -> Analysis:
+        """What is known of a capture, or of a part of it. Raises UsageError where it lies elsewhere, CaptureError where it cannot be read."""
+        key = path, _ = self.path_of(name), choice
+        if key not in self._open:
+            self._open[key] = analyze([path], **choice.options())
             while len(self._open) > MOST_OPEN:
                 self._close(next(iter(self._open)))
-        self._open.move_to_end(path)
-        return self._open[path]
+        self._open.move_to_end(key)
+        return self._open[key]
 
-    def ask(self, name: str) -> Ask:
-        """The tables of a capture in SQL."""
-        path, analysis = self.path_of(name), self.analysis(name)
-        if path not in self._asks:
-            self._asks[path] = Ask(Request([path]), analysis, LIMIT_S)
-        return self._asks[path]
+    def ask(self, name: str, choice: Choice = EVERYTHING) -> Ask:
+        """Its tables in SQL."""
+        key, analysis = (self.path_of(name), choice), self.analysis(name, choice)
+        if key not in self._asks:
+            self._asks[key] = Ask(analysis, LIMIT_S)
+        return self._asks[key]
 
     def path_of(self, name: str) -> str:
         """Where the capture `name` lies: a path in one of the folders, from there on or in full."""
@@ -59,13 +63,13 @@ class Captures:
 
     def close(self) -> None:
         """Let go of all of them."""
-        for path in list(self._open):
-            self._close(path)
+        for key in list(self._open):
+            self._close(key)
 
-    def _close(self, path: str) -> None:
-        del self._open[path]
-        if path in self._asks:
-            self._asks.pop(path).__exit__()
+    def _close(self, key: Key) -> None:
+        del self._open[key]
+        if key in self._asks:
+            self._asks.pop(key).__exit__()
 
     def _refuse_links(self, files: Sequence[str], name: str) -> None:
         for file in files:

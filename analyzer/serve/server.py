@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 INSTRUCTIONS = """\
 tcpcap reads packet captures, rebuilds TCP connections and proves its verdicts: `open` a capture, read its `findings` (worst cause
 first, with the frames that prove each), follow one connection with `flow`, look at single `frames`, compare the kernel's
-`counters` with what packets predict, and ask anything else in `sql`. Captures that may be read lie in: {folders}"""
+`counters` with what packets predict, and ask anything else in `sql`. Each of them can be asked about a `part` of the
+capture alone: what a filter lets pass, some flows, a span of time, some frames. Captures that may be read lie in: {folders}"""
 
 
 def server_of(folders: Sequence[str]) -> MCPServer[Any]:

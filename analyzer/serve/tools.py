@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from threading import RLock
 from typing import Any
 
+from analyzer.analysis import Analysis
+from analyzer.choose import EVERYTHING, Choice, choice_of
 from analyzer.errors import UsageError
 from analyzer.moments import timed, with_texts
 from analyzer.report.answer_text import answer_dict
@@ -31,21 +33,38 @@ FEW_COLUMNS = (
 TOLD_OF_FINDINGS = ("finding", "rule", "severity", "summary", "side", "host", "connections", "flows", "frames", "start_time", "cost_ns", "failed", "confidence", "because_of")  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a capture: only the frames that satisfy all of it, as if there were no others; numbers of frames and flows stay those of the whole. `filter` is in tcpdump's language (`host 192.0.2.1 and port 80`); `flow` are numbers of connections (`3` or `3,7`); `between` two times (`12:59:26.8` UTC, seconds since the epoch, or since the capture began: `+5s`; `-` is no bound); `frames` are numbers (`10-20`, `10-` or `7`)."""
+
+    filter: str = ""
+    flow: str = ""
+    between: tuple[str, str] | None = None
+    frames: str = ""
+
+    def choice(self) -> Choice:
+        """What of the capture is asked for. Raises UsageError for what cannot be meant."""
+        return choice_of(self.filter or None, self.flow or None, self.between, self.frames or None)
+
+
 class Tools:
-    """The tools, one method each; their docstrings are what an assistant reads."""
+    """The tools, one method each; their docstrings are what an assistant reads. All can be asked about a `part` of a capture."""
 
     def __init__(self, captures: Captures) -> None:
         self._captures = captures
         self._lock = RLock()  # one question at a time: a database and a reader are no place for two
 
+    def _analysis(self, capture: str, part: Part | None) -> Analysis:
+        return self._captures.analysis(capture, part.choice() if part else EVERYTHING)
+
     def all(self) -> list[Callable[..., dict[str, Any]]]:
         """In the order in which they are mostly used."""
         return [self.open, self.findings, self.flows, self.flow, self.frames, self.counters, self.sql]
 
-    def open(self, capture: str) -> dict[str, Any]:
+    def open(self, capture: str, part: Part | None = None) -> dict[str, Any]:
         """Read a packet capture (pcap, pcapng, snoop, compressed or not) or a bundle of one with kernel counters, and say what is in it: frames, times, connections by state, how many findings, warnings that limit what can be trusted. Ask this first; then `findings`."""
         with self._lock:
-            analysis = self._captures.analysis(capture)
+            analysis = self._analysis(capture, part)
             about = timed(analysis.capture)
             counts: dict[str, int] = {}
             for finding in analysis.diagnosis.findings:
@@ -67,10 +86,12 @@ class Tools:
             }
             return bounded(found, "warnings")
 
-    def findings(self, capture: str, number: int | None = None, limit: int = 20) -> dict[str, Any]:
+    def findings(
+        self, capture: str, number: int | None = None, limit: int = 20, part: Part | None = None
+    ) -> dict[str, Any]:
         """What is wrong, the worst cause first, each with what it cost, whose side it is and the frames that prove it. With `number`, one finding with all its evidence, what speaks against it and what to do next."""
         with self._lock:
-            analysis = self._captures.analysis(capture)
+            analysis = self._analysis(capture, part)
             if number is not None:
                 one = findings_dicts([analysis.finding(number)])[0]
                 return bounded({"schema_version": SCHEMA_VERSION, "finding": one, "flows": one.pop("flows")}, "flows")
@@ -87,24 +108,35 @@ class Tools:
             return bounded(found, "findings")
 
     def flows(
-        self, capture: str, sort: str = "bytes", limit: int = 20, columns: list[str] | None = None
+        self,
+        capture: str,
+        sort: str = "bytes",
+        limit: int = 20,
+        columns: list[str] | None = None,
+        part: Part | None = None,
     ) -> dict[str, Any]:
         """Connections, most of `sort` first: bytes, packets, duration, loss, retransmissions, timeouts, rtt, rate, zero-window, server-time, lost-time, or a column of numbers. `columns` names others than the usual ones."""
         with self._lock:
-            tracker = self._captures.analysis(capture).flow_tracker
+            analysis = self._analysis(capture, part)
             names = list(columns or FEW_COLUMNS)
             for name in names:
                 FLOWS[name]  # says what is not there
-            rows, total = first_of(self._captures.analysis(capture).flow_parts(), sort_key(sort), rows_of(limit))
+            rows, total = first_of(analysis.flow_parts(), sort_key(sort), rows_of(limit))
             told = records(rows, names)
             return bounded(
-                {"schema_version": SCHEMA_VERSION, "flows": told, "total": total, "left": dict(tracker.left)}, "flows"
+                {
+                    "schema_version": SCHEMA_VERSION,
+                    "flows": told,
+                    "total": total,
+                    "left": dict(analysis.flow_tracker.left),
+                },
+                "flows",
             )
 
-    def flow(self, capture: str, flow: str, first_line: int = 1) -> dict[str, Any]:
+    def flow(self, capture: str, flow: str, first_line: int = 1, part: Part | None = None) -> dict[str, Any]:
         """One connection (its number, or ADDRESS:PORT of an end): who, what they agreed on, round trips, where its time went, pauses with their causes, findings, and a time line of both sides with events in words, as text from `first_line` on."""
         with self._lock:
-            found = self._captures.analysis(capture).flow(flow)
+            found = self._analysis(capture, part).flow(flow)
             about = flow_dict(found, frames=False)
             about.pop("flow")
             about["comments"] = about["comments"][:MOST_COMMENTS]
@@ -116,11 +148,11 @@ class Tools:
                 "time_line",
             )
 
-    def frames(self, capture: str, numbers: list[int]) -> dict[str, Any]:
+    def frames(self, capture: str, numbers: list[int], part: Part | None = None) -> dict[str, Any]:
         """Single frames by their numbers, as Wireshark counts them: what is not empty of each, and the events on it."""
         with self._lock:
             some = numbers[:MOST_ROWS]
-            packets = with_texts(self._captures.analysis(capture).frames(some))
+            packets = with_texts(self._analysis(capture, part).frames(some))
             told = [
                 {
                     str(name): value
@@ -130,16 +162,18 @@ class Tools:
                 for row in json.loads(packets.to_json(orient="records"))
             ]
             listed = ", ".join(str(int(number)) for number in some) or "NULL"
-            events = self._captures.ask(capture).query(f"FROM events WHERE frame IN ({listed}) ORDER BY frame")
+            events = self._captures.ask(capture, part.choice() if part else EVERYTHING).query(
+                f"FROM events WHERE frame IN ({listed}) ORDER BY frame"
+            )
             rows, _ = events.first(MOST_ROWS)
             said = [dict(zip(events.names, row, strict=True)) for row in rows]
             found = {"schema_version": SCHEMA_VERSION, "events": said, "frames": told, "total": len(numbers)}
             return bounded(found, "frames")
 
-    def counters(self, capture: str, name: str = "", limit: int = 50) -> dict[str, Any]:
+    def counters(self, capture: str, name: str = "", limit: int = 50, part: Part | None = None) -> dict[str, Any]:
         """The kernel's counters (nstat) over the whole time of the snapshots, beside what the packets predict; only those whose name has `name` in it. What disagrees comes first. Empty without snapshots in the bundle."""
         with self._lock:
-            frame = with_texts(self._captures.analysis(capture).counters_whole)
+            frame = with_texts(self._analysis(capture, part).counters_whole)
             rows = [
                 row for row in json.loads(frame.to_json(orient="records")) if name.lower() in row["counter"].lower()
             ]
@@ -148,10 +182,10 @@ class Tools:
             shown = rows[: rows_of(limit)]
             return bounded({"schema_version": SCHEMA_VERSION, "counters": shown, "total": len(rows)}, "counters")
 
-    def sql(self, capture: str, query: str, limit: int = 50) -> dict[str, Any]:
+    def sql(self, capture: str, query: str, limit: int = 50, part: Part | None = None) -> dict[str, Any]:
         """One SELECT in DuckDB's SQL over the tables that `open` names; `DESCRIBE table` lists the columns of one. Times are nanoseconds since the epoch (`time_ns`) and timestamps (`time`). Nothing can be changed, no file read; it may take 30 s."""
         with self._lock:
-            answer = self._captures.ask(capture).query(query)
+            answer = self._captures.ask(capture, part.choice() if part else EVERYTHING).query(query)
             rows, more = answer.first(rows_of(limit))
             return bounded(answer_dict(answer.names, answer.types, rows, more), "rows")
 
