@@ -83,7 +83,7 @@ class Account:
             largest = summary.total("largest_regression_ns") / 1e9
             frame = summary.total("first_regression")
             times = "once" if regressions == 1 else f"{regressions:,} times"
-            yield f"the capture clock steps back {times} (by up to {largest:.6f} s, first at frame {frame:,})"
+            yield f"the capture clock steps back {times} (by up to {largest:.6f} s, first at frame {frame})"
         unknown = {i.link_type for i in self.interfaces if not is_decoded(i.link_type)}
         frames = summary.stops.get("link_type", 0)
         if unknown and frames:

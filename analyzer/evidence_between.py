@@ -1,4 +1,4 @@
-"""What lies between capture points -> what the rules about it are asked about: the table `paths`, and the passages that were no plain arrivals."""
+"""What lies between capture points -> what rules about it read: `paths`, and the passages that were no plain arrivals."""
 
 from __future__ import annotations
 

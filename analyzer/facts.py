@@ -261,7 +261,7 @@ def _joined(seen: Witness) -> Told:
             "joined",
             frames - first + 1,
             (
-                f"{joins + 1:,} captures were joined: frame {first:,} is {_span(back)} earlier than the one before. Connections begin anew there"
+                f"{joins + 1:,} captures were joined: frame {first} is {_span(back)} earlier than the one before. Connections begin anew there"
             ),
         )
         return

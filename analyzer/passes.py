@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
@@ -114,6 +115,52 @@ def judged_rows(
         for rows in decoded(capture, checker, chooser=chooser):
             for part in tracker.follow(rows):
                 yield from judge.judged(part)
+
+
+class Watcher(Protocol):
+    """Who is told of the packets of a capture as they are judged."""
+
+    def add(self, rows: Rows, moments: Rows) -> None:
+        """Packets with their flows, and what each left behind (MOMENT)."""
+
+    def add_events(self, events: Rows) -> None:
+        """Events, some of them later than their packets."""
+
+    def spend(self, stretches: Rows) -> None:
+        """Time of connections, by cause."""
+
+
+def watch(
+    watcher: Watcher,
+    paths: Sequence[str],
+    *,
+    max_flows: int = MAX_FLOWS,
+    checksums: bool = True,
+    choice: Choice = EVERYTHING,
+    progress: Progress | None = None,
+) -> Capture:
+    """Read a capture again for the connections that somebody looks at closely; it is closed when it is returned.
+
+    `max_flows`, `checksums` and `choice` are those with which it was read before: what is said of connections rests on them.
+    """
+    chooser = chooser_of(choice, max_flows)
+    tracker = FlowTracker(max_flows, numbered=chooser is not None)
+    judge, account = Judge(tracker, keep=True, whole=True), TimeAccount(tracker)
+    with open_capture(list(paths), batch_frames=EXPORT_BATCH_FRAMES) as capture:
+        for rows in decoded(capture, Checker() if checksums else None, chooser=chooser):
+            for part in tracker.follow(rows):
+                for events in judge.left():
+                    watcher.add_events(events)
+                for piece, events in judge.judged(part):
+                    watcher.add(piece, judge.moments)
+                    watcher.add_events(events)
+                    for stretches in account.stretches(piece, judge.moments):
+                        watcher.spend(stretches)
+            if progress is not None:
+                progress(capture)
+    for events in judge.finish():
+        watcher.add_events(events)
+    return capture
 
 
 def chooser_of(choice: Choice, max_flows: int = MAX_FLOWS) -> Chooser | None:

@@ -77,7 +77,7 @@ def analyze(paths: Captures, **asked: Any) -> Analysis: ...
 
 
 @overload
-def analyze(*, at: Mapping[str, Captures], clock: str = "", **asked: Any) -> Points: ...
+def analyze(*, at: Mapping[str, Captures], clock: str | None = None, **asked: Any) -> Points: ...
 
 
 @readable  # type: ignore[misc] # the overloads leave to the implementation what else may be asked
@@ -85,7 +85,7 @@ def analyze(
     paths: Captures = (),
     *,
     at: Mapping[str, Captures] | None = None,
-    clock: str = "",
+    clock: str | None = None,
     snapshots: Files = (),
     sockets: Files = (),
     hosts: str | Sequence[str] = (),
@@ -360,7 +360,7 @@ def table_frames(
 
 
 def point_frames(
-    at: Mapping[str, Captures], table: str, clock: str, damages: list[Damage], **asked: Any
+    at: Mapping[str, Captures], table: str, clock: str | None, damages: list[Damage], **asked: Any
 ) -> Iterator[pd.DataFrame]:
     """A table of several capture points as DataFrames, at least one; what could not be read of their captures is added to `damages`."""
     points = analyze(at=at, clock=clock, **asked)

@@ -61,7 +61,9 @@ def agreement() -> str:
         f"| counter | {' | '.join(SHOWN)} |",
         f"|---{'|---:' * len(SHOWN)}|",
     ]
-    for name in sorted({name for name, _ in moved}, key=lambda name: (rank_of(name), NUMBER[name])):
+    for name in sorted(
+        {name for name, _ in moved}, key=lambda name: (rank_of(name), NUMBER.get(name, len(NUMBER)), name)
+    ):
         lines.append(f"| {name} | {' | '.join(_cells(name, moved, agreed))} |")
     total = [f"**{_share(sum(_of(agreed, word)), sum(_of(moved, word)))}**" for word in SHOWN]
     lines.append(f"| **all** | {' | '.join(total)} |")

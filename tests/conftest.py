@@ -6,11 +6,15 @@ import pytest
 
 LONGEST = (
     "test_modes",
+    "test_rules",
     "test_batching",
-    "test_checksums_naive",
-    "test_judge",
-    "test_fix_real",
     "test_corpus",
+    "test_decode_tshark",
+    "test_fix_real",
+    "test_checksums_naive",
+    "test_cli",
+    "test_export",
+    "test_wireshark",
     "test_flows",
 )
 

@@ -3,7 +3,7 @@
     python -m tests.fuzz --cases 1000000 --seed 7         a campaign; each failure is told with the command that repeats it
     python -m tests.fuzz --cases 1 --seed 7 --first 4711  one case of it
 
-With TCPCAP_KERNELS=checked every index in compiled code is checked, too.
+With TCPCAP_KERNELS=checked-library (`python -m analyzer.accelerate --checked` makes it) every index in compiled code is checked, too.
 """
 
 from __future__ import annotations

@@ -9,12 +9,15 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from analyzer.accelerate.build import build
+from analyzer.accelerate.library import KernelsError, Library
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces, RecordBatch, open_capture
 from analyzer.capture.records import NO_PACKET_TYPE, RECORDS
 from analyzer.decode import decode
@@ -249,18 +252,27 @@ def fitting(text: str) -> str:
 # Other ways to run the kernels
 
 
-def said_in_mode(mode: str, factory: pytest.TempPathFactory, *words: str, overflowing: Sequence[str] = ()) -> str:
-    """What Python prints for these words where kernels run in another way: `python`, `checked` or `jit`, as `analyzer.accelerate` names them.
+@cache
+def _library_with_checks() -> None:
+    """The library in which every index is checked: made once, and anew when a kernel was edited."""
+    try:
+        Library(checked=True)
+    except KernelsError:
+        build(jobs=1, checked=True, tell=lambda text: None)
 
-    Warnings are errors, but for overflows in the kernels named, which calculate hashes. What was compiled is kept for the other
+
+def said_in_mode(mode: str, factory: pytest.TempPathFactory, *words: str, overflowing: Sequence[str] = ()) -> str:
+    """What Python prints for these words where kernels run in another way, as `analyzer.accelerate` names them.
+
+    Warnings are errors, but for overflows in the kernels named, which calculate hashes. What numba compiles is kept for the other
     tests of the same run, and for nobody else.
     """
+    if mode == "checked-library":
+        _library_with_checks()
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     environment |= {"XDG_CACHE_HOME": str(shared / "cache"), "PYTHONHASHSEED": "0", "TCPCAP_KERNELS": mode}
-    # What is tried here is small; but without any optimisation numba keeps nothing of what it compiled.
-    environment["NUMBA_OPT"] = "1"
     ignored = [f"-Wignore:overflow encountered:RuntimeWarning:analyzer.{module}" for module in overflowing]
     done = subprocess.run(
         [sys.executable, "-Werror", *ignored, *words],

@@ -139,7 +139,7 @@ def of_records(records: Iterable[build.Record], folder: Path, host: str = SERVER
 
 def only(found: dict[str, Range], *names: str) -> dict[str, int]:
     """The guesses of what moved beside segments and opens; they are certain."""
-    usual = {"TcpPassiveOpens", "TcpActiveOpens", "TcpInSegs", "TcpOutSegs", "TCPOrigDataSent"}
+    usual = {"TcpPassiveOpens", "TcpActiveOpens", "TcpInSegs", "TcpOutSegs", "TCPOrigDataSent", "TCPDeferAcceptDrop"}
     for name, (amount, least, most) in found.items():
         assert name in usual or name in names or amount == least == most, name
     return {name: amount for name, (amount, _, _) in found.items() if name not in usual}

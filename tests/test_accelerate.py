@@ -6,6 +6,7 @@ import ctypes
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -160,6 +162,34 @@ def bound(body: Callable[[Any, Any], int]) -> tuple[Callable[..., Any], str]:
     return made_of_one.bind(twice, {"number": INT}), "twice"
 
 
+# The build
+
+
+def test_numba_with_less_to_do_compiles_the_same() -> None:
+    """A loop, a branch, a record, several results: the instructions are the same, whatever numba calls things."""
+    from analyzer.accelerate.guarded import numba
+    from analyzer.accelerate.lean import less_to_do
+
+    def most(pairs: Any, limit: int) -> tuple[int, int]:
+        found, at = 0, -1
+        for i in range(len(pairs)):
+            pair = pairs[i]
+            if found < pair["left"] < limit or pair["right"] & 7 == 1:
+                found, at = np.int64(pair["left"]), i
+                pair["right"] = 0
+        return found, at
+
+    signature = (numba.from_dtype(PAIR)[::1], numba.int64)
+    texts = []
+    for less in (nullcontext(), less_to_do()):
+        with less:
+            compiled = numba.njit(most)
+            compiled.compile(signature)
+        texts.append(re.sub(r"most[\w$]*|\b\d{9,}\b|v\d+B", "", compiled.inspect_llvm(signature)))
+    assert texts[0] == texts[1]
+    assert texts[0].count("\n") > 100
+
+
 # The library
 
 
@@ -275,7 +305,7 @@ def test_compiling_is_said_once_where_somebody_looks(monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_way_to_run_kernels_is_refused() -> None:
     done = run("import analyzer.capture.merge_kernel", TCPCAP_KERNELS="fast")
-    assert "choose from library, jit, checked, python" in done.stderr
+    assert "choose from library, checked-library, jit, checked, python" in done.stderr
 
 
 def test_numba_is_not_imported(made: Path) -> None:

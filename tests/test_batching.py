@@ -163,14 +163,15 @@ def told(path: Path, max_flows: int, batch_frames: int | None) -> dict[str, Rows
     return tables
 
 
-COUNTS = {1: 60, 5: 60, 16: 60, 1_000_000: 150}  # conversations by flows at a time: one by one they leave slowly
-
-
-@pytest.mark.parametrize("max_flows", COUNTS)
+# Flows at a time, conversations, and frames at a time: one by one flows leave slowly.
+@pytest.mark.parametrize(
+    ("max_flows", "count", "batches"),
+    [(1, 60, (7,)), (5, 60, (1,)), (16, 60, (1, 7, 100)), (1_000_000, 150, (1, 7, 100))],
+)
 @pytest.mark.parametrize("seed", [2, 3])
-def test_every_table(tmp_path: Path, seed: int, max_flows: int) -> None:
+def test_every_table(tmp_path: Path, seed: int, max_flows: int, count: int, batches: tuple[int, ...]) -> None:
     """All rows of all tables, also where flows must leave."""
-    path = conversations(tmp_path / "capture.pcap", seed, COUNTS[max_flows])
+    path = conversations(tmp_path / "capture.pcap", seed, count)
     expected = told(path, max_flows, None)
     assert len(expected["events"]) > 100
     assert len(np.unique(expected["events"]["event"])) >= 9
@@ -180,7 +181,7 @@ def test_every_table(tmp_path: Path, seed: int, max_flows: int) -> None:
     assert_times_agree(expected["flows"], expected["series"])
     names, counts = np.unique(expected["events"]["event"], return_counts=True)
     counted = {TABLES["events"]["event"].words[name]: count for name, count in zip(names, counts, strict=True)}
-    for batch_frames in (1, 7, 100):
+    for batch_frames in batches:
         actual = told(path, max_flows, batch_frames)
         for name, rows in expected.items():
             assert same_rows(rows, actual[name]), name
@@ -202,10 +203,14 @@ def assert_times_agree(flows: Rows, series: Rows) -> None:
         assert list(sums.values()) == flows[name].tolist(), cause
 
 
-@pytest.mark.parametrize("path", FEWER_CAPTURES, ids=[path.relative_to(SAMPLES).as_posix() for path in FEWER_CAPTURES])
-def test_every_table_of_the_samples(path: Path) -> None:
-    """As one batch and frame by frame."""
-    expected, actual = told(path, 1_000_000, None), told(path, 1_000_000, 1)
+@pytest.mark.parametrize(
+    ("path", "batch_frames"),
+    [(path, (1, 7, 23)[number % 3]) for number, path in enumerate(FEWER_CAPTURES)],
+    ids=[path.relative_to(SAMPLES).as_posix() for path in FEWER_CAPTURES],
+)
+def test_every_table_of_the_samples(path: Path, batch_frames: int) -> None:
+    """As one batch and in small ones, some frame by frame."""
+    expected, actual = told(path, 1_000_000, None), told(path, 1_000_000, batch_frames)
     for name, rows in expected.items():
         assert same_rows(rows, actual[name]), name
 

@@ -29,6 +29,7 @@ from analyzer.correlate import (
     UNDER,
     UNLIMITED,
     UNOBSERVABLE,
+    Compared,
     Comparison,
     Facts,
     table,
@@ -470,6 +471,53 @@ def test_an_hour_of_snapshots_every_half_second() -> None:
     assert len(every) > 200_000
     assert disagreeing(found) == []
     assert took < 15  # under 2 on a machine with nothing else to do
+
+
+class TestCountersThatASumShows:
+    """What could not be sent again, or came to nobody: another counter lies above the packets, or below, by as much."""
+
+    AT = START + np.array([0, 10]) * SECOND
+
+    def rows(self, packets: Mapping[str, int], **counted: int) -> dict[str, Compared]:
+        """So many packets of each kind five seconds after the first snapshot, and what the kernel counted until the second."""
+        found = Comparison(series(self.AT, {name: [0, value] for name, value in counted.items()}))
+        for name, many in packets.items():
+            found.tally.add(increments(np.full(many, START + 5 * SECOND), name))
+        assert [each.counter for each in found.rows()] == [each.counter for each in found.whole()]
+        return {each.counter: each for each in found.whole()}
+
+    @pytest.mark.parametrize(
+        ("name", "total", "seen", "observed"),
+        [
+            ("TcpExtTCPRetransFail", "TcpRetransSegs", 7, 10),
+            ("IpOutDiscards", "IpOutRequests", 7, 10),
+            ("TcpExtIPReversePathFilter", "IpInDelivers", 10, 7),
+        ],
+    )
+    def test_by_as_much(self, name: str, total: str, seen: int, observed: int) -> None:
+        """Both agree, and each says what belongs to the other."""
+        found = self.rows({total: seen}, **{total: observed, name: 3})
+        row = found[name]
+        assert (row.observed, row.predicted, row.low, row.high) == (3, 3, 0, 3)
+        assert (row.relation, row.verdict) == (BOUNDED, AGREE)
+        assert total in row.reason
+        assert found[total].verdict == AGREE
+
+    def test_more_than_the_sum_shows(self) -> None:
+        """Five, of which the sum has but three: that cannot be."""
+        found = self.rows({"TcpRetransSegs": 7}, TcpRetransSegs=10, TcpExtTCPRetransFail=5)
+        assert found["TcpExtTCPRetransFail"].verdict == OVER
+        assert found["TcpExtTCPRetransFail"].high == 3
+
+    def test_what_stands_still_is_not_mentioned(self) -> None:
+        """Neither where a sum might show it, nor where there is a bound only."""
+        assert set(self.rows({"TcpRetransSegs": 7}, TcpRetransSegs=7, TcpExtTCPRetransFail=0)) == {"TcpRetransSegs"}
+        found = Comparison(series(self.AT, {"TcpInSegs": [0, 5], "TcpExtTCPBacklogCoalesce": [0, 0]}))
+        found.tally.add(increments(np.full(5, START + 5 * SECOND), "TcpInSegs"))
+        perhaps = increments(np.full(3, START + 5 * SECOND), "TcpExtTCPBacklogCoalesce")
+        perhaps["amount"] = perhaps["least"] = 0
+        found.tally.add(perhaps)
+        assert [each.counter for each in found.whole()] == [each.counter for each in found.rows()] == ["TcpInSegs"]
 
 
 class TestTimesThatAreNotKnown:

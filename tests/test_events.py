@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from analyzer import analyze
 from analyzer.kinds import KINDS, NAMES
+from analyzer.passes import table_rows
+from analyzer.schema import Table
+from analyzer.tables import EVENTS, FLOWS, PACKETS
 from tests import pkt
 
 FOLDER = Path(__file__).parent / "events"
@@ -33,13 +35,14 @@ class Event(NamedTuple):
 
 def events_of(scenario: pkt.Scenario, path: Path) -> dict[int, list[Event]]:
     """The events of each frame that has any; they have its time and flow, and the direction in which it went."""
-    analysis = analyze(scenario.write(path))
+    scenario.write(path)
     place = ("time_ns", "flow", "direction")
-    frames = {row["frame"]: row for row in analysis.packets.to_dict("records")}
+    frames = {row["frame"]: row for row in rows_of(path, PACKETS, "frame", *place)}
     found: dict[int, list[Event]] = {}
-    legs = analysis.flows.set_index("flow")["leg_of"].to_dict()
-    for row in analysis.events.to_dict("records"):
-        event = Event(row["event"], row["cause"], row["value"], row["related_frame"], row["since_ns"])
+    legs = {row["flow"]: row["leg_of"] for row in rows_of(path, FLOWS, "flow", "leg_of")}
+    for row in rows_of(path, EVENTS, "frame", *place, "event", "cause", "value", "related_frame", "since_ns"):
+        kind, cause = EVENTS["event"].words[row["event"]], EVENTS["cause"].words[row["cause"]]
+        event = Event(kind, cause, row["value"], row["related_frame"], row["since_ns"])
         expected = {name: frames[row["frame"]][name] for name in place}
         if event.kind == "clock_regression":  # of the capture, not of a flow
             expected |= {"flow": -1, "direction": row["direction"]}
@@ -48,6 +51,15 @@ def events_of(scenario: pkt.Scenario, path: Path) -> dict[int, list[Event]]:
         assert {name: row[name] for name in place} == expected, f"frame {row['frame']}: {event}"
         found.setdefault(row["frame"], []).append(event)
     return found
+
+
+def rows_of(path: Path, table: Table, *columns: str) -> list[dict[str, int]]:
+    """These columns of a table of a capture, as numbers."""
+    return [
+        dict(zip(columns, row, strict=True))
+        for rows in table_rows([str(path)], table.name)
+        for row in rows[list(columns)].tolist()
+    ]
 
 
 def fits(expected: pkt.Expected, actual: Event) -> bool:

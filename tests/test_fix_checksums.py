@@ -41,8 +41,8 @@ def test_fragments_as_the_twin(tmp_path: Path, seed: int, everything: bool) -> N
     """The checksum stands in the first fragment, the bytes that it covers in all."""
     rng = random.Random(seed)
     frames = [frame for ident in range(120) for frame in fragments(rng, ident)]
-    for sizes in ({}, {"batch_frames": 1}, {"batch_frames": 7, "window_bytes": 4096}):
-        done = compare(tmp_path, frames, everything=everything, marked=odd, **sizes)
+    sizes = ({}, {"batch_frames": 1}, {"batch_frames": 7, "window_bytes": 4096})[seed % 3]
+    done = compare(tmp_path, frames, everything=everything, marked=odd, **sizes)
     assert done.fixed["UDP"] + done.fixed["TCP"] > 10
     assert done.left["fragment"] > 10
 

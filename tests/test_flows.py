@@ -20,6 +20,7 @@ from analyzer.flows import FlowTracker
 from analyzer.flows.hash_kernel import hash_of, way_of
 from analyzer.flows.tracker import FIRST_CAPACITY
 from analyzer.frames import FrameReader
+from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
@@ -873,7 +874,7 @@ def test_room_for_so_many_flows_only(seed: int, max_flows: int) -> None:
     packets = packets_of(given, NEEDED)
     expected, left = flows_of(packets, max_flows)
     stay = sorted({flow["flow"] for flow in expected} - set(left))
-    for batch in (None, 1, 2, 7, 1000):
+    for batch in (None, 1, 7):
         rows = fresh(given)
         tracker = track(rows, batch, max_flows, keep_left=True)
         assert marks(rows) == [(packet["flow"], packet["direction"]) for packet in packets]
@@ -1026,7 +1027,8 @@ def test_connections_of_the_samples(expected: dict[str, Any], host: str, folder:
     both_open = folder.parent.name == "simultaneous-open"  # two that begin, and one connection
     before = OPEN_BEFORE.get(folder.parent.name, 0)
     assert len(tcp) == expected["connections"] - both_open + before
-    quotes = int((analysis.packets["quoted_proto"] == 6).sum())  # tshark counts these too
+    packets = table_rows([str(folder)], "packets")
+    quotes = sum(int((rows["quoted_proto"] == 6).sum()) for rows in packets)  # tshark counts these too
     assert int((tcp["client_packets"] + tcp["server_packets"]).sum()) == expected["host"][host]["tcp_frames"] - quotes
     assert analysis.capture["frames"] == expected["host"][host]["frames"]
     assert sorted(tcp["roles"]) == ["handshake"] * (len(tcp) - before) + ["ports"] * before

@@ -57,7 +57,7 @@ FRAMES = 250  # of a simulated conversation at most
 TOP = 2**32
 FIN, SYN, RST, PSH, ACK, ECE, CWR = 1, 2, 4, 8, 16, 64, 128
 MS, SECOND = 10**6, 10**9
-HASHES = ("flows.flow_kernel", "flows.hash_kernel", "events.copies_kernel")
+HASHES = ("flows.handshake_kernel", "flows.hash_kernel", "events.copies_kernel")
 START_NS = 1_763_660_000 * SECOND
 
 
@@ -783,14 +783,14 @@ def test_the_simulated_conversations_have_every_kind_of_event() -> None:
 # Batches
 
 
-@pytest.mark.parametrize("max_flows", [1000, 2])
+@pytest.mark.parametrize(("max_flows", "batches"), [(1000, BATCHES), (2, (1, 7))])
 @pytest.mark.parametrize("first", range(0, 40, 10))
-def test_the_batch_size_changes_nothing(first: int, max_flows: int) -> None:
+def test_the_batch_size_changes_nothing(first: int, max_flows: int, batches: tuple[int, ...]) -> None:
     """Nothing of events, flows and packets, also where flows must leave."""
     for seed in range(first, first + 10):
         rows = simulated(seed)
         whole = judged(rows, max_flows=max_flows)
-        for batch_frames in BATCHES:
+        for batch_frames in batches:
             parts = judged(rows, batch_frames, max_flows)
             assert np.array_equal(parts.events, whole.events), (seed, batch_frames)
             assert np.array_equal(parts.flows, whole.flows), (seed, batch_frames)

@@ -34,7 +34,6 @@ FORGED = "frames under the host's address that it has not sent"
 ROUTER = "hosts behind a router, whose frames it passes on, count them"
 CAUSE = "another cause of the same retransmission"
 ROUTE = "an attempt that an ICMP error ends is one that nobody answers"
-HURRIED = "the ACK that shows a SYN to be refused in TIME_WAIT makes its timer run out with no silence before it"
 OTHERWISE: dict[str, tuple[str, set[str]]] = {
     "challenge-ack-reset/client": (FORGED, {"TcpOutRsts"}),
     "challenge-ack-syn/client": (FORGED, {"TcpRetransSegs", "TcpExtTCPLossProbes"}),
@@ -42,12 +41,15 @@ OTHERWISE: dict[str, tuple[str, set[str]]] = {
     "duplicate-acks-from-network/client": (CAUSE, {"TcpExtTCPFastRetrans"}),
     "fast-open-refused/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"}),
     "fragmentation-needed/router": (ROUTER, {"TcpExtTCPDSACKRecv"}),
+    "md5-signatures/client": (FORGED, {"TcpOutRsts"}),
     "no-loss-probes/client": (CAUSE, {"TcpExtTCPLossProbes", "TcpExtTCPTimeouts"}),
     "out-of-order-dropped/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans", "TcpExtTCPTimeouts"}),
     "reset-forged/client": (FORGED, {"TcpOutRsts"}),
     "spurious-timeout-frto/client": (CAUSE, {"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"}),
-    "syn-to-time-wait/client": (HURRIED, {"TcpExtTCPTimeouts"}),
-    "timestamps-behind-nat/router": (ROUTER, {"TcpRetransSegs", "TcpExtTCPSynRetrans", "TcpOutRsts"}),
+    "timestamps-behind-nat/router": (
+        ROUTER,
+        {"TcpRetransSegs", "TcpExtTCPSynRetrans", "TcpOutRsts", "TcpExtTCPTimeouts"},
+    ),
     "zero-window-probe-timeout/client": ("nothing shows that an end gives up", {"TcpEstabResets"}),
 }
 """What these events cannot say of a host, and why; prediction.py says more of it."""

@@ -22,7 +22,7 @@ from tests.helpers import batch_of
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1729
 FRAMES = 400
-HASHES = ("flows.flow_kernel", "flows.hash_kernel", "checksums.direction_kernel")
+HASHES = ("flows.handshake_kernel", "flows.hash_kernel", "checksums.direction_kernel")
 
 
 def conversations(rng: random.Random) -> list[strategies.Frame]:

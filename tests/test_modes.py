@@ -1,7 +1,7 @@
 """Kernels that are not compiled, and kernels whose every index is checked, do as those of the library.
 
 As plain Python an overflow gives a warning, which is an error here, or another number; with checks an index beyond its array is an
-error. In one file, since what one test compiles with checks the next ones use.
+error. In one file, since one library with checks serves all.
 """
 
 from __future__ import annotations
@@ -16,8 +16,23 @@ import pytest
 from tests import test_fix_checksums, test_fuzz, test_judge, test_kernels, test_prediction_kernels
 from tests.helpers import FEWER_CAPTURES, said_in_mode
 
-MODES = pytest.mark.parametrize("mode", ["checked", "python"])
+MODES = pytest.mark.parametrize("mode", ["checked-library", "python"])
 Factory = pytest.TempPathFactory
+
+
+@pytest.mark.parametrize(("mode", "error"), [("checked-library", "RuntimeError"), ("checked", "IndexError")])
+def test_an_index_beyond_its_array_is_an_error(tmp_path_factory: Factory, mode: str, error: str) -> None:
+    """Five bytes of four."""
+    code = """
+import numpy as np
+from analyzer.capture.merge_kernel import copy_records
+first, sizes = np.zeros(1, np.int64), np.array([5])
+try:
+    copy_records(np.zeros(4, np.uint8), first, sizes, np.zeros(9, np.uint8), first)
+except Exception as found:
+    print(type(found).__name__)
+"""
+    assert said_in_mode(mode, tmp_path_factory, "-c", code) == f"{error}\n"
 
 
 @MODES
@@ -81,8 +96,7 @@ def test_judging(rows_on_disk: Path, tmp_path_factory: Factory, mode: str) -> No
 @MODES
 def test_fixing_checksums(tmp_path_factory: Factory, mode: str) -> None:
     """The same files, to the byte."""
-    hashes = ["checksums.direction_kernel"]
-    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_fix_checksums", overflowing=hashes)
+    said = said_in_mode(mode, tmp_path_factory, "-m", "tests.test_fix_checksums", overflowing=test_kernels.HASHES)
     assert said.strip() == test_fix_checksums.digest_of_fixes()
 
 
@@ -90,7 +104,7 @@ def test_fixing_checksums(tmp_path_factory: Factory, mode: str) -> None:
 def test_hostile_captures(tmp_path: Path, tmp_path_factory: Factory, mode: str) -> None:
     """No error, and the same records and packets."""
     digest = hashlib.sha256()
-    count = 700 if mode == "checked" else 280
+    count = 280 if mode == "python" else 700
     outcomes = test_fuzz.run_cases(3, count, tmp_path / "capture", digest)
     words = ("-c", test_fuzz.SAMPLE, "3", str(count), str(tmp_path / "capture"))
     assert said_in_mode(mode, tmp_path_factory, *words).split() == [digest.hexdigest(), str(outcomes.total())]

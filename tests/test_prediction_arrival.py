@@ -198,6 +198,41 @@ def test_a_fin_alone_is_acknowledged_by_the_timer(counted: Count) -> None:
     assert found["DelayedACKs"] == (1, 1, 1)
 
 
+def test_an_answer_to_a_forged_reset_is_not_the_timer_s(counted: Count) -> None:
+    """It is an ACK that challenges, though data waited for one."""
+    found = counted(
+        OPENING
+        + """
+        +0.01    < P. 1:101(100) ack 1 win 502
+        +0.04    < R  5001:5001(0) win 0
+        +0.00002 > .  1:1(0) ack 101 win 502
+        """
+    )
+    assert "DelayedACKs" not in found
+    assert found["TCPChallengeACK"] == (1, 1, 1)
+
+
+def test_a_reader_may_answer_before_a_slow_timer(counted: Count) -> None:
+    """After the timer has sent an ACK it waits for longer, a round trip at most; a window that opens sooner may be the reader's."""
+    slow = OPENING.replace("+0.01     < .", "+0.12     < .")
+    first = "+0.01 < P. 1:101(100) ack 1 win 502\n+0.0412 > . 1:1(0) ack 101 win 501\n"
+    late = "+0.2 < P. 101:201(100) ack 1 win 502\n+0.07 > . 1:1(0) ack 201 win 520\n"
+    assert counted(slow + first + late)["DelayedACKs"] == (2, 1, 2)
+
+
+def test_a_reset_has_a_window(counted: Count) -> None:
+    """What nobody reads any more makes room."""
+    found = counted(
+        OPENING
+        + """
+        +0.01    < P. 1:101(100) ack 1 win 502
+        +0.00001 > .  1:1(0) ack 101 win 0
+        +0.2     > R. 1:1(0) ack 101 win 502
+        """
+    )
+    assert found["TCPToZeroWindowAdv"] == found["TCPFromZeroWindowAdv"] == (1, 1, 1)
+
+
 def test_acks_held_back(counted: Count) -> None:
     """Three segments out of order are answered at once, four more by one ACK: three were saved."""
     answers = "".join(
@@ -224,6 +259,7 @@ def test_segments_that_wait_for_the_socket(counted: Count) -> None:
         """
     )
     assert found["TCPOFOQueue"] == (1, 1, 2)
+    assert found["TCPBacklogCoalesce"] == (0, 0, 1)
     assert "TCPAckCompressed" not in found
 
 

@@ -219,3 +219,40 @@ def test_a_cookie_that_grew_old(tmp_path: Path) -> None:
         "SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1, "SyncookiesFailed": 1, "ListenOverflows": 1,
         "ListenDrops": 1, "TcpOutRsts": 1,
     }  # fmt: skip
+
+
+def test_signatures(tmp_path: Path) -> None:
+    """Segments without a signature on a connection that has one; then SYNs that nobody answers: unsigned, and signed otherwise."""
+    signed = SYN_OPTIONS + build.md5()
+    frames = [
+        segment(0, False, SYN, 1000, options=signed),
+        segment(0.1, True, SYN | ACK, 5000, 1001, options=signed),
+        segment(2, False, ACK, 1001, 5001, options=build.md5()),
+        segment(3, True, ACK | PSH, 5001, 1001, b"hello", options=build.md5()),
+        segment(4, False, ACK, 1001, 5001),
+        segment(5, False, RST, 1001),
+        segment(10, False, SYN, 1, options=SYN_OPTIONS, port=40001),
+        segment(20, False, SYN, 1, options=signed, port=40002),
+        quiet(5000),
+    ]
+    found = of_records(frames, tmp_path)
+    assert found["TCPMD5NotFound"] == (3, 2, 3)
+    assert found["TCPMD5Failure"] == (1, 0, 2)  # and the ACK of the handshake, for all that packets show
+    assert found["TcpInSegs"][0] == 7
+    assert not found.keys() & {"TcpEstabResets", "TCPChallengeACK"}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([segment(4.9, False, ACK | PSH, 1001, 5001, b"hello")], (0, 0, 1)),  # the data may have come to a request
+        ([], None),  # the host spoke first: there was a socket
+    ],
+    ids=["data", "words"],
+)
+def test_a_deferred_accept(more: list[build.Record], expected: tuple[int, int, int] | None, tmp_path: Path) -> None:
+    """A listener that waits for data drops the ACK of the handshake, and nothing shows it but that it said nothing before."""
+    frames = [*half(0, 40000), segment(2, False, ACK, 1001, 5001, options=stamp(102, 900)), *more]
+    frames += [segment(5, True, ACK | PSH, 5001, 1001, b"welcome", options=stamp(905, 102)), quiet(50)]
+    found = of_records(frames, tmp_path)
+    assert found.get("TCPDeferAcceptDrop") == expected

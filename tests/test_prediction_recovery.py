@@ -41,7 +41,10 @@ HOLE = """
 +0.000010 < .  1:1(0) ack 1 win 502 <nop,nop,TS val 140 ecr 900,nop,nop,sack 1449:5793>
 +0.000030 > .  1:1449(1448) ack 1 win 502 <nop,nop,TS val 940 ecr 140>
 """
-MODELLED = {f"TcpExt{name}" for name in (*RECOVERY, "TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans")}
+BUFFERS = ("TCPSackShifted", "TCPSackMerged", "TCPSackShiftFallback")
+MODELLED = {
+    f"TcpExt{name}" for name in ({*RECOVERY} - {*BUFFERS} | {"TCPTimeouts", "TCPFastRetrans", "TCPSlowStartRetrans"})
+}
 
 
 def counted(text: str, folder: Path, host: str = build.DST4, label: bytes = b"") -> dict[str, int]:
@@ -206,11 +209,60 @@ ipv6
 def test_a_full_pool_only_makes_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of what is outstanding then, until it is acknowledged; causes of events still count."""
 
-    def nearly_full(*settings: Any, **more: Any) -> Rows:
+    def full(*settings: Any, **more: Any) -> Rows:
         found = world.world_of(*settings, **more)
-        found["segments"]["start"][0, 0] = POOL - 3  # of so many one is none, and two are left
+        found["segments"]["start"][0, 0] = POOL - 1  # none is left
         return found
 
-    monkeypatch.setattr("analyzer.prediction.predictor.world_of", nearly_full)
+    monkeypatch.setattr("analyzer.prediction.predictor.world_of", full)
     end = "+0.02 < . 1:1(0) ack 7241 win 502 <nop,nop,TS val 160 ecr 940>\n"
     assert counted(OPENING + HOLE + end, tmp_path) == {"TCPFastRetrans": 1}
+
+
+# Four pieces that left one right after the other, the last with PSH: one buffer. Then single segments, each pushed.
+ONE_BUFFER = """
++0        < S  0:0(0) win 64240 <mss 1460,nop,nop,sackOK,nop,wscale 7>
++0.000050 > S. 0:0(0) ack 1 win 64240 <mss 1460,nop,nop,sackOK,nop,wscale 7>
++0.020000 < .  1:1(0) ack 1 win 502
++0.000100 > P. 1:1461(1460) ack 1 win 502
++0.000300 > .  1461:2921(1460) ack 1 win 502
++0.000002 > .  2921:4381(1460) ack 1 win 502
++0.000002 > .  4381:5841(1460) ack 1 win 502
++0.000002 > P. 5841:7301(1460) ack 1 win 502
+"""
+SINGLE = ONE_BUFFER.replace("> .  1461", "> P. 1461").replace("> .  2", "> P. 2").replace("> .  4", "> P. 4")
+
+
+@pytest.mark.parametrize(
+    ("opening", "blocks", "expected"),
+    [
+        # Nothing before the first was SACKed: it falls back; each of the others is moved into the one before as a whole.
+        (SINGLE, ["1461:2921", "1461:4381", "1461:7301"], (0, 3, 1)),
+        # One buffer is cut where the block ends, and what follows is moved bit by bit, the last of it as a whole.
+        (ONE_BUFFER, ["1461:2921", "1461:4381", "1461:7301"], (1, 1, 1)),
+        # Cut in front as well: both parts fall back.
+        (ONE_BUFFER, ["2921:4381"], (0, 0, 2)),
+        # What a block before has covered is not looked at again.
+        (SINGLE, ["1461:2921", "1461:2921", "4381:5841,1461:2921"], (0, 0, 2)),
+        # The hole is filled: the buffers on both sides of it become one.
+        (SINGLE, ["1461:2921", "4381:5841,1461:2921", "1461:5841"], (0, 2, 2)),
+    ],
+    ids=["singles", "one", "middle", "again", "filled"],
+)
+def test_blocks_cut_and_join_buffers(
+    opening: str, blocks: list[str], expected: tuple[int, int, int], tmp_path: Path
+) -> None:
+    """tcp_shift_skb_data(): so many parts moved, wholes moved, and neither possible."""
+    acks = [f"+0.005 < . 1:1(0) ack 1 win 502 <nop,nop,sack {each.replace(',', ' ')}>\n" for each in blocks]
+    (scenario,) = pkt.parse("--- a connection\n" + opening + "".join(acks), "here")
+    found = moved(scenario.write(tmp_path / "capture.pcapng"), build.DST4)
+    assert tuple(found.get(f"TcpExt{name}", (0, 0, 0)) for name in BUFFERS) == tuple((n, n, n) for n in expected)
+
+
+def test_where_the_cuts_were_is_not_certain(tmp_path: Path) -> None:
+    """A segment that follows a bit late may be a piece of the same buffer, or another one: bounds say so."""
+    late = ONE_BUFFER.replace("+0.000002 > P. 5841", "+0.000200 > P. 5841")
+    acks = "".join(f"+0.005 < . 1:1(0) ack 1 win 502 <nop,nop,sack 1461:{end}>\n" for end in (2921, 7301))
+    (scenario,) = pkt.parse("--- a connection\n" + late + acks, "here")
+    found = moved(scenario.write(tmp_path / "capture.pcapng"), build.DST4)
+    assert all(least < most for name in BUFFERS for _, least, most in [found[f"TcpExt{name}"]])

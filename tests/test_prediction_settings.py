@@ -15,10 +15,18 @@ ANSWER = "+0.001 < . 1:1(0) ack 1 win 502 <nop,nop,sack 1461:13141>\n"
 
 @pytest.mark.parametrize(("setting", "saved"), [("44", True), ("0", False)])
 def test_acks_that_are_held_back(tmp_path: Path, setting: str, saved: bool) -> None:
-    """Not where net.ipv4.tcp_comp_sack_nr, or the delay, is 0."""
-    for name in ("net.ipv4.tcp_comp_sack_nr", "net.ipv4.tcp_comp_sack_delay_ns"):
-        found = of_client(tmp_path / "a.pcap", OFO + ANSWER, sysctls={name: setting})
+    """Not where net.ipv4.tcp_comp_sack_nr is 0; but without a delay, segments that come together are."""
+    for sysctls in ({"net.ipv4.tcp_comp_sack_nr": setting}, {"net.ipv4.tcp_comp_sack_delay_ns": "0"} if saved else {}):
+        found = of_client(tmp_path / "a.pcap", OFO + ANSWER, sysctls={"net.ipv4.tcp_comp_sack_nr": setting, **sysctls})
         assert (found.of("TcpExtTCPAckCompressed") != 0) == saved
+
+
+def test_segments_of_a_host_that_probes_for_the_mtu(tmp_path: Path) -> None:
+    """They have 1024 bytes at first: so many a super-segment may be, or as few as full ones; what is captured alone is one."""
+    text = "+0 < . 1:4097(4096) ack 1 win 502\n+0 < . 4097:5557(1460) ack 1 win 502\n"
+    found = of_client(tmp_path / "a.pcap", text, sysctls={"net.ipv4.tcp_mtu_probing": "2"})
+    assert found.of("TcpExtTCPOrigDataSent") == (5, 4, 5)
+    assert of_client(tmp_path / "a.pcap", text).of("TcpExtTCPOrigDataSent") == 4
 
 
 @pytest.mark.parametrize(("sysctls", "cookies"), [({}, 1), ({"net.ipv4.tcp_syncookies": "0"}, 0)])

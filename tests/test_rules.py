@@ -138,6 +138,7 @@ def test_the_text_of_samples(path: Path) -> None:
             (
                 f"Nothing wrong found in {told.tcp} TCP connection",
                 f"Nothing that needs action found in {told.tcp} TCP connection",
+                f"No loss, no reset, no closed window found in {told.tcp} TCP connection",
             )
             if told.tcp
             else "Nothing wrong found"
@@ -214,6 +215,26 @@ def test_a_loss_costs_what_its_own_side_waited() -> None:
     """Where both sides lose their last segment."""
     found = [each for each in diagnosis_of(SCRIPTED / "tail-loss-both.pcap").findings if each.rule.id == "tail-loss"]
     assert [each.cost_ns // 1_000_000 for each in found] == [260, 160]
+
+
+def test_what_only_the_clock_tells_is_not_certain(tmp_path: Path) -> None:
+    """An ACK that came too soon to answer the repetition; a timer shorter than the round trip; an ACK that came too late."""
+    path = tmp_path / "too-soon.pcap"
+    scripts = pkt.read(ROOT / "tests" / "events" / "spurious_retransmission.pkt")
+    next(each for each in scripts if each.title.startswith("too_soon: no timestamps, and")).write(path)
+    spurious = {each.rule.id: each.confidence for each in diagnosis_of(path).findings}
+    assert spurious["spurious-retransmission"] == "likely"
+    slow = {each.rule.id: each.confidence for each in diagnosis_of(SCRIPTED / "slow-line.pcap").findings}
+    assert slow == {"packet-loss": "possible", "retransmission-timeouts": "possible"}
+    late = {each.rule.id: each.confidence for each in diagnosis_of(SCRIPTED / "tail-late.pcap").findings}
+    assert late == {"tail-loss": "possible"}
+
+
+def test_a_network_that_leaves_probes_unanswered_is_not_called_fine() -> None:
+    """The last probe of a closed window was answered, and the answer did not come."""
+    findings = {each.rule.id: each for each in diagnosis_of(SAMPLES / "zero-window-probe-timeout" / "client").findings}
+    assert "does not even answer probes" in findings["receiver-not-reading"].summary
+    assert "fine" not in findings["receiver-not-reading"].summary
 
 
 def test_severities_are_ordered() -> None:

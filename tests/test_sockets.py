@@ -31,7 +31,7 @@ from tests.naive.socket_words import numbers_in
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "reorder-duplicate" / "server"
-CASES = int(os.environ.get("TCPCAP_FUZZ_CASES", "20000")) // 10
+CASES = int(os.environ.get("TCPCAP_FUZZ_CASES", "20000")) // 25
 
 
 def read(path: Path, content: str | bytes, **options: int) -> tuple[list[dict[str, Any]], SocketFile]:

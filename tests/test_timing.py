@@ -28,6 +28,7 @@ from analyzer.schema import Rows
 from analyzer.tables import FLOWS, SERIES, TIME_CAUSES
 from analyzer.text import length_ns
 from analyzer.timing import TimeAccount
+from analyzer.timing.series import SeriesMaker
 from tests import build, pkt
 from tests.command import run
 from tests.helpers import CAPTURES, FEWER_CAPTURES
@@ -265,6 +266,47 @@ def test_intervals_add_up_to_their_flows(sample: str, batch_frames: int, every_n
         assert flow < 0 or (np.diff(rows["start_ns"]) == every_ns).all()
 
 
+def series_of(rows: Rows, batch_frames: int, max_flows: int) -> tuple[Rows, Rows]:
+    """The `series` of packet rows in intervals of 50 ms, as they are handed over, and the `flows`; so many rows at a time."""
+    tracker = FlowTracker(max_flows, keep_left=True)
+    judge, account = Judge(tracker, whole=True), TimeAccount(tracker)
+    maker, found = SeriesMaker(tracker, 50_000_000), []
+    for start in range(0, len(rows), batch_frames):
+        for part in tracker.follow(rows[start : start + batch_frames].copy()):
+            for piece, _ in judge.judged(part):
+                maker.add(piece, judge.moments)
+                for stretches in account.stretches(piece, judge.moments):
+                    maker.spend(stretches)
+                found += maker.certain()
+    found += maker.finish()
+    return np.concatenate(found), np.concatenate([*tracker.rows_left, tracker.rows()])
+
+
+def with_a_clock_that_is_set(rows: Rows, seed: int) -> Rows:
+    """Now and then it steps back or forward, by up to half a second."""
+    rng = np.random.default_rng(seed)
+    steps = np.where(rng.random(len(rows)) < 0.03, rng.choice((-500, -90, -20, -3, 3, 40, 200), len(rows)), 0)
+    rows["time_ns"] += np.cumsum(steps) * 1_000_000
+    return rows
+
+
+@pytest.mark.parametrize("max_flows", [1000, 2])
+@pytest.mark.parametrize("seed", SEEDS[:3])
+def test_the_series_does_not_depend_on_the_batch_size(seed: int, max_flows: int) -> None:
+    """Also where flows must leave, and the clock steps back: no interval comes twice, each in its order, and time is that of the flows."""
+    rows = with_a_clock_that_is_set(simulated(seed), seed)
+    whole, flows = series_of(rows, len(rows), max_flows)
+    expected = np.sort(whole, order=("flow", "start_ns"))
+    for batch_frames in (1, 7):
+        series, _ = series_of(rows, batch_frames, max_flows)
+        assert np.sort(series, order=("flow", "start_ns")).tolist() == expected.tolist()
+        for flow in np.unique(series["flow"]):
+            assert (np.diff(series["start_ns"][series["flow"] == flow]) > 0).all()
+    for cause in TIME_CAUSES:
+        spent = sum(whole[f"time_{cause}_ns"][whole["flow"] >= 0])
+        assert spent == flows[f"time_{cause}_ns"][flows["protocol"] == 0].sum(), cause
+
+
 def test_a_series_of_one_flow_and_of_all() -> None:
     """In Python, as DataFrames; of a flow that is not there, none."""
     analysis = analyze(SAMPLES / "clean-ipv4" / "client")
@@ -343,7 +385,8 @@ def test_the_kernel_was_limited_for_as_long() -> None:
     [
         ("delayed_ack 2000 ms: ten", "warning 192.0.2.1 waited 10 times for a delayed ACK of the server 198.51.100.2, 200 ms each: 79 % of the time", "waiting for the delayed ACK of the server: 10 times 200 ms, first before frame 6"),
         ("server_think 3000 ms: ack", "warning 198.51.100.2:80 answers slowly: 1 answer took 3 s to begin (frame 6), 98 % of the time", "waiting for the server to answer: 3 s before frame 6"),
-        ("receive_window 1000 ms", "warning 192.0.2.1:40000 > 198.51.100.2:80 moves 58.4 kB/s, a window of 5,840 B for each round trip of 100 ms: 91 % of the time", "waiting for the window of the server: 9 times 100 ms"),
+        ("receive_window 1000 ms: 5", "warning 192.0.2.1:40000 > 198.51.100.2:80 moves 58.4 kB/s, a window of 5,840 B for each round trip of 100 ms: 91 % of the time", "waiting for the window of the server: 9 times 100 ms"),
+        ("sender_stall 1000 ms: two", "No loss, no reset, no closed window found in 1 TCP connection: ", "while the client paused, whom nothing hindered and nobody had asked: 2 times 500 ms, first before frame"),
         ("idle 20000", "Nothing wrong found in 1 TCP connection: 20.1 s in all, idle 100 %.", ""),
     ],
 )  # fmt: skip

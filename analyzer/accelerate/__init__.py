@@ -3,12 +3,13 @@
 A kernel is a function over arrays and numbers that Python calls; a part is a helper that only other compiled functions call. An
 installed tcpcap has them in one library (`library`). Where there is none, or `TCPCAP_KERNELS` says so, they run otherwise:
 
-    TCPCAP_KERNELS=library    the library, or an error
-    TCPCAP_KERNELS=jit        compiled by numba when first called
-    TCPCAP_KERNELS=checked    likewise, and every index is checked
-    TCPCAP_KERNELS=python     not compiled at all
+    TCPCAP_KERNELS=library            the library, or an error
+    TCPCAP_KERNELS=checked-library    likewise, in the form in which every index is checked (`python -m analyzer.accelerate --checked`)
+    TCPCAP_KERNELS=jit                compiled by numba when first called
+    TCPCAP_KERNELS=checked            likewise, and every index is checked
+    TCPCAP_KERNELS=python             not compiled at all
 
-numba's own NUMBA_DISABLE_JIT=1 and NUMBA_BOUNDSCHECK=1 stand for the last two.
+numba's own NUMBA_DISABLE_JIT=1 stands for the last, NUMBA_BOUNDSCHECK=1 for the one before.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 Int = Any  # a number inside kernels: numba decides between int64 and uint64, and a type checker cannot follow
 
-MODES = ("library", "jit", "checked", "python")
+LIBRARIES = ("library", "checked-library")
+MODES = (*LIBRARIES, "jit", "checked", "python")
 
 
 def kernel(**types: Type) -> Callable[[Function], Function]:
@@ -55,11 +57,11 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
             )
         if mode() == "python":
             return function
-        if mode() == "library":
+        if mode() in LIBRARIES:
             try:
-                return _library().bind(function, types)  # type: ignore[return-value]
+                return _library(mode()).bind(function, types)  # type: ignore[return-value]
             except KernelsError:
-                if _asked() == "library" or not _has_numba():
+                if _asked() in LIBRARIES or not _has_numba():
                     raise
         jitted: Function = _jit().kernel(function, types, _flags())
         return jitted
@@ -69,12 +71,12 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
 
 def part(function: Function) -> Function:
     """Compile a large helper of kernels on its own. In the library and as Python it is what it looks like."""
-    return function if mode() in ("library", "python") else _jit().part(function, _flags())
+    return function if mode() in (*LIBRARIES, "python") else _jit().part(function, _flags())
 
 
 def inline(function: Function) -> Function:
     """Compile a small helper of kernels: they contain it, without a call."""
-    return function if mode() in ("library", "python") else _jit().inline(function, _flags())
+    return function if mode() in (*LIBRARIES, "python") else _jit().inline(function, _flags())
 
 
 @cache
@@ -84,7 +86,7 @@ def mode() -> str:
     if asked:
         return asked
     try:
-        _library()
+        _library("library")
     except KernelsError:
         if not _has_numba():
             raise
@@ -105,8 +107,8 @@ def _asked() -> str:
 
 
 @cache
-def _library() -> Library:
-    return Library()
+def _library(name: str) -> Library:
+    return Library(checked=name == "checked-library")
 
 
 @cache

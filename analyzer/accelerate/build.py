@@ -1,6 +1,6 @@
 """All kernels -> the library and its manifest. `python -m analyzer.accelerate` makes them in place; a wheel's build does the same.
 
-Kernels are shared out to processes, each of which types, lowers, optimises and emits its own; then a linker joins the objects.
+Groups of kernels are typed and lowered by some processes, and optimised and emitted by others; then a linker joins the objects.
 """
 
 from __future__ import annotations
@@ -17,41 +17,45 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from analyzer.accelerate.library import FOLDER, LIBRARY, MANIFEST, KernelsError
+from analyzer.accelerate.library import FOLDER, LIBRARY, KernelsError, names_of
 from analyzer.accelerate.sources import PACKAGE, digest, file_of, kernel_modules, sources
+
+if TYPE_CHECKING:
+    from analyzer.accelerate.emit import Texts
 
 LINKERS = ("cc", "gcc", "clang", "ld", "ld.lld")
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What one process made: an object file, and of each of its kernels symbol and types."""
+    """What was made of some modules: an object file, and of each of their kernels symbol and types."""
 
     content: bytes
     kernels: dict[str, dict[str, str]]
 
 
-def build(folder: Path = FOLDER, jobs: int = 0, tell: Callable[[str], None] = print) -> list[Path]:
+def build(
+    folder: Path = FOLDER, jobs: int = 0, tell: Callable[[str], None] = print, *, checked: bool = False
+) -> list[Path]:
     """Compile every kernel into `folder`: the library and its manifest, each replaced at once. Returns their paths.
 
+    `jobs` is the number of processes, by default one for each core; with `checked` every index is checked in what is made.
     Raises KernelsError where there is no linker, or it fails; ImportError without numba.
     """
     command = linker()
     started = time.perf_counter()
     files = sources(*map(file_of, kernel_modules()))
     made_from = digest(files)
-    shares = [share for share in _shares(kernel_modules(), jobs or os.cpu_count() or 1) if share]
-    tell(f"compiling the kernels in {len(shares)} processes, for half a minute or longer")
-    with ProcessPoolExecutor(
-        len(shares), mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
-    ) as pool:
-        made = list(pool.map(made_of, shares))
+    jobs = jobs or os.cpu_count() or 1
+    tell(f"compiling the kernels in {jobs} processes, for half a minute or longer")
+    made = _compiled(_groups(kernel_modules()), jobs, checked)
     content = _linked([each.content for each in made], command)
     manifest = {
         "library": hashlib.sha256(content).hexdigest(),
@@ -59,22 +63,37 @@ def build(folder: Path = FOLDER, jobs: int = 0, tell: Callable[[str], None] = pr
         "files": sorted(file.relative_to(PACKAGE).as_posix() for file in files),
         "kernels": {name: entry for each in made for name, entry in each.kernels.items()},
     }
-    paths = [folder / LIBRARY, folder / MANIFEST]
+    paths = [folder / name for name in names_of(checked)]
     for path, data in zip(paths, (content, json.dumps(manifest, indent=1).encode()), strict=True):
         _write(path, data)
     tell(f"{len(manifest['kernels'])} kernels, {len(content):,} bytes, {time.perf_counter() - started:.0f} s")
     return paths
 
 
-def made_of(modules: Sequence[str]) -> Made:
-    """The kernels of these modules, compiled."""
-    os.environ["TCPCAP_KERNELS"] = "jit"
+def _compiled(groups: Sequence[Sequence[str]], jobs: int, checked: bool) -> list[Made]:
+    """Each group typed and lowered, then optimised and emitted: by different processes, so that no core waits while there is work."""
+    environment = get_context("spawn")
+    started: dict[str, Any] = {"mp_context": environment, "initializer": _end_with, "initargs": (os.getpid(),)}
+    with ProcessPoolExecutor(jobs, **started) as front, ProcessPoolExecutor(jobs, **started) as back:
+        texts = [front.submit(texts_of, group, checked) for group in groups]
+        made = {done: back.submit(made_of, done.result(), checked) for done in as_completed(texts)}
+        return [made[done].result() for done in texts]
+
+
+def texts_of(modules: Sequence[str], checked: bool = False) -> Texts:
+    """The kernels of these modules, typed and lowered."""
+    os.environ["TCPCAP_KERNELS"] = "checked" if checked else "jit"
     gc.disable()  # the compiler makes millions of objects, of which hardly any can go before the end: a fifth of the time
-    from analyzer.accelerate.emit import emitted, entry_symbol
     from analyzer.accelerate.front import kernel_names, lowered
 
-    texts = lowered(kernel_names(modules))
-    content = emitted(texts, platform.machine().lower())
+    return lowered(kernel_names(modules))
+
+
+def made_of(texts: Texts, checked: bool = False) -> Made:
+    """The same, optimised and emitted. What is checked runs on small inputs: how soon it is made counts, not how fast it is."""
+    from analyzer.accelerate.emit import emitted, entry_symbol
+
+    content = emitted(texts, platform.machine().lower(), level=0 if checked else 3)
     return Made(content, {each.name: {"symbol": entry_symbol(each), "types": each.types} for each in texts.kernels})
 
 
@@ -118,26 +137,26 @@ def _linked(objects: Sequence[bytes], command: list[str]) -> bytes:
         return target.read_bytes()
 
 
-def _shares(modules: Sequence[str], count: int) -> list[list[str]]:
-    """The modules shared out: what has most in common stays together, and no share is much larger than it must be."""
-    sizes = {file: file.stat().st_size for module in modules for file in sources(file_of(module))}
+def _groups(modules: Sequence[str]) -> list[list[str]]:
+    """The modules in groups that have little in common, the largest first: what several of one group call is compiled once."""
     needs = {module: {file for file in sources(file_of(module)) if file.stem.endswith("_kernel")} for module in modules}
-    shares: list[list[str]] = [[] for _ in range(count)]
-    held: list[set[Path]] = [set() for _ in range(count)]
+    groups: list[list[str]] = []
+    held: list[set[Path]] = []
 
     def cost(files: set[Path]) -> int:
-        return sum(sizes[file] for file in files)
-
-    def after(share: int, files: set[Path]) -> tuple[int, int]:
-        """The largest share, and what all cost together, if these files went to this one."""
-        costs = [cost(held[other] | files if other == share else held[other]) for other in range(count)]
-        return max(costs), sum(costs)
+        return sum(file.stat().st_size for file in files)
 
     for module in sorted(modules, key=lambda module: (-cost(needs[module]), module)):
-        best = min(range(count), key=lambda share: after(share, needs[module]))
-        shares[best].append(module)
-        held[best] |= needs[module]
-    return shares
+        files = needs[module]
+        shared = [cost(files & others) for others in held]
+        if shared and max(shared) * 2 >= cost(files):
+            best = shared.index(max(shared))
+            groups[best].append(module)
+            held[best] |= files
+        else:
+            groups.append([module])
+            held.append(files)
+    return groups
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import llvmlite.binding as llvm
-
-from analyzer.accelerate.front import Kernel, Texts
 
 PREFIX = "tcpcap_"
 # The oldest machine of each architecture: newer instructions have made no kernel measurably faster.
 CPU = {"x86_64": "x86-64", "amd64": "x86-64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A function that Python calls. `symbol` is that of numba's own convention, `types` what the library agrees on."""
+
+    name: str
+    symbol: str
+    types: str
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What the front end made: kernels, and the modules (LLVM assembly) that they and all that they call are in."""
+
+    kernels: list[Kernel]
+    modules: list[str]
 
 
 def entry_symbol(kernel: Kernel) -> str:
@@ -18,13 +34,13 @@ def entry_symbol(kernel: Kernel) -> str:
     return PREFIX + re.sub(r"\W", "_", kernel.name)
 
 
-def emitted(texts: Texts, machine: str, triple: str = "") -> bytes:
-    """The object file that holds these kernels."""
+def emitted(texts: Texts, machine: str, triple: str = "", level: int = 3) -> bytes:
+    """The object file that holds these kernels, optimised as far as `level` says (0 to 3)."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     triple = triple or llvm.get_process_triple()
     target = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=CPU.get(machine, "generic"), opt=3, reloc="pic", codemodel="default"
+        cpu=CPU.get(machine, "generic"), opt=level, reloc="pic", codemodel="default"
     )
     whole = llvm.parse_assembly(f'target triple = "{triple}"\n')
     for text in texts.modules:
@@ -42,9 +58,14 @@ def emitted(texts: Texts, machine: str, triple: str = "") -> bytes:
             value.linkage = "internal"
     whole.data_layout = str(target.target_data)
     whole.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = True
     builder = llvm.create_pass_builder(target, options)
+    unused = (
+        llvm.create_new_module_pass_manager()
+    )  # ways in from Python, and what only these call: nobody need optimise it
+    unused.add_global_dead_code_eliminate_pass()
+    unused.run(whole, builder)
     builder.getModulePassManager().run(whole, builder)
     return bytes(target.emit_object(whole))
 

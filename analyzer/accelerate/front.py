@@ -7,32 +7,17 @@ and lowered once, and the texts of all of them are kept, to be linked, optimised
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
 from analyzer.accelerate import jit
 from analyzer.accelerate.cache import Cache
+from analyzer.accelerate.emit import Kernel, Texts
+from analyzer.accelerate.lean import less_to_do
 from analyzer.accelerate.types import results_of, text_of
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A function that Python calls. `symbol` is that of numba's own convention, `types` what the library agrees on."""
-
-    name: str
-    symbol: str
-    types: str
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """What the front end made: kernels, and the modules (LLVM assembly) that they and all that they call are in."""
-
-    kernels: list[Kernel]
-    modules: list[str]
 
 
 def kernel_names(modules: Collection[str]) -> list[str]:
@@ -43,17 +28,16 @@ def kernel_names(modules: Collection[str]) -> list[str]:
 
 
 def lowered(names: list[str]) -> Texts:
-    """The kernels of these names, typed and lowered."""
-    kernels, libraries = [], []
-    with _front_end_only() as modules:
-        for name in names:
-            dispatcher, types = jit.declared[name]
-            arguments = tuple(map(jit.numba_type, types.values()))
-            dispatcher.compile(arguments)
-            result = dispatcher.overloads[arguments]
-            text = text_of(types, results_of(dispatcher.py_func))
-            kernels.append(Kernel(name, result.fndesc.llvm_func_name, text))
-            libraries.append(result.library)
+    """The kernels of these names, typed and lowered; what others of this process have called already is not lowered again."""
+    kernels, libraries, modules = [], [], _modules()
+    for name in names:
+        dispatcher, types = jit.declared[name]
+        arguments = tuple(map(jit.numba_type, types.values()))
+        dispatcher.compile(arguments)
+        result = dispatcher.overloads[arguments]
+        text = text_of(types, results_of(dispatcher.py_func))
+        kernels.append(Kernel(name, result.fndesc.llvm_func_name, text))
+        libraries.append(result.library)
     reached: dict[Any, None] = {}
     while libraries:
         library = libraries.pop()
@@ -61,6 +45,15 @@ def lowered(names: list[str]) -> Texts:
             reached[library] = None
             libraries.extend(library._linking_libraries)
     return Texts(kernels, list(dict.fromkeys(text for library in reached for text in modules.get(library, ()))))
+
+
+_for_good = ExitStack()
+
+
+@cache
+def _modules() -> dict[Any, list[str]]:
+    """The text of each module that is made from now on in this process, by its library: numba compiles nothing here any more."""
+    return _for_good.enter_context(_front_end_only())
 
 
 @contextmanager
@@ -81,6 +74,7 @@ def _front_end_only() -> Iterator[dict[Any, list[str]]]:
         library._finalized = True
 
     with (
+        less_to_do(),
         patch.object(Cache, "load_overload", lambda *_: None),
         patch.object(Cache, "save_overload", lambda *_: None),
         patch.object(CPUCodeLibrary, "add_ir_module", add_ir_module),

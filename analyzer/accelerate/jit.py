@@ -59,8 +59,13 @@ def part(function: Callable[..., Any], flags: Flags) -> Any:
 
 
 def inline(function: Callable[..., Any], flags: Flags) -> Any:
-    """Compile a small helper of kernels: they contain it, without a call."""
-    return Part(_for_any_value(numba.njit(forceinline=True, **FLAGS, **INTERNAL, **flags)(function)))
+    """Compile a small helper of kernels: they contain it, without a call. Several modules may ask for the same one."""
+    if function not in _inlined:
+        _inlined[function] = Part(_for_any_value(numba.njit(forceinline=True, **FLAGS, **INTERNAL, **flags)(function)))
+    return _inlined[function]
+
+
+_inlined: dict[Callable[..., Any], Part] = {}
 
 
 def _kept(function: Callable[..., Any], flags: Flags) -> Any:

@@ -20,8 +20,14 @@ from analyzer.accelerate.sources import PACKAGE, digest
 from analyzer.accelerate.types import Type, results_of, text_of
 from analyzer.errors import TcpcapError
 
-STEM = f"kernels-{sys.platform}-{platform.machine().lower()}"
-LIBRARY, MANIFEST = STEM + (".dll" if sys.platform == "win32" else ".so"), f"{STEM}.json"
+
+def names_of(checked: bool) -> tuple[str, str]:
+    """The files of a library and of its manifest; `checked` is the one in which every index is."""
+    stem = f"kernels-{sys.platform}-{platform.machine().lower()}{'-checked' if checked else ''}"
+    return stem + (".dll" if sys.platform == "win32" else ".so"), f"{stem}.json"
+
+
+LIBRARY, MANIFEST = names_of(checked=False)
 FOLDER = Path(__file__).resolve().parent
 _FINE = (0, -2)  # RETCODE_OK and RETCODE_NONE of numba's calling convention
 
@@ -33,9 +39,10 @@ class KernelsError(TcpcapError):
 class Library:
     """An intact library that was made from the present sources. Raises KernelsError where there is none in `folder`."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        path = folder / LIBRARY
-        self.kernels = self._verified(path, folder / MANIFEST)
+    def __init__(self, folder: Path = FOLDER, *, checked: bool = False) -> None:
+        path, manifest = (folder / name for name in names_of(checked))
+        self._how = f"build it: python -m analyzer.accelerate{' --checked' if checked else ''}"
+        self.kernels = self._verified(path, manifest)
         try:
             self._symbols = ctypes.CDLL(str(path))
         except OSError as error:
@@ -62,7 +69,7 @@ class Library:
         except OSError as error:
             found = f"{error.filename} is gone"
         if found != made_from:
-            raise KernelsError(where, "older than the sources", "build it: python -m analyzer.accelerate")
+            raise KernelsError(where, "older than the sources", self._how)
         return kernels
 
     def bind(self, function: Callable[..., Any], types: Mapping[str, Type]) -> Callable[..., Any]:
@@ -73,7 +80,7 @@ class Library:
         name = f"{function.__module__}.{function.__qualname__}"
         entry, results = self.kernels.get(name), results_of(function)
         if entry is None or entry["types"] != text_of(types, results):
-            raise KernelsError(name, "not in the library", "build it: python -m analyzer.accelerate")
+            raise KernelsError(name, "not in the library", self._how)
         symbol = self._symbols[entry["symbol"]]
         symbol.restype, symbol.argtypes = ctypes.c_int32, (ctypes.c_void_p, ctypes.c_void_p)
         room = ctypes.c_int64 * max(results, 1)

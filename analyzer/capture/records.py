@@ -136,7 +136,7 @@ class Damage:
 
     def __str__(self) -> str:
         lost = "an unknown number of bytes" if self.lost is None else f"{self.lost:,} bytes"
-        return f"{self.path}: byte {self.offset:,}, after frame {self.frame:,}: {self.what}; {lost} lost"
+        return f"{self.path}: byte {self.offset:,}, after frame {self.frame}: {self.what}; {lost} lost"
 
 
 @dataclass(slots=True)

@@ -126,8 +126,8 @@ COUNTERS = (
         moves="At the sender, when the lower layer returns an error, or while the packet is put together.",
         points_at="A transmit queue that overflows; look at `tc -s qdisc` and UdpSndbufErrors.",
         reference="ip_send_skb(), __ip_append_data() in net/ipv4/ip_output.c; raw_send_hdrinc() in net/ipv4/raw.c",
-        observability="unobservable",
-        why="What it counts is not sent, so no packet tells of it.",
+        observability="bounded",
+        why="What it counts is not captured: at most IpOutRequests less the packets seen to leave, in a capture that lost nothing.",
     ),
     Counter(
         "IpOutNoRoutes",

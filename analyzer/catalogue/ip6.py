@@ -141,8 +141,8 @@ COUNTERS = (
         moves="At the sender while the packet is put together or handed down.",
         points_at="An interface with disable_ipv6=1, or a transmit queue that overflows (`tc -s qdisc`).",
         reference="ip6_output(), ip6_xmit(), __ip6_append_data(), ip6_send_skb() in net/ipv6/ip6_output.c",
-        observability="unobservable",
-        why="What it counts is not sent, so no packet tells of it.",
+        observability="bounded",
+        why="What it counts is not captured: at most Ip6OutRequests less the packets seen to leave, in a capture that lost nothing.",
     ),
     Counter(
         "Ip6OutNoRoutes",

@@ -6,6 +6,10 @@ from analyzer.catalogue.counter import Counter
 
 _INPUT = "net/ipv4/tcp_input.c"
 _DSACK = "RFC 2883 section 4"
+_BUFFERS = (
+    "A model of the queue: its buffers are the super-segments that were captured, or, where these were cut before, runs of segments "
+    "that left at once and end with PSH; SACK blocks cut and join them."
+)
 _SHIFT = f"tcp_shift_skb_data(), tcp_shifted_skb() in {_INPUT}"
 
 COUNTERS = (
@@ -127,8 +131,8 @@ COUNTERS = (
         points_at="Nothing bad: SACK with super-segments in the queue.",
         since="2.6.29",
         reference=_SHIFT,
-        observability="unobservable",
-        why="How the kernel cuts its queue into buffers is in no packet.",
+        observability="inferred",
+        why=_BUFFERS,
     ),
     Counter(
         "TcpExtTCPSackMerged",
@@ -138,8 +142,8 @@ COUNTERS = (
         points_at="Nothing bad: fewer buffers to walk through.",
         since="2.6.29",
         reference=_SHIFT,
-        observability="unobservable",
-        why="How the kernel cuts and joins the buffers of its queue is in no packet.",
+        observability="inferred",
+        why=_BUFFERS,
     ),
     Counter(
         "TcpExtTCPSackShiftFallback",
@@ -150,8 +154,8 @@ COUNTERS = (
         points_at="Processor time in repair of very large windows; nothing on the network.",
         since="2.6.29",
         reference=_SHIFT,
-        observability="unobservable",
-        why="Whether two buffers could be merged is in no packet.",
+        observability="inferred",
+        why=_BUFFERS,
     ),
     Counter(
         "TcpExtTcpDuplicateDataRehash",

@@ -62,8 +62,9 @@ COUNTERS = (
         points_at="Nothing bad: an application in system calls while packets arrive.",
         since="5.0",
         reference="tcp_add_backlog() in net/ipv4/tcp_ipv4.c",
-        observability="unobservable",
-        why="When the socket is in use is in no packet; two segments out of order with one ACK are all that may show it.",
+        observability="bounded",
+        why="At most the received segments that follow within 2 ms on the one before, with the same options; when the socket is in use "
+        "is in no packet.",
     ),
     Counter(
         "TcpExtTCPBacklogDrop",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import BOOL, INT, Int, inline, kernel, rows_of, view_of
+from analyzer.accelerate.view import read_only
 from analyzer.capture.records import RECORDS
 from analyzer.checksums.check_kernel import (
     ALL_ONES,
@@ -135,17 +136,17 @@ def fix_packet(
     `outer` says that it carries another one, `inside` that this was changed, `known` that the file says that a wrong
     checksum was not sent so.
     """
-    done = 0
+    done, current = 0, read_only(buffer)
     if row["ip_version"] == 4:
         at = base + row["l3_at"]
-        state = header_state(buffer, words, skip, at, end)
-        minus_zero = everything and state == HEADER_VALID and be16(buffer, at + 10) == ALL_ONES
+        state = header_state(current, words, skip, at, end)
+        minus_zero = everything and state == HEADER_VALID and be16(current, at + 10) == ALL_ONES
         if state == HEADER_UNVERIFIABLE:
             done |= why_not(row)
         elif state == HEADER_BAD and not (everything or marked[direction_of(row, outer, directions, slots, full)]):
             done |= LEFT_CORRUPT
         elif state == HEADER_BAD or state == HEADER_ZERO or minus_zero:
-            changed = write(buffer, words, skip, at + 10, at, at + (be8(buffer, at) & 15) * 4, 0)
+            changed = write(buffer, words, skip, at + 10, at, at + (be8(current, at) & 15) * 4, 0)
             done |= WROTE_HEADER if changed else 0
     protocol = row["ip_proto"]
     packet = np.int64(row["ip_len"])
@@ -165,20 +166,20 @@ def fix_packet(
             return done
         rest, length = found[place]["rest"], found[place]["length"]
         stop = base + row["l3_at"] + row["ip_len"]
-        addresses = address_sum(buffer, base, row) if row["stop"] == DECODED else UNKNOWN
+        addresses = address_sum(current, base, row) if row["stop"] == DECODED else UNKNOWN
         if stop > end or addresses == UNKNOWN:  # the file is not what it was in the first pass
             return done | LEFT_FRAGMENT
-        total = fold(sum_of(buffer, words, skip, at, stop) + rest)
+        total = fold(sum_of(current, words, skip, at, stop) + rest)
         state = state_of(total, row["checksum_field"], addresses, length, protocol)
     else:
-        state = frame_state(buffer, words, skip, base, end, packet, row)
+        state = frame_state(current, words, skip, base, end, packet, row)
         nonsense = row["stop"] == BAD_TCP_HEADER and row["quirks"] & IP_LENGTH_BEYOND_FRAME
         if state == UNVERIFIABLE or nonsense:
             return done | why_not(row)
         length = covered_length(row, packet, end - at)
         stop = at + length
     if protocol == 17 and row["checksum_field"] == 0 and row["ip_version"] == 6:
-        if outer or is_tunnel(buffer, at, row):
+        if outer or is_tunnel(current, at, row):
             state = NONE
         elif state == VALID:  # the sum happens to be 0: RFC 8200 section 8.1 wants FFFF then
             state = ZERO
@@ -197,9 +198,9 @@ def fix_packet(
     elif protocol == 58:
         wrote, field = WROTE_ICMPV6, at + 2
     if protocol != 1:
-        rest += address_sum(buffer, base, row) + protocol + sum32(length)
+        rest += address_sum(current, base, row) + protocol + sum32(length)
     changed = write(buffer, words, skip, field, at, stop, rest)
-    if protocol == 17 and be16(buffer, field) == 0:  # RFC 768: 0 would say that there is none
+    if protocol == 17 and be16(current, field) == 0:  # RFC 768: 0 would say that there is none
         put16(buffer, field, ALL_ONES)
     return done | wrote if changed else done
 
@@ -237,14 +238,14 @@ def is_tunnel(buffer: Any, at: Int, row: Any) -> Any:
 @inline
 def fix_gre(buffer: Any, words: Any, skip: Int, at: Int, row: Any) -> Int:
     """Make the checksum of the GRE packet at `at` right, if it has one."""
-    length = row["payload_len"]
+    length, current = row["payload_len"], read_only(buffer)
     if length < 8 or row["payload_captured"] < length:
         return 0
-    if be16(buffer, at) & 0x8007 != 0x8000:  # another version, or no checksum
+    if be16(current, at) & 0x8007 != 0x8000:  # another version, or no checksum
         return 0
     if row["quirks"] & IP_LENGTH_BEYOND_FRAME:
         return LEFT_OTHER
-    if sum_of(buffer, words, skip, at, at + length) == ALL_ONES:
+    if sum_of(current, words, skip, at, at + length) == ALL_ONES:
         return 0
     write(buffer, words, skip, at + 4, at, at + length, 0)
     return WROTE_GRE

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
+from analyzer.accelerate.view import read_only
 from analyzer.capture.records import RECORDS
 from analyzer.checksums.check_kernel import check_frame
 from analyzer.checksums.count_kernel import count, count_wrong
@@ -70,7 +71,7 @@ def check_record(
         return found
     found = check_row(buffer, words, skip, record, rows[i], link_types, memory, found)
     if rows[i]["layers"] & TUNNEL:
-        depth = rows[i]["tunnel_depth"]
+        depth = np.int64(rows[i]["tunnel_depth"])
         check_outer(buffer, words, skip, record, links, rows[i], 0, depth, False, memory, fragments)
     return found
 
@@ -78,11 +79,11 @@ def check_record(
 @part
 def check_whole(row: Any, links: Any, link_types: Any, memory: Any, fragments: Any, found: Int) -> Int:
     """The same for a datagram that was put together."""
-    record = fragments.record[0]
-    found = check_row(fragments.whole, fragments.words, 0, record, row, link_types, memory, found)
-    low, depth = fragments.joined[1], row["tunnel_depth"]
+    record, whole, words = fragments.record[0], read_only(fragments.whole), read_only(fragments.words)
+    found = check_row(whole, words, 0, record, row, link_types, memory, found)
+    low, depth = fragments.joined[1], np.int64(row["tunnel_depth"])
     if row["layers"] & TUNNEL and low < depth:
-        check_outer(fragments.whole, fragments.words, 0, record, links, row, low, depth, True, memory, fragments)
+        check_outer(whole, words, 0, record, links, row, low, depth, True, memory, fragments)
     return found
 
 

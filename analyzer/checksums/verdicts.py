@@ -392,7 +392,7 @@ def _bits(row: Rows) -> Iterator[str]:
         yield (
             f"against the retransmission {differ}; frame "
             f"{int(row['example']):,}: byte {int(row['example_at']):,} of the payload, bits {int(row['example_bits']):#04x} "
-            f"(right in frame {int(row['example_again']):,})"
+            f"(right in frame {int(row['example_again'])})"
         )
         return
     if not int(row["other_offsets"]) and all(

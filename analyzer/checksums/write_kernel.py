@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
+from analyzer.accelerate.view import read_only
 from analyzer.checksums.check_kernel import ALL_ONES
 from analyzer.checksums.sum_kernel import fold, sum_of
 from analyzer.decode.bytes_kernel import be8, be16
@@ -25,9 +26,10 @@ def put16(buffer: Any, at: Int, value: Int) -> None:
 @inline
 def write(buffer: Any, words: Any, skip: Int, field: Int, start: Int, stop: Int, rest: Int) -> Any:
     """Write the checksum of `buffer[start:stop]`, and of what sums up to `rest`, to `field` in it: was it another one?"""
-    before = be16(buffer, field)
+    current = read_only(buffer)
+    before = be16(current, field)
     put16(buffer, field, 0)
-    after = ALL_ONES - fold(sum_of(buffer, words, skip, start, stop) + rest)
+    after = ALL_ONES - fold(sum_of(current, words, skip, start, stop) + rest)
     put16(buffer, field, after)
     return after != before
 
@@ -35,13 +37,13 @@ def write(buffer: Any, words: Any, skip: Int, field: Int, start: Int, stop: Int,
 @inline
 def write_fcs(buffer: Any, record: Any, link: Any, packet_end: Int, table: Any) -> Any:
     """Write the frame check sequence of an Ethernet frame, if it has one behind its IP packet: did it?"""
-    start = record["offset"]
+    start, current = record["offset"], read_only(buffer)
     stop = start + record["captured"] - FCS_LEN
     if link["fcs_len"] != FCS_LEN or not link["ethernet"] or record["captured"] != record["length"]:
         return False
     if start + packet_end > stop:  # a frame that the card had not sent yet
         return False
-    if link["prefix"] == PREAMBLE and stop >= start + PREAMBLE and be8(buffer, start + PREAMBLE - 1) == EXPRESS:
+    if link["prefix"] == PREAMBLE and stop >= start + PREAMBLE and be8(current, start + PREAMBLE - 1) == EXPRESS:
         start += PREAMBLE
     elif link["prefix"]:
         return False
@@ -49,7 +51,7 @@ def write_fcs(buffer: Any, record: Any, link: Any, packet_end: Int, table: Any) 
         return False
     crc = 0xFFFFFFFF
     for at in range(start, stop):
-        crc = table[(crc ^ be8(buffer, at)) & 0xFF] ^ crc >> 8
+        crc = table[(crc ^ be8(current, at)) & 0xFF] ^ crc >> 8
     crc ^= 0xFFFFFFFF
     for k in range(FCS_LEN):  # the least significant byte first
         buffer[np.uintp(stop + k)] = crc >> 8 * k & 0xFF

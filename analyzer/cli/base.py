@@ -217,7 +217,7 @@ def points_options(command: Callable[..., None]) -> Callable[..., None]:
         metavar="NAME=TRACE",
         help="A capture point and its capture; given for each of several, which saw the same traffic, instead of TRACE.",
     )
-    @click.option("--clock", default="", metavar="NAME", help="The point whose clock times between points are on.")
+    @click.option("--clock", metavar="NAME", help="The point whose clock times between points are on.")
     @wraps(command)
     def taken(**given: Any) -> None:
         command(**given)
@@ -225,7 +225,7 @@ def points_options(command: Callable[..., None]) -> Callable[..., None]:
     return taken
 
 
-def points_given(trace: tuple[str, ...], at: tuple[str, ...], clock: str, plain: bool) -> dict[str, list[str]]:
+def points_given(trace: tuple[str, ...], at: tuple[str, ...], clock: str | None, plain: bool) -> dict[str, list[str]]:
     """The captures of points by name: those of `--at`, or with `plain` bundles of different hosts; empty where one capture is meant. Raises UsageError."""
     from analyzer.errors import UsageError
     from analyzer.points.given import hosts_apart, named

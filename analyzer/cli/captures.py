@@ -78,7 +78,7 @@ def analyze(
     as_json: bool,
     as_ndjson: bool,
     at: tuple[str, ...],
-    clock: str,
+    clock: str | None,
     chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
@@ -292,7 +292,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 def export(
     trace: tuple[str, ...],
     at: tuple[str, ...],
-    clock: str,
+    clock: str | None,
     table: str,
     output: str,
     kind: str | None,

@@ -38,8 +38,9 @@ from analyzer.correlate.coverage import (
 from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
+from analyzer.correlate.sums import OTHERS, SHOWN_BY, by_sum, said_of, worth_saying
 from analyzer.counters import Series
-from analyzer.prediction import BY_OTHERS, INFERRED, NUMBER, Predictor, Tally
+from analyzer.prediction import INFERRED, NUMBER, Predictor, Tally
 from analyzer.schema import Rows
 
 REASONS = {
@@ -187,21 +188,26 @@ class Comparison:
         least = max(found.low, found.observed + foreign) if foreign else found.low
         return found._replace(low=least, high=most)
 
-    def _sums(self, name: str) -> Sums | None:
-        """What the packets say by interval, with what only other counters tell (`BY_OTHERS`); None where neither says anything."""
+    def _sums(self, name: str, but: str = "") -> Sums | None:
+        """What the packets say by interval, with what only other counters tell, one excepted (`but`); None where neither says anything."""
+        if name in SHOWN_BY:
+            shown = SHOWN_BY[name].counter
+            sums = self._sums(shown, but=name)
+            moved, low, high = self._ranges(shown, but=name)
+            return by_sum(name, moved, low, high, moved if sums is None else sums.amount)
         sums = self._ledger.over(name)
-        for other, fewer, more in BY_OTHERS.get(name, ()):
+        for other, fewer, more in OTHERS.get(name, ()):
             told = np.maximum(self._observed.of(other), 0)
-            if told.any():
+            if told.any() and other != but:
                 sums = sums or Sums(*[np.zeros(len(told), np.int64)] * len(fields(Sums)))
                 sums = replace(sums, least=sums.least - fewer * told, most=sums.most + more * told)
         return sums
 
-    def _ranges(self, name: str) -> tuple[Numbers, ...]:
+    def _ranges(self, name: str, but: str = "") -> tuple[Numbers, ...]:
         """By interval: observed, the least and the most by the packets; zeros where a counter is not listed."""
         moved = self._observed.of(name)
         known = moved != UNKNOWN
-        sums = self._sums(name)
+        sums = self._sums(name, but)
         if sums is None:
             zeros = np.zeros(len(moved), np.int64)
             return np.where(known, moved, 0), zeros, zeros
@@ -210,21 +216,23 @@ class Comparison:
         high = np.maximum(sums.most + sums.late + sums.before_start + sums.after_end, 0)
         return np.where(known, moved, 0), np.where(known, low, 0), np.where(known, high, 0)
 
-    def _whole(self, name: str) -> Compared | None:
-        """Observed and predicted over the intervals that are covered; None where nothing moved, or nobody counted."""
+    def _whole(self, name: str, but: str = "") -> Compared | None:
+        """Observed and predicted over the intervals that are covered; None where nothing moved, or nobody counted. `but` as in _sums()."""
         moved = self._observed.of(name)
         known = np.flatnonzero((moved != UNKNOWN) & self._covered)
         if not len(known):
             return None
         total = int(moved[known].sum())
         start, end = self._span(int(self._observed.starts[known[0]]), int(self._observed.ends[known[-1]]))
-        if name not in NUMBER:
+        if not _is_predicted(name):
             return Compared(name, start, end, total, 0, 0, 0, UNOBSERVABLE, AGREE, "") if total else None
-        sums = self._sums(name)
+        if name in SHOWN_BY:
+            return self._whole_by_sum(name, start, end, total)
+        sums = self._sums(name, but)
         if sums is None:
             return Compared(name, start, end, total, 0, 0, 0, _relation(name, True), AGREE, "") if total else None
         amount, least, most = (int(each[known].sum()) for each in (sums.amount, sums.least, sums.most))
-        if not (total or amount or most):
+        if not (total or amount or most) or not worth_saying(name, np.array([total]), np.array([amount])):
             return None
         # Only where a run of intervals begins or ends it matters on which side of the edge something was counted.
         begins = self._observed.starts[known[1:]] != self._observed.ends[known[:-1]]
@@ -235,6 +243,15 @@ class Comparison:
         low = max(0, least - int(edges.after_start.sum() + edges.before_end.sum()))
         high = max(0, most + int(edges.before_start.sum() + edges.after_end.sum()))
         return Compared(name, start, end, total, min(max(amount, low), high), low, high, relation, AGREE, "")
+
+    def _whole_by_sum(self, name: str, start: int, end: int, total: int) -> Compared | None:
+        """The same of a counter that only a sum shows."""
+        shown = self._whole(SHOWN_BY[name].counter, but=name)
+        if shown is None or not total:
+            return None if not total else Compared(name, start, end, total, 0, 0, 0, BOUNDED, AGREE, "")
+        values = (np.array([value], np.int64) for value in (shown.observed, shown.low, shown.high, shown.predicted))
+        found = by_sum(name, *values)
+        return Compared(name, start, end, total, int(found.amount[0]), 0, int(found.most[0]), BOUNDED, AGREE, "")
 
     def _span(self, start_ns: int, end_ns: int) -> tuple[int, int]:
         """From when to when, in so far as that is known at all: else over the capture."""
@@ -261,7 +278,8 @@ class Comparison:
         if sums is not None:
             certain = (sums.least == sums.most + sums.late) & (sums.amount >= 0)
             amount, most = np.maximum(sums.amount, 0), np.maximum(sums.most, 0)
-        shown = np.flatnonzero(known & ((moved != 0) | (amount != 0) | (most != 0)))
+        told = ((moved != 0) | (amount != 0) | (most != 0)) & worth_saying(name, moved, amount)
+        shown = np.flatnonzero(known & told)
         claims = self._claims(name, moved, amount, low, high, certain & observed.exact, covered)
         starts, ends = observed.starts, observed.ends
         if observed.loose:
@@ -275,7 +293,7 @@ class Comparison:
     ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """Low, high, relation and verdict of a counter in intervals, of which only some may be `covered`."""
         size = len(moved)
-        if name not in NUMBER:
+        if not _is_predicted(name):
             return amount, amount, np.full(size, UNOBSERVABLE), np.full(size, NOT_COMPARABLE)
         relations = np.where(certain, _relation(name, True), _relation(name, False))
         verdicts = np.where(moved < low, UNDER, np.where(moved > high, OVER, AGREE))
@@ -310,8 +328,8 @@ class Comparison:
     def _reason(self, name: str, verdict: int, covered: bool) -> str:
         """Why it cannot be compared, or what a disagreement may mean."""
         if verdict != NOT_COMPARABLE:
-            return REASONS[verdict]
-        if name not in NUMBER:
+            return said_of(name) if name in SHOWN_BY and verdict == AGREE else REASONS[verdict]
+        if not _is_predicted(name):
             return NOT_PREDICTED
         if not covered:
             return OUTSIDE
@@ -319,6 +337,13 @@ class Comparison:
         return self._coverage.reason or (CUT_HEADERS if cut_only else BEGUN_BEFORE)
 
 
+def _is_predicted(name: str) -> bool:
+    """Do packets, or packets and another counter, say anything of it?"""
+    return name in NUMBER or name in SHOWN_BY
+
+
 def _relation(name: str, certain: bool) -> int:
     """How packets and counter hang together."""
+    if name in SHOWN_BY:
+        return BOUNDED
     return INFERRED_RELATION if name in INFERRED else EXACT if certain else BOUNDED

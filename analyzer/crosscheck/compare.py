@@ -138,7 +138,7 @@ def _side_by_side(found: Crosscheck, choice: Choice) -> Iterator[tuple[Row, byte
                 elif stopped:
                     found.left_out["frames behind the place where tshark stopped reading"] += wanted
                 else:
-                    where = f"tshark has no frame like frame {row['frame']:,}"
+                    where = f"tshark has no frame like frame {row['frame']}"
                     raise CaptureError(found.path, where, "compare the two by hand")
         found.damages.extend(capture.damages)
 
@@ -245,7 +245,7 @@ def _group(found: Crosscheck, pairs: Mapping[tuple[int, int], int], first: Mappi
         if back[flow] != stream and not begin.syn and begin.frame == begins[late]:
             right, reason = (
                 TCPCAP,
-                f"stream {late:,} begins at frame {begin.frame:,} without a SYN, amid the connection",
+                f"stream {late:,} begins at frame {begin.frame} without a SYN, amid the connection",
             )
         at = first[stream, flow].frame
         found.note(Difference(at, "flow", f"flow {flow:,}", f"stream {stream:,}", program, right, reason))

@@ -29,7 +29,7 @@ def dissection(path: str, frame: int) -> Iterator[str]:
     with ThreadPoolExecutor(1) as apart:
         packet = apart.submit(_packet, pyshark, path, frame).result()
     if packet is None:
-        raise CaptureError(path, f"tshark shows no frame {frame:,}", "is there one?")
+        raise CaptureError(path, f"tshark shows no frame {frame}", "is there one?")
     for layer in packet[OF_THE_FRAME:]:
         yield from _tree(layer, "")
 

@@ -75,7 +75,7 @@ def frame_lines(
     """
     refuse_pipe(paths, "show")
     row, first_ns = _row(paths, frame, choice)
-    yield style(f"frame {frame:,}", "answer")
+    yield style(f"frame {frame}", "answer")
     width = max(map(len, row))
     for name, value in row.items():
         yield from wrapped(_value(name, value, first_ns), f"  {name:<{width}}  ")
@@ -89,8 +89,8 @@ def frame_lines(
     for event in events:
         kind = KINDS[int(event["event"])]
         text = EVENTS["cause"].words[int(event["cause"])]
-        other = "" if event["frame"] == frame else f" on frame {int(event['frame']):,}, about this one"
-        related = f", related to frame {int(event['related_frame']):,}" if event["related_frame"] and not other else ""
+        other = "" if event["frame"] == frame else f" on frame {int(event['frame'])}, about this one"
+        related = f", related to frame {int(event['related_frame'])}" if event["related_frame"] and not other else ""
         value = f", {_measured(int(event['value']), kind.value)}" if kind.value else ""
         yield from wrapped(f"{kind.name}{f' ({text})' if text else ''}{other}{related}{value}", "  ")
         yield from wrapped(f"{kind.doc} {kind.reference}", "      ")
@@ -113,9 +113,9 @@ def _row(paths: list[str], frame: int, choice: Choice) -> tuple[dict[str, Any], 
             one = PACKETS.frame(part[part["frame"] == frame]).iloc[0]
             return {str(name): value for name, value in one.to_dict().items() if _is_said(str(name), value)}, first_ns
     if choice:
-        found = f"no frame {frame:,} among those that were asked for ({choice.words()})"
+        found = f"no frame {frame} among those that were asked for ({choice.words()})"
         raise UsageError("FRAME", found, "leave the choice out to see it as it stands in the whole capture")
-    raise UsageError("FRAME", f"no frame {frame:,}", f"the capture has {plural(last, 'frame')}")
+    raise UsageError("FRAME", f"no frame {frame}", f"the capture has {plural(last, 'frame')}")
 
 
 def _is_said(name: str, value: Any) -> bool:

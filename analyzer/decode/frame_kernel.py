@@ -181,7 +181,7 @@ def carried(
         here, at, value, tunnel, identifier = carried_by_ip(buffer, at, end, protocol)
     if here == STOPPED or row["tunnel_depth"] == depth:
         return reason, here, at, end, wire, steps
-    here, at, _, layers, steps, bound = walk(buffer, at, end, here, value, row, False, row["layers"], steps)
+    here, at, _, layers, steps, bound = walk(buffer, at, end, here, value, row, False, np.int64(row["layers"]), steps)
     end, wire = min(end, bound), min(wire, bound)
     if here == STOPPED or not is_good_ip(buffer, at, end, 4 if here == IPV4_HERE else 6):
         return reason, here, at, end, wire, steps

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
+from analyzer.accelerate.view import read_only
 from analyzer.decode.bytes_kernel import be8, be16, be32
 from analyzer.decode.codes import (
     CAPTURED_BEYOND_LENGTH,
@@ -58,7 +59,7 @@ def put_together(buffer: Any, record: Any, i: Int, links: Any, rows: Any, fragme
     level = outer["tunnel_depth"]
     told = row["tunnel_depth"] == level and is_told(row)
     end = base + np.int64(record["captured"])
-    taken, start, stop, kind = take_fragment(buffer, base, end, told, row["payload_len"], fragments)
+    taken, start, stop, kind = take_fragment(buffer, base, end, told, np.int64(row["payload_len"]), fragments)
     if taken == NOT_YET and row["tunnel_depth"] > level:
         hide(outer, start - base, stop - start, kind)
         rows[i] = outer
@@ -78,20 +79,18 @@ def put_together(buffer: Any, record: Any, i: Int, links: Any, rows: Any, fragme
 @part
 def datagrams(taken: Int, start: Int, fragments: Any) -> None:
     """Decode the datagram `taken`, which begins at `start` of the whole frame, and those in it that it completes."""
-    outer = fragments.scratch[0]
+    outer, whole = fragments.scratch[0], read_only(fragments.whole)
     while True:
         end = join(taken, start, fragments)
         fragments.scratch[2] = outer
-        reason, at, readable, wire, steps = go_on(fragments.whole, start, end, outer, MAX_STEPS, True)
+        reason, at, readable, wire, steps = go_on(whole, start, end, outer, MAX_STEPS, True)
         if outer["layers"] & FRAGMENT:
-            taken, start, stop, kind = take_fragment(fragments.whole, 0, end, False, 0, fragments)
+            taken, start, stop, kind = take_fragment(whole, 0, end, False, 0, fragments)
             if taken >= 0:
                 continue
             if reason == GO_ON:
                 fragments.scratch[1] = outer
-                reason, at, readable, wire, steps = inside(
-                    fragments.whole, at, readable, wire, outer, steps, MAX_STEPS, False
-                )
+                reason, at, readable, wire, steps = inside(whole, at, readable, wire, outer, steps, MAX_STEPS, False)
                 if taken == NOT_YET and outer["tunnel_depth"] > fragments.scratch[1]["tunnel_depth"]:
                     fragments.scratch[0] = fragments.scratch[1]
                     hide(outer, start, stop - start, kind)
@@ -106,7 +105,7 @@ def whole_level(fragments: Any, level: Int) -> None:
     fragments.scratch[0] = fragments.scratch[2]
     outer = fragments.scratch[0]
     end = np.int64(fragments.record[0]["captured"])
-    outer["stop"] = go_on(fragments.whole, fragments.joined[2], end, outer, level, False)[0]
+    outer["stop"] = go_on(read_only(fragments.whole), fragments.joined[2], end, outer, level, False)[0]
 
 
 @inline

@@ -47,6 +47,8 @@ class Template:
         for before, name, form in self._parts:
             pieces.append(before)
             if name:
+                # A frame is a name, which is pasted into filters, not an amount.
+                form = form or ("plain" if name.endswith("frame") else "")
                 pieces.append(formatted(_value(name, row, rows, added), form))
         return "".join(pieces)
 

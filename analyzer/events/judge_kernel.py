@@ -33,13 +33,13 @@ from analyzer.events.sack_kernel import reporting
 from analyzer.events.stream_kernel import note_id, place_in_streams
 from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.end_state import END_LINES, END_STATE, KEEP_ALIVE
-from analyzer.flows.flow_kernel import low_end
 from analyzer.flows.moment import MOMENT, SEGMENT, SKIPPED, WORLD
 from analyzer.flows.sent import BOARD, SENT, Sent
 from analyzer.flows.sent_kernel import RING
 from analyzer.flows.state import ACKED, CACHE_LINE, EMPTY, FLOW_STATE, STATE_LINES, TCP
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
+from analyzer.flows.tuple_kernel import low_end
 from analyzer.kinds import NUMBER
 from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.serial import difference as difference_python

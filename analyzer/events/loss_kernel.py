@@ -69,6 +69,7 @@ RETRANSMISSION, TIMEOUT, SPURIOUS, REORDERING = (
 )
 SACK_PERMITTED = PACKETS.bit("options", "sack_permitted")
 DUPLICATES = 3  # RFC 5681 section 3.2
+SOONEST_NS = 1_000_000  # TCP_TIMEOUT_MIN is two ticks
 TIMER_NS = 180_000_000  # Linux waits for 200 ms and the RTT at least (TCP_RTO_MIN); a little less for jitter
 LONG_NS = 10_000_000  # the longest tick of a timestamp clock in use
 ANSWER_NS = 20_000_000  # jitter, and the time that a host takes
@@ -237,7 +238,12 @@ def repeated(
     if seg["flags"] & SYN:
         cause = C_SYN_ACK if seg["flags"] & ACK else C_SYN
         # A SYN-ACK may answer another SYN; and after a reset, or in an open connection, no timer waits for an answer.
-        expired = now - max(me["sent_ns"], you["sent_ns"]) >= TIMER_NS and not you["rst"]
+        # An ACK of the connection before brings the timer of a SYN forward (tcp_rcv_synsent_state_process()); nothing else repeats one.
+        if seg["flags"] & ACK:
+            expired = now - max(me["sent_ns"], you["sent_ns"]) >= TIMER_NS
+        else:
+            expired = now - me["sent_ns"] >= SOONEST_NS
+        expired = expired and not you["rst"]
         expired = expired and not state["judged"] & ACKED
     elif number and start > 0 and not before and sent.first[number & RING]["start"] == 0:
         cause = C_FAST  # data of a SYN that the SYN-ACK did not acknowledge (RFC 7413 section 4.2.2)

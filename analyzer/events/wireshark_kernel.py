@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel, rows_of
-from analyzer.flows.flow_kernel import low_end
+from analyzer.flows.tuple_kernel import low_end
 from analyzer.serial import difference
 from analyzer.tables import PACKETS
 

@@ -7,20 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.capture import open_capture
 from analyzer.capture.notes import PKTAP_LINKS, notes_of
-from analyzer.checksums import Checker
 from analyzer.choose import EVERYTHING, Choice
-from analyzer.events.judge import Judge
-from analyzer.flows import FlowTracker
 from analyzer.flows.moment import SKIPPED
 from analyzer.flows.time_state import STRETCH
 from analyzer.follow.flow import FRAME, FROM_OUTSIDE, Flow
 from analyzer.follow.numbers import number
-from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, chooser_of, decoded
+from analyzer.passes import Progress, watch
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, PACKETS
-from analyzer.timing import TimeAccount
 
 LATE_NS = 60_000_000_000  # an ICMP error may come so long after the last frame
 QUOTED = PACKETS.bit("layers", "quoted")
@@ -45,23 +40,7 @@ def follow(
     Memory grows with the frames of this connection only. `max_flows`, `checksums` and `choice` are those with which the row was made.
     """
     reader = _Reader(row)
-    chooser = chooser_of(choice, max_flows)
-    tracker = FlowTracker(max_flows, numbered=chooser is not None)
-    judge, account = Judge(tracker, keep=True, whole=True), TimeAccount(tracker)
-    with open_capture(list(paths), batch_frames=EXPORT_BATCH_FRAMES) as capture:
-        for rows in decoded(capture, Checker() if checksums else None, chooser=chooser):
-            for part in tracker.follow(rows):
-                for events in judge.left():
-                    reader.add_events(events)
-                for piece, events in judge.judged(part):
-                    reader.add(piece, judge.moments)
-                    reader.add_events(events)
-                    for stretches in account.stretches(piece, judge.moments):
-                        reader.spend(stretches)
-            if progress is not None:
-                progress(capture)
-    for events in judge.finish():
-        reader.add_events(events)
+    capture = watch(reader, paths, max_flows=max_flows, checksums=checksums, choice=choice, progress=progress)
     frames = reader.frames()
     pcapng = any(info.format.startswith("pcapng") for info in capture.files)
     noted = pcapng or any(interface.link_type in PKTAP_LINKS for interface in capture.interfaces)

@@ -167,7 +167,7 @@ def _pointed_at(layer: Layer, panel: Panel, frames: npt.NDArray[np.int64] | None
     said = ["%{x:.6f} s"] if panel.rows else [f"%{{y:{number}}}{suffix}", "%{x:.6f} s"]
     found: dict[str, Any] = {}
     if frames is not None:
-        said.insert(0, "frame %{customdata:,}")
+        said.insert(0, "frame %{customdata}")
         found["customdata"] = frames.tolist()
     if layer.notes:
         said.append("%{text}")

@@ -6,16 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analyzer.capture import open_capture
-from analyzer.checksums import Checker
 from analyzer.choose import EVERYTHING, Choice
-from analyzer.events.judge import Judge
-from analyzer.flows import FlowTracker
-from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, chooser_of, decoded
+from analyzer.passes import Progress, watch
 from analyzer.plot.bins import Bins
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
-from analyzer.timing import TimeAccount
 
 
 class Seen:
@@ -72,21 +67,7 @@ def read_again(
 
     Memory is bounded by the number of connections, whatever their length.
     """
-    chooser = chooser_of(choice, max_flows)
-    seen, tracker = Seen(flows, first_ns, last_ns), FlowTracker(max_flows, numbered=chooser is not None)
-    judge, account = Judge(tracker, whole=True), TimeAccount(tracker)
-    with open_capture(list(paths), batch_frames=EXPORT_BATCH_FRAMES) as capture:
-        # What is said of connections rests on checksums, too: without them a damaged SYN would be an attempt.
-        for rows in decoded(capture, Checker() if checksums else None, chooser=chooser):
-            for part in tracker.follow(rows):
-                for piece, events in judge.judged(part):
-                    seen.add(piece, judge.moments)
-                    seen.add_events(events)
-                    for stretches in account.stretches(piece, judge.moments):
-                        seen.spend(stretches)
-            if progress is not None:
-                progress(capture)
-    for events in judge.finish():
-        seen.add_events(events)
+    seen = Seen(flows, first_ns, last_ns)
+    watch(seen, paths, max_flows=max_flows, checksums=checksums, choice=choice, progress=progress)
     seen.finish()
     return seen

@@ -241,5 +241,5 @@ def _mark(
 def _note(event: Rows) -> str:
     """The frame that an event refers to, and its cause where that is not in the name."""
     cause = CAUSES[int(event["cause"])].replace("_", " ")
-    related = f"frame {int(event['related_frame']):,}" if event["related_frame"] else ""
+    related = f"frame {int(event['related_frame'])}" if event["related_frame"] else ""
     return ", ".join(filter(None, (cause, f"refers to {related}" if related else "")))

@@ -42,7 +42,7 @@ class Points:
         self,
         at: Mapping[str, Analysis],
         passings: Sequence[Passings],
-        clock: str = "",
+        clock: str | None = None,
         diagnose: Callable[[Points], Diagnosis] | None = None,
         shown: Callable[[Points], str] | None = None,
         times: str = "ns",
@@ -228,7 +228,7 @@ def points_of(
     analyze: Callable[[Any, Passings], Analysis],
     diagnose: Callable[[Points], Diagnosis],
     shown: Callable[[Points], str],
-    clock: str = "",
+    clock: str | None = None,
     times: str = "ns",
 ) -> Points:
     """Analyse the captures of several points, by their names, and what happened between them. Raises what `analyze` does, UsageError for fewer than two."""

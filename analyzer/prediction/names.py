@@ -42,11 +42,13 @@ VALIDITY = (
     "TCPChallengeACK", "TCPSYNChallenge", "PAWSActive", "PAWSEstab", "PAWSOldAck", "PAWSTimewait", "TSEcrRejected",
     "BeyondWindow", "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2",
     "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "EmbryonicRsts", "OutOfWindowIcmps", "LockDroppedIcmps",
+    "TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure",
 )  # fmt: skip
 OPENING = (
     "ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies", "SyncookiesSent", "SyncookiesRecv",
     "SyncookiesFailed", "TCPFastOpenActive", "TCPFastOpenActiveFail", "TCPFastOpenPassive", "TCPFastOpenPassiveFail",
     "TCPFastOpenPassiveAltKey", "TCPFastOpenCookieReqd", "TCPFastOpenListenOverflow", "TCPFastOpenBlackhole",
+    "TCPDeferAcceptDrop",
 )  # fmt: skip
 # What the state machine of the sender decides: loss, its repair, what is undone; and reordering.
 RECOVERY = (
@@ -54,7 +56,7 @@ RECOVERY = (
     "TCPSackFailures", "TCPRenoFailures", "TCPFullUndo", "TCPPartialUndo", "TCPDSACKUndo", "TCPLossUndo",
     "TCPSpuriousRTOs", "TCPLossProbes", "TCPLossProbeRecovery", "TCPLostRetransmit", "TCPSACKReorder", "TCPTSReorder",
     "TCPRenoReorder", "TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo", "TcpTimeoutRehash",
-    "TcpDuplicateDataRehash",
+    "TcpDuplicateDataRehash", "TCPSackShifted", "TCPSackMerged", "TCPSackShiftFallback",
 )  # fmt: skip
 
 _CLOSING = (
@@ -71,6 +73,7 @@ _MPTCP = (
 _ARRIVAL = (
     "TCPOFOQueue", "TCPOFOMerge", "TCPOFODrop", "DelayedACKLost", "TCPZeroWindowDrop", "TCPRcvQDrop", "RcvPruned", "OfoPruned", "DelayedACKs",
     "DelayedACKLocked", "TCPAckCompressed", "TCPWantZeroWindowAdv", "TCPHPHits", "TCPRcvCoalesce",
+    "TCPBacklogCoalesce",
 )  # fmt: skip
 _DELIVERY = (
     "TCPDelivered", "TCPDeliveredCE", "TCPPureAcks", "TCPHPAcks", "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious",
@@ -128,7 +131,7 @@ _MODELLED = (
     "TCPOFOMerge", "DelayedACKs", "TCPAckCompressed", "TCPWantZeroWindowAdv",
     "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2", "TCPACKSkippedTimeWait",
     "TCPACKSkippedChallenge",
-    "TCPReqQFullDrop", "TCPReqQFullDoCookies", "ListenOverflows", "ListenDrops",
+    "TCPReqQFullDrop", "TCPReqQFullDoCookies", "ListenOverflows", "ListenDrops", "TCPDeferAcceptDrop",
 )  # fmt: skip
 INFERRED = frozenset(
     (

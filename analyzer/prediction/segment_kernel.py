@@ -10,6 +10,7 @@ from analyzer.accelerate import Int, part
 from analyzer.decode.codes import O_MPTCP
 from analyzer.prediction.arrival.answer_kernel import answer_due, answer_sent
 from analyzer.prediction.arrival.arrival_kernel import arrival_received, arrival_sent
+from analyzer.prediction.arrival.backlog_kernel import may_wait
 from analyzer.prediction.arrival.ranges_kernel import forget as forget_ranges
 from analyzer.prediction.closing.closing_kernel import closing_received, closing_sent
 from analyzer.prediction.delivery.delivery_kernel import delivery_received, delivery_sent
@@ -23,6 +24,7 @@ from analyzer.prediction.recovery.recovery_kernel import recovery_received, reco
 from analyzer.prediction.rest_kernel import bring, clear
 from analyzer.prediction.state import ESTABLISHED
 from analyzer.prediction.tcp_kernel import stage, tcp_received, tcp_sent
+from analyzer.prediction.validity.signed_kernel import is_unsigned, note_signature
 from analyzer.prediction.validity.socket_kernel import inherit
 from analyzer.prediction.validity.validity_kernel import validity_received, validity_sent
 from analyzer.prediction.world import NO_SLOT
@@ -39,6 +41,9 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> An
     if not right:
         tcp_received(row, talk, False, out)
         return False
+    if is_unsigned(row, talk, side, out):
+        return False
+    may_wait(row, arrival, side, out)
     before, was = stage(talk, side), validity["state"][side]
     accepted = validity_received(row, validity, out)
     tcp_received(row, talk, accepted, out)
@@ -54,15 +59,16 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> An
 
 
 @part
-def segment_sent(row: Any, size: Int, segments: Int, one: Any, world: Any, out: Any) -> None:
-    """A segment from the host, whose full ones have `size` bytes of payload."""
+def segment_sent(row: Any, size: Int, segments: Int, fewest: Int, one: Any, world: Any, out: Any) -> None:
+    """A segment from the host, whose full ones have `size` bytes of payload; it stands for `segments` of them, or for `fewest`."""
     side = np.int64(row["direction"])
     talk, validity, arrival = one["talk"], one["validity"], one["arrival"]
     before, was = stage(talk, side), validity["state"][side]
     validity_sent(row, validity, out)
-    tcp_sent(row, talk, segments, out)
+    tcp_sent(row, talk, segments, fewest, out)
     opening_sent(row, one["opening"], world["ports"], was, validity["irs"][side], out)
-    answer_sent(row, talk, arrival, out)
+    note_signature(row, talk)
+    answer_sent(row, talk, arrival, np.int64(one["recovery"][side]["rtt"]) >> 3, out)
     arrival_sent(row, talk, arrival, before, world, out)
     closing_sent(row, talk, one["closing"], before, world, out)
     if before != ESTABLISHED or row["options"] & O_MPTCP:

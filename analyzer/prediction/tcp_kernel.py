@@ -76,8 +76,8 @@ def goes_on(row: Any, talk: Any, segments: Int) -> Any:
 
 
 @part
-def tcp_sent(row: Any, talk: Any, segments: Int, out: Any) -> None:
-    """__tcp_transmit_skb(), tcp_make_synack(), tcp_v4_send_reset(): a segment of the host."""
+def tcp_sent(row: Any, talk: Any, segments: Int, fewest: Int, out: Any) -> None:
+    """__tcp_transmit_skb(), tcp_make_synack(), tcp_v4_send_reset(): a segment of the host, cut into `segments`, or at least `fewest`."""
     side, flags = np.int64(row["direction"]), row["flags"]
     again = row["events"] & AGAIN_BIT != 0 and (row["payload_len"] > 0 or flags & (SYN | FIN))
     if flags & SYN:
@@ -111,17 +111,26 @@ def tcp_sent(row: Any, talk: Any, segments: Int, out: Any) -> None:
         if flags & ACK or stage(talk, side) != SYN_SENT:
             talk["gone"][side] = 1
     elif again:
-        add(row, RETRANS_SEGS, segments, out)
+        cut(row, RETRANS_SEGS, segments, fewest, out)
     else:
-        add(row, OUT_SEGS, segments, out)
+        cut(row, OUT_SEGS, segments, fewest, out)
         if row["payload_len"] > 0 or flags & FIN:
-            add(row, ORIG_DATA_SENT, segments, out)
+            cut(row, ORIG_DATA_SENT, segments, fewest, out)
     note_end(row, talk, side)
     if not flags & (SYN | RST):
         talk["spoken"][side] = 1
     if flags & FIN:
         talk["fin"][side] = 1
         talk["fin_end"][side] = np.int64(row["seq"]) + np.int64(row["payload_len"]) + 1 & 0xFFFFFFFF
+
+
+@inline
+def cut(row: Any, counter: Int, segments: Int, fewest: Int, out: Any) -> None:
+    """So many segments of one super-segment."""
+    if segments == fewest:
+        add(row, counter, segments, out)
+    else:
+        add_range(row, counter, segments, fewest, segments, out)
 
 
 @part

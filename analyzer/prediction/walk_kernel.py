@@ -101,7 +101,7 @@ def predict(
             continue
         is_tcp = row["ip_proto"] == 6 and has_header(row) and row["place"] >= 0 and (mine or to_me)
         is_tcp = is_tcp and row["layers"] & FRAGMENT == 0
-        size, segments, joined, delivered, slot = np.int64(1), 1, False, True, np.int64(NO_SLOT)
+        size, segments, fewest, joined, delivered, slot = np.int64(1), 1, 1, False, True, np.int64(NO_SLOT)
         if is_tcp:
             here = kept.places[row["place"]]
             if here["at"] > 0 and here["flow"] == row["flow"]:  # mostly
@@ -117,8 +117,12 @@ def predict(
                 between_others(row, world, out)
                 continue
             size = segment_size(row, talk)
-            segments = in_segments(row, size)
+            fewest = segments = in_segments(row, size)
+            if mine and fewest > 1 and world["base_mss"] and size > world["base_mss"]:
+                size = np.int64(world["base_mss"])
+                segments = in_segments(row, size)
             joined = mine and goes_on(row, talk, segments)
+            world["joined"] = joined
         if row["tunnel_depth"] > 0:
             around(row, hosts, joined, out)
         if mine and packet_sent(row, group, joined, world, out):
@@ -138,7 +142,7 @@ def predict(
             if to_me and delivered:
                 heeded = segment_received(row, right, one, world, out)
             if mine:
-                segment_sent(row, size, segments, one, world, out)
+                segment_sent(row, size, segments, fewest, one, world, out)
             if first < event_at and (mine or (delivered and right)):
                 tcp_events(row, one["talk"], one["arrival"], events, first, event_at, mine, to_me, heeded, out)
     return at, event_at

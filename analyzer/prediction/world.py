@@ -78,7 +78,7 @@ BITS = -(-WORDS // 32)
 REASSEMBLY_S = {4: 30, 6: 60}  # IP_FRAG_TIME, IPV6_FRAG_TIMEOUT
 
 FIN_TIMEOUT_S, BRIEF_S = 60, 4
-USUAL_COMPRESSED = 44
+USUAL_COMPRESSED, USUAL_BASE_MSS = 44, 1024
 
 
 # All of it is one row. The pools are of a fixed size.
@@ -99,11 +99,17 @@ WORLD = np.dtype(
         ("refused_at", "i8"),
         ("asked_at", "i8"),
         ("port", "u2"),  # to which the packet goes whose last fragment came now
+        (
+            "base_mss",
+            "i8",
+        ),  # its segments are no larger at first, where it probes for the MTU from the beginning; else 0
+        ("uncut", "u1"),  # its super-segments are captured whole
         ("mtu", "i8"),  # of its links: a larger packet was captured merged, or before it was segmented
         # The counter of each ICMP type received, and sent; -1 without one.
         ("types4", "i4", (2, 256)),
         ("types6", "i4", (2, 256)),
         # Of the frame at hand, what its events say.
+        ("joined", "u1"),  # it may be a piece of a super-segment that was cut before it was captured
         ("told", "u1"),  # any of the following
         ("timeout", "u1"),
         ("paws", "u1"),
@@ -139,11 +145,13 @@ REASSEMBLY = ("net.ipv4.ipfrag_time", "net.ipv6.ip6frag_time")
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 PROBES, DSACK = "net.ipv4.tcp_early_retrans", "net.ipv4.tcp_dsack"
 FRTO, COOKIES, SYN_BACKLOG = "net.ipv4.tcp_frto", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_max_syn_backlog"
-COMPRESSED, COMPRESSED_NS = "net.ipv4.tcp_comp_sack_nr", "net.ipv4.tcp_comp_sack_delay_ns"
+MTU_PROBING, BASE_MSS = "net.ipv4.tcp_mtu_probing", "net.ipv4.tcp_base_mss"
+COMPRESSED = "net.ipv4.tcp_comp_sack_nr"
 HIGHEST = (
     dict.fromkeys(FORWARDING, 2)
     | dict.fromkeys((*REASSEMBLY, FIN_TIMEOUT), 10**6)
-    | {PROBES: 4, DSACK: 1, FRTO: 255, COOKIES: 2, SYN_BACKLOG: 2**31 - 1, COMPRESSED: 255, COMPRESSED_NS: 10**9}
+    | {PROBES: 4, DSACK: 1, FRTO: 255, COOKIES: 2, SYN_BACKLOG: 2**31 - 1, COMPRESSED: 255}
+    | {MTU_PROBING: 2, BASE_MSS: 65535}
 )
 """The settings that are read, and the highest value that makes sense for each; 2 is 1 that router advertisements leave alone."""
 
@@ -168,8 +176,9 @@ def world_of(mtu: int, sysctls: Mapping[str, str], *, copies: bool = False) -> R
     if _setting(sysctls, COOKIES, 1) == 0:
         world["ports"]["no_cookies"] = 1
         world["ports"]["guarded"] = _setting(sysctls, SYN_BACKLOG, 0)
-    delays = _setting(sysctls, COMPRESSED_NS, 1) > 0
-    world["compresses"] = _setting(sysctls, COMPRESSED, USUAL_COMPRESSED) if delays else 0
+    if _setting(sysctls, MTU_PROBING, 0) == 2:
+        world["base_mss"] = _setting(sysctls, BASE_MSS, USUAL_BASE_MSS)
+    world["compresses"] = _setting(sysctls, COMPRESSED, USUAL_COMPRESSED)
     world["held"], world["copies"] = NO_SLOT, copies
     return world
 

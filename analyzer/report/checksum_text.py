@@ -274,7 +274,7 @@ def _evidence(result: Checksums, word: str, order: list[int]) -> Iterator[str]:
 def _example(direction: Rows) -> str:
     """The first frame of each state that is not right."""
     found = [
-        f"{word} {int(frame):,}" for word, frame in zip(CHECKSUM_STATES, direction["first"], strict=True)
+        f"{word} {int(frame)}" for word, frame in zip(CHECKSUM_STATES, direction["first"], strict=True)
         if frame and word in ("partial", "zero", "bad", "unverifiable")
     ]  # fmt: skip
     return f"first frames: {', '.join(found)}" if found else ""

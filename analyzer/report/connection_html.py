@@ -68,9 +68,9 @@ def _events(plots: Plots, flow: int) -> Iterator[dict[str, Any]]:
     for event in events[evenly(np.flatnonzero(WORTH_A_ROW[events["event"]]), MOST_EVENTS)]:
         yield {
             "time": f"{plots.seconds(int(event['time_ns'])):.6f}",
-            "frame": f"{int(event['frame']):,}",
+            "frame": f"{int(event['frame'])}",
             "side": SIDES[int(event["direction"])],
             "event": NAMES[int(event["event"])].replace("_", " "),
             "cause": EVENT_CAUSES[int(event["cause"])].replace("_", " "),
-            "related": f"{int(event['related_frame']):,}" if event["related_frame"] else "",
+            "related": f"{int(event['related_frame'])}" if event["related_frame"] else "",
         }

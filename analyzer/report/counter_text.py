@@ -159,7 +159,7 @@ def _frames(frames: Sequence[int], lister: str) -> str:
     """The first frames that should have moved a counter."""
     if not frames:
         return ""
-    named = ", ".join(f"{frame:,}" for frame in frames[:MAX_FRAMES])
+    named = ", ".join(f"{frame}" for frame in frames[:MAX_FRAMES])
     more = f" and {len(frames) - MAX_FRAMES:,} more" if len(frames) > MAX_FRAMES else ""
     return f": {'frame' if len(frames) == 1 else 'frames'} {named}{more} (`{lister}` lists them)"
 

@@ -120,7 +120,7 @@ def words_of(event: Rows) -> str:
     text = template.format(value=value_text(kind.name, int(event["value"]), kind.value))
     if event["related_frame"] in (0, event["frame"]):
         return text
-    frame = f"{int(event['related_frame']):,}"
+    frame = f"{int(event['related_frame'])}"
     related = RELATED.get(kind.name, "see frame {frame}").format(frame=frame)
     since = (
         f", {duration_text(int(event['since_ns']))} before"

@@ -8,8 +8,9 @@ from analyzer.analysis import Analysis
 from analyzer.diagnosis.engine import WHAT_TO_RECORD
 from analyzer.diagnosis.finding import Diagnosis, Finding
 from analyzer.report.layout import Style, plain, wrapped
-from analyzer.report.time_text import shares_text
+from analyzer.report.time_text import SHARE, shares_text
 from analyzer.report.words import frames_text, numbers_text, offset_text
+from analyzer.tables import LOST_TIME
 from analyzer.text import duration_text, plural, printable, same_day, size_text, time_text
 
 MOST_TOLD = 10  # findings in full; the others get a line each
@@ -27,6 +28,11 @@ STEPS = 3
 MOST_COUNTERS = 4
 MOST_FRAMES = 8
 LEAST_NS = 100_000_000
+LOOKED_FOR = {
+    "loss": ("retransmission", "retransmission_timeout"),
+    "reset": ("reset", "closing_reset", "reset_in_handshake", "reset_by_middlebox", "refused", "half_open"),
+    "closed window": ("zero_window",),
+}
 
 
 def finding_lines(diagnosis: Diagnosis, style: Style = plain, start_ns: int = 0) -> Iterator[str]:
@@ -185,14 +191,22 @@ def nothing_wrong(analysis: Analysis) -> str:
     if not connections:
         return "Nothing wrong found; there is no TCP connection." if analysis.summary.total("frames") else ""
     lossy = any(finding.rule.family == "loss" for finding in diagnosis.findings)
-    opening = "Nothing that needs action" if lossy or analysis.troubled else "Nothing wrong"
-    text = f"{opening} found in {plural(connections, 'TCP connection')}"
     spent = analysis.time_spent
     total = sum(spent.values())
+    opening = "Nothing that needs action" if lossy or analysis.troubled else "Nothing wrong"
+    if total >= LEAST_NS and sum(spent[cause] for cause in LOST_TIME) >= SHARE * total and not lossy:
+        opening = _not_there(analysis) or "Nothing that needs action"
+    text = f"{opening} found in {plural(connections, 'TCP connection')}"
     where = f": {duration_text(total)} in all, {shares_text(spent)}" if total >= LEAST_NS else ""
     unfinished = analysis.flow_tracker.state_counts().get("opening", 0)
     more = f", but {unfinished:,} had not finished opening when the capture ended" if unfinished else ""
     return f"{text}{more}{where}."
+
+
+def _not_there(analysis: Analysis) -> str:
+    """What was looked for and is not there, where it would say too much that nothing is wrong: time was lost, and perhaps somebody waited."""
+    absent = [name for name, kinds in LOOKED_FOR.items() if not any(map(analysis.event_counts.get, kinds))]
+    return ", no ".join(["", *absent]).removeprefix(", ").capitalize()
 
 
 def checked_text(analysis: Analysis) -> str:

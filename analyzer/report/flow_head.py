@@ -11,7 +11,7 @@ from analyzer.follow.stalls import Stall
 from analyzer.report.conversation_text import ENDED
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.report.story import story
-from analyzer.report.time_text import PHRASES, percent, phrase, side_text
+from analyzer.report.time_text import percent, phrase, side_text, words_of
 from analyzer.report.words import frames_text
 from analyzer.schema import Rows, bits_text
 from analyzer.tables import CLOSERS, FLOW_PROTOCOLS, FLOW_STATES, FLOWS, RESETS, TIME_CAUSES
@@ -62,7 +62,7 @@ def title_text(row: Rows) -> str:
 def facts(flow: Flow) -> Iterator[tuple[str, str]]:
     """Name and sentence of each thing to be known."""
     row = flow.row
-    yield "began", f"{time_text(int(row['start_ns']))} UTC, frame {int(row['first_frame']):,}"
+    yield "began", f"{time_text(int(row['start_ns']))} UTC, frame {int(row['first_frame'])}"
     for number, side in enumerate(SIDES):
         yield side, _side(row, side, SIDES[1 - number])
     if FLOW_PROTOCOLS[int(row["protocol"])] == "tcp":
@@ -192,4 +192,7 @@ def stall_text(flow: Flow, stall: Stall) -> str:
     """What was waited for in a pause."""
     sides = [side_text(flow.row, side) for side in SIDES]
     waits, other = sides[stall.waits], sides[1 - stall.waits]
-    return PHRASES[stall.cause].format(client=sides[0], server=sides[1], side=waits, other=other) + f" ({stall.cause})"
+    return (
+        words_of(flow.row, stall.cause).format(client=sides[0], server=sides[1], side=waits, other=other)
+        + f" ({stall.cause})"
+    )

@@ -210,6 +210,6 @@ def _is_trouble(event: Rows) -> bool:
 
 def several(frames: Sequence[int]) -> str:
     """Such as `frames 3, 4 and 12 more`."""
-    shown = ", ".join(f"{frame:,}" for frame in frames[:MOST_COMMENTS])
+    shown = ", ".join(f"{frame}" for frame in frames[:MOST_COMMENTS])
     more = f" and {len(frames) - MOST_COMMENTS:,} more" if len(frames) > MOST_COMMENTS else ""
     return f"frame{'s' if len(frames) > 1 else ''} {shown}{more}"

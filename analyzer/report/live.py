@@ -106,7 +106,7 @@ def _event(row: Rows, more: int, ends: str, start_ns: int) -> str:
     number = f"#{int(row['flow'])} " if row["flow"] >= 0 else ""
     text = f"{number}at {offset_text(int(row['time_ns']), start_ns)}: {EVENT_WORDS[kind]}"
     text += f", {cause.replace('_', ' ')}" if cause and cause != "unknown" else ""
-    text += f", frame {int(row['frame']):,}" + (f" and {more:,} more" if more else "")
+    text += f", frame {int(row['frame'])}" + (f" and {more:,} more" if more else "")
     return text + (f"; {ends}" if ends else "")
 
 

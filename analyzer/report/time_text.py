@@ -51,6 +51,7 @@ PHRASES = {
     "closing": "closing",
     "unknown": "for a reason that this capture cannot tell",
 }
+OWN_PACE = "while {side} paused, whom nothing hindered and nobody had asked"
 ORDINARY = ("transfer", "round_trip", "client_think", "idle", "closing", "handshake")
 assert set(NAMES) == set(PHRASES) == set(TIME_CAUSES), "a cause without words"
 
@@ -154,13 +155,19 @@ def phrase(row: Rows, cause: str, notes: dict[str, dict[str, Any]]) -> str:
     known = notes.get(cause)
     sides = [side_text(row, side) for side in ("client", "server")]
     waits = known["direction"] if known else 0
-    text = PHRASES[cause].format(client=sides[0], server=sides[1], side=sides[waits], other=sides[1 - waits])
+    text = words_of(row, cause).format(client=sides[0], server=sides[1], side=sides[waits], other=sides[1 - waits])
     if not known or cause in ORDINARY:
         return text
     if known["count"] == 1:
-        return f"{text}: {duration_text(known['longest_ns'])} before frame {known['first_frame']:,}"
+        return f"{text}: {duration_text(known['longest_ns'])} before frame {known['first_frame']}"
     each = f"{times(known['count'])} {duration_text(known['ns'] // known['count'])}"
-    return f"{text}: {each}, first before frame {known['first_frame']:,}, longest {duration_text(known['longest_ns'])} before frame {known['longest_frame']:,}"
+    return f"{text}: {each}, first before frame {known['first_frame']}, longest {duration_text(known['longest_ns'])} before frame {known['longest_frame']}"
+
+
+def words_of(row: Rows, cause: str) -> str:
+    """The cause in words, with the sides in braces. Where neither side ever answered the other, nobody shows that he waited for a sender that paused."""
+    one_way = not int(row["client_answers"]) + int(row["server_answers"])
+    return OWN_PACE if cause == "sender_stall" and one_way else PHRASES[cause]
 
 
 def side_text(row: Rows, side: str) -> str:

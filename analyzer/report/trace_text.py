@@ -80,7 +80,7 @@ def _frame_line(row: Any, ends: dict[int, str]) -> str:
     amount = f"{row.amount:,}" if row.low == row.high else f"{row.low:,} to {row.high:,}"
     amount = f"~{amount}" if row.relation == INFERRED else amount
     whose = ends.get(row.flow, "-" if row.flow < 0 else f"flow {row.flow:,}")
-    return f"{row.frame:>10,}  {time_text(row.time_ns, day=False)}  {amount:>10}  {whose}"
+    return f"{row.frame:>10}  {time_text(row.time_ns, day=False)}  {amount:>10}  {whose}"
 
 
 def _ends(analysis: Analysis, flows: npt.NDArray[np.int64]) -> dict[int, str]:

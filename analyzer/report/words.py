@@ -75,7 +75,7 @@ def frames_text(frames: Sequence[int], count: int = 0, most: int = FEW) -> str:
         return ""
     few = frames if max(count, len(frames)) <= most else frames[:most]
     more = max(count, len(frames)) - len(few)
-    named = ", ".join(f"{frame:,}" for frame in few) + (f" and {more:,} more" if more > 0 else "")
+    named = ", ".join(f"{frame}" for frame in few) + (f" and {more:,} more" if more > 0 else "")
     return f"frame{'' if len(frames) == 1 and more <= 0 else 's'} {named}"
 
 

@@ -80,6 +80,6 @@ PATHS = Table(
         Column("clock_offset_ns", "i8", "What the clock of `to_point` shows more than that of `from_point`, at the first packet of both.", unit="ns"),
         Column("clock_low_ns", "i8", "It is this at least.", unit="ns"),
         Column("clock_high_ns", "i8", "It is this at most.", unit="ns"),
-        Column("clock_drift_ppb", "i8", "By how much faster it runs.", unit="ns/s"),
+        Column("clock_drift_ppb", "i8", "By how much faster it runs, in parts of a billion (ns a second)."),
     ),
 )  # fmt: skip

@@ -38,7 +38,7 @@ from analyzer.flows.time_state import (
     UNNUMBERED,
 )
 from analyzer.tables import PACKETS
-from analyzer.timing.gap_kernel import TIMER_NS, explain, silent
+from analyzer.timing.gap_kernel import TIMER_NS, at_once, explain, goes_on, silent
 from analyzer.timing.spend_kernel import all_acknowledged, settle, spend, suspend
 from analyzer.timing.talk_kernel import acknowledged, talking
 
@@ -128,7 +128,7 @@ def pass_time(row: Any, moment: Any, me: Any, notes: Any, out: Any, used: Any, g
     if moment["kind"] == OF_ACK and all_acknowledged(moment, me):
         suspend(row, moment, me, notes, out, used, gap)
         return
-    first, trip, rest, how = explain(moment, me, gap)
+    first, trip, rest, how = at_once() if goes_on(moment, me) else explain(moment, me, gap)
     behind = settle(row, moment, me, notes, out, used, how)
     upto_ns = np.int64(me["upto_ns"])
     if trip > 0:

@@ -109,6 +109,21 @@ def thinking(me: Any, end: Int, client: Int, gap: Int) -> Int:
 
 
 @inline
+def goes_on(moment: Any, me: Any) -> Any:
+    """Does the talker say more at once, while nothing else is the matter? That is most frames; `explain` would say the same of them."""
+    bits, after = np.int64(me["bits"]), np.int64(moment["bits"])
+    mine = moment["kind"] == OF_DATA and me["talker"] == 1 + np.int64(moment["end"])
+    plain = after & (BOTH | IS_AGAIN | FULL) == BOTH and not bits & (ANY_ZERO | ANY_LOSS | ANY_FAST)
+    return mine and plain and not np.int64(me["flags"]) & (OVER | OPENING)
+
+
+@inline
+def at_once() -> tuple[Int, Int, Int, Int]:
+    """What `explain` returns then."""
+    return np.int64(0), np.int64(0), np.int64(TRANSFER), np.int64(AT_ONCE)
+
+
+@inline
 def explain(moment: Any, me: Any, gap: Int) -> tuple[Int, Int, Int, Int]:
     """Cause of the first part of the time before a frame, how long that part is, the cause of the rest, and what becomes of what is pending."""
     bits, flags, kind = np.int64(me["bits"]), np.int64(me["flags"]), np.int64(moment["kind"])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
+from analyzer.accelerate.top_bit import top_bit
 from analyzer.flows.moment import AT_ONCE_NS, OF_DATA, OPENED, SHORT, ZERO
 from analyzer.flows.time_state import (
     FIRST_BYTE,
@@ -36,11 +37,7 @@ def bin_of(value: Int, first: Int) -> Int:
     if value < 1 << first:
         return np.int64(0)
     value = min(value, BEYOND)
-    power, rest = np.int64(0), np.int64(value)
-    for step in (32, 16, 8, 4, 2, 1):
-        if rest >> step:
-            rest >>= step
-            power += step
+    power = top_bit(value)
     third = (value * MILLION >= FIRST_THIRD << power) + np.int64(value * MILLION >= SECOND_THIRD << power)
     return min(3 * (power - first) + third, np.int64(TALK_BINS - 1))
 
@@ -77,7 +74,7 @@ def talking(row: Any, moment: Any, me: Any, talks: Any, used: Any, free: Any, ga
             pace: Int = np.int64(me["pace_ns"])
             me["pace_ns"] = pace + ((min(gap, PACES * pace + AT_ONCE_NS) - pace) >> 3) if pace else gap
         unit = SEGMENTS << 3 * end
-        if np.int64(me["flags"]) // unit & MANY < MANY:
+        if np.int64(me["flags"]) & MANY * unit != MANY * unit:
             me["flags"] = np.int64(me["flags"]) + unit
         elif not me["details"]:
             begin_details(me, talks, used, free)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from samples.lab import tools
 
+from . import claims
 from .compare import compare, disagreements, table
 from .ends import report
 from .record import record
@@ -57,6 +58,7 @@ def _judge(folder: Path, verbose: bool) -> int:
     results = compare(folder)
     print(table(results))
     print(report(folder, verbose))
+    print(claims.report(folder, verbose))
     if verbose:
         print(disagreements(results))
     return int(any(not each.agrees for each in results))

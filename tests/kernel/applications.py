@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from samples.lab import forge
+from samples.lab.frames import ACK, FIN, RST, SYN
 from samples.lab.hosts import Host
 from samples.lab.traffic import Connection, connect, refused, text
 
@@ -164,6 +166,37 @@ def half_closed(random: Random, ends: Ends) -> None:
     connection.client.close()
 
 
+def strangers(random: Random, ends: Ends) -> None:
+    """Somebody sends segments in the client's name: while data flows, and in each state on the way to the end.
+
+    Of IPv4 only; the client has not sent them, though its capture has them.
+    """
+    if ends.client.family == 6:
+        transfer(random, ends)
+        return
+    connection = ends.connect()
+    connection.upload(random.randrange(200, 5000))
+    _meddle(random, ends, connection)
+    order = random.sample([connection.client, connection.server], 2)
+    connection.download(random.randrange(200, 5000))
+    for end in order:
+        end.shutdown(socket.SHUT_WR)
+        time.sleep(0.15)
+        _meddle(random, ends, connection)
+    connection.close()
+
+
+def _meddle(random: Random, ends: Ends, connection: Connection) -> None:
+    with contextlib.suppress(OSError):
+        now = forge.position(connection.client)
+        for _ in range(random.randrange(1, 4)):
+            flags = random.choice([RST, RST | ACK, SYN, SYN | ACK, ACK, FIN | ACK, FIN, 0])
+            seq = now.seq + random.choice([0, 0, 1, -1, 100, -100, 10_000, 70_000, 1 << 20, -(1 << 20)])
+            ack = now.ack + random.choice([0, 0, 0, 1, -1, 1000, -1000, 1 << 20, -(1 << 20)])
+            forge.send(ends.client, ends.server, (ends.source_port, ends.port), seq, ack, flags)
+            time.sleep(random.choice([0.02, 0.6]))
+
+
 def _drain(end: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while end.recv(1 << 16):
@@ -183,5 +216,17 @@ def _send_all(end: socket.socket, data: bytes) -> None:
 
 APPLICATIONS: dict[str, Callable[[Random, Ends], None]] = {
     each.__name__: each
-    for each in (transfer, bulk, requests, slow_reader, refusal, abort, unread, keep_alive, both_ways, half_closed)
+    for each in (
+        transfer,
+        bulk,
+        requests,
+        slow_reader,
+        refusal,
+        abort,
+        unread,
+        keep_alive,
+        both_ways,
+        half_closed,
+        strangers,
+    )
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from samples.lab.frames import FIN, Segment
-from samples.lab.impair import NS, Delivery, Rule, delay, drop, duplicate, overtake
+from samples.lab.impair import NS, Delivery, Rule, corrupt, delay, drop, duplicate, overtake
+from samples.lab.mark import mark
 
 MS = 1_000_000
 MSS = 1428
@@ -169,6 +170,17 @@ def delay_jump(random: Random, course: Course) -> list[Rule]:
     return [count, Rule("delay", course.other, period.on, period.hold, probability=1.0)]
 
 
+def marks(random: Random, course: Course) -> list[Rule]:
+    """A router marks packets of both ends, data or not, where it might have dropped them."""
+    share = random.uniform(0.02, 0.3)
+    return [mark(end, lambda segment: not segment.is_syn, probability=share) for end in (course.source, course.other)]
+
+
+def corruption(random: Random, course: Course) -> list[Rule]:
+    """Some data comes with a flipped bit."""
+    return [corrupt(course.source, is_data, probability=random.uniform(0.01, 0.1))]
+
+
 def nothing(random: Random, course: Course) -> list[Rule]:
     """All goes well."""
     return []
@@ -178,6 +190,6 @@ IMPAIRMENTS: dict[str, Callable[[Random, Course], list[Rule]]] = {
     each.__name__: each
     for each in (
         random_loss, burst_loss, tail_loss, blackout, lost_again, lost_syn, lost_syn_ack, lost_fin, reorder, duplication,
-        ack_loss, delay_jump, nothing,
+        ack_loss, delay_jump, marks, corruption, nothing,
     )
 }  # fmt: skip

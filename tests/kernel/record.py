@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -15,6 +15,28 @@ from .impairments import IMPAIRMENTS, Course
 
 _WEIGHTS = {"transfer": 5, "bulk": 5, "requests": 3, "slow_reader": 3}
 """How often an application is drawn; once where it is not named."""
+_SETTINGS: dict[str, tuple[str, ...]] = {
+    "tcp_recovery": ("0", "2", "5"),
+    "tcp_early_retrans": ("0", "2"),
+    "tcp_frto": ("0",),
+    "tcp_dsack": ("0",),
+    "tcp_comp_sack_nr": ("0", "5", "200"),
+    "tcp_comp_sack_delay_ns": ("0", "9000000"),
+    "tcp_ecn": ("1",),
+    "tcp_window_scaling": ("0",),
+    "tcp_reordering": ("8",),
+    "tcp_fin_timeout": ("3",),
+    "tcp_max_tw_buckets": ("0",),
+    "tcp_retrans_collapse": ("0",),
+    "tcp_autocorking": ("0",),
+    "tcp_slow_start_after_idle": ("0",),
+    "tcp_limit_output_bytes": ("65536",),
+    "tcp_mtu_probing": ("2",),
+    "tcp_shrink_window": ("1",),
+    "tcp_fastopen": ("3",),
+    "tcp_syncookies": ("0", "2"),
+}
+"""What a host may be told to do otherwise than it usually does: settings below net.ipv4, and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +57,7 @@ class Plan:
     piece: int
     pieces: int
     pause_s: float
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -65,8 +88,15 @@ def draw(seed: int, number: int) -> tuple[Plan, Random]:
         piece=random.choice([1000, 5000, 15_000, 40_000, 150_000, 400_000]),
         pieces=random.randrange(1, 6),
         pause_s=random.choice([0.05, 0.3]),
+        settings=_settings(random),
     )
     return plan, random
+
+
+def _settings(random: Random) -> dict[str, str]:
+    """The settings of every other recording: one or two that are not as usual; without ECN nothing can be marked."""
+    names = random.sample(sorted(_SETTINGS), random.choice([0, 0, 1, 2]))
+    return {f"ipv4.{name}": random.choice(_SETTINGS[name]) for name in names}
 
 
 def record(seed: int, number: int, into: Path) -> Path:
@@ -86,6 +116,7 @@ def _record(plan: Plan, random: Random, folder: Path) -> None:
     course = Course(*(("client", "server") if plan.upload else ("server", "client")), plan.piece)
     rules = [rule for name in plan.impairments for rule in IMPAIRMENTS[name](random, course)]
     sysctls = {"ipv4.tcp_timestamps": str(int(plan.timestamps)), "ipv4.tcp_sack": str(int(plan.sack))}
+    sysctls |= plan.settings | ({"ipv4.tcp_ecn": "1"} if "marks" in plan.impairments else {})
     with Lab(folder, random.randrange(1 << 30)) as lab:
         client, server = lab.pair(family=plan.family, sysctls=sysctls, offloads=plan.offloads, mtu=plan.mtu)
         with lab.recording(client, server, rules=rules, delay_ms=plan.delay_ms):

@@ -1415,9 +1415,11 @@ def retransmission_cause(
 ) -> tuple[str, bool]:
     """The first rule that holds decides. And: did the retransmission timer expire?"""
     if segment.has(SYN):
-        silence = segment.time_ns - max(me.sent_ns, other.sent_ns)
         is_waiting = not other.reset and not connection.acknowledged
-        return "syn_ack" if segment.has(ACK) else "syn", silence >= TIMER_NS and is_waiting
+        if not segment.has(ACK):  # an ACK that is none of this connection's may bring its timer forward
+            return "syn", segment.time_ns - me.sent_ns >= MILLISECOND and is_waiting
+        silence = segment.time_ns - max(me.sent_ns, other.sent_ns)
+        return "syn_ack", silence >= TIMER_NS and is_waiting
     again = found is not None and found.times > 1 and segment.start < found.again_until
     if found is not None and found.start == 0 < segment.start and not again:
         return "fast", False  # data of the SYN, which the SYN-ACK did not acknowledge

@@ -11,6 +11,8 @@ from analyzer.prediction.arrival.blocks_kernel import clear_blocks, note_block
 from analyzer.prediction.arrival.receiver_kernel import window_shift
 from analyzer.prediction.arrival.state import (
     AT_ONCE_NS,
+    ATO_MAX_NS,
+    ATO_MIN_NS,
     ATO_NS,
     ATO_TICK_NS,
     BLOCKS_EXPECTED,
@@ -21,6 +23,7 @@ from analyzer.prediction.arrival.state import (
     NOTHING_NEW,
     OUT_OF_ORDER,
     QUIET_NS,
+    REFUSED,
     WINDOW_PART,
 )
 from analyzer.prediction.emit_kernel import add, add_range, segment_size
@@ -43,6 +46,8 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, most: Int, out: Any) -
     """
     side = 1 - np.int64(row["direction"])
     own["bare_ns"][side] = 0
+    if found == REFUSED:  # that may be answered too, and then it is not the timer that answers
+        own["data_ns"][side] = row["time_ns"]
     if row["payload_len"] == 0 and not row["flags"] & FIN:
         if found == NOTHING_NEW and own["held"][side] > 0:  # whether an ACK is due is asked again: held back once more
             own["held"][side] += 1
@@ -56,6 +61,7 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, most: Int, out: Any) -
     own["direct"][side] = 1
     own["soon"][side] = found == IN_ORDER and own["mss"][side] == 0 and not talk["fin"][side]
     if found == IN_ORDER:
+        estimate(row, own, side)
         clear_blocks(own, side)
         if own["queue"][
             side
@@ -63,6 +69,20 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, most: Int, out: Any) -
             own["counted_at"][side], own["counted"][side] = own["next"][side], 1
     elif found == OUT_OF_ORDER and own["sack"][0] and own["sack"][1]:
         hold_back(row, own, side, most, out)
+
+
+@inline
+def estimate(row: Any, own: Any, side: Int) -> None:
+    """tcp_event_data_recv(): for how long to delay an ACK, by how fast data comes."""
+    ato: Int = np.int64(own["ato_ns"][side])
+    gap = row["time_ns"] - own["data_last_ns"][side]
+    if ato == 0:
+        ato = ATO_MIN_NS
+    elif gap <= ATO_MIN_NS >> 1:
+        ato = (ato >> 1) + (ATO_MIN_NS >> 1)
+    elif gap < ato:
+        ato = (ato >> 1) + gap
+    own["ato_ns"][side], own["data_last_ns"][side] = ato, row["time_ns"]
 
 
 @inline
@@ -91,8 +111,11 @@ def hold_back(row: Any, own: Any, side: Int, most: Int, out: Any) -> None:
 
 
 @part
-def answer_sent(row: Any, talk: Any, own: Any, out: Any) -> None:
-    """tcp_event_ack_sent(), tcp_delack_timer_handler(), tcp_select_window(): a segment of the host; called before arrival_sent()."""
+def answer_sent(row: Any, talk: Any, own: Any, rtt_ns: Int, out: Any) -> None:
+    """tcp_event_ack_sent(), tcp_delack_timer_handler(), tcp_select_window(): a segment of the host; called before arrival_sent().
+
+    `rtt_ns`: as the host has measured it, 0 if it has not.
+    """
     side, flags = np.int64(row["direction"]), np.int64(row["flags"])
     if flags & (SYN | RST) or not flags & ACK or not own["ready"][side]:
         own["due_ns"][side] = own["held"][side] = own["doubted"][side] = own["early"][side] = own["widest"][side] = 0
@@ -112,7 +135,8 @@ def answer_sent(row: Any, talk: Any, own: Any, out: Any) -> None:
         and difference(row["ack"], own["told"][side]) > 0
         and by_timer(row, own, side, moved < unit)
     ):
-        add(row, DELAYED_ACKS, 1, out)
+        add_range(row, DELAYED_ACKS, 1, 0 if made_room(row, talk, own, side, moved >= unit, rtt_ns) else 1, 1, out)
+        own["ato_ns"][side] = min(2 * np.int64(own["ato_ns"][side]), ATO_MAX_NS)
     if own["due_ns"][side] and row["time_ns"] - own["due_ns"][side] >= ATO_NS - ATO_TICK_NS:
         add_range(
             row, DELAYED_ACK_LOCKED, 0, 0, 1, out
@@ -137,6 +161,17 @@ def by_timer(row: Any, own: Any, side: Int, kept: Any) -> Any:
     if row["time_ns"] - own["data_ns"][side] < QUIET_NS:
         return False
     return waited >= ATO_NS or (waited >= ATO_NS - ATO_TICK_NS and kept)
+
+
+@inline
+def made_room(row: Any, talk: Any, own: Any, side: Int, opens: Any, rtt_ns: Int) -> Any:
+    """May a reader that made room have answered, since the timer was not due yet?
+
+    It takes longer after each ACK that it sent, up to a round trip, unless the host sends data itself (inet_csk_in_pingpong_mode()).
+    """
+    longest = min(np.int64(own["ato_ns"][side]), max(rtt_ns, ATO_MIN_NS))
+    listens = difference(row["seq"], talk["iss"][side]) == 1
+    return opens and listens and row["time_ns"] - own["due_ns"][side] < longest
 
 
 @inline

@@ -59,6 +59,19 @@ ARRIVAL = np.dtype(
         ("tail", "u1", (2,)),  # segments in the last buffer of those to be read
         ("tail_ns", "i8", (2,)),  # when the last one came
         ("in_hand", "i4", (2,)),  # memory that it reserved and does not use yet
+        (
+            "ato_ns",
+            "i8",
+            (2,),
+        ),  # how long it delays an ACK (icsk_ack.ato), 0 before the first data; and when data came last
+        ("data_last_ns", "i8", (2,)),
+        # The segment before, whatever it was; its time is 0 if nothing can be joined to it.
+        ("before_ns", "i8", (2,)),
+        ("before_end", "u4", (2,)),
+        ("before_tsval", "u4", (2,)),
+        ("before_tsecr", "u4", (2,)),
+        ("before_sack", "u4", (2,)),
+        ("before_sack_end", "u4", (2,)),
     ],
     align=True,
 )
@@ -66,6 +79,7 @@ ARRIVAL = np.dtype(
 NOTHING_NEW, OLD, IN_ORDER, OUT_OF_ORDER, REFUSED = range(5)
 
 ATO_NS, ATO_TICK_NS = 39_000_000, 3_000_000  # the timer of delayed ACKs (TCP_DELACK_MIN), and how early its tick may be
+ATO_MIN_NS, ATO_MAX_NS = 40_000_000, 200_000_000  # TCP_ATO_MIN, TCP_DELACK_MAX
 QUIET_NS = 1_000_000  # what is sent so long after data is not the answer to it
 BLOCKS, BLOCKS_EXPECTED = (
     4,

@@ -46,11 +46,13 @@ from analyzer.prediction.delivery.state import (
     SPOKEN,
 )
 from analyzer.prediction.emit_kernel import add, add_range
+from analyzer.prediction.names import NUMBER
 from analyzer.prediction.state import GONE, SYN_RECEIVED, SYN_SENT
 from analyzer.serial import difference
 
 difference = inline(difference)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
+TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
 AGAIN_BIT = np.uint64(1 << EVENT["retransmission"] | 1 << EVENT["capture_duplicate"])
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
 
@@ -73,6 +75,7 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
     if flags & RST:
         if before != GONE and own["known"][side] != LOST:
             overtaken(row, own, side, out)
+            offered(row, own, side, out)
         not_taken(row, own, side, False, out)
         if own["fresh"][side] and not flags & ACK:
             add(row, DELIVERED, -1, out)  # given up before the SYN-ACK came
@@ -93,7 +96,7 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
             own["offers"][side] |= row["options"]
             own["snd_nxt"][side] = own["begin"][side] = row["seq"]
         own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
-        sends(row, own, side, repeated, world["cause"], expired, segments, pool, out)
+        sends(row, own, side, repeated, world["cause"], expired, segments, np.int64(world["base_mss"]), pool, out)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
         own["rcv_wnd"][side] = np.int64(row["window"]) << (np.int64(0) if flags & SYN else scale(own, side))
@@ -103,6 +106,17 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
                 own["predicts"][side] = 1  # tcp_data_queue(): the last hole was filled
         if row["window"] == 0 and not flags & SYN:
             own["predicts"][side] = 0  # tcp_select_window()
+
+
+@inline
+def offered(row: Any, own: Any, side: Int, out: Any) -> None:
+    """tcp_select_window(): a reset of the application's has a window too; data that was thrown away makes room."""
+    if not row["flags"] & ACK or own["known"][side] != OPENED:
+        return
+    if own["rcv_wnd"][side] == 0 and row["window"] > 0:
+        add(row, FROM_ZERO_WINDOW, 1, out)
+    elif own["rcv_wnd"][side] > 0 and row["window"] == 0:
+        add(row, TO_ZERO_WINDOW, 1, out)
 
 
 @inline
@@ -143,6 +157,7 @@ def sends(
     cause: Int,
     expired: Any,
     segments: Int,
+    base: Int,
     pool: Any,
     out: Any,
 ) -> None:
@@ -155,6 +170,8 @@ def sends(
     if end == start:
         return
     size = sent_size(row, own, side)
+    if base and row["payload_len"] > size:
+        size = min(size, base)
     if repeated:
         own["total_retrans"][side] += segments
         head = np.int64(own["head"][side])

@@ -10,11 +10,21 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.decode.codes import O_FAST_OPEN, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
+from analyzer.decode.codes import O_FAST_OPEN, O_MD5, O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.opening.silence_kernel import at, dropped, no_acks, overflowed, unanswered, was_cookie
+from analyzer.prediction.opening.silence_kernel import (
+    DEFER_ACCEPT_DROP,
+    at,
+    deferred,
+    dropped,
+    may_be,
+    no_acks,
+    overflowed,
+    unanswered,
+    was_cookie,
+)
 from analyzer.prediction.opening.state import (
     ACKS,
     COOKIE,
@@ -92,6 +102,7 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
     own["ack_ns"], own["ack_frame"] = row["time_ns"], row["frame"]
     if row["payload_len"] > 0 and own["unanswered_ns"] == 0:
         own["unanswered_ns"] = row["time_ns"]
+        may_be(row, DEFER_ACCEPT_DROP, own["pure_acks"], own["opened_ns"], own["opened_frame"], out)
 
 
 @inline
@@ -162,6 +173,8 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     """A SYN-ACK of a listener: for a SYN, or again by the timer of the request."""
     fresh = own["waits"] != 0 or own["answers"] == 0
     port["answers"] = 1
+    if row["options"] & O_MD5:
+        port["signs"] = 1
     if fresh and own["answers"] == 0:
         begin_request(row, own, port, irs, out)
     elif not own["waits"] and row["time_ns"] - own["again_ns"] > SILENCE_NS:  # by the timer
@@ -174,12 +187,16 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
             # Later than the timer runs out, it is TCP_DEFER_ACCEPT that gives the client a last chance.
             if took_ns < (TIMER_NS << min(own["timer_repeats"] - 1, 6)) + TIMER_SLACK_NS:
                 overflowed(row, own, port, own["acks"], out)
+                may_be(row, DEFER_ACCEPT_DROP, own["pure_acks"], own["opened_ns"], own["opened_frame"], out)
+            else:
+                deferred(row, own, own["pure_acks"], out)
             own["pending"] = 1
             port["pending"] += 1
     own["waits"] = 0
     own["acks"] = own["refused_acks"] = own["again_acks"] = own["unanswered_ns"] = 0
     own["pure_acks"] = own["refused_pure"] = own["again_pure"] = 0
     own["answers"] += 1
+    own["resent"] += 1 if row["events"] & AGAIN_BIT else 0
     own["answer_ns"], own["answer_frame"] = row["time_ns"], row["frame"]
     own["answer_tsval"] = row["tsval"]
     own["answer_clock"] = 1 if row["options"] & O_TIMESTAMPS else 0
@@ -197,7 +214,7 @@ def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     """tcp_conn_request() makes a request, a cookie, or with fast open a socket."""
     own["server"] = row["src_port"]
     own["kind"], own["opened"], own["fast"], own["spoken"] = UNDECIDED, 0, 0, 0
-    own["timer_repeats"] = 0
+    own["timer_repeats"] = own["resent"] = 0
     own["crowd"] = port["pending"]
     if own["ignored"] > 0:
         dropped(row, own, port, own["ignored"], own["syn_ns"], own["syn_frame"], out)

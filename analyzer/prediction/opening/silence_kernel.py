@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
+from analyzer.decode.codes import O_MD5
 from analyzer.prediction.emit_kernel import add_then
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.opening.state import ACKS, COOKIE, TIMER_NS, TIMER_SLACK_NS, UNANSWERED_NS, UNDECIDED
 
 PURE_ACKS, TOGETHER = NUMBER["TcpExtTCPPureAcks"], NUMBER["TcpExtTCPPureAcks+TcpExtTCPHPAcks"]
+RETRANS_SEGS, SYN_RETRANS = NUMBER["TcpRetransSegs"], NUMBER["TcpExtTCPSynRetrans"]
 PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
 LISTEN_OVERFLOWS, LISTEN_DROPS = NUMBER["TcpExtListenOverflows"], NUMBER["TcpExtListenDrops"]
 FULL_DROP, FULL_COOKIES = NUMBER["TcpExtTCPReqQFullDrop"], NUMBER["TcpExtTCPReqQFullDoCookies"]
+DEFER_ACCEPT_DROP = NUMBER["TcpExtTCPDeferAcceptDrop"]
+MD5_NOT_FOUND, MD5_UNEXPECTED = NUMBER["TcpExtTCPMD5NotFound"], NUMBER["TcpExtTCPMD5Unexpected"]
+MD5_FAILURE = NUMBER["TcpExtTCPMD5Failure"]
 COOKIES_SENT, COOKIES_RECV = NUMBER["TcpExtSyncookiesSent"], NUMBER["TcpExtSyncookiesRecv"]
 
 
@@ -33,6 +38,9 @@ def was_cookie(row: Any, own: Any, port: Any, out: Any) -> None:
     port["cookie_ns"] = own["answer_ns"]
     at(row, COOKIES_SENT, own["answers"], own["answer_ns"], own["answer_frame"], out)
     at(row, FULL_COOKIES, own["answers"], own["answer_ns"], own["answer_frame"], out)
+    if own["resent"]:  # for each SYN that comes again a new one is made
+        at(row, RETRANS_SEGS, -own["resent"], own["answer_ns"], own["answer_frame"], out)
+        at(row, SYN_RETRANS, -own["resent"], own["answer_ns"], own["answer_frame"], out)
 
 
 @inline
@@ -70,6 +78,13 @@ def may_be(row: Any, counter: Int, most: Int, time_ns: Int, frame: Int, out: Any
 
 
 @inline
+def deferred(row: Any, own: Any, acks: Int, out: Any) -> None:
+    """TCP_DEFER_ACCEPT in tcp_check_req(): so many ACKs without data were most probably dropped."""
+    if acks > 0:
+        add_then(row, own["opened_ns"], own["opened_frame"], DEFER_ACCEPT_DROP, acks, 0, acks, out)
+
+
+@inline
 def dropped(row: Any, own: Any, port: Any, count: Int, time_ns: Int, frame: Int, out: Any) -> None:
     """tcp_conn_request(): a full accept queue, or while others are under way a full queue of requests, without cookies.
 
@@ -90,6 +105,16 @@ def dropped(row: Any, own: Any, port: Any, count: Int, time_ns: Int, frame: Int,
 def unanswered(row: Any, own: Any, port: Any, time_ns: Int, frame: Int, out: Any) -> None:
     """A SYN without an answer: dropped for a full queue, if this port answers others."""
     own["waits"] = 0
+    signed = own["syn_options"] & O_MD5 != 0
+    if signed or port["signs"]:  # a listener that has a key may have one for this client, too
+        if not signed:
+            add_then(row, time_ns, frame, MD5_NOT_FOUND, 1, 0, 1, out)
+        else:
+            add_then(row, time_ns, frame, MD5_FAILURE if port["signs"] else MD5_UNEXPECTED, 1, 0, 1, out)
+            may_be(row, MD5_UNEXPECTED if port["signs"] else MD5_FAILURE, np.int64(1), time_ns, frame, out)
+        may_be(row, LISTEN_DROPS, np.int64(1), time_ns, frame, out)
+        may_be(row, LISTEN_OVERFLOWS, np.int64(1), time_ns, frame, out)
+        return
     if not port["answers"]:
         own["ignored"] += 1
         return
@@ -120,6 +145,8 @@ def opening_over(row: Any, own: Any, ports: Any, now_ns: Int, out: Any) -> None:
     port = ports[own["server"]]
     if own["answers"] == 0 or own["spoken"]:
         return
+    if own["opened"] and own["unanswered_ns"] == 0:
+        may_be(row, DEFER_ACCEPT_DROP, own["pure_acks"], own["opened_ns"], own["opened_frame"], out)
     if own["kind"] == COOKIE:
         if own["opened"]:
             ignored = own["unanswered_ns"] and now_ns - own["unanswered_ns"] > UNANSWERED_NS

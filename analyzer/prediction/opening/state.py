@@ -22,6 +22,7 @@ OPENING = np.dtype(
         # The SYN-ACKs of the host
         ("again_ns", "i8"),  # when the SYN came again
         ("answers", "i4"),  # how many, with new ones for each SYN
+        ("resent", "i4"),  # those of them that look as if they were sent again
         ("answer_ns", "i8"),  # the last one
         ("answer_frame", "i8"),
         ("answer_tsval", "u4"),
@@ -62,6 +63,7 @@ OPENING = np.dtype(
 PORT = np.dtype(
     [
         ("answers", "u1"),  # it has sent a SYN-ACK
+        ("signs", "u1"),  # with an MD5 signature
         ("fast_open", "u1"),  # it has given or taken a fast open cookie
         ("pending", "i4"),  # handshakes under way
         ("proven", "i4"),  # so many at most, when a SYN-ACK was certainly no cookie

@@ -18,7 +18,8 @@ from analyzer.prediction.recovery.rack_kernel import (
     update_reordering_window,
 )
 from analyzer.prediction.recovery.rtt_kernel import arm_probe, clock_at, measure
-from analyzer.prediction.recovery.sack_kernel import rate_delivered, sack_blocks
+from analyzer.prediction.recovery.sack_kernel import sack_blocks
+from analyzer.prediction.recovery.shift_kernel import rate_delivered
 from analyzer.prediction.recovery.state import (
     AGAIN,
     EVER,
@@ -70,7 +71,7 @@ def clean_queue(row: Any, end: Any, pool: Any, high_before: Int, out: Any) -> No
         if stop > una:
             if count == 1 or una <= start:
                 break
-            count -= in_segments_of(end, stop - una)
+            count -= in_segments_of(np.int64(segment["size"]), stop - una)
             segment["start"] = una
             segment["count"] -= count
             if count == 0:

@@ -53,11 +53,11 @@ def forget(end: Any, pool: Any) -> None:
 
 
 @inline
-def in_segments_of(end: Any, size: Int) -> Int:
-    """How many segments of the wire so many bytes are."""
-    if size <= end["mss"]:
-        return 1
-    return max(1, (size + end["mss"] - 1) // max(1, end["mss"]))
+def in_segments_of(size: Int, length: Int) -> Int:
+    """How many segments of a size so many bytes are."""
+    if length <= size:
+        return np.int64(1)
+    return (length + size - 1) // max(np.int64(1), size)
 
 
 @part
@@ -71,6 +71,7 @@ def append(row: Any, end: Any, pool: Any, start: Int, stop: Int, count: Int) -> 
     segment = pool[number]
     segment["start"], segment["end"], segment["count"] = start, stop, count
     segment["marks"] = segment["next"] = 0
+    segment["size"] = end["mss"]
     sent(row, end, segment)
     if end["last"]:
         pool[end["last"]]["next"] = number
@@ -100,8 +101,11 @@ def recount(end: Any, marks: Int, by: Int) -> None:
 
 
 @part
-def split(end: Any, pool: Any, number: Int, at: Int) -> Any:
-    """Cut a segment in two at a position within it (tcp_fragment()); without room in the pool it stays whole."""
+def split(end: Any, pool: Any, number: Int, at: Int, size: Int) -> Any:
+    """Cut a segment in two at a position within it, with `size` bytes for each of the wire (tcp_fragment()).
+
+    Without room in the pool it stays whole.
+    """
     new = take(pool)
     if new == 0:
         return False
@@ -111,8 +115,9 @@ def split(end: Any, pool: Any, number: Int, at: Int) -> Any:
     rest["sent_ns"], rest["delivered"] = segment["sent_ns"], segment["delivered"]
     rest["marks"], rest["next"] = segment["marks"], segment["next"]
     segment["next"] = new
-    segment["count"] = in_segments_of(end, segment["end"] - segment["start"])
-    rest["count"] = in_segments_of(end, rest["end"] - rest["start"])
+    segment["size"] = rest["size"] = size
+    segment["count"] = in_segments_of(size, segment["end"] - segment["start"])
+    rest["count"] = in_segments_of(size, rest["end"] - rest["start"])
     recount(end, np.int64(segment["marks"]), np.int64(segment["count"]) + np.int64(rest["count"]) - count)
     if end["last"] == number:
         end["last"] = new
@@ -127,6 +132,7 @@ def join(end: Any, pool: Any, number: Int) -> None:
     other = pool[behind]
     recount(end, np.int64(other["marks"]), -np.int64(other["count"]))
     segment["end"], segment["next"] = other["end"], other["next"]
+    segment["size"] = end["mss"]
     segment["marks"] |= other["marks"] & EVER
     if end["last"] == behind:
         end["last"] = number
@@ -135,12 +141,15 @@ def join(end: Any, pool: Any, number: Int) -> None:
 
 @part
 def absorb(end: Any, pool: Any, number: Int) -> None:
-    """Two SACKED neighbours that were never sent again become one (tcp_shifted_skb()): the queue stays short."""
+    """Two SACKED neighbours become one (tcp_shifted_skb())."""
     segment = pool[number]
     behind = np.int64(segment["next"])
     other = pool[behind]
+    if segment["count"] == 1:
+        segment["size"] = segment["end"] - segment["start"]
     segment["end"], segment["next"] = other["end"], other["next"]
     segment["count"] += other["count"]
+    segment["marks"] |= other["marks"] & EVER
     if other["sent_ns"] > segment["sent_ns"]:
         segment["sent_ns"], segment["delivered"] = other["sent_ns"], other["delivered"]
     if end["last"] == behind:

@@ -111,7 +111,7 @@ def identify_loss(row: Any, end: Any, pool: Any, advanced: Any, out: Any) -> Any
         if segment["marks"] & LOST:
             return False
         if segment["count"] > 1 and segment["end"] - segment["start"] > end["mss"]:
-            split(end, pool, first, segment["start"] + end["mss"])
+            split(end, pool, first, segment["start"] + segment["size"], np.int64(segment["size"]))
         mark_lost(row, end, segment, out)
     return False
 

@@ -91,6 +91,8 @@ def recovery_received(row: Any, talk: Any, ends: Any, before: Int, world: Any, o
         end["undo"] = 0  # tcp_try_undo_spurious_syn()
     if before == SYN_RECEIVED:
         handshake_rtt(row, end)
+    if world["uncut"]:
+        end["cut"] = 0
     acknowledge(row, end, pool, out)
     end["heard_ns"] = now
     if before == SYN_SENT and end["first"]:  # tcp_rcv_fastopen_synack(): the data in the SYN was not taken
@@ -177,9 +179,12 @@ def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, full: Int, segmen
     at = position(row["seq"], end["next"])
     if not flags & SYN and row["payload_len"]:
         end["mss"] = full
+    if segments > 1:
+        world["uncut"] = 1
+    joined = world["joined"] != 0 and not world["uncut"]
     if at >= end["next"]:
         end["next"] = at + size
-        new_data(row, end, pool, at, at + size, segments, probes, out)
+        new_data(row, end, pool, at, at + size, segments, joined, probes, out)
         return
     end["next"] = max(end["next"], at + size)
     if at + size <= end["una"] or end["blind"]:

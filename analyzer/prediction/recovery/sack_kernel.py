@@ -1,4 +1,4 @@
-"""Compiled: SACK and DSACK blocks applied to the model's queue (tcp_sacktag_write_queue())."""
+"""Compiled: SACK and DSACK blocks of an ACK, and which parts of the model's queue they concern (tcp_sacktag_write_queue())."""
 
 from __future__ import annotations
 
@@ -9,19 +9,10 @@ import numpy as np
 from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.emit_kernel import add
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.recovery.queue_kernel import absorb, highest_sacked, position, split
-from analyzer.prediction.recovery.rack_kernel import SACK_REORDER, check_reordering, rack_advance
-from analyzer.prediction.recovery.state import (
-    AGAIN,
-    EVER,
-    F_DSACK,
-    F_DSACK_PROBE,
-    F_ORIGINAL,
-    F_SACKED,
-    LOSS,
-    LOST,
-    SACKED,
-)
+from analyzer.prediction.recovery.queue_kernel import position
+from analyzer.prediction.recovery.rack_kernel import SACK_REORDER, check_reordering
+from analyzer.prediction.recovery.shift_kernel import walk
+from analyzer.prediction.recovery.state import F_DSACK, F_DSACK_PROBE, LOSS
 
 IGNORED_OLD, IGNORED_NO_UNDO = NUMBER["TcpExtTCPDSACKIgnoredOld"], NUMBER["TcpExtTCPDSACKIgnoredNoUndo"]
 BLOCKS = 4  # TCP_NUM_SACKS
@@ -91,96 +82,17 @@ def is_valid(end: Any, is_dsack: Any, left: Int, right: Int) -> Any:
 
 
 @part
-def tag(row: Any, end: Any, segment: Any, doubled: Any) -> None:
-    """tcp_sacktag_one(): a segment has arrived, once or (`doubled`) twice."""
-    marks, count = np.int64(segment["marks"]), np.int64(segment["count"])
-    if doubled and marks & (AGAIN | EVER):
-        if end["undo"] and end["undo_left"] > 0 and segment["end"] > end["undo_from"]:
-            end["undo_left"] = max(0, end["undo_left"] - count)
-        if marks & SACKED:
-            end["lowest"] = min(end["lowest"], segment["start"])
-    if segment["end"] <= end["una"]:
-        return
-    if not marks & SACKED:
-        rack_advance(end, segment, row["time_ns"])
-        if marks & AGAIN:
-            if marks & LOST:
-                marks &= ~(LOST | AGAIN)
-                end["lost"] -= count
-                end["again"] -= count
-        else:
-            if not marks & EVER:
-                if segment["start"] < highest_sacked(end):
-                    end["lowest"] = min(end["lowest"], segment["start"])
-                if segment["end"] <= end["high"]:
-                    end["flags"] |= F_ORIGINAL
-                if end["sacked_first_ns"] == 0:
-                    end["sacked_first_ns"] = segment["sent_ns"]
-                end["sacked_last_ns"] = segment["sent_ns"]
-            if marks & LOST:
-                marks &= ~LOST
-                end["lost"] -= count
-        if segment["start"] >= highest_sacked(end):
-            end["sacked_end"] = segment["end"]
-        marks |= SACKED
-        end["flags"] |= F_SACKED
-        end["sacked"] += count
-        end["delivered"] += count
-        rate_delivered(end, segment)
-    if doubled and marks & AGAIN:
-        marks &= ~AGAIN
-        end["again"] -= count
-    segment["marks"] = marks
-
-
-@inline
-def rate_delivered(end: Any, segment: Any) -> None:
-    """tcp_rate_skb_delivered(): of what this ACK delivers, what was sent last."""
-    if not end["rate_delivered"] or segment["sent_ns"] >= end["rate_ns"]:
-        end["rate_ns"], end["rate_delivered"] = segment["sent_ns"], segment["delivered"]
-
-
-@part
-def tag_block(row: Any, end: Any, pool: Any, left: Int, right: Int, twice_left: Int, twice_right: Int) -> None:
-    """tcp_sacktag_walk(): all segments within the block; those within `twice` arrived twice."""
-    number = np.int64(end["first"])
-    before: Int = np.int64(0)
-    while number and pool[number]["start"] < right:
-        segment = pool[number]
-        if segment["end"] > left:
-            inside = segment["start"] >= left and segment["end"] <= right
-            if not inside and segment["count"] > 1:
-                # Cut at whole segments, as the sender did (tcp_match_skb_to_sack()).
-                at = left if segment["start"] < left else right
-                whole = (at - segment["start"]) // end["mss"]
-                if segment["start"] < left and whole * end["mss"] < at - segment["start"]:
-                    whole += 1
-                at = segment["start"] + whole * end["mss"]
-                if segment["start"] < at < segment["end"] and not segment["marks"] & SACKED:
-                    if not split(end, pool, number, at):
-                        return
-                    inside = segment["start"] >= left and segment["end"] <= right
-            if inside:
-                tag(row, end, segment, segment["start"] >= twice_left and segment["end"] <= twice_right)
-                if before and pool[before]["marks"] == SACKED and segment["marks"] == SACKED:
-                    absorb(end, pool, before)
-                    number = before
-                    segment = pool[before]
-        before = number
-        number = np.int64(segment["next"])
-
-
-@part
 def sack_blocks(row: Any, end: Any, pool: Any, ack: Int, before: Int, out: Any) -> None:
     """tcp_sacktag_write_queue(): `before` is what was acknowledged before this ACK."""
     end["lowest"] = end["next"]
-    if end["sacked"] == 0:
+    fresh = end["sacked"] == 0  # what earlier blocks covered is past
+    if fresh:
         end["sacked_end"] = end["una"]
     is_dsack = check_dsack(row, end, ack, before)
     if ack < before - end["window_max"] or end["out"] == 0:
         return
-    twice_left, twice_right = np.int64(0), np.int64(-1)
     count: Int = 0
+    twice: Int = np.int64(-1)  # which of them reports what arrived twice
     blocks: Int = min(np.int64(row["sack_count"]), BLOCKS)
     for k in range(blocks):
         left, right = position(edge(row, 2 * k), end["una"]), position(edge(row, 2 * k + 1), end["una"])
@@ -191,18 +103,45 @@ def sack_blocks(row: Any, end: Any, pool: Any, ack: Int, before: Int, out: Any) 
             continue
         if right <= before:
             continue
-        if doubled:
-            twice_left, twice_right = left, right
         at = count
         while at > 0 and end["block_start"][at - 1] > left:
             end["block_start"][at], end["block_end"][at] = end["block_start"][at - 1], end["block_end"][at - 1]
             at -= 1
         end["block_start"][at], end["block_end"][at] = left, right
+        twice = at if doubled else twice + 1 if at <= twice else twice
         count += 1
+    at = np.int64(end["cached"]) if fresh else np.int64(0)
     for k in range(count):
-        left, right = end["block_start"][k], end["block_end"][k]
-        if left == twice_left and right == twice_right and count > 1:
-            continue  # within another
-        tag_block(row, end, pool, left, right, twice_left, twice_right)
+        at = cover(row, end, pool, k, twice, at, out)
+    end["cached"] = count
+    for k in range(count):
+        end["cache_start"][k], end["cache_end"][k] = end["block_start"][k], end["block_end"][k]
     if end["state"] != LOSS or end["undo"]:
         check_reordering(row, end, end["lowest"], SACK_REORDER, out)
+
+
+@inline
+def cover(row: Any, end: Any, pool: Any, k: Int, twice: Int, at: Int, out: Any) -> Int:
+    """One block: what those of the ACK before, from `at` on, do not cover; which of them is the next.
+
+    With it goes the block behind it if that is the one (`twice`) for what arrived twice; that is looked at by itself too.
+    """
+    left, right = end["block_start"][k], end["block_end"][k]
+    begin, doubled = left, k == twice
+    twice_left, twice_right = np.int64(0), np.int64(-1)
+    if k + 1 == twice:
+        twice_left, twice_right = np.int64(end["block_start"][twice]), np.int64(end["block_end"][twice])
+    while at < end["cached"] and left >= end["cache_end"][at]:
+        at += 1
+    while at < end["cached"] and not doubled and right > end["cache_start"][at]:
+        start, stop = np.int64(end["cache_start"][at]), np.int64(end["cache_end"][at])
+        if begin < start:
+            walk(row, end, pool, begin, left, start, twice_left, twice_right, False, out)
+        if right <= stop:
+            return at
+        if twice_left < twice_right and twice_left < stop:
+            walk(row, end, pool, twice_left, twice_left, twice_right, np.int64(0), np.int64(-1), True, out)
+        begin = stop
+        at += 1
+    walk(row, end, pool, begin, left, right, twice_left, twice_right, doubled, out)
+    return at

@@ -28,7 +28,7 @@ from analyzer.prediction.recovery.state import (
 )
 from analyzer.prediction.recovery.undo_kernel import enter_loss, enter_recovery
 
-SYN = 2
+SYN, PSH = 2, 8
 TIMEOUTS, REHASH, PROBES = (
     NUMBER["TcpExtTCPTimeouts"],
     NUMBER["TcpExtTcpTimeoutRehash"],
@@ -41,6 +41,8 @@ LOSS_FAILURES = NUMBER["TcpExtTCPLossFailures"]
 
 C_TLP, C_FIN, C_WINDOW_PROBE = CAUSE["tlp"], CAUSE["fin"], CAUSE["window_probe"]
 C_FAST, C_LOST_AGAIN, C_RTO = CAUSE["fast"], CAUSE["lost_again"], CAUSE["rto"]
+PIECE_NS = 100_000  # the pieces of a buffer leave one right after the other
+UNEVEN = 3  # by this they differ no more in how soon they follow
 SOON_NS = 500_000  # what an ACK asks for leaves with it
 
 
@@ -84,8 +86,19 @@ def may_probe(end: Any, probes: Any) -> Any:
     )
 
 
+@inline
+def continues(row: Any, end: Any, pool: Any, at: Int) -> Any:
+    """Was the segment most probably in one buffer with the one before, behind which it left at once?"""
+    last = pool[end["last"]]
+    even = last["end"] - last["start"] == last["count"] * end["mss"]
+    at_once = row["time_ns"] - end["sent_ns"] < PIECE_NS
+    return end["last"] > 0 and last["end"] == at and last["marks"] == 0 and even and at_once
+
+
 @part
-def new_data(row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, probes: Any, out: Any) -> None:
+def new_data(
+    row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, joined: Any, probes: Any, out: Any
+) -> None:  # fmt: skip
     """tcp_write_xmit(); by the timer of the tail loss probe if it comes when that runs out, and nothing was received."""
     now = row["time_ns"]
     overdue = now - end["probe_ns"]
@@ -102,7 +115,21 @@ def new_data(row: Any, end: Any, pool: Any, at: Int, stop: Int, segments: Int, p
             pool[end["last"]]["marks"] |= IS_SYN
         end["stamped"], end["stamp"] = 1, row["tsval"]
         at += 1
-    if at < stop:
+    follows = end["heard_ns"] <= end["sent_ns"]
+    one = joined and follows and continues(row, end, pool, at)
+    # Where it was cut from a buffer, the last piece of that has PSH; what comes late may be a piece of it all the same.
+    gap = now - end["sent_ns"]
+    uneven = one and end["open"] and (gap > UNEVEN * end["gap"] or end["gap"] > UNEVEN * gap)
+    if uneven or (end["open"] and not one) or (joined and follows and not one):
+        end["cut"] = stop
+    if not end["open"]:
+        end["gap"] = gap
+    end["open"] = one and not row["flags"] & PSH
+    if at < stop and one:
+        pool[end["last"]]["end"] = stop
+        pool[end["last"]]["count"] += segments
+        end["out"] += segments
+    elif at < stop:
         append(row, end, pool, at, stop, segments)
     end["sent_ns"] = now
     arm_probe(end, pool, now, False)
@@ -231,18 +258,18 @@ def covered(end: Any, pool: Any, at: Int, stop: Int) -> Int:
     if number == 0:
         return np.int64(0)
     if pool[number]["start"] < at:
-        if not split(end, pool, number, at):
+        if not split(end, pool, number, at, end["mss"]):
             return np.int64(0)
         number = np.int64(pool[number]["next"])
     segment = pool[number]
     while segment["end"] < stop and segment["next"] and pool[segment["next"]]["start"] < stop:
         behind = pool[segment["next"]]
         if behind["end"] > stop:
-            split(end, pool, np.int64(segment["next"]), stop)
+            split(end, pool, np.int64(segment["next"]), stop, end["mss"])
         join(end, pool, number)
-        whole = in_segments_of(end, segment["end"] - segment["start"])
+        whole = in_segments_of(end["mss"], segment["end"] - segment["start"])
         recount(end, np.int64(segment["marks"]), whole - np.int64(segment["count"]))
         segment["count"] = whole
     if segment["end"] > stop:
-        split(end, pool, number, stop)
+        split(end, pool, number, stop, end["mss"])
     return number

@@ -15,6 +15,7 @@ SEGMENT = np.dtype(
         ("next", "i4"),  # number of the one behind it, 0 without
         ("count", "i4"),  # segments of the wire (tcp_skb_pcount())
         ("marks", "i4"),
+        ("size", "i4"),  # of each of those segments but the last, where there are several (tcp_skb_mss())
     ],
     align=True,
 )
@@ -104,6 +105,14 @@ SENDER = np.dtype(
         ("rate_delivered", "i8"),
         ("block_start", "i8", (4,)),
         ("block_end", "i8", (4,)),
+        ("cached", "u1"),  # the blocks of the ACK before (recv_sack_cache): what they cover is not looked at again
+        ("cache_start", "i8", (4,)),
+        ("cache_end", "i8", (4,)),
+        # Its buffers were cut into segments before they were captured: the last piece of one is still to come; how soon the second piece
+        # left; and which they were is not certain up to here.
+        ("open", "u1"),
+        ("gap", "i8"),
+        ("cut", "i8"),
         # As a receiver
         ("expected", "i8"),
         ("label", "i8"),  # IPv6 flow label of the last data
