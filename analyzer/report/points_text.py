@@ -128,9 +128,9 @@ def _clock(row: Any, points: Points) -> str:
         else ""
     )
     low, high = int(row["clock_low_ns"]) - offset, int(row["clock_high_ns"]) - offset
-    ahead = "ahead" if offset >= 0 else "behind"
+    ahead = "ahead of" if offset >= 0 else "behind"
     return (
-        f"the clock of {_name(points, row, 'to')} is {duration_text(abs(offset))} {ahead} of that of {_name(points, row, 'from')}"
+        f"the clock of {_name(points, row, 'to')} is {duration_text(abs(offset))} {ahead} that of {_name(points, row, 'from')}"
         f" (between {_signed(low)} and {_signed(high)} of that){drifts}; times are on the clock of {printable(points.clock)}"
     )
 
