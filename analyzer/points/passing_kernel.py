@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel, rows_of
-from analyzer.flows.flow_kernel import low_end
 from analyzer.flows.hash_kernel import mix
+from analyzer.flows.tuple_kernel import low_end
 from analyzer.kinds import NUMBER
 from analyzer.points.segment import PASSING
 from analyzer.tables import PACKETS
