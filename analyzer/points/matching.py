@@ -91,7 +91,7 @@ class Matching:
             )
             taken = [int(np.searchsorted(each["key_ns"], until, side="left")) for each in held]
             if not any(taken):
-                side = next(side for side in (0, 1) if len(held[side]) and int(held[side]["key_ns"][-1]) == until)
+                side = next(side for side in (0, 1) if not ended[side] and int(held[side]["key_ns"][-1]) == until)
                 more = next(sources[side], np.zeros(0, PASSING))
                 ended[side] = not len(more)
                 held[side] = np.concatenate([held[side], more])
@@ -104,7 +104,7 @@ class Matching:
         """The segments of one capture with their connections, on the clock of the first point."""
         survey, latest = self._survey, np.iinfo(np.int64).min
         pairs, clock = survey.pairs, survey.clock
-        slack = 0 if clock is None else clock.slack_ns
+        slack = survey.slack_ns
         for rows in self._captures[side].chunks(self._chunk):
             connection = pairs.of_flow[side][rows["flow"]]
             rows, connection = _known(rows, connection)
