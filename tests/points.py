@@ -88,16 +88,17 @@ def written(
     keep: Callable[[int, int], bool] = lambda number, time_ns: True,
     snaplen: int = 1 << 16,
     clock: Callable[[int], int] = lambda time_ns: time_ns,
+    times: int = 1,
 ) -> Path:
-    """A capture of the lab again: only the frames that `keep` says (by number and time), cut, stamped by another clock."""
+    """A capture of the lab again: only the frames that `keep` says (by number and time), each so many times, cut, stamped by another clock."""
     content, pieces, at, number = source.read_bytes(), [], 24, 0
     while at < len(content):
         seconds, part, captured, length = struct.unpack_from("=IIII", content, at)
         number, time_ns = number + 1, seconds * 10**9 + part
         if keep(number, time_ns):
             stamp, cut = clock(time_ns), min(captured, snaplen)
-            pieces.append(struct.pack("=IIII", stamp // 10**9, stamp % 10**9, cut, length))
-            pieces.append(content[at + 16 : at + 16 + cut])
+            header = struct.pack("=IIII", stamp // 10**9, stamp % 10**9, cut, length)
+            pieces.append((header + content[at + 16 : at + 16 + cut]) * times)
         at += 16 + captured
     target.write_bytes(content[:24] + b"".join(pieces))
     return target

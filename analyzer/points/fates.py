@@ -1,7 +1,8 @@
 """What the match tells of each segment, and what each capture is known to have missed -> its fate (PASSAGES).
 
 A loss is claimed only where the far capture ran, and missed nothing around: an acknowledgment of data that it does not hold, or a
-packet at the near point that it should have seen leave, shows what it missed. Where it misses packets all the time, no loss is claimed.
+packet at the near point that it should have seen leave, shows what it missed. Where it misses packets all the time, no loss is claimed,
+nor where it holds too few packets to tell, nor next to packets that came and were not seen leave: they may be those that are sought.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _, WAS_ACKED, OUTSIDE, NOT_FOLLOWED, CAPTURE_MISSED, CAPTURE_DROPS, ENDS_HERE, O
 BIN_NS = 100_000_000
 AROUND = 10  # bins on both sides of one in which the capture missed something
 MOST_MISSED = 0.01  # of the packets that came: a capture that missed more may have missed any
+LEAST_CAME = 100  # packets of a capture that met those of the other one, of which it says itself nothing: as many as tell that it missed few
 SENT, CAME = (PASSAGES.bit("way", word) for word in ("sent", "came"))
 IP_ID = PASSAGES.bit("fields", "ip_id")
 
@@ -49,6 +51,7 @@ class Misses:
         self._shared = shared
         self._went_on_ns = np.full(2 * count, np.iinfo(np.int64).min, np.int64)
         self._bins: tuple[set[int], set[int]] = (set(), set())
+        self._strays: tuple[set[int], set[int]] = (set(), set())
         self._number, self._came = [0, 0], [0, 0]
 
     def add(self, rows: Rows, delays_ns: tuple[tuple[int, int], tuple[int, int]]) -> None:
@@ -67,6 +70,7 @@ class Misses:
             )
             self._number[side] += len(times)
             self._bins[side].update(np.unique(times // BIN_NS).tolist())
+            self._strays[1 - side].update(np.unique(rows["when_ns"][here] // BIN_NS).tolist())
             self._came[side] += int(
                 (met & ~near & (rows["side"] == side)).sum() + (met & near & (rows["side"] == side)).sum()
             )
@@ -83,15 +87,27 @@ class Misses:
         """How many packets it is known to have missed."""
         return self._number[side]
 
+    def few(self, side: int) -> bool:
+        """Does it hold too few packets to tell how many it missed?"""
+        return self._came[side] < LEAST_CAME
+
     def around(self, side: int, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Did it miss something within a second of each of these times (int64, ns)?"""
-        bins = np.array(sorted(self._bins[side]), np.int64)
-        if not len(bins):
-            return np.zeros(len(times_ns), np.bool_)
-        at = times_ns // BIN_NS
-        after = bins[np.minimum(np.searchsorted(bins, at - AROUND), len(bins) - 1)]
-        near: npt.NDArray[np.bool_] = np.abs(after - at) <= AROUND
-        return near
+        return _near_any(self._bins[side], times_ns)
+
+    def strays(self, side: int, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Came something within a second of each of these times (int64, ns) that the other capture did not see leave?"""
+        return _near_any(self._strays[side], times_ns)
+
+
+def _near_any(known: set[int], times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    bins = np.array(sorted(known), np.int64)
+    if not len(bins):
+        return np.zeros(len(times_ns), np.bool_)
+    at = times_ns // BIN_NS
+    after = bins[np.minimum(np.searchsorted(bins, at - AROUND), len(bins) - 1)]
+    near: npt.NDArray[np.bool_] = np.abs(after - at) <= AROUND
+    return near
 
 
 def _ways(rows: Rows) -> npt.NDArray[np.int64]:
@@ -155,7 +171,9 @@ class Judgement:
             why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
             if not self._ran[far].watched:
                 alone = (rows["payload_len"][at] == 0) & ((rows["flags"][at] & (SYN | FIN)) == 0)
-                why = np.where((why == 0) & alone, CAPTURE_MISSED, why)
+                why = np.where((why == 0) & (alone | self._misses.few(far)), CAPTURE_MISSED, why)
+            doubtful = (why == 0) & self._misses.strays(far, rows["when_ns"][at] + least)
+            why = np.where(doubtful, CAPTURE_MISSED, why)
             lost, part = why == 0, met[at]
             found["fate"][at[lost]] = LOST
             found["reason"][at] = np.where(lost & part, IN_PART, why)
@@ -195,10 +213,13 @@ class Judgement:
             near = 1 - side
             least, most = self._survey.delays_ns[near]
             why = self._why_not(near, rows["connection"][at], rows["when_ns"][at] - most, rows["when_ns"][at] - least)
-            # A capture may have missed one packet alone: it must be strange in itself.
-            foreign = ((rows["status"][at] & OTHER_TTL) != 0) | (
-                ((rows["flags"][at] & RST) != 0) & self._misses.went_on(rows[at])
-            )
+            # A capture may have missed one packet alone: it must be strange in itself, the more so where the capture does not say that it missed none.
+            far_off = (rows["status"][at] & OTHER_TTL) != 0
+            ignored = ((rows["flags"][at] & RST) != 0) & self._misses.went_on(rows[at])
+            if self._ran[near].watched:
+                foreign = far_off | ignored
+            else:
+                foreign = far_off & (ignored | (not self._misses.few(near)))
             paired = rows["connection"][at] < self._survey.pairs.shared
             made = (why == 0) & foreign & paired
             found["fate"][at[made]] = INJECTED

@@ -19,6 +19,10 @@ TIMESTAMPS = PACKETS.bit("options", "timestamps")
 UNKNOWN = 2  # of `near`
 LEAST_WAIT_NS, MORE_NS = 2_000_000_000, 1_000_000_000
 LEAST_SEEN = 3  # samples of a connection at either point, none of which is at both
+LEAST_CHANGED = (
+    3  # samples of a way: fewer that differ may be two transmissions, of which each capture missed the other's
+)
+LEAST_SLACK_NS, MOST_SLACK_NS = 1_000_000, 50_000_000
 KEPT = 0.5  # of the samples have the same in a field that the path leaves as it is
 Ints = npt.NDArray[np.int64]
 _MET = np.dtype(
@@ -42,7 +46,8 @@ class Survey:
     `followed` (bool, by connection) says that the capture which lacks it, if one does, holds others between the same two hosts
     and to the same port: it would hold this one, too.
     `delays_ns` are the shortest and the longest that samples took, from the first point to the second and back, on the clock of
-    the first; `wait_ns` is how long a packet may take. `apart_ns` is how far the points are apart, there and back.
+    the first; `wait_ns` is how long a packet may take, `slack_ns` how far it may seem to come before it was sent.
+    `apart_ns` is how far the points are apart, there and back.
     """
 
     pairs: Pairs
@@ -53,6 +58,7 @@ class Survey:
     keeps: npt.NDArray[np.uint8]
     delays_ns: tuple[tuple[int, int], tuple[int, int]]
     wait_ns: int
+    slack_ns: int
     apart_ns: int
     from_first: int  # connections whose client is on the side of the first point
     seen: int  # connections whose two points are in order
@@ -89,6 +95,7 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         _keeps(met, pairs.count),
         delays,
         wait,
+        _slack(clock, delays),
         there[0] + back[0],
         first,
         int((near != UNKNOWN).sum() // 2),
@@ -221,15 +228,26 @@ def _delays(
     return (found[0], found[1]), max(LEAST_WAIT_NS, 2 * longest + MORE_NS)
 
 
+def _slack(clock: Clock | None, delays: tuple[tuple[int, int], tuple[int, int]]) -> int:
+    """Of packets that are no samples some are faster than all samples, the more so the more these vary; where packets went one way only, the clock is as wrong."""
+    if clock is None:
+        return 0
+    varies = max(most - least for least, most in delays) if clock.uncertainty_ns is None else 0
+    return max(clock.slack_ns, LEAST_SLACK_NS, min(varies, MOST_SLACK_NS))
+
+
 def _keeps(met: Rows, connections: int) -> npt.NDArray[np.uint8]:
     """By connection and way: does the path leave the timestamps as they are (1), and the IPv4 ID (2)? Where nothing tells, it does."""
     owner = 2 * met["connection"] + met["way"]
     found = np.zeros(2 * connections, np.uint8)
-    for bit, name in ((1, "same_tsval"), (2, "same_id")):
+    for bit, name, other in ((1, "same_tsval", "same_id"), (2, "same_id", "same_tsval")):
         there = met[name] >= 0
-        number = np.bincount(owner[there], minlength=2 * connections)
-        same = np.bincount(owner[there & (met[name] == 1)], minlength=2 * connections)
-        found |= np.where(same >= KEPT * number, bit, 0).astype(np.uint8)
+        number, same, sure = (
+            np.bincount(owner[there & each], minlength=2 * connections)
+            for each in (True, met[name] == 1, met[other] == 1)
+        )
+        few = (number < LEAST_CHANGED) & (sure == 0)
+        found |= np.where((same >= KEPT * number) | few, bit, 0).astype(np.uint8)
     return found
 
 
