@@ -24,10 +24,16 @@ _, WAS_ACKED, OUTSIDE, NOT_FOLLOWED, CAPTURE_MISSED, CAPTURE_DROPS, ENDS_HERE, O
 )
 BIN_NS = 100_000_000
 AROUND = 10  # bins on both sides of one in which the capture missed something
+MOST_SILENT = 5  # likewise: in a longer silence nobody knows that a capture held what passed, unless it says so
 MOST_MISSED = 0.01  # of the packets that came: a capture that missed more may have missed any
-LEAST_CAME = 100  # packets of a capture that met those of the other one, of which it says itself nothing: as many as tell that it missed few
+# Packets of a capture that met those of the other one: after fewer without a miss it may well miss more than 1.5 % (rule of three).
+LEAST_CAME = 200
 SENT, CAME = (PASSAGES.bit("way", word) for word in ("sent", "came"))
-IP_ID = PASSAGES.bit("fields", "ip_id")
+IP_ID, TIMESTAMPS, WINDOW, FLAGS, OTHERS = (
+    PASSAGES.bit("fields", name) for name in ("ip_id", "timestamps", "window", "flags", "other_options")
+)
+OF_ANOTHER = IP_ID | TIMESTAMPS  # what another transmission of the same bytes has otherwise: no copy of it
+MAY_VARY = WINDOW | FLAGS | OTHERS  # likewise, of transmissions in the same millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Misses:
         self._shared = shared
         self._went_on_ns = np.full(2 * count, np.iinfo(np.int64).min, np.int64)
         self._bins: tuple[set[int], set[int]] = (set(), set())
+        self._held: tuple[set[int], set[int]] = (set(), set())
         self._strays: tuple[set[int], set[int]] = (set(), set())
         self._number, self._came = [0, 0], [0, 0]
 
@@ -71,6 +78,7 @@ class Misses:
             self._number[side] += len(times)
             self._bins[side].update(np.unique(times // BIN_NS).tolist())
             self._strays[1 - side].update(np.unique(rows["when_ns"][here] // BIN_NS).tolist())
+            self._held[side].update(np.unique(rows["when_ns"][rows["side"] == side] // BIN_NS).tolist())
             self._came[side] += int(
                 (met & ~near & (rows["side"] == side)).sum() + (met & near & (rows["side"] == side)).sum()
             )
@@ -98,6 +106,17 @@ class Misses:
     def strays(self, side: int, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Came something within a second of each of these times (int64, ns) that the other capture did not see leave?"""
         return _near_any(self._strays[side], times_ns)
+
+    def silent(self, side: int, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Does it hold nothing in the half second before each of these times (int64, ns), or after it?"""
+        bins = np.array(sorted(self._held[side]), np.int64)
+        if not len(bins):
+            return np.ones(len(times_ns), np.bool_)
+        at = times_ns // BIN_NS
+        before = bins[np.maximum(np.searchsorted(bins, at, side="right") - 1, 0)]
+        after = bins[np.minimum(np.searchsorted(bins, at), len(bins) - 1)]
+        found: npt.NDArray[np.bool_] = (np.abs(at - before) > MOST_SILENT) | (np.abs(after - at) > MOST_SILENT)
+        return found
 
 
 def _near_any(known: set[int], times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -147,7 +166,7 @@ class Judgement:
             [UNKNOWN, CORRUPTED, DUPLICATED, REORDERED, REWRITTEN],
             ARRIVED,
         )
-        self._doubled(rows, found)
+        self._uncertain(rows, found)
         self._missing(rows, found, near & (((status & PARTLY) != 0) | (~met & ((status & ACKED) == 0))), met)
         acked = near & ((status & ACKED) != 0)
         found["fate"][acked], found["reason"][acked] = ARRIVED, WAS_ACKED
@@ -171,7 +190,7 @@ class Judgement:
             why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
             if not self._ran[far].watched:
                 alone = (rows["payload_len"][at] == 0) & ((rows["flags"][at] & (SYN | FIN)) == 0)
-                why = np.where((why == 0) & (alone | self._misses.few(far)), CAPTURE_MISSED, why)
+                why = np.where((why == 0) & (alone | self._unproven(far, rows["when_ns"][at] + least)), CAPTURE_MISSED, why)
             doubtful = (why == 0) & self._misses.strays(far, rows["when_ns"][at] + least)
             why = np.where(doubtful, CAPTURE_MISSED, why)
             lost, part = why == 0, met[at]
@@ -179,14 +198,29 @@ class Judgement:
             found["reason"][at] = np.where(lost & part, IN_PART, why)
             found["lost_bytes"][at[~lost]] = 0
 
-    def _doubled(self, rows: Rows, found: Rows) -> None:
-        """Where the near capture may have missed the second of two that were sent alike, nobody knows that the network made it."""
-        for side in (0, 1):
-            at = np.flatnonzero(
-                (found["fate"] == DUPLICATED) & (((rows["status"] & NEAR) != 0) == (rows["side"] == side))
-            )
-            if len(at) and (self._misses.often(side) or self._ran[side].drops):
-                found["fate"][at], found["reason"][at] = ARRIVED, CAPTURE_MISSED
+    def _unproven(self, side: int, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Is there too little around these times (int64, ns) to know that a capture held all, which does not say so?"""
+        return np.asarray(self._misses.silent(side, times_ns) | self._misses.few(side))
+
+    def _is_sure(self, side: int) -> bool:
+        """May what a capture lacks be taken for what did not pass?"""
+        ran = self._ran[side]
+        return not (self._misses.often(side) or ran.drops or (self._misses.few(side) and not ran.watched))
+
+    def _uncertain(self, rows: Rows, found: Rows) -> None:
+        """Where a capture may have missed one of two transmissions that were alike, nobody knows that the network copied, overtook or rewrote the other."""
+        sure = np.array([self._is_sure(side) for side in (0, 1)])
+        fields = rows["fields"]
+        near_side = np.where((rows["status"] & NEAR) != 0, rows["side"], 1 - rows["side"])
+        other = (found["fate"] == DUPLICATED) & ((fields & OF_ANOTHER) != 0)
+        found["fields"][other] &= ~np.uint32(OF_ANOTHER)
+        doubted = other | ((found["fate"] == DUPLICATED) & ~sure[near_side])
+        doubted |= (found["fate"] == REORDERED) & (not sure.all())
+        if not sure.all() or any(map(self._misses.number, (0, 1))):
+            vary = (found["fields"] & MAY_VARY) != 0
+            found["fields"][vary] &= ~np.uint32(MAY_VARY)
+            doubted |= (found["fate"] == REWRITTEN) & (found["fields"] == 0)
+        found["fate"][doubted], found["reason"][doubted] = ARRIVED, CAPTURE_MISSED
 
     def _why_not(
         self, far: int, connection: npt.NDArray[np.int32], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]

@@ -23,7 +23,7 @@ LEAST_CHANGED = (
     3  # samples of a way: fewer that differ may be two transmissions, of which each capture missed the other's
 )
 LEAST_SLACK_NS, MOST_SLACK_NS = 1_000_000, 50_000_000
-KEPT = 0.5  # of the samples have the same in a field that the path leaves as it is
+CHANGED = 0.1  # of the samples have the same, at most, in a field that the path does not leave as it is
 Ints = npt.NDArray[np.int64]
 _MET = np.dtype(
     [
@@ -142,7 +142,9 @@ def _met(
     met["first_ns"], met["second_ns"], met["direction"] = one["time_ns"], two["time_ns"], one["direction"]
     both = (one["options"] & two["options"] & TIMESTAMPS) != 0
     met["same_tsval"] = np.where(both, one["tsval"] == two["tsval"], -1)
-    met["same_id"] = np.where((one["ip_version"] == 4) & (two["ip_version"] == 4), one["ip_id"] == two["ip_id"], -1)
+    # An ID of 0, as Linux has in a SYN-ACK, says nothing.
+    both = (one["ip_version"] == 4) & (two["ip_version"] == 4) & ((one["ip_id"] | two["ip_id"]) != 0)
+    met["same_id"] = np.where(both, one["ip_id"] == two["ip_id"], -1)
     kept = _keeps(met, shared)[2 * met["connection"] + met["way"]]
     # Another transmission of the same bytes, of which each capture missed the other's, says nothing.
     sure = ((met["same_tsval"] != 0) | (kept & 1 == 0)) & ((met["same_id"] != 0) | (kept & 2 == 0))
@@ -242,12 +244,14 @@ def _keeps(met: Rows, connections: int) -> npt.NDArray[np.uint8]:
     found = np.zeros(2 * connections, np.uint8)
     for bit, name, other in ((1, "same_tsval", "same_id"), (2, "same_id", "same_tsval")):
         there = met[name] >= 0
-        number, same, sure = (
-            np.bincount(owner[there & each], minlength=2 * connections)
-            for each in (True, met[name] == 1, met[other] == 1)
+        changed = met[name] == 0
+        number, same, both, sure = (
+            np.bincount(owner[each], minlength=2 * connections)
+            for each in (there, met[name] == 1, changed & (met[other] == 0), changed & (met[other] == 1))
         )
-        few = (number < LEAST_CHANGED) & (sure == 0)
-        found |= np.where((same >= KEPT * number) | few, bit, 0).astype(np.uint8)
+        # What differs in both is another transmission, unless some that differ in one only tell of a path that rewrites.
+        few = (sure == 0) & ((number < LEAST_CHANGED) | (both > 0))
+        found |= np.where((same > CHANGED * number) | (number == 0) | few, bit, 0).astype(np.uint8)
     return found
 
 
