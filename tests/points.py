@@ -104,6 +104,20 @@ def written(
     return target
 
 
+def on_the_way(folder: Path, target: Path, way_ns: int, clock_ns: int = 0) -> Path:
+    """What a capture point on the way would hold, `way_ns` from the host of `folder`, whose clock shows `clock_ns` more: all that this host sent, and all that came to it."""
+    content, at, records = (folder / "capture.pcap").read_bytes(), 24, []
+    sent = set(_sent(folder))
+    while at < len(content):
+        seconds, part, captured, length = struct.unpack_from("=IIII", content, at)
+        passes = seconds * 10**9 + part + clock_ns + (way_ns if len(records) + 1 in sent else -way_ns)
+        header = struct.pack("=IIII", passes // 10**9, passes % 10**9, captured, length)
+        records.append((passes, header + content[at + 16 : at + 16 + captured]))
+        at += 16 + captured
+    target.write_bytes(content[:24] + b"".join(record for _, record in sorted(records)))
+    return target
+
+
 def main(folders: list[str]) -> int:
     """Print what is wrong, sample by sample; how many are."""
     bad = 0

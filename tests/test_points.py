@@ -23,7 +23,7 @@ from tests.command import run_here
 from tests.degraded import DEGRADED, claimed_falsely
 from tests.helpers import SAMPLES
 from tests.naive import points as naive
-from tests.points import deeds_of, fates_of, points_of, two_hosts, written, wrong_in
+from tests.points import deeds_of, fates_of, on_the_way, points_of, two_hosts, written, wrong_in
 
 LOSSY = SAMPLES / "loss-ipv4"
 SOME = (
@@ -33,7 +33,7 @@ SOME = (
     *("abort-on-timeout", "middlebox-address", "no-saved-acks", "vlan"),
 )
 # Of a few frames each: what a capture missed is then hardest to tell from what the network lost.
-SMALL = ("abort-by-keep-alive", "abort-on-close", "abort-on-linger", "challenge-ack-reset", "syn-loss")
+SMALL = ("abort-by-keep-alive", "abort-on-linger", "challenge-ack-reset", "middlebox-port", "paws-drop")
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -160,6 +160,24 @@ def test_translated_connections_are_shown() -> None:
     client, server = (points.connections[points.connections["point"] == name].iloc[0] for name in ("client", "server"))
     assert client["server_port"] != server["server_port"] and client["client_port"] == server["client_port"]
     assert "addresses and ports that were rewritten (NAT)" in points_text(points)
+
+
+def test_three_points_tell_on_which_segment(tmp_path: Path) -> None:
+    """Given in any order, they are put in that of the path; what was lost behind the middle one is lost there, and nothing before it."""
+    middle = on_the_way(LOSSY / "client", tmp_path / "router.pcap", way_ns=4_000_000, clock_ns=3_600_000_000_000)
+    points = analyze(at={"router": middle, "server": LOSSY / "server", "client": LOSSY / "client"})
+    assert [points.names[number] for number in points.order] == ["client", "router", "server"]
+    found = points.paths.set_index(["from_point", "to_point"])
+    assert found["lost"].to_dict() == {
+        ("client", "router"): 0, ("router", "client"): 0, ("router", "server"): 8, ("server", "router"): 0,
+    }  # fmt: skip
+    assert abs(int(found.loc[("client", "router"), "clock_offset_ns"]) - 3_600_000_000_000) < 100_000
+    lost = points.passages[(points.passages["fate"] == "lost") & (points.passages["point"] == "router")]
+    same = points.passages[(points.passages["point"] == "router") & (points.passages["other"] == "client")]
+    back = dict(zip(same["frame"], same["related_frame"], strict=True))
+    assert {("client", back[frame]) for frame in lost["frame"]} == {
+        each for each in deeds_of(LOSSY)["lost"] if each[0] == "client"
+    }
 
 
 @pytest.mark.parametrize("seed", range(20))

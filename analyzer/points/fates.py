@@ -190,7 +190,9 @@ class Judgement:
             why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
             if not self._ran[far].watched:
                 alone = (rows["payload_len"][at] == 0) & ((rows["flags"][at] & (SYN | FIN)) == 0)
-                why = np.where((why == 0) & (alone | self._unproven(far, rows["when_ns"][at] + least)), CAPTURE_MISSED, why)
+                why = np.where(
+                    (why == 0) & (alone | self._unproven(far, rows["when_ns"][at] + least)), CAPTURE_MISSED, why
+                )
             doubtful = (why == 0) & self._misses.strays(far, rows["when_ns"][at] + least)
             why = np.where(doubtful, CAPTURE_MISSED, why)
             lost, part = why == 0, met[at]
