@@ -56,10 +56,11 @@ class Misses:
     def __init__(self, shared: int, count: int) -> None:
         self._shared = shared
         self._went_on_ns = np.full(2 * count, np.iinfo(np.int64).min, np.int64)
+        self._came_of = np.zeros(2 * count, np.bool_)
         self._bins: tuple[set[int], set[int]] = (set(), set())
         self._held: tuple[set[int], set[int]] = (set(), set())
         self._strays: tuple[set[int], set[int]] = (set(), set())
-        self._number, self._came = [0, 0], [0, 0]
+        self._number, self._came, self._is_seen_coming = [0, 0], [0, 0], [False, False]
 
     def add(self, rows: Rows, delays_ns: tuple[tuple[int, int], tuple[int, int]]) -> None:
         """Take more of what was matched (PASSED)."""
@@ -69,7 +70,10 @@ class Misses:
         np.maximum.at(self._went_on_ns, _ways(rows)[sends], rows["when_ns"][sends])
         acked = near & ((status & ACKED) != 0)
         stray = ~near & ~met & shared & ((status & NOT_SURE) == 0) & ((rows["flags"] & (RST | SYN)) == 0)
+        came = met & ~near
+        self._came_of[_ways(rows)[came]] = True
         for side in (0, 1):
+            self._is_seen_coming[side] |= bool((rows["side"][came] == side).any())
             # At the far point: what was acknowledged and not seen; at the near one: what came from there and was not seen leave.
             far, here = acked & (rows["side"] != side), stray & (rows["side"] != side)
             times = np.concatenate(
@@ -94,6 +98,10 @@ class Misses:
     def number(self, side: int) -> int:
         """How many packets it is known to have missed."""
         return self._number[side]
+
+    def unseen(self, side: int, rows: Rows, watched: bool) -> npt.NDArray[np.bool_]:
+        """Does it hold nothing that came of the ways of these (PASSED), or, if it is `watched`, nothing that came at all? Then its filter may have let none pass."""
+        return np.full(len(rows), not self._is_seen_coming[side]) | (~self._came_of[_ways(rows)] & (not watched))
 
     def few(self, side: int) -> bool:
         """Does it hold too few packets to tell how many it missed?"""
@@ -188,6 +196,8 @@ class Judgement:
             far = 1 - side
             least, most = self._survey.delays_ns[side]
             why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
+            unseen = self._misses.unseen(far, rows[at], self._ran[far].watched)
+            why = np.where((why == 0) & unseen, NOT_FOLLOWED, why)
             if not self._ran[far].watched:
                 alone = (rows["payload_len"][at] == 0) & ((rows["flags"][at] & (SYN | FIN)) == 0)
                 why = np.where(
