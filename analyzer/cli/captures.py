@@ -307,10 +307,10 @@ def export(
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
     `sockets` one per socket and list of sockets.
     """
+    from analyzer.exported import point_frames, table_frames, table_named
     from analyzer.report.export import export as write
     from analyzer.report.export import first_rows, format_of
     from analyzer.report.progress import progress_shown
-    from analyzer.run import point_frames, table_frames, table_named
     from analyzer.tables import POINT_TABLES
 
     points = points_given(trace, at, clock, plain=table in POINT_TABLES)
@@ -345,7 +345,7 @@ def export(
 def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.described import EVERY_TABLE
-    from analyzer.run import table_named
+    from analyzer.exported import table_named
 
     names = [table_named(table, "TABLE", None)] if table else list(EVERY_TABLE)
     if as_json:
