@@ -196,7 +196,7 @@ def test_schema_of_a_table(table: str, capsys: pytest.CaptureFixture[str]) -> No
 
 # Errors
 
-UNKNOWN_TABLE = r"tcpcap: [^\n]+: no table 'packet'; did you mean packets or sockets\?\n"
+UNKNOWN_TABLE = r"tcpcap: [^\n]+: no table 'packet'; did you mean packets or sockets or paths\?\n"
 ERRORS = {
     "no such file": (["analyze", "nope.pcap"], r"tcpcap: nope\.pcap: no such file; check the path\n"),
     "no such file among several": (
