@@ -316,23 +316,14 @@ def export(
     points = points_given(trace, at, clock, plain=table in POINT_TABLES)
     name, kind = table_named(table, "--table", bool(points)), format_of(output, kind, safe)
     damages: list[Damage] = []
-    if points:
-        with progress_shown() as update:
-            frames = point_frames(points, name, clock, damages, progress=update, **beside, **chosen)
-            write(frames, output, kind, read_by(tuple(path for paths in points.values() for path in paths), beside))
-        warn(damages)
-        sys.exit(DAMAGED if damages else OK)
+    read = [path for paths in points.values() for path in paths] if points else trace
     with progress_shown() as update:
-        frames = table_frames(
-            list(trace),
-            name,
-            **beside,
-            progress=update,
-            damages=damages,
-            every=every,
-            **chosen,
-        )
-        write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(trace, beside))
+        asked: dict[str, Any] = {**beside, **chosen, "progress": update}
+        if points:
+            frames = point_frames(points, name, clock, damages, **asked)
+        else:
+            frames = table_frames(list(trace), name, damages=damages, every=every, **asked)
+        write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 
