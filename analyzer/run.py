@@ -1,16 +1,16 @@
-"""`analyze()`: the one place where all stages meet. Captures and snapshots in, an Analysis or a table out."""
+"""`analyze()`: the one place where all stages meet. Captures and snapshots in, an Analysis out."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 
 from analyzer.analysis import Analysis
-from analyzer.capture import Damage, open_capture
+from analyzer.capture import open_capture
 from analyzer.capture.bundle import host_of, part_of
 from analyzer.capture.given import Given, names_of, paths_of
 from analyzer.capture.live import Live
@@ -20,9 +20,9 @@ from analyzer.checksums.state import DIRECTION
 from analyzer.choose import Time, choice_of
 from analyzer.correlate import Comparison
 from analyzer.counters import Series, chosen, holds_counters, refitted, series_of
-from analyzer.described import EVERY_TABLE, TIMES, readable
+from analyzer.described import TIMES, readable
 from analyzer.diagnosis.rule import all_rules
-from analyzer.errors import UsageError, suggest
+from analyzer.errors import UsageError
 from analyzer.events.gather import Gatherer
 from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
@@ -35,7 +35,7 @@ from analyzer.kernel_counters import predictor_of
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
-from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts, table_rows
+from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts
 from analyzer.points.given import refuse_single
 from analyzer.points.passing import Passings
 from analyzer.points.points import Points, points_of
@@ -46,14 +46,9 @@ from analyzer.report.points_text import points_text
 from analyzer.schema import Rows
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
-from analyzer.tables import PASSAGES, PATHS, POINT_TABLES, TABLES
-from analyzer.text import length_ns
 from analyzer.timing import TimeAccount
-from analyzer.whole import WHOLE, whole_frames
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from analyzer.ask import Ask
     from analyzer.plot.plots import Plots
 
@@ -308,84 +303,3 @@ def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> Socket
         elif report := report_of(path):
             found += lists_in(report)
     return SocketLists(found)
-
-
-def table_frames(
-    paths: list[str],
-    table: str,
-    *,
-    snapshots: Sequence[str | Path] = (),
-    sockets: Sequence[str | Path] = (),
-    hosts: Sequence[str] = (),
-    increments: bool | None = None,
-    progress: Progress | None = None,
-    damages: list[Damage] | None = None,
-    every: str = "1s",
-    filter: str | None = None,
-    flow: int | str | Sequence[int] | None = None,
-    between: tuple[Time, Time] | None = None,
-    frames: str | tuple[int, int] | None = None,
-) -> Iterator[pd.DataFrame]:
-    """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
-
-    `every` is of `series`, which has intervals of one flow alone where one is asked for; `filter`, `flow`, `between` and `frames` are as in `analyze`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
-    """
-    if table in WHOLE:
-        analysis = analyze(
-            paths,
-            snapshots=snapshots,
-            sockets=sockets,
-            hosts=hosts,
-            increments=increments,
-            progress=progress,
-            filter=filter,
-            flow=flow,
-            between=between,
-            frames=frames,
-        )
-        if damages is not None:
-            damages.extend(analysis.damages)
-        pieces = whole_frames(analysis, table)
-    else:
-        choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
-        one = choice.flows[0] if len(choice.flows) == 1 else None
-        parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=one, choice=choice)
-        pieces = map(TABLES[table].frame, parts)
-    empty = True
-    for piece in pieces:
-        empty = False
-        yield piece
-    if empty:
-        yield TABLES[table].empty()
-
-
-def point_frames(
-    at: Mapping[str, Captures], table: str, clock: str | None, damages: list[Damage], **asked: Any
-) -> Iterator[pd.DataFrame]:
-    """A table of several capture points as DataFrames, at least one; what could not be read of their captures is added to `damages`."""
-    points = analyze(at=at, clock=clock, **asked)
-    for each in points.at.values():
-        damages.extend(each.damages)
-    if table == PATHS.name:
-        yield points.paths
-        return
-    empty = True
-    for frame in points.passage_frames():
-        empty = False
-        yield frame
-    if empty:
-        yield PASSAGES.empty()
-
-
-def table_named(name: str, where: str, between: bool | None = False) -> str:
-    """`name`, if it is a table that can be exported; a UsageError that names `where` it stood, with the nearest names.
-
-    `between` says whether several capture points are given, None that it does not matter.
-    """
-    known = EVERY_TABLE if between is None else POINT_TABLES if between else TABLES
-    if name not in EVERY_TABLE:
-        raise UsageError(where, f"no table {name!r}", suggest(name, list(known)))
-    if name not in known:
-        todo = "analyse one point alone for it" if between else "name several with --at NAME=TRACE"
-        raise UsageError(where, f"{name} is {'of one capture' if between else 'of several capture points'}", todo)
-    return name

@@ -568,6 +568,8 @@ def test_one_host(tmp_path: Path, ends: tuple[str, str]) -> None:
     assert words(analysis) == {"virtual"}
     assert [host.address for host in analysis.capture_hosts] == [ends[0]]
     assert analysis.capture_hosts[0].confidence >= 0.9
+    (found,) = (each for each in analysis.diagnosis.findings if each.rule.id == "checksum-offload")
+    assert found.summary.endswith("Nothing to do (`tcpcap fix-checksums` mends the file).")  # there is no other end
 
 
 def test_one_host_one_way(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from analyzer.choose.filter_kernel import filter_frames
 from analyzer.choose.moments import moment_of
 from analyzer.choose.program import CELLS, INSTRUCTION, checked
 from analyzer.errors import TcpcapError, UsageError
+from analyzer.exported import table_frames
 from analyzer.passes import table_rows
-from analyzer.run import table_frames
 from tests import build, filters
 from tests.command import run_here
 from tests.helpers import SAMPLES

@@ -216,7 +216,7 @@ ERRORS = {
     "standard input twice": (["analyze", "-", "-"], r"tcpcap: -: standard input named twice; name it once\n"),
     "export of no file": (["export", "nope.pcap", "--table", "flows"], r"tcpcap: nope\.pcap: no such file; [^\n]+\n"),
     "export of an unknown table": (["export", "nope.pcap", "--table", "packet"], UNKNOWN_TABLE),
-    "schema of an unknown table": (["schema", "packet"], UNKNOWN_TABLE),
+    "schema of an unknown table": (["schema", "packet"], UNKNOWN_TABLE.replace("sockets", "sockets or paths")),
     "export to a name without an ending": (
         ["export", str(SAMPLE), "--table", "flows", "-o", "out"],
         r"tcpcap: out: a file name that does not tell the format; [^\n]*csv, jsonl, parquet[^\n]*--format[^\n]*\n",

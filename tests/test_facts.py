@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from analyzer import Analysis, analyze
+from analyzer.exported import table_frames
 from analyzer.passes import table_rows
 from analyzer.report.console import console_text
 from analyzer.report.json_text import json_pieces
-from analyzer.run import table_frames
 from analyzer.tables import CAPTURE_FACTS, FACTS
 from tests import build, pkt
 

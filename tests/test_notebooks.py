@@ -126,7 +126,7 @@ def test_the_red_lines_are_the_healthy_ones() -> None:
     assert names["taken"]["arrived partial"].to_dict() == {"A": 0, "B": 25, "C": 0, "D": 0}
     assert (names["taken"]["arrived bad"] == names["taken"]["kernel dropped"]).all()
     assert names["taken"]["sent again"].to_dict() == {"A": 0, "B": 0, "C": 3, "D": 0}
-    assert names["damage"].frames == [24, 64, 72, 88]
+    assert names["damage"].frames == [24, 39, 62, 64, 72, 88]
     assert len(names["bad"]) == len(names["at_sender"]) == 3
     assert set(names["at_sender"]["checksum"]) == {"valid"}
     assert round(names["cost_ms"]) == 21

@@ -29,8 +29,8 @@ TABLES = ("packets", "counters")
 # Every command that writes a file: which of its parameters say where, and which name what is read.
 READ = {"trace", "snapshots", "sockets"}
 WRITERS = {
-    "analyze": ("html", READ),
-    "export": ("output", READ),
+    "analyze": ("html", READ | {"at"}),
+    "export": ("output", READ | {"at"}),
     "extract": ("output", READ | {"key"}),
     "fix-checksums": ("target", {"source"}),
     "notebook": ("output", READ),
@@ -53,9 +53,10 @@ OTHERS = {
         "top",
         "max_flows",
         "each",
+        "clock",
         *CHOICE,
     },
-    "export": {"table", "kind", "safe", "hosts", "increments", "every", *CHOICE},
+    "export": {"table", "clock", "limit", "kind", "safe", "hosts", "increments", "every", *CHOICE},
     "extract": {"finding", "event", "around", "anonymize", "hosts", "increments", *CHOICE},
     "fix-checksums": {"everything"},
     "notebook": {"hosts", "increments", "folders", *CHOICE},
@@ -68,6 +69,19 @@ CALLS = {
         f"export {table}": ["export", "{capture}", "--table", table, "--format", "jsonl", "-o", "{target}"]
         for table in TABLES
     },
+    "export passages": [
+        "export",
+        "--at",
+        "here={capture}",
+        "--at",
+        "there={capture}",
+        "--table",
+        "passages",
+        "--format",
+        "jsonl",
+        "-o",
+        "{target}",
+    ],
     "extract": ["extract", "{capture}", "--flow", "0", "-o", "{target}"],
     "fix-checksums": ["fix-checksums", "{capture}", "{target}"],
     "analyze": ["analyze", "{capture}", "--html", "{target}"],

@@ -168,7 +168,8 @@ Nothing wrong found in 1 TCP connection.
 info     3 checksums of 4 frames only look wrong (virtual): they never left the
          machine (loopback, veth, virtual machines of one host), where nobody
          computes them. Nothing to do (to see true ones, capture at the other
-         end; `tcpcap fix-checksums` mends the file). (checksum-offload)
+         end, or `ethtool -K IFACE tx off` on 192.0.2.1; `tcpcap fix-checksums`
+         mends the file). (checksum-offload)
   proof  at 0.000 s, frames 1, 2
 info     1 frame from 192.0.2.1 to 198.51.100.2 (udp) has a wrong checksum
          (first frame 5); whether that is damage on the way or the sender's

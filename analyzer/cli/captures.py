@@ -307,32 +307,23 @@ def export(
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
     `sockets` one per socket and list of sockets.
     """
+    from analyzer.exported import point_frames, table_frames, table_named
     from analyzer.report.export import export as write
     from analyzer.report.export import first_rows, format_of
     from analyzer.report.progress import progress_shown
-    from analyzer.run import point_frames, table_frames, table_named
     from analyzer.tables import POINT_TABLES
 
     points = points_given(trace, at, clock, plain=table in POINT_TABLES)
     name, kind = table_named(table, "--table", bool(points)), format_of(output, kind, safe)
     damages: list[Damage] = []
-    if points:
-        with progress_shown() as update:
-            frames = point_frames(points, name, clock, damages, progress=update, **beside, **chosen)
-            write(frames, output, kind, read_by(tuple(path for paths in points.values() for path in paths), beside))
-        warn(damages)
-        sys.exit(DAMAGED if damages else OK)
+    read = [path for paths in points.values() for path in paths] if points else trace
     with progress_shown() as update:
-        frames = table_frames(
-            list(trace),
-            name,
-            **beside,
-            progress=update,
-            damages=damages,
-            every=every,
-            **chosen,
-        )
-        write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(trace, beside))
+        asked: dict[str, Any] = {**beside, **chosen, "progress": update}
+        if points:
+            frames = point_frames(points, name, clock, damages, **asked)
+        else:
+            frames = table_frames(list(trace), name, damages=damages, every=every, **asked)
+        write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 
@@ -345,7 +336,7 @@ def export(
 def schema(table: str | None, as_json: bool) -> None:
     """Print the columns of the tables (or of TABLE) as Markdown."""
     from analyzer.described import EVERY_TABLE
-    from analyzer.run import table_named
+    from analyzer.exported import table_named
 
     names = [table_named(table, "TABLE", None)] if table else list(EVERY_TABLE)
     if as_json:
