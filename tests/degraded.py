@@ -85,14 +85,13 @@ def _analysed(capture: Path) -> tuple[Analysis, Passings]:
     return analyze(capture, passings=passings), passings
 
 
-def claimed_falsely(sample: Path, host: str, other: str, how: str, folder: Path, bundle: bool = True) -> list[str]:
+def claimed_falsely(sample: Path, host: str, other: str, how: str, folder: Path) -> list[str]:
     """What is claimed of a sample with the capture of `host` degraded that the lab did not do, a sentence each."""
     path = folder / f"{host}.pcap"
     kept = degraded(sample / host / "capture.pcap", path, DEGRADED[how], f"{sample.name} {host} {how}")
     if not kept:
         return []
-    far = sample / other if bundle else sample / other / "capture.pcap"
-    known, passings = _analysed(far)
+    known, passings = _analysed(sample / other)
     passed = Passings()
     found = fates_of(Points({host: analyze(path, passings=passed), other: known}, [passed, passings]))
     passed.close()
@@ -113,13 +112,11 @@ def sweep(folder: Path, kinds: Collection[str] = tuple(DEGRADED)) -> int:
         hosts = hosts_of(sample)
         for host, other in (hosts, hosts[::-1]):
             for how in kinds:
-                for bundle in (True,):
-                    with tempfile.TemporaryDirectory() as room:
-                        told = claimed_falsely(sample, host, other, how, Path(room), bundle)
-                    runs, bad = runs + 1, bad + bool(told)
-                    if told:
-                        form = "bundle" if bundle else "plain"
-                        print(f"{sample.name}, {how} at {host}, {form}: {'; '.join(told[:6])}", flush=True)
+                with tempfile.TemporaryDirectory() as room:
+                    told = claimed_falsely(sample, host, other, how, Path(room))
+                runs, bad = runs + 1, bad + bool(told)
+                if told:
+                    print(f"{sample.name}, {how} at {host}: {'; '.join(told[:6])}", flush=True)
     print(f"{bad} of {runs} runs claim what did not happen")
     return bad
 
