@@ -60,7 +60,7 @@ class Misses:
         self._bins: tuple[set[int], set[int]] = (set(), set())
         self._held: tuple[set[int], set[int]] = (set(), set())
         self._strays: tuple[set[int], set[int]] = (set(), set())
-        self._number, self._came, self._is_seen_coming = [0, 0], [0, 0], [False, False]
+        self._number, self._came = [0, 0], [0, 0]
 
     def add(self, rows: Rows, delays_ns: tuple[tuple[int, int], tuple[int, int]]) -> None:
         """Take more of what was matched (PASSED)."""
@@ -73,7 +73,6 @@ class Misses:
         came = met & ~near
         self._came_of[_ways(rows)[came]] = True
         for side in (0, 1):
-            self._is_seen_coming[side] |= bool((rows["side"][came] == side).any())
             # At the far point: what was acknowledged and not seen; at the near one: what came from there and was not seen leave.
             far, here = acked & (rows["side"] != side), stray & (rows["side"] != side)
             times = np.concatenate(
@@ -99,9 +98,9 @@ class Misses:
         """How many packets it is known to have missed."""
         return self._number[side]
 
-    def unseen(self, side: int, rows: Rows, watched: bool) -> npt.NDArray[np.bool_]:
-        """Does it hold nothing that came of the ways of these (PASSED), or, if it is `watched`, nothing that came at all? Then its filter may have let none pass."""
-        return np.full(len(rows), not self._is_seen_coming[side]) | (~self._came_of[_ways(rows)] & (not watched))
+    def unseen(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Did nothing come of the ways of these (PASSED)? Then the filter of a capture may have let none pass."""
+        return np.asarray(~self._came_of[_ways(rows)])
 
     def few(self, side: int) -> bool:
         """Does it hold too few packets to tell how many it missed?"""
@@ -196,9 +195,8 @@ class Judgement:
             far = 1 - side
             least, most = self._survey.delays_ns[side]
             why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
-            unseen = self._misses.unseen(far, rows[at], self._ran[far].watched)
-            why = np.where((why == 0) & unseen, NOT_FOLLOWED, why)
             if not self._ran[far].watched:
+                why = np.where((why == 0) & self._misses.unseen(rows[at]), NOT_FOLLOWED, why)
                 alone = (rows["payload_len"][at] == 0) & ((rows["flags"][at] & (SYN | FIN)) == 0)
                 why = np.where(
                     (why == 0) & (alone | self._unproven(far, rows["when_ns"][at] + least)), CAPTURE_MISSED, why
