@@ -21,13 +21,12 @@ from analyzer.choose import Time, choice_of
 from analyzer.correlate import Comparison
 from analyzer.counters import Series, chosen, holds_counters, refitted, series_of
 from analyzer.described import TIMES, readable
-from analyzer.diagnosis.rule import all_rules
+from analyzer.diagnosis.rule import Rule, all_rules
 from analyzer.errors import UsageError
 from analyzer.events.gather import Gatherer
 from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
 from analyzer.evidence import diagnosed
-from analyzer.evidence_between import diagnosed_between
 from analyzer.facts import Witness, facts_of
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
@@ -36,13 +35,9 @@ from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
 from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts
-from analyzer.points.given import refuse_single
-from analyzer.points.passing import Passings
-from analyzer.points.points import Points, points_of
 from analyzer.presence import Presence, refuse_missing
 from analyzer.report.display import notebook_html, progress_in_notebook
 from analyzer.report.flow_text import flow_text
-from analyzer.report.points_text import points_text
 from analyzer.schema import Rows
 from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
@@ -51,6 +46,8 @@ from analyzer.timing import TimeAccount
 if TYPE_CHECKING:
     from analyzer.ask import Ask
     from analyzer.plot.plots import Plots
+    from analyzer.points.passing import Passings
+    from analyzer.points.points import Points
 
 
 class Watcher(Live, Protocol):
@@ -126,6 +123,8 @@ def analyze(
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
     if at is not None:
+        from analyzer.points.given import refuse_single
+
         refuse_single(
             paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher
         )
@@ -133,15 +132,7 @@ def analyze(
             "increments": increments, "checksums": checksums, "max_flows": max_flows, "batch_frames": batch_frames,
             "window_bytes": window_bytes, "rules": rules, "times": times, "progress": progress, "filter": filter, "between": between,
         }  # fmt: skip
-        known_rules = all_rules(names_of(rules, "rules"))
-        return points_of(
-            at,
-            lambda captures, kept: analyze(captures, **asked, passings=kept),
-            lambda points: diagnosed_between(points, known_rules),
-            points_text,
-            clock,
-            times,
-        )
+        return _between(at, asked, all_rules(names_of(rules, "rules")), clock, times)
     choice = choice_of(filter, flow, between, frames)
     names, snapshots, sockets = paths_of(paths), names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
     rules = names_of(rules, "rules")
@@ -243,6 +234,24 @@ def analyze(
         presence, given, checker.directions if checker else np.zeros(0, DIRECTION), tracker.busiest(TIMED_FLOWS)
     )
     return found(counters, counted, absent)
+
+
+def _between(
+    at: Mapping[str, Captures], asked: Mapping[str, Any], rules: Sequence[Rule], clock: str | None, times: str
+) -> Points:
+    """What became of packets between several points; imported when there are several."""
+    from analyzer.evidence_between import diagnosed_between
+    from analyzer.points.points import points_of
+    from analyzer.report.points_text import points_text
+
+    return points_of(
+        at,
+        lambda captures, kept: analyze(captures, **asked, passings=kept),
+        lambda points: diagnosed_between(points, rules),
+        points_text,
+        clock,
+        times,
+    )
 
 
 def _plots(analysis: Analysis) -> Plots:
