@@ -17,6 +17,7 @@ from analyzer.points.clock import MOST_DRIFT, clock_of
 from analyzer.points.match_kernel import leave, match
 from analyzer.points.pending import COPY, LATE, MET, NEAR, PASSED, Pending
 from analyzer.points.points import Points
+from analyzer.points.seek_kernel import LOOKED_AT
 from analyzer.points.segment import PASSING
 from analyzer.report.points_text import points_text
 from tests.command import run_here
@@ -185,27 +186,44 @@ def test_the_match_is_that_of_the_naive_twin(seed: int) -> None:
     """Random losses, copies and overtaking on ways with repeated numbers."""
     segments = _random_segments(random.Random(seed))
     expected = naive.match(segments)
-    rows = _items(segments)
-    pending = Pending(3)
-    pending.make_room(len(rows))
-    out = np.zeros(4 * len(rows), PASSED)
-    at, count = match(
-        rows, 0, 10**12, pending.sent, pending.sent_links, pending.came, pending.came_links, pending.state,
-        pending.tables, pending.ways, out,
-    )  # fmt: skip
-    assert at == len(rows)
-    rest = np.zeros(4 * len(rows), PASSED)
-    more = leave(
-        2**62, pending.sent, pending.sent_links, pending.came, pending.came_links, pending.state, pending.ways, rest
-    )
-    for row in itertools.chain(out[:count], rest[:more]):
+    found = _matched(segments)
+    for row in found:
         told = expected[bool(row["status"] & NEAR), int(row["frame"])]
         assert row["related_frame"] == told.related
         assert bool(row["status"] & MET) == bool(told.related)
         assert bool(row["status"] & LATE) == told.is_late
         assert bool(row["status"] & COPY) == (told.is_copy or told.copies > 0)
         assert row["late_by"] == (0 if row["status"] & NEAR else told.late_by)
-    assert count + more == len(segments)
+    assert len(found) == len(segments)
+
+
+@pytest.mark.parametrize(("others", "is_found"), [(LOOKED_AT - 1, True), (LOOKED_AT, False)])
+def test_only_the_newest_are_looked_at(others: int, is_found: bool) -> None:
+    """However many with the same numbers wait: the one with the IPv4 ID of what came is older than all others."""
+    numbers = (1000, 500, 0, 16)
+    segments = [
+        naive.Segment(at + 1, at, 0, 0, True, numbers, 7, 9 if at == 0 else 5, 500, 0) for at in range(others + 1)
+    ]
+    segments.append(naive.Segment(others + 2, others + 10**6, 0, 0, False, numbers, 7, 9, 500, 0))
+    came = next(row for row in _matched(segments) if not row["status"] & NEAR)
+    assert (came["related_frame"] == 1) == is_found
+
+
+def _matched(segments: list[naive.Segment]) -> np.ndarray:
+    """What the kernels tell of all of them (PASSED)."""
+    rows = _items(segments)
+    pending = Pending(3)
+    pending.make_room(len(rows))
+    out, rest = np.zeros(4 * len(rows), PASSED), np.zeros(4 * len(rows), PASSED)
+    at, count = match(
+        rows, 0, 10**12, pending.sent, pending.sent_links, pending.came, pending.came_links, pending.state,
+        pending.tables, pending.ways, out,
+    )  # fmt: skip
+    assert at == len(rows)
+    more = leave(
+        2**62, pending.sent, pending.sent_links, pending.came, pending.came_links, pending.state, pending.ways, rest
+    )
+    return np.concatenate([out[:count], rest[:more]])
 
 
 def _random_segments(draws: random.Random) -> list[naive.Segment]:
