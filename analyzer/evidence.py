@@ -66,7 +66,10 @@ class _Seen:
             available.add("sysctls")
         if analysis.checksum_result is not None:
             available.add("checksums")
-        return Evidence(self.signals, available, self._sources(), self.ends, lambda: self.moved)
+        doubts = {
+            "times": f"Of the capture itself: {fact.text}." for fact in analysis.facts if fact.fact == "made_up_times"
+        }
+        return Evidence(self.signals, available, self._sources(), self.ends, lambda: self.moved, doubts)
 
     def _sources(self) -> Mapping[str, Callable[[], Columns]]:
         return {

@@ -19,6 +19,7 @@ from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 PACKAGED = Path(__file__).resolve().parent.parent / "rules"  # where the wheel holds them
 CHECKOUT = PACKAGED.parent.parent / "rules"
 PATTERN = "*.toml"  # the names of their files
+TRUSTED = ("times",)  # what of a capture a rule may need to be true: the times of its frames
 MAX_BYTES = 1 << 20
 
 
@@ -45,7 +46,8 @@ class Rule:
 
     `needs` are tables without which it says nothing, `any_of` tables of which one must be there; `when` the signals of which
     one must be seen for it to run, empty for always; `explains` the rules whose findings about the same connections or server are its
-    consequences, `covers` those of them that only say the same again and are not printed below it; `counters` those that prove it where they moved.
+    consequences, `covers` those of them that only say the same again and are not printed below it; `counters` those that prove it where they moved;
+    `rests_on` what of a capture it needs to be true (TRUSTED): where that is in doubt, its findings are only possible.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Rule:
     explains: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
     counters: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] = ()
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
 
@@ -85,7 +88,7 @@ class Rule:
 _TEXTS = ("id", "title", "severity", "why", "sql", "summary")
 _MAY = {
     "side": "", "confidence": "certain", "next": (), "against": (), "references": (), "needs": (), "any_of": (),
-    "explains": (), "covers": (), "counters": (), "when": {}, "case": (),
+    "explains": (), "covers": (), "counters": (), "rests_on": (), "when": {}, "case": (),
 }  # fmt: skip
 _CASE = {"sample": str, "at": list, "fires": bool, "says": list, "severity": str, "side": str, "note": str}
 
@@ -196,6 +199,7 @@ class _Reader:
             explains=self.texts("explains"),
             covers=self.texts("covers"),
             counters=self.texts("counters"),
+            rests_on=self.trusted(),
             when=self.when(),
             cases=tuple(map(self.case, self.list_of("case"))),
         )
@@ -228,6 +232,13 @@ class _Reader:
             if name not in TABLES:
                 raise self.wrong(key, f"no table {name!r}", suggest(name, list(TABLES)))
         return names
+
+    def trusted(self) -> tuple[str, ...]:
+        words = self.texts("rests_on")
+        for word in words:
+            if word not in TRUSTED:
+                raise self.wrong("rests_on", f"{word!r} is none", suggest(word, list(TRUSTED)))
+        return words
 
     def template(self) -> Template:
         try:

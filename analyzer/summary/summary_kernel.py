@@ -11,6 +11,8 @@ from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.tables import PACKETS
 
 MAX_NS = 2**63 - 1
+# Frames of one sender come as regularly as a line passes them; a longer step, kept to within a thousandth, is nobody's line.
+REGULAR_NS, STEP_SHIFT = 100_000, 10
 TOTALS = np.dtype(
     [
         ("frames", "i8"),
@@ -28,6 +30,13 @@ TOTALS = np.dtype(
         ("first_join", "i8"),
         ("first_join_ns", "i8"),
         ("hidden", "i8"),  # frames whose payload was not captured, or not all of it
+        ("step_ns", "i8"),  # between the last two frames, and the shortest that is one
+        ("least_step_ns", "i8"),
+        ("still", "i8"),  # frames at the time of the one before
+        ("previous_port", "i8"),
+        ("regular", "i8"),  # frames that come after a step as long as the one before
+        ("turns", "i8"),  # frames from another port than the one before, and those of them that are regular
+        ("regular_turns", "i8"),
         ("copies", "i8"),  # frames that the capture holds again, and their bytes
         ("copied_bytes", "i8"),
     ]
@@ -72,6 +81,9 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
         time_ns, length = row["time_ns"], row["length"]
         if total["frames"] == 0:
             total["first_ns"] = total["last_ns"] = total["previous_ns"] = time_ns
+            total["least_step_ns"], total["previous_port"] = MAX_NS, row["src_port"]
+        else:
+            note_step(total, time_ns - total["previous_ns"], np.int64(row["src_port"]))
         total["frames"] += 1
         total["bytes"] += length
         total["captured"] += row["captured"]
@@ -98,6 +110,21 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
         stops[row["stop"]] += 1
         interfaces[row["interface"]] += 1
     count_bits(layers, quirks, tunnels, alike, bits)
+
+
+@inline
+def note_step(total: Any, step_ns: Int, port: Int) -> None:
+    """Do frames come at regular steps, whoever sends them? Hosts that answer each other do not."""
+    turned = port != total["previous_port"]
+    total["turns"] += turned
+    if step_ns == 0:
+        total["still"] += 1
+    elif step_ns > 0:
+        total["least_step_ns"] = min(total["least_step_ns"], step_ns)
+        if step_ns >= REGULAR_NS and abs(step_ns - total["step_ns"]) <= step_ns >> STEP_SHIFT:
+            total["regular"] += 1
+            total["regular_turns"] += turned
+    total["step_ns"], total["previous_port"] = step_ns, port
 
 
 @inline
