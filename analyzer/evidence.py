@@ -66,9 +66,8 @@ class _Seen:
             available.add("sysctls")
         if analysis.checksum_result is not None:
             available.add("checksums")
-        doubts = {
-            "times": f"Of the capture itself: {fact.text}." for fact in analysis.facts if fact.fact == "made_up_times"
-        }
+        untimely = [fact.text for fact in analysis.facts if fact.fact == "made_up_times"]
+        doubts = {"times": f"Of the capture itself: {untimely[0]}."} if untimely else {}
         return Evidence(self.signals, available, self._sources(), self.ends, lambda: self.moved, doubts)
 
     def _sources(self) -> Mapping[str, Callable[[], Columns]]:
