@@ -11,7 +11,7 @@ from analyzer.diagnosis.database import Database, QueryError
 from analyzer.diagnosis.engine import OWN
 from analyzer.diagnosis.finding import Diagnosis
 from analyzer.diagnosis.rule import CHECKOUT, Case, Rule, RuleError
-from analyzer.evidence import diagnosed
+from analyzer.evidence.seen import diagnosed
 from analyzer.evidence_between import diagnosed_between
 from analyzer.run import analyze
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzer.capture import Interfaces
-from analyzer.choose import Chooser
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.coverage import Coverage
@@ -19,6 +18,8 @@ from analyzer.tables import CAPTURE_FACTS, FACTS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analyzer.choose.chooser import Chooser
 
 # Fewer conversations, or in less time than a neighbour's address is looked up again, are of one port without any filter.
 MANY_CONVERSATIONS, MINUTE_NS = 20, 60_000_000_000

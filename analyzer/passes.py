@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
-from analyzer.choose import EVERYTHING, Choice, Chooser
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.frames import FrameReader
 from analyzer.ordering import FileOrder, TimeOrder
-from analyzer.prediction import Predictor
 from analyzer.schema import Rows
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import SeriesMaker
+
+if TYPE_CHECKING:
+    from analyzer.choose.chooser import Chooser
+    from analyzer.prediction import Predictor
 
 Progress = Callable[[Capture], None]
 EXPORT_BATCH_FRAMES = 1 << 14
@@ -165,7 +168,11 @@ def watch(
 
 def chooser_of(choice: Choice, max_flows: int = MAX_FLOWS) -> Chooser | None:
     """Who picks the frames that are asked for; None where all are."""
-    return Chooser(choice, max_flows) if choice else None
+    if not choice:
+        return None
+    from analyzer.choose.chooser import Chooser
+
+    return Chooser(choice, max_flows)
 
 
 def decoded(

@@ -24,7 +24,8 @@ from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
-from tests.helpers import CAPTURES, batch_of, differences, is_plain, packets_of, plain, read_all
+from tests.each import for_each
+from tests.helpers import CAPTURES, batch_of, differences, is_plain, packets_of, plain, plain_of, read_all
 from tests.naive.flows import Flow, Packet, flows_of, sender
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -142,7 +143,7 @@ def rows_of(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | 
 
 def plain_flows(rows: Rows) -> list[Flow]:
     """Rows of FLOWS as plain values."""
-    return [{column.name: plain(column, row) for column in FLOWS.columns} for row in rows]
+    return plain_of(rows, FLOWS.columns)
 
 
 def unlike(expected: Sequence[Flow], rows: Rows, packets: Sequence[Packet]) -> list[dict[str, Any]]:
@@ -159,7 +160,7 @@ def unlike(expected: Sequence[Flow], rows: Rows, packets: Sequence[Packet]) -> l
 
 def left_out(rows: Rows) -> int:
     """Flows with verdicts that keep frames out of them."""
-    return sum(bool(flow["events"] & LEFT_OUT) for flow in plain_flows(rows))
+    return sum(bool(events & LEFT_OUT) for events in plain(FLOWS["events"], rows))
 
 
 def unsteady_flows(packets: Sequence[Packet]) -> set[int]:
@@ -912,7 +913,7 @@ def test_whose_turn_it_is_to_leave() -> None:
         # Each newcomer is a connection in use: it outlasts those that were there before.
         new = [frame for number in range(count) for frame in Script((build.SRC4, 50000 + number)).frames("c:A s:A")]
         tracker = track(rows_of([*begun, *new]), max_flows=8, keep_left=True)
-        gone = [flow["client_port"] for part in tracker.rows_left for flow in plain_flows(part)]
+        gone = [port for part in tracker.rows_left for port in part["client_port"].tolist()]
         expected = order[: 2 * ((count + 1) // 2)]  # a quarter of the room at a time
         assert sorted(gone) == sorted(expected)
         assert sum(tracker.left.values()) == len(expected)
@@ -1016,7 +1017,7 @@ def hosts() -> Iterator[Any]:
             yield pytest.param(expected, host, path.parent / host, id=f"{path.parent.name}-{host}")
 
 
-@pytest.mark.parametrize(("expected", "host", "folder"), list(hosts()))
+@for_each(("expected", "host", "folder"), list(hosts()))
 def test_connections_of_the_samples(expected: dict[str, Any], host: str, folder: Path) -> None:
     """As many as the laboratory began, every TCP frame in one of them, every one begun by the client.
 
@@ -1047,7 +1048,7 @@ def test_the_samples_are_there() -> None:
     assert len(CAPTURES) == 2 * len(EXPECTED) > 200
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
+@for_each("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_the_twin_agrees_on_the_samples(path: Path) -> None:
     """Every column, and for small batches read from the file."""
     packets = packets_of(read_all(path, together=True).packets, NEEDED)

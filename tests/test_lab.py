@@ -39,6 +39,7 @@ from samples.lab.rewrite import Change, changed, rewrite, translate
 from samples.lab.scenario import all_scenarios, description
 from samples.lab.tap import HEADER_LEN, PLAIN
 from tests import build
+from tests.each import for_each
 from tests.tshark import Captures, needs_tshark
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -416,7 +417,7 @@ def test_every_scenario_has_its_sample_and_every_sample_its_scenario() -> None:
     assert all(all(description(function)) for function in all_scenarios().values())
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@for_each("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_sample_is_complete(folder: Path) -> None:
     expected = tomllib.loads((folder / "expected.toml").read_text())
     readme = (folder / "README.md").read_text()

@@ -35,6 +35,7 @@ from analyzer.prediction.sink import OUT_CAPACITY
 from analyzer.report.counter_text import comparison_lines
 from tests import build
 from tests.agreement import HOSTS, SAMPLES, agreement, compared, right
+from tests.each import for_each
 from tests.readme import body_of
 
 NAMES = [found.relative_to(SAMPLES).as_posix() for found in HOSTS]
@@ -66,7 +67,7 @@ def test_there_are_hosts() -> None:
     assert len(HOSTS) > 20
 
 
-@pytest.mark.parametrize("folder", HOSTS, ids=NAMES)
+@for_each("folder", HOSTS)
 def test_every_host_of_the_samples(folder: Path) -> None:
     """From the first to the last snapshot, and interval by interval: what packets decide is what the kernel counted.
 
@@ -79,7 +80,7 @@ def test_every_host_of_the_samples(folder: Path) -> None:
         assert not unclear or not comparison.coverage().complete
 
 
-@pytest.mark.parametrize("folder", HOSTS, ids=NAMES)
+@for_each("folder", HOSTS)
 def test_what_is_said_of_a_counter_fits_together(folder: Path) -> None:
     """The guess lies in the range, which has an end where the capture holds everything; what is not compared has a reason that is true."""
     comparison = compared(folder)

@@ -31,6 +31,7 @@ from analyzer.timing import TimeAccount
 from analyzer.timing.series import SeriesMaker
 from tests import build, pkt
 from tests.command import run
+from tests.each import for_each
 from tests.helpers import CAPTURES, FEWER_CAPTURES
 from tests.naive import account as naive
 from tests.test_judge import SCENARIOS, decoded, hostile_rows, simulated
@@ -160,7 +161,7 @@ def test_the_twin_agrees_on_hostile_traffic(tmp_path: Path, seed: int) -> None:
     assert_twin_agrees(hostile_rows(tmp_path, seed), f"seed {seed}")
 
 
-@pytest.mark.parametrize("path", FEWER_CAPTURES, ids=[path.relative_to(SAMPLES).as_posix() for path in FEWER_CAPTURES])
+@for_each("path", FEWER_CAPTURES)
 def test_the_twin_agrees_on_samples(path: Path) -> None:
     """Real ones."""
     assert_twin_agrees(decoded(path), path.parent.name)

@@ -8,10 +8,10 @@ from typing import Any
 
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage
+from analyzer.capture.pipes import is_pipe
 from analyzer.choose import choice_of
 from analyzer.diagnosis.views import columns_of
 from analyzer.errors import UsageError
-from analyzer.kernel_counters import is_pipe
 from analyzer.passes import Progress, table_rows
 from analyzer.schema import Rows
 from analyzer.tables import CHECKSUMS, FLOWS, TABLES

@@ -48,7 +48,7 @@ def flow(
     between them, where its time went and what was found; then a time line with numbers from the beginning of the
     connection, what happened in words, and pauses with what was waited for.
     """
-    from analyzer.kernel_counters import refuse_pipe
+    from analyzer.capture.pipes import refuse_pipe
     from analyzer.report.flow_json import flow_pieces
     from analyzer.report.flow_text import flow_text
     from analyzer.report.progress import progress_shown

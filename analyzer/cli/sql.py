@@ -78,7 +78,7 @@ def sql(
     `start_ns`. Nothing can be changed, and no other file be read.
     """
     from analyzer.ask import Ask, Request
-    from analyzer.kernel_counters import refuse_pipe
+    from analyzer.capture.pipes import refuse_pipe
     from analyzer.output import refuse_inputs
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -38,13 +39,19 @@ class QueryError(Exception):
     """A query that DuckDB refuses, or that took too long."""
 
 
+def engine() -> Any:
+    """DuckDB: its compiled part alone where the installed version has that apart, as the package around it takes longer to import than a dozen rules to ask."""
+    try:
+        return importlib.import_module("_duckdb")
+    except ImportError:
+        return importlib.import_module("duckdb")
+
+
 class Database:
     """Answers queries. `sources` make the columns of tables when a query first names them; a table without one is empty."""
 
     def __init__(self, sources: Mapping[str, Callable[[], Columns]] | None = None, limit_s: float = LIMIT_S) -> None:
-        import duckdb
-
-        self._duckdb = duckdb
+        duckdb = self._duckdb = engine()
         self._sources = dict(sources or {})
         self._limit_s = limit_s
         self._made: set[str] = set()
@@ -104,7 +111,8 @@ class Database:
             raise QueryError(" ".join(str(error).split())) from None
         if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
             raise QueryError("a rule is one SELECT, nothing else")
-        return statements[0]
+        statement: Statement = statements[0]
+        return statement
 
     def _make_all(self, sql: str) -> None:
         """The tables that a query names; a QueryError where one does not fit, as other queries may not need it."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.analysis import Analysis
+from analyzer.capture.pipes import is_pipe
 from analyzer.correlate import OVER, UNDER
 from analyzer.diagnosis.finding import Finding
-from analyzer.kernel_counters import is_pipe
 from analyzer.output import Input, appearing
 from analyzer.passes import Progress
 from analyzer.plot.extras import check

@@ -43,7 +43,8 @@ def json_pieces(analysis: Analysis, top: int | None = None) -> Iterator[str]:
     yield f'\n"events": {json.dumps(analysis.event_counts, indent=1)},'
     yield f'\n"checksums": {json.dumps(analysis.checksum_counts, indent=1)},'
     yield f'\n"counters": {with_texts(analysis.counters_whole).to_json(orient="records", indent=1)},'
-    yield f'\n"sockets": {json.dumps(analysis.socket_lists.as_dict(), indent=1)},'
+    lists = analysis.socket_lists
+    yield f'\n"sockets": {json.dumps(lists.as_dict() if lists is not None else {}, indent=1)},'
     yield f'\n"warnings": {json.dumps(analysis.warnings, indent=1)}}}\n'
 
 
