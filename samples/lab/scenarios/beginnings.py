@@ -47,8 +47,8 @@ def found_open_losses(lab: Lab) -> None:
     """
     client, server = lab.pair()
     rules = [
-        drop("client", lambda segment: segment.is_new_data, nth={11, 12, 31}),
-        duplicate("client", lambda segment: segment.is_new_data, nth={21}),
+        drop("client", lambda segment: segment.is_new_data, nth={5, 6, 14}),
+        duplicate("client", lambda segment: segment.is_new_data, nth={12}),
     ]
     found: list[Connection] = []
 
@@ -61,7 +61,7 @@ def found_open_losses(lab: Lab) -> None:
     counters = "TcpRetransSegs TcpExtTCPDelivered TcpExtTCPOFOQueue"
     with lab.recording(client, server, rules=rules, delay_ms=5, counters=counters, before=before):
         for each in found:
-            each.upload(29_000)
+            each.upload(13_000)
             each.close()
 
 

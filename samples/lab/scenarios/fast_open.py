@@ -78,7 +78,9 @@ def fast_open_lost(lab: Lab) -> None:
         drop("server", lambda segment: segment.is_syn_ack, nth={3}),
         drop("client", lambda segment: segment.is_pure_ack and segment.src_port == 40004, nth={1}),
     ]
-    with lab.recording(client, server, rules=rules, delay_ms=10, counters="TcpExtTCPSynRetrans TcpExtTCPFastOpenPassive"):
+    with lab.recording(
+        client, server, rules=rules, delay_ms=10, counters="TcpExtTCPSynRetrans TcpExtTCPFastOpenPassive"
+    ):
         for number in range(5):
             _request(client, server, 40001 + number, lab.random.randrange(100, 1200))
 

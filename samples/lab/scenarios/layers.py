@@ -79,12 +79,12 @@ def headers_cut(lab: Lab) -> None:
     """
     client, server = lab.pair()
     rules = [
-        drop("client", lambda segment: segment.is_new_data, nth=(17, 29, 30)),
-        duplicate("client", lambda segment: segment.is_new_data, nth={37}),
+        drop("client", lambda segment: segment.is_new_data, nth=(12, 17, 18)),
+        duplicate("client", lambda segment: segment.is_new_data, nth={21}),
     ]
     with lab.recording(client, server, rules=rules, delay_ms=10, snaplen=60):
         connection = connect(client, server, 80, 40001)
-        connection.upload(80_003)
+        connection.upload(40_009)
         connection.close()
 
 
@@ -98,11 +98,11 @@ def copies_and_duplicates(lab: Lab) -> None:
     client, server = lab.pair()
     near, far = lab.vlan(5, client, server)
     rules = [
-        duplicate("client", lambda segment: segment.is_new_data, nth={7, 19}),
-        duplicate("server", lambda segment: segment.is_pure_ack, nth={5}, after_ns=30_000),
+        duplicate("client", lambda segment: segment.is_new_data, nth={3, 6}),
+        duplicate("server", lambda segment: segment.is_pure_ack, nth={3}, after_ns=30_000),
     ]
     # Without a limit tcpdump's buffer has room for few frames of all interfaces.
     with lab.recording(client, server, rules=rules, delay_ms=5, interface="any", snaplen=2048):
         connection = connect(client, server, 80, 40001, client_address=near, server_address=far)
-        connection.upload(40_009)
+        connection.upload(12_007)
         connection.close()

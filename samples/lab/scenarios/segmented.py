@@ -49,8 +49,9 @@ def shaped(lab: Lab) -> None:
     whole: how many there were is not certain.
     """
     client, server = lab.direct_pair(client="tx off", server="gro off")
-    client.run(*"tc qdisc replace dev eth0 root tbf rate 20mbit burst 4kb limit 200kb".split())
+    shaper = "tc qdisc replace dev eth0 root tbf rate 20mbit burst 4kb limit 200kb"
+    client.run(*shaper.split())
     with lab.recording(client, server, counters="IpOutRequests IpOutTransmits TcpOutSegs"):
         connection = dial(client, server, 40001)
-        connection.upload(lab.random.randrange(60_000, 80_000))
+        connection.upload(lab.random.randrange(20_000, 25_000))
         connection.close()

@@ -78,15 +78,15 @@ def settings_changed(lab: Lab) -> None:
     """
     client, server = lab.pair()
     rules = [
-        drop("client", lambda segment: segment.is_new_data, nth={20, 50, 60}),
-        duplicate("client", lambda segment: segment.is_new_data, nth={5, 6, 35, 36, 45, 46, 47}),
+        drop("client", lambda segment: segment.is_new_data, nth={7, 17}),
+        duplicate("client", lambda segment: segment.is_new_data, nth={2, 3, 9, 12, 13, 19}),
     ]
     counters = "TcpExtTCPDSACKOldSent TcpExtTCPDSACKRecv TcpRetransSegs"
     with lab.recording(client, server, rules=rules, delay_ms=5, counters=counters):
         for number in range(2):
             connection = dial(client, server, 40001 + number)
-            for _ in range(3):
-                connection.upload(_PIECE)
+            for _ in range(2):
+                connection.upload(_PIECE // 2)
                 time.sleep(0.3)
             connection.close()
             for name, value in (("dsack", 0), ("comp_sack_nr", 0), ("frto", 0), ("fin_timeout", 3)):
