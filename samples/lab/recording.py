@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from .impair import Deed, Impairer
 from .record import Capture, Sampler
 from .relay import Relay
 
+ANY = "any"  # tcpdump's name for all interfaces
 _QUIET_S = 0.7
 """How long nothing may be under way before the last snapshot and the end of the captures."""
 
@@ -83,6 +84,7 @@ class Recording:
         interface: str = INTERFACE,
         snaplen: int = 0,
         counters: tuple[str, ...] = (),
+        beside: Sequence[Host] = (),
     ) -> None:
         self.facts: Facts | None = None
         self._folder = folder
@@ -91,18 +93,27 @@ class Recording:
         self._interface = interface
         self._snaplen = snaplen
         self._counters = counters
-        self._link = Cable(hosts) if all(host.tap < 0 for host in hosts) else Relay(hosts, impairer)
+        self._before: dict[str, int] = {}
+        self._link = Cable(hosts) if all(host.tap < 0 for host in hosts) else Relay([*hosts, *beside], impairer)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Record while the body makes traffic, and until all is quiet again."""
+    def running(self, before: Callable[[], None] | None = None) -> Iterator[None]:
+        """Record while the body makes traffic, and until all is quiet again; `before` happens earlier, and is not recorded."""
         with contextlib.ExitStack() as stack:
+            stack.callback(self._link.stop)
+            if before is not None:
+                self._link.start()
+                before()
+                time.sleep(_QUIET_S)
             captures = self._start_captures(stack)
             sampler = Sampler(self._hosts)
-            stack.callback(self._link.stop)
             stack.callback(sampler.stop)
-            self._link.start()
+            if before is None:
+                self._link.start()
+            self._link.taken.clear()
+            self._link.delivered.clear()
             sampler.sample()
+            self._before = {host.name: host.passed_elsewhere() for host in self._hosts}
             sampler.start()
             yield
             time.sleep(_QUIET_S)
@@ -170,12 +181,16 @@ class Recording:
     def _captured(self, host: Host) -> Iterator[bytes]:
         return pcap.frames(self._folder / host.name / "capture.pcap")
 
+    def _elsewhere(self, host: Host) -> int:
+        """Frames that passed other interfaces of a host that was captured on all of them."""
+        return host.passed_elsewhere() - self._before[host.name] if self._interface == ANY else 0
+
     def _check_complete(self, facts: Facts) -> None:
         """A recording is good only if each host captured just what the link took from it and gave to it."""
         for host in self._hosts:
             known = facts.hosts[host.name]
             captured = known.tcpdump["captured"]
-            passed = known.frames_sent + known.frames_received - known.frames_merged
+            passed = known.frames_sent + known.frames_received - known.frames_merged + self._elsewhere(host)
             if captured != passed:
                 raise LabError(f"{host.name} captured {captured} frames, the {facts.link} knows of {passed}")
             if lost := host.lost_in_interface():
