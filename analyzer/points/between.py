@@ -48,6 +48,15 @@ class Between:
         for rows in self._passed():
             yield self._judgement.passages(rows, self.points)
 
+    def nearer(self, flow: int, direction: int) -> int:
+        """Which of the two points (0 or 1) the packets of this direction of a flow of the first point pass first; 0 where nobody knows."""
+        for rows in self._passed():
+            some = rows[(rows["side"] == 0) & (rows["flow"] == flow) & (rows["direction"] == direction)]
+            if len(some):
+                nearer = int(self.survey.near[2 * int(some["connection"][0]) + int(some["way"][0])])
+                return nearer if nearer < 2 else 0
+        return 0
+
     def close(self) -> None:
         """Give the room on disk back."""
         self._file.close()
