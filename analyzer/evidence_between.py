@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from analyzer.diagnosis.engine import Evidence, diagnose
-from analyzer.diagnosis.finding import Diagnosis, Finding
+from analyzer.diagnosis.finding import Diagnosis
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import BETWEEN, Signals
 from analyzer.diagnosis.views import Columns, columns_of
+from analyzer.points.folded import together
 from analyzer.points.points import Points
 from analyzer.schema import Rows
 from analyzer.tables import PASSAGES, PATHS
@@ -27,32 +27,6 @@ def diagnosed_between(points: Points, rules: Sequence[Rule], limit_s: float | No
     signals = Signals({"seen": {BETWEEN} if points.between else set()})
     between = diagnose(asked, Evidence(signals, set(sources), sources, lambda flow: None, dict), limit_s)
     return together(points, between)
-
-
-def together(points: Points, between: Diagnosis) -> Diagnosis:
-    """The findings about the ways between the points, then those of each point by itself, numbered through."""
-    every = {"": between, **{name: analysis.diagnosis for name, analysis in points.at.items()}}
-    causes: list[Finding] = []
-    for name, diagnosis in every.items():
-        owners: dict[int, Finding] = {}
-        for each in diagnosis.findings:
-            copy = replace(each, point=name, because_of=0, explained=[])
-            if each.because_of:
-                owners[each.because_of].explained.append(copy)
-            else:
-                owners[each.number] = copy
-                causes.append(copy)
-    ordered = [each for cause in causes for each in (cause, *cause.explained)]
-    for number, each in enumerate(ordered, start=1):
-        each.number = number
-    for cause in causes:
-        for each in cause.explained:
-            each.because_of = cause.number
-    return Diagnosis(
-        ordered,
-        [each for diagnosis in every.values() for each in diagnosis.not_checked],
-        [rule for diagnosis in every.values() for rule in diagnosis.ran],
-    )
 
 
 def _paths(points: Points) -> Columns:

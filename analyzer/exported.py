@@ -13,7 +13,7 @@ from analyzer.described import EVERY_TABLE
 from analyzer.errors import UsageError, suggest
 from analyzer.passes import Progress, table_rows
 from analyzer.run import Captures, analyze, check_points
-from analyzer.tables import FINDINGS, PASSAGES, PATHS, POINT_TABLES, TABLES
+from analyzer.tables import FINDINGS, PASSAGES, POINT_TABLES, TABLES
 from analyzer.text import length_ns
 from analyzer.whole import WHOLE, whole_frames
 
@@ -83,10 +83,12 @@ def point_frames(
         points = analyze(at=named, clock=clock, **asked)
         for each in points.at.values():
             damages.extend(each.damages)
-        if table in (PATHS.name, FINDINGS.name):
-            yield points.table(table)
-            return
-        frames = points.passage_frames() if table == PASSAGES.name else _whole_at(points, table)
+        if table == PASSAGES.name:
+            frames = points.passage_frames()
+        elif table in POINT_TABLES or table == FINDINGS.name:
+            frames = iter([points.table(table)])
+        else:
+            frames = _whole_at(points, table)
     else:
         check_points(named, clock, **asked)
         frames = (

@@ -198,7 +198,7 @@ def analyze(
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)
-        for rows in decoded(capture, checker, order, chooser):
+        for rows in decoded(capture, checker, order, chooser, passings.mark if passings is not None else None):
             summary.add(rows, len(capture.interfaces))
             complaints.add(rows)
             presence.add(rows)

@@ -10,7 +10,7 @@ from analyzer.capture import Damage
 from analyzer.passes import Progress
 from analyzer.points.joined import POINT, SEVERAL, pieces_at
 from analyzer.points.points import Points
-from analyzer.tables import FINDINGS, PASSAGES, PATHS
+from analyzer.tables import FINDINGS, PASSAGES, POINT_TABLES
 
 
 class PointSource:
@@ -34,8 +34,8 @@ class PointSource:
         points = self.points
         if name == PASSAGES.name:
             yield from points.passage_frames()
-        elif name in (PATHS.name, FINDINGS.name):
-            yield getattr(points, name)
+        elif name in POINT_TABLES or name == FINDINGS.name:
+            yield points.table(name)
         else:
             first = next(column.name for column in SEVERAL[name].columns if column.public and column is not POINT)
             own = [column for column in columns if column != POINT.name] or [first]

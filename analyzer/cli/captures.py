@@ -277,7 +277,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     "--table",
     required=True,
     shell_complete=complete.tables,
-    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts; with --at passages or paths, too.",
+    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts; with --at passages, paths or corruptions, too.",
 )
 @click.option(
     "-o",

@@ -16,13 +16,14 @@ from analyzer.described import described
 from analyzer.parts import COUNTERS_FILE
 from analyzer.points.between import Between
 from analyzer.points.clock import SAME, Clock
+from analyzer.points.corrupted import Change, changes_of
 from analyzer.points.fates import Ran
 from analyzer.points.order import facing, folded_address, in_order
 from analyzer.points.passing import CHUNK, Passings
 from analyzer.points.survey import Survey, survey_of
 from analyzer.points.tabled import Tabled, Tools
 from analyzer.schema import Rows, address_text
-from analyzer.tables import PASSAGES, PATHS
+from analyzer.tables import CORRUPTIONS, PASSAGES, PATHS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,6 +156,24 @@ class Points(Tabled):
         rows, names = self.path_rows, np.array(self.names, object)
         texts = {"from_point": names[rows["from_number"]], "to_point": names[rows["to_number"]]}
         return described(PATHS, PATHS.frame(rows, texts), self._times)
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """Which bytes changed of packets that were damaged, a bounded number of them. Reads the captures again, as far as those frames."""
+        return list(changes_of(self))
+
+    @cached_property
+    def corruptions(self) -> pd.DataFrame:
+        """The same, one row per run of bytes; the columns are those of `tables.CORRUPTIONS`."""
+        rows = np.zeros(len(self.changes), CORRUPTIONS.dtype)
+        texts: dict[str, Any] = {}
+        for column in CORRUPTIONS.columns:
+            values = [getattr(each, column.name) for each in self.changes]
+            if column.kind == "text":
+                texts[column.name] = np.array(values, object)
+            else:
+                rows[column.name] = values
+        return described(CORRUPTIONS, CORRUPTIONS.frame(rows, texts), self._times)
 
     @cached_property
     def connections(self) -> pd.DataFrame:

@@ -149,6 +149,7 @@ def points_schema() -> Schema:
             "clock": TEXT,
             "findings": findings,
             "paths": {"type": "array", "items": {"$ref": "#/$defs/paths"}},
+            "corruptions": rows("corruptions", "Which bytes of packets that were damaged changed."),
             "connections": rows("connection_at", "What each connection that two points share is at each of them."),
             "warnings": TEXTS,
             "at": {

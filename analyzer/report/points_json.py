@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from analyzer.moments import with_texts
 from analyzer.points.points import CONNECTIONS, Points
 from analyzer.report.json_text import SCHEMA_VERSION, findings_dicts, json_lines, json_pieces, ndjson_pieces
-from analyzer.tables import PATHS
+from analyzer.tables import CORRUPTIONS, PATHS
 
 
 def points_json(points: Points, top: int | None = None) -> Iterator[str]:
-    """`schema_version`, `clock`, `findings` (of all, numbered through), `warnings` about the ways between the points, `paths`, `connections` (rows), and `at` with the whole answer of each point by itself, as one object.
+    """`schema_version`, `clock`, `findings` (of all, numbered through), `warnings` about the ways between the points, `paths`, `corruptions`, `connections` (rows), and `at` with the whole answer of each point by itself, as one object.
 
     With `top`, of the flows of each point only so many, the busiest.
     """
@@ -22,6 +23,7 @@ def points_json(points: Points, top: int | None = None) -> Iterator[str]:
         "clock": points.clock,
         "findings": findings_dicts(points.diagnosis.findings),
         "paths": json.loads(with_texts(points.paths).to_json(orient="records")),
+        "corruptions": [asdict(each) for each in points.changes],
         "connections": [_connection(row) for row in points.connection_rows()],
         "warnings": points.warnings,
     }
@@ -40,6 +42,8 @@ def points_ndjson(points: Points, top: int | None = None) -> Iterator[str]:
     for row in findings_dicts(points.diagnosis.findings):
         yield _line({"table": "findings", **row})
     yield json_lines(points.paths, PATHS.name)
+    for change in points.changes:
+        yield _line({"table": CORRUPTIONS.name, **asdict(change)})
     for connection in points.connection_rows():
         yield _line({"table": "connections", **_connection(connection)})
     for name, analysis in points.at.items():

@@ -15,6 +15,8 @@ from analyzer.tables import PATHS
 from analyzer.text import duration_text, endpoint, plural, printable
 
 MOST_TRANSLATED = 8
+MOST_CHANGES = 3
+MOST_HEX = 16  # digits of the bytes that changed
 INDENT = "  "
 
 
@@ -62,7 +64,17 @@ def _name(points: Points, row: Any, end: str) -> str:
 def path_lines(points: Points) -> Iterator[tuple[str, list[str]]]:
     """Each direction between two points: its name, and what is to be said of it, sentence by sentence."""
     for row in points.path_rows:
-        told = (_fates(row, points), _delay(row), _rewritten(row), _unknown(row), _clock(row, points))
+        told = (
+            _fates(row, points),
+            _delay(row),
+            _rewritten(row),
+            _repeats(row),
+            _windows(row),
+            _resets(row, points),
+            _changes(row, points),
+            _unknown(row),
+            _clock(row, points),
+        )
         yield f"from {_name(points, row, 'from')} to {_name(points, row, 'to')}", list(filter(None, told))
 
 
@@ -116,6 +128,56 @@ def _rewritten(row: Any) -> str:
         return ""
     fields = bits_text(PATHS["rewritten_fields"].words, int(row["rewritten_fields"])).replace(" ", ", ")
     return f"rewritten in {int(row['rewritten']):,} packets: {fields}"
+
+
+def _changes(row: Any, points: Points) -> str:
+    """Which bytes changed of the first packet that was damaged."""
+    if not row["corrupted"]:
+        return ""
+    ends = [points.names[int(row[f"{end}_number"])] for end in ("from", "to")]
+    mine = [each for each in points.changes if [each.point, each.other] == ends]
+    if not mine:
+        return ""
+    first = [each for each in mine if each.frame == mine[0].frame]
+    runs = [
+        f"{each.part}, {plural(len(each.sent) // 2, 'byte')} from {each.offset:,}: {each.sent[:MOST_HEX]} became {each.came[:MOST_HEX]}"
+        for each in first[:MOST_CHANGES]
+    ]
+    more = f"; and {plural(len(first) - MOST_CHANGES, 'more run')}" if len(first) > MOST_CHANGES else ""
+    return f"damaged first: frame {mine[0].frame:,}, which came as {mine[0].related_frame:,} ({'; '.join(runs)}{more}); table corruptions has the others"
+
+
+def _repeats(row: Any) -> str:
+    """Were segments that were sent again needed?"""
+    count = int(row["repeated"])
+    if not count:
+        return ""
+    words = {
+        "needed": "as what was sent before was lost, or came damaged",
+        "ack_lost": "though it had arrived, as an ACK of it was lost",
+        "needless": "though it had arrived",
+    }
+    parts = [f"{int(row[name]):,} {text}" for name, text in words.items() if row[name]]
+    left = count - sum(int(row[name]) for name in words)
+    parts += [f"{left:,} of which the captures do not tell whether they were needed"] if left else []
+    return f"sent again {plural(count, 'segment')}: {', '.join(parts)}"
+
+
+def _windows(row: Any) -> str:
+    """Did the other end hear of a closed window, and of its opening?"""
+    closed, unheard, unopened = (int(row[f"windows_{name}"]) for name in ("closed", "closed_lost", "opened_lost"))
+    parts = [f"{plural(closed, 'time')} a window was closed"] if closed else []
+    parts += [f"{unheard:,} of them never heard of at the other end"] if unheard else []
+    parts += [f"{plural(unopened, 'segment')} that opened a window again lost"] if unopened else []
+    return "; ".join(parts)
+
+
+def _resets(row: Any, points: Points) -> str:
+    """Who made the resets that came?"""
+    own, made = int(row["resets"]), int(row["resets_injected"])
+    parts = [f"{plural(own, 'reset')} seen leaving {_name(points, row, 'from')}"] if own else []
+    parts += [f"{plural(made, 'reset')} made between the two points"] if made else []
+    return "; ".join(parts)
 
 
 def _unknown(row: Any) -> str:
