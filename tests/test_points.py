@@ -6,6 +6,7 @@ import html
 import itertools
 import json
 import random
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def test_nothing_is_claimed_of_what_a_capture_missed(name: str, side: str, tmp_p
     other = "server" if side == "client" else "client"
     told = {how: claimed_falsely(SAMPLES / name, side, other, how, tmp_path) for how in DEGRADED}
     assert not any(told.values()), told
+
+
+def test_a_bundle_with_one_direction_proves_no_loss(tmp_path: Path) -> None:
+    """What a filter of the recording left out was not lost; only where the kernel, too, counted nothing that came, nothing came."""
+    bundle = tmp_path / "server"
+    shutil.copytree(LOSSY / "server", bundle)
+    sent = set(analyze(bundle, filter="src host 10.0.0.2").packets["frame"])
+    written(LOSSY / "server" / "capture.pcap", bundle / "capture.pcap", lambda number, time_ns: number in sent)
+    found = fates_of(analyze(at={"client": LOSSY / "client", "server": bundle}))
+    assert found["lost"] <= deeds_of(LOSSY)["lost"] and not {at for at, _ in found["lost"]} & {"client"}
+    assert wrong_in(SAMPLES / "syn-queue-full") == []
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
@@ -186,6 +198,56 @@ def test_three_points_tell_on_which_segment(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "verdicts"),
+    [
+        ("loss-ipv4", {"needed": 8}),
+        ("lost-retransmission", {"needed": 2}),
+        ("corrupt-ipv4", {"needed": 3}),
+        ("syn-ack-loss", {"needed": 1, "ack_lost": 1, "needless": 1}),  # the server answers both SYNs, and its timer
+        ("spurious-timeout", {"needless": 2}),
+    ],
+)
+def test_what_was_sent_again_is_judged_with_both_views(name: str, verdicts: dict[str, int]) -> None:
+    """Needed where the lab has lost or damaged what was sent before, and else not; a lost answer tells why. The ways count it."""
+    points = points_of(SAMPLES / name)
+    again = points.passages[points.passages["retransmission"] != ""]
+    assert again["retransmission"].astype(str).value_counts().to_dict() == verdicts
+    counted = points.paths[["needed", "ack_lost", "needless"]].sum()
+    assert {word: int(count) for word, count in counted.items() if count} == verdicts
+    assert set(again["way"].astype(str)) == {"sent"}
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "explained"),
+    [
+        ("loss-ipv4", "loss-between-points", {"syn-loss", "slow-connection-setup", "packet-loss"}),
+        ("syn-ack-loss", "loss-between-points", {"syn-loss", "slow-connection-setup"}),
+        ("corrupt-ipv4", "damage-between-points", {"checksum-corruption", "packet-loss"}),
+        ("corrupt-udp", "damage-between-points", {"checksum-corruption"}),
+        ("spurious-timeout", "", set()),
+    ],
+)
+def test_what_the_way_explains_is_told_under_it(name: str, cause: str, explained: set[str]) -> None:
+    """With the points that it is between; nothing is left out, and what the way does not explain stands for itself."""
+    points = points_of(SAMPLES / name)
+    findings = {each.number: each for each in points.diagnosis.findings}
+    under = [each for each in findings.values() if each.because_of and findings[each.because_of].point == ""]
+    assert {each.rule.id for each in under} == explained
+    assert {findings[each.because_of].rule.id for each in under} == ({cause} if cause else set())
+    alone = [each for analysis in points.at.values() for each in analysis.diagnosis.findings]
+    assert sorted(each.rule.id for each in findings.values() if each.point) == sorted(each.rule.id for each in alone)
+    told = [
+        each
+        for each in under
+        if any("between client and server" in text or "between server and client" in text for text in each.proofs)
+    ]
+    assert bool(told) == bool(cause)
+    assert all(
+        each.point is None and "between" not in " ".join(each.proofs) for each in alone
+    )  # those of a point stay as they are
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_match_is_that_of_the_naive_twin(seed: int) -> None:
     """Random losses, copies and overtaking on ways with repeated numbers."""
@@ -280,7 +342,9 @@ def test_the_command_says_what_was_lost_where(capsys: pytest.CaptureFixture[str]
     ]
 
 
-@pytest.mark.parametrize("table", ["paths", "passages", "findings", "flows", "packets", "counters", "not_checked"])
+@pytest.mark.parametrize(
+    "table", ["paths", "passages", "corruptions", "findings", "flows", "packets", "counters", "not_checked"]
+)
 def test_tables_are_exported(table: str, capsys: pytest.CaptureFixture[str]) -> None:
     """As Python has them; those of one capture of both points, `point` in front."""
     ran = run_here("export", *NAMED, "--table", table, "--format", "jsonl", capsys=capsys)
@@ -291,7 +355,7 @@ def test_tables_are_exported(table: str, capsys: pytest.CaptureFixture[str]) -> 
     for name in set(expected) - {"time_ns", "start_ns", "end_ns"}:
         if expected[name].dtype.kind in "iu" or name == "point":
             assert [row[name] for row in rows] == expected[name].tolist()
-    if table not in ("paths", "passages", "findings"):
+    if table not in ("paths", "passages", "corruptions", "findings"):
         assert set(expected["point"]) <= {"client", "server"}
         own = [getattr(_plain().at[name], table) for name in ("client", "server")]
         assert len(expected) == sum(map(len, own)) and list(expected)[1:] == list(own[0])

@@ -42,13 +42,14 @@ class Ran:
     """When a capture ran, on the clock of the first point, and how many packets it says itself that it lost, or cut inside their headers.
 
     `watched`: it says that it lost none, or comes with its host in a bundle. Of any other it may be that it missed a packet of
-    whose coming nothing else would tell.
+    whose coming nothing else would tell. `heard_nothing`: the kernel's own counters say that no packet came.
     """
 
     start_ns: int
     end_ns: int
     drops: int
     watched: bool
+    heard_nothing: bool = False
 
 
 class Misses:
@@ -210,7 +211,7 @@ class Judgement:
             far = 1 - side
             least, most = self._survey.delays_ns[side]
             why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
-            if self._misses.nothing_came(far):
+            if self._misses.nothing_came(far) and not self._ran[far].heard_nothing:
                 why = np.where(why == 0, NOT_FOLLOWED, why)
             if not self._ran[far].watched:
                 why = np.where((why == 0) & self._misses.unseen(rows[at]), NOT_FOLLOWED, why)

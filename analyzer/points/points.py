@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from analyzer.analysis import Analysis
 from analyzer.capture.bundle import host_of, part_of
+from analyzer.counters.series import Snapshot
 from analyzer.described import described
 from analyzer.parts import COUNTERS_FILE
 from analyzer.points.between import Between
@@ -28,6 +29,7 @@ from analyzer.tables import CORRUPTIONS, PASSAGES, PATHS
 if TYPE_CHECKING:
     import pandas as pd
 
+RECEIVED = ("IpInReceives", "Ip6InReceives")
 CONNECTIONS = ("connection", "point", "flow", "client", "client_port", "server", "server_port")
 
 
@@ -90,7 +92,8 @@ class Points(Tabled):
                 value for name, value in analysis.drops.items() if value is not None and name != "interface_received"
             ]
             watched = bool(told) or any(host_of(path) is not None for path in analysis.paths)
-            found.append(Ran(int(ends[0]), int(ends[1]), sum(told) + passings[number].cut, watched))
+            lost = sum(told) + passings[number].cut
+            found.append(Ran(int(ends[0]), int(ends[1]), lost, watched, _heard_nothing(analysis)))
         return found[0], found[1]
 
     @cached_property
@@ -261,10 +264,25 @@ def points_of(
 
 def _recorded(analysis: Analysis) -> npt.NDArray[np.int64]:
     """When its bundle has snapshots of counters: it was being recorded then, even if no packet came."""
+    return np.array([each.time_ns for each in _snapshots(analysis)], np.int64)
+
+
+def _heard_nothing(analysis: Analysis) -> bool:
+    """Does the kernel itself say that no IP packet came while it was recorded?"""
+    values = [each.values for each in _snapshots(analysis)]
+    return len(values) > 1 and all(
+        RECEIVED[0] in each
+        and [each.get(name, 0) for name in RECEIVED] == [values[0].get(name, 0) for name in RECEIVED]
+        for each in values
+    )
+
+
+def _snapshots(analysis: Analysis) -> list[Snapshot]:
+    """Those of its own bundle."""
     series = analysis.counter_series
     own = {part_of(path, COUNTERS_FILE) for path in analysis.paths}
     snapshots = series.snapshots if series is not None else []
-    return np.array([each.time_ns for each in snapshots if each.time_from == "series" and each.path in own], np.int64)
+    return [each for each in snapshots if each.time_from == "series" and each.path in own]
 
 
 def _close(between: Sequence[Between]) -> None:
