@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
-from analyzer.capture import Capture, Damage, open_capture
+from analyzer.capture import Capture, Damage, Interfaces, RecordBatch, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
 from analyzer.choose import EVERYTHING, Choice
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from analyzer.prediction import Predictor
 
 Progress = Callable[[Capture], None]
+Mark = Callable[[RecordBatch, Interfaces, Rows], None]
 EXPORT_BATCH_FRAMES = 1 << 14
 EVERY_NS = 1_000_000_000  # an interval of `series`
 FLOWS_AT_ONCE = 10_000
@@ -180,14 +181,16 @@ def decoded(
     checker: Checker | None,
     order: TimeOrder | None = None,
     chooser: Chooser | None = None,
+    mark: Mark | None = None,
 ) -> Iterator[Rows]:
     """The packet rows of a capture in order of time, batch by batch, datagrams put together and checksums verified.
 
     They hold until the next are asked for. `order` (a new one if not given) puts them in order, and tells what it did. With a
-    `chooser` they are those that it picks, whose flows have their numbers; there may be none in a batch.
+    `chooser` they are those that it picks, whose flows have their numbers; there may be none in a batch. `mark` is called with each
+    batch while its bytes are there.
     """
     order = order or TimeOrder(capture)
-    for rows in _as_filed(capture, checker, chooser):
+    for rows in _as_filed(capture, checker, chooser, mark):
         for part in order.put(rows):
             yield part if chooser is None else chooser.choose(part)
     for part in order.rest():
@@ -196,7 +199,7 @@ def decoded(
         chooser.finish()
 
 
-def _as_filed(capture: Capture, checker: Checker | None, chooser: Chooser | None) -> Iterator[Rows]:
+def _as_filed(capture: Capture, checker: Checker | None, chooser: Chooser | None, mark: Mark | None) -> Iterator[Rows]:
     """The packet rows of each batch in the order of the file. They hold until the next are asked for.
 
     The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
@@ -211,6 +214,8 @@ def _as_filed(capture: Capture, checker: Checker | None, chooser: Chooser | None
         if batch is None:
             return None
         rows = reader.rows_of(batch, capture.interfaces)
+        if mark is not None:
+            mark(batch, capture.interfaces, rows)
         if chooser is not None:
             chooser.mark(batch, capture.interfaces, rows)
             if chooser.is_past(rows):

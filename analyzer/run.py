@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from analyzer.correlate import Comparison
     from analyzer.counters import Series
     from analyzer.follow import Flow
+    from analyzer.plot.between import PointPlots
     from analyzer.plot.plots import Plots
     from analyzer.points.passing import Passings
     from analyzer.points.points import Points
@@ -56,6 +57,7 @@ class Watcher(Live, Protocol):
         """Called when all that was there has been read; `so_far` says what is known by now, without counters."""
 
 
+OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher")
 Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
 Files = str | Path | Sequence[str | Path]
 
@@ -119,11 +121,9 @@ def analyze(
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
     if at is not None:
-        from analyzer.points.given import refuse_single
-
-        refuse_single(
-            paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher
-        )
+        check_points(
+            at, clock, paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher
+        )  # fmt: skip
         asked: dict[str, Any] = {
             "increments": increments, "checksums": checksums, "max_flows": max_flows, "batch_frames": batch_frames,
             "window_bytes": window_bytes, "rules": rules, "times": times, "progress": progress, "filter": filter, "between": between,
@@ -200,7 +200,7 @@ def analyze(
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)
-        for rows in decoded(capture, checker, order, chooser):
+        for rows in decoded(capture, checker, order, chooser, passings.mark if passings is not None else None):
             summary.add(rows, len(capture.interfaces))
             complaints.add(rows)
             presence.add(rows)
@@ -239,22 +239,25 @@ def analyze(
     return found(counters, counted, absent)
 
 
+def check_points(at: Mapping[str, Captures], clock: str | None, **beside: Any) -> None:
+    """Raise UsageError for fewer than two points, a clock of none of them, and what belongs to one capture and was given."""
+    from analyzer.points.given import check_named, refuse_single
+
+    refuse_single(**{name: value for name, value in beside.items() if name in OF_ONE_CAPTURE})
+    check_named(list(at), clock)
+
+
 def _between(
     at: Mapping[str, Captures], asked: Mapping[str, Any], rules: Sequence[Rule], clock: str | None, times: str
 ) -> Points:
     """What became of packets between several points; imported when there are several."""
     from analyzer.evidence_between import diagnosed_between
     from analyzer.points.points import points_of
+    from analyzer.points.tabled import Tools
     from analyzer.report.points_text import points_text
 
-    return points_of(
-        at,
-        lambda captures, kept: analyze(captures, **asked, passings=kept),
-        lambda points: diagnosed_between(points, rules),
-        points_text,
-        clock,
-        times,
-    )
+    tools = Tools(lambda points: diagnosed_between(points, rules), points_text, _ask, _point_plots)
+    return points_of(at, lambda captures, kept: analyze(captures, **asked, passings=kept), tools, clock, times)
 
 
 def _progress() -> Progress | None:
@@ -287,7 +290,14 @@ def _plots(analysis: Analysis) -> Plots:
     return Plots(analysis)
 
 
-def _ask(analysis: Analysis) -> Ask:
+def _point_plots(points: Points) -> PointPlots:
+    """Likewise, of several points."""
+    from analyzer.plot.between import PointPlots
+
+    return PointPlots(points)
+
+
+def _ask(analysis: Analysis | Points) -> Ask:
     """Imported when the first question is asked."""
     from analyzer.ask import Ask
 

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.analysis import Analysis
 from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, type_of
-from analyzer.ask.rows import Request, Source
+from analyzer.ask.rows import Request
+from analyzer.ask.sources import source_of
 from analyzer.capture import Damage
 from analyzer.diagnosis.database import INTERRUPTS_S
 from analyzer.errors import UsageError
 from analyzer.output import Input, removed, temporary_folder
 from analyzer.passes import Progress
 from analyzer.report.export import columns_kept, no_room, save_query
-from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analyzer.points.points import Points
 
 MEMORY = "512MB"
 ROWS_AT_ONCE = 1_000
@@ -47,19 +49,20 @@ class Answer:
 
 
 class Ask:
-    """A database with the tables of one capture (`tables.TABLES`). Use it with `with`, else it stays until nobody has it any more.
+    """A database with the tables of one capture (`tables.TABLES`), or of several capture points (`points.joined.SEVERAL`). Use it with `with`, else it stays until nobody has it any more.
 
     Parameters
     ----------
-    asked : the capture, and what is given beside it; or what is known of it already
+    asked : the capture or the points, and what is given beside it; or what is known of it already
     limit_s : after so long a query is stopped, without counting what it takes to fill its tables
     """
 
-    def __init__(self, asked: Request | Analysis, limit_s: float | None = None) -> None:
+    def __init__(self, asked: Request | Analysis | Points, limit_s: float | None = None) -> None:
         import duckdb
 
         self._duckdb = duckdb
-        self._source = Source(asked)
+        self._source = source_of(asked)
+        self._tables = self._source.tables
         self._limit_s = limit_s
         try:
             self._scratch = temporary_folder()
@@ -73,9 +76,9 @@ class Ask:
             "temp_directory": str(self._path.with_suffix(".spill")),
         }
         self._connection = duckdb.connect(str(self._path), config=settings)
-        make_tables(self._connection)
+        make_tables(self._connection, self._tables)
         self._connection.execute("SET lock_configuration = true")
-        self._planner = Planner()
+        self._planner = Planner(self._tables)
         self._filled: dict[str, list[str]] = {}
 
     def __enter__(self) -> Ask:
@@ -159,7 +162,7 @@ class Ask:
         known = self._filled.get(name, [])
         if set(columns) <= set(known):
             return
-        wanted = [column for column in TABLES[name].columns if column.name in {*known, *columns}]
+        wanted = [column for column in self._tables[name].columns if column.name in {*known, *columns}]
         listed = ", ".join(f'"{column.name}"' for column in wanted)
         values = ", ".join(f'CAST("{column.name}" AS {type_of(column)})' for column in wanted)
         self._connection.execute(f"DELETE FROM {STORE}.{name}")

@@ -12,6 +12,8 @@ from analyzer.points.matching import Matching
 from analyzer.points.passing import CHUNK, Passings
 from analyzer.points.paths import PathTally
 from analyzer.points.pending import PASSED
+from analyzer.points.repeats import Repeats
+from analyzer.points.segment import DATAGRAM
 from analyzer.points.survey import Survey
 from analyzer.schema import Rows
 from analyzer.tables import PATHS
@@ -34,19 +36,41 @@ class Between:
         self.points, self.survey = points, survey
         self._file = tempfile.TemporaryFile(prefix="tcpcap-")  # noqa: SIM115 # as long as this object
         self._count = 0
-        self.misses = Misses(survey.pairs.shared, survey.pairs.count)
+        # What is known of datagrams says nothing of segments: an offload that cuts or merges them would seem to have lost them.
+        self.misses, of_all = (Misses(survey.pairs.shared, survey.pairs.count) for _ in range(2))
         matching = Matching(captures, survey, chunk)
         for rows in matching.passed():
             self._file.write(rows.tobytes())
             self._count += len(rows)
-            self.misses.add(rows, survey.delays_ns)
-        self._judgement = Judgement(survey, ran, self.misses, survey.followed)
+            self.misses.add(rows[(rows["flags"] & DATAGRAM) == 0], survey.delays_ns)
+            of_all.add(rows, survey.delays_ns)
+        self._judgements = [Judgement(survey, ran, misses) for misses in (self.misses, of_all)]
         self.paths = self._paths(matching.ways)
 
     def passages(self) -> Iterator[Rows]:
         """The rows of `passages`, some at a time, with the times of the first point."""
+        for _, found in self.told():
+            yield found
+
+    def told(self, repeats: Repeats | None = None) -> Iterator[tuple[Rows, Rows]]:
+        """What was matched (PASSED), and its rows of `passages`, some at a time. A new one of `repeats` knows more of them afterwards."""
+        repeats = repeats or Repeats()
         for rows in self._passed():
-            yield self._judgement.passages(rows, self.points)
+            found = self._judgements[0].passages(rows, self.points)
+            datagram = (rows["flags"] & DATAGRAM) != 0
+            if datagram.any():
+                found[datagram] = self._judgements[1].passages(rows[datagram], self.points)
+            repeats.judge(rows, found)
+            yield rows, found
+
+    def nearer(self, flow: int, direction: int) -> int:
+        """Which of the two points (0 or 1) the packets of this direction of a flow of the first point pass first; 0 where nobody knows."""
+        for rows in self._passed():
+            some = rows[(rows["side"] == 0) & (rows["flow"] == flow) & (rows["direction"] == direction)]
+            if len(some):
+                nearer = int(self.survey.near[2 * int(some["connection"][0]) + int(some["way"][0])])
+                return nearer if nearer < 2 else 0
+        return 0
 
     def close(self) -> None:
         """Give the room on disk back."""
@@ -60,8 +84,7 @@ class Between:
 
     def _paths(self, ways: Rows) -> Rows:
         tallies = [PathTally(side) for side in (0, 1)]
-        for rows in self._passed():
-            told = self._judgement.passages(rows, self.points)
+        for rows, told in self.told():
             for tally in tallies:
                 tally.add(rows, told)
         clock = self.survey.clock

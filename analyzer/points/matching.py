@@ -105,8 +105,8 @@ class Matching:
         survey, latest = self._survey, np.iinfo(np.int64).min
         pairs, clock = survey.pairs, survey.clock
         slack = survey.slack_ns
-        for rows in self._captures[side].chunks(self._chunk):
-            connection = pairs.of_flow[side][rows["flow"]]
+        for rows in self._captures[side].chunks(self._chunk, survey.by_part):
+            connection = pairs.of_flow[side][rows["member"]]
             rows, connection = _known(rows, connection)
             if not len(rows):
                 continue
