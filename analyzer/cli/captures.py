@@ -20,6 +20,7 @@ from analyzer.cli.base import (
     colour,
     hosts_option,
     increments_option,
+    jobs_option,
     json_option,
     max_flows_option,
     ndjson_option,
@@ -29,6 +30,7 @@ from analyzer.cli.base import (
     refuse_with_points,
     rules_option,
     say,
+    say_one_pass,
     snapshots_option,
     status_of,
     styled,
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
 )
 @max_flows_option
+@jobs_option
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
@@ -89,6 +92,7 @@ def analyze(
     no_checksums: bool,
     top: int | None,
     max_flows: int,
+    jobs: int | None,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds.
 
@@ -101,7 +105,7 @@ def analyze(
     of_one = (each, follow, as_ndjson, html, top is not None, *(value for value in beside.values() if value != ()))
     points = points_given(trace, at, clock, plain=not any((*of_one, chosen["flow"], chosen["frames"])))
     if points:
-        refuse_with_points({"--html": html, "--follow": follow, "--ndjson": as_ndjson, "--top": top})
+        refuse_with_points({"--html": html, "--follow": follow, "--ndjson": as_ndjson, "--top": top, "--jobs": jobs})
         asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
         with progress_shown() as update:
             found = run(at=points, clock=clock, progress=update, **asked)
@@ -129,10 +133,11 @@ def analyze(
     def answer(paths: Sequence[str]) -> Analysis:
         if follow:
             with follower(lines=not (as_json or as_ndjson) and html != "-") as watcher:
-                analysis = run(list(paths), **asked, watcher=watcher)
+                analysis = run(list(paths), **asked, watcher=watcher, jobs=jobs)
         else:
             with progress_shown() as update:
-                analysis = run(list(paths), **asked, progress=update)
+                analysis = run(list(paths), **asked, progress=update, jobs=jobs)
+            say_one_pass(analysis)
         if as_json or as_ndjson:
             from analyzer.report.json_text import json_pieces, ndjson_pieces
 
