@@ -211,7 +211,12 @@ def analyze(
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)
         if jobs is not None or cluster is not None:
-            only = {"part of it is asked for": chooser, "it is followed": watcher, "it is compared with others": passings, "kernel counters are predicted": counted}
+            only = {
+                "part of it is asked for": chooser,
+                "it is followed": watcher,
+                "it is compared with others": passings,
+                "kernel counters are predicted": counted,
+            }
             parts, one_pass = _in_parts(
                 capture, cluster, jobs, [reason for reason, given_ in only.items() if given_ is not None],
                 checking=checksums, addresses=given, max_flows=max_flows, progress=progress,

@@ -216,6 +216,7 @@ def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, pla
 @click.option(
     "--top", type=click.IntRange(min=0), help="How many directions to show; without, 20 as text and all as JSON."
 )
+@jobs_option
 def checksums(
     trace: tuple[str, ...],
     as_json: bool,
@@ -224,6 +225,7 @@ def checksums(
     snapshots: tuple[str, ...],
     increments: bool | None,
     top: int | None,
+    jobs: int | None,
 ) -> None:
     """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
     from analyzer.report.checksum_text import TOP, checksum_text, json_text
@@ -231,7 +233,9 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
+        asked = {"snapshots": snapshots, "hosts": hosts, "increments": increments, "jobs": jobs, **chosen}
+        analysis = run(list(trace), progress=update, **asked)
+    say_one_pass(analysis)
     if as_json:
         say(json_text(analysis, top), nl=False)
     else:
@@ -294,6 +298,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @click.option("--limit", type=click.IntRange(min=0), help="How many rows, the first ones; without, all.")
 @choose_options()
 @beside_options
+@jobs_option
 def export(
     trace: tuple[str, ...],
     at: tuple[str, ...],
@@ -306,11 +311,12 @@ def export(
     limit: int | None,
     chosen: dict[str, Any],
     beside: dict[str, Any],
+    jobs: int | None,
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
 
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
-    `sockets` one per socket and list of sockets.
+    `sockets` one per socket and list of sockets. --jobs helps where no frame has a row of its own.
     """
     from analyzer.exported import point_frames, table_frames, table_named
     from analyzer.report.export import export as write
@@ -319,6 +325,8 @@ def export(
     from analyzer.tables import POINT_TABLES
 
     points = points_given(trace, at, clock, plain=table in POINT_TABLES)
+    if points:
+        refuse_with_points({"--jobs": jobs})
     name, kind = table_named(table, "--table", bool(points)), format_of(output, kind, safe)
     damages: list[Damage] = []
     read = [path for paths in points.values() for path in paths] if points else trace
@@ -327,7 +335,7 @@ def export(
         if points:
             frames = point_frames(points, name, clock, damages, **asked)
         else:
-            frames = table_frames(list(trace), name, damages=damages, every=every, **asked)
+            frames = table_frames(list(trace), name, damages=damages, every=every, jobs=jobs, **asked)
         write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)

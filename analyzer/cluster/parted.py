@@ -40,6 +40,8 @@ from analyzer.tables import FLOW_EVENTS, PACKETS
 LEAST_RANGE, MOST_RANGE = 8 << 20, 1 << 28  # bytes
 RANGES_EACH, SHARES_EACH = 4, 4  # for each that works at a time: so that nobody waits long for the last
 MOST_OPENINGS = 1 << 23
+MOST_TOGETHER = 4  # ranges that are read as one, since fragments of datagrams lie across their ends
+FRAGMENTS_EVERYWHERE = "fragments of IP datagrams are missing wherever it is cut"
 FROM_OTHERS = {  # events that tell of one flow by what was seen of others
     "options_refused": "a server refused options, or sent SYN cookies",
     "syn_cookie": "a server refused options, or sent SYN cookies",
@@ -129,7 +131,7 @@ class Parted:
         return ranges_of(path, head, cuts_of(head, size, self._executor.width), size, self._capture.macs)
 
     def _scattered(self, ranges: Sequence[Range], folder: Path) -> tuple[list[Path], list[Result]]:
-        """Read all ranges; those that do not begin where the one before ends once more, from there. Those without a record are left out."""
+        """Read all ranges; those that do not begin where the one before ends once more, from there; and where a datagram lies across the cut, from its beginning on. Those without a record are left out."""
         folders = [folder / f"range-{number}" for number in range(len(ranges))]
         found: dict[int, Result] = {}
         for position, facts in self._executor.run(
@@ -140,18 +142,26 @@ class Parted:
             self._capture.has_read(ranges[position].stop - ranges[position].start)
             if self._progress is not None:
                 self._progress(self._capture)
-        kept = []
+        kept: list[int] = []
         expected = ranges[0].start
         for number, wanted in enumerate(ranges):
             if expected >= wanted.stop:
                 continue  # one record covers all of it
-            if found[number]["start"] != expected:
+            before = kept.pop() if kept and found[kept[-1]]["pending"] else number
+            start = (
+                expected if before == number else found[before]["start"]
+            )  # else fragments of one datagram lie on both sides
+            if found[number]["start"] != start:
+                self._refuse(
+                    FRAGMENTS_EVERYWHERE if wanted.stop - start > MOST_TOGETHER * (wanted.stop - wanted.start) else ""
+                )
                 folders[number] = folder / f"range-{number}-again"
-                again = replace(wanted, start=expected, exact=True)
+                again = replace(wanted, start=start, exact=True)
                 ((_, found[number]),) = self._executor.run("scatter", [self._scatter(again, folders[number])])
                 self._refuse(found[number]["reason"])
             kept.append(number)
             expected = found[number]["end"]
+        self._refuse("" if kept else "it holds no frames")
         for number in kept[:-1]:
             self._refuse("the file is damaged" if found[number]["damages"] else "")
         facts = found[kept[-1]]
@@ -202,7 +212,9 @@ class Parted:
         """Have the shares judged, and put together what is known of their flows."""
         opening = np.concatenate([arrays.read(each, OPENINGS, openings.OPENING) for each in folders])
         self._refuse("more connections are opened than can be compared" if len(opening) > MOST_OPENINGS else "")
-        self._refuse("the same connections were captured on both sides of a NAT" if openings.may_be_legs(opening) else "")
+        self._refuse(
+            "the same connections were captured on both sides of a NAT" if openings.may_be_legs(opening) else ""
+        )
         suspects = openings.suspects(opening)
         self._refuse(FROM_OTHERS["tw_recycle"] if openings.are_recycled(suspects) else "")
         judged = [folder / f"share-{share}" for share in range(self._shares)]

@@ -7,6 +7,7 @@ import selectors
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import IO
 
@@ -86,7 +87,8 @@ class Processes:
 
     def _end(self, worker: subprocess.Popen[str]) -> None:
         assert worker.stdin is not None
-        worker.stdin.close()
+        with suppress(BrokenPipeError):  # it has died with a task that it never read
+            worker.stdin.close()
         worker.wait()
         _output(worker).close()
 
@@ -97,11 +99,9 @@ def _started() -> subprocess.Popen[str]:
 
 def _say(worker: subprocess.Popen[str], line: str) -> None:
     assert worker.stdin is not None
-    try:
+    with suppress(BrokenPipeError):  # it has died: its output says so
         worker.stdin.write(line + "\n")
         worker.stdin.flush()
-    except BrokenPipeError:  # it has died: its output says so
-        pass
 
 
 def _output(worker: subprocess.Popen[str]) -> IO[str]:

@@ -26,7 +26,6 @@ from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import PACKETS
 
-FRAGMENTS = ("fragment", "reassembled")
 DIRECTIONS, OPENINGS, QUOTING = "directions", "openings", "quoting"
 
 
@@ -36,8 +35,8 @@ def scatter(
     """Read a range (as `Range.plain` says it) and write all that there is to know of it into `folder`, which appears when it is complete.
 
     `addresses` are looked for in its frames. Returns what `arrays.read_facts` reads there: where the first record begins and what
-    follows the last ends (`start` None where there is none), how many frames there are, and `reason`, why the range cannot be
-    judged in parts.
+    follows the last ends (`start` None where there is none), how many frames there are, whether fragments are `pending` whose
+    datagrams may go on in the next range, and `reason`, why the range cannot be judged in parts.
     """
     with whole_folder(Path(folder)) as draft:
         reading = _Reading(Range.of(given), shares, checking, addresses, draft)
@@ -52,7 +51,8 @@ class _Reading:
     def __init__(self, wanted: Range, shares: int, checking: bool, addresses: Sequence[str], folder: Path) -> None:
         self._wanted = wanted
         self._summary, self._presence = Summary(), Presence(addresses)
-        self._checker = Checker() if checking else None
+        self._checker = Checker()
+        self._reader = FrameReader(self._checker if checking else None)
         self._writer = ShareWriter(folder, shares)
         self._openings = [np.zeros(0, OPENING)]
         self._quoting = [np.zeros(0, PACKETS.dtype)]
@@ -65,9 +65,9 @@ class _Reading:
             known, sections = len(file.interfaces), _sections(file)
             begun = opened.begin()
             if begun is not None:
-                file.reader = reader = FrameReader(self._checker)
+                file.reader = self._reader
                 for batch in file.batches():
-                    self._add(reader.rows_of(batch, file.interfaces), len(file.interfaces))
+                    self._add(self._reader.rows_of(batch, file.interfaces), len(file.interfaces))
                 file.finish()
             self._writer.close()
             changed = (known, sections) != (len(file.interfaces), _sections(file))
@@ -80,6 +80,7 @@ class _Reading:
                 "drops": [each.drops for each in file.interfaces],
                 "statistics": [each.statistics for each in file.interfaces],
                 "missing": self._presence.missing(),
+                "pending": self._reader.is_waiting(self._summary.total("last_ns")),
                 "reason": self._reason(changed),
             }
         except CaptureError as error:
@@ -89,10 +90,9 @@ class _Reading:
 
     def found(self) -> dict[str, npt.NDArray[Any]]:
         """What goes into files."""
-        directions = {DIRECTIONS: self._checker.directions} if self._checker else {}
         return {
             **self._summary.counts(),
-            **directions,
+            DIRECTIONS: self._checker.directions,
             OPENINGS: np.concatenate(self._openings),
             QUOTING: np.concatenate(self._quoting),
         }
@@ -114,9 +114,7 @@ class _Reading:
             return "interfaces are described in the middle of the file"
         if summary.total("regressions") or summary.total("joins"):
             return "the capture clock goes back"
-        if any(name in summary.layers for name in FRAGMENTS):
-            return "there are fragments of IP datagrams"
-        return why_not(self._checker) if self._checker else ""
+        return why_not(self._checker)
 
 
 def _sections(file: Any) -> int:
