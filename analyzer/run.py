@@ -128,7 +128,8 @@ def analyze(
     jobs : how many cores work on it: with 1 one frame is read and judged after the other, with 2 reading runs ahead (as without),
         from 3 on the capture is read and judged in parts by as many processes, where each part can be told for itself; the result is the
         same. `one_pass` of the result says why it was not
-    cluster : instead of `jobs`, who does the work: an `analyzer.cluster.executor.Executor`
+    cluster : instead of `jobs`, who does the work: the address of the scheduler of a dask cluster, a `distributed.Client`, or an
+        `analyzer.cluster.executor.Executor`
 
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
@@ -277,10 +278,15 @@ def _in_parts(
     if reason:
         return None, reason
     try:
-        if cluster is not None:
-            return Parted(capture, cluster, **asked).run(), ""
-        with Processes(jobs or 1) as processes:
-            return Parted(capture, processes, **asked).run(), ""
+        if cluster is None:
+            with Processes(jobs or 1) as processes:
+                return Parted(capture, processes, **asked).run(), ""
+        if not hasattr(cluster, "run") or hasattr(cluster, "scheduler_info"):
+            from analyzer.cluster.machines import connected
+
+            with connected(cluster, capture.paths[0]) as machines:
+                return Parted(capture, machines, **asked).run(), ""
+        return Parted(capture, cluster, **asked).run(), ""
     except NotInParts as error:
         capture.has_read(-capture.done)
         return None, str(error)

@@ -76,6 +76,11 @@ if TYPE_CHECKING:
 )
 @max_flows_option
 @jobs_option
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Instead of --jobs: machines of a dask cluster do it, by the address of its scheduler; needs the extra tcpcap[cluster].",
+)
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
@@ -93,6 +98,7 @@ def analyze(
     top: int | None,
     max_flows: int,
     jobs: int | None,
+    cluster: str | None,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds.
 
@@ -105,7 +111,16 @@ def analyze(
     of_one = (each, follow, as_ndjson, html, top is not None, *(value for value in beside.values() if value != ()))
     points = points_given(trace, at, clock, plain=not any((*of_one, chosen["flow"], chosen["frames"])))
     if points:
-        refuse_with_points({"--html": html, "--follow": follow, "--ndjson": as_ndjson, "--top": top, "--jobs": jobs})
+        refuse_with_points(
+            {
+                "--html": html,
+                "--follow": follow,
+                "--ndjson": as_ndjson,
+                "--top": top,
+                "--jobs": jobs,
+                "--cluster": cluster,
+            }
+        )
         asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
         with progress_shown() as update:
             found = run(at=points, clock=clock, progress=update, **asked)
@@ -125,6 +140,10 @@ def analyze(
         check()
 
     asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
+    if jobs is not None and cluster is not None:
+        from analyzer.errors import UsageError
+
+        raise UsageError("--jobs", f"{jobs}, and --cluster", "give one of them")
     if each and follow:
         from analyzer.errors import UsageError
 
@@ -133,10 +152,10 @@ def analyze(
     def answer(paths: Sequence[str]) -> Analysis:
         if follow:
             with follower(lines=not (as_json or as_ndjson) and html != "-") as watcher:
-                analysis = run(list(paths), **asked, watcher=watcher, jobs=jobs)
+                analysis = run(list(paths), **asked, watcher=watcher, jobs=jobs, cluster=cluster)
         else:
             with progress_shown() as update:
-                analysis = run(list(paths), **asked, progress=update, jobs=jobs)
+                analysis = run(list(paths), **asked, progress=update, jobs=jobs, cluster=cluster)
             say_one_pass(analysis)
         if as_json or as_ndjson:
             from analyzer.report.json_text import json_pieces, ndjson_pieces

@@ -125,7 +125,7 @@ class Parted:
         return found
 
     def _ranges(self) -> list[Range]:
-        path = self._capture.paths[0]
+        path = str(Path(self._capture.paths[0]).absolute())
         head, size = head_of(path), self._capture.size
         assert head is not None and size is not None, "why_whole said so"
         return ranges_of(path, head, cuts_of(head, size, self._executor.width), size, self._capture.macs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -90,3 +90,12 @@ def rows_of_share(folders: Sequence[Path], before: Sequence[int], share: int) ->
                         )
     if filled:
         yield rows[:filled]
+
+
+def only(files: Mapping[str, bytes], share: int) -> dict[str, bytes]:
+    """Of the files of a range, those with the rows of one share."""
+    blocks = np.frombuffer(files[BLOCKS], BLOCK)
+    mine = blocks[blocks["share"] == share].copy()
+    pieces = [files[ROWS][start : start + 8 * words] for start, words in mine[["offset", "words"]].tolist()]
+    mine["offset"] = np.cumsum([0, *map(len, pieces)])[:-1]
+    return {ROWS: b"".join(pieces), BLOCKS: mine.tobytes()}
