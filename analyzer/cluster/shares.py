@@ -15,7 +15,7 @@ from analyzer.schema import Rows
 
 ROWS, BLOCKS = "rows", "blocks"  # the files of a range
 BLOCK_WORDS = 1 << 15
-AT_ONCE = 1 << 14  # rows that are judged together
+AT_ONCE = 1 << 11  # rows that are judged together: few enough to stay near the processor
 BLOCK = np.dtype([("share", "i8"), ("offset", "i8"), ("words", "i8"), ("rows", "i8")])
 
 
@@ -53,7 +53,7 @@ class ShareWriter:
 
     def _write(self, share: int) -> None:
         words = int(self._filled[share])
-        self._file.write(self._words[share, :words].tobytes())
+        self._file.write(self._words[share, :words].data)
         self._blocks.append((share, self._size, words, int(self._counts[share])))
         self._size += 8 * words
         self._filled[share] = self._counts[share] = 0
