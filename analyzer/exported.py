@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analyzer.analysis import Analysis
 from analyzer.capture import Damage
 from analyzer.capture.given import paths_of
 from analyzer.choose import Time, choice_of
@@ -13,7 +14,7 @@ from analyzer.described import EVERY_TABLE
 from analyzer.errors import UsageError, suggest
 from analyzer.passes import Progress, table_rows
 from analyzer.run import Captures, analyze, check_points
-from analyzer.tables import FINDINGS, PASSAGES, POINT_TABLES, TABLES
+from analyzer.tables import CHECKSUMS, FINDINGS, FLOWS, PASSAGES, POINT_TABLES, TABLES
 from analyzer.text import length_ns
 from analyzer.whole import WHOLE, whole_frames
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analyzer.points.points import Points
+
+KEPT = (FLOWS.name, CHECKSUMS.name)  # tables that an analysis has, without reading again
 
 
 def table_frames(
@@ -38,12 +41,13 @@ def table_frames(
     flow: int | str | Sequence[int] | None = None,
     between: tuple[Time, Time] | None = None,
     frames: str | tuple[int, int] | None = None,
+    jobs: int | None = None,
 ) -> Iterator[pd.DataFrame]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
 
-    `every` is of `series`, which has intervals of one flow alone where one is asked for; `filter`, `flow`, `between` and `frames` are as in `analyze`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
+    `every` is of `series`, which has intervals of one flow alone where one is asked for; `jobs` is as in `analyze`; `filter`, `flow`, `between` and `frames` are as in `analyze`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
-    if table in WHOLE:
+    if table in WHOLE or (jobs is not None and table in KEPT):
         analysis = analyze(
             paths,
             snapshots=snapshots,
@@ -55,10 +59,11 @@ def table_frames(
             flow=flow,
             between=between,
             frames=frames,
+            jobs=jobs,
         )
         if damages is not None:
             damages.extend(analysis.damages)
-        pieces = whole_frames(analysis, table)
+        pieces = whole_frames(analysis, table) if table in WHOLE else _kept(analysis, table)
     else:
         choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
         one = choice.flows[0] if len(choice.flows) == 1 else None
@@ -70,6 +75,16 @@ def table_frames(
         yield piece
     if empty:
         yield TABLES[table].empty()
+
+
+def _kept(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
+    """A table that an analysis has kept; of flows, those that have not left."""
+    if table == CHECKSUMS.name:
+        return iter([analysis.checksums])
+    if analysis.flow_tracker.left:
+        parts = table_rows(analysis.paths, table, max_flows=analysis.flow_tracker.max_flows, choice=analysis.choice)
+        return map(FLOWS.frame, parts)
+    return map(FLOWS.frame, analysis.flow_parts())
 
 
 def point_frames(

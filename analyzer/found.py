@@ -92,6 +92,7 @@ class Found:
         self._times = times
         self._ask = ask
         self._start_ns = start_ns
+        self.one_pass = ""  # why one process has read all of it, where several were asked to
 
     @cached_property
     def diagnosis(self) -> Diagnosis:

@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from io import FileIO
 from pathlib import Path
@@ -110,6 +110,22 @@ def _file(target: str, inputs: Sequence[Input]) -> Iterator[BinaryIO]:
         raise
     finally:
         _temporary.discard(draft)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which gets its name when all is written. Where another has made one of that name meanwhile, that stays."""
+    draft = folder.with_name(f".{folder.name}-{secrets.token_hex(8)}")
+    _temporary.add(draft)
+    try:
+        draft.mkdir(mode=0o700)
+        yield draft
+        with suppress(OSError):
+            draft.rename(folder)
+        if not folder.is_dir():
+            raise TcpcapError(str(folder), "cannot be written", "name another place for temporary files (TMPDIR)")
+    finally:
+        removed(draft)
 
 
 def temporary_folder() -> Path:

@@ -182,15 +182,17 @@ def decoded(
     order: TimeOrder | None = None,
     chooser: Chooser | None = None,
     mark: Mark | None = None,
+    *,
+    ahead: bool = True,
 ) -> Iterator[Rows]:
     """The packet rows of a capture in order of time, batch by batch, datagrams put together and checksums verified.
 
     They hold until the next are asked for. `order` (a new one if not given) puts them in order, and tells what it did. With a
     `chooser` they are those that it picks, whose flows have their numbers; there may be none in a batch. `mark` is called with each
-    batch while its bytes are there.
+    batch while its bytes are there. With `ahead` the next batch is read while the caller works on this one.
     """
     order = order or TimeOrder(capture)
-    for rows in _as_filed(capture, checker, chooser, mark):
+    for rows in _as_filed(capture, checker, chooser, mark, ahead):
         for part in order.put(rows):
             yield part if chooser is None else chooser.choose(part)
     for part in order.rest():
@@ -199,11 +201,13 @@ def decoded(
         chooser.finish()
 
 
-def _as_filed(capture: Capture, checker: Checker | None, chooser: Chooser | None, mark: Mark | None) -> Iterator[Rows]:
+def _as_filed(
+    capture: Capture, checker: Checker | None, chooser: Chooser | None, mark: Mark | None, ahead: bool
+) -> Iterator[Rows]:
     """The packet rows of each batch in the order of the file. They hold until the next are asked for.
 
-    The next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does not
-    hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
+    With `ahead` the next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does
+    not hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
     """
     reader = FrameReader(checker)
     capture.read_with(reader)
@@ -222,14 +226,14 @@ def _as_filed(capture: Capture, checker: Checker | None, chooser: Chooser | None
                 return None
         return rows
 
-    if capture.size is None:
+    if capture.size is None or not ahead:
         while (rows := rows_of_next()) is not None:
             yield rows
         return
     with ThreadPoolExecutor(1, "decode") as thread:
-        ahead = thread.submit(rows_of_next)
-        while (rows := ahead.result()) is not None:
-            ahead = thread.submit(rows_of_next)
+        coming = thread.submit(rows_of_next)
+        while (rows := coming.result()) is not None:
+            coming = thread.submit(rows_of_next)
             yield rows
 
 

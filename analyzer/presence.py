@@ -28,6 +28,13 @@ class Presence:
             if any(((rows[f"{end}_lo"] == low) & (rows[f"{end}_hi"] == high)).any() for end in ENDS):
                 del self._missing[address]
 
+    def know(self, missing: Sequence[Sequence[str]], frames: int) -> None:
+        """That others have looked into all frames, each into some, and what each has missed."""
+        self._looked += frames
+        for address in [*self._missing]:
+            if not all(address in each for each in missing):
+                del self._missing[address]
+
     def missing(self) -> list[str]:
         """Those that were in no frame; none where there was no frame."""
         return [*self._missing] if self._looked else []

@@ -38,6 +38,8 @@ from analyzer.timing import TimeAccount
 
 if TYPE_CHECKING:
     from analyzer.ask import Ask
+    from analyzer.capture import Capture
+    from analyzer.cluster.parted import Pass
     from analyzer.correlate import Comparison
     from analyzer.counters import Series
     from analyzer.follow import Flow
@@ -58,6 +60,8 @@ class Watcher(Live, Protocol):
 
 
 OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher")
+AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
+
 Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
 Files = str | Path | Sequence[str | Path]
 
@@ -93,6 +97,8 @@ def analyze(
     frames: str | tuple[int, int] | None = None,
     watcher: Watcher | None = None,
     passings: Passings | None = None,
+    jobs: int | None = None,
+    cluster: Any = None,
 ) -> Analysis | Points:
     """Read, decode and follow a capture, or what of it is asked for.
 
@@ -117,6 +123,11 @@ def analyze(
         captured; frames and flows keep the numbers that they have in the whole capture
     watcher : follows a capture that is still being written, until it has seen enough
     passings : keeps what its segments are known by at another capture point
+    jobs : how many cores work on it: with 1 one frame is read and judged after the other, with 2 reading runs ahead (as without),
+        from 3 on the capture is read and judged in parts by as many processes, where each part can be told for itself; the result is the
+        same. `one_pass` of the result says why it was not
+    cluster : instead of `jobs`, who does the work: the address of the scheduler of a dask cluster, a `distributed.Client`, or an
+        `analyzer.cluster.executor.Executor`
 
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
@@ -153,6 +164,8 @@ def analyze(
     judge, account, gatherer = Judge(tracker, keep=True), TimeAccount(tracker), Gatherer()
     complaints = IcmpErrors()
     local = given or list(recorded)
+    parts: Pass | None = None
+    one_pass = ""
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
     decided = counters is not None and (counters.snapshots or not counters.others)
     counted = None
@@ -186,7 +199,7 @@ def analyze(
             counted,
             _notebook_html,
             lists,
-            gatherer.rows(),
+            gatherer.rows() if parts is None else parts.gathered,
             complaints,
             lambda analysis: diagnosed(analysis, known_rules),
             _plots,
@@ -200,7 +213,22 @@ def analyze(
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)
-        for rows in decoded(capture, checker, order, chooser, passings.mark if passings is not None else None):
+        if jobs is not None or cluster is not None:
+            only = {
+                "part of it is asked for": chooser,
+                "it is followed": watcher,
+                "it is compared with others": passings,
+                "kernel counters are predicted": counted,
+            }
+            parts, one_pass = _in_parts(
+                capture, cluster, jobs, [reason for reason, given_ in only.items() if given_ is not None],
+                checking=checksums, addresses=given, max_flows=max_flows, progress=progress,
+            )  # fmt: skip
+        if parts is not None:
+            summary, tracker, judge, checker = parts.summary, parts.tracker, parts.judge, parts.checker
+            complaints, presence = parts.complaints, parts.presence
+        mark = passings.mark if passings is not None else None
+        for rows in decoded(capture, checker, order, chooser, mark, ahead=jobs != 1) if parts is None else ():
             summary.add(rows, len(capture.interfaces))
             complaints.add(rows)
             presence.add(rows)
@@ -220,7 +248,7 @@ def analyze(
                 progress(capture)
             if watcher is not None:
                 watcher.read(found)
-    for events in judge.finish():
+    for events in judge.finish() if parts is None else ():
         gatherer.add(events)
     if counted is not None:
         counted.close(predictor)
@@ -236,7 +264,36 @@ def analyze(
     absent = refuse_missing(
         presence, given, checker.directions if checker else np.zeros(0, DIRECTION), tracker.busiest(TIMED_FLOWS)
     )
-    return found(counters, counted, absent)
+    result = found(counters, counted, absent)
+    result.one_pass = one_pass
+    return result
+
+
+def _in_parts(
+    capture: Capture, cluster: Any, jobs: int | None, reasons: list[str], **asked: Any
+) -> tuple[Pass | None, str]:
+    """What processes or machines find in parts; or why they do not. Imported when they are asked for."""
+    if cluster is None and (jobs or 1) <= AHEAD_JOBS:
+        return None, ""
+    from analyzer.cluster.parted import NotInParts, Parted, why_whole
+    from analyzer.cluster.processes import Processes
+
+    reason = next(iter(reasons), "") or why_whole(capture)
+    if reason:
+        return None, reason
+    try:
+        if cluster is None:
+            with Processes(jobs or 1) as processes:
+                return Parted(capture, processes, **asked).run(), ""
+        if not hasattr(cluster, "run") or hasattr(cluster, "scheduler_info"):
+            from analyzer.cluster.machines import connected
+
+            with connected(cluster, capture.paths[0]) as machines:
+                return Parted(capture, machines, **asked).run(), ""
+        return Parted(capture, cluster, **asked).run(), ""
+    except NotInParts as error:
+        capture.has_read(-capture.done)
+        return None, str(error)
 
 
 def check_points(at: Mapping[str, Captures], clock: str | None, **beside: Any) -> None:

@@ -120,6 +120,43 @@ class Capture:
         """Bytes of the files on disk read so far."""
         return self._passed + sum(file.source.done for file in self._open.values())
 
+    @property
+    def macs(self) -> tuple[int, ...]:
+        """The MAC addresses of the host that recorded the only file, where they are known."""
+        host = self._places[self.paths[0]][1]
+        return () if host is None else host.macs
+
+    def has_read(self, count: int) -> None:
+        """Others have read so many bytes of it, as far as progress is told."""
+        self._passed += count
+
+    def was_read(
+        self,
+        frames: int,
+        read: int,
+        interfaces: Sequence[Interface],
+        notes: Sequence[str],
+        damages: Sequence[tuple[int, str, int | None, int]],
+    ) -> None:
+        """Others have read the only file to its end: so many frames, in so many bytes, of these interfaces. Who reads it himself knows no more.
+
+        `damages` are as `CaptureFile.damage` takes them, `notes` what is peculiar.
+        """
+        file = self._file(0)
+        for known, told in zip(self.interfaces, interfaces, strict=False):
+            known.drops, known.statistics = told.drops, told.statistics
+        for interface in interfaces[len(self.interfaces) :]:
+            file.add_interface(interface)
+        for note in notes:
+            file.note(note)
+        file.count(frames)
+        file.source.advance(read - file.source.position)
+        for damage in damages:
+            file.damage(*damage)
+        file.finish()
+        self._passed = 0
+        self._finish(0)
+
     def close(self) -> None:
         """Close what is still open."""
         for position in list(self._open):

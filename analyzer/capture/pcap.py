@@ -104,6 +104,10 @@ class PcapFile(CaptureFile):
             if why == BAD and not self._resync():
                 return
 
+    def signs(self) -> tuple[bool, int, int, int]:
+        """By what a record is known: byte order, order of its lengths, bytes of its header, ns of a unit of its time."""
+        return self._big, self._order, self._variant.header, self._variant.unit_ns
+
     def _next_record(self) -> bool:
         """Make the record at the window's start available; False at the end of the file, told if it is premature."""
         header = self._variant.header
@@ -136,17 +140,7 @@ class PcapFile(CaptureFile):
             ended = not self.source.require(RESYNC_WINDOW)
             window = self.source.window
             stop = len(window) if ended else len(window) - CHAIN
-            found = resync(
-                window,
-                self._big,
-                self._order,
-                self._variant.header,
-                self._variant.unit_ns,
-                MAX_SNAPLEN,
-                self._last_s,
-                stop,
-                ended,
-            )
+            found = resync(window, *self.signs(), MAX_SNAPLEN, self._last_s, stop, ended)
             step = found if found > 0 else (len(window) if ended else stop - 1)
             self.source.advance(step)
             skipped += step

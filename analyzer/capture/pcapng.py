@@ -62,6 +62,16 @@ class PcapngFile(CaptureFile):
         sections = f", {self._section} sections" if self._section > 1 else ""
         self.info.format = f"pcapng, {'big' if self._order == '>' else 'little'}-endian{sections}"
 
+    @property
+    def is_big(self) -> bool:
+        """Is its section big-endian?"""
+        return self._order == ">"
+
+    @property
+    def sections(self) -> int:
+        """How many it has had so far."""
+        return self._section
+
     def _clear_interfaces(self) -> None:
         self._local: list[int] = []
         self._scanned = np.zeros(8, INTERFACE)

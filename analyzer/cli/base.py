@@ -17,7 +17,7 @@ import click
 
 from analyzer.cli.complete import name_files
 from analyzer.cli.examples import examples
-from analyzer.cli.terminal import COLOUR, COLOURS, QUIET, colour, line_width, quiet, styled
+from analyzer.cli.terminal import COLOUR, COLOURS, QUIET, colour, is_terminal, line_width, quiet, styled
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
@@ -310,6 +310,20 @@ max_flows_option = click.option(
     type=click.IntRange(min=1),
     help="How many conversations to follow at a time; beyond it the least important leave.",
 )
+
+
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many cores work on it. From 3 on, as many processes read and judge the capture in parts; the answer is the same.",
+)
+
+
+def say_one_pass(analysis: Analysis) -> None:
+    """Say on a terminal why one process has done it, where several were asked to."""
+    if analysis.one_pass and is_terminal(sys.stderr) and not quiet():
+        say(f"tcpcap: read by one process: {analysis.one_pass}", err=True)
 
 
 def status_of(analysis: Analysis) -> int:

@@ -20,6 +20,7 @@ from analyzer.cli.base import (
     colour,
     hosts_option,
     increments_option,
+    jobs_option,
     json_option,
     max_flows_option,
     ndjson_option,
@@ -29,6 +30,7 @@ from analyzer.cli.base import (
     refuse_with_points,
     rules_option,
     say,
+    say_one_pass,
     snapshots_option,
     status_of,
     styled,
@@ -73,6 +75,12 @@ if TYPE_CHECKING:
     "--top", type=click.IntRange(min=0), help="How many conversations to show; without, 10 as text and all as JSON."
 )
 @max_flows_option
+@jobs_option
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Instead of --jobs: machines of a dask cluster do it, by the address of its scheduler; needs the extra tcpcap[cluster].",
+)
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
@@ -89,6 +97,8 @@ def analyze(
     no_checksums: bool,
     top: int | None,
     max_flows: int,
+    jobs: int | None,
+    cluster: str | None,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds.
 
@@ -102,7 +112,15 @@ def analyze(
     points = points_given(trace, at, clock, plain=not any((*of_one, chosen["flow"], chosen["frames"])))
     if points:
         shown = top if not (as_json or as_ndjson) else None
-        refuse_with_points({"--follow": follow, "--each": each, "--top without --json or --ndjson": shown})
+        refuse_with_points(
+            {
+                "--follow": follow,
+                "--each": each,
+                "--top without --json or --ndjson": shown,
+                "--jobs": jobs,
+                "--cluster": cluster,
+            }
+        )
     if html is not None:
         from analyzer.errors import UsageError
         from analyzer.output import STANDARD, refuse_inputs
@@ -131,6 +149,10 @@ def analyze(
         sys.exit(_points_status(found, fail_on))
 
     asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
+    if jobs is not None and cluster is not None:
+        from analyzer.errors import UsageError
+
+        raise UsageError("--jobs", f"{jobs}, and --cluster", "give one of them")
     if each and follow:
         from analyzer.errors import UsageError
 
@@ -139,10 +161,11 @@ def analyze(
     def answer(paths: Sequence[str]) -> Analysis:
         if follow:
             with follower(lines=not (as_json or as_ndjson) and html != "-") as watcher:
-                analysis = run(list(paths), **asked, watcher=watcher)
+                analysis = run(list(paths), **asked, watcher=watcher, jobs=jobs, cluster=cluster)
         else:
             with progress_shown() as update:
-                analysis = run(list(paths), **asked, progress=update)
+                analysis = run(list(paths), **asked, progress=update, jobs=jobs, cluster=cluster)
+            say_one_pass(analysis)
         if as_json or as_ndjson:
             from analyzer.report.json_text import json_pieces, ndjson_pieces
 
@@ -225,6 +248,7 @@ def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, pla
 @click.option(
     "--top", type=click.IntRange(min=0), help="How many directions to show; without, 20 as text and all as JSON."
 )
+@jobs_option
 def checksums(
     trace: tuple[str, ...],
     as_json: bool,
@@ -233,6 +257,7 @@ def checksums(
     snapshots: tuple[str, ...],
     increments: bool | None,
     top: int | None,
+    jobs: int | None,
 ) -> None:
     """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
     from analyzer.report.checksum_text import TOP, checksum_text, json_text
@@ -240,7 +265,9 @@ def checksums(
     from analyzer.run import analyze as run
 
     with progress_shown() as update:
-        analysis = run(list(trace), snapshots=snapshots, hosts=hosts, increments=increments, progress=update, **chosen)
+        asked = {"snapshots": snapshots, "hosts": hosts, "increments": increments, "jobs": jobs, **chosen}
+        analysis = run(list(trace), progress=update, **asked)
+    say_one_pass(analysis)
     if as_json:
         say(json_text(analysis, top), nl=False)
     else:
@@ -303,6 +330,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
 @click.option("--limit", type=click.IntRange(min=0), help="How many rows, the first ones; without, all.")
 @choose_options()
 @beside_options
+@jobs_option
 def export(
     trace: tuple[str, ...],
     at: tuple[str, ...],
@@ -315,11 +343,13 @@ def export(
     limit: int | None,
     chosen: dict[str, Any],
     beside: dict[str, Any],
+    jobs: int | None,
 ) -> None:
     """Write a table as CSV, JSON Lines or Parquet.
 
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
     `sockets` one per socket and list of sockets. With --at, the rows of all capture points, the name of the point in front.
+    --jobs helps where no frame has a row of its own.
     """
     from analyzer.exported import point_frames, table_frames, table_named
     from analyzer.report.export import export as write
@@ -328,6 +358,8 @@ def export(
     from analyzer.tables import POINT_TABLES
 
     points = points_given(trace, at, clock, plain=table in POINT_TABLES)
+    if points:
+        refuse_with_points({"--jobs": jobs})
     name, kind = table_named(table, "--table", bool(points)), format_of(output, kind, safe)
     damages: list[Damage] = []
     read = [path for paths in points.values() for path in paths] if points else trace
@@ -336,7 +368,7 @@ def export(
         if points:
             frames = point_frames(points, name, clock, damages, every, **asked)
         else:
-            frames = table_frames(list(trace), name, damages=damages, every=every, **asked)
+            frames = table_frames(list(trace), name, damages=damages, every=every, jobs=jobs, **asked)
         write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)

@@ -11,6 +11,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tcpcap analyze trace.pcap --sockets ss.txt --host 10.0.0.2",
         "tcpcap analyze --at client=trace.pcap --at server=bundle  # two capture points",
         "tcpcap analyze -q trace.pcap --fail-on warning  # the exit status tells",
+        "tcpcap analyze --jobs 8 trace.pcap  # a large one, on eight cores",
         "tcpcap analyze trace.pcap --json | jq '.findings[].summary'",
         "tcpdump -U -i any -w - | tcpcap analyze --follow -  # live, until Ctrl-C",
     ),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from analyzer.cli import complete
-from analyzer.cli.base import DAMAGED, OK, beside_options, choose_options, cli, read_by, say, warn
+from analyzer.cli.base import DAMAGED, OK, beside_options, choose_options, cli, jobs_option, read_by, say, warn
 
 
 @cli.command()
@@ -31,6 +31,7 @@ from analyzer.cli.base import DAMAGED, OK, beside_options, choose_options, cli, 
 @click.option("--key", metavar="FILE", help="Anonymise by the key in this file (32 bytes): captures then fit together.")
 @choose_options()
 @beside_options
+@jobs_option
 def extract(
     trace: tuple[str, ...],
     finding: int | None,
@@ -41,6 +42,7 @@ def extract(
     key: str | None,
     chosen: dict[str, Any],
     beside: dict[str, Any],
+    jobs: int | None,
 ) -> None:
     """Cut frames out into a pcapng file, with their events as packet comments that Wireshark shows.
 
@@ -64,6 +66,7 @@ def extract(
             progress=update,
             **chosen,
             **beside,
+            jobs=jobs,
         )
     said = f"{done.frames:,} of {plural(done.of, 'frame')} written, with {plural(done.comments, 'comment')}"
     if done.emptied:

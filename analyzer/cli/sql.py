@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from analyzer.cli.base import (
     choose_options,
     cli,
     colour,
+    jobs_option,
     json_option,
     points_given,
     points_options,
@@ -62,6 +64,7 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
 @choose_options()
 @beside_options
 @rules_option
+@jobs_option
 def sql(
     trace: tuple[str, ...],
     at: tuple[str, ...],
@@ -74,6 +77,7 @@ def sql(
     chosen: dict[str, Any],
     beside: dict[str, Any],
     folders: tuple[str, ...],
+    jobs: int | None,
 ) -> None:
     """Ask the tables of a capture in SQL (DuckDB's), or open a prompt for it.
 
@@ -103,7 +107,7 @@ def sql(
         )
     if question is None:
         refuse_pipe(read_of, "sql")
-    with Ask(Request(list(paths), analyze, beside, folders, chosen, points, clock)) as ask:
+    with Ask(Request(list(paths), partial(analyze, jobs=jobs), beside, folders, chosen, points, clock)) as ask:
         if question is None:
             status = converse(ask, limit or LIMIT, kind)
         elif saved:

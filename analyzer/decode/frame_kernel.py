@@ -90,11 +90,17 @@ def decode_record(buffer: Any, record: Any, links: Any, frame: Int, row: Any, wo
 @inline
 def blank(row: Any, words: Any) -> None:
     """Clear a row. What is beyond the hot part is touched only where the frame before has left something there."""
-    if row["layers"] & COLD_LAYERS or row["options"] & COLD_OPTIONS or row["sack_count"] > 1:
+    if is_cold(row):
         for k in range(HOT_WORDS, ALL_WORDS):
             words[k] = NOTHING
     for k in range(HOT_WORDS):
         words[k] = NOTHING
+
+
+@inline
+def is_cold(row: Any) -> Any:
+    """Is there anything beyond the hot part of a row?"""
+    return row["layers"] & COLD_LAYERS or row["options"] & COLD_OPTIONS or row["sack_count"] > 1
 
 
 @inline

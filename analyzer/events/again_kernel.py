@@ -25,7 +25,7 @@ def again(
     boards: Any, recent: Any,
 ) -> Any:  # fmt: skip
     """Is it a packet that was captured before? Then that is all that is said of it, or what the network does with it."""
-    kind, copied, since = copy_of(row, seg, me, you, identity, recent, world)
+    kind, copied, since = copy_of(row, seg, me, you, state, identity, recent, world)
     if kind == NO_COPY and me["heard"] and seg["place"] != me["place"]:
         place_in_streams(row, seg, me, you, state)
         number = piece_of(seg, me, sent, world)

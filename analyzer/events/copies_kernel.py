@@ -63,9 +63,24 @@ def place_of(row: Any) -> Any:
 
 
 @inline
-def first_place(row: Any, flow: Int, end: Int) -> Int:
+def tuple_of(low: Any, high: Any, low_port: Any, high_port: Any) -> Any:
+    """Of the two ends of a flow, by the low halves of their addresses: the same wherever its frames are judged."""
+    ports = np.uint64(low_port) << np.uint64(16) ^ np.uint64(high_port)
+    return (low * A ^ high) * B ^ ports << np.uint64(17)
+
+
+@inline
+def tuple_of_row(row: Any, end: Int) -> Any:
+    """The same of a packet that this end has sent."""
+    if end:
+        return tuple_of(row["dst_lo"], row["src_lo"], row["dst_port"], row["src_port"])
+    return tuple_of(row["src_lo"], row["dst_lo"], row["src_port"], row["dst_port"])
+
+
+@inline
+def first_place(row: Any, tuple_: Any, end: Int) -> Int:
     """Where in RECENT a packet is looked for: without a secret, so that chance does not decide which one gives way."""
-    h = np.uint64(flow) << np.uint64(17) ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(end)
+    h = tuple_ ^ np.uint64(row["ip_id"]) << np.uint64(1) ^ np.uint64(end)
     h = h * A + (np.uint64(row["seq"]) << np.uint64(32) ^ np.uint64(row["ack"]))
     rest = np.uint64(row["sack_right_1"]) << np.uint64(32) ^ np.uint64(row["window"]) << np.uint64(12)
     h = (h ^ h >> np.uint64(29)) * B + (rest ^ np.uint64(row["payload_len"]) ^ np.uint64(row["flags"])) * A
@@ -73,12 +88,15 @@ def first_place(row: Any, flow: Int, end: Int) -> Int:
 
 
 @inline
-def copy_of(row: Any, seg: Any, me: Any, you: Any, identity: Any, recent: Any, world: Any) -> tuple[Int, Int, Int]:
+def copy_of(
+    row: Any, seg: Any, me: Any, you: Any, state: Any, identity: Any, recent: Any, world: Any
+) -> tuple[Int, Int, Int]:
     """(NO_COPY, BY_CAPTURE, BY_NETWORK, or BY_ANYONE where that must show; frame of the first copy; ns since then)."""
     place = place_of(row)
     seg["place"] = place >> np.uint64(32)
     # Two places for each packet: the older of the two that are there gives way.
-    at = first_place(row, seg["flow"], seg["end_of"])
+    mine = tuple_of(state["address_lo"][0], state["address_lo"][1], state["port"][0], state["port"][1])
+    at = first_place(row, mine, np.int64(seg["end_of"]))
     if recent[at]["identity"] != identity and (
         recent[at ^ 1]["identity"] == identity or recent[at ^ 1]["frame"] < recent[at]["frame"]
     ):
@@ -89,8 +107,11 @@ def copy_of(row: Any, seg: Any, me: Any, you: Any, identity: Any, recent: Any, w
         has_id = row["layers"] & IPV4 and row["ip_id"] != 0 and me["ids"] != IDS_SAME
         if since <= BLIND_NS or has_id:
             if entry["place"] != place:
+                world["shared"] += 1
                 return BY_CAPTURE, entry["frame"], since
             verdict = same_place(row, me, you, entry["frame"], since, has_id, world)
+            if has_id or verdict != NO_COPY or often(world):
+                world["shared"] += 1
             if verdict != NO_COPY:
                 world["copies"] += 1
                 return verdict, entry["frame"], since
@@ -106,10 +127,15 @@ def copy_of(row: Any, seg: Any, me: Any, you: Any, identity: Any, recent: Any, w
 
 
 @inline
+def often(world: Any) -> Any:
+    """Does so much come twice that the capture seems to double it, and not the network?"""
+    return (world["copies"] + 1) * SHARE >= world["originals"] and world["proved"] * 2 <= world["copies"]
+
+
+@inline
 def same_place(row: Any, me: Any, you: Any, first: Int, since: Int, has_id: Any, world: Any) -> Int:
     """Who made two of a packet that nothing tells apart."""
-    often = (world["copies"] + 1) * SHARE >= world["originals"] and world["proved"] * 2 <= world["copies"]
-    duplicating = often and (world["originals"] >= MANY or since <= NEXT_NS)
+    duplicating = often(world) and (world["originals"] >= MANY or since <= NEXT_NS)
     # Who copies does so both ways: what comes twice from one end alone, though the other has sent enough, the network doubles.
     one_way = you["once"] >= MANY and you["copies"] == 0
     duplicating = duplicating and not one_way

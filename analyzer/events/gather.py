@@ -42,7 +42,13 @@ class Gatherer:
         found = np.zeros(len(used), FLOW_EVENTS.dtype)
         for name in FLOW_EVENTS.dtype.names or ():
             found[name] = used[name]
-        return found[np.argsort(found["flow"] < 0, kind="stable")]
+        return in_order(found)
+
+
+def in_order(rows: Rows) -> Rows:
+    """Rows of `flow_events` by the frame on which each happened first, whenever that became certain; those of all flows together behind them."""
+    names = ("cause", "event", "direction", "flow", "first_frame")
+    return rows[np.lexsort([*(rows[name] for name in names), rows["flow"] < 0])]
 
 
 def frames_of(rows: Rows, which: str = "frame") -> list[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,10 @@ from analyzer.schema import Rows
 from analyzer.tables import EVENTS
 
 OUT_CAPACITY = 1 << 14
+SUMS = (
+    "boards", "originals", "copies", "shared", "proved", "unproved", "twice", "twice_bytes", "late", "late_apart", "data", "pure_acks",
+    "unseen_acks",
+)  # of WORLD, over all flows  # fmt: skip
 
 
 class Judge:
@@ -118,11 +122,29 @@ class Judge:
     def finish(self) -> Iterator[Rows]:
         """The events that only the end of the capture, or of a flow, makes certain."""
         yield from self.left()
-        places = self._tracker.places()
-        yield from self._settled(places)
-        events = self._at_end(places)
+        yield from self.settled()
+        events = self._at_end(self._tracker.places())
         if len(events):
             yield events
+
+    def settled(self) -> Iterator[Rows]:
+        """Those of them that waited for more frames of their flows."""
+        yield from self._settled(self._tracker.places())
+
+    def go_on_behind(self, first_ns: int) -> None:
+        """Take the rows of some flows of a capture, which began at this time."""
+        self._world["first_ns"] = self._world["previous_ns"] = first_ns
+        self._world["frames"] = 1
+
+    def join(self, counts: npt.NDArray[np.int64], seen: Mapping[str, int]) -> None:
+        """Add what another Judge has counted and `seen` of other flows of the same capture, all of which it has settled."""
+        self.counts += counts
+        world = self._world[0]
+        if seen["late"] and (not world["late"] or seen["first_late"] < world["first_late"]):
+            world["first_late"] = seen["first_late"]
+        world["late_ns"] = max(world["late_ns"], seen["late_ns"])
+        for name in SUMS:
+            world[name] += seen[name]
 
     def _settled(self, places: npt.NDArray[np.intp]) -> Iterator[Rows]:
         """The events of flows at these places that waited for what came; it will not come any more."""

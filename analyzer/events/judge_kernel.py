@@ -20,7 +20,7 @@ from analyzer.events.clock_kernel import (
 )
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import RECENT, first_place, identity_of
+from analyzer.events.copies_kernel import RECENT, first_place, identity_of, tuple_of_row
 from analyzer.events.doubt_kernel import doubts_of, outdated, settle
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import meeting, opening
@@ -130,6 +130,7 @@ def judge(
         stop = row["stop"]
         if tcp and not row["layers"] & LAYER_FRAGMENT and (stop == DECODED or stop == TRUNCATED):
             end = low_end(row)
+            world["sent"] = max(world["sent"] + 1, row["frame"])
             across = is_across(state, states)
             if across:
                 # The other side of a NAT: all that passes there belongs to the connection that was seen first.
@@ -202,7 +203,7 @@ def look_up(
             continue
         end = low_end(row)
         identities[i - first] = identity_of(row, row["flow"], end, keys)
-        prefetch(recent, first_place(row, row["flow"], end), 0)
+        prefetch(recent, first_place(row, tuple_of_row(row, end), end), 0)
         place = np.int64(row["place"])
         if place != before:
             for line in range(STATE_LINES):

@@ -77,13 +77,14 @@ WORLD = np.dtype(
         ("first_ns", "i8"),
         ("previous_ns", "i8"),
         ("frames", "i8"),
-        ("sent", "i8"),  # records of what was sent so far; the first is number 1
+        ("sent", "i8"),  # where the frame at hand stands in the capture: its number, but always after the one before
         ("boards", "i8"),
         ("histograms", "i8"),
         ("free_histograms", "i8"),
         ("previous_interface", "i8"),
         ("originals", "i8"),
         ("copies", "i8"),  # at the same place
+        ("shared", "i8"),  # verdicts on frames that came twice for which the rest of the capture was asked
         ("proved", "i8"),  # how often a receiver said that the network had doubled a packet
         ("unproved", "i8"),  # how often none said so of data that came twice
         ("twice", "i8"),  # frames that the capture holds again, and their bytes

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# One segment that took sequence space; all of them in one ring, the latest SENT_CAPACITY of the capture. It has three parts: what
+# One segment that took sequence space; all of them in one ring, at the place of its frame: those of the latest SENT_CAPACITY frames,
+# whosever they are, so that what is forgotten hangs on the capture alone. It has three parts: what
 # an acknowledgment looks through, so small that the open segments of many connections fit the processor's cache; what of
 # those acknowledged only the newest is asked for; and what there is to say only of one that was sent again.
 CHAIN = np.dtype(

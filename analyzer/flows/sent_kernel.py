@@ -17,7 +17,7 @@ EXACT = 8  # so many RTT samples are kept as they are
 
 @inline
 def alive(number: Int, world: Any) -> Any:
-    """Is the record with this number still in the ring?"""
+    """Is the record with this number still in the ring? The latest SENT_CAPACITY frames of the capture are, whosever they are."""
     return number > 0 and number > world["sent"] - SENT_CAPACITY
 
 
@@ -39,8 +39,7 @@ def last_sent(number: Int, sent: Any) -> tuple[Int, Int]:
 
 @inline
 def remember(me: Any, seg: Any, sent: Any, world: Any, times: Int) -> None:
-    """A record of the segment, at the end of the chain of its end."""
-    world["sent"] += 1
+    """A record of the segment, at the end of the chain of its end. Its number is that of the frame, which makes one record at most."""
     number = world["sent"]
     chain, first = sent.chain[number & RING], sent.first[number & RING]
     chain["end"], chain["ahead"], chain["times"], chain["needless"] = seg["end"], 0, times, 0

@@ -26,6 +26,7 @@ TIME_STATE = np.dtype(
         ("second_bytes", "u4", (2,)),
         ("busiest_bytes", "u4", (2,)),  # of all seconds before
         ("details", "i4"),  # 1 + the place of its TALK, or 0
+        ("note", "i4"),  # the place of its NOTE, which it may have to share
         ("asked_ns", "i8"),  # when the last byte of the message before the talker's was sent
         ("first_byte_ns", "i8"),  # what the slowest answer needed to begin
         ("first_byte_frame", "i8"),
@@ -57,9 +58,12 @@ TALK = np.dtype(
 STRETCH = np.dtype([("flow", "i8"), ("place", "i8"), ("from_ns", "i8"), ("ns", "i8"), ("cause", "i8")])
 STRETCHES_OF_A_FRAME = 6
 
-# The frames that prove where time went, of those connections that lost most of it: each has a place by that of its state, and
-# who loses more takes it over.
+# The frames that prove where time went, of those connections that lost most of it: each has a place by its number among those whose
+# tuples have the same hash, modulo SORTS, and who loses more takes it over. So nobody competes with flows of another sort.
 NOTES = 1 << 14
+SORTS = 1 << 6
+NOTES_OF_SORT = NOTES // SORTS
+FIRST_SORT = 3  # where in `talks_used` of a FlowTracker the flows of each sort are counted
 NOTE = np.dtype(
     [
         ("flow", "i8"),  # 1 + its number, or 0

@@ -29,7 +29,7 @@ from analyzer.flows.state import (
     SYN_ACK,
     TCP,
 )
-from analyzer.flows.time_state import NOTE, NOTES, TALK, TIME_STATE
+from analyzer.flows.time_state import FIRST_SORT, NOTE, NOTES, SORTS, TALK, TIME_STATE
 from analyzer.flows.times import account_of, fill_times
 from analyzer.flows.trouble import troubles
 from analyzer.schema import Rows
@@ -76,7 +76,7 @@ class FlowTracker:
         self._blank["ttl_low"], self._blank["box_hops"] = 255, NO_BOX
         self._room = np.array([0, 0, 0, EARLIEST, EARLIEST, -1, -1, 0, 0, 0], np.int64)  # as flow_kernel names it
         self._legs = np.zeros(LEGS, LEG)
-        self._peers = np.zeros(PEERS, PEER)
+        self.peers = np.zeros(PEERS, PEER)
         self._free = np.zeros(0, np.int32)
         self._hashes = np.zeros(AT_A_TIME, np.uint64)
         # A secret seed: nobody can prepare a capture whose flows all fall into one place of the table.
@@ -85,8 +85,8 @@ class FlowTracker:
         self.histograms = np.zeros((FIRST_HISTOGRAMS, BINS), np.uint32)
         self.free_histograms = np.zeros(0, np.int32)
         self.talks = np.zeros(FIRST_TALKS, TALK)
-        # How many were ever used, and how many of these are free again; and of stretches of time, how many wait to be taken.
-        self.talks_used = np.zeros(3, np.int64)
+        # How many were ever used, and how many of these are free again; of stretches of time, how many wait to be taken; flows of each sort.
+        self.talks_used = np.zeros(FIRST_SORT + SORTS, np.int64)
         self.free_talks = np.zeros(1, np.int32)
         self.notes = np.zeros(NOTES, NOTE)
         self._spent_left = np.zeros(len(TIME_CAUSES), np.int64)
@@ -125,7 +125,7 @@ class FlowTracker:
                 self._free,
                 self._table,
                 self._legs,
-                self._peers,
+                self.peers,
                 self._seed,
                 self._hashes,
                 self._numbered,
@@ -138,6 +138,11 @@ class FlowTracker:
                 self._grow()
             else:
                 self._evict()
+
+    def know(self, flows: int, latest_ns: int, syns: int, bad_syns: int) -> None:
+        """That so many flows are in their places, each in that of its number, and what of a capture others have followed for it."""
+        self._room[[0, 1]] = flows
+        self._room[3], self._room[8], self._room[9] = latest_ns, syns, bad_syns
 
     def add(self, rows: Rows) -> None:
         """Follow the packet rows of the next batch, where nobody asks for the parts."""
@@ -219,7 +224,7 @@ class FlowTracker:
     def final_states(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         """The word of `flows.state` for the flows at these places, as its number: how they stand now."""
         damage_counts = 2 * int(self._room[9]) < int(self._room[8])  # else the whole capture was changed
-        opening = still_opening(self.states, places, self.latest_ns, self._peers, damage_counts)
+        opening = still_opening(self.states, places, self.latest_ns, self.peers, damage_counts)
         return final_states(self.states, self.ends.reshape(-1, 2), places, opening)
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ from analyzer.capture.source import Bytes
 from analyzer.checksums import Checker
 from analyzer.checksums.checker import words_of
 from analyzer.decode import RowRoom, links_of, words_of_rows
+from analyzer.decode.fragments import TIMEOUT_NS
 from analyzer.schema import Rows
 
 TURNS = 2  # batches whose rows are in use: one is worked on, another is being read
@@ -32,6 +33,11 @@ class FrameReader:
         self._memory, self._fragments = checker.memory, checker.fragments
         self._room = RowRoom(TURNS)
         self._records = np.zeros(0, RECORDS.dtype)
+
+    def is_waiting(self, now_ns: int) -> bool:
+        """Is there a datagram, begun not long before `now_ns`, of which a fragment may still come?"""
+        datagrams = self._fragments.datagrams
+        return bool(((datagrams["used"] > 0) & (now_ns - datagrams["first_ns"] <= TIMEOUT_NS)).any())
 
     def scan(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.schema import Column, Rows
 from analyzer.tables import PACKETS
@@ -21,6 +23,9 @@ ETHERTYPES = {
     0x8892: "PROFINET", 0x88A2: "ATA over Ethernet", 0x88A4: "EtherCAT", 0x88CC: "LLDP", 0x88E5: "MACsec",
     0x88F7: "PTP", 0x8902: "CFM", 0x8906: "FCoE", 0x9000: "loopback test",
 }  # fmt: skip
+
+
+SUMS = ("frames", "bytes", "captured", "hidden")  # of TOTALS, where the clock never goes back
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,38 @@ class Summary:
         if interfaces > len(self._interfaces):
             self._interfaces = np.concatenate([self._interfaces, np.zeros(2 * interfaces, np.int64)])
         tally(rows, self._totals, self._ip, self._ethertypes, self._bits, self._stops, self._interfaces)
+
+    def counts(self) -> dict[str, npt.NDArray[Any]]:
+        """All that it has counted, by name."""
+        return {
+            "totals": self._totals,
+            "ip": self._ip,
+            "ethertypes": self._ethertypes,
+            "bits": self._bits,
+            "stops": self._stops,
+            "interfaces": self._interfaces,
+        }
+
+    def join(self, counts: Mapping[str, npt.NDArray[Any]]) -> bool:
+        """Add what another has counted of the next range of the same capture. False where the clock goes back between the two.
+
+        Neither may have seen that it does.
+        """
+        mine, more = self._totals[0], counts["totals"][0]
+        if not more["frames"]:
+            return True
+        if not mine["frames"]:
+            mine["first_ns"] = more["first_ns"]
+        elif more["first_ns"] < mine["last_ns"]:
+            return False
+        for name in SUMS:
+            mine[name] += more[name]
+        for name in ("last_ns", "previous_ns", "previous_interface", "highest_interface"):
+            mine[name] = more[name]
+        for name, array in self.counts().items():
+            if name != "totals":
+                array += counts[name].reshape(array.shape)
+        return True
 
     def note_copies(self, frames: int, size: int) -> None:
         """So many of the frames, of so many bytes, were found to be copies of others."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
+from analyzer.flows.hash_kernel import sort_of
 from analyzer.flows.moment import (
     BOTH,
     MOMENT,
@@ -26,9 +27,11 @@ from analyzer.flows.state import AT_A_TIME, CACHE_LINE, EMPTY
 from analyzer.flows.time_state import (
     BEGUN,
     FINISHED,
+    FIRST_SORT,
     KEPT,
     LAST,
     NOTE,
+    NOTES_OF_SORT,
     OPENING,
     OVER,
     STRETCH,
@@ -69,9 +72,9 @@ def account(
 ) -> Int:
     """Account for the time before each row from `first` on. Returns the row where it stopped: the end, or where `talks` or `out` may be full.
 
-    `moments` (MOMENT) belong to the rows, `times` (TIME_STATE) to the places of flows, `notes` (NOTE, NOTES) are found by these. Of
+    `moments` (MOMENT) belong to the rows, `times` (TIME_STATE) to the places of flows, which say where their `notes` (NOTE, NOTES) are. Of
     `talks` (TALK) used[0] (int64) were ever in use, of which the last used[1] in `free` (int32) are free again. `out` (STRETCH) gets what time went to, used[2]
-    of it so far, unless it is empty.
+    of it so far, unless it is empty. From used[FIRST_SORT] on it counts the flows of each sort.
     """
     upto: Int = first
     for i in range(first, len(rows)):
@@ -98,6 +101,7 @@ def account(
         else:
             me["flags"] = BEGUN | (OPENING if moment["kind"] == OF_SYN else 0)
             me["upto_ns"] = time_ns
+            me["note"] = place_for_notes(row, used)
         me["upto_ns"] = max(np.int64(me["upto_ns"]), time_ns)
         move_on(row, moment, me, talks, used, free, gap)
     return len(rows)
@@ -113,6 +117,14 @@ def look_up(first: Int, stop: Int, moments: Any, times: Any) -> None:
             for line in range(LINES):
                 prefetch(times, place, CACHE_LINE * line)
             before = place
+
+
+@inline
+def place_for_notes(row: Any, used: Any) -> Int:
+    """The place of the notes on a flow that begins."""
+    sort = sort_of(row)
+    used[FIRST_SORT + sort] += 1
+    return sort * NOTES_OF_SORT + used[FIRST_SORT + sort] % NOTES_OF_SORT
 
 
 @inline

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.flows.moment import AT_ONCE_NS, BOTH, FLIGHT, FULL, IN_FAST, IN_LOSS, LIMITED, ZERO
-from analyzer.flows.time_state import NOTES, OPENING, OVER, SPENT
+from analyzer.flows.time_state import OPENING, OVER, SPENT
 from analyzer.timing.gap_kernel import (
     ACK_DELAY_NS,
     ALL,
@@ -55,7 +55,7 @@ def named(moment: Any, cause: Int) -> Int:
 @part
 def note(row: Any, moment: Any, me: Any, notes: Any, cause: Int, ns: Int) -> None:
     """The frame ended a stretch that is worth remembering, if the connection has lost more than who has its place."""
-    place = notes[np.int64(moment["place"]) & (NOTES - 1)]
+    place = notes[np.int64(me["note"])]
     total = np.int64(me["spent_ns"][cause])
     if place["flow"] != moment["flow"] + 1:
         if total <= place["weight"]:

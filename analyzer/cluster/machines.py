@@ -1,0 +1,166 @@
+"""A dask cluster that does tasks: futures only. What a task writes stays with who did it, and goes to who reads it; files need not be shared.
+
+A task writes a `folder` and may read others, its `folders`; here each is the bytes of its files, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from analyzer.accelerate.sources import digest, file_of, kernel_modules, sources
+from analyzer.cluster import shares
+from analyzer.cluster.executor import Result, Task
+from analyzer.cluster.tasks import run
+from analyzer.errors import CaptureError, TcpcapError, UsageError
+from analyzer.output import removed, temporary_folder
+
+Files = dict[str, bytes]
+Done = tuple[Result, Files]
+TRIES = 3
+CONNECT_S = "10s"
+
+
+class Machines:
+    """An Executor on a cluster, which has the capture at `path` on at least one machine, under the same name as here."""
+
+    def __init__(self, client: Any, path: str, own: bool = False) -> None:
+        self._client, self._own = client, own
+        self._ranges: dict[str, Any] = {}  # what was written into a folder: who has it knows dask
+        _refuse_others(client)
+        self._holders = _holders(client, path)
+        self.width = sum(client.nthreads().values())
+
+    def __enter__(self) -> Machines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ranges.clear()
+        if self._own:
+            self._client.close()
+
+    def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        from distributed import as_completed
+
+        begun = {self._begun(name, task): position for position, task in enumerate(tasks)}
+        small = {self._client.submit(without_rows, done, pure=False): done for done in begun}
+        try:
+            for future in as_completed(list(small), loop=self._client.loop):
+                position = begun[small[future]]
+                facts, files = _result(future)
+                folder = Path(tasks[position]["folder"])
+                folder.mkdir()
+                for each, content in files.items():
+                    (folder / each).write_bytes(content)
+                self._ranges[str(folder)] = small[future]
+                yield position, facts
+        finally:
+            for future in (*small, *begun):
+                if future.status == "pending":
+                    future.cancel()
+
+    def _begun(self, name: str, task: Task) -> Any:
+        """The task, on its way to somebody who can do it."""
+        given = dict(task)
+        if "folders" not in given:
+            return self._client.submit(done_alone, name, given, workers=self._holders, retries=TRIES, pure=False)
+        read = [
+            self._client.submit(of_share, self._ranges[folder], given["share"], pure=False)
+            for folder in given["folders"]
+        ]
+        return self._client.submit(done_with, name, given, read, retries=TRIES, pure=False)
+
+
+def connected(cluster: Any, path: str) -> Machines:
+    """The cluster at an address, or of a dask client, with a capture. Raises UsageError where it cannot be used."""
+    if find_spec("distributed") is None:
+        raise UsageError("--cluster", "dask.distributed is not installed", "pip install 'tcpcap[cluster]'")
+    from distributed import Client
+
+    if isinstance(cluster, Client):
+        return Machines(cluster, path)
+    try:
+        client = Client(cluster, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        todo = "start one: dask scheduler, and dask worker ADDRESS on each machine"
+        raise UsageError("--cluster", f"no scheduler at {cluster} ({error})", todo) from None
+    try:
+        return Machines(client, path, own=True)
+    except BaseException:
+        client.close()
+        raise
+
+
+def done_alone(name: str, given: dict[str, Any]) -> Done:
+    """At a worker: do a task that reads no folder."""
+    return done_with(name, given, [])
+
+
+def done_with(name: str, given: dict[str, Any], read: Sequence[Files]) -> Done:
+    """At a worker: do a task whose folders hold these files."""
+    place = temporary_folder()
+    try:
+        folders = [place / f"{number}" for number in range(len(read))]
+        for folder, files in zip(folders, read, strict=True):
+            folder.mkdir()
+            for each, content in files.items():
+                (folder / each).write_bytes(content)
+        own = {**given, "folder": str(place / "done")}
+        facts = run(name, own | ({"folders": [str(each) for each in folders]} if read else {}))
+        return facts, {file.name: file.read_bytes() for file in (place / "done").iterdir()}
+    finally:
+        removed(place)
+
+
+def of_share(done: Done, share: int) -> Files:
+    """At a worker: of what a range wrote, the rows of a share."""
+    return shares.only(done[1], share)
+
+
+def without_rows(done: Done) -> Done:
+    """At a worker: what goes to who asked, all but the rows of flows."""
+    facts, files = done
+    return facts, {name: content for name, content in files.items() if name not in (shares.ROWS, shares.BLOCKS)}
+
+
+def about() -> dict[str, str]:
+    """At a worker: what must be the same on all machines."""
+    kernels = digest(sources(*map(file_of, kernel_modules())))
+    return {"tcpcap": version("tcpcap"), "kernels": str(kernels)[:12], "numpy": version("numpy")}
+
+
+def size_of(path: str) -> int:
+    """At a worker: bytes of a file, -1 where it is not there."""
+    return Path(path).stat().st_size if Path(path).is_file() else -1
+
+
+def _refuse_others(client: Any) -> None:
+    """Raise UsageError where a worker is not what this process is."""
+    own = about()
+    for worker, told in client.run(about).items():
+        for name, value in told.items():
+            if value != own[name]:
+                found = f"{worker} has {name} {value}, and here it is {own[name]}"
+                raise UsageError("--cluster", found, "install the same on all machines")
+
+
+def _holders(client: Any, path: str) -> list[str]:
+    """The workers that have the capture."""
+    path, size = str(Path(path).absolute()), size_of(path)
+    found = [worker for worker, told in client.run(size_of, path).items() if told == size >= 0]
+    if not found:
+        raise CaptureError(path, "no worker has it", "copy or mount it there under the same name")
+    return found
+
+
+def _result(future: Any) -> Done:
+    from distributed import KilledWorker
+
+    try:
+        found: Done = future.result()
+    except KilledWorker as error:
+        raise TcpcapError("--cluster", f"workers died of {error.task}", "is there memory for it?") from None
+    return found

@@ -1,0 +1,154 @@
+"""Compiled: packet rows -> the shares of those who judge them, in few words each; and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.accelerate import INT, Int, inline, kernel, rows_of, view_of
+from analyzer.decode.frame_kernel import ALL_WORDS, HOT_WORDS, blank, is_cold
+from analyzer.flows.hash_kernel import sort_of
+from analyzer.flows.state import TCP
+from analyzer.flows.tuple_kernel import TCP_ACK, TCP_SYN, has_flow
+from analyzer.tables import PACKETS
+
+# The words of a row that follow and judge read, as PACKETS lays them out: number, time, addresses, then headers. The upper halves
+# of addresses are 0 in IPv4, the interface in most captures, and SACK blocks are rare: bits above the number say what is there.
+FRAME, TIME, ADDRESSES, INTERFACE, SACK = 0, 1, 4, 8, 16
+FIRST_HEADERS, BEHIND_FIRST, LAST_HEADERS, BEHIND_LAST = 9, 16, 19, 24
+COLD, UPPER, SEVERAL, REPORTS = (np.uint64(1 << bit) for bit in (63, 62, 61, 60))
+NUMBER = np.uint64((1 << 60) - 1)
+LEAST_WORDS = 4 + (BEHIND_FIRST - FIRST_HEADERS) + (BEHIND_LAST - LAST_HEADERS)
+MOST_WORDS = LEAST_WORDS + 4 + ALL_WORDS - HOT_WORDS
+
+
+@kernel(
+    rows=rows_of(PACKETS.dtype),
+    words=rows_of(np.uint64, 2),
+    first=INT,
+    shares=rows_of(np.uint64, 2),
+    filled=rows_of(np.int64),
+    counts=rows_of(np.int64),
+    opening=rows_of(np.int64),
+)
+def part(rows: Any, words: Any, first: Int, shares: Any, filled: Any, counts: Any, opening: Any) -> Int:
+    """Append the rows from `first` on that belong to a flow to the share of it. Returns where it stopped: the end, or where a share is full.
+
+    `words` (uint64, rows x ALL_WORDS) is the memory of `rows`. `shares` (uint64, a power of two of rows) have `filled` (int64) words
+    each, of so many rows as `counts` (int64) says. `opening` (int64, one more than rows) gets the rows with a SYN alone, of which it has
+    opening[0] so far.
+    """
+    last = len(shares) - 1
+    for i in range(first, len(rows)):
+        row = rows[i]
+        if not has_flow(row):
+            continue
+        which = sort_of(row) & last
+        at: Int = filled[which]
+        if at + MOST_WORDS > shares.shape[1]:
+            return i
+        filled[which] = put(row, words[i], shares[which], at)
+        counts[which] += 1
+        if row["ip_proto"] == TCP and row["flags"] & (TCP_SYN | TCP_ACK) == TCP_SYN:
+            opening[0] += 1
+            opening[opening[0]] = i
+    return len(rows)
+
+
+@inline
+def put(row: Any, words: Any, share: Any, at: Int) -> Int:
+    """Write a row. Returns where the next one goes."""
+    start = at
+    number = np.uint64(row["frame"])
+    share[at + 1], share[at + 2], share[at + 3] = words[TIME], words[ADDRESSES + 1], words[ADDRESSES + 3]
+    at += 4
+    for k in range(FIRST_HEADERS, BEHIND_FIRST):
+        share[at] = words[k]
+        at += 1
+    for k in range(LAST_HEADERS, BEHIND_LAST):
+        share[at] = words[k]
+        at += 1
+    if words[ADDRESSES] or words[ADDRESSES + 2]:
+        number |= UPPER
+        share[at], share[at + 1] = words[ADDRESSES], words[ADDRESSES + 2]
+        at += 2
+    if words[INTERFACE]:
+        number |= SEVERAL
+        share[at] = words[INTERFACE]
+        at += 1
+    if words[SACK]:
+        number |= REPORTS
+        share[at] = words[SACK]
+        at += 1
+    if is_cold(row):
+        number |= COLD
+        for k in range(HOT_WORDS, ALL_WORDS):
+            share[at] = words[k]
+            at += 1
+    share[start] = number
+    return at
+
+
+@kernel(
+    share=view_of(np.uint64), at=INT, rows=rows_of(PACKETS.dtype), words=rows_of(np.uint64, 2), first=INT, before=INT
+)
+def restore(share: Any, at: Int, rows: Any, words: Any, first: Int, before: Int) -> tuple[Int, Int]:
+    """Fill `rows` from `first` on from the words of a share from `at` on; `before` frames came before those it counts.
+
+    Returns (rows filled, words read): it stops where there are no more of either, or not all of a row. `words` (uint64, rows x ALL_WORDS) is the
+    memory of `rows`, which are zeroed or hold what was restored, or decoded, into them before.
+    """
+    while first < len(rows) and at < len(share) and at + size_of(np.uint64(share[at])) <= len(share):
+        at = get(share, at, rows[first], words[first], before)
+        first += 1
+    return first, at
+
+
+@inline
+def size_of(number: Any) -> Int:
+    """How many words a row has, by its first one."""
+    size: Int = np.int64(LEAST_WORDS)
+    if number & UPPER:
+        size += 2
+    if number & SEVERAL:
+        size += 1
+    if number & REPORTS:
+        size += 1
+    if number & COLD:
+        size += ALL_WORDS - HOT_WORDS
+    return size
+
+
+@inline
+def get(share: Any, at: Int, row: Any, words: Any, before: Int) -> Int:
+    """Read a row. Returns where the next one is."""
+    blank(row, words)
+    number = np.uint64(share[at])
+    row["frame"] = np.int64(number & NUMBER) + before
+    row["flow"] = row["place"] = -1
+    words[TIME], words[ADDRESSES + 1], words[ADDRESSES + 3] = share[at + 1], share[at + 2], share[at + 3]
+    at += 4
+    for k in range(FIRST_HEADERS, BEHIND_FIRST):
+        words[k] = share[at]
+        at += 1
+    for k in range(LAST_HEADERS, BEHIND_LAST):
+        words[k] = share[at]
+        at += 1
+    if number & UPPER:
+        words[ADDRESSES], words[ADDRESSES + 2] = share[at], share[at + 1]
+        at += 2
+    if number & SEVERAL:
+        words[INTERFACE] = share[at]
+        at += 1
+    if number & REPORTS:
+        words[SACK] = share[at]
+        at += 1
+    if number & COLD:
+        for k in range(HOT_WORDS, ALL_WORDS):
+            words[k] = share[at]
+            at += 1
+    return at
+
+
+assert BEHIND_LAST == HOT_WORDS

@@ -1,0 +1,175 @@
+"""A capture file -> ranges of it, each of which is read for itself; together they are the file, without a gap."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from analyzer.capture import pcap, pcapng
+from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, capture_file
+from analyzer.capture.file import CaptureFile
+from analyzer.capture.records import Damage
+from analyzer.capture.source import MappedSource, open_source
+
+PACKET_BLOCKS = (2, 3, 6)
+MOST_HEAD = 1 << 20  # bytes before the first packet of a pcapng file that are looked through
+LOOK_AT = pcap.RESYNC_WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Which part of which file: the records that begin from `start` on and before `stop`.
+
+    `exact` says that one begins at `start`; else the first is looked for from there on. Records begin behind `head`, where the
+    file has said all that is to be known of its interfaces, whose host has the MAC addresses `macs`.
+    """
+
+    path: str
+    head: int
+    start: int
+    stop: int
+    exact: bool
+    macs: tuple[int, ...] = ()
+
+    @staticmethod
+    def of(given: dict[str, Any]) -> Range:
+        """As `asdict` wrote it."""
+        return Range(**{**given, "macs": tuple(given["macs"])})
+
+    def plain(self) -> dict[str, Any]:
+        """In what JSON can say."""
+        return asdict(self)
+
+
+class RangeSource(MappedSource):
+    """A mapped file of which only a range is read: up to the end of the record that lies across the end of the range."""
+
+    _stop: int | None = None
+
+    def read_range(self, start: int, stop: int) -> None:
+        """Go to `start`, and end with the record that begins before `stop`."""
+        self.window = self.window[:0]
+        self.position, self._stop = start, stop
+
+    def require(self, count: int) -> bool:
+        if self._stop is None:
+            return super().require(count)
+        if count <= len(self.window):
+            return True
+        if self.position >= self._stop:
+            return False
+        self._release()
+        end = min(self._end(), max(self._stop, self.position + count))
+        wanted = min(self.position + max(count, self._window_bytes), end)
+        self.window = self._bytes[self.position : wanted]
+        self._fetch(wanted)
+        return count <= len(self.window)
+
+    def look(self, start: int, count: int) -> tuple[Any, bool]:
+        """Up to so many bytes from `start` on, and whether the file ends with them."""
+        end = min(start + count, self._end())
+        return self._bytes[start:end], end == self._end()
+
+
+class RangeFile:
+    """A range of a capture file, opened; `file` reads its records once `begin` has found the first."""
+
+    def __init__(self, wanted: Range, *, window_bytes: int = WINDOW_BYTES, batch_frames: int = BATCH_FRAMES) -> None:
+        self.wanted = wanted
+        self.damages: list[Damage] = []
+        source = open_source(wanted.path, window_bytes, _range_source)
+        assert isinstance(source, RangeSource)
+        self.source = source
+        self.file: CaptureFile = capture_file(source, 0, self.damages, batch_frames)
+        self.file.interfaces.belong_to(wanted.macs)
+        source.read_range(source.position, wanted.head)
+        for _ in self.file.batches() if isinstance(self.file, pcapng.PcapngFile) else ():
+            raise AssertionError("packets before the first packet")
+
+    def begin(self) -> int | None:
+        """Find the first record of the range: where it begins; None where none does."""
+        wanted = self.wanted
+        start = wanted.start if wanted.exact else self._found(max(wanted.start, wanted.head))
+        if start is not None:
+            self.source.read_range(start, wanted.stop)
+        return start
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.source.close()
+
+    def _found(self, start: int) -> int | None:
+        if isinstance(self.file, pcapng.PcapngFile):
+            return _next_block(self.source, start, self.file)
+        assert isinstance(self.file, pcap.PcapFile)
+        return _next_record(self.source, start, self.file)
+
+
+def _range_source(path: str, file: BinaryIO, window_bytes: int) -> RangeSource:
+    return RangeSource(path, file, window_bytes)
+
+
+def head_of(path: str) -> int | None:
+    """Where the first packet of a file stands, or would; None where it is no capture that can be read in ranges."""
+    with Path(path).open("rb") as file:
+        start = file.read(MOST_HEAD)
+    if pcap.magic_of(start):
+        return pcap.HEADER_LEN if len(start) >= pcap.HEADER_LEN else None
+    if not start.startswith(pcapng.MAGIC) or start[8:12] not in pcapng.BYTE_ORDER:
+        return None
+    order = pcapng.BYTE_ORDER[start[8:12]]
+    at = 0
+    while at + 8 <= len(start):
+        kind, size = struct.unpack_from(order + "II", start, at)
+        if kind in PACKET_BLOCKS:
+            return at
+        if size < 12 or size % 4 or (at and start[at : at + 4] == pcapng.MAGIC):
+            return None
+        at += size
+    return None
+
+
+def ranges_of(path: str, head: int, cuts: Sequence[int], size: int, macs: tuple[int, ...] = ()) -> list[Range]:
+    """The ranges between bytes at which a file is cut."""
+    starts = sorted({cut for cut in cuts if head < cut < size})
+    ends = [*starts, size]
+    return [
+        Range(path, head, start, stop, start == head, macs) for start, stop in zip([head, *starts], ends, strict=True)
+    ]
+
+
+def _next_record(source: RangeSource, start: int, file: pcap.PcapFile) -> int | None:
+    """Where the first plausible chain of records begins from `start` on."""
+    from analyzer.capture.pcap_kernel import resync
+
+    at = start - 1  # what it finds lies behind the first byte
+    while True:
+        window, ended = source.look(at, LOOK_AT)
+        stop = len(window) if ended else len(window) - pcap.CHAIN
+        found: int = resync(window, *file.signs(), pcap.MAX_SNAPLEN, -1, stop, ended)
+        if found > 0:
+            return at + found
+        if ended:
+            return None
+        at += stop - 1
+
+
+def _next_block(source: RangeSource, start: int, file: pcapng.PcapngFile) -> int | None:
+    """Where the first plausible block begins from `start` on: blocks are aligned."""
+    from analyzer.capture.pcapng_kernel import resync
+
+    at = (start + 3) // 4 * 4
+    while True:
+        window, ended = source.look(at, LOOK_AT)
+        found: int = resync(window, file.is_big, 0, ended)
+        if found >= 0:
+            return at + found
+        if found < -1:  # a block that runs over the end of what was looked at
+            at += -1 - found
+            continue
+        if ended:
+            return None
+        at += (len(window) - 12) // 4 * 4

@@ -1,0 +1,121 @@
+"""A range of a capture -> the rows of its flows in shares, and beside them all that needs no flow: counts, checksums, ICMP errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.capture.pcapng import PcapngFile
+from analyzer.checksums import Checker
+from analyzer.checksums.joined import why_not
+from analyzer.cluster import arrays
+from analyzer.cluster.openings import OPENING, openings_of
+from analyzer.cluster.ranges import Range, RangeFile
+from analyzer.cluster.shares import ShareWriter
+from analyzer.errors import CaptureError
+from analyzer.events.icmp import QUOTED
+from analyzer.frames import FrameReader
+from analyzer.output import whole_folder
+from analyzer.presence import Presence
+from analyzer.schema import Rows
+from analyzer.summary import Summary
+from analyzer.tables import PACKETS
+
+DIRECTIONS, OPENINGS, QUOTING = "directions", "openings", "quoting"
+
+
+def scatter(
+    given: dict[str, Any], shares: int, checking: bool, addresses: Sequence[str], folder: str
+) -> dict[str, Any]:
+    """Read a range (as `Range.plain` says it) and write all that there is to know of it into `folder`, which appears when it is complete.
+
+    `addresses` are looked for in its frames. Returns what `arrays.read_facts` reads there: where the first record begins and what
+    follows the last ends (`start` None where there is none), how many frames there are, whether fragments are `pending` whose
+    datagrams may go on in the next range, and `reason`, why the range cannot be judged in parts.
+    """
+    with whole_folder(Path(folder)) as draft:
+        reading = _Reading(Range.of(given), shares, checking, addresses, draft)
+        facts = reading.run()
+        arrays.write(draft, facts, reading.found())
+    return facts
+
+
+class _Reading:
+    """One range while it is read."""
+
+    def __init__(self, wanted: Range, shares: int, checking: bool, addresses: Sequence[str], folder: Path) -> None:
+        self._wanted = wanted
+        self._summary, self._presence = Summary(), Presence(addresses)
+        self._checker = Checker()
+        self._reader = FrameReader(self._checker if checking else None)
+        self._writer = ShareWriter(folder, shares)
+        self._openings = [np.zeros(0, OPENING)]
+        self._quoting = [np.zeros(0, PACKETS.dtype)]
+
+    def run(self) -> dict[str, Any]:
+        """Read it."""
+        opened = RangeFile(self._wanted)
+        file = opened.file
+        try:
+            known, sections = len(file.interfaces), _sections(file)
+            begun = opened.begin()
+            if begun is not None:
+                file.reader = self._reader
+                for batch in file.batches():
+                    self._add(self._reader.rows_of(batch, file.interfaces), len(file.interfaces))
+                file.finish()
+            self._writer.close()
+            changed = (known, sections) != (len(file.interfaces), _sections(file))
+            return {
+                "start": begun,
+                "end": opened.source.position if begun is not None else None,
+                "frames": file.frames,
+                "damages": [asdict(each) for each in opened.damages],
+                "notes": file.info.notes,
+                "drops": [each.drops for each in file.interfaces],
+                "statistics": [each.statistics for each in file.interfaces],
+                "missing": self._presence.missing(),
+                "pending": self._reader.is_waiting(self._summary.total("last_ns")),
+                "reason": self._reason(changed),
+            }
+        except CaptureError as error:
+            raise CaptureError(self._wanted.path, error.found, error.todo) from None
+        finally:
+            opened.close()
+
+    def found(self) -> dict[str, npt.NDArray[Any]]:
+        """What goes into files."""
+        return {
+            **self._summary.counts(),
+            DIRECTIONS: self._checker.directions,
+            OPENINGS: np.concatenate(self._openings),
+            QUOTING: np.concatenate(self._quoting),
+        }
+
+    def _add(self, rows: Rows, interfaces: int) -> None:
+        self._summary.add(rows, interfaces)
+        self._presence.add(rows)
+        quoting = rows["layers"] & QUOTED > 0
+        if quoting.any():
+            self._quoting.append(rows[quoting])
+        opening = self._writer.add(rows)
+        if len(opening):
+            self._openings.append(openings_of(rows[opening]))
+
+    def _reason(self, changed: bool) -> str:
+        """Why what follows from these frames hangs on the whole capture; empty where it does not."""
+        summary = self._summary
+        if changed:
+            return "interfaces are described in the middle of the file"
+        if summary.total("regressions") or summary.total("joins"):
+            return "the capture clock goes back"
+        return why_not(self._checker)
+
+
+def _sections(file: Any) -> int:
+    return file.sections if isinstance(file, PcapngFile) else 1

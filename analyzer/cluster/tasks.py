@@ -1,0 +1,16 @@
+"""What processes and machines are asked to do: functions over plain values, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from analyzer.cluster.judging import judge
+from analyzer.cluster.scatter import scatter
+
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "judge": judge}
+
+
+def run(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Do a task. What it is given, and what it gives back, JSON can say; all else it reads and writes as files."""
+    return TASKS[name](**given)

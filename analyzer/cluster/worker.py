@@ -1,0 +1,45 @@
+"""`python -m analyzer.cluster.worker`: a process that does tasks, one line of JSON each, and says in another what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from analyzer.errors import CaptureError, TcpcapError, UsageError
+
+ERRORS: dict[str, type[TcpcapError]] = {each.__name__: each for each in (TcpcapError, CaptureError, UsageError)}
+"""What a task may say that it could not be done for, by name."""
+
+
+def main() -> None:
+    """Do tasks until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gives the tasks
+    told = os.fdopen(os.dup(1), "w")  # what else is printed goes where it disturbs nobody
+    os.dup2(2, 1)
+    from analyzer.cluster.tasks import run
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        answer: dict[str, Any]
+        try:
+            answer = {"done": run(asked["name"], asked["task"])}
+        except TcpcapError as error:
+            answer = {"error": [type(error).__name__, error.where, error.found, error.todo]}
+        except OSError as error:
+            answer = {
+                "error": [
+                    "TcpcapError",
+                    error.filename or "temporary files",
+                    str(error.strerror or error),
+                    "make room, or name another place for them (TMPDIR)",
+                ]
+            }
+        told.write(json.dumps(answer) + "\n")
+        told.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,359 @@
+"""Ranges read and shares judged: the same answer as one pass, to the byte, wherever the file is cut and whoever does the work."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzer import analyze
+from analyzer.cluster import parted
+from analyzer.cluster.executor import Here, Result, Task
+from analyzer.cluster.part_kernel import (
+    ADDRESSES,
+    BEHIND_FIRST,
+    BEHIND_LAST,
+    FIRST_HEADERS,
+    FRAME,
+    INTERFACE,
+    LAST_HEADERS,
+    SACK,
+    TIME,
+)
+from analyzer.cluster.processes import Processes
+from analyzer.cluster.ranges import Range, RangeFile, head_of, ranges_of
+from analyzer.cluster.shares import ROWS, ShareWriter, rows_of_share
+from analyzer.errors import CaptureError, TcpcapError
+from analyzer.report.json_text import json_pieces
+from analyzer.schema import Rows
+from analyzer.tables import PACKETS
+from tests import build, pkt
+from tests.chained import START_NS, chained, records_of
+from tests.helpers import SAMPLES
+from tests.house import PACKAGE
+from tests.naive import parted as naive
+
+CHAINS = {
+    "losses": ("syn-ack-loss/server", "loss-ipv4/client", "fin-loss/client", "loss-ipv6/server"),
+    "windows": (
+        "zero-window-empty-queue/server",
+        "syn-queue-full/client",
+        "close-wait/server",
+        "fast-open-refused/client",
+    ),
+}
+EVENTS = Path(__file__).parent / "events"
+TABLES = ("flows", "flow_events", "capture_facts", "checksums", "hosts")
+
+
+class Several(Here):
+    """Does what is asked for as if several did it."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+
+def told(analysis: Any) -> list[Any]:
+    """All that findings are made of: tables, counts, warnings, and the notes on where time went."""
+    tables = [str(getattr(analysis, name).to_json(orient="split")) for name in TABLES]
+    counts = analysis.capture, analysis.event_counts, analysis.icmp_errors.rows, analysis.warnings
+    return [*tables, *counts, repr(list(analysis.slow_notes(100)))]
+
+
+def said(analysis: Any) -> list[Any]:
+    """The same, and what `--json` prints, with every finding."""
+    return [*told(analysis), "".join(json_pieces(analysis))]
+
+
+@cache
+def records(chain: str) -> list[build.Record]:
+    """Several samples, two of them at a time."""
+    return chained([SAMPLES / name / "capture.pcap" for name in CHAINS[chain]], 2)
+
+
+def written(folder: Path, chain: str, kind: str) -> Path:
+    """The same as a file of this kind."""
+    path = folder / f"capture.{kind}"
+    if kind == "pcap":
+        path.write_bytes(build.pcap(records(chain)))
+        return path
+    blocks = [build.epb(each.data, ticks=each.time_ns // 1000, length=each.length) for each in records(chain)]
+    blocks.insert(len(blocks) // 2, build.nrb())
+    path.write_bytes(build.pcapng(build.shb(), build.idb(link=1, snaplen=262144), *blocks, build.isb()))
+    return path
+
+
+def cut_at(monkeypatch: pytest.MonkeyPatch, cuts: Sequence[int]) -> None:
+    """Have files cut at these bytes."""
+    monkeypatch.setattr(parted, "cuts_of", lambda head, size, width: cuts)
+
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng"])
+@pytest.mark.parametrize("chain", CHAINS)
+def test_the_same_answer_wherever_it_is_cut(
+    tmp_path: Path, chain: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any byte, into 1, 2 or 7 ranges, for 1 to 4 workers: numbers of frames and flows included."""
+    path = written(tmp_path, chain, kind)
+    expected = said(analyze(str(path)))
+    random = Random(f"{chain} {kind}")
+    for pieces, width in ((1, 1), (2, 3), (40, 2), (7, 4)):
+        cut_at(monkeypatch, [random.randrange(path.stat().st_size) for _ in range(pieces - 1)])
+        analysis = analyze(str(path), cluster=Several(width))
+        assert analysis.one_pass == ""
+        assert len(analysis.flows) > 5
+        assert told(analysis) == expected[:-1]
+    assert said(analysis) == expected
+
+
+def test_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real ones; and one of them is killed in the middle, which costs its task and not the run."""
+    path = written(tmp_path, "windows", "pcap")
+    expected = told(analyze(str(path)))
+    cut_at(monkeypatch, [path.stat().st_size // 2])
+    with Processes(2) as processes:
+        assert told(analyze(str(path), cluster=Killing(processes))) == expected
+        assert len(processes.ids) == 2
+    with Processes(1) as processes, pytest.raises(CaptureError, match="no such file"):
+        next(processes.run("scatter", [scattering(Range("not-there", 24, 24, 48, True), tmp_path / "x")]))
+
+
+class Killing:
+    """Kills one of the processes as soon as one has done something."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes, self.width, self._killed = processes, 2, False
+
+    def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        for done in self._processes.run(name, tasks):
+            if not self._killed:
+                os.kill(self._processes.ids[0], signal.SIGKILL)
+                self._killed = True
+            yield done
+
+
+def scattering(wanted: Range, folder: Path) -> Task:
+    return {"given": wanted.plain(), "shares": 2, "checking": True, "addresses": [], "folder": str(folder)}
+
+
+def test_processes_that_die_again_and_again(tmp_path: Path) -> None:
+    """Of a task that kills whoever does it, somebody must be told."""
+    with Processes(1) as processes, pytest.raises(TcpcapError, match="3 processes died of it"):
+        for _ in processes.run("no such task", [{}]):
+            raise AssertionError("done")
+
+
+def outer(folder: Path) -> Path:
+    """A capture whose packets carry another one: its records look like those of the file."""
+    inner = build.pcap(Record for Record in records("windows"))[24:]
+    pieces = [inner[at : at + 60_000] for at in range(0, len(inner), 60_000)]
+    found = [
+        build.Record(build.ethernet(build.ipv4(build.udp(piece), 17)), START_NS + number)
+        for number, piece in enumerate(pieces)
+    ]
+    path = folder / "outer.pcap"
+    path.write_bytes(build.pcap(found))
+    return path
+
+
+def test_a_capture_inside_of_a_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range that begins with a record of the inner one does not count: it is read again from where the one before ends."""
+    path = outer(tmp_path)
+    head = head_of(str(path))
+    assert head == 24
+    middle = path.stat().st_size // 3
+    (_, second) = ranges_of(str(path), head, [middle], path.stat().st_size)
+    opened = RangeFile(second)
+    misled = opened.begin()
+    opened.close()
+    ends = [24]
+    for record in records_of(path):
+        ends.append(ends[-1] + 16 + len(record.data))
+    assert misled is not None and misled not in ends
+    cut_at(monkeypatch, [middle])
+    analysis = analyze(str(path), cluster=Several(2))
+    assert analysis.one_pass == ""
+    assert told(analysis) == told(analyze(str(path)))
+
+
+def doubled(found: list[build.Record]) -> list[build.Record]:
+    """Each frame twice, as a mirror of both directions makes it."""
+    return [
+        each for record in found for each in (record, build.Record(record.data, record.time_ns + 500, record.length))
+    ]
+
+
+def back(found: list[build.Record]) -> list[build.Record]:
+    """A clock that steps back once."""
+    return [*found[:50], *(build.Record(each.data, each.time_ns - 10**9, each.length) for each in found[50:])]
+
+
+def wrong(found: list[build.Record]) -> list[build.Record]:
+    """A bit of payload is not what it was."""
+    at = max(range(len(found)), key=lambda number: len(found[number].data))
+    data = bytearray(found[at].data)
+    data[-1] ^= 1
+    return [*found[:at], build.Record(bytes(data), found[at].time_ns, found[at].length), *found[at + 1 :]]
+
+
+def fragmented(found: list[build.Record]) -> list[build.Record]:
+    """One datagram in pieces, the first and the last frame but one."""
+    packet = build.ipv4(build.udp(bytes(3000)), 17)
+    pieces = [build.Record(build.ethernet(each), found[0].time_ns) for each in build.cut_up(packet, [1480])]
+    return [pieces[0], *found[:-1], build.Record(pieces[1].data, found[-1].time_ns), found[-1]]
+
+
+WHOLE: dict[str, tuple[Callable[[list[build.Record]], list[build.Record]], dict[str, Any], str]] = {
+    "copies": (doubled, {}, "frames came twice"),
+    "clock": (back, {}, "the capture clock goes back"),
+    "checksum": (wrong, {}, "there are wrong checksums"),
+    "max_flows": (list, {"max_flows": 5}, "there are more flows than are followed"),
+    "filter": (list, {"filter": "tcp"}, "part of it is asked for"),
+    "nothing": (lambda _: [], {}, "it holds no frames"),
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_what_only_one_pass_can_tell(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then one pass does it, and the reason is said."""
+    changed, asked, reason = WHOLE[case]
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(build.pcap(changed(records("losses"))))
+    cut_at(monkeypatch, [path.stat().st_size // 2])
+    analysis = analyze(str(path), cluster=Several(2), **asked)
+    assert analysis.one_pass.startswith(reason)
+    assert told(analysis) == told(analyze(str(path), **asked))
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("answered_past_nat", "the same connections were captured on both sides of a NAT"),
+        ("tw_recycle", "several hosts are behind one address"),
+        ("options_refused", "a server refused options"),
+    ],
+)
+def test_connections_that_tell_of_others(script: str, reason: str, tmp_path: Path) -> None:
+    """The two sides of a NAT, clocks behind one address, options that a server granted to others: as soon as one is told of."""
+    scenario = next(each for each in pkt.read(EVENTS / f"{script}.pkt") if each.expects(script))
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(build.pcap([build.Record(line.frame, line.time_ns) for line in scenario.lines]))
+    analysis = analyze(str(path), cluster=Several(2))
+    assert analysis.one_pass.startswith(reason)
+    assert told(analysis) == told(analyze(str(path)))
+
+
+def test_fragments_on_both_sides_of_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ranges are read as one, if the fragments are no more than 30 seconds apart; what is complete does not matter."""
+    found = [build.Record(each.data, START_NS + number) for number, each in enumerate(records("losses"))]
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(build.pcap(fragmented(found)))
+    for pieces, reason in ((2, ""), (9, "fragments of IP datagrams are missing wherever it is cut")):
+        size = path.stat().st_size
+        cut_at(monkeypatch, range(size // pieces, size - size // pieces + 1, size // pieces))
+        analysis = analyze(str(path), cluster=Several(2))
+        assert (analysis.one_pass, analysis.summary.layers["reassembled"]) == (reason, 1)
+        assert told(analysis) == told(analyze(str(path)))
+
+
+def test_what_is_no_single_file(tmp_path: Path) -> None:
+    """Compressed, several, or with counters."""
+    path = written(tmp_path, "windows", "pcap")
+    more = tmp_path / "more.pcap"
+    more.write_bytes(
+        build.pcap([build.Record(record.data, record.time_ns + 10**12, record.length) for record in records("windows")])
+    )
+    assert (
+        analyze([str(path), str(more)], cluster=Several(2)).one_pass
+        == "there are several files, which are read side by side"
+    )
+    bundle = analyze(str(SAMPLES / "fin-loss" / "client"), cluster=Several(2))
+    assert bundle.one_pass == "kernel counters are predicted"
+
+
+def test_a_file_that_was_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The damage stands where it does in one pass; one in the middle is left to that."""
+    whole = written(tmp_path, "windows", "pcap").read_bytes()
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(whole[:-7])
+    cut_at(monkeypatch, [len(whole) // 2])
+    analysis = analyze(str(path), cluster=Several(2))
+    assert (analysis.one_pass, analysis.is_damaged) == ("", True)
+    assert told(analysis) == told(analyze(str(path)))
+    path.write_bytes(whole[:24] + whole[24:32] + b"\xff" * 8 + whole[40:])
+    analysis = analyze(str(path), cluster=Several(2))
+    assert analysis.one_pass == "the file is damaged"
+    assert told(analysis) == told(analyze(str(path)))
+
+
+def rows_of(chain: str, folder: Path) -> Rows:
+    """The packet rows of a chain, as one pass decodes them."""
+    return analyze(str(written(folder, chain, "pcap")))._again("packets")
+
+
+def test_rows_go_to_shares_and_come_back(tmp_path: Path) -> None:
+    """Each row of a flow to the share of its tuple, whoever sent it; and all of it comes back that follow and judge read."""
+    rows = rows_of("losses", tmp_path)
+    rows["sack_left_1"][::7] = 5  # in the hot part of a row, though there is no other block
+    writer = ShareWriter(tmp_path, 4)
+    opening = [at for at in range(0, len(rows), 100) for at in (writer.add(rows[at : at + 100]) + at).tolist()]
+    writer.close()
+    assert opening == naive.opening(rows)
+    expected = naive.shares(rows, 4)
+    assert all(expected)
+    for share in range(4):
+        found = np.concatenate([part.copy() for part in rows_of_share([tmp_path], [1000], share)])
+        mine = rows[expected[share]]
+        assert (found["frame"] - 1000).tolist() == mine["frame"].tolist()
+        assert (found["flow"] == -1).all() and (found["place"] == -1).all()
+        for name in sorted(naive.READ - {"frame"}):
+            assert np.array_equal(found[name], mine[name]), name
+
+
+def test_rows_of_a_file_that_was_changed(tmp_path: Path) -> None:
+    """It is refused, whatever it holds."""
+    writer = ShareWriter(tmp_path, 1)
+    writer.add(rows_of("losses", tmp_path))
+    writer.close()
+    file = tmp_path / ROWS
+    size = file.stat().st_size
+    os.truncate(file, size - 8)
+    with pytest.raises(CaptureError, match="is shorter than it was"):
+        list(rows_of_share([tmp_path], [0], 0))
+    file.write_bytes(b"\xff" * size)
+    with pytest.raises(CaptureError, match="holds other rows than were written"):
+        list(rows_of_share([tmp_path], [0], 0))
+
+
+def test_all_that_is_read_is_kept() -> None:
+    """No stage behind the shares reads a column of a row that they leave out."""
+    read = set()
+    for folder in ("flows", "events", "timing"):
+        for file in (PACKAGE / folder).glob("*_kernel.py"):
+            read |= set(re.findall(r'\brow\["(\w+)"\]', file.read_text()))
+    columns = read & set(PACKETS.dtype.names or ()) - {"flow", "place", "direction", "events", "reused", "wireshark"}
+    words = {
+        FRAME,
+        TIME,
+        INTERFACE,
+        SACK,
+        *range(ADDRESSES, ADDRESSES + 4),
+        *range(FIRST_HEADERS, BEHIND_FIRST),
+        *range(LAST_HEADERS, BEHIND_LAST),
+    }
+    kept = {
+        name
+        for name in columns
+        if (PACKETS.dtype.fields or {})[name][1] // 8 in words
+        or (PACKETS.dtype.fields or {})[name][1] >= PACKETS.hot_bytes
+    }
+    assert len(columns) > 30
+    assert columns - kept - naive.OF_OTHERS == set()
