@@ -8,11 +8,12 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, kernel, rows_of
 from analyzer.ordering.step_kernel import is_another_capture
+from analyzer.summary.steps import is_regular as is_regular_python
 from analyzer.tables import PACKETS
 
+is_regular = inline(is_regular_python)
+
 MAX_NS = 2**63 - 1
-# Frames of one sender come as regularly as a line passes them; a longer step, kept to within a thousandth, is nobody's line.
-REGULAR_NS, STEP_SHIFT = 100_000, 10
 TOTALS = np.dtype(
     [
         ("frames", "i8"),
@@ -34,6 +35,9 @@ TOTALS = np.dtype(
         ("least_step_ns", "i8"),
         ("still", "i8"),  # frames at the time of the one before
         ("previous_port", "i8"),
+        ("first_port", "i8"),
+        ("second_step_ns", "i8"),  # of the second frame, and was it a turn
+        ("second_turned", "i8"),
         ("regular", "i8"),  # frames that come after a step as long as the one before
         ("turns", "i8"),  # frames from another port than the one before, and those of them that are regular
         ("regular_turns", "i8"),
@@ -81,7 +85,8 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
         time_ns, length = row["time_ns"], row["length"]
         if total["frames"] == 0:
             total["first_ns"] = total["last_ns"] = total["previous_ns"] = time_ns
-            total["least_step_ns"], total["previous_port"] = MAX_NS, row["src_port"]
+            total["least_step_ns"] = MAX_NS
+            total["first_port"] = total["previous_port"] = row["src_port"]
         else:
             note_step(total, time_ns - total["previous_ns"], np.int64(row["src_port"]))
         total["frames"] += 1
@@ -116,12 +121,14 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
 def note_step(total: Any, step_ns: Int, port: Int) -> None:
     """Do frames come at regular steps, whoever sends them? Hosts that answer each other do not."""
     turned = port != total["previous_port"]
+    if total["frames"] == 1:
+        total["second_step_ns"], total["second_turned"] = step_ns, turned
     total["turns"] += turned
     if step_ns == 0:
         total["still"] += 1
     elif step_ns > 0:
         total["least_step_ns"] = min(total["least_step_ns"], step_ns)
-        if step_ns >= REGULAR_NS and abs(step_ns - total["step_ns"]) <= step_ns >> STEP_SHIFT:
+        if is_regular(step_ns, total["step_ns"]):
             total["regular"] += 1
             total["regular_turns"] += turned
     total["step_ns"], total["previous_port"] = step_ns, port
