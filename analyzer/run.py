@@ -24,7 +24,7 @@ from analyzer.described import TIMES, readable
 from analyzer.diagnosis.rule import Rule, all_rules
 from analyzer.errors import UsageError
 from analyzer.events.gather import Gatherer
-from analyzer.events.icmp import IcmpErrors
+from analyzer.events.icmp import QUOTED, IcmpErrors
 from analyzer.events.judge import Judge
 from analyzer.evidence import diagnosed
 from analyzer.facts import Witness, facts_of
@@ -199,8 +199,8 @@ def analyze(
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)
         for rows in decoded(capture, checker, order, chooser):
-            summary.add(rows, len(capture.interfaces))
-            complaints.add(rows)
+            if summary.add(rows, len(capture.interfaces)) & QUOTED:
+                complaints.add(rows)
             presence.add(rows)
             for part in tracker.follow(rows):
                 for events in judge.left():
@@ -230,9 +230,10 @@ def analyze(
             # The comparison reads the capture again, which nobody can where it is a pipe.
             piped = any(name == "-" or Path(name).is_fifo() for name in names)
             counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
-    absent = refuse_missing(
-        presence, given, checker.directions if checker else np.zeros(0, DIRECTION), tracker.busiest(TIMED_FLOWS)
-    )
+    absent: Sequence[str] = ()
+    if presence.missing():
+        directions = checker.directions if checker else np.zeros(0, DIRECTION)
+        absent = refuse_missing(presence, given, directions, tracker.busiest(TIMED_FLOWS))
     return found(counters, counted, absent)
 
 
