@@ -22,7 +22,7 @@ from analyzer.described import TIMES, readable
 from analyzer.diagnosis.rule import Rule, all_rules
 from analyzer.errors import UsageError
 from analyzer.events.gather import Gatherer
-from analyzer.events.icmp import IcmpErrors
+from analyzer.events.icmp import QUOTED, IcmpErrors
 from analyzer.events.judge import Judge
 from analyzer.evidence.seen import diagnosed
 from analyzer.facts import Witness, facts_of
@@ -229,8 +229,8 @@ def analyze(
             complaints, presence = parts.complaints, parts.presence
         mark = passings.mark if passings is not None else None
         for rows in decoded(capture, checker, order, chooser, mark, ahead=jobs != 1) if parts is None else ():
-            summary.add(rows, len(capture.interfaces))
-            complaints.add(rows)
+            if summary.add(rows, len(capture.interfaces)) & QUOTED:
+                complaints.add(rows)
             presence.add(rows)
             for part in tracker.follow(rows):
                 for events in judge.left():
@@ -261,9 +261,10 @@ def analyze(
             counters, counted = (
                 (counters, counted) if counted is not None and any(map(is_pipe, names)) else (fitting, None)
             )
-    absent = refuse_missing(
-        presence, given, checker.directions if checker else np.zeros(0, DIRECTION), tracker.busiest(TIMED_FLOWS)
-    )
+    absent: Sequence[str] = ()
+    if presence.missing():
+        directions = checker.directions if checker else np.zeros(0, DIRECTION)
+        absent = refuse_missing(presence, given, directions, tracker.busiest(TIMED_FLOWS))
     result = found(counters, counted, absent)
     result.one_pass = one_pass
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import tomllib
@@ -17,6 +18,8 @@ from analyzer import analyze
 from analyzer.capture import RecordBatch
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
+from analyzer.flows import rows as flow_rows
+from analyzer.flows.end_state import BINS, BINS_FROM, END_STATE
 from analyzer.flows.hash_kernel import hash_of, way_of
 from analyzer.flows.tracker import FIRST_CAPACITY
 from analyzer.frames import FrameReader
@@ -1074,6 +1077,29 @@ def test_the_refused_connection_of_the_sample() -> None:
     assert (by_port["udp", 40000].server_port, by_port["udp", 40000].roles) == (53, "ports")
     handshakes = [by_port["tcp", port].handshake_rtt_ns for port in (40001, 40002, 40003)]
     assert all(100_000 < rtt < 1_000_000 for rtt in handshakes)
+
+
+# Quantiles
+
+
+def test_quantiles_of_many_histograms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are summed up some at a time, and each as if it were alone: the bin behind which that share of the samples lies."""
+    rng = np.random.default_rng(29)
+    histograms = rng.integers(0, 3, (7, BINS)).astype(np.uint32)
+    ends = np.zeros(11, END_STATE)
+    ends["histogram"] = [3, -1, 0, 6, 1, -1, 2, 5, 4, -1, 6]
+    ends["rtt_count"] = [histograms[place].sum() if place >= 0 else 1 for place in ends["histogram"]]
+    ends["rtt_first"][:, 0] = 5000
+    ends["rtt_max_ns"] = 1 << 40
+    monkeypatch.setattr(flow_rows, "AT_ONCE", 3)
+    found = flow_rows._quantile(ends, histograms, 0.95)
+    for end, quantile in zip(ends, found.tolist(), strict=True):
+        if end["histogram"] < 0:
+            assert quantile == 5000
+            continue
+        samples = [at for at, count in enumerate(histograms[end["histogram"]]) for _ in range(count)]
+        at = samples[math.ceil(0.95 * len(samples)) - 1]
+        assert quantile == pytest.approx(2 ** (BINS_FROM + (at + 0.5) / 4), rel=1e-6)
 
 
 # SYNs that open nothing

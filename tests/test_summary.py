@@ -243,6 +243,17 @@ def test_shares_of_the_same_size_are_ordered_by_name() -> None:
     ]
 
 
+@pytest.mark.parametrize("batch", [1, 7, 200])
+def test_it_says_which_layers_a_batch_has(batch: int) -> None:
+    """Whoever looks for one of them need not go through all the others."""
+    rows = random_rows(23, 200)
+    summary = Summary()
+    for start in range(0, len(rows), batch):
+        part = rows[start : start + batch]
+        assert summary.add(part, 1000) == np.bitwise_or.reduce(part["layers"])
+    assert summary.add(rows[:0], 1000) == 0
+
+
 def test_large_counts() -> None:
     """Lengths are 32 bits; their sum is not."""
     rows = made_rows(length=[2**32 - 1] * 5, captured=[2**32 - 1] * 5)

@@ -15,6 +15,9 @@ from analyzer.schema import Rows
 from analyzer.tables import FLOWS, PACKETS
 
 SCALE = PACKETS.bit("options", "window_scale")
+# The middle of each bin of an RTT histogram, and of one behind them: never more than 9.1 % off.
+MIDDLES = np.array([2 ** (BINS_FROM + (at + 0.5) / 4) for at in range(BINS + 1)])
+AT_ONCE = 1 << 12  # histograms that are summed up together: more would take much memory
 BY_MIDDLEBOX = np.uint64(1 << NUMBER["reset_by_middlebox"])
 SAME = (
     "flow",
@@ -222,11 +225,10 @@ def _quantile(ends: Rows, histograms: npt.NDArray[np.uint32], share: float) -> n
     ordered = np.sort(few, axis=1)
     exact = ordered[np.arange(len(ends)), np.minimum(rank, few.shape[1] - 1)]
     result = np.where(count > 0, exact, -1)
-    for i in np.flatnonzero(ends["histogram"] >= 0):
-        bins = histograms[ends["histogram"][i]]
-        upto = np.cumsum(bins)
-        at = int(np.searchsorted(upto, rank[i], side="right"))
-        result[i] = 2 ** (BINS_FROM + (at + 0.5) / 4)  # the middle of the bin is never more than 9.1 % off
+    binned = np.flatnonzero(ends["histogram"] >= 0)
+    for some in np.split(binned, range(AT_ONCE, len(binned), AT_ONCE)):
+        upto = np.cumsum(histograms[ends["histogram"][some]], axis=1, dtype=np.int64)
+        result[some] = MIDDLES[(upto <= rank[some, None]).sum(axis=1)]
     bounded = np.clip(result, ends["rtt_min_ns"], np.maximum(ends["rtt_max_ns"], ends["rtt_min_ns"]))
     return np.where(count > 0, bounded, -1).astype(np.int64)
 

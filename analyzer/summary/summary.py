@@ -60,13 +60,14 @@ class Summary:
         self._stops = np.zeros(len(PACKETS["stop"].words), np.int64)
         self._interfaces = np.zeros(64, np.int64)
 
-    def add(self, rows: Rows, interfaces: int) -> None:
-        """Count the packet rows of a batch of a capture that has `interfaces` interfaces so far."""
+    def add(self, rows: Rows, interfaces: int) -> int:
+        """Count the packet rows of a batch of a capture that has `interfaces` interfaces so far. Returns the `layers` that any of them has."""
         from analyzer.summary.summary_kernel import tally
 
         if interfaces > len(self._interfaces):
             self._interfaces = np.concatenate([self._interfaces, np.zeros(2 * interfaces, np.int64)])
-        tally(rows, self._totals, self._ip, self._ethertypes, self._bits, self._stops, self._interfaces)
+        found: int = tally(rows, self._totals, self._ip, self._ethertypes, self._bits, self._stops, self._interfaces)
+        return found
 
     def counts(self) -> dict[str, npt.NDArray[Any]]:
         """All that it has counted, by name."""
