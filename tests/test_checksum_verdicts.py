@@ -20,7 +20,7 @@ from analyzer import Analysis, analyze
 from analyzer.checksums import Checksums
 from analyzer.checksums.counted import fits
 from analyzer.checksums.result import HARMFUL
-from analyzer.checksums.verdicts import Verdict
+from analyzer.checksums.verdict import Verdict
 from analyzer.report.checksum_text import HARMLESS, ORDER, TITLES, TODO, checksum_text, fit_texts
 from analyzer.report.checksum_text import json_text as checksum_json
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_VERDICTS

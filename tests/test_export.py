@@ -468,8 +468,8 @@ def test_a_folder_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("table", WHOLE)
 @pytest.mark.parametrize("content", [None, b"", b"a text file, no capture"], ids=["missing", "empty", "text"])
+@for_each("table", WHOLE)
 def test_an_unreadable_input_leaves_nothing(content: bytes | None, table: str, kind: str, tmp_path: Path) -> None:
     """No file, no temporary file; what was there before stays."""
     source, before = tmp_path / "in.pcap", tmp_path / f"before.{kind}"
