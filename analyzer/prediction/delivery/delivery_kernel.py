@@ -185,9 +185,8 @@ def sends(
         if difference(start, own["snd_nxt"][side]) < 0:
             start = np.int64(own["snd_nxt"][side])
         writes(row, own, side)
-        if (
-            size < full
-        ):  # until a larger window is offered, and once probes got through, they are larger (tcp_mtup_init())
+        if size < full:
+            # Until a larger window is offered, and once probes got through, they are larger (tcp_mtup_init()).
             more = in_pieces(size, difference(end, start)) - in_pieces(full, difference(end, start))
             add_range(row, DELIVERED, 0, -more, 0, out)
         queue(pool, own, side, start, end, size, P_FIN if fin else 0)
