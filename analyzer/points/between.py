@@ -110,7 +110,8 @@ class Between:
             room -= len(some)
             if len(some):
                 kept.append((rows[some], told[some]))
-        self.notable = Notable(*(np.concatenate(each) for each in zip(*kept, strict=True)), repeats.damaged)
+        some_rows, some_told = (np.concatenate(each) for each in zip(*kept, strict=True))
+        self.notable = Notable(some_rows, some_told, repeats.damaged)
         clock = self.survey.clock
         first, second = self.points
         found = [
@@ -126,4 +127,5 @@ def _notable(rows: Rows, told: Rows) -> npt.NDArray[np.bool_]:
     """Was it lost, changed or made, sent again, does it close a window or reset a connection?"""
     fate, reset = told["fate"], (rows["flags"] & (RST | DATAGRAM)) == RST
     found: npt.NDArray[np.bool_] = (fate != ARRIVED) & (fate != UNKNOWN)
-    return found | (told["retransmission"] != 0) | (told["window"] != 0) | reset
+    found |= (told["retransmission"] != 0) | (told["window"] != 0) | reset
+    return found
