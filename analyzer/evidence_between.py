@@ -36,11 +36,12 @@ def _paths(points: Points) -> Columns:
 
 def _passages(points: Points) -> Columns:
     """Those that tell something, the first of them."""
-    found, count = [np.zeros(0, PASSAGES.dtype)], 0
-    for rows in points.passage_rows():
-        some = rows[(rows["fate"] != ARRIVED) & (rows["fate"] != UNKNOWN)][: MOST_PASSAGES - count]
+    found = [np.zeros(0, PASSAGES.dtype)]
+    for pair, between in enumerate(points.between):
+        some = between.notable.passages
+        some = some[(some["fate"] != ARRIVED) & (some["fate"] != UNKNOWN)][:MOST_PASSAGES]
+        some["time_ns"] = points.on_pair_clock(pair, some["time_ns"])
         found.append(some)
-        count += len(some)
     every = np.concatenate(found)
     return columns_of(PASSAGES, every, _named(points, point=every["point_number"], other=every["other_number"]))
 

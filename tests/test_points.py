@@ -78,7 +78,7 @@ def test_a_bundle_with_one_direction_proves_no_loss(tmp_path: Path) -> None:
     sent = set(analyze(bundle, filter="src host 10.0.0.2").packets["frame"])
     written(LOSSY / "server" / "capture.pcap", bundle / "capture.pcap", lambda number, time_ns: number in sent)
     found = fates_of(analyze(at={"client": LOSSY / "client", "server": bundle}))
-    assert found["lost"] <= deeds_of(LOSSY)["lost"] and not {at for at, _ in found["lost"]} & {"client"}
+    assert [at for at, _ in found["lost"]] == ["server"]  # the lab has lost 8 of the client's, too
     assert wrong_in(SAMPLES / "syn-queue-full") == []
 
 

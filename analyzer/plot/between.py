@@ -23,7 +23,6 @@ from analyzer.schema import Rows
 from analyzer.tables import PASSAGES
 from analyzer.text import plural, printable, time_text
 
-MOST_FATES = 20_000  # of a connection that are kept
 # What is marked of packets, at which point, in which colour and with which mark.
 FATES = {
     "lost": ("lost on the way", "sent", "timeout", "x"),
@@ -79,13 +78,13 @@ class PointPlots:
         found = dict.fromkeys(self._numbers, (0, 0))
         lost, arrived, unknown = (PASSAGES.bit("fate", word) for word in ("lost", "arrived", "unknown"))
         for pair, between in enumerate(self._points.between):
-            for rows in between.passages():
-                here = rows[rows["point_number"] == between.points[0]]
-                for at in np.flatnonzero((here["fate"] != arrived) & (here["fate"] != unknown)):
-                    number = self._by_flow.get((pair, int(here["flow"][at])))
-                    if number is not None:
-                        losses, others = found[number]
-                        found[number] = (losses + int(here["fate"][at] == lost), others + 1)
+            rows = between.notable.passages
+            here = rows[rows["point_number"] == between.points[0]]
+            for at in np.flatnonzero((here["fate"] != arrived) & (here["fate"] != unknown)):
+                number = self._by_flow.get((pair, int(here["flow"][at])))
+                if number is not None:
+                    losses, others = found[number]
+                    found[number] = (losses + int(here["fate"][at] == lost), others + 1)
         order = sorted(found, key=lambda number: (found[number], -number), reverse=True)
         return [number for number in order[:most] if any(found[number])] or order[:1]
 
@@ -127,14 +126,11 @@ class PointPlots:
 
     def _fates(self, pair: int, first: int, second: int) -> Rows:
         """The passages of a connection that were no plain arrivals, on the clock of the points."""
-        between, found, count = self._points.between[pair], [np.zeros(0, PASSAGES.dtype)], 0
+        between = self._points.between[pair]
         kinds = [PASSAGES.bit("fate", word) for word in FATES]
-        for rows in between.passages():
-            own = np.where(rows["point_number"] == between.points[0], first, second)
-            some = rows[(rows["flow"] == own) & np.isin(rows["fate"], kinds)][: MOST_FATES - count]
-            found.append(some)
-            count += len(some)
-        every = np.concatenate(found)
+        rows = between.notable.passages
+        own = np.where(rows["point_number"] == between.points[0], first, second)
+        every = rows[(rows["flow"] == own) & np.isin(rows["fate"], kinds)]
         every["time_ns"] = self._points.on_pair_clock(pair, every["time_ns"])
         return every
 

@@ -65,13 +65,13 @@ def changes_of(points: Points) -> Iterator[Change]:
             0: [],
             1: [],
         }  # by the side that sent: packet, frames, flow
-        for rows, told in between.told():
-            sent = (rows["status"] & NEAR) != 0
-            whole = (rows["status"] & (MET | WHOLE)) == MET | WHOLE
-            for at in np.flatnonzero(sent & whole & (told["fate"] == CORRUPTED)).tolist():
-                some = wanted[int(rows["side"][at])]
-                if len(some) < MOST_COMPARED:
-                    some.append(tuple(int(rows[name][at]) for name in ("packet", "frame", "related_frame", "flow")))  # type: ignore[arg-type] # four of them
+        rows, told = between.notable.rows, between.notable.passages
+        sent = (rows["status"] & NEAR) != 0
+        whole = (rows["status"] & (MET | WHOLE)) == MET | WHOLE
+        for at in np.flatnonzero(sent & whole & (told["fate"] == CORRUPTED)).tolist():
+            some = wanted[int(rows["side"][at])]
+            if len(some) < MOST_COMPARED:
+                some.append(tuple(int(rows[name][at]) for name in ("packet", "frame", "related_frame", "flow")))  # type: ignore[arg-type] # four of them
         names = [points.names[number] for number in between.points]
         held = [
             _held(points.at[names[side]], {each[1] for each in wanted[side]} | {each[2] for each in wanted[1 - side]})

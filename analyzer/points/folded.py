@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from analyzer.diagnosis.finding import Diagnosis, Finding
 from analyzer.points.pending import COPY, MET
 from analyzer.points.points import Points
-from analyzer.points.repeats import Repeats
 from analyzer.points.sampling import RST
 from analyzer.points.segment import DATAGRAM
 from analyzer.tables import PASSAGES
@@ -19,7 +18,7 @@ from analyzer.text import plural
 
 LOST, INJECTED, CORRUPTED = (PASSAGES.bit("fate", word) for word in ("lost", "injected", "corrupted"))
 NEEDED, ACK_LOST = (PASSAGES.bit("retransmission", word) for word in ("needed", "ack_lost"))
-SENT, CAME = (PASSAGES.bit("way", word) for word in ("sent", "came"))
+CAME = PASSAGES.bit("way", "came")
 MOST_NAMED = 4
 # What a frame of a finding tells: `lost`, `corrupted` or `injected` between two points (from the one to the other), or `left` of a reset that was seen leaving.
 Told = tuple[str, str, str]
@@ -94,50 +93,37 @@ def _proofs(told: Iterable[set[Told]]) -> list[str]:
 
 
 def _seen(points: Points, findings: Sequence[Finding]) -> Frames:
-    """What became of the frames that prove findings."""
-    wanted: dict[str, set[int]] = {name: set() for name in points.at}
-    for each in findings:
-        wanted[each.point or ""].update(each.frames)
+    """What became of the frames that prove findings; of a plain arrival there is nothing to tell."""
+    wanted = {(each.point or "", frame) for each in findings for frame in each.frames}
     found: Frames = {}
     for between in points.between:
-        frames = [np.array(sorted(wanted[points.names[number]]), np.int64) for number in between.points]
-        if not any(map(len, frames)):
-            continue
-        names = [points.names[number] for number in between.points]
-        verdicts: dict[int, int] = {}  # of what was sent again, by the number of the packet
-        repeats = Repeats()
-        for rows, told in between.told(repeats):
-            again = np.flatnonzero(told["retransmission"] != 0)
-            verdicts.update(zip(told["packet"][again].tolist(), told["retransmission"][again].tolist(), strict=True))
-            for side in (0, 1):
-                mine = np.flatnonzero((rows["side"] == side) & np.isin(rows["frame"], frames[side]))
-                for at in mine.tolist():
-                    told_of = _told_of(rows[at], told[at], verdicts, repeats, names[side], names[1 - side])
-                    if told_of:
-                        found.setdefault((names[side], int(rows["frame"][at])), set()).update(told_of)
+        names, notable = [points.names[number] for number in between.points], between.notable
+        for row, passage in zip(notable.rows, notable.passages, strict=True):
+            here, there = names[int(row["side"])], names[1 - int(row["side"])]
+            # What is told of a packet is told of its frames at both points.
+            for key in ((here, int(row["frame"])), (there, int(passage["related_frame"]))):
+                if key in wanted:
+                    found.setdefault(key, set()).update(_told_of(row, passage, notable.damaged, key[0], here, there))
     return found
 
 
 def _told_of(
-    row: np.void, passage: np.void, verdicts: Mapping[int, int], repeats: Repeats, here: str, there: str
-) -> list[Told]:
-    """What one frame tells."""
+    row: np.void, passage: np.void, damaged: Collection[int], at: str, here: str, there: str
+) -> Iterator[Told]:
+    """What a row of the point `here` tells of its frame `at` a point."""
     came = int(passage["way"]) == CAME
     sender, receiver = (there, here) if came else (here, there)
-    found = []
-    packet = int(passage["packet"])
-    if not came and passage["fate"] == LOST:
-        found.append(("lost", here, there))
-    if passage["fate"] == CORRUPTED:
-        found.append(("corrupted", sender, receiver))
-    verdict = verdicts.get(packet)
+    packet, verdict, fate = int(passage["packet"]), int(passage["retransmission"]), int(passage["fate"])
+    if fate == LOST and at == sender:
+        yield "lost", sender, receiver
+    if fate == CORRUPTED:
+        yield "corrupted", sender, receiver
     if verdict == NEEDED:
-        found.append(("corrupted" if packet in repeats.damaged else "lost", sender, receiver))
+        yield "corrupted" if packet in damaged else "lost", sender, receiver
     elif verdict == ACK_LOST:
-        found.append(("lost", receiver, sender))
-    if came and passage["fate"] == INJECTED:
-        found.append(("injected", there, here))
-    is_reset = bool(row["flags"] & RST) and not row["flags"] & DATAGRAM
-    if came and is_reset and (int(row["status"]) & (MET | COPY)) == MET:
-        found.append(("left", there, here))
-    return found
+        yield "lost", receiver, sender
+    if came and fate == INJECTED:
+        yield "injected", sender, receiver
+    is_reset = (int(row["flags"]) & (RST | DATAGRAM)) == RST
+    if came and is_reset and at == receiver and (int(row["status"]) & (MET | COPY)) == MET:
+        yield "left", sender, receiver

@@ -20,7 +20,18 @@ MOST_ALIKE = (
 )
 LEAST_ALIKE = 2  # datagrams that a flow has in common with one between other ends
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC4CEB9FE1A85EC53], np.uint64)
-_KNOWN = np.dtype([("key", "u8"), ("member", "i8"), ("low", "u1"), ("flags", "u2"), ("source", "u4"), ("target", "u4")])
+_KNOWN = np.dtype(
+    [
+        ("key", "u8"),
+        ("member", "i8"),
+        ("low", "u1"),
+        ("flags", "u2"),
+        ("source", "u4"),
+        ("target", "u4"),
+        ("src_port", "u2"),
+        ("dst_port", "u2"),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,8 @@ def _voted(
     same = (first["source"][one] == second["source"][other]) & (first["target"][one] == second["target"][other])
     # The same few bytes are sent by many: between other ends they tell only if nobody else sent them, and not alone.
     vague = (first["flags"][one] & DATAGRAM) != 0
+    ports = [first[name][one] == second[name][other] for name in ("src_port", "dst_port")]
+    same &= ~vague | (ports[0] & ports[1])
     told = same | ~vague | ((number[one] == 1) & (alike[one] == 1))
     one, other, turned, same, vague = (each[told] for each in (one, other, turned, same, vague))
     room = np.int64(counts[1]) * 2
@@ -157,7 +170,7 @@ def _distinct(rows: Rows, keys: npt.NDArray[np.uint64]) -> Rows:
     rows, keys = rows[~weak], keys[~weak]
     found = np.empty(len(rows), _KNOWN)
     found["key"] = keys
-    for name in ("member", "low", "flags", "source", "target"):
+    for name in ("member", "low", "flags", "source", "target", "src_port", "dst_port"):
         found[name] = rows[name]
     found = found[np.lexsort((2 * found["member"] + found["low"], found["key"]))]
     again = (found["key"][1:] == found["key"][:-1]) & (found["member"][1:] == found["member"][:-1])
