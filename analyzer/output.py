@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from io import FileIO
@@ -30,8 +30,6 @@ REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, or name a file on another disk"),
     errno.EFBIG: "raise the limit (`ulimit -f`), or name a file on a disk that holds larger ones",
 }
-MOST_HELD = 16 << 20  # bytes of a text that waits in memory
-READ_AT_ONCE = 1 << 20
 _temporary: set[Path] = set()  # files and folders that leave when the process does; each stands here before it is made
 
 
@@ -112,15 +110,6 @@ def _file(target: str, inputs: Sequence[Input]) -> Iterator[BinaryIO]:
         raise
     finally:
         _temporary.discard(draft)
-
-
-def whole(pieces: Iterable[str]) -> Iterator[str]:
-    """The same text once all of it is there: one JSON object is no object where it ends with what went wrong. Much of it waits on disk."""
-    with tempfile.SpooledTemporaryFile(MOST_HELD, "w+", encoding="utf-8", newline="") as held:
-        held.writelines(pieces)
-        held.seek(0)
-        while text := held.read(READ_AT_ONCE):
-            yield text
 
 
 def temporary_folder() -> Path:

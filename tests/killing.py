@@ -121,7 +121,11 @@ class Trial:
             _ended(self.place, self._words, None, 60.0, variables(failure, root, ENDLESS, count))
             self._calls[failure] = int(count.read_text())
             self._clean()
-        first = random.randint(1, max(self._calls[failure], 1))
+        return self.failing(failure, random.randint(1, max(self._calls[failure], 1)))
+
+    def failing(self, failure: Failure, first: int) -> list[str]:
+        """What is wrong after the disk failed from this call on."""
+        count, root = self.place.folder.parent / "count", self.place.folder.parent
         status, said = _ended(self.place, self._words, None, 60.0, variables(failure, root, first, count))
         found = []
         if (

@@ -134,10 +134,9 @@ def analyze(
             with progress_shown() as update:
                 analysis = run(list(paths), **asked, progress=update)
         if as_json or as_ndjson:
-            from analyzer.output import whole
             from analyzer.report.json_text import json_pieces, ndjson_pieces
 
-            for piece in whole(json_pieces(analysis, top)) if as_json else ndjson_pieces(analysis, top):
+            for piece in (json_pieces if as_json else ndjson_pieces)(analysis, top):
                 say(piece, nl=False)
         elif html != "-":
             from analyzer.report.console import console_text
@@ -163,11 +162,10 @@ def analyze(
 
 def say_points(points: Points, as_json: bool, fail_on: str | None) -> int:
     """Print what happened between points; the exit status."""
-    from analyzer.output import whole
     from analyzer.report.points_text import points_json, points_text
 
     if as_json:
-        for piece in whole(points_json(points)):
+        for piece in points_json(points):
             say(piece, nl=False)
     else:
         say(points_text(points, styled), nl=False, color=colour())

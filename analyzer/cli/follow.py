@@ -49,7 +49,6 @@ def flow(
     connection, what happened in words, and pauses with what was waited for.
     """
     from analyzer.kernel_counters import refuse_pipe
-    from analyzer.output import whole
     from analyzer.report.flow_json import flow_pieces
     from analyzer.report.flow_text import flow_text
     from analyzer.report.progress import progress_shown
@@ -60,7 +59,7 @@ def flow(
         analysis = run(list(trace), **beside, **chosen, progress=update)
     found = analysis.flow(flow)
     if as_json:
-        for piece in whole(flow_pieces(found)):
+        for piece in flow_pieces(found):
             say(piece, nl=False)
     else:
         say(flow_text(found, everything, styled), nl=False, color=colour())
@@ -96,10 +95,9 @@ def flows(
 ) -> None:
     """List the connections, sorted by what matters.
 
-    As JSON without --sort and --top all of them are given, in the order in which they end; as --ndjson while the capture is read.
+    As JSON without --sort and --top all of them stream, in the order in which they end.
     """
     from analyzer.choose import choice_of
-    from analyzer.output import whole
     from analyzer.passes import table_rows
     from analyzer.report.flow_list import TOP, chosen_columns, first_of, list_json, list_lines, list_ndjson, sort_key
     from analyzer.report.progress import progress_shown
@@ -110,7 +108,7 @@ def flows(
         choice = choice_of(**chosen)
         parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages, choice=choice)
         if (as_json or as_ndjson) and sort is None and top is None:
-            for piece in whole(list_json(parts, None, names)) if as_json else list_ndjson(parts, names):
+            for piece in list_json(parts, None, names) if as_json else list_ndjson(parts, names):
                 say(piece, nl=False)
         else:
             most = top or (sys.maxsize if as_json or as_ndjson else TOP)

@@ -78,7 +78,7 @@ def run_block(seed: int, numbers: range, folder: Path, begun: Callable[[int], No
         started = time.process_time()
         try:
             outcome.ends[run(seed, number, folder)] += 1
-        except Exception as error:  # whatever it is, it is what is looked for
+        except Exception as error:  # noqa: BLE001 # whatever it is, it is what is looked for
             outcome.failures.append(
                 (number, f"{path_of(number).__name__}: {type(error).__name__}: {str(error)[:300]!r}")
             )
@@ -139,9 +139,14 @@ class _Worker:
             yield self.results.get()
             self._blocks = self._blocks[1:]
 
-    def ended(self) -> Iterator[Outcome]:
-        """What killed it, if something did; then it is started anew for the rest. It has ended where nothing more is to come."""
-        if self._process.is_alive() or not self._blocks:
+    @property
+    def is_alive(self) -> bool:
+        """Does it run? What it has done is complete only where it was asked for after this said no."""
+        return self._process.is_alive()
+
+    def killed(self) -> Iterator[Outcome]:
+        """What killed a process that does not run any more, if something did; then another one is started for the rest."""
+        if not self._blocks:
             return
         number, code = self._at.value, self._process.exitcode
         words = "it keeps tcpcap busy" if code == -signal.SIGPROF else f"the process ended with {code}"
@@ -165,8 +170,8 @@ def campaign(seed: int, cases: range, jobs: int) -> Iterator[Outcome]:
     while workers:
         time.sleep(0.2)
         for worker in workers:
-            alive = not worker.is_done
+            alive = worker.is_alive
             yield from worker.outcomes()
-            if alive:
-                yield from worker.ended()
+            if not alive:
+                yield from worker.killed()
         workers = [worker for worker in workers if not worker.is_done]
