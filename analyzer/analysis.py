@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzer.capture.pipes import refuse_pipe
+from analyzer.choose.choice import NO_END
 from analyzer.described import described, readable
 from analyzer.diagnosis.finding import Finding
 from analyzer.diagnosis.frames import findings_frame, not_checked_frame
@@ -166,8 +167,8 @@ class Analysis(Found):
 
     @readable
     def frames(self, numbers: Sequence[int]) -> pd.DataFrame:
-        """The rows of `packets` of these frames only, which a capture of any size has room for. Reads the capture again, as far as the last of them."""
-        wanted = np.array(sorted(set(numbers)), np.int64)
+        """The rows of `packets` of these frames only, which a capture of any size has room for; none for a number that no frame can have. Reads the capture again, as far as the last of them."""
+        wanted = np.array(sorted(number for number in set(numbers) if 0 < number <= NO_END), np.int64)
         refuse_pipe(self.paths, "frames")
         found = [np.zeros(0, PACKETS.dtype)]
         for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows, choice=self.choice):

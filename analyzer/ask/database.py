@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, t
 from analyzer.ask.rows import Request
 from analyzer.ask.sources import source_of
 from analyzer.capture import Damage
-from analyzer.diagnosis.database import INTERRUPTS_S
+from analyzer.diagnosis.database import INTERRUPTS_S, bounded
+from analyzer.diagnosis.room import bounded_memory
+from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.errors import UsageError
 from analyzer.output import Input, removed, temporary_folder
 from analyzer.passes import Progress
@@ -112,10 +115,12 @@ class Ask:
         """
         sql = self._ready(sql)
         try:
-            described = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)").fetchall()
+            with self._room():
+                described = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)").fetchall()
             names, types = [str(row[0]) for row in described], [str(row[1]) for row in described]
             places = [f"c{number}" for number in range(len(names))]
-            values = [_value(place, kind, as_text) for place, kind in zip(places, types, strict=True)]
+            small = bounded if self._limit_s is not None else _as_it_is
+            values = [_value(small(place, kind), kind, as_text) for place, kind in zip(places, types, strict=True)]
             query = f"SELECT {', '.join(values)} FROM (\n{sql}\n) AS answer({', '.join(places)})"
         except self._duckdb.Error as error:
             raise query_error(error) from None
@@ -153,9 +158,17 @@ class Ask:
     def _ready(self, sql: str) -> str:
         """The query without a semicolon at its end, once all that it reads is there."""
         sql = sql.strip().rstrip(";")
-        for name, columns in self._planner.needs(sql).items():
+        if self._limit_s is not None and harmful([sql]):  # where time is limited, somebody else asks
+            raise UsageError(WHERE, TOO_MUCH, "ask for less, with fewer brackets")
+        with self._room():
+            needed = self._planner.needs(sql)
+        for name, columns in needed.items():
             self._fill(name, columns)
         return sql
+
+    def _room(self) -> AbstractContextManager[None]:
+        """No more memory than this for somebody else's question."""
+        return nullcontext() if self._limit_s is None else bounded_memory()
 
     def _fill(self, name: str, columns: list[str]) -> None:
         """Have these columns of a table; those that it had before stay."""
@@ -181,9 +194,15 @@ class Ask:
         if self._limit_s is not None:
             threading.Thread(target=self._stop_late, args=(done, self._limit_s), daemon=True).start()
         try:
-            answer = self._connection.execute(query)
-            while rows := answer.fetchmany(ROWS_AT_ONCE):
+            with self._room():
+                answer = self._connection.execute(query)
+                rows = answer.fetchmany(ROWS_AT_ONCE)
+            while rows:
                 yield from rows
+                with self._room():
+                    rows = answer.fetchmany(ROWS_AT_ONCE)
+        except MemoryError:
+            raise UsageError("SQL", "takes more memory than it may have", "ask for less") from None
         except self._duckdb.InterruptException:
             raise UsageError("SQL", f"took longer than {self._limit_s:g} s and was stopped", "ask for less") from None
         except self._duckdb.Error as error:
@@ -197,6 +216,10 @@ class Ask:
         while not ended:
             self._connection.interrupt()
             ended = done.wait(INTERRUPTS_S)
+
+
+def _as_it_is(place: str, _: str) -> str:
+    return place
 
 
 def _value(place: str, kind: str, as_text: bool) -> str:

@@ -51,9 +51,10 @@ def _fail(message: str, status: int) -> NoReturn:
 def _tell_programs(arguments: list[str], error: TcpcapError | str) -> None:
     """The error as an object on standard output, where JSON was asked for; people read the same on standard error."""
     if any(each in AS_JSON for each in arguments):
-        from analyzer.report.json_text import error_text
+        from analyzer.report.json_text import TOLD, error_text
 
-        say(error_text(error, UNREADABLE), nl=False)
+        if TOLD not in getattr(error, "__notes__", ()):
+            say(error_text(error, UNREADABLE), nl=False)
 
 
 def main(arguments: list[str] | None = None) -> Any:

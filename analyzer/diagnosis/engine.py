@@ -10,6 +10,7 @@ from analyzer.diagnosis.database import Database, QueryError, named_tables
 from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof, Span
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
+from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.diagnosis.views import Columns, arrays_of
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 from analyzer.text import duration_text, endpoint
@@ -69,6 +70,8 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     sources["explained_counters"] = lambda: arrays_of(
         {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
     )
+    strange = [rule.sql for rule in rules if not rule.known and not rule.lacks(evidence.available)]
+    refused = harmful(strange)
     for rule in sorted(rules, key=lambda rule: "explained_counters" in named_tables(rule.sql)):
         lacking = rule.lacks(evidence.available)
         if lacking:
@@ -80,7 +83,9 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
             if database is None:
                 database = Database(sources) if limit_s is None else Database(sources, limit_s)
             try:
-                found = found_by(rule, database.query(rule.sql), evidence)
+                if rule.sql in refused:
+                    raise QueryError(TOO_MUCH)
+                found = found_by(rule, database.query(rule.sql, rule.known), evidence)
                 if len(found) > MOST_FINDINGS:
                     left_out[rule.id] = len(found) - MOST_FINDINGS
                     found = sorted(found, key=lambda finding: finding.weight, reverse=True)[:MOST_FINDINGS]

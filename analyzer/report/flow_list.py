@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.errors import UsageError, suggest
+from analyzer.errors import TcpcapError, UsageError, suggest
 from analyzer.flows.names import ends_text
 from analyzer.moments import MOMENTS, moments_of, with_texts
 from analyzer.report.conversation_text import ENDED
 from analyzer.report.grid import grid_lines
-from analyzer.report.json_text import SCHEMA_VERSION, json_lines
+from analyzer.report.json_text import SCHEMA_VERSION, TOLD, error_dict, json_lines
 from analyzer.report.layout import Style, plain
 from analyzer.schema import Rows
 from analyzer.tables import FLOW_PROTOCOLS, FLOW_STATES, FLOWS, LOST_TIME
@@ -114,12 +114,20 @@ def frames_of(parts: Iterable[Rows], columns: Sequence[str] = (), point: str = "
 
 
 def list_json(frames: Iterable[pd.DataFrame], total: int | None) -> Iterator[str]:
-    """One object: `schema_version`, `flows`, and how many there are in all (`total`; counted on the way where that is None)."""
+    """One object: `schema_version`, `flows`, and how many there are in all (`total`; counted on the way where that is None).
+
+    What fails on the way ends the object, too: with `error`, behind those flows that were there already.
+    """
     yield f'{{"schema_version": {SCHEMA_VERSION},\n"flows": ['
     count = 0
-    for lines in filter(None, map(json_lines, frames)):
-        yield ("\n" if count == 0 else ",\n") + lines.strip().replace("\n", ",\n")
-        count += lines.count("\n")
+    try:
+        for lines in filter(None, map(json_lines, frames)):
+            yield ("\n" if count == 0 else ",\n") + lines.strip().replace("\n", ",\n")
+            count += lines.count("\n")
+    except TcpcapError as error:
+        yield f'],\n"error": {json.dumps(error_dict(error))}}}\n'
+        error.add_note(TOLD)
+        raise
     yield f'],\n"total": {json.dumps(count if total is None else total)}}}\n'
 
 

@@ -69,12 +69,18 @@ def json_lines(frame: pd.DataFrame, table: str = "") -> str:
     return str(with_texts(frame, table).to_json(orient="records", lines=True)).rstrip("\n") + "\n"
 
 
+TOLD = "told"  # a note on an error that an answer which was half printed ends with
+
+
 def error_text(error: TcpcapError | str, status: int) -> str:
     """What went wrong, as one object: `where`, `found`, `todo` where they are known, and the whole in `text`."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, "error": error_dict(error), "status": status}) + "\n"
+
+
+def error_dict(error: TcpcapError | str) -> dict[str, str]:
+    """`where`, `found`, `todo` where they are known, and `text`."""
     told = {"where": error.where, "found": error.found, "todo": error.todo} if isinstance(error, TcpcapError) else {}
-    return (
-        json.dumps({"schema_version": SCHEMA_VERSION, "error": {**told, "text": str(error)}, "status": status}) + "\n"
-    )
+    return {**told, "text": str(error)}
 
 
 def _line(table: str, row: dict[str, Any]) -> str:
