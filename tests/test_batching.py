@@ -167,7 +167,7 @@ def told(path: Path, max_flows: int, batch_frames: int | None) -> dict[str, Rows
 # Flows at a time, conversations, and frames at a time: one by one flows leave slowly.
 @pytest.mark.parametrize(
     ("max_flows", "count", "batches"),
-    [(1, 60, (7,)), (5, 60, (1,)), (16, 60, (7, 100)), (1_000_000, 60, (1,)), (1_000_000, 150, (7, 100))],
+    [(1, 60, (7,)), (5, 60, (100,)), (16, 60, (1, 7)), (1_000_000, 60, (1,)), (1_000_000, 150, (7, 100))],
 )
 @pytest.mark.parametrize("seed", [2, 3])
 def test_every_table(tmp_path: Path, seed: int, max_flows: int, count: int, batches: tuple[int, ...]) -> None:
