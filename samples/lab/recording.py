@@ -6,7 +6,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import bundle, pcap
@@ -51,6 +51,8 @@ class HostFacts:
     frames_merged: int = 0
     """Of those received, how many the capture shows as the end of another one."""
     card: Card | None = None
+    elsewhere: int = 0
+    """Frames that passed its other interfaces, where all were captured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Facts:
     deeds: list[Deed]
     counters: tuple[str, ...] = ()
     """The names of those that the sample is about."""
+    beside: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of each host that was joined and not recorded: frames that the relay took from it and gave to it."""
 
 
 class Recording:
@@ -93,6 +97,7 @@ class Recording:
         self._interface = interface
         self._snaplen = snaplen
         self._counters = counters
+        self._beside = beside
         self._before: dict[str, int] = {}
         self._link = Cable(hosts) if all(host.tap < 0 for host in hosts) else Relay([*hosts, *beside], impairer)
 
@@ -148,6 +153,7 @@ class Recording:
                 increments=sampler.bundles[host.name].increments(),
                 frames_merged=self._merged(host),
                 card=self._link.cards.get(host.name),
+                elsewhere=self._elsewhere(host),
             )
             for host in self._hosts
         }
@@ -160,6 +166,7 @@ class Recording:
             hosts=hosts,
             deeds=self._impairer.deeds,
             counters=self._counters,
+            beside={host.name: (self._link.taken[host.name], self._link.delivered[host.name]) for host in self._beside},
         )
 
     def _connections(self) -> int:
@@ -190,7 +197,7 @@ class Recording:
         for host in self._hosts:
             known = facts.hosts[host.name]
             captured = known.tcpdump["captured"]
-            passed = known.frames_sent + known.frames_received - known.frames_merged + self._elsewhere(host)
+            passed = known.frames_sent + known.frames_received - known.frames_merged + known.elsewhere
             if captured != passed:
                 raise LabError(f"{host.name} captured {captured} frames, the {facts.link} knows of {passed}")
             if lost := host.lost_in_interface():
