@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 
 from analyzer import analyze
+from analyzer.capture import open_capture
+from analyzer.frames import FrameReader
+from analyzer.points.passing import Passings
 from analyzer.points.points import Points
+from analyzer.schema import bits_text
+from analyzer.tables import PACKETS
 from tests import build
 from tests.degraded import DEGRADED, claimed_falsely
 from tests.helpers import SAMPLES
-from tests.points import Frame, fates_of, points_of, wrong_in
+from tests.naive import payload as naive
+from tests.points import Frame, fates_of, points_of, written, wrong_in
 
 START_NS, WAY_NS, STEP_NS = 1_763_660_000_000_000_000, 5_000_000, 3_000_000
 ENDS = {4: ("10.0.0.1", "10.0.0.2", "198.51.100.7"), 6: ("2001:db8::1", "2001:db8::2", "2001:db8:7::7")}
@@ -173,3 +179,24 @@ def test_fates_are_what_the_lab_did(name: str) -> None:
     """Of fragments, ICMP and UDP."""
     assert wrong_in(SAMPLES / name) == []
     assert len(points_of(SAMPLES / name).passages)
+
+
+@pytest.mark.parametrize("snaplen", [1 << 16, 70])
+@pytest.mark.parametrize("name", ["corrupt-udp", "fragment-lost", "fragments-ipv6", "counters-ping-ipv6", "loss-ipv4"])
+def test_what_datagrams_are_known_by_is_that_of_the_naive_twin(name: str, snaplen: int, tmp_path: Path) -> None:
+    """From the bytes of every frame, whole and cut; TCP has none."""
+    path, passings, reader = tmp_path / "cut.pcap", Passings(), FrameReader(None)
+    written(SAMPLES / name / "client" / "capture.pcap", path, snaplen=snaplen)
+    found = 0
+    with open_capture([str(path)]) as capture:
+        for batch in capture:
+            rows = reader.rows_of(batch, capture.interfaces)
+            passings.mark(batch, capture.interfaces, rows)
+            for at, row in enumerate(rows):
+                layers = set(bits_text(PACKETS["layers"].words, int(row["layers"])).split())
+                expected, cut = naive.likeness(batch.data(at), row, layers, PACKETS["stop"].words[row["stop"]])
+                assert int(row["likeness"]) == expected
+                assert not expected or bool(row["likeness_cut"]) == cut
+                found += expected != 0
+    passings.close()
+    assert (found > 0) == (name != "loss-ipv4")

@@ -130,7 +130,7 @@ class PointPlots:
         kinds = [PASSAGES.bit("fate", word) for word in FATES]
         rows = between.notable.passages
         own = np.where(rows["point_number"] == between.points[0], first, second)
-        every = rows[(rows["flow"] == own) & np.isin(rows["fate"], kinds)]
+        every: Rows = rows[(rows["flow"] == own) & np.isin(rows["fate"], kinds)]
         every["time_ns"] = self._points.on_pair_clock(pair, every["time_ns"])
         return every
 
