@@ -134,6 +134,18 @@ def test_questions_of_assistants() -> None:
         captures.close()
 
 
+def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with what to do, and the status."""
+
+    def short(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 157. MiB")
+
+    monkeypatch.setattr("analyzer.run.analyze", short)
+    ran = run_here("analyze", BUNDLE, capsys=capsys)
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "157. MiB" in ran.err and "--max-flows" in ran.err
+
+
 # Disks that fail
 
 
