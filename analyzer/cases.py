@@ -33,13 +33,13 @@ class Result:
 
 def bound(rules: Sequence[Rule]) -> None:
     """Plan every query against empty tables. Raises RuleError, with DuckDB's suggestion, for one that cannot run."""
-    refused, database = harmful(rule.sql for rule in rules if not rule.known), Database()
+    refused, database = harmful(rule.sql for rule in rules if not rule.own), Database()
     try:
         for rule in rules:
             try:
                 if rule.sql in refused:
                     raise QueryError(TOO_MUCH)
-                with nullcontext() if rule.known else bounded_memory():
+                with nullcontext() if rule.own else bounded_memory():
                     columns = database.bind(rule.sql)
             except QueryError as error:
                 raise RuleError(f"{rule.path}: sql", str(error), "mend the query") from None

@@ -40,6 +40,7 @@ CALLS = {
     "points": "analyze --at a={given} --at b=B --html out/x.html",
     "json": "analyze {given} --json",
 }
+PATIENCE_S = 300.0  # on a busy machine
 ANSWERED = (0, 3)  # with an answer, perhaps up to where something failed
 
 
@@ -95,7 +96,7 @@ class Trial:
         self.place, self.name = place, f"{call} of {given}"
         self._words, self._before = place.words(call, given), place.files()
         begun = time.monotonic()
-        status, said = _ended(place, self._words, None, 60.0)
+        status, said = _ended(place, self._words, None, PATIENCE_S)
         assert status == 0, said
         self.took, self._expected = time.monotonic() - begun, place.files()
         self._calls: dict[Failure, int] = {}
@@ -118,7 +119,7 @@ class Trial:
         count = self.place.folder.parent / "count"
         root = self.place.folder.parent
         if failure not in self._calls:
-            _ended(self.place, self._words, None, 60.0, variables(failure, root, ENDLESS, count))
+            _ended(self.place, self._words, None, PATIENCE_S, variables(failure, root, ENDLESS, count))
             self._calls[failure] = int(count.read_text())
             self._clean()
         return self.failing(failure, random.randint(1, max(self._calls[failure], 1)))
@@ -126,7 +127,7 @@ class Trial:
     def failing(self, failure: Failure, first: int) -> list[str]:
         """What is wrong after the disk failed from this call on."""
         count, root = self.place.folder.parent / "count", self.place.folder.parent
-        status, said = _ended(self.place, self._words, None, 60.0, variables(failure, root, first, count))
+        status, said = _ended(self.place, self._words, None, PATIENCE_S, variables(failure, root, first, count))
         found = []
         if (
             status in ANSWERED and failure.call != "write"
@@ -145,7 +146,7 @@ class Trial:
     def twice(self) -> list[str]:
         """What is wrong after two of them wrote the same file at once."""
         both = [_begun(self.place, self._words) for _ in range(2)]
-        said = [process.communicate(timeout=60)[1] for process in both]
+        said = [process.communicate(timeout=PATIENCE_S)[1] for process in both]
         found = list(self.place.wrong(self._before, self._expected))
         found += [f"status {each.returncode}: {text}" for each, text in zip(both, said, strict=True) if each.returncode]
         self._clean()
@@ -197,7 +198,7 @@ def _ended(
             _, said = process.communicate(timeout=after)
         except subprocess.TimeoutExpired:
             process.send_signal(number or signal.SIGKILL)
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=PATIENCE_S)
         return process.returncode, said
 
 

@@ -78,6 +78,12 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(UNREADABLE)
     except (KeyboardInterrupt, click.Abort):
         _fail(words_of_signal(), status_of_signal())
+    except MemoryError as error:
+        _fail(
+            f"not enough memory ({error or 'no more is given'}); follow fewer connections at a time (--max-flows), "
+            "or raise the limit (`ulimit -v`)",
+            UNREADABLE,
+        )
     except OSError as error:
         from analyzer.output import remedy
 

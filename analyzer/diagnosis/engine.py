@@ -70,7 +70,7 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     sources["explained_counters"] = lambda: arrays_of(
         {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
     )
-    strange = [rule.sql for rule in rules if not rule.known and not rule.lacks(evidence.available)]
+    strange = [rule.sql for rule in rules if not rule.own and not rule.lacks(evidence.available)]
     refused = harmful(strange)
     for rule in sorted(rules, key=lambda rule: "explained_counters" in named_tables(rule.sql)):
         lacking = rule.lacks(evidence.available)
@@ -85,7 +85,7 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
             try:
                 if rule.sql in refused:
                     raise QueryError(TOO_MUCH)
-                found = found_by(rule, database.query(rule.sql, rule.known), evidence)
+                found = found_by(rule, database.query(rule.sql, rule.own), evidence)
                 if len(found) > MOST_FINDINGS:
                     left_out[rule.id] = len(found) - MOST_FINDINGS
                     found = sorted(found, key=lambda finding: finding.weight, reverse=True)[:MOST_FINDINGS]

@@ -27,11 +27,6 @@ def told_by(text: bytes) -> Told:
     return tomllib.loads(text.decode("utf-8")) if known is None else known
 
 
-def is_known(text: bytes) -> bool:
-    """Is it one of those that the build read, and nobody has changed since?"""
-    return hashlib.sha256(text).hexdigest() in _known()
-
-
 def made_of(paths: Iterable[Path]) -> bytes:
     """What is in FILE for some rules."""
     texts = [path.read_bytes() for path in sorted(paths)]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from analyzer.diagnosis.parsed import is_known, told_by
+from analyzer.diagnosis.parsed import told_by
 from analyzer.diagnosis.signals import SIGNALS, Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES
@@ -47,8 +47,8 @@ class Rule:
     `needs` are tables without which it says nothing, `any_of` tables of which one must be there; `when` the signals of which
     one must be seen for it to run, empty for always; `explains` the rules whose findings about the same connections or server are its
     consequences, `covers` those of them that only say the same again and are not printed below it; `counters` those that prove it where they moved;
-    `rests_on` what of a capture it needs to be true (TRUSTED): where that is in doubt, its findings are only possible. `known` ones came with
-    tcpcap as they are; the query of any other is tried before it is asked.
+    `rests_on` what of a capture it needs to be true (TRUSTED): where that is in doubt, its findings are only possible. Its `own` came with
+    tcpcap; the query of any other is tried before it is asked.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Rule:
     rests_on: tuple[str, ...] = ()
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
-    known: bool = False
+    own: bool = False
 
     def applies(self, signals: Signals) -> bool:
         """Was anything seen of what it is about?"""
@@ -157,14 +157,13 @@ def rule_of(path: Path) -> Rule:
 def _read(path: Path, mtime_ns: int, size: int) -> Rule:
     """The rule in a file of that time and size."""
     try:
-        content = path.read_bytes()
-        told = told_by(content)
+        told = told_by(path.read_bytes())
     except (
         ValueError,
         RecursionError,
     ) as error:  # what tomllib says of numbers too long, or nested too deeply, is no error of its own
         raise RuleError(str(path), f"not TOML ({error})", "mend that line") from None
-    return replace(_Reader(str(path), told).rule(path), known=is_known(content))
+    return replace(_Reader(str(path), told).rule(path), own=path.is_relative_to(own_folder()))
 
 
 class _Reader:
