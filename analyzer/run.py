@@ -61,6 +61,7 @@ class Watcher(Live, Protocol):
 
 OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher")
 AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
+LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
 
 Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
 Files = str | Path | Sequence[str | Path]
@@ -276,10 +277,13 @@ def _in_parts(
     """What processes or machines find in parts; or why they do not. Imported when they are asked for."""
     if cluster is None and (jobs or 1) <= AHEAD_JOBS:
         return None, ""
-    from analyzer.cluster.parted import NotInParts, Parted, why_whole
+    from analyzer.cluster.parted import NotInParts, Parted
     from analyzer.cluster.processes import Processes
+    from analyzer.cluster.ranges import why_whole
 
     reason = next(iter(reasons), "") or why_whole(capture)
+    if not reason and cluster is None and (capture.size or 0) < LEAST_IN_PARTS:
+        reason = "it is small, and one process is done as soon as several are there"
     if reason:
         return None, reason
     try:

@@ -25,7 +25,7 @@ from tests.house import ROOT
 PREFIX = f"tcj{os.getpid() % 10_000}"
 NET, PORT = "10.213.7", 8786
 COPIES = 40  # of a sample, one after the other
-BUSY_S = 0.2  # of the processor's time that a worker has had when it is killed
+BEGUN = "begun"  # a file that is there as soon as a range has been read
 SCHEDULER = f"tcp://{NET}.1:{PORT}"
 WITH_DISK = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 
@@ -63,7 +63,8 @@ def main() -> int:
         alone = first.asked()
         whole = first.asked(SCHEDULER, "2")
         say("two machines", whole == alone)
-        killing = Thread(target=kill_when_busy, args=(workers[1],))
+        (first.disk / BEGUN).unlink()
+        killing = Thread(target=kill_when_begun, args=(workers[1], first.disk / BEGUN))
         killing.start()
         after = first.asked(SCHEDULER, "2")
         killing.join()
@@ -92,7 +93,7 @@ def analyze(path: str, address: str | None = None, workers: str = "0") -> None:
         parted.LEAST_RANGE = 1 << 16
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(int(workers))
-            found = run(path, cluster=client)
+            found = run(path, cluster=client, progress=lambda _: Path(path).with_name(BEGUN).touch())
         assert found.one_pass == "", found.one_pass
     sys.stdout.writelines(json_pieces(found))
 
@@ -140,18 +141,11 @@ def running(machine: Machine, *words: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def kill_when_busy(worker: subprocess.Popen[bytes]) -> None:
-    """Kill a worker as soon as it has worked for a while."""
-    before = busy_s(worker.pid)
-    while busy_s(worker.pid) < before + BUSY_S:
+def kill_when_begun(worker: subprocess.Popen[bytes], sign: Path) -> None:
+    """Kill a worker as soon as there is a sign that work has begun."""
+    while not sign.exists():
         time.sleep(0.01)
     os.kill(worker.pid, signal.SIGKILL)
-
-
-def busy_s(pid: int) -> float:
-    """How long a process has had a processor."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzer import analyze
+from analyzer import analyze, run
 from analyzer.capture import open_capture
 from analyzer.cluster import parted
 from analyzer.cluster.executor import Here, Result, Task
@@ -125,6 +125,11 @@ def test_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Processes(2) as processes:
         assert told(analyze(str(path), cluster=Killing(processes))) == expected
         assert len(processes.ids) == 2
+    assert analyze(str(path), jobs=3).one_pass.startswith("it is small")
+    monkeypatch.setattr(run, "LEAST_IN_PARTS", 0)
+    analysis = analyze(str(path), jobs=3)
+    assert (analysis.one_pass, told(analysis)) == ("", expected)
+    assert told(analyze(str(path), jobs=1)) == expected
     with Processes(1) as processes, pytest.raises(CaptureError, match="no such file"):
         next(processes.run("scatter", [scattering(Range("not-there", 24, 24, 48, True), tmp_path / "x")]))
 

@@ -6,6 +6,7 @@ A task writes a `folder` and may read others, its `folders`; here each is the by
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,12 +44,10 @@ class Machines:
             self._client.close()
 
     def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
-        from distributed import as_completed
-
         begun = {self._begun(name, task): position for position, task in enumerate(tasks)}
         small = {self._client.submit(without_rows, done, pure=False): done for done in begun}
         try:
-            for future in as_completed(list(small), loop=self._client.loop):
+            for future in _distributed().as_completed(list(small), loop=self._client.loop):
                 position = begun[small[future]]
                 facts, files = _result(future)
                 folder = Path(tasks[position]["folder"])
@@ -78,12 +77,10 @@ def connected(cluster: Any, path: str) -> Machines:
     """The cluster at an address, or of a dask client, with a capture. Raises UsageError where it cannot be used."""
     if find_spec("distributed") is None:
         raise UsageError("--cluster", "dask.distributed is not installed", "pip install 'tcpcap[cluster]'")
-    from distributed import Client
-
-    if isinstance(cluster, Client):
+    if isinstance(cluster, _distributed().Client):
         return Machines(cluster, path)
     try:
-        client = Client(cluster, timeout=CONNECT_S, set_as_default=False)
+        client = _distributed().Client(cluster, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         todo = "start one: dask scheduler, and dask worker ADDRESS on each machine"
         raise UsageError("--cluster", f"no scheduler at {cluster} ({error})", todo) from None
@@ -137,6 +134,11 @@ def size_of(path: str) -> int:
     return Path(path).stat().st_size if Path(path).is_file() else -1
 
 
+def _distributed() -> Any:
+    """Imported when there is a cluster."""
+    return import_module("distributed")
+
+
 def _refuse_others(client: Any) -> None:
     """Raise UsageError where a worker is not what this process is."""
     own = about()
@@ -157,10 +159,8 @@ def _holders(client: Any, path: str) -> list[str]:
 
 
 def _result(future: Any) -> Done:
-    from distributed import KilledWorker
-
     try:
         found: Done = future.result()
-    except KilledWorker as error:
+    except _distributed().KilledWorker as error:
         raise TcpcapError("--cluster", f"workers died of {error.task}", "is there memory for it?") from None
     return found

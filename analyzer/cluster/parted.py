@@ -50,7 +50,7 @@ FROM_OTHERS = {  # events that tell of one flow by what was seen of others
 
 
 class NotInParts(Exception):
-    """What is said of some of the flows may hang on others, for the reason given."""
+    """What is said of some flows may hang on others, for the reason given."""
 
 
 @dataclass(slots=True)
@@ -64,20 +64,6 @@ class Pass:
     gathered: Rows
     complaints: IcmpErrors
     presence: Presence
-
-
-def why_whole(capture: Capture) -> str:
-    """Why a capture cannot be read in ranges; empty where it can."""
-    if len(capture.paths) != 1:
-        return "there are several files, which are read side by side"
-    path = Path(capture.paths[0])
-    if capture.size is None or not path.is_file():
-        return "it is no file"
-    if capture.files[0].compression:
-        return "it is compressed"
-    if head_of(str(path)) is None:
-        return "it is not of a format that can be read from the middle"
-    return ""
 
 
 def cuts_of(head: int, size: int, width: int) -> Sequence[int]:
@@ -131,36 +117,19 @@ class Parted:
         return ranges_of(path, head, cuts_of(head, size, self._executor.width), size, self._capture.macs)
 
     def _scattered(self, ranges: Sequence[Range], folder: Path) -> tuple[list[Path], list[Result]]:
-        """Read all ranges; those that do not begin where the one before ends once more, from there; and where a datagram lies across the cut, from its beginning on. Those without a record are left out."""
+        """Read all ranges: the folders and the facts of those that follow each other without a gap."""
         folders = [folder / f"range-{number}" for number in range(len(ranges))]
         found: dict[int, Result] = {}
-        for position, facts in self._executor.run(
-            "scatter", [self._scatter(*each) for each in zip(ranges, folders, strict=True)]
-        ):
-            self._refuse(facts["reason"])
+        tasks = [self._scatter(*each) for each in zip(ranges, folders, strict=True)]
+        for position, facts in self._executor.run("scatter", tasks):
             found[position] = facts
+            before = found.get(position - 1)
+            if ranges[position].exact or (before is not None and before["end"] == facts["start"]):
+                self._refuse(facts["reason"])  # else it may have begun where no record is
             self._capture.has_read(ranges[position].stop - ranges[position].start)
             if self._progress is not None:
                 self._progress(self._capture)
-        kept: list[int] = []
-        expected = ranges[0].start
-        for number, wanted in enumerate(ranges):
-            if expected >= wanted.stop:
-                continue  # one record covers all of it
-            before = kept.pop() if kept and found[kept[-1]]["pending"] else number
-            start = (
-                expected if before == number else found[before]["start"]
-            )  # else fragments of one datagram lie on both sides
-            if found[number]["start"] != start:
-                self._refuse(
-                    FRAGMENTS_EVERYWHERE if wanted.stop - start > MOST_TOGETHER * (wanted.stop - wanted.start) else ""
-                )
-                folders[number] = folder / f"range-{number}-again"
-                again = replace(wanted, start=start, exact=True)
-                ((_, found[number]),) = self._executor.run("scatter", [self._scatter(again, folders[number])])
-                self._refuse(found[number]["reason"])
-            kept.append(number)
-            expected = found[number]["end"]
+        kept = self._without_gaps(ranges, folders, found, folder)
         self._refuse("" if kept else "it holds no frames")
         for number in kept[:-1]:
             self._refuse("the file is damaged" if found[number]["damages"] else "")
@@ -168,6 +137,32 @@ class Parted:
         cut_short = all(damage["frame"] == facts["frames"] for damage in facts["damages"])
         self._refuse("" if cut_short and len(facts["damages"]) < 2 else "the file is damaged")
         return [folders[number] for number in kept], [found[number] for number in kept]
+
+    def _without_gaps(
+        self, ranges: Sequence[Range], folders: list[Path], found: dict[int, Result], folder: Path
+    ) -> list[int]:
+        """Those of the ranges that follow each other; one that does not begin where the one before ends is read once more, from there.
+
+        So is one with the one before, where a datagram in fragments lies across the cut. Those without a record are left out.
+        """
+        kept: list[int] = []
+        expected = ranges[0].start
+        for number, wanted in enumerate(ranges):
+            if expected >= wanted.stop:
+                continue  # one record covers all of it
+            start = expected
+            if kept and found[kept[-1]]["pending"]:
+                start = found[kept.pop()]["start"]
+            if found[number]["start"] != start:
+                together = wanted.stop - start > MOST_TOGETHER * (wanted.stop - wanted.start)
+                self._refuse(FRAGMENTS_EVERYWHERE if start < expected and together else "")
+                folders[number] = folder / f"range-{number}-again"
+                task = self._scatter(replace(wanted, start=start, exact=True), folders[number])
+                ((_, found[number]),) = self._executor.run("scatter", [task])
+            self._refuse(found[number]["reason"])
+            kept.append(number)
+            expected = found[number]["end"]
+        return kept
 
     def _scatter(self, wanted: Range, folder: Path) -> Task:
         return {

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from analyzer.capture import pcap, pcapng
+from analyzer.capture import Capture, pcap, pcapng
 from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, capture_file
 from analyzer.capture.file import CaptureFile
 from analyzer.capture.records import Damage
@@ -110,6 +110,20 @@ class RangeFile:
 
 def _range_source(path: str, file: BinaryIO, window_bytes: int) -> RangeSource:
     return RangeSource(path, file, window_bytes)
+
+
+def why_whole(capture: Capture) -> str:
+    """Why a capture cannot be read in ranges; empty where it can."""
+    if len(capture.paths) != 1:
+        return "there are several files, which are read side by side"
+    path = Path(capture.paths[0])
+    if capture.size is None or not path.is_file():
+        return "it is no file"
+    if capture.files[0].compression:
+        return "it is compressed"
+    if head_of(str(path)) is None:
+        return "it is not of a format that can be read from the middle"
+    return ""
 
 
 def head_of(path: str) -> int | None:
