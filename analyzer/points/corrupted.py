@@ -10,8 +10,8 @@ import numpy as np
 
 from analyzer.analysis import Analysis
 from analyzer.capture import open_capture
+from analyzer.capture.pipes import is_pipe
 from analyzer.frames import FrameReader
-from analyzer.kernel_counters import is_pipe
 from analyzer.points.pending import MET, NEAR, WHOLE
 from analyzer.tables import PACKETS, PASSAGES
 

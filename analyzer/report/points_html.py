@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from analyzer.capture.pipes import is_pipe
 from analyzer.diagnosis.finding import Diagnosis
-from analyzer.kernel_counters import is_pipe
 from analyzer.output import Input, appearing
 from analyzer.passes import Progress
 from analyzer.plot.extras import check
