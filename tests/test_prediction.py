@@ -248,3 +248,21 @@ def test_predicted_counters_are_in_the_catalogue() -> None:
     for name in "+".join(PREDICTED).split("+"):
         assert find(name).observability != "unobservable", name
     assert set(PREDICTED) > INFERRED
+
+
+@pytest.mark.parametrize("six", [False, True])
+def test_a_record_that_claims_less_than_it_holds(six: bool, tmp_path: Path) -> None:
+    """A damaged length takes no bytes back from a counter: what was captured has been there."""
+    wrapped = build.ipv6 if six else build.ipv4
+    mine = build.SRC6 if six else build.SRC4
+    whole = build.ethernet(wrapped(build.udp(b"x"), build.UDP), build.IPV6 if six else build.IPV4)
+    cut = whole[: -len(build.udp(b"x")) - 4]
+    records = [build.Record(frame, 10**18)._replace(length=length) for frame in (whole, cut) for length in (0, 20)]
+    path = tmp_path / "damaged.pcap"
+    path.write_bytes(build.pcap(records))
+    for address in (mine, build.DST6 if six else build.DST4):
+        found = np.concatenate([part.copy() for part in increment_rows([str(path)], Predictor([address]))])
+        assert len(found)
+        assert (found["least"] <= found["most"]).all()
+        octets = [PREDICTED.index(name) for name in PREDICTED if name.endswith("Octets")]
+        assert (found["amount"][np.isin(found["counter"], octets)] >= 0).all()

@@ -185,6 +185,12 @@ def packet_bytes(row: Any) -> Int:
 
 
 @inline
+def bytes_behind(row: Any, at: Int) -> Any:
+    """Bytes of the frame from a header on, as far as it reached; a damaged record may claim that it was shorter than what it holds."""
+    return max(np.int64(row["length"]), np.int64(row["captured"])) - at
+
+
+@inline
 def is_fragment(row: Any) -> Any:
     """Is it a part of a larger datagram?"""
     return row["fragment_offset"] != 0 or row["ip_flags"] & 1 != 0

@@ -18,7 +18,8 @@ import zstandard
 
 from analyzer.capture import open_capture
 from analyzer.capture.bundle import host_of
-from analyzer.choose import Chooser, choice_of
+from analyzer.choose import choice_of
+from analyzer.choose.chooser import Chooser
 from analyzer.counters import deltas, series_of
 from analyzer.decode import decode
 from analyzer.diagnosis.rule import own_folder, rule_of

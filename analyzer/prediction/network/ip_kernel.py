@@ -9,7 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline, part
 from analyzer.checksums.state import BAD, HEADER_BAD, HEADER_ZERO, ZERO
 from analyzer.decode.codes import IP_LENGTH_BEYOND_FRAME, T_GENEVE, T_GTPU, T_L2TP, T_VXLAN
-from analyzer.prediction.emit_kernel import add, add_range, is_fragment, is_mine, packet_bytes
+from analyzer.prediction.emit_kernel import add, add_range, bytes_behind, is_fragment, is_mine, packet_bytes
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.network.asked_kernel import ask, was_asked
 from analyzer.prediction.network.fragment_kernel import fragment_received, reassembly_told
@@ -70,7 +70,7 @@ CSUM6 = NUMBER["Udp6InCsumErrors"] - UDP_CSUM  # from one of these two to its si
 def around(row: Any, hosts: Any, joined: Any, out: Any) -> None:
     """The outermost packet of a tunnel, if it is of or to the host: counted before what it carries."""
     six = row["outer_version"] == 6
-    size = np.int64(row["length"]) - np.int64(row["outer_l3_at"])
+    size = bytes_behind(row, np.int64(row["outer_l3_at"]))
     in_udp = row["tunnels"] & OVER_UDP != 0
     sister = UDP6 if six else 0
     if is_mine(hosts, row["outer_dst_hi"], row["outer_dst_lo"]):
@@ -154,7 +154,7 @@ def packet_received(row: Any, group: Int, segments: Int, taken: Int, world: Any,
     `taken` is 1 where the host surely takes what comes to this address, 0 for a group that it may not be in.
     """
     six = row["ip_version"] == 6
-    size = np.int64(row["length"]) - np.int64(row["l3_at"]) if row["tunnel_depth"] == 0 else packet_bytes(row)
+    size = bytes_behind(row, np.int64(row["l3_at"])) if row["tunnel_depth"] == 0 else packet_bytes(row)
     if not enters(row, size, segments, world, out):
         return False
     if group == 1:  # IPv4 knows no group that it is not in (ip_route_input_mc()); ip6_mc_input() counts before it looks

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import inline, part
 from analyzer.decode.codes import BAD_ICMP_HEADER, BAD_IP_HEADER, BAD_IP_VERSION, BAD_TCP_HEADER, OUT
-from analyzer.prediction.emit_kernel import add, add_range, packet_bytes
+from analyzer.prediction.emit_kernel import add, add_range, bytes_behind, packet_bytes
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.network.ip_kernel import (
     ICMP6_IN_ERRORS,
@@ -57,13 +57,13 @@ def malformed_received(row: Any, world: Any, out: Any) -> None:
     six = 1 if row["ip_version"] == 6 else 0
     if row["stop"] == BAD_IP_HEADER:
         add(row, IN_RECEIVES[six], 1, out)
-        add(row, IN_OCTETS[six], np.int64(row["length"]) - np.int64(row["l3_at"]), out)
+        add(row, IN_OCTETS[six], bytes_behind(row, np.int64(row["l3_at"])), out)
         add_range(row, (IP6_IN_ECN if six else IP_IN_ECN) + (row["tos"] & 3), 0, 0, 1, out)
         add_range(row, IN_HDR_ERRORS[six], 1, 0 if six else 1, 1, out)
         if not six:
             add_range(row, IP_IN_CSUM_ERRORS, 0, 0, 1, out)
         return
-    size = np.int64(row["length"]) - np.int64(row["l3_at"]) if row["tunnel_depth"] == 0 else packet_bytes(row)
+    size = bytes_behind(row, np.int64(row["l3_at"])) if row["tunnel_depth"] == 0 else packet_bytes(row)
     if not enters(row, size, 1, world, out):
         return
     add(row, IP6_IN_DELIVERS if six else IP_IN_DELIVERS, 1, out)
