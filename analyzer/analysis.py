@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -10,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyzer.capture.pipes import refuse_pipe
+from analyzer.choose.choice import NO_END
 from analyzer.described import described, readable
 from analyzer.diagnosis.finding import Finding
 from analyzer.diagnosis.frames import findings_frame, not_checked_frame
 from analyzer.errors import UsageError
 from analyzer.events.gather import frames_of
 from analyzer.facts import facts_frame
-from analyzer.follow import Flow, flow_number, flow_row, follow
 from analyzer.found import Found
 from analyzer.hosts import hosts_frame
-from analyzer.kernel_counters import refuse_pipe
 from analyzer.passes import Progress, table_rows
 from analyzer.schema import Rows, Table
 from analyzer.tables import (
@@ -42,6 +41,8 @@ from analyzer.text import length_ns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analyzer.follow import Flow
 
 
 # What a capture is asked for; the other attributes are what reports are made of.
@@ -100,6 +101,8 @@ class Analysis(Found):
 
         Reads the capture again. Raises UsageError where there is no such flow, or several have this end.
         """
+        from analyzer.follow import flow_number, flow_row, follow
+
         refuse_pipe(self.paths, "flow")
         row = flow_row(self.flow_tracker, flow_number(self.flow_tracker, str(which)))
         found = follow(
@@ -164,8 +167,8 @@ class Analysis(Found):
 
     @readable
     def frames(self, numbers: Sequence[int]) -> pd.DataFrame:
-        """The rows of `packets` of these frames only, which a capture of any size has room for. Reads the capture again, as far as the last of them."""
-        wanted = np.array(sorted(set(numbers)), np.int64)
+        """The rows of `packets` of these frames only, which a capture of any size has room for; none for a number that no frame can have. Reads the capture again, as far as the last of them."""
+        wanted = np.array(sorted(number for number in set(numbers) if 0 < number <= NO_END), np.int64)
         refuse_pipe(self.paths, "frames")
         found = [np.zeros(0, PACKETS.dtype)]
         for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows, choice=self.choice):
@@ -224,8 +227,9 @@ class Analysis(Found):
 
     def socket_frames(self) -> Iterator[pd.DataFrame]:
         """The same piece by piece: there may be millions."""
-        for host, batch in self._socket_lists.read(self._flow_index):
-            yield batch.frame(host)
+        if self._socket_lists is not None:
+            for host, batch in self._socket_lists.read(self._flow_index):
+                yield batch.frame(host)
 
     @cached_property
     def hosts(self) -> pd.DataFrame:
@@ -253,4 +257,6 @@ class Analysis(Found):
         return [name for name in super().__dir__() if name.startswith("__") or name in PUBLIC]
 
     def _repr_html_(self) -> str:
-        return self._shown(self) if self._shown else f"<pre>{html.escape(repr(self))}</pre>"
+        from html import escape
+
+        return self._shown(self) if self._shown else f"<pre>{escape(repr(self))}</pre>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 from analyzer.diagnosis.database import Database, QueryError
 from analyzer.diagnosis.engine import OWN
 from analyzer.diagnosis.finding import Diagnosis
+from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.rule import CHECKOUT, Case, Rule, RuleError
-from analyzer.evidence import diagnosed
+from analyzer.diagnosis.trial import TOO_MUCH, harmful
+from analyzer.evidence.seen import diagnosed
 from analyzer.evidence_between import diagnosed_between
 from analyzer.run import analyze
 
@@ -30,11 +33,14 @@ class Result:
 
 def bound(rules: Sequence[Rule]) -> None:
     """Plan every query against empty tables. Raises RuleError, with DuckDB's suggestion, for one that cannot run."""
-    database = Database()
+    refused, database = harmful(rule.sql for rule in rules if not rule.own), Database()
     try:
         for rule in rules:
             try:
-                columns = database.bind(rule.sql)
+                if rule.sql in refused:
+                    raise QueryError(TOO_MUCH)
+                with nullcontext() if rule.own else bounded_memory():
+                    columns = database.bind(rule.sql)
             except QueryError as error:
                 raise RuleError(f"{rule.path}: sql", str(error), "mend the query") from None
             unknown = rule.summary.columns - set(columns)

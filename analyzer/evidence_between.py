@@ -11,6 +11,7 @@ from analyzer.diagnosis.finding import Diagnosis
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import BETWEEN, Signals
 from analyzer.diagnosis.views import Columns, columns_of
+from analyzer.points.folded import together
 from analyzer.points.points import Points
 from analyzer.schema import Rows
 from analyzer.tables import PASSAGES, PATHS
@@ -20,11 +21,12 @@ ARRIVED, UNKNOWN = (PASSAGES.bit("fate", word) for word in ("arrived", "unknown"
 
 
 def diagnosed_between(points: Points, rules: Sequence[Rule], limit_s: float | None = None) -> Diagnosis:
-    """What the rules say of the ways between the points: those that ask for several of them."""
+    """What the rules say of the ways between the points (those that ask for several of them), then what was found at each point."""
     asked = [rule for rule in rules if BETWEEN in rule.when.get("seen", ())]
     sources = {"paths": lambda: _paths(points), "passages": lambda: _passages(points)}
     signals = Signals({"seen": {BETWEEN} if points.between else set()})
-    return diagnose(asked, Evidence(signals, set(sources), sources, lambda flow: None, dict), limit_s)
+    between = diagnose(asked, Evidence(signals, set(sources), sources, lambda flow: None, dict), limit_s)
+    return together(points, between)
 
 
 def _paths(points: Points) -> Columns:
@@ -34,11 +36,12 @@ def _paths(points: Points) -> Columns:
 
 def _passages(points: Points) -> Columns:
     """Those that tell something, the first of them."""
-    found, count = [np.zeros(0, PASSAGES.dtype)], 0
-    for rows in points.passage_rows():
-        some = rows[(rows["fate"] != ARRIVED) & (rows["fate"] != UNKNOWN)][: MOST_PASSAGES - count]
+    found = [np.zeros(0, PASSAGES.dtype)]
+    for pair, between in enumerate(points.between):
+        some = between.notable.passages
+        some = some[(some["fate"] != ARRIVED) & (some["fate"] != UNKNOWN)][:MOST_PASSAGES]
+        some["time_ns"] = points.on_pair_clock(pair, some["time_ns"])
         found.append(some)
-        count += len(some)
     every = np.concatenate(found)
     return columns_of(PASSAGES, every, _named(points, point=every["point_number"], other=every["other_number"]))
 

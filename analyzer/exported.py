@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage
+from analyzer.capture.given import paths_of
 from analyzer.choose import Time, choice_of
 from analyzer.described import EVERY_TABLE
 from analyzer.errors import UsageError, suggest
 from analyzer.passes import Progress, table_rows
-from analyzer.run import Captures, analyze
-from analyzer.tables import CHECKSUMS, FLOWS, PASSAGES, PATHS, POINT_TABLES, TABLES
+from analyzer.run import Captures, analyze, check_points
+from analyzer.tables import CHECKSUMS, FINDINGS, FLOWS, PASSAGES, POINT_TABLES, TABLES
 from analyzer.text import length_ns
 from analyzer.whole import WHOLE, whole_frames
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analyzer.points.points import Points
 
 KEPT = (FLOWS.name, CHECKSUMS.name)  # tables that an analysis has, without reading again
 
@@ -85,32 +88,54 @@ def _kept(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:
 
 
 def point_frames(
-    at: Mapping[str, Captures], table: str, clock: str | None, damages: list[Damage], **asked: Any
+    at: Mapping[str, Captures], table: str, clock: str | None, damages: list[Damage], every: str, **asked: Any
 ) -> Iterator[pd.DataFrame]:
     """A table of several capture points as DataFrames, at least one; what could not be read of their captures is added to `damages`."""
-    points = analyze(at=at, clock=clock, **asked)
-    for each in points.at.values():
-        damages.extend(each.damages)
-    if table == PATHS.name:
-        yield points.paths
-        return
+    from analyzer.points.joined import SEVERAL, at_point
+
+    named = {name: paths_of(captures) for name, captures in at.items()}
+    if table in WHOLE or table in POINT_TABLES:
+        points = analyze(at=named, clock=clock, **asked)
+        for each in points.at.values():
+            damages.extend(each.damages)
+        if table == PASSAGES.name:
+            frames = points.passage_frames()
+        elif table in POINT_TABLES or table == FINDINGS.name:
+            frames = iter([points.table(table)])
+        else:
+            frames = _whole_at(points, table)
+    else:
+        check_points(named, clock, **asked)
+        frames = (
+            at_point(frame, name)
+            for name, paths in named.items()
+            for frame in table_frames(paths, table, damages=damages, every=every, **asked)
+        )
     empty = True
-    for frame in points.passage_frames():
+    for frame in frames:
         empty = False
         yield frame
     if empty:
-        yield PASSAGES.empty()
+        yield SEVERAL[table].empty()
+
+
+def _whole_at(points: Points, table: str) -> Iterator[pd.DataFrame]:
+    """A table that only the whole of a capture makes, of all points."""
+    from analyzer.points.joined import at_point
+
+    for name, analysis in points.at.items():
+        for frame in whole_frames(analysis, table):
+            yield at_point(frame, name)
 
 
 def table_named(name: str, where: str, between: bool | None = False) -> str:
     """`name`, if it is a table that can be exported; a UsageError that names `where` it stood, with the nearest names.
 
-    `between` says whether several capture points are given, None that it does not matter.
+    `between` says whether several capture points are given, which alone have some of the tables; None that it does not matter.
     """
-    known = EVERY_TABLE if between is None else POINT_TABLES if between else TABLES
+    known = TABLES if between is False else EVERY_TABLE
     if name not in EVERY_TABLE:
         raise UsageError(where, f"no table {name!r}", suggest(name, list(known)))
     if name not in known:
-        todo = "analyse one point alone for it" if between else "name several with --at NAME=TRACE"
-        raise UsageError(where, f"{name} is {'of one capture' if between else 'of several capture points'}", todo)
+        raise UsageError(where, f"{name} is of several capture points", "name several with --at NAME=TRACE")
     return name

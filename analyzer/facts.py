@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzer.capture import Interfaces
-from analyzer.choose import Chooser
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.coverage import Coverage
@@ -20,10 +19,13 @@ from analyzer.tables import CAPTURE_FACTS, FACTS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.choose.chooser import Chooser
+
 # Fewer conversations, or in less time than a neighbour's address is looked up again, are of one port without any filter.
 MANY_CONVERSATIONS, MINUTE_NS = 20, 60_000_000_000
-FEW_SEGMENTS = 10
-OF_TEN = 9
+FEW_SEGMENTS, FEW_STAMPS = 10, 20
+OF_TEN, MOST_OF_TEN = 9, 7
+COARSE_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def facts_of(seen: Witness) -> list[Fact]:
     frames = seen.summary.total("frames")
     found = [
         Fact(word, count, count / frames, text)
-        for tell in (_one_way, _filtered, _order, _clocks, _copies, _cut, _middle, _joined)
+        for tell in (_one_way, _filtered, _order, _clocks, _made_up, _copies, _cut, _middle, _joined)
         for word, count, text in tell(seen)
         if frames
     ]
@@ -213,6 +215,44 @@ def _apart(seen: Witness) -> bool:
     """Does what came late come from other interfaces than the ACKs, nearly always?"""
     late = seen.judged["late"]
     return late > 1 and 10 * seen.judged["late_apart"] >= OF_TEN * late
+
+
+def _made_up(seen: Witness) -> Told:
+    """Were the times of the frames taken when they passed?"""
+    total, found = seen.summary.total, seen.coverage
+    frames, steps = total("frames"), total("frames") - 1
+    if seen.chooser is not None:
+        return
+    many = frames >= FEW_STAMPS
+    meaning = "how long anything took cannot be told"
+    if many and total("first_ns") == total("last_ns"):
+        yield "made_up_times", frames, f"all {_frames(frames)} have the same time: {meaning}"
+    elif many and 10 * total("still") >= OF_TEN * steps and total("least_step_ns") >= COARSE_NS:
+        yield (
+            "made_up_times",
+            total("still"),
+            f"{_frames(total('still'))} have the time of the one before, and no step is shorter than {_span(total('least_step_ns'))}: "
+            f"the clock of the capture is too coarse, {meaning}",
+        )
+    elif (
+        many
+        and total("regular_turns") >= FEW_SEGMENTS
+        and 10 * total("regular") >= MOST_OF_TEN * steps
+        and 10 * total("regular_turns") >= MOST_OF_TEN * total("turns")
+    ):
+        yield (
+            "made_up_times",
+            total("regular"),
+            f"{_frames(total('regular'))} come at regular steps, whoever sends them: these times were made up (by a program that "
+            f"made or rewrote the capture), and {meaning}",
+        )
+    elif found.contradicted and 2 * found.contradicted_packets >= found.tcp_packets:
+        yield (
+            "made_up_times",
+            found.contradicted_packets,
+            f"the timestamps of both ends of {found.contradicted:,} TCP connection{'' if found.contradicted == 1 else 's'} run on by up to "
+            f"{_span(found.contradicted_ns)} where the times of the capture hardly move: these were made up, and {meaning}",
+        )
 
 
 def _copies(seen: Witness) -> Told:

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analyzer.account import Account
 from analyzer.capture import Damage, FileInfo, Interfaces
 from analyzer.capture.bundle import Recording, host_of
+from analyzer.capture.sysctls import sysctls_of
 from analyzer.checksums import CaptureHost, Checksums
-from analyzer.checksums.counted import Fit
 from analyzer.choose import EVERYTHING, Choice
-from analyzer.correlate import Comparison
-from analyzer.counters import Series
 from analyzer.diagnosis.finding import Diagnosis
 from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact
 from analyzer.flows import FlowTracker
-from analyzer.follow import Flow
 from analyzer.hosts import KnownHost, hosts_rows, known_hosts
-from analyzer.kernel_counters import KernelCounters
 from analyzer.passes import FLOWS_AT_ONCE, recorded_hosts
-from analyzer.prediction import unfit_settings
 from analyzer.schema import Rows
-from analyzer.sockets import FlowIndex, SocketLists
-from analyzer.sockets.seen import SocketsSeen
-from analyzer.sockets.sysctls import sysctls_of
 from analyzer.summary import Summary
 from analyzer.tables import FLOW_EVENTS, TIME_CAUSES
 from analyzer.text import shown
 from analyzer.timing.notes import notes_by_cause, notes_by_side
+
+if TYPE_CHECKING:
+    from analyzer.checksums.counted import Fit
+    from analyzer.correlate import Comparison
+    from analyzer.counters import Series
+    from analyzer.follow import Flow
+    from analyzer.kernel_counters import KernelCounters
+    from analyzer.sockets import FlowIndex, SocketLists
+    from analyzer.sockets.seen import SocketsSeen
 
 
 class Found:
@@ -82,7 +83,7 @@ class Found:
         self.host_addresses = list(host_addresses)
         self._counted = counted
         self._shown = shown
-        self._socket_lists = socket_lists or SocketLists([])
+        self._socket_lists = socket_lists
         self.gathered = np.zeros(0, FLOW_EVENTS.dtype) if gathered is None else gathered
         self.icmp_errors = icmp_errors or IcmpErrors()
         self._diagnose = diagnose
@@ -111,11 +112,15 @@ class Found:
     @cached_property
     def checksum_fits(self) -> list[Fit]:
         """The counters of checksum errors against the capture; empty without snapshots, or where the host is not known."""
-        return self.kernel.checksum_fits(self.checksum_result) if self.checksum_result else []
+        return (
+            self.kernel.checksum_fits(self.checksum_result) if self.checksum_result and self._series is not None else []
+        )
 
     @cached_property
     def kernel(self) -> KernelCounters:
         """The kernel's counters against what the packets predict."""
+        from analyzer.kernel_counters import KernelCounters
+
         return KernelCounters(
             self.paths,
             self._series,
@@ -129,12 +134,12 @@ class Found:
     @property
     def comparison(self) -> Comparison | None:
         """The kernel's counters against what the packets predict; None without snapshots, or where the host is not known."""
-        return self.kernel.comparison
+        return self.kernel.comparison if self._series is not None else None
 
     @property
     def counter_series(self) -> Series | None:
         """The snapshots of the host that took the capture, as far as it is known whose they are; None without any."""
-        return self.kernel.series
+        return self.kernel.series if self._series is not None else None
 
     @property
     def local(self) -> list[str]:
@@ -142,21 +147,24 @@ class Found:
         return self.host_addresses or [host.address for host in self.capture_hosts]
 
     @property
-    def socket_lists(self) -> SocketLists:
-        """What the lists of sockets show in all; they are read when this is first asked for."""
-        self.sockets_seen  # noqa: B018 # reads them
+    def socket_lists(self) -> SocketLists | None:
+        """What the lists of sockets show in all, None without any; they are read when this is first asked for."""
+        if self._socket_lists is not None:
+            self.sockets_seen  # noqa: B018 # reads them
         return self._socket_lists
 
     @property
     def has_sockets(self) -> bool:
         """Were lists of sockets recorded?"""
-        return bool(self._socket_lists)
+        return self._socket_lists is not None
 
     @cached_property
     def sockets_seen(self) -> SocketsSeen:
         """Of each socket the rows worth keeping."""
+        from analyzer.sockets.seen import SocketsSeen
+
         seen = SocketsSeen()
-        if self._socket_lists:
+        if self._socket_lists is not None:
             for _, batch in self._socket_lists.read(self._flow_index):
                 seen.add(batch)
         return seen
@@ -168,6 +176,8 @@ class Found:
 
     @cached_property
     def _flow_index(self) -> FlowIndex:
+        from analyzer.sockets import FlowIndex
+
         return FlowIndex(self.flow_parts(), self.local)
 
     def flow_parts(self) -> Iterator[Rows]:
@@ -266,7 +276,15 @@ class Found:
     def warnings(self) -> list[str]:
         """What the reader should know before trusting the rest, a sentence each."""
         recorded = [host for host in map(host_of, self.paths) if host is not None]
-        settings = [f"{host.path}: {text}" for host in recorded for text in unfit_settings(host.sysctls)]
+        settings = [f"{host.path}: {text}" for host in recorded if host.sysctls for text in _unfit(host.sysctls)]
         counters = self.counter_series.notes if self.counter_series else []
         hosts = [note for host in recorded for note in host.notes]
-        return list(map(shown, [*self.account.warnings(), *hosts, *settings, *counters, *self.socket_lists.notes]))
+        sockets = self.socket_lists.notes if self.socket_lists is not None else []
+        return list(map(shown, [*self.account.warnings(), *hosts, *settings, *counters, *sockets]))
+
+
+def _unfit(sysctls: Mapping[str, str]) -> list[str]:
+    """The settings with values that they cannot have."""
+    from analyzer.prediction.world import unfit_settings
+
+    return unfit_settings(sysctls)

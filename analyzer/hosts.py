@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture.bundle import host_of
+from analyzer.capture.sysctls import sysctls_of
+from analyzer.flows.addresses import among
 from analyzer.schema import Rows, optional
-from analyzer.sockets.joined import among
-from analyzer.sockets.sysctls import sysctls_of
 from analyzer.tables import HOST_ROLES, HOSTS, KNOWN_FROM
 
 if TYPE_CHECKING:

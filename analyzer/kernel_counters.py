@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analyzer.account import Account
 from analyzer.capture.bundle import host_of
+from analyzer.capture.pipes import is_pipe, refuse_pipe
+from analyzer.capture.sysctls import sysctls_of
 from analyzer.checksums import Checksums
 from analyzer.checksums.counted import Fit, fits
 from analyzer.choose import EVERYTHING, Choice
@@ -22,7 +23,6 @@ from analyzer.errors import UsageError
 from analyzer.passes import increment_rows, judged_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
-from analyzer.sockets.sysctls import sysctls_of
 from analyzer.tables import COUNTERS, INCREMENTS
 
 if TYPE_CHECKING:
@@ -223,14 +223,3 @@ def predictor_of(local: Sequence[str], paths: Sequence[str], *, copies: bool = F
     mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
     sysctls = {name: value for path in paths for name, value in sysctls_of(path).items()}
     return Predictor(local, mtu, sysctls, copies=copies)
-
-
-def refuse_pipe(paths: Sequence[str], what: str) -> None:
-    """Raise UsageError where one of these files cannot be read again."""
-    if any(map(is_pipe, paths)):
-        raise UsageError(what, "a pipe can be read only once", "save what comes through it to a file first")
-
-
-def is_pipe(path: str) -> bool:
-    """Can it be read only once?"""
-    return path == "-" or Path(path).is_fifo()

@@ -195,25 +195,30 @@ def refuse_inputs(target: str, inputs: Sequence[Input]) -> None:
 
     `appearing` asks this, too; who reads for long before asks first.
     """
+    there, name = _status(target, sys.stdout), Path(os.path.realpath(target)).name
     for each in inputs:
         part = f"a part of the {each.kind} {each.path}"
         for path in each.files():
-            if _same(target, path):
+            if _same(target, there, path):
                 if each.names:
                     found = f"is {part}" if path == target else f"is {path}, {part}"
                 else:
                     found = "is the input itself" if path in (target, STANDARD) else f"is the input {path} itself"
                 raise TcpcapError(_shown(target), found, "name another file")
-        if target != STANDARD and each.reads(Path(os.path.realpath(target)).name) and _same(_folder(target), each.path):
-            raise TcpcapError(target, f"would be read as {part}", "choose another name, or another folder")
+        if target != STANDARD and each.reads(name):
+            folder = _folder(target)
+            if _same(folder, _status(folder, sys.stdout), each.path):
+                raise TcpcapError(target, f"would be read as {part}", "choose another name, or another folder")
 
 
-def _same(target: str, path: str) -> bool:
-    """Is it one file? A terminal or a socket may well be read and written at once."""
-    one, other = _status(target, sys.stdout), _status(path, sys.stdin)
-    if one is None or other is None:  # what is not there yet has its name only
+def _same(target: str, there: os.stat_result | None, path: str) -> bool:
+    """Is it one file, when `there` is what the system says of the target? A terminal or a socket may well be read and written at once."""
+    other = _status(path, sys.stdin)
+    if there is None and other is None:  # what is not there yet has its name only
         return STANDARD not in (target, path) and os.path.realpath(target) == os.path.realpath(path)
-    return os.path.samestat(one, other) and not (stat.S_ISCHR(one.st_mode) or stat.S_ISSOCK(one.st_mode))
+    if there is None or other is None:
+        return False
+    return os.path.samestat(there, other) and not (stat.S_ISCHR(there.st_mode) or stat.S_ISSOCK(there.st_mode))
 
 
 def _status(path: str, standard: Any) -> os.stat_result | None:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from analyzer.capture import Capture, Damage, open_capture
+from analyzer.capture import Capture, Damage, Interfaces, RecordBatch, open_capture
 from analyzer.capture.bundle import host_of
 from analyzer.checksums import Checker, Checksums
-from analyzer.choose import EVERYTHING, Choice, Chooser
+from analyzer.choose import EVERYTHING, Choice
 from analyzer.events.judge import Judge
 from analyzer.events.wireshark import WiresharkLabeller
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.frames import FrameReader
 from analyzer.ordering import FileOrder, TimeOrder
-from analyzer.prediction import Predictor
 from analyzer.schema import Rows
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import SeriesMaker
 
+if TYPE_CHECKING:
+    from analyzer.choose.chooser import Chooser
+    from analyzer.prediction import Predictor
+
 Progress = Callable[[Capture], None]
+Mark = Callable[[RecordBatch, Interfaces, Rows], None]
 EXPORT_BATCH_FRAMES = 1 << 14
 EVERY_NS = 1_000_000_000  # an interval of `series`
 FLOWS_AT_ONCE = 10_000
@@ -165,7 +169,11 @@ def watch(
 
 def chooser_of(choice: Choice, max_flows: int = MAX_FLOWS) -> Chooser | None:
     """Who picks the frames that are asked for; None where all are."""
-    return Chooser(choice, max_flows) if choice else None
+    if not choice:
+        return None
+    from analyzer.choose.chooser import Chooser
+
+    return Chooser(choice, max_flows)
 
 
 def decoded(
@@ -173,17 +181,18 @@ def decoded(
     checker: Checker | None,
     order: TimeOrder | None = None,
     chooser: Chooser | None = None,
+    mark: Mark | None = None,
     *,
     ahead: bool = True,
 ) -> Iterator[Rows]:
     """The packet rows of a capture in order of time, batch by batch, datagrams put together and checksums verified.
 
     They hold until the next are asked for. `order` (a new one if not given) puts them in order, and tells what it did. With a
-    `chooser` they are those that it picks, whose flows have their numbers; there may be none in a batch. With `ahead` the next
-    batch is read while the caller works on this one.
+    `chooser` they are those that it picks, whose flows have their numbers; there may be none in a batch. `mark` is called with each
+    batch while its bytes are there. With `ahead` the next batch is read while the caller works on this one.
     """
     order = order or TimeOrder(capture)
-    for rows in _as_filed(capture, checker, chooser, ahead):
+    for rows in _as_filed(capture, checker, chooser, mark, ahead):
         for part in order.put(rows):
             yield part if chooser is None else chooser.choose(part)
     for part in order.rest():
@@ -192,7 +201,9 @@ def decoded(
         chooser.finish()
 
 
-def _as_filed(capture: Capture, checker: Checker | None, chooser: Chooser | None, ahead: bool) -> Iterator[Rows]:
+def _as_filed(
+    capture: Capture, checker: Checker | None, chooser: Chooser | None, mark: Mark | None, ahead: bool
+) -> Iterator[Rows]:
     """The packet rows of each batch in the order of the file. They hold until the next are asked for.
 
     With `ahead` the next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does
@@ -207,6 +218,8 @@ def _as_filed(capture: Capture, checker: Checker | None, chooser: Chooser | None
         if batch is None:
             return None
         rows = reader.rows_of(batch, capture.interfaces)
+        if mark is not None:
+            mark(batch, capture.interfaces, rows)
         if chooser is not None:
             chooser.mark(batch, capture.interfaces, rows)
             if chooser.is_past(rows):

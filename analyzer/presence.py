@@ -5,9 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from analyzer.errors import UsageError
+from analyzer.flows.addresses import halves
 from analyzer.schema import Rows, address_text
 from analyzer.text import printable
 
@@ -19,7 +18,7 @@ class Presence:
     """Looks for addresses in packet rows until each was seen."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
-        self._missing = {address: _halves(address) for address in addresses}
+        self._missing = {address: halves(address) for address in addresses}
         self._looked = 0
 
     def add(self, rows: Rows) -> None:
@@ -73,10 +72,3 @@ def nearest(address: str, known: Iterable[str]) -> list[str]:
         return theirs.version != own.version, -alike, (int(own) ^ int(theirs)).bit_length()
 
     return sorted(known, key=lambda other: (*distance(other), other))[:MOST_NAMED]
-
-
-def _halves(address: str) -> tuple[np.uint64, np.uint64]:
-    """As rows of tables store it."""
-    found = ipaddress.ip_address(address)
-    value = int(found) if found.version == 6 else 0xFFFF << 32 | int(found)
-    return np.uint64(value >> 64), np.uint64(value & (1 << 64) - 1)

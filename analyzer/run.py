@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 
 from analyzer.analysis import Analysis
+from analyzer.beside import addresses, counter_files, known_names, socket_lists
 from analyzer.capture import open_capture
-from analyzer.capture.bundle import host_of, part_of
 from analyzer.capture.given import Given, names_of, paths_of
 from analyzer.capture.live import Live
-from analyzer.capture.support import report_of
+from analyzer.capture.pipes import is_pipe
 from analyzer.checksums import Checker, Checksums
 from analyzer.checksums.state import DIRECTION
 from analyzer.choose import Time, choice_of
-from analyzer.correlate import Comparison
-from analyzer.counters import Series, chosen, holds_counters, refitted, series_of
 from analyzer.described import TIMES, readable
 from analyzer.diagnosis.rule import Rule, all_rules
 from analyzer.errors import UsageError
 from analyzer.events.gather import Gatherer
-from analyzer.events.icmp import IcmpErrors
+from analyzer.events.icmp import QUOTED, IcmpErrors
 from analyzer.events.judge import Judge
-from analyzer.evidence import diagnosed
+from analyzer.evidence.seen import diagnosed
 from analyzer.facts import Witness, facts_of
 from analyzer.flows import FlowTracker
 from analyzer.flows.tracker import MAX_FLOWS
-from analyzer.kernel_counters import predictor_of
 from analyzer.kinds import NAMES
 from analyzer.ordering import TimeOrder
-from analyzer.parts import COUNTERS_FILE, COUNTERS_TEXT, SOCKETS_FILE, SOCKETS_TEXT
 from analyzer.passes import TIMED_FLOWS, Progress, chooser_of, decoded, recorded_hosts
 from analyzer.presence import Presence, refuse_missing
-from analyzer.report.display import notebook_html, progress_in_notebook
-from analyzer.report.flow_text import flow_text
 from analyzer.schema import Rows
-from analyzer.sockets import ListFile, SocketLists, lists_in, lists_named
 from analyzer.summary import Summary
 from analyzer.timing import TimeAccount
 
@@ -47,6 +40,10 @@ if TYPE_CHECKING:
     from analyzer.ask import Ask
     from analyzer.capture import Capture
     from analyzer.cluster.parted import Pass
+    from analyzer.correlate import Comparison
+    from analyzer.counters import Series
+    from analyzer.follow import Flow
+    from analyzer.plot.between import PointPlots
     from analyzer.plot.plots import Plots
     from analyzer.points.passing import Passings
     from analyzer.points.points import Points
@@ -62,6 +59,7 @@ class Watcher(Live, Protocol):
         """Called when all that was there has been read; `so_far` says what is known by now, without counters."""
 
 
+OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher")
 AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
 LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
 
@@ -135,11 +133,9 @@ def analyze(
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
     if at is not None:
-        from analyzer.points.given import refuse_single
-
-        refuse_single(
-            paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher
-        )
+        check_points(
+            at, clock, paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher
+        )  # fmt: skip
         asked: dict[str, Any] = {
             "increments": increments, "checksums": checksums, "max_flows": max_flows, "batch_frames": batch_frames,
             "window_bytes": window_bytes, "rules": rules, "times": times, "progress": progress, "filter": filter, "between": between,
@@ -151,14 +147,16 @@ def analyze(
     if times not in TIMES:
         raise UsageError("times", f"{times!r} is no form of times", f"give one of {', '.join(TIMES)}")
     if progress is None and watcher is None:
-        progress = progress_in_notebook()
+        progress = _progress()
     given, recorded = addresses(names_of(hosts, "hosts")), recorded_hosts(names)
-    files = _counter_files(names, snapshots)
-    read = series_of(files, increments=increments) if files else None
-    known = _known_names(names, given, recorded)
-    counters = chosen(read, known) if read is not None else None
-    lists = _socket_lists(names, sockets)
-    lists.check()
+    files, known = counter_files(names, snapshots), known_names(names, given, recorded)
+    read = counters = None
+    if files:
+        from analyzer.counters import chosen, refitted, series_of
+
+        read = series_of(files, increments=increments)
+        counters = chosen(read, known)
+    lists = socket_lists(names, sockets)
     known_rules = all_rules(rules)
     chooser = chooser_of(choice, max_flows)
     presence = Presence(given if chooser is None else ())  # a part may well be without its host
@@ -171,8 +169,12 @@ def analyze(
     one_pass = ""
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
     decided = counters is not None and (counters.snapshots or not counters.others)
-    counted = Comparison(counters) if counters is not None and decided and local and checksums else None
-    predictor = predictor_of(local, names)
+    counted = None
+    if counters is not None and decided and local and checksums:
+        from analyzer.correlate import Comparison
+        from analyzer.kernel_counters import predictor_of
+
+        counted, predictor = Comparison(counters), predictor_of(local, names)
 
     def found(
         counters: Series | None = None, counted: Comparison | None = None, absent: Sequence[str] = ()
@@ -196,13 +198,13 @@ def analyze(
             counters,
             local,
             counted,
-            notebook_html,
+            _notebook_html,
             lists,
             gatherer.rows() if parts is None else parts.gathered,
             complaints,
             lambda analysis: diagnosed(analysis, known_rules),
             _plots,
-            flow_text,
+            _flow_text,
             choice,
             [*capture.notes, *absent],
             times,
@@ -226,9 +228,10 @@ def analyze(
         if parts is not None:
             summary, tracker, judge, checker = parts.summary, parts.tracker, parts.judge, parts.checker
             complaints, presence = parts.complaints, parts.presence
-        for rows in decoded(capture, checker, order, chooser, ahead=jobs != 1) if parts is None else ():
-            summary.add(rows, len(capture.interfaces))
-            complaints.add(rows)
+        mark = passings.mark if passings is not None else None
+        for rows in decoded(capture, checker, order, chooser, mark, ahead=jobs != 1) if parts is None else ():
+            if summary.add(rows, len(capture.interfaces)) & QUOTED:
+                complaints.add(rows)
             presence.add(rows)
             for part in tracker.follow(rows):
                 for events in judge.left():
@@ -256,11 +259,13 @@ def analyze(
         if fitting is not None:
             fitting = chosen(fitting, known)
             # The comparison reads the capture again, which nobody can where it is a pipe.
-            piped = any(name == "-" or Path(name).is_fifo() for name in names)
-            counters, counted = (counters, counted) if piped and counted is not None else (fitting, None)
-    absent = refuse_missing(
-        presence, given, checker.directions if checker else np.zeros(0, DIRECTION), tracker.busiest(TIMED_FLOWS)
-    )
+            counters, counted = (
+                (counters, counted) if counted is not None and any(map(is_pipe, names)) else (fitting, None)
+            )
+    absent: Sequence[str] = ()
+    if presence.missing():
+        directions = checker.directions if checker else np.zeros(0, DIRECTION)
+        absent = refuse_missing(presence, given, directions, tracker.busiest(TIMED_FLOWS))
     result = found(counters, counted, absent)
     result.one_pass = one_pass
     return result
@@ -296,22 +301,48 @@ def _in_parts(
         return None, str(error)
 
 
+def check_points(at: Mapping[str, Captures], clock: str | None, **beside: Any) -> None:
+    """Raise UsageError for fewer than two points, a clock of none of them, and what belongs to one capture and was given."""
+    from analyzer.points.given import check_named, refuse_single
+
+    refuse_single(**{name: value for name, value in beside.items() if name in OF_ONE_CAPTURE})
+    check_named(list(at), clock)
+
+
 def _between(
     at: Mapping[str, Captures], asked: Mapping[str, Any], rules: Sequence[Rule], clock: str | None, times: str
 ) -> Points:
     """What became of packets between several points; imported when there are several."""
     from analyzer.evidence_between import diagnosed_between
     from analyzer.points.points import points_of
+    from analyzer.points.tabled import Tools
     from analyzer.report.points_text import points_text
 
-    return points_of(
-        at,
-        lambda captures, kept: analyze(captures, **asked, passings=kept),
-        lambda points: diagnosed_between(points, rules),
-        points_text,
-        clock,
-        times,
-    )
+    tools = Tools(lambda points: diagnosed_between(points, rules), points_text, _ask, _point_plots)
+    return points_of(at, lambda captures, kept: analyze(captures, **asked, passings=kept), tools, clock, times)
+
+
+def _progress() -> Progress | None:
+    """What draws progress in a running notebook; None anywhere else."""
+    if "ipykernel" not in sys.modules:
+        return None
+    from analyzer.report.display import progress_in_notebook
+
+    return progress_in_notebook()
+
+
+def _notebook_html(analysis: Analysis) -> str:
+    """Imported when a notebook shows it."""
+    from analyzer.report.display import notebook_html
+
+    return notebook_html(analysis)
+
+
+def _flow_text(flow: Flow, whole: bool) -> str:
+    """Imported when a connection is shown."""
+    from analyzer.report.flow_text import flow_text
+
+    return flow_text(flow, whole)
 
 
 def _plots(analysis: Analysis) -> Plots:
@@ -321,54 +352,15 @@ def _plots(analysis: Analysis) -> Plots:
     return Plots(analysis)
 
 
-def _ask(analysis: Analysis) -> Ask:
+def _point_plots(points: Points) -> PointPlots:
+    """Likewise, of several points."""
+    from analyzer.plot.between import PointPlots
+
+    return PointPlots(points)
+
+
+def _ask(analysis: Analysis | Points) -> Ask:
     """Imported when the first question is asked."""
     from analyzer.ask import Ask
 
     return Ask(analysis)
-
-
-def _known_names(paths: Sequence[str], given: Sequence[str], recorded: Iterable[str]) -> list[str]:
-    """What the host that took the capture may be called: its names and addresses."""
-    names = [host.name for host in map(host_of, paths) if host is not None]
-    return [*names, *(given or recorded)]
-
-
-def addresses(hosts: Sequence[str]) -> list[str]:
-    """The addresses of hosts in their usual form; a UsageError for what is none."""
-    found = []
-    for host in hosts:
-        try:
-            found.append(str(ipaddress.ip_address(host)))
-        except ValueError:
-            raise UsageError("--host", f"{host!r} is no IP address", "give one, such as 192.0.2.1") from None
-    return found
-
-
-def _counter_files(paths: Sequence[str], snapshots: Sequence[str | Path]) -> list[str | Path]:
-    """The files with the counters of a host: those that were named, else those of the only bundle, or of all reports of one host."""
-    if snapshots:
-        return list(snapshots)
-    found: dict[str, list[str | Path]] = {}
-    for path in paths:
-        file = part_of(path, COUNTERS_FILE, COUNTERS_TEXT) or (path if holds_counters(path) else None)
-        if file is not None:
-            host = host_of(path)
-            found.setdefault(host.name if host and host.name else path, []).append(file)
-    return next(iter(found.values())) if len(found) == 1 else []
-
-
-def _socket_lists(paths: Sequence[str], sockets: Sequence[str | Path]) -> SocketLists:
-    """The socket lists that were named, else those of the bundles and reports, each with the name of its host."""
-    hosts = {path: host.name for path in paths if (host := host_of(path)) is not None}
-    if sockets:
-        names = set(hosts.values())
-        name = names.pop() if len(names) == 1 else ""
-        return SocketLists([file for path in sockets for file in lists_named(str(path), name)])
-    found = []
-    for path in paths:
-        if file := part_of(path, SOCKETS_FILE, SOCKETS_TEXT):
-            found.append(ListFile(file, hosts.get(path, "")))
-        elif report := report_of(path):
-            found += lists_in(report)
-    return SocketLists(found)

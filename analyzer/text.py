@@ -133,7 +133,7 @@ def endpoint(address: str, port: int) -> str:
 
 def length_ns(text: str, where: str) -> int:
     """`100ms` -> 100,000,000; a UsageError that names `where` it stood for what is no length of time."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(us|ms|s|m|min|h)?", text.strip())
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,18})?) ?(us|ms|s|m|min|h)?", text.strip())
     length = round(float(found[1]) * LENGTHS[found[2] or "s"]) if found else 0
     if length < 1000:
         raise UsageError(where, f"{text!r} is no length of time", "give one of 1us or more, such as 100ms or 1s")

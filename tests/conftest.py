@@ -1,6 +1,11 @@
-"""What takes longest begins first, so that all processes end at the same time (`--dist loadfile`, files in the order of collection)."""
+"""What takes longest begins first, so that all processes end at the same time (`--dist loadfile`, files in the order of collection);
+and bytecode is kept, as by every Python that is not told otherwise: hundreds of tests start the command.
+"""
 
 from __future__ import annotations
+
+import os
+import sys
 
 import pytest
 
@@ -17,6 +22,10 @@ LONGEST = (
     "test_wireshark",
     "test_flows",
 )
+
+# Else each of those processes, and each that runs tests, would compile every module of the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

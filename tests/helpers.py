@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -100,30 +100,42 @@ def batch_of(frames: Iterable[tuple[int, bytes, int]], flags: int = 0) -> tuple[
     return RecordBatch(buffer, rows, 1), interfaces
 
 
-def plain(column: Column, row: Any) -> Any:
-    """One value of a packet row as the naive twin gives it: int, word, frozenset of words, or text."""
+def plain(column: Column, rows: Rows) -> list[Any]:
+    """The values of a column as the naive twins give them: int, word, frozenset of words, or text. Whole columns at once: value by value takes ten times as long."""
     if column.kind == "address":
-        high, low = int(row[f"{column.name}_hi"]), int(row[f"{column.name}_lo"])
-        return address_text(high, low, int(row[column.version]))
+        stored = (rows[name].tolist() for name in (f"{column.name}_hi", f"{column.name}_lo", column.version))
+        return [_address(*halves) for halves in zip(*stored, strict=True)]
+    values: list[Any] = rows[column.name].tolist()
     if column.kind == "ascii":
-        return bytes(row[column.name]).decode()
-    value = int(row[column.name])
+        return [value.decode() for value in values]
     if column.kind == "enum":
-        return column.words[value]
+        return [column.words[value] for value in values]
     if column.kind == "bits":
-        return frozenset(word for bit, word in enumerate(column.words) if value >> bit & 1)
-    return value
+        words = {
+            value: frozenset(word for bit, word in enumerate(column.words) if value >> bit & 1) for value in set(values)
+        }
+        return [words[value] for value in values]
+    return values
 
 
-def plain_row(rows: Rows, position: int) -> dict[str, Any]:
-    """All decoded columns of one row."""
-    return {column.name: plain(column, rows[position]) for column in DECODED_COLUMNS}
+_address = lru_cache(maxsize=10_000)(address_text)
+
+
+def plain_of(rows: Rows, columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """Rows as plain values, by the names of these columns."""
+    names = [column.name for column in columns]
+    values = zip(*(plain(column, rows) for column in columns), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in values]
+
+
+def plain_rows(rows: Rows) -> list[dict[str, Any]]:
+    """All decoded columns of packet rows."""
+    return plain_of(rows, DECODED_COLUMNS)
 
 
 def packets_of(rows: Rows, names: Iterable[str]) -> list[dict[str, Any]]:
-    """These columns of the rows, as the naive twins want them."""
-    columns = [PACKETS[name] for name in names]
-    return [{column.name: plain(column, row) for column in columns} for row in rows]
+    """These columns of packet rows, as the naive twins want them."""
+    return plain_of(rows, [PACKETS[name] for name in names])
 
 
 def rows_with(count: int, **columns: Any) -> Rows:

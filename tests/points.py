@@ -41,16 +41,20 @@ def hosts_of(sample: Path) -> list[str]:
 
 @cache
 def deeds_of(sample: Path) -> dict[str, set[Frame]]:
-    """The frames that were not just passed on, by fate; `delayed`, too. Only those with TCP."""
+    """The frames that were not just passed on, by fate; `delayed`, too. Only those with TCP, UDP or ICMP, or a fragment of the latter two."""
     found: dict[str, set[Frame]] = {each: set() for each in (*FATES.values(), "delayed", "injected")}
     sent = {host: _sent(sample / host) for host in hosts_of(sample)}
     deeds = [each for each in _expected(sample).get("deed", []) if each["source"] in sent]
     for host in {each["source"] for each in deeds}:
         packets = points_of(sample).at[host].packets
-        tcp = set(packets["frame"][packets["layers"].astype(str).str.contains(r"\btcp\b")])
+        layers = packets["layers"].astype(str)
+        known = layers.str.contains(r"\b(?:tcp|udp|icmp|icmpv6)\b") | (
+            layers.str.contains("fragment") & (packets["ip_proto"] != 6)
+        )
+        compared = set(packets["frame"][known])
         for deed in (each for each in deeds if each["source"] == host):
             frame = sent[host][deed["number"] - 1]
-            if frame in tcp:
+            if frame in compared:
                 found[FATES.get(deed["action"], "delayed")].add((host, frame))
     return found
 

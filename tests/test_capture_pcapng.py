@@ -13,6 +13,7 @@ import pytest
 from analyzer.capture.file import MAX_INTERFACES
 from analyzer.errors import CaptureError
 from tests import build, strategies
+from tests.each import for_each
 from tests.helpers import Reading, naive_records, read_all, read_bytes
 from tests.naive.capture import clamp, read_capture
 
@@ -191,7 +192,7 @@ def test_an_unknown_version_is_noted(tmp_path: Path, version: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("resolution", [*DECIMAL, *BINARY, *BEYOND])
+@for_each("resolution", [*DECIMAL, *BINARY, *BEYOND])
 def test_times_are_exact(tmp_path: Path, resolution: int, order: str) -> None:
     """Every resolution: integer arithmetic of any width gives the same nanoseconds."""
     rng = random.Random(resolution)

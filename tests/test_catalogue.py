@@ -26,6 +26,7 @@ from analyzer.counters import GAUGES, GROUPS
 from analyzer.counters.prose import TABLES
 from analyzer.errors import UsageError
 from analyzer.report.catalogue_text import counters_markdown, explain_text
+from tests.each import for_each
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted((ROOT / "analyzer" / "catalogue").glob("*.py"))
@@ -143,7 +144,7 @@ def test_every_group_has_entries_in_the_order_of_groups() -> None:
 # ---- What an entry says
 
 
-@pytest.mark.parametrize("counter", ENTRIES, ids=lambda counter: counter.name)
+@for_each("counter", ENTRIES, ids=lambda counter: counter.name)
 def test_an_entry_is_complete(counter: Counter) -> None:
     assert counter.group in GROUPS
     assert counter.group + counter.short == counter.name
@@ -184,12 +185,12 @@ def test_every_counter_that_a_text_names_exists() -> None:
         assert set(looks.findall(text)) - known <= others, counter.name
 
 
-@pytest.mark.parametrize("short", EXACT.split())
+@for_each("short", EXACT.split())
 def test_packets_decide(short: str) -> None:
     assert entry(short).observability == "exact"
 
 
-@pytest.mark.parametrize("short", NOT_EXACT.split())
+@for_each("short", NOT_EXACT.split())
 def test_packets_do_not_decide_alone(short: str) -> None:
     assert entry(short).observability in ("bounded", "inferred")
 
@@ -337,7 +338,7 @@ def test_rows_fit_what_is_asked() -> None:
 # ---- Showing them
 
 
-@pytest.mark.parametrize("counter", ENTRIES, ids=lambda counter: counter.name)
+@for_each("counter", ENTRIES, ids=lambda counter: counter.name)
 def test_an_explanation_fits_the_terminal_and_says_all(counter: Counter) -> None:
     text = explain_text(counter)
     assert max(len(line) for line in text.splitlines()) < 80

@@ -20,12 +20,13 @@ from analyzer import Analysis, analyze
 from analyzer.checksums import Checksums
 from analyzer.checksums.counted import fits
 from analyzer.checksums.result import HARMFUL
-from analyzer.checksums.verdicts import Verdict
+from analyzer.checksums.verdict import Verdict
 from analyzer.report.checksum_text import HARMLESS, ORDER, TITLES, TODO, checksum_text, fit_texts
 from analyzer.report.checksum_text import json_text as checksum_json
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_VERDICTS
 from tests import build
 from tests.command import run_here
+from tests.each import for_each
 from tests.helpers import fitting, is_plain
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -1276,7 +1277,7 @@ def link_local_of(bundle: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("is_alone", [False, True], ids=["bundle", "alone"])
-@pytest.mark.parametrize("bundle", BUNDLES, ids=name_of)
+@for_each("bundle", BUNDLES, ids=name_of)
 def test_samples(bundle: Path, is_alone: bool, tmp_path: Path) -> None:
     """What the laboratory did is what is said, with host.json or without; a clean sample has no other verdict.
 

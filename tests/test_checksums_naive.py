@@ -23,6 +23,7 @@ from analyzer.checksums import Checker
 from analyzer.decode import decode
 from analyzer.tables import PACKETS
 from tests import build, strategies
+from tests.each import for_each
 from tests.helpers import batch_of
 from tests.naive.checksums import NaiveChecker, Words, final_destination, is_partial, payload_of_ip, same_sum
 from tests.naive.decode import Joiner, decode_frame, decoded
@@ -950,7 +951,7 @@ def frames_of_file(path: Path) -> list[Frame]:
     return frames
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.parent.relative_to(path.parents[2]).as_posix())
+@for_each("path", SAMPLES, ids=lambda path: path.parent.relative_to(path.parents[2]).as_posix())
 def test_samples_as_the_naive_twin(path: Path) -> None:
     """Every frame of a sample."""
     words = checked_file(path)

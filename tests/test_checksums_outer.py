@@ -13,7 +13,7 @@ import pytest
 from analyzer import analyze
 from analyzer.capture import RecordBatch
 from analyzer.checksums import Checker
-from analyzer.checksums.verdicts import Verdict
+from analyzer.checksums.verdict import Verdict
 from analyzer.decode import decode
 from analyzer.report.checksum_text import answer
 from tests import build, strategies

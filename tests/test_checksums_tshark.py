@@ -30,7 +30,8 @@ from analyzer.decode import decode
 from analyzer.errors import CaptureError
 from analyzer.tables import PACKETS
 from tests import build
-from tests.helpers import PLAIN_CAPTURES, plain_row
+from tests.each import for_each
+from tests.helpers import PLAIN_CAPTURES, plain_rows
 from tests.naive.checksums import is_partial, payload_of_ip
 from tests.test_checksums_naive import SEGMENTS, Frame, framed, known_frames, number_at
 from tests.test_decode_tshark import CORPUS as TCP_CORPUS
@@ -61,8 +62,7 @@ def checked(path: Path) -> Iterator[tuple[bytes, Row]]:
         for batch in capture:
             rows = decode(batch, capture.interfaces)
             checker.check(batch, rows, capture.interfaces)
-            for position in range(len(batch)):
-                row = plain_row(rows, position)
+            for position, row in enumerate(plain_rows(rows)):
                 row |= {name: known[int(rows[name][position])] for name, known in words}
                 row["record_flags"] = int(rows["record_flags"][position])
                 yield batch.data(position), row
@@ -123,7 +123,7 @@ def outcome(path: Path) -> list[Checked]:
         return []
 
 
-@pytest.mark.parametrize("path", PLAIN_CAPTURES, ids=lambda path: str(path.relative_to(ROOT)))
+@for_each("path", PLAIN_CAPTURES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_samples_as_tshark(path: Path) -> None:
     """Every frame of a sample, with no exception at all."""
     frames = outcome(path)
@@ -134,7 +134,7 @@ def test_samples_as_tshark(path: Path) -> None:
 
 
 @needs_corpus
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+@for_each("path", CORPUS, ids=lambda path: path.name)
 def test_corpus_as_tshark(path: Path) -> None:
     """Every frame of a capture, but for the exclusions. What is called partial is proven to be."""
     frames = outcome(path)

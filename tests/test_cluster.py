@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from analyzer import analyze, run
+from analyzer.capture import open_capture
 from analyzer.cluster import parted
 from analyzer.cluster.executor import Here, Result, Task
 from analyzer.cluster.part_kernel import (
@@ -32,8 +33,10 @@ from analyzer.cluster.processes import Processes
 from analyzer.cluster.ranges import Range, RangeFile, head_of, ranges_of
 from analyzer.cluster.shares import ROWS, ShareWriter, rows_of_share
 from analyzer.errors import CaptureError, TcpcapError
+from analyzer.passes import decoded
 from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
+from analyzer.summary.summary import SUMS, Summary
 from analyzer.tables import PACKETS
 from tests import build, pkt
 from tests.chained import START_NS, chained, records_of
@@ -336,6 +339,26 @@ def test_rows_of_a_file_that_was_changed(tmp_path: Path) -> None:
     file.write_bytes(b"\xff" * size)
     with pytest.raises(CaptureError, match="holds other rows than were written"):
         list(rows_of_share([tmp_path], [0], 0))
+
+
+@pytest.mark.parametrize("sample", ["scripted/times-made-up.pcap", "clean-ipv4/client/capture.pcap"])
+def test_summaries_of_ranges_join(sample: str) -> None:
+    """Wherever a capture is cut once or twice, also behind its first frame: the counts of one pass, steps from range to range among them."""
+    with open_capture([str(SAMPLES / sample)]) as capture:
+        rows = np.concatenate([part.copy() for part in decoded(capture, None)])
+    whole = Summary()
+    whole.add(rows, 1)
+    for first in range(1, min(len(rows), 40)):
+        for second in {first + 1, first + 2, len(rows) - 1}:
+            found = Summary()
+            for part in (rows[:first], rows[first:second], rows[second:]):
+                more = Summary()
+                more.add(part, 1)
+                assert found.join(more.counts())
+            for name in found.counts():
+                assert found.counts()[name].tolist() == whole.counts()[name].tolist() or name == "totals"
+            for name in (*SUMS, "least_step_ns", "step_ns", "first_ns", "last_ns"):
+                assert found.total(name) == whole.total(name), (first, second, name)
 
 
 def test_all_that_is_read_is_kept() -> None:

@@ -21,6 +21,7 @@ from analyzer.decode import decode
 from analyzer.frames import FrameReader
 from analyzer.tables import PACKETS
 from tests import build, tshark
+from tests.each import for_each
 from tests.fragments import Captured, random_fragments
 from tests.helpers import FEWER_CAPTURES, is_plain
 from tests.tshark import (
@@ -434,7 +435,7 @@ def _reader(parts: list[str]) -> Said:
     return lambda name: parts[PLACES[name]].split(";") if parts[PLACES[name]] else []
 
 
-@pytest.mark.parametrize("path", FEWER_CAPTURES, ids=lambda path: str(path.relative_to(ROOT)))
+@for_each("path", FEWER_CAPTURES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_tshark_reads_the_samples_alike(path: Path) -> None:
     """Every frame of a sample, with no exception at all."""
     result = outcome(path)
@@ -445,7 +446,7 @@ def test_tshark_reads_the_samples_alike(path: Path) -> None:
 
 
 @pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+@for_each("path", CORPUS, ids=lambda path: path.name)
 def test_tshark_reads_the_corpus_alike(path: Path) -> None:
     """Every frame of a capture, but for the exclusions."""
     result = outcome(path)
@@ -519,7 +520,7 @@ SEEN = [
 
 
 @pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
-@pytest.mark.parametrize("name", SEEN)
+@for_each("name", SEEN)
 def test_the_corpus_holds_what_is_compared(name: str) -> None:
     """A column that is 0 everywhere would agree with anything."""
     assert any(outcome(path).seen[name] for path in CORPUS)

@@ -12,6 +12,7 @@ from analyzer.catalogue import CATALOGUE
 from analyzer.cli import cli
 from analyzer.described import EVERY_TABLE
 from analyzer.prediction import NUMBER
+from tests.each import for_each
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -62,7 +63,7 @@ def test_commands_have_help(name: str) -> None:
     assert not command.get_short_help_str(100).endswith("...")
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@for_each("option", OPTIONS)
 def test_options_have_help(option: click.Option) -> None:
     """A sentence; a default is shown where there is one to be known."""
     assert option.help

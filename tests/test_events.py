@@ -13,6 +13,7 @@ from analyzer.passes import table_rows
 from analyzer.schema import Table
 from analyzer.tables import EVENTS, FLOWS, PACKETS
 from tests import pkt
+from tests.each import for_each
 
 FOLDER = Path(__file__).parent / "events"
 FILES = sorted(FOLDER.glob("*.pkt"))
@@ -100,7 +101,7 @@ def wrapping() -> Iterator[Any]:
             yield pytest.param(*param.values, id=f"{param.id}-{name}")
 
 
-@pytest.mark.parametrize(("kind", "scenario"), list(wrapping()))
+@for_each(("kind", "scenario"), list(wrapping()))
 def test_scenario(kind: str, scenario: pkt.Scenario, tmp_path: Path) -> None:
     """Exactly the events of each line; of the file's kind none at all where no line expects it."""
     found = events_of(scenario, tmp_path / "capture.pcapng")
@@ -127,7 +128,7 @@ def test_a_file_for_every_kind_and_for_nothing_else() -> None:
     assert sorted(path.name for path in FOLDER.iterdir()) == [path.name for path in FILES]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@for_each("path", FILES, ids=lambda path: path.stem)
 def test_every_kind_has_both_cases(path: Path) -> None:
     """Scenarios in which it is expected, and scenarios in which it is not; each says in a sentence what happens."""
     found = pkt.read(path)

@@ -33,6 +33,7 @@ from analyzer.schema import Column
 from analyzer.tables import EVENTS, PACKETS, TABLES
 from tests import build, strategies
 from tests.command import COMMAND, TIMEOUT_S, run_here, status_of
+from tests.each import for_each
 from tests.helpers import interrupts_on
 
 WHOLE = list(TABLES)
@@ -200,7 +201,7 @@ WITHOUT_ROWS = {
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("table", WHOLE)
-@pytest.mark.parametrize("sample", SAMPLES_READ)
+@for_each("sample", SAMPLES_READ)
 def test_every_value_of_the_samples(sample: str, table: str, kind: str, tmp_path: Path) -> None:
     """The file holds what the DataFrame holds, in the same order, but for intervals: they come when they are certain."""
     output = tmp_path / f"out.{kind}"
@@ -467,8 +468,8 @@ def test_a_folder_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("table", WHOLE)
 @pytest.mark.parametrize("content", [None, b"", b"a text file, no capture"], ids=["missing", "empty", "text"])
+@for_each("table", WHOLE)
 def test_an_unreadable_input_leaves_nothing(content: bytes | None, table: str, kind: str, tmp_path: Path) -> None:
     """No file, no temporary file; what was there before stays."""
     source, before = tmp_path / "in.pcap", tmp_path / f"before.{kind}"

@@ -17,6 +17,7 @@ from analyzer.tables import CAPTURE_FACTS, FACTS
 from tests import build, pkt
 
 HOUR_NS = 3600 * 10**9
+SCRIPTED = Path(__file__).resolve().parent.parent / "samples" / "scripted"
 START_NS = 1_763_660_000 * 10**9
 HANDSHAKE = """
 +0        < S  0:0(0) win 64240 <mss 1460{fields}>
@@ -72,6 +73,33 @@ def many(ports: tuple[int, ...], count: int, apart_s: float) -> str:
     return "".join(re.sub(r"\+0 +<", f"+{apart_s} <", text, count=1) for text in texts)
 
 
+def at_steps(text: str, step_s: float, other_s: float = 0.0, every: int = 0) -> str:
+    """The same frames, each so long after the one before; each so-manieth after another time."""
+    lines = []
+    for number, line in enumerate(text.strip().splitlines()):
+        step = other_s if every and number % every == every - 1 else step_s
+        lines.append(f"+{step:.6f} {line.split(maxsplit=1)[1]}\n")
+    return "".join(lines)
+
+
+def clocked(stamps: list[tuple[str, float, int]]) -> str:
+    """A request and an answer with timestamps in turn, at these times and with these of the sender's clock."""
+    text, seqs, clocks = "", {"<": 1, ">": 1}, {"<": 1000, ">": 8000}
+    for way, time, ticks in stamps:
+        other = "<" if way == ">" else ">"
+        clocks[way] += ticks
+        echo = f"<nop,nop,TS val {clocks[way]} ecr {clocks[other]}>"
+        text += f"+{time} {way} P. {seqs[way]}:{seqs[way] + 100}(100) ack {seqs[other]} win 502 {echo}\n"
+        seqs[way] += 100
+    return text
+
+
+TIMED = HANDSHAKE.format(
+    fields=",nop,nop,TS val 900 ecr 0", answer=",nop,nop,TS val 7920 ecr 900", pure=" <nop,nop,TS val 920 ecr 7920>"
+)
+HURRIED = [("<", 0.0001, 80), (">", 0.0001, 80), ("<", 0.0001, 90), (">", 0.0001, 90)]
+
+
 def twice(text: str) -> str:
     """Each frame of the client with payload again, a microsecond later and with the same ID."""
     lines, number = [], 1000
@@ -113,6 +141,13 @@ HAS = {
         [("out_of_order", 3)],
     ),
     "copies": (twice(handshake() + answered(4)), [("copies", 4)]),
+    "a frame every 5 ms": (at_steps(handshake() + answered(12), 0.005), [("made_up_times", 25)]),
+    "all at one time": (at_steps(handshake() + answered(12), 0), [("made_up_times", 27)]),
+    "both clocks deny the times": (
+        TIMED + clocked([*HURRIED, ("<", 1.1, 20), (">", 0.0002, 20)]),
+        [("made_up_times", 9)],
+    ),
+    "a clock of 15 ms": (at_steps(handshake() + answered(50), 0, 0.015, 25), [("made_up_times", 98)]),
     "no handshake": (answered(3), [("middle", 6)]),
 }
 HAS_NOT = {
@@ -122,6 +157,15 @@ HAS_NOT = {
         fields=",nop,nop,TS val 900 ecr 0", answer=",nop,nop,TS val 8920 ecr 900", pure=" <nop,nop,TS val 920 ecr 8920>"
     )
     + requests(12, pure=True),
+    "a frame every 5 ms, but few": at_steps(handshake() + answered(8), 0.005),
+    "a line that passes a frame of one sender every 200 us": handshake()
+    + "".join(f"+0.0002 < . {100 * n - 99}:{100 * n + 1}(100) ack 1 win 64240\n" for n in range(1, 41)),
+    "clocks of microseconds": TIMED + clocked([*HURRIED, ("<", 0.001, 1000), (">", 0.0002, 200)]),
+    "a queue held the client up": TIMED
+    + clocked(
+        [("<", 0.02, 20), (">", 0.02, 20), ("<", 0.2, 50), ("<", 0.001, 80), (">", 0.001, 181), ("<", 1.1, 1171)]
+    ),
+    "a clock of 15 ms in slow traffic": at_steps(handshake() + answered(12), 0, 0.015, 4),
     "two ports": many((443, 80), 20, 3.2),
     "one port, for less than a minute": many((443,), 20, 2.5),
     "one port, a few times": many((443,), 19, 3.5),
@@ -223,6 +267,23 @@ def test_where_facts_are_said(tmp_path: Path) -> None:
     assert frame.to_dict("records") == rows == analysis.capture_facts.to_dict("records")
     assert list(frame.columns) == list(rows[0]) == ["fact", "frames", "share", "text"]
     assert [(row["fact"], row["share"]) for row in rows] == [("filtered", 1.0), ("middle", 1.0)]
+
+
+def test_what_rests_on_made_up_times_is_only_possible(tmp_path: Path) -> None:
+    """A window that is full all the time is trouble where the times are true; a reset is one in any case."""
+    text = (SCRIPTED / "times-made-up.pkt").read_text().split("\n", 1)[1]
+    true = re.sub(r"\+0\.010( +< \.)", r"+0.031\1", text)
+    reset = "+0.010 > R. 87601:87601(0) ack 101 win 0\n"
+    doubted, believed = of(text + reset, tmp_path), of(true + reset, tmp_path)
+    assert [facts(each) for each in (doubted, believed)] == [[("made_up_times", 83)], []]
+    severities = [
+        {row.rule: (row.severity, row.confidence) for row in each.findings.itertuples()} for each in (doubted, believed)
+    ]
+    assert severities[0]["window-limited"] == ("info", "possible")
+    assert severities[1]["window-limited"] == ("warning", "likely")
+    assert severities[0]["reset-by-peer"] == severities[1]["reset-by-peer"]
+    (finding,) = (row for row in doubted.findings.itertuples() if row.rule == "window-limited")
+    assert "these times were made up" in finding.against
 
 
 def test_every_fact_has_an_example() -> None:

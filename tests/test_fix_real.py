@@ -18,6 +18,7 @@ import pytest
 from analyzer.capture import open_capture
 from analyzer.errors import CaptureError
 from tests import build
+from tests.each import for_each
 from tests.fixing import CHECKED, data_of, run, segment
 from tests.helpers import FEWER_CAPTURES
 from tests.naive.fix import FIELD_AT, ICMP, ICMPV6, TCP, UDP, Frame, NaiveFixer, is_piece, levels
@@ -81,7 +82,7 @@ def said(fixed: dict[Path, Path]) -> Captures:
     return Captures(outs, FIELDS, preferences=CHECKED, most=MOST_FRAMES, whole=False)
 
 
-@pytest.mark.parametrize("path", named(READABLE))
+@for_each("path", named(READABLE))
 def test_the_length_stays(path: Path, fixed: dict[Path, Path]) -> None:
     """To the byte."""
     sizes = {name: (fixed[path] / name).stat().st_size for name in ("in", "out")}
@@ -89,7 +90,7 @@ def test_the_length_stays(path: Path, fixed: dict[Path, Path]) -> None:
 
 
 @needs_tshark
-@pytest.mark.parametrize("path", named(READABLE))
+@for_each("path", named(READABLE))
 def test_tshark_finds_no_bad_checksum(path: Path, fixed: dict[Path, Path], said: Captures) -> None:
     """In real captures, after everything was made right, but for what cannot be."""
     out = fixed[path] / "out"
@@ -179,7 +180,7 @@ def against_tcprewrite(folder: Path) -> Counter[str]:
 
 
 @needs_tcprewrite
-@pytest.mark.parametrize("path", named(READABLE))
+@for_each("path", named(READABLE))
 def test_the_same_as_tcprewrite(path: Path, fixed: dict[Path, Path]) -> None:
     """Frame by frame the same bytes on Ethernet and raw IP, but for what the table explains."""
     against_tcprewrite(fixed[path])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import tomllib
@@ -17,6 +18,8 @@ from analyzer import analyze
 from analyzer.capture import RecordBatch
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
+from analyzer.flows import rows as flow_rows
+from analyzer.flows.end_state import BINS, BINS_FROM, END_STATE
 from analyzer.flows.hash_kernel import hash_of, way_of
 from analyzer.flows.tracker import FIRST_CAPACITY
 from analyzer.frames import FrameReader
@@ -24,7 +27,8 @@ from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import COMPLETENESS, FLOW_STATES, FLOWS, PACKETS, ROLES, TCP_STATES
 from tests import build
-from tests.helpers import CAPTURES, batch_of, differences, is_plain, packets_of, plain, read_all
+from tests.each import for_each
+from tests.helpers import CAPTURES, batch_of, differences, is_plain, packets_of, plain, plain_of, read_all
 from tests.naive.flows import Flow, Packet, flows_of, sender
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -142,7 +146,7 @@ def rows_of(frames: Sequence[bytes | tuple[bytes, int]], times: Sequence[int] | 
 
 def plain_flows(rows: Rows) -> list[Flow]:
     """Rows of FLOWS as plain values."""
-    return [{column.name: plain(column, row) for column in FLOWS.columns} for row in rows]
+    return plain_of(rows, FLOWS.columns)
 
 
 def unlike(expected: Sequence[Flow], rows: Rows, packets: Sequence[Packet]) -> list[dict[str, Any]]:
@@ -159,7 +163,7 @@ def unlike(expected: Sequence[Flow], rows: Rows, packets: Sequence[Packet]) -> l
 
 def left_out(rows: Rows) -> int:
     """Flows with verdicts that keep frames out of them."""
-    return sum(bool(flow["events"] & LEFT_OUT) for flow in plain_flows(rows))
+    return sum(bool(events & LEFT_OUT) for events in plain(FLOWS["events"], rows))
 
 
 def unsteady_flows(packets: Sequence[Packet]) -> set[int]:
@@ -250,6 +254,9 @@ SCENARIOS = {
     "reset by the server": ("c:S s:SA c:A c:PA10 s:RA", "reset_by_server", 2),
     "reset by both, the first counts": ("c:S s:SA c:A s:R c:R", "reset_by_server", 2),
     "a reset after one FIN": ("c:S s:SA c:A c:FA s:A s:R", "reset_by_server", 2),
+    "a reset that both ends outlived": ("c:S s:SA c:A c:R c:FA s:FA c:A", "closed", 2),
+    "a reset behind a FIN that the other end outlived": ("c:S s:SA c:A c:FA s:FA s:R c:A", "closed", 2),
+    "a reset while a FIN is under way": ("c:S s:SA c:A c:FA s:R s:FA", "reset_by_server", 2),
     "a reset after both FINs changes nothing": ("c:S s:SA c:A c:FA s:FA c:R", "closed", 2),
     "a reset instead of the last ACK": ("c:S s:SA c:R", "reset_by_client", None),
     "a reset with ACK is no end of a handshake": ("c:S s:SA c:RA", "reset_by_client", None),
@@ -912,7 +919,7 @@ def test_whose_turn_it_is_to_leave() -> None:
         # Each newcomer is a connection in use: it outlasts those that were there before.
         new = [frame for number in range(count) for frame in Script((build.SRC4, 50000 + number)).frames("c:A s:A")]
         tracker = track(rows_of([*begun, *new]), max_flows=8, keep_left=True)
-        gone = [flow["client_port"] for part in tracker.rows_left for flow in plain_flows(part)]
+        gone = [port for part in tracker.rows_left for port in part["client_port"].tolist()]
         expected = order[: 2 * ((count + 1) // 2)]  # a quarter of the room at a time
         assert sorted(gone) == sorted(expected)
         assert sum(tracker.left.values()) == len(expected)
@@ -1016,7 +1023,7 @@ def hosts() -> Iterator[Any]:
             yield pytest.param(expected, host, path.parent / host, id=f"{path.parent.name}-{host}")
 
 
-@pytest.mark.parametrize(("expected", "host", "folder"), list(hosts()))
+@for_each(("expected", "host", "folder"), list(hosts()))
 def test_connections_of_the_samples(expected: dict[str, Any], host: str, folder: Path) -> None:
     """As many as the laboratory began, every TCP frame in one of them, every one begun by the client.
 
@@ -1047,7 +1054,7 @@ def test_the_samples_are_there() -> None:
     assert len(CAPTURES) == 2 * len(EXPECTED) > 200
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
+@for_each("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_the_twin_agrees_on_the_samples(path: Path) -> None:
     """Every column, and for small batches read from the file."""
     packets = packets_of(read_all(path, together=True).packets, NEEDED)
@@ -1070,6 +1077,29 @@ def test_the_refused_connection_of_the_sample() -> None:
     assert (by_port["udp", 40000].server_port, by_port["udp", 40000].roles) == (53, "ports")
     handshakes = [by_port["tcp", port].handshake_rtt_ns for port in (40001, 40002, 40003)]
     assert all(100_000 < rtt < 1_000_000 for rtt in handshakes)
+
+
+# Quantiles
+
+
+def test_quantiles_of_many_histograms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are summed up some at a time, and each as if it were alone: the bin behind which that share of the samples lies."""
+    rng = np.random.default_rng(29)
+    histograms = rng.integers(0, 3, (7, BINS)).astype(np.uint32)
+    ends = np.zeros(11, END_STATE)
+    ends["histogram"] = [3, -1, 0, 6, 1, -1, 2, 5, 4, -1, 6]
+    ends["rtt_count"] = [histograms[place].sum() if place >= 0 else 1 for place in ends["histogram"]]
+    ends["rtt_first"][:, 0] = 5000
+    ends["rtt_max_ns"] = 1 << 40
+    monkeypatch.setattr(flow_rows, "AT_ONCE", 3)
+    found = flow_rows._quantile(ends, histograms, 0.95)
+    for end, quantile in zip(ends, found.tolist(), strict=True):
+        if end["histogram"] < 0:
+            assert quantile == 5000
+            continue
+        samples = [at for at, count in enumerate(histograms[end["histogram"]]) for _ in range(count)]
+        at = samples[math.ceil(0.95 * len(samples)) - 1]
+        assert quantile == pytest.approx(2 ** (BINS_FROM + (at + 0.5) / 4), rel=1e-6)
 
 
 # SYNs that open nothing

@@ -25,6 +25,7 @@ from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, PACKETS
 from tests import pkt
+from tests.each import for_each
 from tests.helpers import CAPTURES, plain
 from tests.naive.events import Event, Verdict
 from tests.naive.events import judge as naive_judge
@@ -107,7 +108,7 @@ def packets_of(rows: Rows) -> list[Packet]:
     columns: dict[str, list[Any]] = {}
     for column in PACKETS.columns:
         if column.name in ("layers", "stop", "options", "src", "dst"):
-            columns[column.name] = [plain(column, row) for row in rows]
+            columns[column.name] = plain(column, rows)
         elif column.kind in ("value", "enum"):
             columns[column.name] = rows[column.name].tolist()
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -130,9 +131,12 @@ def disagreements(twin: Verdict, engine: Judged) -> list[str]:
         for frame, (left, right) in sorted(frames.items())
         if left != right
     ]
-    for row in engine.flows:
+    columns: dict[str, list[Any]] = {}
+    for place, row in enumerate(engine.flows):
         for name, expected in twin.flows.get(int(row["flow"]), {}).items():  # the others are not TCP
-            actual = plain(FLOWS[name], row)
+            if name not in columns:
+                columns[name] = plain(FLOWS[name], engine.flows)
+            actual = columns[name][place]
             if not agree(name, expected, actual, row):
                 lines.append(f"flow {row['flow']}: {name}: twin {expected}, engine {actual}")
     return lines
@@ -754,7 +758,7 @@ def test_the_twin_agrees_on_hostile_traffic(tmp_path: Path, seed: int) -> None:
     assert len(engine.events) > 500
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=[str(path.relative_to(ROOT / "samples")) for path in CAPTURES])
+@for_each("path", CAPTURES)
 def test_the_twin_agrees_on_samples(path: Path) -> None:
     """Traffic of real hosts."""
     twin, _ = assert_twin_agrees(decoded(path), str(path))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
-
 from analyzer.accelerate.sources import sources
+from tests.each import for_each
 from tests.house import ENTRANCES, FILES, MODULES, PACKAGE, RANKS, ROOT, imported, imports, needed, room_of
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+@for_each("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_imports_go_one_way(file: Path) -> None:
     """A stage imports from earlier stages and from itself; compiled code stands in kernels."""
     own = file.relative_to(PACKAGE).parts[0].removesuffix(".py").removesuffix("_kernel")
@@ -31,7 +30,7 @@ def test_imports_run_in_no_circle() -> None:
     assert order.index("analyzer.analysis") < order.index("analyzer.report.console") < order.index("analyzer.run")
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.stem.endswith("_kernel")], ids=lambda file: file.stem)
+@for_each("file", [file for file in FILES if file.stem.endswith("_kernel")], ids=lambda file: file.stem)
 def test_every_module_of_a_kernel_makes_its_code_stale(file: Path) -> None:
     """Machine code on disk is dropped when a module changes whose functions or values a kernel holds."""
     found = sources(file)

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from analyzer.crosscheck.shape import TRANSPORTS
 from analyzer.tables import LAYERS, OPTIONS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build, strategies
+from tests.each import for_each
 from tests.naive.capture import read_capture
 from tests.naive.decode import DECODED_NAMES, LINKS, NOT_DECODED, decode_frame, empty
 from tests.tshark import (
@@ -806,7 +807,7 @@ def test_the_generator_reaches_everything(seed: int) -> None:
     ] * 2
 
 
-@pytest.mark.parametrize("name", every_builder())
+@for_each("name", every_builder())
 def test_cutting_a_frame_only_removes(name: str) -> None:
     """A good frame cut anywhere is truncated or whole, and no column gets a value that the whole frame does not have."""
     link, frame = every_builder()[name]

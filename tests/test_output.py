@@ -94,8 +94,9 @@ opened: list[str] | None = None
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and opened is not None:
-        opened.append(os.fsdecode(arguments[0]) if isinstance(arguments[0], str | bytes) else str(arguments[0]))
+    # A number is a descriptor, whose file was opened by its name before.
+    if event == "open" and opened is not None and not isinstance(arguments[0], int):
+        opened.append(os.fsdecode(arguments[0]))
 
 
 sys.addaudithook(_note)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
 import random
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -19,14 +21,18 @@ from analyzer.points.pending import COPY, LATE, MET, NEAR, PASSED, Pending
 from analyzer.points.points import Points
 from analyzer.points.seek_kernel import LOOKED_AT
 from analyzer.points.segment import PASSING
+from analyzer.report.json_text import json_pieces
+from analyzer.report.points_json import points_json, points_ndjson
 from analyzer.report.points_text import points_text
 from tests.command import run_here
 from tests.degraded import DEGRADED, claimed_falsely
 from tests.helpers import SAMPLES
 from tests.naive import points as naive
 from tests.points import deeds_of, fates_of, on_the_way, points_of, two_hosts, written, wrong_in
+from tests.test_json import wrong
 
 LOSSY = SAMPLES / "loss-ipv4"
+NAMED = [f"--at={host}={LOSSY / host}" for host in ("client", "server")]
 SOME = (
     *("loss-ipv4", "loss-ipv6", "corrupt-ipv4", "network-duplicates", "reordering", "middlebox-port-late", "syn-loss"),
     *("congestion-marks", "ack-loss", "time-wait-reuse", "challenge-ack-syn", "ack-skipped-syn-recv", "fin-loss"),
@@ -63,6 +69,17 @@ def test_nothing_is_claimed_of_what_a_capture_missed(name: str, side: str, tmp_p
     other = "server" if side == "client" else "client"
     told = {how: claimed_falsely(SAMPLES / name, side, other, how, tmp_path) for how in DEGRADED}
     assert not any(told.values()), told
+
+
+def test_a_bundle_with_one_direction_proves_no_loss(tmp_path: Path) -> None:
+    """What a filter of the recording left out was not lost; only where the kernel, too, counted nothing that came, nothing came."""
+    bundle = tmp_path / "server"
+    shutil.copytree(LOSSY / "server", bundle)
+    sent = set(analyze(bundle, filter="src host 10.0.0.2").packets["frame"])
+    written(LOSSY / "server" / "capture.pcap", bundle / "capture.pcap", lambda number, time_ns: number in sent)
+    found = fates_of(analyze(at={"client": LOSSY / "client", "server": bundle}))
+    assert [at for at, _ in found["lost"]] == ["server"]  # the lab has lost 8 of the client's, too
+    assert wrong_in(SAMPLES / "syn-queue-full") == []
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
@@ -181,6 +198,56 @@ def test_three_points_tell_on_which_segment(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "verdicts"),
+    [
+        ("loss-ipv4", {"needed": 8}),
+        ("lost-retransmission", {"needed": 2}),
+        ("corrupt-ipv4", {"needed": 3}),
+        ("syn-ack-loss", {"needed": 1, "ack_lost": 1, "needless": 1}),  # the server answers both SYNs, and its timer
+        ("spurious-timeout", {"needless": 2}),
+    ],
+)
+def test_what_was_sent_again_is_judged_with_both_views(name: str, verdicts: dict[str, int]) -> None:
+    """Needed where the lab has lost or damaged what was sent before, and else not; a lost answer tells why. The ways count it."""
+    points = points_of(SAMPLES / name)
+    again = points.passages[points.passages["retransmission"] != ""]
+    assert again["retransmission"].astype(str).value_counts().to_dict() == verdicts
+    counted = points.paths[["needed", "ack_lost", "needless"]].sum()
+    assert {word: int(count) for word, count in counted.items() if count} == verdicts
+    assert set(again["way"].astype(str)) == {"sent"}
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "explained"),
+    [
+        ("loss-ipv4", "loss-between-points", {"syn-loss", "slow-connection-setup", "packet-loss"}),
+        ("syn-ack-loss", "loss-between-points", {"syn-loss", "slow-connection-setup"}),
+        ("corrupt-ipv4", "damage-between-points", {"checksum-corruption", "packet-loss"}),
+        ("corrupt-udp", "damage-between-points", {"checksum-corruption"}),
+        ("spurious-timeout", "", set()),
+    ],
+)
+def test_what_the_way_explains_is_told_under_it(name: str, cause: str, explained: set[str]) -> None:
+    """With the points that it is between; nothing is left out, and what the way does not explain stands for itself."""
+    points = points_of(SAMPLES / name)
+    findings = {each.number: each for each in points.diagnosis.findings}
+    under = [each for each in findings.values() if each.because_of and findings[each.because_of].point == ""]
+    assert {each.rule.id for each in under} == explained
+    assert {findings[each.because_of].rule.id for each in under} == ({cause} if cause else set())
+    alone = [each for analysis in points.at.values() for each in analysis.diagnosis.findings]
+    assert sorted(each.rule.id for each in findings.values() if each.point) == sorted(each.rule.id for each in alone)
+    told = [
+        each
+        for each in under
+        if any("between client and server" in text or "between server and client" in text for text in each.proofs)
+    ]
+    assert bool(told) == bool(cause)
+    assert all(
+        each.point is None and "between" not in " ".join(each.proofs) for each in alone
+    )  # those of a point stay as they are
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_match_is_that_of_the_naive_twin(seed: int) -> None:
     """Random losses, copies and overtaking on ways with repeated numbers."""
@@ -261,27 +328,115 @@ def _items(segments: list[naive.Segment]) -> np.ndarray:
 
 def test_the_command_says_what_was_lost_where(capsys: pytest.CaptureFixture[str]) -> None:
     """As text and JSON, with --at and with two bundles given plainly; the exit status follows --fail-on."""
-    named = [f"--at={host}={LOSSY / host}" for host in ("client", "server")]
-    text = run_here("analyze", *named, "--fail-on", "warning", capsys=capsys)
+    text = run_here("analyze", *NAMED, "--fail-on", "warning", capsys=capsys)
     assert (text.status, text.err) == (1, "")
     assert "8 packets of 128 that passed client never came to server" in " ".join(text.out.split())
     plain = run_here("analyze", *(str(LOSSY / host) for host in ("client", "server")), capsys=capsys)
     assert (plain.status, plain.out) == (0, text.out)
-    whole = json.loads(run_here("analyze", *named, "--json", capsys=capsys).out)
+    whole = json.loads(run_here("analyze", *NAMED, "--json", capsys=capsys).out)
     assert [row["lost"] for row in whole["paths"]] == [8, 1]
     assert whole["findings"][0]["rule"] == "loss-between-points" and set(whole["at"]) == {"client", "server"}
+    counters = text.out.partition("counters of the hosts")[2].partition("at client (")[0]
+    assert [line.split() for line in counters.splitlines() if "TcpRetransSegs" in line] == [
+        ["TcpRetransSegs", "8", "8"]
+    ]
 
 
-@pytest.mark.parametrize("table", ["paths", "passages"])
+@pytest.mark.parametrize(
+    "table", ["paths", "passages", "corruptions", "findings", "flows", "packets", "counters", "not_checked"]
+)
 def test_tables_are_exported(table: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """As Python has them."""
-    named = [f"--at={host}={LOSSY / host}" for host in ("client", "server")]
-    ran = run_here("export", *named, "--table", table, "--format", "jsonl", capsys=capsys)
+    """As Python has them; those of one capture of both points, `point` in front."""
+    ran = run_here("export", *NAMED, "--table", table, "--format", "jsonl", capsys=capsys)
     rows = [json.loads(line) for line in ran.out.splitlines()]
     expected = getattr(_plain(), table)
+    assert expected.equals(_plain().table(table))
     assert (ran.status, len(rows)) == (0, len(expected))
-    for name in ("fate", "frame", "delay_ns") if table == "passages" else ("lost", "delay_median_ns", "from_point"):
-        assert [row[name] for row in rows] == expected[name].tolist()
+    for name in set(expected) - {"time_ns", "start_ns", "end_ns"}:
+        if expected[name].dtype.kind in "iu" or name == "point":
+            assert [row[name] for row in rows] == expected[name].tolist()
+    if table not in ("paths", "passages", "corruptions", "findings"):
+        assert set(expected["point"]) <= {"client", "server"}
+        own = [getattr(_plain().at[name], table) for name in ("client", "server")]
+        assert len(expected) == sum(map(len, own)) and list(expected)[1:] == list(own[0])
+
+
+def test_the_tables_are_asked_in_sql(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command and in Python: those of one capture with the point, joined with what happened between the points."""
+    query = (
+        "SELECT p.point, count(*) AS lost, count(DISTINCT p.flow) AS flows FROM passages p JOIN packets USING (point, frame)"
+        " WHERE fate = 'lost' GROUP BY ALL ORDER BY ALL"
+    )
+    ran = run_here("sql", *NAMED, query, "--json", capsys=capsys)
+    assert (ran.status, json.loads(ran.out)["rows"]) == (0, [["client", 8, 2], ["server", 1, 1]])
+    assert _plain().sql(query).values.tolist() == [["client", 8, 2], ["server", 1, 1]]
+    assert set(_plain().sql("SELECT point FROM flows")["point"]) == {"client", "server"}
+    with pytest.raises(UsageError, match="passage"):
+        _plain().sql("SELECT * FROM passage")
+
+
+def test_connections_are_listed_by_point(capsys: pytest.CaptureFixture[str]) -> None:
+    """As text under the name of the point, as JSON with it."""
+    text = run_here("flows", *NAMED, "--top", "1", capsys=capsys).out
+    assert text.index("at client") < text.index("at server") and text.count("1 more flows") == 2
+    whole = json.loads(run_here("flows", *NAMED, "--json", "--columns", "flow", capsys=capsys).out)
+    assert whole["flows"] == [{"point": name, "flow": flow} for name in ("client", "server") for flow in (0, 1)]
+    first = json.loads(run_here("flows", *NAMED, "--json", "--sort", "loss", "--top", "1", capsys=capsys).out)
+    assert (len(first["flows"]), first["total"]) == (2, 4)
+
+
+@pytest.mark.parametrize("name", ["loss-ipv4", "middlebox-port"])
+def test_the_schema_fits(name: str) -> None:
+    """The object and each line; the answer of each point is that of its capture alone."""
+    points = points_of(SAMPLES / name)
+    whole = json.loads("".join(points_json(points)))
+    assert wrong("points", whole) == []
+    lines = [json.loads(line) for line in "".join(points_ndjson(points)).splitlines()]
+    assert [line["table"] for line in lines if wrong("line", line)] == []
+    assert [row for row in lines if row["table"] == "findings"] == [
+        {"table": "findings", **row} for row in whole["findings"]
+    ]
+    for host, analysis in points.at.items():
+        assert whole["at"][host] == json.loads("".join(json_pieces(analysis)))
+    assert len(json.loads("".join(points_json(points, 0)))["at"]["client"]["flows"]) == 0
+
+
+def test_the_page_tells_it_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Findings between the points and at each, each way, the worst connection as both saw it, counters side by side."""
+    target = tmp_path / "page.html"
+    assert run_here("analyze", *NAMED, "-q", "--html", str(target), capsys=capsys).status == 0
+    page = html.unescape(target.read_text())
+    for each in _plain().diagnosis.findings:
+        assert each.because_of or each.summary in page
+    for text in (
+        "Between the points",
+        "At client",
+        "At server",
+        "from client to server",
+        '<th scope="row">TcpRetransSegs',
+    ):
+        assert text in page
+    assert page.count('class="plot"') == 2  # both connections lost something
+
+
+def test_a_connection_is_drawn_as_both_points_saw_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each segment where it was sent and where it came, on one clock and at one height; what was lost is marked."""
+    points = _plain()
+    drawing = points.plot.time_sequence(points.plot.worst())
+    layers = {layer.name: layer for layer in drawing.panels[0].layers}
+    sent, again, came, lost = (
+        layers[name] for name in ("data", "data sent again", "came to server", "lost on the way")
+    )
+    assert len(lost.x) == 7
+    started = dict(zip(sent.y.tolist() + again.y.tolist(), sent.x.tolist() + again.x.tolist(), strict=True))
+    assert len(came.x) > 100
+    for x, y in zip(came.x.tolist(), came.y.tolist(), strict=True):
+        assert 0.0099 < x - started[y] < 0.013  # the last time it was sent is when it came
+    target = tmp_path / "picture.svg"
+    assert run_here("plot", *NAMED, "--flow", "0", "-o", str(target), capsys=capsys).status == 0
+    assert "lost on the way" in target.read_text()
+    with pytest.raises(UsageError, match="no connection 7"):
+        points.plot.time_sequence(7)
 
 
 @pytest.mark.parametrize(
@@ -292,10 +447,14 @@ def test_tables_are_exported(table: str, capsys: pytest.CaptureFixture[str]) -> 
         (["analyze", "--at", "client=x.pcap"], "1 capture point"),
         (["analyze", "x.pcap", "--at", "client=y.pcap"], "beside --at"),
         (["analyze", "x.pcap", "--clock", "client"], "one capture, and one clock"),
-        (["analyze", "--at", "a=x.pcap", "--at", "b=y.pcap", "--html", "x.html"], "--html"),
+        (["analyze", "--at", "a=x.pcap", "--at", "b=y.pcap", "--follow"], "--follow"),
+        (["analyze", "--at", "a=x.pcap", "--at", "b=y.pcap", "--flow", "1"], "flow"),
+        (["plot", "--at", "a=x.pcap", "--at", "b=y.pcap", "--kind", "rtt", "-o", "x.svg"], "rtt"),
+        (["flows", "--at", "a=x.pcap"], "1 capture point"),
+        (["sql", "--at", "a=x.pcap", "SELECT 1 FROM paths"], "1 capture point"),
         (["analyze", "--at", "a=x.pcap", "--at", "b=y.pcap", "--clock", "c"], "no point 'c'"),
         (["export", "x.pcap", "--table", "paths"], "several capture points"),
-        (["export", "--at", "a=x.pcap", "--at", "b=y.pcap", "--table", "flows"], "of one capture"),
+        (["export", "--at", "a=x.pcap", "--at", "b=y.pcap", "--table", "flows", "--flow", "1"], "flow"),
     ],
 )
 def test_what_cannot_be_meant(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

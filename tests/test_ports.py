@@ -9,7 +9,7 @@ import numpy as np
 
 from analyzer import analyze
 from analyzer.diagnosis.rule import rules_of
-from analyzer.evidence import diagnosed
+from analyzer.evidence.seen import diagnosed
 from analyzer.flows.ports import TIME_WAIT_NS, ports_of
 from analyzer.sockets import SocketFile
 from analyzer.sockets.ports import PortsTaken

@@ -156,6 +156,37 @@ def test_marks_count_where_ecn_was_agreed_on(tmp_path: Path, opening: str, marke
     assert exact(found, "TCPDelivered") == 2
 
 
+def test_a_syn_that_comes_again_asks_for_no_ecn(tmp_path: Path) -> None:
+    """tcp_check_req(): the request has what the first SYN asked for, and its SYN-ACK was lost."""
+    again = f"+1 < S 0:0(0) win 64240 {OPTIONS}\n+0 > SE. 0:0(0) ack 1 win 65160 {OPTIONS}\n"
+    first, second, last = ECN.strip().splitlines()
+    text = f"{first}\n{second}\n{again}{last}\n+0 > P. 1:101(100) ack 1 win 502\n+0.01 < E. 1:1(0) ack 101 win 600\n"
+    found = predicted(tmp_path, text, host=build.DST4)
+    assert exact(found, "TCPDeliveredCE") == exact(found, "TCPDelivered") == 1
+
+
+@pytest.mark.parametrize(("gap", "least"), [("0.000005", 2), ("0.01", 4)])
+def test_repeats_that_were_joined_to_an_ack_that_advances(tmp_path: Path, gap: str, least: int) -> None:
+    """tcp_add_backlog(): the socket was in use, and what is left of the three ACKs is one that is no duplicate; SACK tells anyway."""
+    sent = "".join(f"+0 < P. {at}:{at + 100}(100) ack 1 win 600\n" for at in (1, 101, 201, 301))
+    acks = "+0.01 > . 1:1(0) ack 101 win 65160\n" + f"+{gap} > . 1:1(0) ack 101 win 65160\n" * 2
+    text = f"{NO_SACK}{sent}{acks}".replace("wscale 7", "wscale 0")
+    assert predicted(tmp_path, text)["TCPDelivered"] == (4, least, 4)
+
+
+@pytest.mark.parametrize(("gap", "least"), [("0.000005", 1), ("0.01", 2)])
+def test_a_dsack_that_the_network_doubles_reports_again(tmp_path: Path, gap: str, least: int) -> None:
+    """tcp_check_dsack() sees both, unless the second was joined to the first."""
+    options = "<nop,nop,TS val 90 ecr 20,nop,nop,sack 1:101>"
+    text = f"""{OPENING}
+    +0.01 < P. 1:101(100) ack 1 win 502 <nop,nop,TS val 20 ecr 5>
+    +0.01 > .  1:1(0) ack 101 win 600 <nop,nop,TS val 80 ecr 20>
+    +0.01 > .  1:1(0) ack 101 win 600 {options}
+    +{gap} > .  1:1(0) ack 101 win 600 {options}
+    """
+    assert predicted(tmp_path, text)["TCPDSACKRecv"] == (2, least, 2)
+
+
 STEADY = f"""{OPENING}
 +0.01 < P. 1:101(100) ack 1 win 502
 +0.01 > .  1:1(0) ack 101 win 600

@@ -22,10 +22,13 @@ def test_acks_that_are_held_back(tmp_path: Path, setting: str, saved: bool) -> N
 
 
 def test_segments_of_a_host_that_probes_for_the_mtu(tmp_path: Path) -> None:
-    """They have 1024 bytes at first: so many a super-segment may be, or as few as full ones; what is captured alone is one."""
+    """They have 1024 bytes at first: so many a super-segment may be, or as few as full ones. Where these are captured whole, so may what is larger."""
     text = "+0 < . 1:4097(4096) ack 1 win 502\n+0 < . 4097:5557(1460) ack 1 win 502\n"
     found = of_client(tmp_path / "a.pcap", text, sysctls={"net.ipv4.tcp_mtu_probing": "2"})
-    assert found.of("TcpExtTCPOrigDataSent") == (5, 4, 5)
+    assert found.of("TcpExtTCPOrigDataSent") == (6, 4, 6)
+    text += "+0.01 > . 1:1(0) ack 5557 win 600\n"
+    found = of_client(tmp_path / "b.pcap", text, sysctls={"net.ipv4.tcp_mtu_probing": "2"})
+    assert found.of("TcpExtTCPDelivered") == (7, 5, 7)  # with the SYN
     assert of_client(tmp_path / "a.pcap", text).of("TcpExtTCPOrigDataSent") == 4
 
 

@@ -19,7 +19,7 @@ from analyzer.schema import Rows, bits_text
 from analyzer.tables import PACKETS
 from tests import build
 from tests.fragments import Captured, random_fragments
-from tests.helpers import batch_of, differences, plain_row, same_rows
+from tests.helpers import batch_of, differences, plain_rows, same_rows
 from tests.naive.decode import Joiner, decode_frame
 from tests.test_flows import Script
 
@@ -58,10 +58,12 @@ def disagreements(frames: list[Captured], step: int = 1 << 30) -> list[str]:
     """One line for each frame on which the two differ."""
     rows = joined(*batch_with(frames), step)
     found = []
-    for position, (frame, expected) in enumerate(zip(frames, twin(frames), strict=True)):
-        wrong = differences(expected, plain_row(rows, position))
+    for number, (frame, expected, actual) in enumerate(
+        zip(frames, twin(frames), plain_rows(rows), strict=True), start=1
+    ):
+        wrong = differences(expected, actual)
         if wrong:
-            found.append(f"frame {position + 1}: {frame}\n  (twin, kernel): {wrong}")
+            found.append(f"frame {number}: {frame}\n  (twin, kernel): {wrong}")
     return found
 
 
@@ -116,15 +118,14 @@ def test_the_frame_that_completes_it_describes_the_datagram(order: tuple[int, ..
     """Header columns are those of its own fragment; what stands behind is that of the datagram."""
     pieces = build.in_pieces(4, build.TCP, SEGMENT, (64, 136))
     rows = joined(*batch_with(ethernet_frames(pieces[place] for place in order)))
-    last = plain_row(rows, 2)
+    *others, last = plain_rows(rows)
     assert last["stop"] == "decoded"
     assert last["layers"] == {"ethernet", "ipv4", "tcp", "reassembled"}
     assert (last["seq"], last["payload_len"], last["payload_captured"]) == (77, 200, 200)
     offset, size = ((0, 64), (64, 72), (136, 84))[order[2]]
     assert (last["fragment_offset"], last["ip_len"], last["ip_flags"]) == (offset, 20 + size, int(order[2] != 2))
     assert int(rows["first_fragment"][2]) == order.index(0) + 1
-    for position in (0, 1):
-        row = plain_row(rows, position)
+    for position, row in enumerate(others):
         assert "fragment" in row["layers"]
         assert row["stop"] == ("decoded" if order[position] == 0 else "fragment")
         assert int(rows["first_fragment"][position]) == 0
@@ -135,10 +136,10 @@ def test_a_tunnel_in_fragments_shows_once() -> None:
     inner = build.ethernet(build.ipv4(SEGMENT))
     packet = build.ipv4(build.udp(build.vxlan(inner), dst_port=4789), build.UDP, src="203.0.113.1")
     rows = joined(*batch_with(ethernet_frames(build.cut_up(packet, (160, 240)))))
-    assert [plain_row(rows, position)["stop"] for position in range(3)] == ["fragment", "fragment", "decoded"]
+    *_, last = shown = plain_rows(rows)
+    assert [row["stop"] for row in shown] == ["fragment", "fragment", "decoded"]
     assert rows["tunnel_depth"].tolist() == [0, 0, 1]
     assert rows["src_port"].tolist() == [0, 0, 40000]
-    last = plain_row(rows, 2)
     assert (last["outer_src"], last["src"], last["payload_len"]) == ("203.0.113.1", build.SRC4, 200)
     assert (last["ip_len"], last["fragment_offset"]) == (240, 0)
 

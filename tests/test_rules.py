@@ -21,6 +21,7 @@ from analyzer.tables import SEVERITIES
 from samples.scripted.__main__ import FOLDER as SCRIPTED
 from tests import pkt
 from tests.command import run_here
+from tests.each import for_each
 from tests.helpers import CAPTURES, SAMPLES, fitting
 from tests.readme import ROOT
 from tests.test_report import checked, joined, section, told_of
@@ -94,7 +95,7 @@ def test_every_rule_is_bound_and_complete() -> None:
         assert rule.path == str(CHECKOUT / rule.family / f"{rule.id}.toml")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rule", "case"), CASES, ids=lambda each: each.id if isinstance(each, Rule) else f"{each.sample} {each.fires}"
 )
 def test_every_case(rule: Rule, case: Case) -> None:
@@ -105,13 +106,13 @@ def test_every_case(rule: Rule, case: Case) -> None:
     assert wrong_in(rule, case, found) == ""
 
 
-@pytest.mark.parametrize("path", CLEAN, ids=name_of)
+@for_each("path", CLEAN, ids=name_of)
 def test_nothing_is_wrong_with_clean_traffic(path: Path) -> None:
     """Nothing above info."""
     assert [finding.summary for finding in diagnosis_of(path).at_least("warning")] == []
 
 
-@pytest.mark.parametrize("path", BUNDLES, ids=name_of)
+@for_each("path", BUNDLES, ids=name_of)
 def test_findings_of_samples_are_sound(path: Path) -> None:
     """No rule fails, sentences are whole, frames and flows exist, causes stand before what they explain, the text fits."""
     told, found = told_about(path), diagnosis_of(path)
@@ -126,7 +127,7 @@ def test_findings_of_samples_are_sound(path: Path) -> None:
     fitting("\n".join(finding_lines(found)) + "\n")
 
 
-@pytest.mark.parametrize("path", BUNDLES, ids=name_of)
+@for_each("path", BUNDLES, ids=name_of)
 def test_the_text_of_samples(path: Path) -> None:
     """The findings or that there are none, what was read, trouble, capture, protocols and conversations are all there."""
     told, text = told_about(path), joined(told_about(path).text)

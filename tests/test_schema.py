@@ -16,6 +16,7 @@ from analyzer.kinds import KINDS as EVENT_KINDS
 from analyzer.kinds import kinds_markdown
 from analyzer.schema import NOT_STORED, Column, Table, address_text, bits_text, optional
 from analyzer.tables import EVENTS, FLOWS, PACKETS, TABLES
+from tests.each import for_each
 
 ALL_TABLES = [*EVERY_TABLE.values(), RECORDS]
 ALL_COLUMNS = [(table, column) for table in ALL_TABLES for column in table.columns]
@@ -65,9 +66,7 @@ def test_tables_are_consistent(table: Table) -> None:
     assert table.dtype.itemsize % table.dtype.alignment == 0
 
 
-@pytest.mark.parametrize(
-    ("table", "column"), ALL_COLUMNS, ids=[f"{table.name}.{column.name}" for table, column in ALL_COLUMNS]
-)
+@for_each(("table", "column"), ALL_COLUMNS)
 def test_columns_are_documented_and_fit(table: Table, column: Column) -> None:
     """A sentence for each; as many words as the dtype has room for; a version column for each address."""
     assert column.name == column.name.lower()

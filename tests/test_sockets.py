@@ -19,10 +19,11 @@ import pandas as pd
 import pytest
 
 from analyzer import analyze
+from analyzer.capture.sysctls import parse_sysctls, read_sysctls, sysctls_of
+from analyzer.errors import CaptureError
 from analyzer.sockets import FlowIndex, SocketFile, SocketsError, Tally
 from analyzer.sockets.details import details_of
 from analyzer.sockets.endpoint import endpoint_of
-from analyzer.sockets.sysctls import parse_sysctls, read_sysctls, sysctls_of
 from analyzer.sockets.words import DECIMALS, WHOLES
 from analyzer.tables import FLOWS, SOCKETS
 from tests import socket_forms as forms
@@ -556,7 +557,7 @@ def test_settings_in_every_form(tmp_path: Path) -> None:
     assert sysctls_of(str(tmp_path)) == expected | {"net.core.somaxconn": "1"}
     assert sysctls_of("-") == {}
     (tmp_path / "other").write_text("hello\n")
-    with pytest.raises(SocketsError, match="no settings"):
+    with pytest.raises(CaptureError, match="no settings"):
         read_sysctls(tmp_path / "other")
 
 

@@ -1,4 +1,4 @@
-"""Summary against counting over DataFrame rows in plain Python, on random frames and on the samples."""
+"""Summary against counting row by row in plain Python, on random frames and on the samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from analyzer import analyze
@@ -19,7 +18,8 @@ from analyzer.schema import Rows
 from analyzer.summary import ETHERTYPES, IP_PROTOCOLS, Summary
 from analyzer.tables import LAYERS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build, strategies
-from tests.helpers import batch_of, rows_with
+from tests.each import for_each
+from tests.helpers import batch_of, packets_of, rows_with
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 CAPTURES = sorted(SAMPLES.glob("*/*/capture.pcap"))
@@ -52,15 +52,19 @@ def summarised(rows: Rows, batch: int | None = None, interfaces: int = 1000) -> 
     return summary
 
 
-def counted(packets: pd.DataFrame) -> dict[str, Any]:
+COUNTED = ("frame", "time_ns", "interface", "length", "captured", "layers", "stop", "quirks", "tunnels", "ip_version", "ip_proto", "ethertype")  # fmt: skip
+
+
+def counted(rows: Rows) -> dict[str, Any]:
     """What `Summary.as_dict` must say, counted one packet after the other."""
     words: dict[str, Counter[str]] = {name: Counter() for name in ("layers", "stop", "quirks", "tunnels")}
     frames, sizes = Counter[str](), Counter[str]()
     steps: list[tuple[int, int]] = []
     previous: dict[str, Any] | None = None
-    for packet in packets.to_dict("records"):
+    packets = packets_of(rows, COUNTED)
+    for packet in packets:
         for name, counter in words.items():
-            counter.update(packet[name].split())
+            counter.update([packet[name]] if isinstance(packet[name], str) else packet[name])
         name = protocol_name(packet)
         frames[name] += 1
         sizes[name] += packet["length"]
@@ -72,10 +76,10 @@ def counted(packets: pd.DataFrame) -> dict[str, Any]:
     order = sorted(frames, key=lambda name: (-frames[name], name))
     return {
         "frames": len(packets),
-        "bytes": int(packets["length"].sum()),
-        "captured_bytes": int(packets["captured"].sum()),
-        "first_ns": min(packets["time_ns"], default=None),
-        "last_ns": max(packets["time_ns"], default=None),
+        "bytes": sum(packet["length"] for packet in packets),
+        "captured_bytes": sum(packet["captured"] for packet in packets),
+        "first_ns": min((packet["time_ns"] for packet in packets), default=None),
+        "last_ns": max((packet["time_ns"] for packet in packets), default=None),
         "time_regressions": {
             "count": len(steps),
             "largest_ns": max((step for _, step in steps), default=0),
@@ -104,7 +108,7 @@ def protocol_name(packet: dict[str, Any]) -> str:
 def test_random_frames(seed: int) -> None:
     """Every count, for every batch size."""
     rows = random_rows(seed, 700)
-    expected = counted(PACKETS.frame(rows))
+    expected = counted(rows)
     assert expected["time_regressions"]["count"] > 5
     assert len(expected["layers"]) > 11
     for batch in (None, 1, 2, 7, 1000):
@@ -118,11 +122,11 @@ def test_the_random_frames_reach_every_word() -> None:
         assert set(found[name]) == set(words) - {"reassembled"}  # these frames are no fragments of one datagram
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
+@for_each("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_samples(path: Path) -> None:
     """Through `analyze`, with whole windows and with batches of 7."""
     analysis = analyze(path)
-    expected = counted(analysis.packets)
+    expected = counted(np.concatenate(list(analysis.parts("packets"))))
     assert analysis.summary.as_dict() == expected
     assert analyze(path, batch_frames=7).summary.as_dict() == expected
 
@@ -177,7 +181,7 @@ def test_the_first_frame_is_its_number_not_its_place() -> None:
 def test_nothing() -> None:
     """No frames: no times, no shares."""
     summary = summarised(np.zeros(0, PACKETS.dtype))
-    assert summary.as_dict() == counted(PACKETS.empty())
+    assert summary.as_dict() == counted(np.zeros(0, PACKETS.dtype))
     assert summary.as_dict()["first_ns"] is None
     assert summary.protocols == []
 
@@ -239,6 +243,17 @@ def test_shares_of_the_same_size_are_ordered_by_name() -> None:
     ]
 
 
+@pytest.mark.parametrize("batch", [1, 7, 200])
+def test_it_says_which_layers_a_batch_has(batch: int) -> None:
+    """Whoever looks for one of them need not go through all the others."""
+    rows = random_rows(23, 200)
+    summary = Summary()
+    for start in range(0, len(rows), batch):
+        part = rows[start : start + batch]
+        assert summary.add(part, 1000) == np.bitwise_or.reduce(part["layers"])
+    assert summary.add(rows[:0], 1000) == 0
+
+
 def test_large_counts() -> None:
     """Lengths are 32 bits; their sum is not."""
     rows = made_rows(length=[2**32 - 1] * 5, captured=[2**32 - 1] * 5)
@@ -258,6 +273,6 @@ def test_reading_the_counts_changes_nothing() -> None:
     rows = random_rows(6, 50)
     summary = summarised(rows[:20])
     first = summary.as_dict()
-    assert first == summary.as_dict() == counted(PACKETS.frame(rows[:20]))
+    assert first == summary.as_dict() == counted(rows[:20])
     summary.add(rows[20:], 1000)
-    assert summary.as_dict() == counted(PACKETS.frame(rows))
+    assert summary.as_dict() == counted(rows)

@@ -14,10 +14,10 @@ from analyzer import analyze
 from analyzer.capture.bundle import LEAST_MTU, MOST_MTU, host_of, inputs
 from analyzer.capture.links import interfaces_in
 from analyzer.capture.support import report_of
+from analyzer.capture.sysctls import sysctls_of
 from analyzer.counters import SnapshotError, series_of, standing
 from analyzer.errors import CaptureError
 from analyzer.sockets import SocketFile, SocketsError, lists_named
-from analyzer.sockets.sysctls import sysctls_of
 from tests import logs
 from tests.command import run_here
 from tests.test_snapshot_forms import FEW, TRUTH, recorded

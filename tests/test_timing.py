@@ -6,8 +6,9 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from analyzer.timing import TimeAccount
 from analyzer.timing.series import SeriesMaker
 from tests import build, pkt
 from tests.command import run
+from tests.each import for_each
 from tests.helpers import CAPTURES, FEWER_CAPTURES
 from tests.naive import account as naive
 from tests.test_judge import SCENARIOS, decoded, hostile_rows, simulated
@@ -42,15 +44,26 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 BATCHES = (1, 2, 7, 1000)
 SEEDS = range(60)
 KINDS = ("", "ack", "data", "again", "syn", "fin", "rst", "keep_alive")
+ROW = ("frame", "time_ns", "direction", "payload_len")  # what the twin needs of a packet
 STORED = ("handshake", "think_0", "think_1", *TIME_CAUSES[3:SPENT])
 
 
 @dataclass
 class Accounted:
-    """What the engine made of packet rows, and what the judge told of each frame."""
+    """What the engine made of packet rows, and what the judge told of each frame: the rows and their moments, part by part."""
 
     tracker: FlowTracker
-    frames: dict[int, list[naive.Frame]]
+    told: list[tuple[Rows, Rows]]
+
+    @cached_property
+    def frames(self) -> dict[int, list[naive.Frame]]:
+        """The frames of each flow as the twin wants them."""
+        found: dict[int, list[naive.Frame]] = defaultdict(list)
+        for rows, moments in self.told:
+            for row, moment in zip(values_of(rows, ROW), values_of(moments, moments.dtype.names or ()), strict=True):
+                if moment["kind"] != s.SKIPPED:
+                    found[moment["flow"]].append(frame_of(row, moment))
+        return found
 
     @property
     def flows(self) -> Rows:
@@ -62,17 +75,21 @@ def accounted(rows: Rows, batch_frames: int = 1 << 30, max_flows: int = 1000) ->
     """Follow, judge and account for packet rows, so many at a time."""
     tracker = FlowTracker(max_flows, keep_left=True)
     judge, account = Judge(tracker), TimeAccount(tracker)
-    frames: dict[int, list[naive.Frame]] = defaultdict(list)
+    told = []
     for start in range(0, len(rows), batch_frames):
         for part in tracker.follow(rows[start : start + batch_frames].copy()):
             for piece, _ in judge.judged(part):
                 account.add(piece, judge.moments)
-                for row, moment in zip(piece, judge.moments, strict=True):
-                    if moment["kind"] != s.SKIPPED:
-                        frames[int(moment["flow"])].append(frame_of(row, moment))
+                told.append((piece, judge.moments.copy()))
     for _ in judge.finish():
         pass
-    return Accounted(tracker, frames)
+    return Accounted(tracker, told)
+
+
+def values_of(rows: Rows, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows as plain values, a column at a time."""
+    for values in zip(*(rows[name].tolist() for name in names), strict=True):
+        yield dict(zip(names, values, strict=True))
 
 
 def frame_of(row: Any, moment: Any) -> naive.Frame:
@@ -160,7 +177,7 @@ def test_the_twin_agrees_on_hostile_traffic(tmp_path: Path, seed: int) -> None:
     assert_twin_agrees(hostile_rows(tmp_path, seed), f"seed {seed}")
 
 
-@pytest.mark.parametrize("path", FEWER_CAPTURES, ids=[path.relative_to(SAMPLES).as_posix() for path in FEWER_CAPTURES])
+@for_each("path", FEWER_CAPTURES)
 def test_the_twin_agrees_on_samples(path: Path) -> None:
     """Real ones."""
     assert_twin_agrees(decoded(path), path.parent.name)

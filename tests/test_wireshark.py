@@ -17,6 +17,7 @@ from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS, WIRESHARK
 from tests import build
+from tests.each import for_each
 from tests.helpers import CAPTURES, FEWER_CAPTURES, packets_of, plain
 from tests.naive.wireshark import labels_of
 from tests.tshark import Captures, needs_tshark
@@ -48,7 +49,7 @@ def rows_of(path: Path, batch_frames: int = 1 << 14) -> Rows:
 
 def labels(rows: Rows) -> list[frozenset[str]]:
     """The labels of each row."""
-    return [plain(PACKETS["wireshark"], row) for row in rows]
+    return plain(PACKETS["wireshark"], rows)
 
 
 def disagreements(
@@ -398,7 +399,7 @@ def write(path: Path, frames: list[Frame], shift: int = 0) -> Path:
 
 
 @pytest.mark.parametrize("shift", [0, -1050, -5002], ids=["plain", "the client wraps", "the server wraps"])
-@pytest.mark.parametrize("name", SCENARIOS)
+@for_each("name", SCENARIOS)
 def test_scenario(name: str, shift: int, tmp_path: Path) -> None:
     """The labels frame by frame after an orderly handshake, wherever the numbers begin."""
     frames, expected = SCENARIOS[name]
@@ -487,7 +488,7 @@ def test_direction(name: str, tmp_path: Path) -> None:
     assert ["cs"[end] for end in rows["direction"].tolist()] == [frame.side for frame in frames]
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
+@for_each("path", CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_samples(path: Path) -> None:
     """The twin agrees, and direction 0 is from the client that `flows` names, batch size or not."""
     rows = rows_of(path)
@@ -591,7 +592,7 @@ def test_tshark_agrees_on_the_scenarios(tmp_path: Path) -> None:
 
 
 @needs_tshark
-@pytest.mark.parametrize("path", FEWER_CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
+@for_each("path", FEWER_CAPTURES, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_tshark_agrees_on_the_samples(path: Path) -> None:
     """Every label of every frame, and the connections."""
     different, rows, said = against_tshark(path)
@@ -604,7 +605,7 @@ def test_tshark_agrees_on_the_samples(path: Path) -> None:
 
 @needs_tshark
 @needs_corpus
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name[:80])
+@for_each("path", CORPUS, ids=lambda path: path.name[:80])
 def test_tshark_agrees_on_the_corpus(path: Path) -> None:
     """Every label of every frame, and nearly all of the connections."""
     different, rows, said = against_tshark(path)

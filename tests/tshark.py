@@ -176,11 +176,13 @@ class Captures:
 
 
 def frame_counts(paths: Iterable[Path]) -> dict[Path, int]:
-    """The number of frames of each file that Wireshark's library reads to its end."""
+    """The number of frames of each file that Wireshark's library reads to its end, and takes for a capture: it reads any file as one frame of some type."""
     by_name = {str(path): path for path in paths}
-    done = subprocess.run(["capinfos", "-TMcr", *by_name], capture_output=True, text=True, timeout=600, check=False)
-    lines = [line.rsplit("\t", 1) for line in done.stdout.splitlines()]
-    return {by_name[name]: int(count) for name, count in lines if f'"{name}"' not in done.stderr}
+    done = subprocess.run(["capinfos", "-TMtcr", *by_name], capture_output=True, text=True, timeout=600, check=False)
+    lines = [line.rsplit("\t", 2) for line in done.stdout.splitlines()]
+    return {
+        by_name[name]: int(count) for name, kind, count in lines if kind != "mime" and f'"{name}"' not in done.stderr
+    }
 
 
 def custom_blocks(path: Path) -> int:

@@ -10,6 +10,7 @@ import ctypes
 import hashlib
 import json
 import platform
+import struct
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -94,7 +95,8 @@ class Library:
             for (where, each), value in zip(declared, arguments, strict=True):
                 each.put(words, value, where)
             returned = room()
-            status = symbol((ctypes.c_int64 * len(words))(*words), returned)
+            # Bytes, which take a tenth of the time of an array of ctypes.
+            status = symbol(struct.pack(f"{len(words)}q", *words), returned)
             if status not in _FINE:
                 raise RuntimeError(f"{name}: ended with status {status}")
             if results == 0:

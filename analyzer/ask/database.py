@@ -5,22 +5,27 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analyzer.analysis import Analysis
 from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, type_of
-from analyzer.ask.rows import Request, Source
+from analyzer.ask.rows import Request
+from analyzer.ask.sources import source_of
 from analyzer.capture import Damage
-from analyzer.diagnosis.database import INTERRUPTS_S
+from analyzer.diagnosis.database import INTERRUPTS_S, bounded
+from analyzer.diagnosis.room import bounded_memory
+from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.errors import UsageError
 from analyzer.output import Input, removed, temporary_folder
 from analyzer.passes import Progress
 from analyzer.report.export import columns_kept, no_room, save_query
-from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analyzer.points.points import Points
 
 MEMORY = "512MB"
 ROWS_AT_ONCE = 1_000
@@ -47,19 +52,20 @@ class Answer:
 
 
 class Ask:
-    """A database with the tables of one capture (`tables.TABLES`). Use it with `with`, else it stays until nobody has it any more.
+    """A database with the tables of one capture (`tables.TABLES`), or of several capture points (`points.joined.SEVERAL`). Use it with `with`, else it stays until nobody has it any more.
 
     Parameters
     ----------
-    asked : the capture, and what is given beside it; or what is known of it already
+    asked : the capture or the points, and what is given beside it; or what is known of it already
     limit_s : after so long a query is stopped, without counting what it takes to fill its tables
     """
 
-    def __init__(self, asked: Request | Analysis, limit_s: float | None = None) -> None:
+    def __init__(self, asked: Request | Analysis | Points, limit_s: float | None = None) -> None:
         import duckdb
 
         self._duckdb = duckdb
-        self._source = Source(asked)
+        self._source = source_of(asked)
+        self._tables = self._source.tables
         self._limit_s = limit_s
         try:
             self._scratch = temporary_folder()
@@ -73,9 +79,9 @@ class Ask:
             "temp_directory": str(self._path.with_suffix(".spill")),
         }
         self._connection = duckdb.connect(str(self._path), config=settings)
-        make_tables(self._connection)
+        make_tables(self._connection, self._tables)
         self._connection.execute("SET lock_configuration = true")
-        self._planner = Planner()
+        self._planner = Planner(self._tables)
         self._filled: dict[str, list[str]] = {}
 
     def __enter__(self) -> Ask:
@@ -109,10 +115,12 @@ class Ask:
         """
         sql = self._ready(sql)
         try:
-            described = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)").fetchall()
+            with self._room():
+                described = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)").fetchall()
             names, types = [str(row[0]) for row in described], [str(row[1]) for row in described]
             places = [f"c{number}" for number in range(len(names))]
-            values = [_value(place, kind, as_text) for place, kind in zip(places, types, strict=True)]
+            small = bounded if self._limit_s is not None else _as_it_is
+            values = [_value(small(place, kind), kind, as_text) for place, kind in zip(places, types, strict=True)]
             query = f"SELECT {', '.join(values)} FROM (\n{sql}\n) AS answer({', '.join(places)})"
         except self._duckdb.Error as error:
             raise query_error(error) from None
@@ -150,16 +158,24 @@ class Ask:
     def _ready(self, sql: str) -> str:
         """The query without a semicolon at its end, once all that it reads is there."""
         sql = sql.strip().rstrip(";")
-        for name, columns in self._planner.needs(sql).items():
+        if self._limit_s is not None and harmful([sql]):  # where time is limited, somebody else asks
+            raise UsageError(WHERE, TOO_MUCH, "ask for less, with fewer brackets")
+        with self._room():
+            needed = self._planner.needs(sql)
+        for name, columns in needed.items():
             self._fill(name, columns)
         return sql
+
+    def _room(self) -> AbstractContextManager[None]:
+        """No more memory than this for somebody else's question."""
+        return nullcontext() if self._limit_s is None else bounded_memory()
 
     def _fill(self, name: str, columns: list[str]) -> None:
         """Have these columns of a table; those that it had before stay."""
         known = self._filled.get(name, [])
         if set(columns) <= set(known):
             return
-        wanted = [column for column in TABLES[name].columns if column.name in {*known, *columns}]
+        wanted = [column for column in self._tables[name].columns if column.name in {*known, *columns}]
         listed = ", ".join(f'"{column.name}"' for column in wanted)
         values = ", ".join(f'CAST("{column.name}" AS {type_of(column)})' for column in wanted)
         self._connection.execute(f"DELETE FROM {STORE}.{name}")
@@ -178,9 +194,15 @@ class Ask:
         if self._limit_s is not None:
             threading.Thread(target=self._stop_late, args=(done, self._limit_s), daemon=True).start()
         try:
-            answer = self._connection.execute(query)
-            while rows := answer.fetchmany(ROWS_AT_ONCE):
+            with self._room():
+                answer = self._connection.execute(query)
+                rows = answer.fetchmany(ROWS_AT_ONCE)
+            while rows:
                 yield from rows
+                with self._room():
+                    rows = answer.fetchmany(ROWS_AT_ONCE)
+        except MemoryError:
+            raise UsageError("SQL", "takes more memory than it may have", "ask for less") from None
         except self._duckdb.InterruptException:
             raise UsageError("SQL", f"took longer than {self._limit_s:g} s and was stopped", "ask for less") from None
         except self._duckdb.Error as error:
@@ -194,6 +216,10 @@ class Ask:
         while not ended:
             self._connection.interrupt()
             ended = done.wait(INTERRUPTS_S)
+
+
+def _as_it_is(place: str, _: str) -> str:
+    return place
 
 
 def _value(place: str, kind: str, as_text: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from analyzer.diagnosis.database import MACROS
@@ -23,12 +23,12 @@ WHERE = "SQL"
 class Planner:
     """Plans queries over empty tables; nothing is ever in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, tables: Mapping[str, Table] = TABLES) -> None:
         import duckdb
 
-        self._duckdb = duckdb
+        self._duckdb, self._tables = duckdb, tables
         self._connection = duckdb.connect(":memory:", config={"threads": 1, "enable_external_access": "false"})
-        make_tables(self._connection)
+        make_tables(self._connection, tables)
         self._connection.execute(f"SET disabled_optimizers = '{OPTIMIZERS}'")
         self._connection.execute("SET lock_configuration = true")
 
@@ -47,9 +47,9 @@ class Planner:
                 told = node.get("extra_info")
                 told = told if isinstance(told, dict) else {}
                 name = str(told.get("Table", "")).rpartition(".")[2]
-                if name in TABLES:
+                if name in self._tables:
                     read = found.setdefault(name, [])
-                    read += [column for column in _columns(told, TABLES[name]) if column not in read]
+                    read += [column for column in _columns(told, self._tables[name]) if column not in read]
         return found
 
     def close(self) -> None:
@@ -74,10 +74,10 @@ def _columns(told: dict[str, Any], table: Table) -> list[str]:
     return known[:1] if not names else names if set(names) <= set(known) else known
 
 
-def make_tables(connection: Any) -> None:
+def make_tables(connection: Any, tables: Mapping[str, Table] = TABLES) -> None:
     """The tables, empty, the views over them that have each moment as a timestamp, too, and the macros that rules have."""
     connection.execute(f"CREATE SCHEMA {STORE}")
-    for table in TABLES.values():
+    for table in tables.values():
         columns = ", ".join(f'"{column.name}" {type_of(column)}' for column in table.columns if column.public)
         connection.execute(f"CREATE TABLE {STORE}.{table.name} ({columns})")
         connection.execute(f"CREATE VIEW {table.name} AS SELECT {', '.join(_shown(table))} FROM {STORE}.{table.name}")

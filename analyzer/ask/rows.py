@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from analyzer.analysis import Analysis
 from analyzer.capture import Damage
+from analyzer.capture.pipes import is_pipe
 from analyzer.choose import choice_of
 from analyzer.diagnosis.views import columns_of
 from analyzer.errors import UsageError
-from analyzer.kernel_counters import is_pipe
 from analyzer.passes import Progress, table_rows
-from analyzer.schema import Rows
+from analyzer.schema import Rows, Table
 from analyzer.tables import CHECKSUMS, FLOWS, TABLES
 from analyzer.whole import WHOLE, whole_frames
 
@@ -22,16 +22,18 @@ STREAMED = ("packets", "flows", "events", "series", "checksums")  # the others o
 
 @dataclass
 class Request:
-    """A capture, what may be given beside it, and what of it is asked for (`chosen`), as `analyze()` takes them.
+    """A capture, what may be given beside it, and what of it is asked for (`chosen`), as `analyze()` takes them; or several capture points (`at`).
 
     `analyze` is that function: it runs where a table is wanted that only the whole capture makes.
     """
 
     paths: list[str]
-    analyze: Callable[..., Analysis]
+    analyze: Callable[..., Any]
     beside: dict[str, Any] = field(default_factory=dict)
     rules: Sequence[str] = ()
     chosen: dict[str, Any] = field(default_factory=dict)
+    at: Mapping[str, list[str]] = field(default_factory=dict)
+    clock: str | None = None
 
 
 class Source:
@@ -39,6 +41,8 @@ class Source:
 
     The capture is read once for each table that is streamed, and once for all others.
     """
+
+    tables: Mapping[str, Table] = TABLES
 
     def __init__(self, asked: Request | Analysis) -> None:
         self._asked = asked
@@ -80,9 +84,10 @@ class Source:
             self._once_more("analysis")
             request = self._asked
             assert isinstance(request, Request)
-            self._known = request.analyze(
+            found: Analysis = request.analyze(
                 request.paths, **request.beside, **request.chosen, rules=request.rules, progress=self.progress
             )
+            self._known = found
         return self._known
 
     def _once_more(self, what: str) -> None:

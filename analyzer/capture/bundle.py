@@ -102,7 +102,9 @@ def host_of(path: str) -> Host | None:
         if Path(file).stat().st_size > MAX_HOST_BYTES:
             raise CaptureError(file, "a host.json of more than 16 MB", todo)
         content = json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise CaptureError(file, f"cannot be read ({error.strerror or error})", todo) from None
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise CaptureError(file, f"cannot be read as JSON ({error})", todo) from None
     if not isinstance(content, dict):
         raise CaptureError(file, "not a JSON object", todo)

@@ -34,12 +34,19 @@ def names_of(files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], w
     for each in files if isinstance(files, Iterable) else [files]:
         if not isinstance(each, str | os.PathLike):
             raise UsageError(where, f"{_shown(each)} is no name", "give a text or a path, or several of them")
-    return [os.fspath(each) for each in files]
+    return [_name_of(each, where) for each in files]
+
+
+def _name_of(path: str | os.PathLike[str], where: str) -> str:
+    name = os.fspath(path)
+    if "\0" in name:
+        raise UsageError(where, f"{_shown(name)} has a NUL in it, which no file's name has", "name a file")
+    return name
 
 
 def _path_of(given: Any, where: str) -> str:
     if isinstance(given, str | os.PathLike):
-        return os.fspath(given)
+        return _name_of(given, where)
     if isinstance(given, bytes | bytearray | memoryview):
         return _kept(io.BytesIO(given))
     if _is_open(given):

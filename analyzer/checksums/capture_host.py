@@ -91,14 +91,15 @@ def capture_hosts(
         if address in ends:
             ends[address].signs.append((RECORDED, f"{path} lists it"))
     times = _response_times(flows)
+    typical = {address: _answer_times(pairs) for address, pairs in times.items()}
     crossed = any(end.sent["into"] and end.sent["out"] for end in ends.values())  # seen on two interfaces
     for end in ends.values():
         end.signs += _signs(end, crossed, not recorded or end.address in recorded)
         if not _is_elsewhere(end):
             end.signs += _padding(end, ends)
             end.signs += _hops(end, ends)
-            end.signs += _merging(end, ends, times)
-            end.signs += _nearness(end, times)
+            end.signs += _merging(end, ends, typical)
+            end.signs += _nearness(end, times, typical)
     return _chosen(ends)
 
 
@@ -225,9 +226,9 @@ def _hops(end: Endpoint, ends: Mapping[str, Endpoint]) -> Iterator[tuple[float, 
         yield FIRST_HOP, f"its packets still have their first TTL ({end.ttl_min}), those of its peers do not"
 
 
-def _merging(end: Endpoint, ends: Mapping[str, Endpoint], times: _Times) -> Iterator[tuple[float, str]]:
+def _merging(end: Endpoint, ends: Mapping[str, Endpoint], typical: _Typical) -> Iterator[tuple[float, str]]:
     """What comes in merged was merged where it was captured, and that is seldom a router."""
-    if end.address in times and _answer_times(end, times)[0] > NEAR_NS:
+    if end.address in typical and typical[end.address][0] > NEAR_NS:
         return
     for peer in (ends[name] for name in sorted(end.peers) if name != end.address):
         if peer.bare_partial or peer.bare_valid < ENOUGH:
@@ -241,6 +242,7 @@ def _merging(end: Endpoint, ends: Mapping[str, Endpoint], times: _Times) -> Iter
 
 
 _Times = Mapping[str, list[tuple[float, float]]]
+_Typical = Mapping[str, tuple[float, float]]
 
 
 def _response_times(flows: Rows) -> _Times:
@@ -261,18 +263,20 @@ def _response_times(flows: Rows) -> _Times:
     return found
 
 
-def _answer_times(end: Endpoint, times: _Times) -> tuple[float, float]:
-    """How long it takes to answer, and how long its peers take, over its connections."""
-    own, theirs = (float(np.median(side)) for side in zip(*times[end.address], strict=True))
-    return own, theirs
+def _answer_times(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """How long an address takes to answer, and how long its peers take, over its connections: the medians."""
+    own, theirs = (sorted(side) for side in zip(*pairs, strict=True))
+    low, high = (len(pairs) - 1) // 2, len(pairs) // 2
+    return (own[low] + own[high]) / 2, (theirs[low] + theirs[high]) / 2
 
 
-def _nearness(end: Endpoint, times: _Times) -> Iterator[tuple[float, str]]:
+def _nearness(end: Endpoint, times: _Times, typical: _Typical) -> Iterator[tuple[float, str]]:
     """An address that answers at once while its peers take time is here."""
     if end.address not in times:
         return
-    own, theirs = _answer_times(end, times)
-    against = np.mean([its < min(mine, NEAR_NS) for mine, its in times[end.address]])  # the peer was there, and at once
+    own, theirs = typical[end.address]
+    pairs = times[end.address]
+    against = sum(its < min(mine, NEAR_NS) for mine, its in pairs) / len(pairs)  # the peer was there, and at once
     if own >= theirs or own > NEAR_NS or against > 1 - NEARLY_ALL:
         return
     ratio = theirs / max(own, 1.0)

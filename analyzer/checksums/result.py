@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from analyzer.checksums.capture_host import NEARLY_ALL, CaptureHost, addresses, capture_hosts
 from analyzer.checksums.checker import Checker
+from analyzer.checksums.patterns import commonest_offset
 from analyzer.checksums.state import BAD, HEADER_BAD, HEADER_ZERO, PARTIAL, ZERO
-from analyzer.checksums.verdicts import HARMFUL as HARMFUL
-from analyzer.checksums.verdicts import Judge, Verdict, commonest_offset
+from analyzer.checksums.verdict import HARMFUL as HARMFUL
+from analyzer.checksums.verdict import Verdict
+from analyzer.checksums.verdicts import Judge
 from analyzer.schema import Rows
 from analyzer.tables import CHECKED_PROTOCOLS, CHECKSUM_STATES, CHECKSUM_VERDICTS, CHECKSUMS, HEADER_CHECKSUM_STATES
 

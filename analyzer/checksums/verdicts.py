@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,33 +11,22 @@ import numpy.typing as npt
 from analyzer.checksums.capture_host import LIKELY, NEARLY_ALL, CaptureHost, Endpoint, endpoints, share
 from analyzer.checksums.checker import Checker
 from analyzer.checksums.middlebox import address_sum, rewritten
+from analyzer.checksums.patterns import bits, commonest_offset, fate, is_one_bit, is_same_field
 from analyzer.checksums.state import (
     BAD,
     HEADER_BAD,
     HEADER_ZERO,
-    NONE,
     PARTIAL,
-    UNVERIFIABLE,
     VALID,
     ZERO,
 )
+from analyzer.checksums.verdict import HARMFUL, Verdict, all_right, unverified, worse
 from analyzer.schema import Rows, address_text
-from analyzer.text import plural
 
 ENOUGH = 3  # wrong frames, before a pattern is one
 MOST = 0.5
 LARGEST_UNMERGED = 1600  # bytes: an ordinary Ethernet carries no larger packet
-HARMFUL = ("corruption", "middlebox", "tunnel", "wrong")
-UNTROUBLED = ("", "valid", "unverifiable", "none")
 OUTER_ONLY = "wrong are the outer headers of the tunnel, whatever they carry: nobody computes their checksum"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the checksums of a direction mean: a word of CHECKSUM_VERDICTS, and why, a sentence each."""
-
-    word: str
-    evidence: tuple[str, ...]
 
 
 class Judge:
@@ -71,7 +59,7 @@ class Judge:
     def verdicts(self) -> list[Verdict]:
         """One for each direction, in their order."""
         found = [
-            _all_right(total) if is_right else self._verdict(row)
+            all_right(total) if is_right else self._verdict(row)
             for row, total, is_right in zip(self._directions, *self._right(), strict=True)
         ]
         states = self._directions["states"].sum(axis=0)
@@ -95,9 +83,9 @@ class Judge:
         valid, partial, zero, bad = (int(row["states"][state]) for state in (VALID, PARTIAL, ZERO, BAD))
         total = valid + partial + zero + bad
         if not total:
-            found = _unverified(row)
+            found = unverified(row)
         elif valid == total:
-            found = _all_right(total)
+            found = all_right(total)
         elif bad == 0 and (
             zero == 0
             or partial
@@ -108,7 +96,7 @@ class Judge:
         else:
             found = self._wrong(row, total)
         headers = int(row["headers"][HEADER_BAD]) + int(row["headers"][HEADER_ZERO])
-        return _worse(found, self._header_verdict(row, headers)) if headers else found
+        return worse(found, self._header_verdict(row, headers)) if headers else found
 
     def _sender(self, row: Rows) -> Endpoint:
         return self._end(row, "src")
@@ -185,7 +173,7 @@ class Judge:
                 "merged",
                 (
                     what,
-                    *_fate(row),
+                    *fate(row),
                     "only packets larger than every right one: merged on arrival (LRO), with the checksum of the first",
                 ),
             )
@@ -195,7 +183,7 @@ class Judge:
         # A changed sequence number looks acknowledged, and so does what was sent again in pieces.
         doubtful = wrong < MOST * total and not here and (there or int(row["acknowledged"]) < ENOUGH)
         accepted = None if accepted and doubtful else accepted
-        evidence = [what, *_fate(row, bool(fates) and accepted is None)]
+        evidence = [what, *fate(row, bool(fates) and accepted is None)]
         offset, frames = commonest_offset(row)
         if self._is_broken_tunnel(row, wrong, total, offset):
             return Verdict("tunnel", (*evidence, *self._pattern(row), OUTER_ONLY))
@@ -205,7 +193,7 @@ class Judge:
         if accepted or (accepted is None and wrong >= NEARLY_ALL * total and from_a_card):
             return Verdict("stale", (*evidence, *self._pattern(row)))
         if wrong < MOST * total or int(row["repaired"]):
-            return Verdict("corruption", (*evidence, *_bits(row), *self._origin(row)))
+            return Verdict("corruption", (*evidence, *bits(row), *self._origin(row)))
         return Verdict("wrong", (*evidence, *self._pattern(row), "nothing tells what the receiver made of them"))
 
     def _is_edited(self, row: Rows, wrong: int, total: int) -> str:
@@ -246,13 +234,13 @@ class Judge:
         if not row["outer"] or wrong < NEARLY_ALL * total or not int(row["followed"]) or int(row["acknowledged"]):
             return False
         found = rewritten(row, offset, self._by_sum[int(row["version"])])
-        return _is_same_field(row, wrong) or not any(each.likely for each in found)
+        return is_same_field(row, wrong) or not any(each.likely for each in found)
 
     def _is_rewritten(self, row: Rows, wrong: int, total: int, offset: int) -> bool:
         """Is it a field rewritten on the way that makes the sum of all wrong frames off by the same?"""
         if wrong < ENOUGH or int(row["bits"]):  # a retransmission shows what was changed: the payload
             return False
-        if wrong >= NEARLY_ALL * total and _is_same_field(row, wrong) and not int(row["followed"]):
+        if wrong >= NEARLY_ALL * total and is_same_field(row, wrong) and not int(row["followed"]):
             # The same packet again and again is always off by the same; a card's field leaves nothing to explain.
             found = rewritten(row, offset, self._by_sum[int(row["version"])])
             return not self._is_from_here(row) and any(each.likely for each in found)
@@ -260,7 +248,7 @@ class Judge:
         lasting = not int(row["good_run"]) or (
             int(row["followed"]) - int(row["acknowledged"]) >= ENOUGH and not int(row["repaired"])
         )
-        return wrong >= NEARLY_ALL * total or lasting or not _is_one_bit(offset)
+        return wrong >= NEARLY_ALL * total or lasting or not is_one_bit(offset)
 
     def _is_dropped(self, row: Rows) -> bool:
         """Does it come from elsewhere to here, over something that finishes checksums?"""
@@ -279,7 +267,7 @@ class Judge:
 
     def _pattern(self, row: Rows) -> Iterator[str]:
         wrong = int(row["states"][BAD]) + int(row["states"][ZERO])
-        if _is_same_field(row, wrong):
+        if is_same_field(row, wrong):
             yield f"the field holds the same value ({int(row['last_field']):#06x}) in nearly all of them: nobody computed it"
         elif self._is_offloader(row) and not self._is_dropped(row):
             sender = self._sender(row)
@@ -312,19 +300,6 @@ class Judge:
         return Verdict("wrong", (what, drops))
 
 
-@lru_cache(maxsize=1024)
-def _all_right(total: int) -> Verdict:
-    return Verdict("valid", (f"all {total:,} verified frames are right",))
-
-
-def _worse(one: Verdict, other: Verdict) -> Verdict:
-    """The verdict on the transport checksums or that on the IPv4 headers, with the evidence of both."""
-    if one.word in UNTROUBLED:
-        return other
-    first, second = (other, one) if other.word in HARMFUL and one.word not in HARMFUL else (one, other)
-    return Verdict(first.word, (*first.evidence, *second.evidence))
-
-
 def _share_back(sender: Endpoint) -> float:
     """Part of the frames that reached the sender without a finished checksum; merged ones (GRO) count only where there are no others."""
     bare = sender.got_partial + sender.got_valid
@@ -340,76 +315,3 @@ def offloaded(checker: Checker) -> npt.NDArray[np.bool_]:
     hosts = capture_hosts(directions, np.zeros(0, FLOWS.dtype))
     words = [verdict.word for verdict in Judge(directions, hosts).verdicts()]
     return np.array([word in ("offload", "stale") for word in words], np.bool_)
-
-
-def _unverified(row: Rows) -> Verdict:
-    none, hidden = int(row["states"][NONE]), int(row["states"][UNVERIFIABLE])
-    if hidden:
-        return Verdict(
-            "unverifiable", (f"{hidden:,} frames are cut or fragments: their bytes are not all in the capture",)
-        )
-    if none:
-        return Verdict("none", (f"{none:,} UDP datagrams without a checksum",))
-    return Verdict("", ())
-
-
-def _is_same_field(row: Rows, wrong: int) -> bool:
-    """Do nearly all wrong frames have the same in their checksum field?"""
-    return wrong > 1 and int(row["bad_same_field"]) >= NEARLY_ALL * (wrong - 1)
-
-
-def _fate(row: Rows, doubtful: bool = False) -> Iterator[str]:
-    """What became of the wrong segments that were followed; `doubtful`: no acknowledgment was meant for them."""
-    repaired, acknowledged, followed = int(row["repaired"]), int(row["acknowledged"]), int(row["followed"])
-    if repaired:
-        yield f"{repaired:,} of them {_were(repaired)} sent again: the receiver had dropped them"
-    if acknowledged and doubtful:
-        yield (
-            f"acknowledgments cover {acknowledged:,} of them: perhaps the sequence number is what was changed, "
-            "or the data came again in other pieces"
-        )
-    elif acknowledged:
-        yield f"{acknowledged:,} of them {_were(acknowledged)} acknowledged as captured: right on arrival"
-    open_ones = followed - repaired - acknowledged
-    if open_ones > 0:
-        yield f"{open_ones:,} of them {_were(open_ones)} never acknowledged"
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"
-
-
-def _bits(row: Rows) -> Iterator[str]:
-    """Which bits a retransmission shows to be wrong."""
-    if int(row["bits"]) and int(row["compared"]):
-        bits, compared = int(row["bits"]), int(row["compared"])
-        number = f"{bits / compared:.3g}"
-        differ = (
-            f"{plural(bits, 'bit')} of payload {'differs' if bits == 1 else 'differ'}"
-            if compared == 1
-            else f"{number} {'bit' if number == '1' else 'bits'} of payload differ on average ({compared:,} compared)"
-        )
-        yield (
-            f"against the retransmission {differ}; frame "
-            f"{int(row['example']):,}: byte {int(row['example_at']):,} of the payload, bits {int(row['example_bits']):#04x} "
-            f"(right in frame {int(row['example_again'])})"
-        )
-        return
-    if not int(row["other_offsets"]) and all(
-        _is_one_bit(int(offset)) for offset, frames in zip(row["offsets"], row["offset_frames"], strict=True) if frames
-    ):
-        yield "the sums are off as a single flipped bit in each leaves them"
-    if int(row["compared"]):
-        yield "their payload is the same as that of the retransmissions: the header was changed"
-
-
-def commonest_offset(row: Rows) -> tuple[int, int]:
-    """The commonest error of the sum, and how many frames have it."""
-    best = int(np.argmax(row["offset_frames"]))
-    return int(row["offsets"][best]), int(row["offset_frames"][best])
-
-
-def _is_one_bit(offset: int) -> bool:
-    """Could a single flipped bit have made this error?"""
-    other = -offset % 0xFFFF
-    return offset & (offset - 1) == 0 or other & (other - 1) == 0

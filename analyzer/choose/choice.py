@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analyzer.choose.moments import Moment, moment_of
 from analyzer.errors import UsageError
+
+if TYPE_CHECKING:
+    from analyzer.choose.moments import Moment
 
 Time = str | int | datetime
 NO_END = (1 << 63) - 1
@@ -85,6 +87,8 @@ def choice_of(
     if between is not None:
         if isinstance(between, str) or len(between) != 2:
             raise UsageError("between", f"{between!r} are no two times", "give the first and the last")
+        from analyzer.choose.moments import moment_of
+
         span = moment_of(between[0], "--between"), moment_of(between[1], "--between")
         said.append(("between", " to ".join(map(str, between))))
     ranges = () if frames is None else _ranges(frames)

@@ -51,9 +51,10 @@ def _fail(message: str, status: int) -> NoReturn:
 def _tell_programs(arguments: list[str], error: TcpcapError | str) -> None:
     """The error as an object on standard output, where JSON was asked for; people read the same on standard error."""
     if any(each in AS_JSON for each in arguments):
-        from analyzer.report.json_text import error_text
+        from analyzer.report.json_text import TOLD, error_text
 
-        say(error_text(error, UNREADABLE), nl=False)
+        if TOLD not in getattr(error, "__notes__", ()):
+            say(error_text(error, UNREADABLE), nl=False)
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -77,6 +78,12 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(UNREADABLE)
     except (KeyboardInterrupt, click.Abort):
         _fail(words_of_signal(), status_of_signal())
+    except MemoryError as error:
+        _fail(
+            f"not enough memory ({error or 'no more is given'}); follow fewer connections at a time (--max-flows), "
+            "or raise the limit (`ulimit -v`)",
+            UNREADABLE,
+        )
     except OSError as error:
         from analyzer.output import remedy
 

@@ -108,24 +108,19 @@ def analyze(
     from analyzer.run import analyze as run
 
     # What one capture alone can have says that one is meant, whoever recorded its parts.
-    of_one = (each, follow, as_ndjson, html, top is not None, *(value for value in beside.values() if value != ()))
+    of_one = (each, follow, *(value for value in beside.values() if value != ()))
     points = points_given(trace, at, clock, plain=not any((*of_one, chosen["flow"], chosen["frames"])))
     if points:
+        shown = top if not (as_json or as_ndjson) else None
         refuse_with_points(
             {
-                "--html": html,
                 "--follow": follow,
-                "--ndjson": as_ndjson,
-                "--top": top,
+                "--each": each,
+                "--top without --json or --ndjson": shown,
                 "--jobs": jobs,
                 "--cluster": cluster,
             }
         )
-        asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
-        with progress_shown() as update:
-            found = run(at=points, clock=clock, progress=update, **asked)
-        sys.exit(say_points(found, as_json, fail_on))
-
     if html is not None:
         from analyzer.errors import UsageError
         from analyzer.output import STANDARD, refuse_inputs
@@ -135,9 +130,23 @@ def analyze(
             raise UsageError("--html", "one page, and --each gives several answers", "leave one of them out")
         if (as_json or as_ndjson) and html == STANDARD:
             raise UsageError("--html -", "standard output is that of --json already", "name a file for the page")
-        read = read_by(trace, beside, folders)
+        named = tuple(path for paths in points.values() for path in paths)
+        read = read_by(named or trace, beside, folders)
         refuse_inputs(html, read)  # before the capture is read
         check()
+
+    if points:
+        asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
+        with progress_shown() as update:
+            found = run(at=points, clock=clock, progress=update, **asked)
+        if html != "-":
+            say_points(found, as_json, as_ndjson, top)
+        if html is not None:
+            from analyzer.report.points_html import save_points_html
+
+            with progress_shown() as update:
+                save_points_html(found, html, read, update)
+        sys.exit(_points_status(found, fail_on))
 
     asked = {**beside, **chosen, "checksums": not no_checksums, "max_flows": max_flows, "rules": folders}
     if jobs is not None and cluster is not None:
@@ -184,19 +193,23 @@ def analyze(
     sys.exit(status(analysis))
 
 
-def say_points(points: Points, as_json: bool, fail_on: str | None) -> int:
-    """Print what happened between points; the exit status."""
-    from analyzer.report.points_text import points_json, points_text
+def say_points(points: Points, as_json: bool, as_ndjson: bool, top: int | None) -> None:
+    """Print what happened between points, and at each."""
+    if as_json or as_ndjson:
+        from analyzer.report.points_json import points_json, points_ndjson
 
-    if as_json:
-        for piece in points_json(points):
+        for piece in (points_json if as_json else points_ndjson)(points, top):
             say(piece, nl=False)
     else:
+        from analyzer.report.points_text import points_text
+
         say(points_text(points, styled), nl=False, color=colour())
+
+
+def _points_status(points: Points, fail_on: str | None) -> int:
     if points.is_damaged:
         return DAMAGED
-    diagnoses = (points.diagnosis, *(each.diagnosis for each in points.at.values()))
-    return FOUND if fail_on and any(each.at_least(fail_on) for each in diagnoses) else OK
+    return FOUND if fail_on and points.diagnosis.at_least(fail_on) else OK
 
 
 def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, plain: bool) -> int:
@@ -291,7 +304,7 @@ def fix_checksums(source: str, target: str, everything: bool) -> None:
     "--table",
     required=True,
     shell_complete=complete.tables,
-    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts; with --at passages or paths.",
+    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts; with --at passages, paths or corruptions, too.",
 )
 @click.option(
     "-o",
@@ -335,7 +348,8 @@ def export(
     """Write a table as CSV, JSON Lines or Parquet.
 
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
-    `sockets` one per socket and list of sockets. --jobs helps where no frame has a row of its own.
+    `sockets` one per socket and list of sockets. With --at, the rows of all capture points, the name of the point in front.
+    --jobs helps where no frame has a row of its own.
     """
     from analyzer.exported import point_frames, table_frames, table_named
     from analyzer.report.export import export as write
@@ -352,7 +366,7 @@ def export(
     with progress_shown() as update:
         asked: dict[str, Any] = {**beside, **chosen, "progress": update}
         if points:
-            frames = point_frames(points, name, clock, damages, **asked)
+            frames = point_frames(points, name, clock, damages, every, **asked)
         else:
             frames = table_frames(list(trace), name, damages=damages, every=every, jobs=jobs, **asked)
         write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +19,8 @@ from analyzer.cli.base import (
     json_option,
     max_flows_option,
     ndjson_option,
+    points_given,
+    points_options,
     say,
     status_of,
     styled,
@@ -24,7 +28,12 @@ from analyzer.cli.base import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analyzer.capture import Damage
+    from analyzer.passes import Progress
+    from analyzer.report.flow_list import Key
+    from analyzer.schema import Rows
 
 
 @cli.command()
@@ -48,7 +57,7 @@ def flow(
     between them, where its time went and what was found; then a time line with numbers from the beginning of the
     connection, what happened in words, and pauses with what was waited for.
     """
-    from analyzer.kernel_counters import refuse_pipe
+    from analyzer.capture.pipes import refuse_pipe
     from analyzer.report.flow_json import flow_pieces
     from analyzer.report.flow_text import flow_text
     from analyzer.report.progress import progress_shown
@@ -68,7 +77,8 @@ def flow(
 
 
 @cli.command()
-@click.argument("trace", nargs=-1, required=True)
+@click.argument("trace", nargs=-1)
+@points_options
 @click.option(
     "--sort",
     metavar="WORD",
@@ -84,6 +94,8 @@ def flow(
 @max_flows_option
 def flows(
     trace: tuple[str, ...],
+    at: tuple[str, ...],
+    clock: str | None,
     sort: str | None,
     ascending: bool,
     top: int | None,
@@ -95,29 +107,97 @@ def flows(
 ) -> None:
     """List the connections, sorted by what matters.
 
-    As JSON without --sort and --top all of them stream, in the order in which they end.
+    As JSON without --sort and --top all of them stream, in the order in which they end. With --at, those of each capture point.
     """
-    from analyzer.choose import choice_of
-    from analyzer.passes import table_rows
-    from analyzer.report.flow_list import TOP, chosen_columns, first_of, list_json, list_lines, list_ndjson, sort_key
-    from analyzer.report.progress import progress_shown
+    from analyzer.report.flow_list import chosen_columns, list_json, list_ndjson, sort_key
 
-    names, key = chosen_columns(columns or ""), sort_key(sort or "bytes")
-    damages: list[Damage] = []
-    with progress_shown() as update:
-        choice = choice_of(**chosen)
-        parts = table_rows(list(trace), "flows", max_flows=max_flows, progress=update, damages=damages, choice=choice)
-        if (as_json or as_ndjson) and sort is None and top is None:
-            for piece in list_json(parts, None, names) if as_json else list_ndjson(parts, names):
-                say(piece, nl=False)
+    points = points_given(trace, at, clock, plain=False)
+    if points:
+        from analyzer.run import check_points
+
+        check_points(points, clock, flow=chosen["flow"], frames=chosen["frames"])
+    wanted = _Wanted(chosen_columns(columns or ""), sort_key(sort or "bytes"), ascending, top, max_flows, chosen)
+    streams = (as_json or as_ndjson) and sort is None and top is None
+    lists = [_List(wanted, paths, name, streams) for name, paths in (points or {"": list(trace)}).items()]
+    if as_json or as_ndjson:
+        frames = (frame for each in lists for frame in each.frames(sys.maxsize))
+        if as_ndjson:
+            pieces = list_ndjson(frames)
+        elif streams:
+            pieces = list_json(frames, None)
         else:
-            most = top or (sys.maxsize if as_json or as_ndjson else TOP)
-            rows, total = first_of(parts, key, most, ascending)
-    if (as_json or as_ndjson) and (sort or top):
-        for piece in list_json([rows], total, names) if as_json else list_ndjson([rows], names):
+            rows = list(frames)
+            pieces = list_json(rows, sum(each.total for each in lists))
+        for piece in pieces:
             say(piece, nl=False)
-    elif not (as_json or as_ndjson):
-        for line in list_lines(rows, total, names, styled):
-            say(line, color=colour())
+    else:
+        for number, each in enumerate(lists):
+            for line in each.lines(number > 0):
+                say(line, color=colour())
+    damages = [damage for each in lists for damage in each.damages]
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is asked of a list of connections."""
+
+    columns: list[str]
+    key: Key
+    ascending: bool
+    top: int | None
+    max_flows: int
+    chosen: dict[str, Any]
+
+
+class _List:
+    """The connections of a capture, or of a capture point that has a name. `total` and `damages` are known when it was read."""
+
+    def __init__(self, wanted: _Wanted, paths: list[str], point: str, streams: bool) -> None:
+        self._wanted, self._paths, self._point, self._streams = wanted, paths, point, streams
+        self.total = 0
+        self.damages: list[Damage] = []
+
+    def frames(self, most: int) -> Iterator[pd.DataFrame]:
+        """As DataFrames: all as they end, or the first of them."""
+        from analyzer.report.flow_list import frames_of
+        from analyzer.report.progress import progress_shown
+
+        if self._streams:
+            with progress_shown() as update:
+                yield from frames_of(self._parts(update), self._wanted.columns, self._point)
+        else:
+            yield from frames_of([self._first(most)], self._wanted.columns, self._point)
+
+    def lines(self, apart: bool) -> Iterator[str]:
+        """As text, under the name of the point."""
+        from analyzer.report.flow_list import TOP, list_lines
+        from analyzer.text import printable
+
+        rows = self._first(TOP)
+        if self._point:
+            yield ("\n" if apart else "") + styled(f"at {printable(self._point)}", "title")
+        yield from list_lines(rows, self.total, self._wanted.columns, styled)
+
+    def _first(self, most: int) -> Rows:
+        from analyzer.report.flow_list import first_of
+        from analyzer.report.progress import progress_shown
+
+        wanted = self._wanted
+        with progress_shown() as update:
+            rows, self.total = first_of(self._parts(update), wanted.key, wanted.top or most, wanted.ascending)
+        return rows
+
+    def _parts(self, progress: Progress | None) -> Iterator[Rows]:
+        from analyzer.choose import choice_of
+        from analyzer.passes import table_rows
+
+        return table_rows(
+            self._paths,
+            "flows",
+            max_flows=self._wanted.max_flows,
+            progress=progress,
+            damages=self.damages,
+            choice=choice_of(**self._wanted.chosen),
+        )

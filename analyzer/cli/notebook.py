@@ -34,7 +34,7 @@ def notebook(
     BUNDLE is what `tcpcap analyze` reads. The notebook reads it anew when it runs, and shows frames, events, counters, sockets and
     pictures (these need the extra tcpcap[plot]) to go on from.
     """
-    from analyzer.kernel_counters import refuse_pipe
+    from analyzer.capture.pipes import refuse_pipe
     from analyzer.output import refuse_inputs
     from analyzer.report.notebook import Request, save_notebook
     from analyzer.report.progress import progress_shown

@@ -71,10 +71,10 @@ def crosscheck(trace: str, as_json: bool, chosen: dict[str, Any], top: int | Non
     short or damaged.
     """
     from analyzer.capture.capture import capture_files
+    from analyzer.capture.pipes import refuse_pipe
     from analyzer.choose import choice_of
     from analyzer.crosscheck import crosscheck as compare
     from analyzer.crosscheck.text import crosscheck_lines
-    from analyzer.kernel_counters import refuse_pipe
 
     refuse_pipe([trace], "crosscheck")
     choice = choice_of(**chosen)

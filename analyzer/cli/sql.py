@@ -20,6 +20,8 @@ from analyzer.cli.base import (
     colour,
     jobs_option,
     json_option,
+    points_given,
+    points_options,
     read_by,
     rules_option,
     say,
@@ -38,7 +40,8 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
 
 
 @cli.command()
-@click.argument("trace", nargs=-1, required=True)
+@click.argument("trace", nargs=-1)
+@points_options
 @click.option("-o", "--output", metavar="FILE", help="Write all rows to this file; its ending tells the format.")
 @click.option(
     "--format",
@@ -64,6 +67,8 @@ HOW_PROMPT = "add LIMIT or a condition, or run `tcpcap sql TRACE QUERY -o FILE`"
 @jobs_option
 def sql(
     trace: tuple[str, ...],
+    at: tuple[str, ...],
+    clock: str | None,
     output: str | None,
     kind: str | None,
     safe: bool,
@@ -79,16 +84,19 @@ def sql(
     The last argument is the question, one SELECT over the tables of `tcpcap schema`; without one there is a prompt, or
     questions are read from standard input. Of the capture only the tables and columns that a question names are made. Each column
     with nanoseconds since the epoch has one beside it with the same as a timestamp: `time` for `time_ns`, `start_time` for
-    `start_ns`. Nothing can be changed, and no other file be read.
+    `start_ns`. Nothing can be changed, and no other file be read. With --at, tables have the rows of all capture points, the name
+    of the point in their first column, and there are `passages` and `paths`.
     """
     from analyzer.ask import Ask, Request
-    from analyzer.kernel_counters import refuse_pipe
+    from analyzer.capture.pipes import refuse_pipe
     from analyzer.output import refuse_inputs
     from analyzer.report.export import format_of
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze
 
-    paths, question = split(trace)
+    paths, question = split(trace, at)
+    points = points_given(paths, at, clock, plain=False)
+    read_of = tuple(path for named in points.values() for path in named) if points else paths
     if as_json and kind not in (None, "json"):
         raise UsageError("--format", f"{kind}, and --json", "give one of them")
     kind = "json" if as_json else kind
@@ -98,12 +106,12 @@ def sql(
             "-o" if output else "--safe-csv" if safe else "--format", "no question", "give it behind the capture"
         )
     if question is None:
-        refuse_pipe(paths, "sql")
-    with Ask(Request(list(paths), partial(analyze, jobs=jobs), beside, folders, chosen)) as ask:
+        refuse_pipe(read_of, "sql")
+    with Ask(Request(list(paths), partial(analyze, jobs=jobs), beside, folders, chosen, points, clock)) as ask:
         if question is None:
             status = converse(ask, limit or LIMIT, kind)
         elif saved:
-            status, target, read = OK, output or "-", read_by(paths, beside, folders)
+            status, target, read = OK, output or "-", read_by(read_of, beside, folders)
             refuse_inputs(target, read)  # before the capture is read
             with progress_shown() as update:
                 ask.show_progress(update)
@@ -116,11 +124,11 @@ def sql(
         sys.exit(status or (DAMAGED if ask.damages else OK))
 
 
-def split(words: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
-    """The captures, and the question if there is one: the last word, where it is no file and has a blank or a semicolon in it."""
-    last = words[-1]
+def split(words: tuple[str, ...], at: tuple[str, ...] = ()) -> tuple[tuple[str, ...], str | None]:
+    """The captures, and the question if there is one: the last word, where it is no file and has a blank or a semicolon in it. Captures may be named before (`at`)."""
+    last = words[-1] if words else ""
     if any(char in last for char in " \n;") and not Path(last).exists():
-        if len(words) == 1:
+        if len(words) == 1 and not at:
             raise UsageError("TRACE", "missing", "name a capture before the question")
         return words[:-1], last
     return words, None

@@ -23,6 +23,8 @@ ONCE = ("TcpEstabResets", "TcpAttemptFails", "TcpActiveOpens", "TcpPassiveOpens"
 OUTSTANDING = (
     64  # segments under way on a connection that the capture found open, or whatever was before the first snapshot
 )
+# What numbers and flags of the host's own segments show, without options: these decide of one at most, as how large it may be.
+OWN = ("TcpRetransSegs", "TcpExtTCPOrigDataSent", "TcpExtTCPSynRetrans")
 TWICE = (0.49, 0.51)  # surplus where each frame was captured twice
 RECEIVED = ("IpInReceives", "Ip6InReceives")
 OTHER_HOST = "another host or network namespace, or frames captured twice"
@@ -98,9 +100,9 @@ def doubt(name: str, facts: Facts, late: bool) -> int:
     """By how much, at most, connections from before the capture may move a counter otherwise than it seems; `late`: it began after the snapshots."""
     before = OUTSTANDING if late else 0
     if name.startswith(ONCE):
-        return before + facts.begun_before + facts.cut_headers
+        return before + facts.begun_before + (facts.cut_headers if name != "TcpActiveOpens" else 0)
     unseen = OUTSTANDING * facts.begun_before if name.startswith("TcpExtTCPDelivered") else 0
-    return before + facts.before_segments + OUTSTANDING * facts.cut_headers + unseen
+    return before + facts.before_segments + facts.cut_headers * (1 if name in OWN else OUTSTANDING) + unseen
 
 
 def needs_beginning(name: str) -> bool:

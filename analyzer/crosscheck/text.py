@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from analyzer.capture import Damage
+from analyzer.capture.pipes import refuse_pipe
 from analyzer.choose import EVERYTHING, Choice
 from analyzer.crosscheck.compare import Crosscheck
 from analyzer.crosscheck.differences import Difference
 from analyzer.errors import UsageError
-from analyzer.kernel_counters import refuse_pipe
 from analyzer.kinds import KINDS
 from analyzer.passes import table_rows
 from analyzer.report.layout import Style, plain, wrapped

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.views import TABLES, VIEWS, Columns, create_ends, create_table
 
 if TYPE_CHECKING:
     from duckdb import Statement
 
 MOST_ROWS = 10_000  # of an answer
+MOST_OF_VALUE = 100_000  # bytes of one, as text
+MOST_BYTES = 16 << 20  # of all of them
 LIMIT_S = 5.0
 INTERRUPTS_S = 0.05
 MEMORY = "512MB"
@@ -38,13 +42,19 @@ class QueryError(Exception):
     """A query that DuckDB refuses, or that took too long."""
 
 
+def engine() -> Any:
+    """DuckDB: its compiled part alone where the installed version has that apart, as the package around it takes longer to import than a dozen rules to ask."""
+    try:
+        return importlib.import_module("_duckdb")
+    except ImportError:
+        return importlib.import_module("duckdb")
+
+
 class Database:
     """Answers queries. `sources` make the columns of tables when a query first names them; a table without one is empty."""
 
     def __init__(self, sources: Mapping[str, Callable[[], Columns]] | None = None, limit_s: float = LIMIT_S) -> None:
-        import duckdb
-
-        self._duckdb = duckdb
+        duckdb = self._duckdb = engine()
         self._sources = dict(sources or {})
         self._limit_s = limit_s
         self._made: set[str] = set()
@@ -55,17 +65,26 @@ class Database:
         self._connection.execute("SET python_enable_replacements = false")
         self._connection.execute("SET lock_configuration = true")
 
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        """The rows of a SELECT, MOST_ROWS at most. Raises QueryError."""
+    def query(self, sql: str, trusted: bool = True) -> list[dict[str, Any]]:
+        """The rows of a SELECT, MOST_ROWS at most. Of one that is not trusted no value is larger than MOST_OF_VALUE, nor all of them than MOST_BYTES. Raises QueryError."""
+        if not trusted:
+            with bounded_memory():
+                return self._asked(sql, self._bounded(sql), trusted=False)
+        return self._asked(sql, "*", trusted=True)
+
+    def _asked(self, sql: str, columns: str, trusted: bool) -> list[dict[str, Any]]:
         # A comment at the end of the query must not swallow the bracket.
-        select = self._one_select(f"SELECT * FROM (\n{sql}\n) LIMIT {MOST_ROWS}", sql)
+        select = self._one_select(f"SELECT {columns} FROM (\n{sql}\n) LIMIT {MOST_ROWS}", sql)
         self._make_all(sql)
         done = threading.Event()
         threading.Thread(target=self._stop_late, args=(done,), daemon=True).start()
         try:
             answer = self._connection.execute(select)
             names = [column[0] for column in answer.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+            rows = answer.fetchall() if trusted else _few(iter(answer.fetchone, None))
+            return [dict(zip(names, row, strict=True)) for row in rows]
+        except MemoryError:
+            raise QueryError("takes more memory than it may have") from None
         except self._duckdb.InterruptException:
             raise QueryError(f"took longer than {self._limit_s:g} s and was stopped") from None
         except (self._duckdb.Error, RuntimeError, ValueError, OverflowError) as error:
@@ -82,13 +101,22 @@ class Database:
 
     def bind(self, sql: str) -> list[str]:
         """The columns of a query, which is planned and not run. Raises QueryError."""
+        return [name for name, _ in self._described(sql)]
+
+    def _described(self, sql: str) -> list[tuple[str, str]]:
+        """Name and type of its columns."""
         self._one_select(sql, sql)
         self._make_all(sql)
         try:
             answer = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)")
         except self._duckdb.Error as error:
             raise QueryError(" ".join(str(error).split())) from None
-        return [str(row[0]) for row in answer.fetchall()]
+        return [(str(row[0]), str(row[1])) for row in answer.fetchall()]
+
+    def _bounded(self, sql: str) -> str:
+        """Its columns, each of bounded size."""
+        columns = [(_quoted(name), kind) for name, kind in self._described(sql)]
+        return ", ".join(f"{bounded(name, kind)} AS {name}" for name, kind in columns)
 
     def close(self) -> None:
         """Give its memory back."""
@@ -104,7 +132,8 @@ class Database:
             raise QueryError(" ".join(str(error).split())) from None
         if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
             raise QueryError("a rule is one SELECT, nothing else")
-        return statements[0]
+        statement: Statement = statements[0]
+        return statement
 
     def _make_all(self, sql: str) -> None:
         """The tables that a query names; a QueryError where one does not fit, as other queries may not need it."""
@@ -132,6 +161,31 @@ class Database:
             listed = ", ".join(f'"{column.name}"' for column in table.columns if column.public)
             self._connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM source_of_rows")
             self._connection.unregister("source_of_rows")
+
+
+def bounded(place: str, kind: str) -> str:
+    """A column of this type as an expression that fails where a value is larger than MOST_OF_VALUE: a number never is."""
+    if re.fullmatch(
+        r"[A-Z]+INT|BOOLEAN|DOUBLE|FLOAT|DATE|TIME|TIMESTAMP.*|INTERVAL|DECIMAL\(\d+,\d+\)|INTEGER|UINTEGER", kind
+    ):
+        return place
+    words = f"a value of more than {MOST_OF_VALUE // 1000} kB"
+    return f"CASE WHEN strlen(CAST({place} AS VARCHAR)) > {MOST_OF_VALUE} THEN error('{words}') ELSE {place} END"
+
+
+def _few(rows: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows, where they are not too much to hold. Raises QueryError."""
+    found, room = [], MOST_BYTES
+    for row in rows:
+        room -= sum(len(str(value)) for value in row)
+        if room < 0:
+            raise QueryError(f"gives more than {MOST_BYTES >> 20} MB")
+        found.append(row)
+    return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 _NO_NAMES = re.compile(r"--[^\n]*|'[^']*'")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from analyzer.diagnosis.database import Database, QueryError, named_tables
 from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof, Span
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
+from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.diagnosis.views import Columns, arrays_of
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 from analyzer.text import duration_text, endpoint
@@ -47,7 +48,7 @@ class Evidence:
     """What rules are asked about.
 
     `available` are the tables that were recorded, `sources` make their columns, `ends` says who talks in a flow,
-    `moved` what counters did.
+    `moved` what counters did, `doubts` what of the capture is not to be trusted (`rule.TRUSTED`), and why.
     """
 
     signals: Signals
@@ -55,6 +56,7 @@ class Evidence:
     sources: Mapping[str, Callable[[], Columns]]
     ends: Callable[[int], Ends | None]
     moved: Callable[[], Mapping[str, Proof]]
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = None) -> Diagnosis:
@@ -68,6 +70,8 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     sources["explained_counters"] = lambda: arrays_of(
         {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
     )
+    strange = [rule.sql for rule in rules if not rule.own and not rule.lacks(evidence.available)]
+    refused = harmful(strange)
     for rule in sorted(rules, key=lambda rule: "explained_counters" in named_tables(rule.sql)):
         lacking = rule.lacks(evidence.available)
         if lacking:
@@ -79,7 +83,9 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
             if database is None:
                 database = Database(sources) if limit_s is None else Database(sources, limit_s)
             try:
-                found = found_by(rule, database.query(rule.sql), evidence)
+                if rule.sql in refused:
+                    raise QueryError(TOO_MUCH)
+                found = found_by(rule, database.query(rule.sql, rule.own), evidence)
                 if len(found) > MOST_FINDINGS:
                     left_out[rule.id] = len(found) - MOST_FINDINGS
                     found = sorted(found, key=lambda finding: finding.weight, reverse=True)[:MOST_FINDINGS]
@@ -119,10 +125,12 @@ def _finding(rule: Rule, rows: list[Row], evidence: Evidence) -> Finding:
     times = [int(row["start_ns"]) for row in rows if row.get("start_ns")]
     ends = [int(row["end_ns"]) for row in rows if row.get("end_ns")]
     proofs = list(dict.fromkeys(str(row["proof"]) for row in rows if row.get("proof")))
-    doubts = list(dict.fromkeys(str(row["against"]) for row in rows if row.get("against")))
+    against = list(dict.fromkeys(str(row["against"]) for row in rows if row.get("against")))
+    doubts = [evidence.doubts[word] for word in rule.rests_on if word in evidence.doubts]
+    severity = max((row.get("severity") or rule.severity for row in rows), key=_severity)
     return Finding(
         rule=rule,
-        severity=_one_of(SEVERITIES, max((row.get("severity") or rule.severity for row in rows), key=_severity)),
+        severity=_one_of(SEVERITIES, "info" if doubts else severity),
         summary=_sentence(rule.summary.fill(worst, rows, added)),
         side=_one_of(FINDING_SIDES, worst.get("side") or rule.side),
         host=str(worst.get("host") or ""),
@@ -134,11 +142,11 @@ def _finding(rule: Rule, rows: list[Row], evidence: Evidence) -> Finding:
         cost_ns=cost,
         cost_bytes=_sum(rows, "cost_bytes"),
         failed=_sum(rows, "failed"),
-        confidence=_one_of(CONFIDENCES, worst.get("confidence") or rule.confidence),
+        confidence=_one_of(CONFIDENCES, "possible" if doubts else worst.get("confidence") or rule.confidence),
         evidence={name: value for name, value in worst.items() if name not in OWN and value is not None},
         proofs=proofs[:MOST_PROOFS],
         counters=[moved[name] for name in rule.counters if name in moved],
-        against=[_filled(text, worst) for text in (*doubts, *rule.against)],
+        against=[*doubts, *(_filled(text, worst) for text in (*against, *rule.against))],
         next=[_filled(text, worst) for text in rule.next],
         server=server or _endpoint_of(worst),
         spans=_spans(rows, evidence),

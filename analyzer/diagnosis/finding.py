@@ -76,7 +76,8 @@ def times_by_hosts(spans: Iterable[Span]) -> dict[frozenset[str], list[tuple[int
 class Finding:
     """One finding. `number` is its place in the answer, `because_of` the finding that explains it (0 for none).
 
-    `spans` has all its connections by number, `flows` the numbers of those that are shown.
+    `spans` has all its connections by number, `flows` the numbers of those that are shown. `point`: of several capture points
+    that which it was found at, empty where it is about the way between them; None where there is one capture.
     """
 
     rule: Rule
@@ -103,6 +104,7 @@ class Finding:
     number: int = 0
     because_of: int = 0
     explained: list[Finding] = field(default_factory=list)
+    point: str | None = None
 
     @property
     def weight(self) -> tuple[int, int]:
@@ -132,7 +134,8 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
+        at = {} if self.point is None else {"point": self.point}
+        return at | {
             "finding": self.number,
             "rule": self.rule.id,
             "severity": self.severity,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 PACKAGED = Path(__file__).resolve().parent.parent / "rules"  # where the wheel holds them
 CHECKOUT = PACKAGED.parent.parent / "rules"
 PATTERN = "*.toml"  # the names of their files
+TRUSTED = ("times",)  # what of a capture a rule may need to be true: the times of its frames
 MAX_BYTES = 1 << 20
 
 
@@ -45,7 +46,9 @@ class Rule:
 
     `needs` are tables without which it says nothing, `any_of` tables of which one must be there; `when` the signals of which
     one must be seen for it to run, empty for always; `explains` the rules whose findings about the same connections or server are its
-    consequences, `covers` those of them that only say the same again and are not printed below it; `counters` those that prove it where they moved.
+    consequences, `covers` those of them that only say the same again and are not printed below it; `counters` those that prove it where they moved;
+    `rests_on` what of a capture it needs to be true (TRUSTED): where that is in doubt, its findings are only possible. Its `own` came with
+    tcpcap; the query of any other is tried before it is asked.
     """
 
     id: str
@@ -66,8 +69,10 @@ class Rule:
     explains: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
     counters: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] = ()
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
+    own: bool = False
 
     def applies(self, signals: Signals) -> bool:
         """Was anything seen of what it is about?"""
@@ -85,7 +90,7 @@ class Rule:
 _TEXTS = ("id", "title", "severity", "why", "sql", "summary")
 _MAY = {
     "side": "", "confidence": "certain", "next": (), "against": (), "references": (), "needs": (), "any_of": (),
-    "explains": (), "covers": (), "counters": (), "when": {}, "case": (),
+    "explains": (), "covers": (), "counters": (), "rests_on": (), "when": {}, "case": (),
 }  # fmt: skip
 _CASE = {"sample": str, "at": list, "fires": bool, "says": list, "severity": str, "side": str, "note": str}
 
@@ -158,7 +163,7 @@ def _read(path: Path, mtime_ns: int, size: int) -> Rule:
         RecursionError,
     ) as error:  # what tomllib says of numbers too long, or nested too deeply, is no error of its own
         raise RuleError(str(path), f"not TOML ({error})", "mend that line") from None
-    return _Reader(str(path), told).rule(path)
+    return replace(_Reader(str(path), told).rule(path), own=path.is_relative_to(own_folder()))
 
 
 class _Reader:
@@ -196,6 +201,7 @@ class _Reader:
             explains=self.texts("explains"),
             covers=self.texts("covers"),
             counters=self.texts("counters"),
+            rests_on=self.trusted(),
             when=self.when(),
             cases=tuple(map(self.case, self.list_of("case"))),
         )
@@ -228,6 +234,13 @@ class _Reader:
             if name not in TABLES:
                 raise self.wrong(key, f"no table {name!r}", suggest(name, list(TABLES)))
         return names
+
+    def trusted(self) -> tuple[str, ...]:
+        words = self.texts("rests_on")
+        for word in words:
+            if word not in TRUSTED:
+                raise self.wrong("rests_on", f"{word!r} is none", suggest(word, list(TRUSTED)))
+        return words
 
     def template(self) -> Template:
         try:

@@ -113,8 +113,12 @@ def remember_timestamps(seg: Any, me: Any, you: Any) -> None:
     if not me["timestamps"]:
         me["timestamps"] = 1
         me["tsval"] = me["tsval_first"] = tsval
+        me["clock_low_ns"] = -seg["time_ns"]
     elif difference(tsval, me["tsval"]) > 0:
         me["tsval"] = tsval
+    ahead = difference(tsval, me["tsval_first"]) * TICK_NS - seg["time_ns"]
+    me["clock_gain_ns"] = max(me["clock_gain_ns"], ahead - me["clock_low_ns"])
+    me["clock_low_ns"] = min(me["clock_low_ns"], ahead)
     if not you["recent_known"] or (seg["start"] <= me["una"] and difference(tsval, you["recent"]) >= 0):
         you["recent_known"] = 1
         you["recent"], you["recent_ns"] = tsval, seg["time_ns"]

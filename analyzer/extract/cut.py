@@ -14,6 +14,7 @@ import numpy.typing as npt
 from analyzer.analysis import Analysis
 from analyzer.capture import Capture, Damage, Interface, Interfaces, RecordBatch, open_capture
 from analyzer.capture.bundle import inputs
+from analyzer.capture.pipes import refuse_pipe
 from analyzer.capture.source import Bytes
 from analyzer.checksums.fix_output import Output
 from analyzer.choose import Time, choice_of
@@ -23,7 +24,6 @@ from analyzer.extract.anonymize import Anonymizer
 from analyzer.extract.blocks import common_snaplen, interface_block, packet_block, section
 from analyzer.extract.comments import comments_of
 from analyzer.extract.survey import Survey, frames_of, surveyed
-from analyzer.kernel_counters import refuse_pipe
 from analyzer.kinds import NAMES, NUMBER
 from analyzer.output import appearing
 from analyzer.passes import Progress

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from analyzer.flows.state import ACKED, SYN, SYN_ACK, TCP
 from analyzer.schema import Rows
 
+TICK_NS, DENIED_NS, MANY_TIMES = 1_000_000, 50_000_000, 10
 MANY_PACKETS, LONG_NS = 10, 3_000_000_000  # who gets no answer to data sends it again within that time
 
 
@@ -27,6 +28,10 @@ class Coverage:
     client_only: int = 0  # connections of which the server's packets exist, and were not captured
     server_only: int = 0
     one_way_packets: int = 0
+    tcp_packets: int = 0
+    contradicted: int = 0  # connections both of whose clocks deny the times of the capture
+    contradicted_packets: int = 0
+    contradicted_ns: int = 0  # by the most
     ports: frozenset[int] | None = None  # that all conversations have
 
     def __add__(self, other: Coverage) -> Coverage:
@@ -34,9 +39,12 @@ class Coverage:
         if self.ports is not None and other.ports is not None:
             ports = self.ports & other.ports
         sums = {
-            name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__ if name != "ports"
+            name: getattr(self, name) + getattr(other, name)
+            for name in self.__dataclass_fields__
+            if name not in ("ports", "contradicted_ns")
         }
-        return Coverage(**sums, ports=ports)
+        most = max(self.contradicted_ns, other.contradicted_ns)
+        return Coverage(**sums, ports=ports, contradicted_ns=most)
 
 
 def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Coverage:
@@ -51,6 +59,7 @@ def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Cover
     begun = seen & (SYN | SYN_ACK) == 0
     without_server = _is_silent(states, ends, tcp, 1 - client)
     without_client = _is_silent(states, ends, tcp, client)
+    denied_ns = _denied_ns(states, ends, tcp)
     return Coverage(
         conversations=len(places),
         packets=int(packets.sum()),
@@ -60,6 +69,10 @@ def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Cover
         client_only=int(without_server.sum()),
         server_only=int(without_client.sum()),
         one_way_packets=int(tcp_packets[without_server | without_client].sum()),
+        tcp_packets=int(tcp_packets.sum()),
+        contradicted=int((denied_ns > 0).sum()),
+        contradicted_packets=int(tcp_packets[denied_ns > 0].sum()),
+        contradicted_ns=int(denied_ns.max(initial=0)),
         ports=common if len(places) else None,
     )
 
@@ -82,6 +95,22 @@ def begun_at(states: Rows, places: npt.NDArray[np.intp], addresses: Collection[t
     pairs = zip(found["address_hi"].tolist(), found["address_lo"].tolist(), strict=True)
     mine = found[np.array([any(pair in addresses for pair in zip(*ends, strict=True)) for ends in pairs], np.bool_)]
     return Begun(len(mine), int(mine["packets"].sum()), int(mine["payload"].sum()))
+
+
+def _denied_ns(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """By how much the timestamps of both ends (RFC 7323) ran on while the times of the capture hardly moved; 0 where that may be.
+
+    A queue on the way holds packets up and passes them on together; then the round trip on its side is as long. A clock that ticks faster than
+    once in a millisecond (tcp_usec_ts) does so all the time.
+    """
+    found = ends[places]
+    gain_ns, ticks = found["clock_gain_ns"].min(axis=1), (found["tsval"] - found["tsval_first"]).max(axis=1)
+    lasted_ns = (states["end_ns"] - states["start_ns"])[places]
+    known = found["timestamps"].all(axis=1) & (found["rtt_count"] > 0).all(axis=1)
+    slow = ticks * np.float64(TICK_NS) <= 1.1 * lasted_ns
+    unexplained = found["clock_gain_ns"] > MANY_TIMES * found["rtt_max_ns"][:, ::-1]  # that of what the other end sent
+    denied = known & slow & (gain_ns >= DENIED_NS) & unexplained.any(axis=1)
+    return np.where(denied, gain_ns, 0)
 
 
 def _is_silent(

@@ -53,6 +53,11 @@ END_STATE = np.dtype(
         ("isn", "u4"),
         ("tsval", "u4"),  # highest sent
         ("tsval_first", "u4"),
+        (
+            "clock_low_ns",
+            "i8",
+        ),  # least that its TSval, counted in milliseconds since its first, was ahead of the capture's time
+        ("clock_gain_ns", "i8"),  # the most by which it then came to be further ahead
         ("recent", "u4"),  # TS.Recent of this end, as a receiver
         ("recent_ns", "i8"),
         ("next", "i8"),  # after the highest that was sent

@@ -225,7 +225,7 @@ class FlowTracker:
         """The word of `flows.state` for the flows at these places, as its number: how they stand now."""
         damage_counts = 2 * int(self._room[9]) < int(self._room[8])  # else the whole capture was changed
         opening = still_opening(self.states, places, self.latest_ns, self.peers, damage_counts)
-        return final_states(self.states, places, opening)
+        return final_states(self.states, self.ends.reshape(-1, 2), places, opening)
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """How much trouble the flows at these places had."""

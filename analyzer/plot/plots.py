@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.capture.pipes import refuse_pipe
 from analyzer.errors import UsageError
 from analyzer.flows.names import ends_text
-from analyzer.kernel_counters import refuse_pipe
 from analyzer.passes import Progress
 from analyzer.plot.drawing import Drawing
 from analyzer.plot.overview import overview_panels

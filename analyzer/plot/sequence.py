@@ -58,11 +58,14 @@ class Heights:
         numbers = np.where(mine, packets["seq"], packets["ack"])
         which = np.flatnonzero(sure)
         self.all = np.full(len(packets), np.nan)
+        self.zero = 0  # the sequence number at the height 0
         if len(which):
             steps = np.diff(numbers[which], prepend=numbers[which[:1]]).astype(np.int32).astype(np.int64)
             found = np.cumsum(steps)
             zero = np.flatnonzero(mine[which])
-            found -= found[zero[0]] if len(zero) else found[0]
+            first = zero[0] if len(zero) else 0
+            found -= found[first]
+            self.zero = int(numbers[which[first]])
             self.all[which] = found
         self.own, self.acked = np.where(mine, self.all, np.nan), np.where(mine, np.nan, self.all)
         self.top = np.maximum.accumulate(np.nan_to_num(self.all, nan=0.0)) if len(packets) else self.all

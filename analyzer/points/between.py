@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.points.fates import Judgement, Misses, Ran
 from analyzer.points.matching import Matching
 from analyzer.points.passing import CHUNK, Passings
 from analyzer.points.paths import PathTally
 from analyzer.points.pending import PASSED
+from analyzer.points.repeats import Repeats
+from analyzer.points.sampling import RST
+from analyzer.points.segment import DATAGRAM
 from analyzer.points.survey import Survey
 from analyzer.schema import Rows
-from analyzer.tables import PATHS
+from analyzer.tables import PASSAGES, PATHS
+
+MOST_NOTABLE = 40_000  # rows
+ARRIVED, UNKNOWN = (PASSAGES.bit("fate", word) for word in ("arrived", "unknown"))
+
+
+@dataclass(frozen=True, slots=True)
+class Notable:
+    """What of the packets between two points is no plain arrival, the first of it: matched rows (PASSED), their `passages`, and which packets repeat what came damaged."""
+
+    rows: Rows
+    passages: Rows
+    damaged: set[int]
 
 
 class Between:
@@ -34,19 +51,43 @@ class Between:
         self.points, self.survey = points, survey
         self._file = tempfile.TemporaryFile(prefix="tcpcap-")  # noqa: SIM115 # as long as this object
         self._count = 0
-        self.misses = Misses(survey.pairs.shared, survey.pairs.count)
+        # What is known of datagrams says nothing of segments: an offload that cuts or merges them would seem to have lost them.
+        self.misses = of_all = Misses(survey.pairs.shared, survey.pairs.count)
+        if any(each.datagrams for each in captures):
+            of_all = Misses(survey.pairs.shared, survey.pairs.count)
         matching = Matching(captures, survey, chunk)
         for rows in matching.passed():
             self._file.write(rows.tobytes())
             self._count += len(rows)
-            self.misses.add(rows, survey.delays_ns)
-        self._judgement = Judgement(survey, ran, self.misses, survey.followed)
+            of_all.add(rows, survey.delays_ns)
+            if of_all is not self.misses:
+                self.misses.add(rows[(rows["flags"] & DATAGRAM) == 0], survey.delays_ns)
+        self._judgements = [Judgement(survey, ran, misses) for misses in (self.misses, of_all)]
         self.paths = self._paths(matching.ways)
 
     def passages(self) -> Iterator[Rows]:
         """The rows of `passages`, some at a time, with the times of the first point."""
+        for _, found in self._told(Repeats()):
+            yield found
+
+    def _told(self, repeats: Repeats) -> Iterator[tuple[Rows, Rows]]:
+        """What was matched (PASSED), and its rows of `passages`, some at a time; `repeats` is a new one."""
         for rows in self._passed():
-            yield self._judgement.passages(rows, self.points)
+            found = self._judgements[0].passages(rows, self.points)
+            datagram = (rows["flags"] & DATAGRAM) != 0
+            if datagram.any():
+                found[datagram] = self._judgements[1].passages(rows[datagram], self.points)
+            repeats.judge(rows, found)
+            yield rows, found
+
+    def nearer(self, flow: int, direction: int) -> int:
+        """Which of the two points (0 or 1) the packets of this direction of a flow of the first point pass first; 0 where nobody knows."""
+        for rows in self._passed():
+            some = rows[(rows["side"] == 0) & (rows["flow"] == flow) & (rows["direction"] == direction)]
+            if len(some):
+                nearer = int(self.survey.near[2 * int(some["connection"][0]) + int(some["way"][0])])
+                return nearer if nearer < 2 else 0
+        return 0
 
     def close(self) -> None:
         """Give the room on disk back."""
@@ -60,10 +101,17 @@ class Between:
 
     def _paths(self, ways: Rows) -> Rows:
         tallies = [PathTally(side) for side in (0, 1)]
-        for rows in self._passed():
-            told = self._judgement.passages(rows, self.points)
+        repeats, kept = Repeats(), [(np.zeros(0, PASSED), np.zeros(0, PASSAGES.dtype))]
+        room = MOST_NOTABLE
+        for rows, told in self._told(repeats):
             for tally in tallies:
                 tally.add(rows, told)
+            some = np.flatnonzero(_notable(rows, told))[:room]
+            room -= len(some)
+            if len(some):
+                kept.append((rows[some], told[some]))
+        some_rows, some_told = (np.concatenate(each) for each in zip(*kept, strict=True))
+        self.notable = Notable(some_rows, some_told, repeats.damaged)
         clock = self.survey.clock
         first, second = self.points
         found = [
@@ -73,3 +121,11 @@ class Between:
         rows = np.zeros(2, PATHS.dtype)
         rows[0], rows[1] = found[0][0], found[1][0]
         return rows
+
+
+def _notable(rows: Rows, told: Rows) -> npt.NDArray[np.bool_]:
+    """Was it lost, changed or made, sent again, does it close a window or reset a connection?"""
+    fate, reset = told["fate"], (rows["flags"] & (RST | DATAGRAM)) == RST
+    found: npt.NDArray[np.bool_] = (fate != ARRIVED) & (fate != UNKNOWN)
+    found |= (told["retransmission"] != 0) | (told["window"] != 0) | reset
+    return found

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from analyzer.points.pending import ACKED, COPY, CORRUPT, LATE, MET, NEAR, NOT_SURE, OTHER_TTL, PARTLY
 from analyzer.points.sampling import FIN, RST, SYN
+from analyzer.points.segment import CLOSED, DATAGRAM, OPENED
 from analyzer.points.survey import Survey
 from analyzer.schema import Rows
 from analyzer.tables import FATES, PASSAGES, REASONS
@@ -41,13 +42,14 @@ class Ran:
     """When a capture ran, on the clock of the first point, and how many packets it says itself that it lost, or cut inside their headers.
 
     `watched`: it says that it lost none, or comes with its host in a bundle. Of any other it may be that it missed a packet of
-    whose coming nothing else would tell.
+    whose coming nothing else would tell. `heard_nothing`: the kernel's own counters say that no packet came.
     """
 
     start_ns: int
     end_ns: int
     drops: int
     watched: bool
+    heard_nothing: bool = False
 
 
 class Misses:
@@ -61,6 +63,7 @@ class Misses:
         self._held: tuple[set[int], set[int]] = (set(), set())
         self._strays: tuple[set[int], set[int]] = (set(), set())
         self._number, self._came = [0, 0], [0, 0]
+        self._any_came = [False, False]
 
     def add(self, rows: Rows, delays_ns: tuple[tuple[int, int], tuple[int, int]]) -> None:
         """Take more of what was matched (PASSED)."""
@@ -69,6 +72,7 @@ class Misses:
         sends = near & ((rows["flags"] & RST) == 0)
         np.maximum.at(self._went_on_ns, _ways(rows)[sends], rows["when_ns"][sends])
         acked = near & ((status & ACKED) != 0)
+        self._note_checked(rows, near & met, met & ~near & ((rows["flags"] & DATAGRAM) == 0))
         stray = ~near & ~met & shared & ((status & NOT_SURE) == 0) & ((rows["flags"] & (RST | SYN)) == 0)
         came = met & ~near
         self._came_of[_ways(rows)[came]] = True
@@ -82,9 +86,16 @@ class Misses:
             self._bins[side].update(np.unique(times // BIN_NS).tolist())
             self._strays[1 - side].update(np.unique(rows["when_ns"][here] // BIN_NS).tolist())
             self._held[side].update(np.unique(rows["when_ns"][rows["side"] == side] // BIN_NS).tolist())
-            self._came[side] += int(
-                (met & ~near & (rows["side"] == side)).sum() + (met & near & (rows["side"] == side)).sum()
-            )
+
+    def _note_checked(self, rows: Rows, left: npt.NDArray[np.bool_], came: npt.NDArray[np.bool_]) -> None:
+        """Count the packets that a capture holds and would be known to have missed: those that left it and came to the other one, and those that came and are acknowledged, which datagrams are not."""
+        for side in (0, 1):
+            self._came[side] += int(((left | came) & (rows["side"] == side)).sum())
+            self._any_came[side] |= bool((((rows["status"] & (NEAR | NOT_SURE)) == 0) & (rows["side"] == side)).any())
+
+    def nothing_came(self, side: int) -> bool:
+        """Does it hold nothing at all that came from the other point? Then its filter may have let none of that pass."""
+        return not self._any_came[side]
 
     def went_on(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Did the sender of each go on sending after it, as if it had not sent it?"""
@@ -143,9 +154,9 @@ def _ways(rows: Rows) -> npt.NDArray[np.int64]:
 class Judgement:
     """Says the fates of segments of two points."""
 
-    def __init__(self, survey: Survey, ran: tuple[Ran, Ran], misses: Misses, followed: npt.NDArray[np.bool_]) -> None:
+    def __init__(self, survey: Survey, ran: tuple[Ran, Ran], misses: Misses) -> None:
         self._survey, self._ran, self._misses = survey, ran, misses
-        self._followed = followed  # by connection: would the other capture hold it
+        self._followed = survey.followed  # by connection: would the other capture hold it
 
     def passages(self, rows: Rows, points: tuple[int, int]) -> Rows:
         """The rows of `passages`, with the times of the first point; `points` are the numbers of the two."""
@@ -164,6 +175,7 @@ class Judgement:
             "lost_bytes",
         ):
             found[name] = rows[name]
+        found["direction"][rows["flow"] < 0] = 0
         found["time_ns"] = rows["when_ns"]
         found["point_number"] = np.array(points, np.uint8)[rows["side"]]
         found["other_number"] = np.array(points, np.uint8)[1 - rows["side"]]
@@ -173,6 +185,10 @@ class Judgement:
             [UNKNOWN, CORRUPTED, DUPLICATED, REORDERED, REWRITTEN],
             ARRIVED,
         )
+        tcp = (rows["flags"] & DATAGRAM) == 0
+        closed, opened = (PASSAGES.bit("window", word) for word in ("closed", "opened"))
+        note = rows["note"]
+        found["window"] = np.select([tcp & ((note & CLOSED) != 0), tcp & ((note & OPENED) != 0)], [closed, opened], 0)
         self._uncertain(rows, found)
         self._missing(rows, found, near & (((status & PARTLY) != 0) | (~met & ((status & ACKED) == 0))), met)
         acked = near & ((status & ACKED) != 0)
@@ -195,6 +211,8 @@ class Judgement:
             far = 1 - side
             least, most = self._survey.delays_ns[side]
             why = self._why_not(far, rows["connection"][at], rows["when_ns"][at] + least, rows["when_ns"][at] + most)
+            if self._misses.nothing_came(far) and not self._ran[far].heard_nothing:
+                why = np.where(why == 0, NOT_FOLLOWED, why)
             if not self._ran[far].watched:
                 why = np.where((why == 0) & self._misses.unseen(rows[at]), NOT_FOLLOWED, why)
                 alone = (rows["payload_len"][at] == 0) & ((rows["flags"][at] & (SYN | FIN)) == 0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analyzer.capture.bundle import host_of
-from analyzer.errors import UsageError
+from analyzer.errors import UsageError, suggest
 
 
 def named(given: Sequence[str]) -> dict[str, list[str]]:
@@ -29,6 +29,15 @@ def hosts_apart(paths: Sequence[str]) -> dict[str, list[str]]:
     for path, host in zip(paths, hosts, strict=True):
         found.setdefault(host.name if host else "", []).append(path)
     return found if len(found) > 1 else {}
+
+
+def check_named(names: Sequence[str], clock: str | None) -> None:
+    """Raise UsageError for fewer than two points, and for a clock of none of them."""
+    if len(names) < 2:
+        found = f"{len(names)} capture point"
+        raise UsageError("--at", found, "name two or more, such as --at client=a.pcap --at server=b.pcap")
+    if clock and clock not in names:
+        raise UsageError("--clock", f"no point {clock!r}", suggest(clock, list(names)))
 
 
 def refuse_single(**given: Any) -> None:

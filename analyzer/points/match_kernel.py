@@ -13,6 +13,7 @@ from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of
 from analyzer.points.compare_kernel import RST, changed
 from analyzer.points.pending import (
     ACKED,
+    ACKED_BEFORE,
     BLOCK_BITS,
     CAME,
     COPY,
@@ -45,7 +46,7 @@ from analyzer.points.seek_kernel import (
     join,
     span_of,
 )
-from analyzer.points.segment import PASSING, UNSURE
+from analyzer.points.segment import DATAGRAM, PASSING, UNSURE
 
 ACK = 16
 
@@ -125,6 +126,8 @@ def settle(
         lost = item["payload_len"] - link["covered"]
         row["lost_bytes"] = max(lost, 0)
         status = NEAR | link["status"]
+        if link["acked_before"]:
+            status |= ACKED_BEFORE
         if link["times"] == 0:
             if was_acked(item, link, came, came_links, state, ways):
                 status |= ACKED
@@ -158,7 +161,8 @@ def tell(row: Any, item: Any) -> None:
     row["frame"], row["when_ns"], row["flow"] = item["frame"], item["when_ns"], item["flow"]
     row["connection"], row["way"], row["side"] = item["connection"], item["way"], item["side"]
     row["direction"], row["flags"], row["ip_len"] = item["direction"], item["flags"], item["ip_len"]
-    row["payload_len"] = item["payload_len"]
+    row["payload_len"], row["note"] = item["payload_len"], item["note"]
+    row["seq"], row["ack"] = item["seq"], item["ack"]
 
 
 @part
@@ -172,7 +176,7 @@ def send(item: Any, sent: Any, links: Any, state: Any, tables: Any, ways: Any) -
     places = tables.shape[1] - 1
     slot = hash_exact(item, places)
     link["same"], tables[0, slot] = tables[0, slot], number
-    if item["payload_len"]:
+    if item["payload_len"] and not item["flags"] & DATAGRAM:
         first = np.int64(item["seq"]) >> BLOCK_BITS
         last = (np.int64(item["seq"]) + np.int64(item["payload_len"]) - 1 & 0xFFFFFFFF) >> BLOCK_BITS
         slot = hash_block(item, first, places)
@@ -190,7 +194,7 @@ def send(item: Any, sent: Any, links: Any, state: Any, tables: Any, ways: Any) -
     link["came_frame"] = link["came_ns"] = link["covered"] = link["came_as"] = 0
     link["times"] = link["fields"] = link["status"] = 0
     end = np.int64(item["seq"]) + span_of(item) & 0xFFFFFFFF
-    link["acked_before"] = way["acked_known"] == 1 and ahead(way["acked"], end) >= 0
+    link["acked_before"] = span_of(item) > 0 and way["acked_known"] == 1 and ahead(way["acked"], end) >= 0
 
 
 @inline
@@ -220,7 +224,7 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
     whole = True
     if origin < 0 and item["bad"]:
         origin = find_damaged(item, way, sent, links, state)
-    if origin < 0 and item["payload_len"]:
+    if origin < 0 and item["payload_len"] and not item["flags"] & DATAGRAM:
         origin = join(item, number, way, sent, links, came, came_links, state, tables)
         whole = False
     if origin < 0:

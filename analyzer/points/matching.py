@@ -15,6 +15,8 @@ from analyzer.schema import Rows
 
 END = np.iinfo(np.int64).max
 OUT = 1 << 14
+RANKS = 8  # more than the ranks of those at the same time
+FAR_NS = END // RANKS - RANKS
 
 
 class Matching:
@@ -98,15 +100,15 @@ class Matching:
                 continue
             items = np.concatenate([each[:number] for each, number in zip(held, taken, strict=True)])
             held = [each[number:] for each, number in zip(held, taken, strict=True)]
-            yield items[np.lexsort((items["side"], -items["near"].astype(np.int8), items["key_ns"]))]
+            yield items[_order(items)]
 
     def _prepared(self, side: int) -> Iterator[Rows]:
         """The segments of one capture with their connections, on the clock of the first point."""
         survey, latest = self._survey, np.iinfo(np.int64).min
         pairs, clock = survey.pairs, survey.clock
         slack = survey.slack_ns
-        for rows in self._captures[side].chunks(self._chunk):
-            connection = pairs.of_flow[side][rows["flow"]]
+        for rows in self._captures[side].chunks(self._chunk, survey.by_part):
+            connection = pairs.of_flow[side][rows["member"]]
             rows, connection = _known(rows, connection)
             if not len(rows):
                 continue
@@ -119,6 +121,16 @@ class Matching:
             rows["key_ns"] = np.maximum(np.maximum.accumulate(key), latest)
             latest = int(rows["key_ns"][-1])
             yield rows
+
+
+def _order(items: Rows) -> npt.NDArray[np.intp]:
+    """In order of time; of those at the same time what was sent before what came, and then the first point before the second."""
+    since, rank = items["key_ns"] - items["key_ns"].min(), 2 * (UNSURE - items["near"]) + items["side"]
+    if int(since.max()) >= FAR_NS:
+        return np.lexsort((rank, since))
+    return np.argsort(
+        RANKS * since + rank, kind="stable"
+    )  # of two runs in order, which one number each puts together at once
 
 
 def _known(rows: Rows, connection: npt.NDArray[np.int32]) -> tuple[Rows, npt.NDArray[np.int32]]:

@@ -11,14 +11,27 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.points.sampling import ACK, SYN
+from analyzer.points.segment import DATAGRAM
 from analyzer.schema import Rows
 
 NONE = -1
 MOST_ALIKE = (
     8  # flows of a capture with a segment of the same numbers: legs on both sides of a NAT, or nothing to go by
 )
+LEAST_ALIKE = 2  # datagrams that a flow has in common with one between other ends
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC4CEB9FE1A85EC53], np.uint64)
-_KNOWN = np.dtype([("key", "u8"), ("flow", "i8"), ("low", "u1"), ("source", "u4"), ("target", "u4")])
+_KNOWN = np.dtype(
+    [
+        ("key", "u8"),
+        ("member", "i8"),
+        ("low", "u1"),
+        ("flags", "u2"),
+        ("source", "u4"),
+        ("target", "u4"),
+        ("src_port", "u2"),
+        ("dst_port", "u2"),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,7 @@ class Pairs:
     """Connections of two captures. Those that follow each other on one pair of ends are one, as whoever captures them tells them apart differently.
 
     They are numbered from 0, `shared` first that both captures hold, `count` in all. `of_flow` (int32) has that of each flow of
-    either capture, -1 where no sample stands for it; `turned` (bool, by connection) says that the end with the lower address at
+    either capture (of each PASSING `member`), -1 where no sample stands for it; `turned` (bool, by connection) says that the end with the lower address at
     the one point is not so at the other. `flows` (int64, two columns) are the flows that are one and the same in both.
     """
 
@@ -40,7 +53,7 @@ class Pairs:
 def pairs_of(
     samples: tuple[Rows, Rows], keys: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]], counts: tuple[int, int]
 ) -> Pairs:
-    """The connections of two captures. `counts` is how many flows each has."""
+    """The connections of two captures. `counts` is how many members each has."""
     here, there, turned = _voted(samples, keys, counts)
     ends, of_flow = _ends(samples, counts)
     order = np.argsort(here, kind="stable")
@@ -78,8 +91,9 @@ def pairs_of(
     ]
     crossed = np.zeros(len(names), np.bool_)
     crossed[known[0][here]] = turned
+    flows = np.stack([here, there], axis=1)
     return Pairs(
-        np.stack([here, there], axis=1),
+        flows[(flows % 2 == 0).all(axis=1)] // 2,
         (known[0].astype(np.int32), known[1].astype(np.int32)),
         crossed,
         int(both.sum()),
@@ -93,7 +107,7 @@ def _ends(
     """Of each capture the pairs of ends of its flows (uint64), in the order of the first flow, and of each flow which it has, -1 without a sample."""
     ends, of_flow = [], []
     for rows, count in zip(samples, counts, strict=True):
-        flows, at = np.unique(rows["flow"], return_index=True)
+        flows, at = np.unique(rows["member"], return_index=True)
         some = rows[at]
         low = some["low"] != 0
         address = np.where(low, some["source"], some["target"]), np.where(low, some["target"], some["source"])
@@ -102,7 +116,12 @@ def _ends(
             (one.astype(np.uint64) << np.uint64(16) | other.astype(np.uint64)) * factor
             for one, other, factor in zip(address, port, _FACTORS, strict=True)
         ]
-        codes, first, inverse = np.unique(mixed[0] ^ mixed[1] >> np.uint64(1), return_index=True, return_inverse=True)
+        apart = (some["flags"] & DATAGRAM).astype(np.uint64) * _FACTORS[
+            1
+        ]  # a TCP connection and a flow of UDP with its ports
+        codes, first, inverse = np.unique(
+            mixed[0] ^ mixed[1] >> np.uint64(1) ^ apart, return_index=True, return_inverse=True
+        )
         order = np.argsort(first)
         rank = np.empty(len(codes), np.int64)
         rank[order] = np.arange(len(codes))
@@ -121,14 +140,23 @@ def _voted(
     left = np.searchsorted(second["key"], first["key"], side="left")
     number = np.searchsorted(second["key"], first["key"], side="right") - left
     number[number > MOST_ALIKE] = 0  # what many connections have says nothing
+    alike = np.searchsorted(first["key"], first["key"], side="right") - np.searchsorted(first["key"], first["key"])
     one = np.repeat(np.arange(len(first)), number)
     other = np.repeat(left - np.concatenate([[0], np.cumsum(number)[:-1]]), number) + np.arange(len(one))
     turned = first["low"][one] != second["low"][other]
     same = (first["source"][one] == second["source"][other]) & (first["target"][one] == second["target"][other])
+    # The same few bytes are sent by many: between other ends they tell only if nobody else sent them, and not alone.
+    vague = (first["flags"][one] & DATAGRAM) != 0
+    ports = [first[name][one] == second[name][other] for name in ("src_port", "dst_port")]
+    same &= ~vague | (ports[0] & ports[1])
+    told = same | ~vague | ((number[one] == 1) & (alike[one] == 1))
+    one, other, turned, same, vague = (each[told] for each in (one, other, turned, same, vague))
     room = np.int64(counts[1]) * 2
     votes, at, count = np.unique(
-        first["flow"][one] * room + second["flow"][other] * 2 + turned, return_index=True, return_counts=True
+        first["member"][one] * room + second["member"][other] * 2 + turned, return_index=True, return_counts=True
     )
+    sure = same[at] | ~vague[at] | (count >= LEAST_ALIKE)
+    votes, count, at = votes[sure], count[sure], at[sure]
     # Where one capture holds a connection on both sides of a NAT, that with the same addresses is the one.
     weight = 2 * count + same[at]
     votes = votes[np.argsort(-weight, kind="stable")]
@@ -142,10 +170,10 @@ def _distinct(rows: Rows, keys: npt.NDArray[np.uint64]) -> Rows:
     rows, keys = rows[~weak], keys[~weak]
     found = np.empty(len(rows), _KNOWN)
     found["key"] = keys
-    for name in ("flow", "low", "source", "target"):
+    for name in ("member", "low", "flags", "source", "target", "src_port", "dst_port"):
         found[name] = rows[name]
-    found = found[np.lexsort((2 * found["flow"] + found["low"], found["key"]))]
-    again = (found["key"][1:] == found["key"][:-1]) & (found["flow"][1:] == found["flow"][:-1])
+    found = found[np.lexsort((2 * found["member"] + found["low"], found["key"]))]
+    again = (found["key"][1:] == found["key"][:-1]) & (found["member"][1:] == found["member"][:-1])
     again &= found["low"][1:] == found["low"][:-1]
     first = np.concatenate([np.ones(min(1, len(found)), np.bool_), ~again])
     distinct: Rows = found[first]

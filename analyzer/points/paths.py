@@ -8,9 +8,11 @@ import numpy.typing as npt
 from analyzer.points.clock import Clock
 from analyzer.points.fates import ARRIVED, CORRUPTED, DUPLICATED, INJECTED, LOST, REORDERED, UNKNOWN, WAS_ACKED
 from analyzer.points.pending import COPY, MET, NEAR, WHOLE
+from analyzer.points.sampling import RST
+from analyzer.points.segment import DATAGRAM
 from analyzer.points.survey import Survey
 from analyzer.schema import Rows
-from analyzer.tables import PATHS
+from analyzer.tables import PASSAGES, PATHS
 
 MOST_DELAYS = 1 << 20  # that are kept; beyond that every second of them, and so on
 _LOSS = np.dtype([("connection", "i8"), ("way", "i8"), ("order", "i8")])
@@ -23,7 +25,8 @@ class PathTally:
         self._side = side
         self._counts: dict[str, int] = dict.fromkeys(
             ("packets", "bytes", "arrived", "lost", "lost_bytes", "reordered", "corrupted", "rewritten", "not_captured",
-             "unknown", "duplicated", "injected"), 0,
+             "unknown", "duplicated", "injected", "repeated", "needed", "ack_lost", "needless", "windows_closed",
+             "windows_closed_lost", "windows_opened_lost", "resets", "resets_injected"), 0,
         )  # fmt: skip
         self._fields = self._late_by = self._largest = self._first_lost = self._least = self._most = 0
         self._delays: list[npt.NDArray[np.int64]] = []
@@ -40,6 +43,9 @@ class PathTally:
         counts = self._counts
         counts["duplicated"] += int((told["fate"] == DUPLICATED).sum())
         counts["injected"] += int((told["fate"] == INJECTED).sum())
+        reset = ((came["flags"] & RST) != 0) & ((came["flags"] & DATAGRAM) == 0)
+        counts["resets"] += int((reset & ((came["status"] & (MET | COPY)) == MET)).sum())
+        counts["resets_injected"] += int((reset & (told["fate"] == INJECTED)).sum())
         if len(told):
             self._late_by = max(self._late_by, int(told["late_by"].max()))
         first = ((came["status"] & (MET | COPY)) == MET) & (came["status"] & NEAR == 0)
@@ -59,6 +65,7 @@ class PathTally:
         counts["not_captured"] += int(((fate == ARRIVED) & (found["reason"] == WAS_ACKED)).sum())
         for name, number in (("reordered", REORDERED), ("corrupted", CORRUPTED)):
             counts[name] += int((fate == number).sum())
+        self._add_repeats(found, lost)
         changed = known & (found["fields"] != 0) & (fate != CORRUPTED)
         counts["rewritten"] += int(changed.sum())
         self._fields |= int(np.bitwise_or.reduce(found["fields"][changed])) if changed.any() else 0
@@ -72,6 +79,16 @@ class PathTally:
             self._losses.append(some)
             if not self._first_lost:
                 self._first_lost = int(rows["frame"][lost][0])
+
+    def _add_repeats(self, found: Rows, lost: npt.NDArray[np.bool_]) -> None:
+        counts = self._counts
+        counts["repeated"] += int((found["retransmission"] != 0).sum())
+        for word in ("needed", "ack_lost", "needless"):
+            counts[word] += int((found["retransmission"] == PASSAGES.bit("retransmission", word)).sum())
+        closed, opened = (found["window"] == PASSAGES.bit("window", word) for word in ("closed", "opened"))
+        counts["windows_closed"] += int(closed.sum())
+        counts["windows_closed_lost"] += int((closed & lost).sum())
+        counts["windows_opened_lost"] += int((opened & lost).sum())
 
     def _add_delays(self, delays: npt.NDArray[np.int64]) -> None:
         if not len(delays):
@@ -90,7 +107,8 @@ class PathTally:
         """The row of `paths`; `clock` is that of where they came, against that of where they were sent."""
         row = np.zeros(1, PATHS.dtype)
         row["from_number"], row["to_number"] = points
-        row["connections"], row["ended_between"] = survey.pairs.shared, int(survey.ends_here.sum())
+        row["connections"] = survey.pairs.shared
+        row["ended_between"] = int((survey.ends_here & ~survey.datagrams).sum())
         for name, number in self._counts.items():
             row[name] = number
         row["loss_rate"] = self._counts["lost"] / max(1, self._counts["packets"])

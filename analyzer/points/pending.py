@@ -73,7 +73,9 @@ WAY = np.dtype(
 OLDEST_SENT, NEXT_SENT, OLDEST_CAME, NEXT_CAME, NEXT_PACKET, NOW = range(6)
 
 # What became of a segment, as far as the match tells: bits of `status`.
-MET, COPY, LATE, CORRUPT, ACKED, PARTLY, NEAR, OTHER_TTL, WHOLE, NOT_SURE = (1 << bit for bit in range(10))
+MET, COPY, LATE, CORRUPT, ACKED, PARTLY, NEAR, OTHER_TTL, WHOLE, NOT_SURE, ACKED_BEFORE = (
+    1 << bit for bit in range(11)
+)
 PASSED = np.dtype(
     [
         ("packet", "i8"),
@@ -89,11 +91,14 @@ PASSED = np.dtype(
         ("ip_len", "u4"),
         ("payload_len", "u4"),
         ("order", "i8"),
+        ("seq", "u4"),
+        ("ack", "u4"),
         ("flags", "u2"),
         ("status", "u2"),
         ("way", "u1"),
         ("side", "u1"),
         ("direction", "u1"),
+        ("note", "u1"),  # what was said of it where it was captured
     ],
     align=True,
 )

@@ -12,30 +12,33 @@ import numpy.typing as npt
 
 from analyzer.analysis import Analysis
 from analyzer.capture.bundle import host_of, part_of
+from analyzer.counters.series import Snapshot
 from analyzer.described import described
-from analyzer.diagnosis.finding import Diagnosis
-from analyzer.diagnosis.frames import findings_frame
-from analyzer.errors import UsageError, suggest
 from analyzer.parts import COUNTERS_FILE
 from analyzer.points.between import Between
 from analyzer.points.clock import SAME, Clock
+from analyzer.points.corrupted import Change, changes_of
 from analyzer.points.fates import Ran
+from analyzer.points.order import facing, folded_address, in_order
 from analyzer.points.passing import CHUNK, Passings
 from analyzer.points.survey import Survey, survey_of
+from analyzer.points.tabled import Tabled, Tools
 from analyzer.schema import Rows, address_text
-from analyzer.tables import FINDINGS, PASSAGES, PATHS
+from analyzer.tables import CORRUPTIONS, PASSAGES, PATHS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OTHER_COLUMNS = ("connection", "point", "flow", "client", "client_port", "server", "server_port")
+RECEIVED = ("IpInReceives", "Ip6InReceives")
+CONNECTIONS = ("connection", "point", "flow", "client", "client_port", "server", "server_port")
 
 
-class Points:
+class Points(Tabled):
     """Several capture points of the same traffic. Tables are pandas DataFrames, made when first asked for.
 
     `at` has the Analysis of each point by its name; `paths`, `passages`, `connections` (what each connection is called at each
-    point: NAT shows here), `findings` (of the ways between the points; those of each point are in its analysis), `warnings`.
+    point: NAT shows here), `findings` (of the ways between the points, then of each point), `warnings`.
+    Each table of one capture, such as `flows` or `packets`, holds the rows of all points.
     """
 
     def __init__(
@@ -43,20 +46,19 @@ class Points:
         at: Mapping[str, Analysis],
         passings: Sequence[Passings],
         clock: str | None = None,
-        diagnose: Callable[[Points], Diagnosis] | None = None,
-        shown: Callable[[Points], str] | None = None,
+        tools: Tools | None = None,
         times: str = "ns",
     ) -> None:
         self.at = dict(at)
         self.names = list(at)
         self.between: list[Between] = []
         weakref.finalize(self, _close, self.between)
-        self._diagnose, self._shown, self._times = diagnose, shown, times
+        self._tools, self._times = tools or Tools(), times
         surveys = self._surveys(passings)
-        self.order = _in_order(self.names, surveys)
+        self.order = in_order(self.names, surveys)
         self.apart = [name for number, name in enumerate(self.names) if number not in self.order]
         for first, second in zip(self.order, self.order[1:], strict=False):
-            survey = _facing(first, second, surveys, passings, self._local())
+            survey = facing(first, second, surveys, passings, self._local())
             ran = self._ran(first, second, survey, passings)
             self.between.append(Between((first, second), (passings[first], passings[second]), survey, ran, CHUNK))
         self.clock = clock or (self.names[self.order[0]] if self.order else self.names[0])
@@ -71,7 +73,7 @@ class Points:
         return found
 
     def _local(self) -> list[set[int]]:
-        return [set(map(_folded, each.local)) for each in self.at.values()]
+        return [set(map(folded_address, each.local)) for each in self.at.values()]
 
     def _ran(self, first: int, second: int, survey: Survey, passings: Sequence[Passings]) -> tuple[Ran, Ran]:
         """When both captures ran, on the clock of the first."""
@@ -90,7 +92,8 @@ class Points:
                 value for name, value in analysis.drops.items() if value is not None and name != "interface_received"
             ]
             watched = bool(told) or any(host_of(path) is not None for path in analysis.paths)
-            found.append(Ran(int(ends[0]), int(ends[1]), sum(told) + passings[number].cut, watched))
+            lost = sum(told) + passings[number].cut
+            found.append(Ran(int(ends[0]), int(ends[1]), lost, watched, _heard_nothing(analysis)))
         return found[0], found[1]
 
     @cached_property
@@ -105,7 +108,18 @@ class Points:
                 found[at] = [(self.between[each].survey.clock or SAME, False) for each in range(at, wanted)]
         return found
 
-    def _on_clock(self, pair: int, times_ns: Any) -> Any:
+    def on_clock(self, point: int, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Times of a point, by its number, on the clock chosen; those of a point that shares nothing with the others stay."""
+        for pair, between in enumerate(self.between):
+            if point in between.points:
+                clock = between.survey.clock
+                if point == between.points[1] and clock is not None:
+                    times_ns = clock.to_first(times_ns)
+                return self.on_pair_clock(pair, times_ns)
+        return times_ns
+
+    def on_pair_clock(self, pair: int, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Times on the clock of the first point of a pair, on the clock chosen."""
         for clock, turned in self._clocks[pair]:
             times_ns = clock.to_first(times_ns) if turned else clock.to_second(times_ns)
         return times_ns
@@ -114,7 +128,7 @@ class Points:
         """The rows of `passages`, some at a time, on the clock chosen."""
         for pair, between in enumerate(self.between):
             for rows in between.passages():
-                rows["time_ns"] = self._on_clock(pair, rows["time_ns"])
+                rows["time_ns"] = self.on_pair_clock(pair, rows["time_ns"])
                 yield rows
 
     def passage_frames(self) -> Iterator[pd.DataFrame]:
@@ -147,11 +161,29 @@ class Points:
         return described(PATHS, PATHS.frame(rows, texts), self._times)
 
     @cached_property
+    def changes(self) -> list[Change]:
+        """Which bytes changed of packets that were damaged, a bounded number of them. Reads the captures again, as far as those frames."""
+        return list(changes_of(self))
+
+    @cached_property
+    def corruptions(self) -> pd.DataFrame:
+        """The same, one row per run of bytes; the columns are those of `tables.CORRUPTIONS`."""
+        rows = np.zeros(len(self.changes), CORRUPTIONS.dtype)
+        texts: dict[str, Any] = {}
+        for column in CORRUPTIONS.columns:
+            values = [getattr(each, column.name) for each in self.changes]
+            if column.kind == "text":
+                texts[column.name] = np.array(values, object)
+            else:
+                rows[column.name] = values
+        return described(CORRUPTIONS, CORRUPTIONS.frame(rows, texts), self._times)
+
+    @cached_property
     def connections(self) -> pd.DataFrame:
         """What each connection that two points share is at each of them: its number, its addresses and ports."""
         import pandas as pd
 
-        return pd.DataFrame(list(self.connection_rows()), columns=list(OTHER_COLUMNS))
+        return pd.DataFrame(list(self.connection_rows()), columns=list(CONNECTIONS))
 
     def connection_rows(self) -> Iterator[tuple[Any, ...]]:
         """The rows of `connections`: of each pair of points, each connection at the first and at the second."""
@@ -176,16 +208,6 @@ class Points:
             )
             found[int(row["flow"])] = (client, int(row["client_port"]), server, int(row["server_port"]))
         return found
-
-    @cached_property
-    def diagnosis(self) -> Diagnosis:
-        """What the rules say of the ways between the points."""
-        return self._diagnose(self) if self._diagnose else Diagnosis([], [], [])
-
-    @cached_property
-    def findings(self) -> pd.DataFrame:
-        """One row per finding about the ways between the points; the columns are those of `tables.FINDINGS`."""
-        return described(FINDINGS, findings_frame(self.diagnosis), self._times)
 
     @property
     def is_damaged(self) -> bool:
@@ -220,28 +242,21 @@ class Points:
     def _repr_html_(self) -> str:
         import html
 
-        return f"<pre>{html.escape(self._shown(self) if self._shown else repr(self))}</pre>"
+        return f"<pre>{html.escape(self._tools.shown(self) if self._tools.shown else repr(self))}</pre>"
 
 
 def points_of(
     at: Mapping[str, Any],
     analyze: Callable[[Any, Passings], Analysis],
-    diagnose: Callable[[Points], Diagnosis],
-    shown: Callable[[Points], str],
+    tools: Tools,
     clock: str | None = None,
     times: str = "ns",
 ) -> Points:
-    """Analyse the captures of several points, by their names, and what happened between them. Raises what `analyze` does, UsageError for fewer than two."""
-    if len(at) < 2:
-        raise UsageError(
-            "--at", f"{len(at)} capture point", "name two or more, such as --at client=a.pcap --at server=b.pcap"
-        )
-    if clock and clock not in at:
-        raise UsageError("--clock", f"no point {clock!r}", suggest(clock, list(at)))
+    """Analyse the captures of several points, by their names, and what happened between them. Raises what `analyze` does."""
     kept = [Passings() for _ in at]
     try:
         analyses = {name: analyze(captures, each) for (name, captures), each in zip(at.items(), kept, strict=True)}
-        return Points(analyses, kept, clock, diagnose, shown, times)
+        return Points(analyses, kept, clock, tools, times)
     finally:
         for each in kept:
             each.close()
@@ -249,56 +264,28 @@ def points_of(
 
 def _recorded(analysis: Analysis) -> npt.NDArray[np.int64]:
     """When its bundle has snapshots of counters: it was being recorded then, even if no packet came."""
+    return np.array([each.time_ns for each in _snapshots(analysis)], np.int64)
+
+
+def _heard_nothing(analysis: Analysis) -> bool:
+    """Does the kernel itself say that no IP packet came while it was recorded?"""
+    values = [each.values for each in _snapshots(analysis)]
+    return len(values) > 1 and all(
+        RECEIVED[0] in each
+        and [each.get(name, 0) for name in RECEIVED] == [values[0].get(name, 0) for name in RECEIVED]
+        for each in values
+    )
+
+
+def _snapshots(analysis: Analysis) -> list[Snapshot]:
+    """Those of its own bundle."""
     series = analysis.counter_series
     own = {part_of(path, COUNTERS_FILE) for path in analysis.paths}
     snapshots = series.snapshots if series is not None else []
-    return np.array([each.time_ns for each in snapshots if each.time_from == "series" and each.path in own], np.int64)
+    return [each for each in snapshots if each.time_from == "series" and each.path in own]
 
 
 def _close(between: Sequence[Between]) -> None:
     """Give the room on disk back."""
     for each in between:
         each.close()
-
-
-def _in_order(names: Sequence[str], surveys: Mapping[tuple[int, int], Survey]) -> list[int]:
-    """The points that share connections in the order of the path, the side of most clients first; by name where packets do not tell."""
-    if not surveys:
-        return []
-    ends = max(surveys, key=lambda pair: (surveys[pair].apart_ns, sorted(names[number] for number in pair)))
-    survey = surveys[ends]
-    behind = survey.seen - survey.from_first
-    turned = behind > survey.from_first or (behind == survey.from_first and names[ends[1]] < names[ends[0]])
-    start = ends[1] if turned else ends[0]
-
-    def distance(number: int) -> tuple[int, str]:
-        survey = surveys.get((min(number, start), max(number, start)))
-        return (0 if number == start else survey.apart_ns if survey else 0, names[number])
-
-    there = {number for pair in surveys for number in pair}
-    return [start, *sorted(there - {start}, key=distance)]
-
-
-def _facing(
-    first: int,
-    second: int,
-    surveys: Mapping[tuple[int, int], Survey],
-    passings: Sequence[Passings],
-    local: Sequence[set[int]],
-) -> Survey:
-    """The survey of two points in this order."""
-    if (first, second) in surveys:
-        return surveys[first, second]
-    return survey_of((passings[first], passings[second]), (local[first], local[second]))
-
-
-def _folded(address: str) -> int:
-    """An address as passing_kernel has it."""
-    import ipaddress
-
-    from analyzer.points.passing_kernel import folded
-
-    found = ipaddress.ip_address(address)
-    number = int(found) | (0xFFFF << 32 if found.version == 4 else 0)
-    with np.errstate(over="ignore"):
-        return int(folded(np.uint64(number >> 64), np.uint64(number & (1 << 64) - 1)))

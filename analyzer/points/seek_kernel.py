@@ -15,14 +15,17 @@ from analyzer.accelerate import Int, inline, part
 from analyzer.flows.hash_kernel import mix
 from analyzer.points.compare_kernel import FIN, RST, SYN, alike, likeness
 from analyzer.points.pending import BLOCK_BITS, COPY, MET, OLDEST_CAME, OLDEST_SENT
+from analyzer.points.segment import DATAGRAM
 
 LOOKED_AT = 4096  # segments, the newest first
 
 
 @inline
 def span_of(item: Any) -> Int:
-    """How much of the sequence space it takes."""
+    """How much of the sequence space it takes; a datagram takes none."""
     flags = np.int64(item["flags"])
+    if flags & DATAGRAM:
+        return np.int64(0)
     return np.int64(item["payload_len"]) + (flags & FIN) + (flags >> 1 & 1)
 
 
@@ -57,7 +60,7 @@ def same_numbers(one: Any, other: Any) -> Any:
         and one["payload_len"] == other["payload_len"]
         and one["connection"] == other["connection"]
         and one["way"] == other["way"]
-        and (one["flags"] ^ other["flags"]) & (FIN | SYN | RST) == 0
+        and (one["flags"] ^ other["flags"]) & (FIN | SYN | RST | DATAGRAM) == 0
     )
 
 

@@ -9,33 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.points.clock import Clock, clock_of
+from analyzer.points.met import keeps_of, met_of
 from analyzer.points.pairing import NONE, Pairs, pairs_of
 from analyzer.points.passing import Passings
 from analyzer.points.sampling import samples_of, share_of
+from analyzer.points.segment import DATAGRAM
 from analyzer.schema import Rows
-from analyzer.tables import PACKETS
 
-TIMESTAMPS = PACKETS.bit("options", "timestamps")
 UNKNOWN = 2  # of `near`
 LEAST_WAIT_NS, MORE_NS = 2_000_000_000, 1_000_000_000
 LEAST_SEEN = 3  # samples of a connection at either point, none of which is at both
-LEAST_CHANGED = (
-    3  # samples of a way: fewer that differ may be two transmissions, of which each capture missed the other's
-)
 LEAST_SLACK_NS, MOST_SLACK_NS = 1_000_000, 50_000_000
-CHANGED = 0.1  # of the samples have the same, at most, in a field that the path does not leave as it is
 Ints = npt.NDArray[np.int64]
-_MET = np.dtype(
-    [
-        ("connection", "i8"),
-        ("way", "i8"),
-        ("first_ns", "i8"),
-        ("second_ns", "i8"),
-        ("same_tsval", "i1"),  # 1 the same, 0 another, -1 not there
-        ("same_id", "i1"),
-        ("direction", "u1"),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +47,19 @@ class Survey:
     apart_ns: int
     from_first: int  # connections whose client is on the side of the first point
     seen: int  # connections whose two points are in order
+    by_part: bool  # are datagrams compared by their beginning alone, since some are cut
+    datagrams: npt.NDArray[np.bool_]  # by connection: is it none of TCP
 
 
 def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int], Collection[int]]) -> Survey:
     """Survey two captures; `local` are the addresses of the hosts that took them, as PASSING has them, where they are known."""
     share = share_of(*captures)
-    taken = [samples_of(each, share) for each in captures]
+    by_part = any(each.is_cut for each in captures)
+    taken = [samples_of(each, share, by_part) for each in captures]
     samples, keys = (taken[0][0], taken[1][0]), (taken[0][1], taken[1][1])
-    pairs = pairs_of(samples, keys, (captures[0].flows, captures[1].flows))
+    pairs = pairs_of(samples, keys, (captures[0].members, captures[1].members))
     known = [_told(rows, pairs, side) for side, rows in enumerate(samples)]
-    met = _met(samples, keys, known, pairs.shared)
+    met = met_of(samples, keys, known, pairs.shared)
     near = np.full(2 * pairs.count, UNKNOWN, np.uint8)
     score = _score(met, pairs.shared)
     _settle(near, np.flatnonzero(score > 0), 1)
@@ -92,65 +80,32 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         near,
         _followed(samples, known, pairs),
         ends_here,
-        _keeps(met, pairs.count),
+        keeps_of(met, pairs.count),
         delays,
         wait,
         _slack(clock, delays),
         there[0] + back[0],
         first,
         int((near != UNKNOWN).sum() // 2),
+        by_part,
+        _datagrams(samples, known, pairs.count),
     )
+
+
+def _datagrams(samples: tuple[Rows, Rows], known: list[tuple[Ints, Ints]], connections: int) -> npt.NDArray[np.bool_]:
+    found = np.zeros(connections, np.bool_)
+    for rows, (connection, _) in zip(samples, known, strict=True):
+        found[connection[(connection != NONE) & ((rows["flags"] & DATAGRAM) != 0)]] = True
+    return found
 
 
 def _told(rows: Rows, pairs: Pairs, side: int) -> tuple[Ints, Ints]:
     """Connection and way of samples."""
-    connection = pairs.of_flow[side][rows["flow"]].astype(np.int64)
+    connection = pairs.of_flow[side][rows["member"]].astype(np.int64)
     way = rows["low"].astype(np.int64)
     if side == 1:
         way = way ^ (pairs.turned[connection] & (connection != NONE))
     return connection, way
-
-
-def _met(
-    samples: tuple[Rows, Rows],
-    keys: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]],
-    known: list[tuple[Ints, Ints]],
-    shared: int,
-) -> Rows:
-    """Packets that both captures hold, one of them once only, in order of connection and time (_MET)."""
-    grouped = []
-    for rows, key, (connection, way) in zip(samples, keys, known, strict=True):
-        some = np.flatnonzero((connection >= 0) & (connection < shared))
-        owner = 2 * connection[some] + way[some]
-        order = np.lexsort((rows["time_ns"][some], key[some], owner))
-        owner, key, rows = owner[order], key[some][order], rows[some[order]]
-        new = np.ones(len(order), np.bool_)
-        new[1:] = (owner[1:] != owner[:-1]) | (key[1:] != key[:-1])
-        at = np.flatnonzero(new)
-        grouped.append((owner[at], key[at], rows[at], np.diff(np.append(at, len(order)))))
-    joined = np.zeros(sum(len(each[0]) for each in grouped), [("owner", "i8"), ("key", "u8"), ("at", "i8")])
-    joined["owner"], joined["key"] = (np.concatenate([each[part] for each in grouped]) for part in (0, 1))
-    joined["at"] = np.concatenate([np.arange(len(each[0])) for each in grouped])
-    joined = joined[np.lexsort((joined["key"], joined["owner"]))]  # stable: the first point's before the second's
-    twin = np.flatnonzero((joined["owner"][1:] == joined["owner"][:-1]) & (joined["key"][1:] == joined["key"][:-1]))
-    # Of what came several times the first; of what was sent several times nobody knows which one came.
-    once = (grouped[0][3][joined["at"][twin]] == 1) | (grouped[1][3][joined["at"][twin + 1]] == 1)
-    twin = twin[once]
-    one, two = grouped[0][2][joined["at"][twin]], grouped[1][2][joined["at"][twin + 1]]
-    met = np.zeros(len(twin), _MET)
-    met["connection"], met["way"] = joined["owner"][twin] // 2, joined["owner"][twin] % 2
-    met["first_ns"], met["second_ns"], met["direction"] = one["time_ns"], two["time_ns"], one["direction"]
-    both = (one["options"] & two["options"] & TIMESTAMPS) != 0
-    met["same_tsval"] = np.where(both, one["tsval"] == two["tsval"], -1)
-    # An ID of 0, as Linux has in a SYN-ACK, says nothing.
-    both = (one["ip_version"] == 4) & (two["ip_version"] == 4) & ((one["ip_id"] | two["ip_id"]) != 0)
-    met["same_id"] = np.where(both, one["ip_id"] == two["ip_id"], -1)
-    kept = _keeps(met, shared)[2 * met["connection"] + met["way"]]
-    # Another transmission of the same bytes, of which each capture missed the other's, says nothing.
-    sure = ((met["same_tsval"] != 0) | (kept & 1 == 0)) & ((met["same_id"] != 0) | (kept & 2 == 0))
-    met = met[sure]
-    ordered: Rows = met[np.lexsort((met["first_ns"], met["connection"]))]
-    return ordered
 
 
 def _score(met: Rows, shared: int) -> npt.NDArray[np.float64]:
@@ -236,23 +191,6 @@ def _slack(clock: Clock | None, delays: tuple[tuple[int, int], tuple[int, int]])
         return 0
     varies = max(most - least for least, most in delays) if clock.uncertainty_ns is None else 0
     return max(clock.slack_ns, LEAST_SLACK_NS, min(varies, MOST_SLACK_NS))
-
-
-def _keeps(met: Rows, connections: int) -> npt.NDArray[np.uint8]:
-    """By connection and way: does the path leave the timestamps as they are (1), and the IPv4 ID (2)? Where nothing tells, it does."""
-    owner = 2 * met["connection"] + met["way"]
-    found = np.zeros(2 * connections, np.uint8)
-    for bit, name, other in ((1, "same_tsval", "same_id"), (2, "same_id", "same_tsval")):
-        there = met[name] >= 0
-        changed = met[name] == 0
-        number, same, both, sure = (
-            np.bincount(owner[each], minlength=2 * connections)
-            for each in (there, met[name] == 1, changed & (met[other] == 0), changed & (met[other] == 1))
-        )
-        # What differs in both is another transmission, unless some that differ in one only tell of a path that rewrites.
-        few = (sure == 0) & ((number < LEAST_CHANGED) | (both > 0))
-        found |= np.where((same > CHANGED * number) | (number == 0) | few, bit, 0).astype(np.uint8)
-    return found
 
 
 def _clients(met: Rows, near: npt.NDArray[np.uint8]) -> int:

@@ -48,7 +48,7 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> An
     accepted = validity_received(row, validity, out)
     tcp_received(row, talk, accepted, out)
     opening_received(row, one["opening"], world["ports"], was, validity["state"][side], out)
-    delivery_received(row, one["delivery"], before, world["pieces"], out)
+    delivery_received(row, one["delivery"], before, arrival["waited"][side] != 0, world["pieces"], out)
     found = arrival_received(row, talk, arrival, before, world["ranges"], world["dsack"] != 0, out)
     answer_due(row, talk, arrival, found, np.int64(world["compresses"]), out)
     closing_received(row, talk, one["closing"], before, world, out)

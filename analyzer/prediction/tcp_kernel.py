@@ -12,6 +12,7 @@ from analyzer.decode.codes import O_MSS, O_TIMESTAMPS, O_WINDOW_SCALE
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.arrival.duplicates_kernel import reported
+from analyzer.prediction.delivery.sack_kernel import is_dsack
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, RUN_BYTES, RUN_NS, SHAPED_NS, SYN_RECEIVED, SYN_SENT
@@ -35,7 +36,7 @@ E_RETRANSMISSION, E_TIMEOUT, E_COPY = (
     EVENT["retransmission_timeout"],
     EVENT["capture_duplicate"],
 )
-E_DSACK, E_RENEGING = EVENT["dsack"], EVENT["sack_reneging"]
+E_DSACK, E_RENEGING, E_DOUBLED = EVENT["dsack"], EVENT["sack_reneging"], EVENT["network_duplicate"]
 E_ZERO, E_ZERO_END, E_PROBE = EVENT["zero_window"], EVENT["zero_window_end"], EVENT["window_probe"]
 E_KEEP_ALIVE = EVENT["keep_alive"]
 C_OLD, C_EMPTY = CAUSE["old"], CAUSE["empty"]
@@ -219,6 +220,10 @@ def tcp_events(
     row: Any, talk: Any, arrival: Any, events: Any, first: Int, stop: Int, mine: Any, to_me: Any, heeded: Any, out: Any
 ) -> None:  # fmt: skip
     """What the events on a frame say of the counters of its sender or its receiver; `heeded`: whether that one looks at it."""
+    other = np.int64(row["direction"])
+    heeded = to_me and heeded and not talk["gone"][1 - other]
+    doubled, reports = False, False
+    least = 0 if to_me and arrival["waited"][1 - other] else 1  # joined to the ACK before, a DSACK is not looked at
     for k in range(first, stop):
         event, cause = events[k]["event"], events[k]["cause"]
         if mine:
@@ -236,8 +241,14 @@ def tcp_events(
             elif event == E_KEEP_ALIVE:
                 add(row, KEEP_ALIVE, 1, out)
         if to_me:
-            alive = not talk["gone"][1 - np.int64(row["direction"])]
-            if event == E_DSACK and alive and heeded:
-                add(row, DSACK_RECV if cause == C_OLD else DSACK_OFO_RECV, 1, out)
+            if event == E_DSACK and heeded:
+                reports = True
+                add_range(row, DSACK_RECV if cause == C_OLD else DSACK_OFO_RECV, 1, least, 1, out)
             elif event == E_RENEGING:
                 add(row, SACK_RENEGING, 1, out)
+            elif event == E_DOUBLED:
+                doubled = True
+    if doubled and heeded and not reports and row["sack_count"] > 0 and is_dsack(row):
+        # What the network has doubled reports once more.
+        old = difference(row["sack_left_1"], row["ack"]) < 0
+        add_range(row, DSACK_RECV if old else DSACK_OFO_RECV, 1, least, 1, out)

@@ -118,7 +118,7 @@ def predict(
                 continue
             size = segment_size(row, talk)
             fewest = segments = in_segments(row, size)
-            if mine and fewest > 1 and world["base_mss"] and size > world["base_mss"]:
+            if mine and (fewest > 1 or world["uncut"]) and world["base_mss"] and size > world["base_mss"]:
                 size = np.int64(world["base_mss"])
                 segments = in_segments(row, size)
             joined = mine and goes_on(row, talk, segments)

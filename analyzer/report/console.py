@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analyzer.analysis import Analysis
-from analyzer.correlate import ANY_HOST
 from analyzer.decode.link import link_name
 from analyzer.report.checksum_text import TITLES, fit_texts, host_text
 from analyzer.report.conversation_text import ENDED, TOP, conversation_lines, conversations_title
@@ -233,6 +232,8 @@ def _counters(analysis: Analysis) -> Iterator[str]:
         return
     others = analysis.counter_series.others
     if others and not analysis.counter_series.snapshots:
+        from analyzer.correlate import ANY_HOST
+
         hosts = ", ".join(each.host for each in others[:MAX_LISTED])
         found = (
             f"not compared: {ANY_HOST} ({hosts}); keep those of that host, or give it one of these names in a host.json"

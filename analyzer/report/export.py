@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -68,6 +69,7 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
     full = duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, duckdb.OutOfMemoryException
     with _scratch(output) as scratch, appearing(output, inputs, BINARY[kind]) as target:
         try:
+            frames = _begun(frames)
             with duckdb.connect(str(scratch / "spool.duckdb")) as connection:
                 # By default DuckDB takes four fifths of the machine before it spills to disk.
                 connection.execute("SET memory_limit = '256MB'")
@@ -75,6 +77,12 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
                 write(connection, frames, target, kind, scratch)
         except full as error:  # it writes below TMPDIR only
             raise no_room(output, str(error)) from None
+
+
+def _begun(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The same frames, the first of them made: what cannot be read is said before anything is prepared for it."""
+    rest = iter(frames)
+    return chain([*islice(rest, 1)], rest)
 
 
 def first_rows(frames: Iterable[pd.DataFrame], count: int) -> Iterator[pd.DataFrame]:

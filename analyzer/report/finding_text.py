@@ -73,11 +73,16 @@ def told(finding: Finding, style: Style = plain, start_ns: int = 0) -> Iterator[
     for number, each in enumerate(news[:STEPS]):
         yield from _labelled(
             "so" if number == 0 else "",
-            "; ".join(filter(None, (f"{each.summary} ({each.rule.id})", pinned(each, start_ns)))),
+            "; ".join(filter(None, (f"{at_text(each)}{each.summary} ({each.rule.id})", pinned(each, start_ns)))),
         )
     if len(news) > STEPS:
         yield from _labelled("", f"and {plural(len(news) - STEPS, 'more consequence')}")
     yield ""
+
+
+def at_text(finding: Finding) -> str:
+    """At which of several capture points it was found; empty where there is one, or where it is about the way between them."""
+    return f"at {finding.point}: " if finding.point else ""
 
 
 def news_of(finding: Finding) -> list[Finding]:

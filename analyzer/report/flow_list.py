@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.errors import UsageError, suggest
+from analyzer.errors import TcpcapError, UsageError, suggest
 from analyzer.flows.names import ends_text
 from analyzer.moments import MOMENTS, moments_of, with_texts
 from analyzer.report.conversation_text import ENDED
 from analyzer.report.grid import grid_lines
-from analyzer.report.json_text import SCHEMA_VERSION, json_lines
+from analyzer.report.json_text import SCHEMA_VERSION, TOLD, error_dict, json_lines
 from analyzer.report.layout import Style, plain
 from analyzer.schema import Rows
 from analyzer.tables import FLOW_PROTOCOLS, FLOW_STATES, FLOWS, LOST_TIME
 from analyzer.text import duration_text, plural, size_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TOP = 20
 AT_ONCE = 10_000
@@ -101,28 +104,37 @@ def list_lines(rows: Rows, total: int, columns: Sequence[str] = (), style: Style
     yield style(f"... and {left:,} more flows: --top N" if left else f"({plural(total, 'flow')})", "info")
 
 
-def list_json(parts: Iterable[Rows], total: int | None, columns: Sequence[str] = ()) -> Iterator[str]:
-    """One object: `schema_version`, `flows`, and how many there are in all (`total`; counted on the way where that is None)."""
+def frames_of(parts: Iterable[Rows], columns: Sequence[str] = (), point: str = "") -> Iterator[pd.DataFrame]:
+    """Rows of `flows` as DataFrames, only these columns if some are named, of several capture points with the name of theirs in front."""
+    for rows in parts:
+        frame = _picked(FLOWS.frame(rows), columns)
+        if point:
+            frame.insert(0, "point", point)
+        yield frame
+
+
+def list_json(frames: Iterable[pd.DataFrame], total: int | None) -> Iterator[str]:
+    """One object: `schema_version`, `flows`, and how many there are in all (`total`; counted on the way where that is None).
+
+    What fails on the way ends the object, too: with `error`, behind those flows that were there already.
+    """
     yield f'{{"schema_version": {SCHEMA_VERSION},\n"flows": ['
     count = 0
-    for lines in _json_parts(parts, columns):
-        yield ("\n" if count == 0 else ",\n") + lines.strip().replace("\n", ",\n")
-        count += lines.count("\n")
+    try:
+        for lines in filter(None, map(json_lines, frames)):
+            yield ("\n" if count == 0 else ",\n") + lines.strip().replace("\n", ",\n")
+            count += lines.count("\n")
+    except TcpcapError as error:
+        yield f'],\n"error": {json.dumps(error_dict(error))}}}\n'
+        error.add_note(TOLD)
+        raise
     yield f'],\n"total": {json.dumps(count if total is None else total)}}}\n'
 
 
-def list_ndjson(parts: Iterable[Rows], columns: Sequence[str] = ()) -> Iterator[str]:
+def list_ndjson(frames: Iterable[pd.DataFrame]) -> Iterator[str]:
     """One object a line."""
-    for rows in parts:
-        frame = FLOWS.frame(rows)
-        yield json_lines(_picked(frame, columns), FLOWS.name)
-
-
-def _json_parts(parts: Iterable[Rows], columns: Sequence[str]) -> Iterator[str]:
-    for rows in parts:
-        lines = json_lines(_picked(FLOWS.frame(rows), columns))
-        if lines:
-            yield lines
+    for frame in frames:
+        yield json_lines(frame, FLOWS.name)
 
 
 def _picked(frame: Any, columns: Sequence[str]) -> Any:

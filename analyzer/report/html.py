@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.analysis import Analysis
+from analyzer.capture.pipes import is_pipe
 from analyzer.correlate import OVER, UNDER
 from analyzer.diagnosis.finding import Finding
-from analyzer.kernel_counters import is_pipe
 from analyzer.output import Input, appearing
 from analyzer.passes import Progress
 from analyzer.plot.extras import check
@@ -19,6 +19,7 @@ from analyzer.report.connection_html import connection
 from analyzer.report.console import console_text, opaque_text, overview_text, shown_warnings, told_facts
 from analyzer.report.counter_text import forecast_text
 from analyzer.report.finding_text import (
+    at_text,
     checked_text,
     cost_text,
     news_of,
@@ -72,7 +73,7 @@ def html_text(analysis: Analysis, progress: Progress | None = None) -> str:
     places = {each["flow"]: each["place"] for each in shown}
     first = analysis.summary.total("first_ns")
     alone = [each for each in analysis.diagnosis.findings if not each.because_of]
-    told = [_finding(each, places, overview is not None) for each in alone]
+    told = [finding_parts(each, places, overview is not None) for each in alone]
     full = sum(each.severity != "info" for each in alone) + MOST_WORTH_KNOWING
     return rendered(
         ASSETS,
@@ -108,7 +109,7 @@ def _connections(analysis: Analysis, plots: Plots, flows: Sequence[int], size: i
     return shown, len(flows) - len(shown)
 
 
-def _finding(finding: Finding, places: dict[int, str], overview: bool) -> dict[str, Any]:
+def finding_parts(finding: Finding, places: dict[int, str], overview: bool) -> dict[str, Any]:
     """What the template needs of a finding: sentences, and links to what is drawn of it."""
     flows = [flow for flow in finding.flows if flow in places]
     links = [{"to": places[flow], "text": f"plots of flow {flow:,}"} for flow in flows]
@@ -116,7 +117,7 @@ def _finding(finding: Finding, places: dict[int, str], overview: bool) -> dict[s
         links.append({"to": "overview", "text": "the whole capture"})
     news = news_of(finding)
     consequences = [
-        {"number": each.number, "text": printable(each.summary), "rule": each.rule.id}
+        {"number": each.number, "text": printable(at_text(each) + each.summary), "rule": each.rule.id}
         for each in news[:MOST_CONSEQUENCES]
     ]
     return {

@@ -25,7 +25,9 @@ VERSION = {"const": SCHEMA_VERSION, "description": "Of this schema."}
 def json_schema() -> Schema:
     """The whole: `$defs` has each table as rows of it are printed, the object of each command, and an error."""
     tables = {name: table_schema(table) for name, table in TABLES.items() if name not in ("findings", "not_checked")}
-    lines = [{"$ref": f"#/$defs/{name}"} for name in ("finding", "not_checked", *tables)]
+    lines = [
+        {"$ref": f"#/$defs/{name}"} for name in ("finding", "not_checked", "connection_at", *tables, *POINT_TABLES)
+    ]
     tables |= {name: table_schema(table) for name, table in POINT_TABLES.items()}
     return {
         "$schema": DRAFT,
@@ -46,6 +48,7 @@ def json_schema() -> Schema:
             ),
             "analyze": analyze_schema(),
             "points": points_schema(),
+            "connection_at": connection_schema(),
             "flows_list": closed(
                 {"schema_version": VERSION, "flows": {"type": "array", "items": {"type": "object"}}, "total": WHOLE},
                 "`tcpcap flows --json`: rows of `flows`, perhaps only some of their columns.",
@@ -57,7 +60,10 @@ def json_schema() -> Schema:
                 "type": "object",
                 "properties": {"table": TEXT},
                 "required": ["table"],
-                "anyOf": [*lines, {"properties": {"table": {"const": "capture"}, "schema_version": VERSION}}],
+                "anyOf": [
+                    *lines,
+                    {"properties": {"table": {"enum": ["capture", "points"]}, "schema_version": VERSION}},
+                ],
             },
             "error": error_schema(),
         },
@@ -76,8 +82,8 @@ def table_schema(table: Table) -> Schema:
 
 
 def row_of(table: str, properties: Schema, doc: str) -> Schema:
-    """An object with these keys and, where it is a line of its own, the name of its table."""
-    return closed({"table": {"const": table}, **properties}, doc, ("table",))
+    """An object with these keys and, where it is a line of its own, the name of its table; of several capture points that of its point, too."""
+    return closed({"table": {"const": table}, "point": TEXT, **properties}, doc, ("table", "point"))
 
 
 def column_schema(column: Column) -> Schema:
@@ -136,26 +142,31 @@ def finding_schema() -> Schema:
 
 def points_schema() -> Schema:
     """What `tcpcap analyze --at ... --json` prints."""
-    findings = {"type": "array", "items": {"$ref": "#/$defs/finding"}}
-    own = {"paths": TEXTS, "findings": findings, "warnings": TEXTS}
-    ends = {"client": TEXT, "client_port": WHOLE, "server": TEXT, "server_port": WHOLE}
+    findings = rows("finding", "Those about the ways between the points first, then those of each point.")
     return closed(
         {
             "schema_version": VERSION,
             "clock": TEXT,
             "findings": findings,
             "paths": {"type": "array", "items": {"$ref": "#/$defs/paths"}},
-            "connections": {
-                "type": "array",
-                "items": closed(
-                    {"connection": WHOLE, "point": TEXT, "flow": WHOLE, **ends},
-                    "What a connection is called at a point.",
-                ),
-            },
+            "corruptions": rows("corruptions", "Which bytes of packets that were damaged changed."),
+            "connections": rows("connection_at", "What each connection that two points share is at each of them."),
             "warnings": TEXTS,
-            "at": {"type": "object", "additionalProperties": closed(own, "What a point says by itself.")},
+            "at": {
+                "type": "object",
+                "additionalProperties": {"$ref": "#/$defs/analyze"},
+                "description": "What each point says by itself.",
+            },
         },
         "`tcpcap analyze --at ... --json`: what happened between capture points; `clock` is the point whose clock times between them are on.",
+    )
+
+
+def connection_schema() -> Schema:
+    """What a connection is called at a point."""
+    ends = {"client": TEXT, "client_port": WHOLE, "server": TEXT, "server_port": WHOLE}
+    return row_of(
+        "connections", {"connection": WHOLE, "point": TEXT, "flow": WHOLE, **ends}, "What a connection is at a point."
     )
 
 

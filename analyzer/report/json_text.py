@@ -43,7 +43,8 @@ def json_pieces(analysis: Analysis, top: int | None = None) -> Iterator[str]:
     yield f'\n"events": {json.dumps(analysis.event_counts, indent=1)},'
     yield f'\n"checksums": {json.dumps(analysis.checksum_counts, indent=1)},'
     yield f'\n"counters": {with_texts(analysis.counters_whole).to_json(orient="records", indent=1)},'
-    yield f'\n"sockets": {json.dumps(analysis.socket_lists.as_dict(), indent=1)},'
+    lists = analysis.socket_lists
+    yield f'\n"sockets": {json.dumps(lists.as_dict() if lists is not None else {}, indent=1)},'
     yield f'\n"warnings": {json.dumps(analysis.warnings, indent=1)}}}\n'
 
 
@@ -68,12 +69,18 @@ def json_lines(frame: pd.DataFrame, table: str = "") -> str:
     return str(with_texts(frame, table).to_json(orient="records", lines=True)).rstrip("\n") + "\n"
 
 
+TOLD = "told"  # a note on an error that an answer which was half printed ends with
+
+
 def error_text(error: TcpcapError | str, status: int) -> str:
     """What went wrong, as one object: `where`, `found`, `todo` where they are known, and the whole in `text`."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, "error": error_dict(error), "status": status}) + "\n"
+
+
+def error_dict(error: TcpcapError | str) -> dict[str, str]:
+    """`where`, `found`, `todo` where they are known, and `text`."""
     told = {"where": error.where, "found": error.found, "todo": error.todo} if isinstance(error, TcpcapError) else {}
-    return (
-        json.dumps({"schema_version": SCHEMA_VERSION, "error": {**told, "text": str(error)}, "status": status}) + "\n"
-    )
+    return {**told, "text": str(error)}
 
 
 def _line(table: str, row: dict[str, Any]) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from analyzer.analysis import Analysis
+from analyzer.capture.pipes import refuse_pipe
 from analyzer.choose import EVERYTHING, Choice
 from analyzer.diagnosis.finding import Finding
-from analyzer.kernel_counters import refuse_pipe
 from analyzer.output import Input, appearing
 from analyzer.report.console import opaque_text, overview_text, shown_warnings, told_facts
 from analyzer.report.finding_text import (

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from analyzer.moments import with_texts
+from analyzer.diagnosis.finding import Diagnosis
 from analyzer.points.points import Points
 from analyzer.report.finding_text import finding_lines
-from analyzer.report.json_text import SCHEMA_VERSION, findings_dicts
 from analyzer.report.layout import Style, is_quiet, plain, wrapped
+from analyzer.report.points_counters import beside_lines
 from analyzer.schema import bits_text
 from analyzer.tables import PATHS
 from analyzer.text import duration_text, endpoint, plural, printable
 
 MOST_TRANSLATED = 8
+MOST_CHANGES = 3
+MOST_HEX = 16  # digits of the bytes that changed
 INDENT = "  "
 
 
 def points_text(points: Points, style: Style = plain) -> str:
     """The whole answer, as wide as `layout.width()` says."""
     start = min((each.summary.total("first_ns") for each in points.at.values()), default=0)
-    found = list(finding_lines(points.diagnosis, style, start))
+    found = list(finding_lines(found_at(points, ""), style, start))
     lines = found or ["Between the capture points nothing was found that is worth knowing."]
     lines += [style(line, "warning") for text in points.warnings for line in wrapped(printable(text), "! ")]
     for title, body in _sections(points, style):
@@ -31,31 +32,50 @@ def points_text(points: Points, style: Style = plain) -> str:
 
 
 def _sections(points: Points, style: Style) -> Iterator[tuple[str, list[str]]]:
-    for row in points.path_rows:
-        yield f"from {_name(points, row, 'from')} to {_name(points, row, 'to')}", list(_path(row, points))
+    for title, sentences in path_lines(points):
+        yield title, [line for sentence in sentences for line in wrapped(sentence, INDENT)]
     if is_quiet():
         return
     translated = list(_translations(points))
     if translated:
         yield "addresses and ports that were rewritten (NAT)", translated
+    counters = list(beside_lines(points, style))
+    if counters:
+        yield "counters of the hosts, each beside its own packets", [INDENT + line for line in counters]
     for name, analysis in points.at.items():
         start = analysis.summary.total("first_ns")
-        found = list(finding_lines(analysis.diagnosis, style, start))
+        found = list(finding_lines(found_at(points, name), style, start))
         told = found or [f"{INDENT}nothing was found that is worth knowing"]
         frames = plural(analysis.summary.total("frames"), "frame")
         yield f"at {printable(name)} ({printable(', '.join(analysis.paths))}: {frames})", told
+
+
+def found_at(points: Points, name: str) -> Diagnosis:
+    """What was found at a point by itself, but for what the ways between points explain; without a name what was found between them."""
+    numbers = {each.number for each in points.diagnosis.findings if each.point == name and not each.because_of}
+    findings = [each for each in points.diagnosis.findings if {each.number, each.because_of} & numbers]
+    return Diagnosis(findings, [], [])
 
 
 def _name(points: Points, row: Any, end: str) -> str:
     return printable(points.names[int(row[f"{end}_number"])])
 
 
-def _path(row: Any, points: Points) -> Iterator[str]:
-    """One direction between two points."""
-    yield from wrapped(_fates(row, points), INDENT)
-    for text in (_delay(row), _rewritten(row), _unknown(row), _clock(row, points)):
-        if text:
-            yield from wrapped(text, INDENT)
+def path_lines(points: Points) -> Iterator[tuple[str, list[str]]]:
+    """Each direction between two points: its name, and what is to be said of it, sentence by sentence."""
+    for row in points.path_rows:
+        told = (
+            _fates(row, points),
+            _delay(row),
+            _rewritten(row),
+            _repeats(row),
+            _windows(row),
+            _resets(row, points),
+            _changes(row, points),
+            _unknown(row),
+            _clock(row, points),
+        )
+        yield f"from {_name(points, row, 'from')} to {_name(points, row, 'to')}", list(filter(None, told))
 
 
 def _fates(row: Any, points: Points) -> str:
@@ -110,6 +130,56 @@ def _rewritten(row: Any) -> str:
     return f"rewritten in {int(row['rewritten']):,} packets: {fields}"
 
 
+def _changes(row: Any, points: Points) -> str:
+    """Which bytes changed of the first packet that was damaged."""
+    if not row["corrupted"]:
+        return ""
+    ends = [points.names[int(row[f"{end}_number"])] for end in ("from", "to")]
+    mine = [each for each in points.changes if [each.point, each.other] == ends]
+    if not mine:
+        return ""
+    first = [each for each in mine if each.frame == mine[0].frame]
+    runs = [
+        f"{each.part}, {plural(len(each.sent) // 2, 'byte')} from {each.offset:,}: {each.sent[:MOST_HEX]} became {each.came[:MOST_HEX]}"
+        for each in first[:MOST_CHANGES]
+    ]
+    more = f"; and {plural(len(first) - MOST_CHANGES, 'more run')}" if len(first) > MOST_CHANGES else ""
+    return f"damaged first: frame {mine[0].frame:,}, which came as {mine[0].related_frame:,} ({'; '.join(runs)}{more}); table corruptions has the others"
+
+
+def _repeats(row: Any) -> str:
+    """Were segments that were sent again needed?"""
+    count = int(row["repeated"])
+    if not count:
+        return ""
+    words = {
+        "needed": "as what was sent before was lost, or came damaged",
+        "ack_lost": "though it had arrived, as an ACK of it was lost",
+        "needless": "though it had arrived",
+    }
+    parts = [f"{int(row[name]):,} {text}" for name, text in words.items() if row[name]]
+    left = count - sum(int(row[name]) for name in words)
+    parts += [f"{left:,} of which the captures do not tell whether they were needed"] if left else []
+    return f"sent again {plural(count, 'segment')}: {', '.join(parts)}"
+
+
+def _windows(row: Any) -> str:
+    """Did the other end hear of a closed window, and of its opening?"""
+    closed, unheard, unopened = (int(row[f"windows_{name}"]) for name in ("closed", "closed_lost", "opened_lost"))
+    parts = [f"{plural(closed, 'time')} a window was closed"] if closed else []
+    parts += [f"{unheard:,} of them never heard of at the other end"] if unheard else []
+    parts += [f"{plural(unopened, 'segment')} that opened a window again lost"] if unopened else []
+    return "; ".join(parts)
+
+
+def _resets(row: Any, points: Points) -> str:
+    """Who made the resets that came?"""
+    own, made = int(row["resets"]), int(row["resets_injected"])
+    parts = [f"{plural(own, 'reset')} seen leaving {_name(points, row, 'from')}"] if own else []
+    parts += [f"{plural(made, 'reset')} made between the two points"] if made else []
+    return "; ".join(parts)
+
+
 def _unknown(row: Any) -> str:
     if not row["unknown"]:
         return ""
@@ -156,24 +226,3 @@ def _translations(points: Points) -> Iterator[str]:
 def _ends(row: tuple[Any, ...]) -> str:
     _, _, flow, client, client_port, server, server_port = row
     return f"{endpoint(client, client_port)} > {endpoint(server, server_port)} (#{flow})"
-
-
-def points_json(points: Points) -> Iterator[str]:
-    """`schema_version`, `clock`, `findings` and `warnings` about the ways between the points, `paths`, `connections` (rows), and `at` with the findings and warnings of each point, as one object."""
-    whole = {
-        "schema_version": SCHEMA_VERSION,
-        "clock": points.clock,
-        "findings": findings_dicts(points.diagnosis.findings),
-        "paths": json.loads(with_texts(points.paths).to_json(orient="records")),
-        "connections": json.loads(points.connections.to_json(orient="records")),
-        "warnings": points.warnings,
-        "at": {
-            name: {
-                "paths": analysis.paths,
-                "findings": findings_dicts(analysis.diagnosis.findings),
-                "warnings": analysis.warnings,
-            }
-            for name, analysis in points.at.items()
-        },
-    }
-    yield json.dumps(whole, indent=1, default=str) + "\n"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from analyzer.analysis import Analysis
 from analyzer.report.layout import wrapped
-from analyzer.sockets import Queue, SocketLists, Tally
 from analyzer.text import duration_text, plural, printable, same_day, size_text, time_text
+
+if TYPE_CHECKING:
+    from analyzer.sockets import Queue, SocketLists, Tally
 
 SHOWN = 3
 
@@ -15,7 +18,7 @@ SHOWN = 3
 def socket_lines(analysis: Analysis) -> Iterator[str]:
     """What the lists of sockets show; nothing without any."""
     lists = analysis.socket_lists
-    if not lists:
+    if lists is None:
         return
     tally = lists.tally
     if tally.sockets or lists.others or not lists.summaries:

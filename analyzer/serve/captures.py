@@ -52,7 +52,7 @@ class Captures:
 
     def path_of(self, name: str) -> str:
         """Where the capture `name` lies: a path in one of the folders, from there on or in full."""
-        for folder in self.folders:
+        for folder in self.folders if "\0" not in name else ():
             path = Path(os.path.realpath(folder / name))
             if self._is_inside(path) and (path.is_file() or path.is_dir()):
                 for each in inputs(path):

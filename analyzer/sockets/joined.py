@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from socket import AF_INET, AF_INET6, inet_pton
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.flows.addresses import among
 from analyzer.schema import Rows
 from analyzer.sockets.batch import Batch, Ends
 from analyzer.tables import FLOWS, NETIDS
@@ -143,15 +143,3 @@ def _same(flows: Rows, side: str, ends: Ends, which: npt.NDArray[np.int64]) -> n
         & (flows[f"{side}_port"] == ends.port[which])
     )
     return equal
-
-
-def among(high: Hashes, low: Hashes, addresses: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which are one of these addresses; all, where there are none."""
-    if not addresses:
-        return np.ones(len(high), np.bool_)
-    found = np.zeros(len(high), np.bool_)
-    for text in addresses:
-        packed = inet_pton(AF_INET6, text) if ":" in text else bytes(10) + b"\xff\xff" + inet_pton(AF_INET, text)
-        one, other = np.frombuffer(packed, ">u8")
-        found |= (high == one) & (low == other)
-    return found

@@ -65,13 +65,8 @@ class SocketLists:
         self.notes: list[str] = []
         self.complete = False
 
-    def __bool__(self) -> bool:
-        return bool(self.files)
-
     def as_dict(self) -> dict[str, Any]:
-        """The same for JSON; empty without files."""
-        if not self.files:
-            return {}
+        """The same for JSON."""
         return {**self.tally.as_dict(), "other_families": self.others, "summaries": self.summaries}
 
     def check(self) -> None:

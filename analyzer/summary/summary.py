@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.schema import Column, Rows
+from analyzer.summary.steps import is_regular
 from analyzer.tables import PACKETS
 
 IP_PROTOCOLS = {
@@ -25,7 +26,16 @@ ETHERTYPES = {
 }  # fmt: skip
 
 
-SUMS = ("frames", "bytes", "captured", "hidden")  # of TOTALS, where the clock never goes back
+SUMS = (
+    "frames",
+    "bytes",
+    "captured",
+    "hidden",
+    "still",
+    "turns",
+    "regular",
+    "regular_turns",
+)  # of TOTALS, where the clock never goes back
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +60,14 @@ class Summary:
         self._stops = np.zeros(len(PACKETS["stop"].words), np.int64)
         self._interfaces = np.zeros(64, np.int64)
 
-    def add(self, rows: Rows, interfaces: int) -> None:
-        """Count the packet rows of a batch of a capture that has `interfaces` interfaces so far."""
+    def add(self, rows: Rows, interfaces: int) -> int:
+        """Count the packet rows of a batch of a capture that has `interfaces` interfaces so far. Returns the `layers` that any of them has."""
         from analyzer.summary.summary_kernel import tally
 
         if interfaces > len(self._interfaces):
             self._interfaces = np.concatenate([self._interfaces, np.zeros(2 * interfaces, np.int64)])
-        tally(rows, self._totals, self._ip, self._ethertypes, self._bits, self._stops, self._interfaces)
+        found: int = tally(rows, self._totals, self._ip, self._ethertypes, self._bits, self._stops, self._interfaces)
+        return found
 
     def counts(self) -> dict[str, npt.NDArray[Any]]:
         """All that it has counted, by name."""
@@ -77,13 +88,17 @@ class Summary:
         mine, more = self._totals[0], counts["totals"][0]
         if not more["frames"]:
             return True
+        more = more.copy()
         if not mine["frames"]:
-            mine["first_ns"] = more["first_ns"]
+            mine["first_ns"], mine["least_step_ns"] = more["first_ns"], more["least_step_ns"]
         elif more["first_ns"] < mine["last_ns"]:
             return False
+        else:
+            _note_steps_between(mine, more)
         for name in SUMS:
             mine[name] += more[name]
-        for name in ("last_ns", "previous_ns", "previous_interface", "highest_interface"):
+        mine["least_step_ns"] = min(mine["least_step_ns"], more["least_step_ns"])
+        for name in ("last_ns", "previous_ns", "previous_interface", "highest_interface", "step_ns", "previous_port"):
             mine[name] = more[name]
         for name, array in self.counts().items():
             if name != "totals":
@@ -165,3 +180,20 @@ class Summary:
             "quirks": self.quirks,
             "tunnels": self.tunnels,
         }
+
+
+def _note_steps_between(before: Any, after: Any) -> None:
+    """Add to what a range of a capture has counted what only shows beside the range before: the step to its first frame, and whether the next is as long."""
+    step_ns, turned = after["first_ns"] - before["previous_ns"], after["first_port"] != before["previous_port"]
+    regular = is_regular(step_ns, before["step_ns"])
+    after["turns"] += turned
+    after["still"] += step_ns == 0
+    after["regular"] += regular
+    after["regular_turns"] += regular and turned
+    if step_ns > 0:
+        after["least_step_ns"] = min(after["least_step_ns"], step_ns)
+    if after["frames"] == 1:
+        after["step_ns"] = step_ns
+    elif is_regular(after["second_step_ns"], step_ns):
+        after["regular"] += 1
+        after["regular_turns"] += after["second_turned"]

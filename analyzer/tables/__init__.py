@@ -37,7 +37,7 @@ from analyzer.tables.packets import (
     TUNNELS,
     WIRESHARK,
 )
-from analyzer.tables.points import FATES, ON_THE_WAY, PASSAGES, PATHS, REASONS, REWRITTEN
+from analyzer.tables.points import CORRUPTIONS, FATES, ON_THE_WAY, PASSAGES, PATHS, REASONS, REWRITTEN
 from analyzer.tables.sockets import NETIDS, SHUTDOWNS, SOCKET_FLAGS, SOCKET_STATES, SOCKETS, TIMERS
 
 __all__ = [
@@ -98,6 +98,7 @@ __all__ = [
     "ON_THE_WAY",
     "PASSAGES",
     "PATHS",
+    "CORRUPTIONS",
     "TABLES",
     "POINT_TABLES",
 ]
@@ -122,4 +123,4 @@ TABLES: dict[str, Table] = {
 }
 
 # Those of several capture points: one capture has no rows of them.
-POINT_TABLES: dict[str, Table] = {table.name: table for table in (PATHS, PASSAGES)}
+POINT_TABLES: dict[str, Table] = {table.name: table for table in (PATHS, PASSAGES, CORRUPTIONS)}

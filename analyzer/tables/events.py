@@ -51,12 +51,12 @@ FLOW_EVENTS = Table(
 )  # fmt: skip
 
 FACTS = (
-    "chosen", "one_way", "filtered", "out_of_order", "different_clocks", "copies", "cut", "middle", "joined",
+    "chosen", "one_way", "filtered", "out_of_order", "different_clocks", "made_up_times", "copies", "cut", "middle", "joined",
 )  # fmt: skip
 
 CAPTURE_FACTS = Table(
     "capture_facts",
-    "One row per fact of the capture that decides how all else can be read; none where there is nothing to know. `chosen`: only some of its frames were asked for (`--filter`, `--flow`, `--between`, `--frames`), and what the others say is left out. `one_way`: of connections only one direction was captured. `filtered`: by a filter that the file names, or no pure ACKs, or only one port. `out_of_order`: frames of several interfaces that were put in order of time (by up to 1 s, past 32,768 frames at least), that came too late for it, or that were written after the ACK that covers them. `different_clocks`: those of its interfaces. `copies`: frames that the capture holds again. `cut`: frames whose payload was not captured, or not all. `middle`: connections without their handshake. `joined`: several captures in one file (a step back of more than an hour, or several sections).",
+    "One row per fact of the capture that decides how all else can be read; none where there is nothing to know. `chosen`: only some of its frames were asked for (`--filter`, `--flow`, `--between`, `--frames`), and what the others say is left out. `one_way`: of connections only one direction was captured. `filtered`: by a filter that the file names, or no pure ACKs, or only one port. `out_of_order`: frames of several interfaces that were put in order of time (by up to 1 s, past 32,768 frames at least), that came too late for it, or that were written after the ACK that covers them. `different_clocks`: those of its interfaces. `made_up_times`: frames come at regular steps whoever sends them, or nearly all at the time of the one before, or the timestamps of both ends deny their times: the stamps were not taken when the frames passed, or by a clock that is too coarse, and no cause is told from them. `copies`: frames that the capture holds again. `cut`: frames whose payload was not captured, or not all. `middle`: connections without their handshake. `joined`: several captures in one file (a step back of more than an hour, or several sections).",
     (
         Column("fact", "", f"What it is: {', '.join(f'`{word}`' for word in FACTS)}.", kind="text"),
         Column("frames", "i8", "How many frames it is about."),

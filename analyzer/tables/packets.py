@@ -131,6 +131,8 @@ PACKETS = Table(
         Column("more_len", "u4", "Of the same: lengths of the frames of its fragments but for this one, and for the first one where `told` is set.", public=False),
         Column("told", "u1", "Was the first fragment of the datagram that is complete now a frame of its own with a transport header.", public=False),
         Column("place", "i4", "Where the state of the flow is kept; -1 without one.", public=False),
+        Column("likeness", "u8", "Of a datagram, or a fragment of one: hashes of the beginning of its payload, of 24 and of 256 bytes, in 32 bits each; 0 where it was not looked at, as where there is one capture point.", public=False),
+        Column("likeness_cut", "u1", "Are fewer than those 256 bytes captured of a longer one.", public=False),
         Column("left_out", "u1", "Does the filter that was asked for leave the frame out; says nothing where there is none.", public=False),
         Column("l3_at", "u4", "Where the innermost IP header starts in the frame.", unit="bytes", public=False),
         Column("l4_at", "u4", "Where the transport header (or the payload of IP) starts in the frame.", unit="bytes", public=False),

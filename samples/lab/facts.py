@@ -57,7 +57,11 @@ def expected(name: str, seed: int, facts: Facts, folder: Path) -> dict[str, Any]
     for host, known in facts.hosts.items():
         capture = folder / host / "capture.pcap"
         tables[f"host.{host}"] = _without_none(
-            {"frames": known.tcpdump["captured"], "tcp_frames": count_frames(capture, "tcp")}
+            {
+                "frames": known.tcpdump["captured"],
+                "tcp_frames": count_frames(capture, "tcp"),
+                "elsewhere": known.elsewhere or None,
+            }
         )
         tables[f"host.{host}.tcpdump"] = known.tcpdump
         if facts.link == "relay":
@@ -74,6 +78,8 @@ def expected(name: str, seed: int, facts: Facts, folder: Path) -> dict[str, Any]
             tables[f"card.{host}"] = _card_table(known.card)
         if facts.interface == INTERFACE and not facts.snaplen and not facts.counters:
             tables[f"checksums.{host}"] = checksum_states(capture, known.mac)
+    for name, (sent, received) in facts.beside.items():
+        tables[f"beside.{name}"] = {"sent": sent, "received": received}
     tables["deed"] = [
         {
             "action": deed.action,

@@ -116,6 +116,12 @@ class Host:
         receive_drop, transmit_drop = numbers[3], numbers[11]
         return receive_drop + transmit_drop
 
+    def passed_elsewhere(self) -> int:
+        """Frames that the other interfaces sent and received, in all."""
+        rows = self.read("/proc/thread-self/net/dev").splitlines()[2:]
+        others = (row.partition(":")[2].split() for row in rows if row.partition(":")[0].strip() != INTERFACE)
+        return sum(int(words[1]) + int(words[9]) for words in others)
+
     def passed_interface(self) -> tuple[int, int]:
         """Frames that `eth0` sent and received since it was made, a super-segment as one."""
         numbers = self._interface_numbers()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -112,18 +112,28 @@ class Lab:
         interface: str = INTERFACE,
         snaplen: int = 0,
         counters: str = "",
+        before: Callable[[], None] | None = None,
+        beside: Sequence[Host] = (),
     ) -> Iterator[None]:
         """Join the hosts by a relay, unless they are joined already, and record all of them while the body makes traffic.
 
+        What `before` does happens between hosts that are joined, and is not recorded. Hosts `beside` are joined, too, and send what
+        no kernel would: of them nothing is kept.
         The sample is about the `counters`, whose names are separated by spaces: each must move on one host at least.
         """
         impairer = Impairer(list(rules), round(delay_ms * 1_000_000), self.seed)
         if rules and all(host.tap < 0 for host in hosts):
             raise LabError("there is no relay on a cable that could follow rules")
         recording = Recording(
-            self.folder, hosts, impairer, interface=interface, snaplen=snaplen, counters=tuple(counters.split())
+            self.folder,
+            hosts,
+            impairer,
+            interface=interface,
+            snaplen=snaplen,
+            counters=tuple(counters.split()),
+            beside=beside,
         )
-        with recording.running():
+        with recording.running(before):
             yield
         self.facts = recording.facts
 

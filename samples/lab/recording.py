@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import bundle, pcap
@@ -19,6 +19,7 @@ from .impair import Deed, Impairer
 from .record import Capture, Sampler
 from .relay import Relay
 
+ANY = "any"  # tcpdump's name for all interfaces
 _QUIET_S = 0.7
 """How long nothing may be under way before the last snapshot and the end of the captures."""
 
@@ -50,6 +51,8 @@ class HostFacts:
     frames_merged: int = 0
     """Of those received, how many the capture shows as the end of another one."""
     card: Card | None = None
+    elsewhere: int = 0
+    """Frames that passed its other interfaces, where all were captured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Facts:
     deeds: list[Deed]
     counters: tuple[str, ...] = ()
     """The names of those that the sample is about."""
+    beside: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of each host that was joined and not recorded: frames that the relay took from it and gave to it."""
 
 
 class Recording:
@@ -83,6 +88,7 @@ class Recording:
         interface: str = INTERFACE,
         snaplen: int = 0,
         counters: tuple[str, ...] = (),
+        beside: Sequence[Host] = (),
     ) -> None:
         self.facts: Facts | None = None
         self._folder = folder
@@ -91,18 +97,28 @@ class Recording:
         self._interface = interface
         self._snaplen = snaplen
         self._counters = counters
-        self._link = Cable(hosts) if all(host.tap < 0 for host in hosts) else Relay(hosts, impairer)
+        self._beside = beside
+        self._before: dict[str, int] = {}
+        self._link = Cable(hosts) if all(host.tap < 0 for host in hosts) else Relay([*hosts, *beside], impairer)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Record while the body makes traffic, and until all is quiet again."""
+    def running(self, before: Callable[[], None] | None = None) -> Iterator[None]:
+        """Record while the body makes traffic, and until all is quiet again; `before` happens earlier, and is not recorded."""
         with contextlib.ExitStack() as stack:
+            stack.callback(self._link.stop)
+            if before is not None:
+                self._link.start()
+                before()
+                time.sleep(_QUIET_S)
             captures = self._start_captures(stack)
             sampler = Sampler(self._hosts)
-            stack.callback(self._link.stop)
             stack.callback(sampler.stop)
-            self._link.start()
+            if before is None:
+                self._link.start()
+            self._link.taken.clear()
+            self._link.delivered.clear()
             sampler.sample()
+            self._before = {host.name: host.passed_elsewhere() for host in self._hosts}
             sampler.start()
             yield
             time.sleep(_QUIET_S)
@@ -137,6 +153,7 @@ class Recording:
                 increments=sampler.bundles[host.name].increments(),
                 frames_merged=self._merged(host),
                 card=self._link.cards.get(host.name),
+                elsewhere=self._elsewhere(host),
             )
             for host in self._hosts
         }
@@ -149,6 +166,7 @@ class Recording:
             hosts=hosts,
             deeds=self._impairer.deeds,
             counters=self._counters,
+            beside={host.name: (self._link.taken[host.name], self._link.delivered[host.name]) for host in self._beside},
         )
 
     def _connections(self) -> int:
@@ -170,12 +188,16 @@ class Recording:
     def _captured(self, host: Host) -> Iterator[bytes]:
         return pcap.frames(self._folder / host.name / "capture.pcap")
 
+    def _elsewhere(self, host: Host) -> int:
+        """Frames that passed other interfaces of a host that was captured on all of them."""
+        return host.passed_elsewhere() - self._before[host.name] if self._interface == ANY else 0
+
     def _check_complete(self, facts: Facts) -> None:
         """A recording is good only if each host captured just what the link took from it and gave to it."""
         for host in self._hosts:
             known = facts.hosts[host.name]
             captured = known.tcpdump["captured"]
-            passed = known.frames_sent + known.frames_received - known.frames_merged
+            passed = known.frames_sent + known.frames_received - known.frames_merged + known.elsewhere
             if captured != passed:
                 raise LabError(f"{host.name} captured {captured} frames, the {facts.link} knows of {passed}")
             if lost := host.lost_in_interface():

@@ -198,6 +198,8 @@ def flow_row(conversation: Conversation) -> Flow:
     client, roles = client_and_roles(packets)
     times = [packet["time_ns"] for packet in packets]
     seen = what_was_seen(packets, client)
+    if is_tcp and outlived(packets):
+        seen.reset_by = None
     row = {
         "flow": conversation.number,
         "protocol": "tcp" if is_tcp else "udp",
@@ -447,6 +449,12 @@ def fin_acknowledged(end: int, fin: Packet, packets: list[Packet]) -> bool:
     behind = number_behind(fin)
     answers = [packet for packet in packets if sender(packet) != end and packet["flags"] & (RST | ACK) == ACK]
     return any((packet["ack"] - behind) % 2**32 < 2**31 for packet in answers)
+
+
+def outlived(packets: list[Packet]) -> bool:
+    """Did both ends close in order, so that a reset on the way to that was ignored?"""
+    fins = fins_of(packets)
+    return len(fins) == 2 and all(fin_acknowledged(end, fin, packets) for end, fin in fins.items())
 
 
 def history_of(packets: list[Packet], client: int) -> str:

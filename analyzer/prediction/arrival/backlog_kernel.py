@@ -20,7 +20,7 @@ def may_wait(row: Any, own: Any, side: Int, out: Any) -> None:
     """Does the segment follow at once on the one before it, with the same options? Whether either waited, no packet tells."""
     flags = np.int64(row["flags"])
     joinable = flags & (SYN | RST | ACK | URG) == ACK
-    if (
+    own["waited"][side] = (
         joinable
         and row["time_ns"] - own["before_ns"][side] < OWNED_NS
         and row["seq"] == own["before_end"][side]
@@ -28,7 +28,8 @@ def may_wait(row: Any, own: Any, side: Int, out: Any) -> None:
         and row["tsecr"] == own["before_tsecr"][side]
         and row["sack_left_1"] == own["before_sack"][side]
         and row["sack_right_1"] == own["before_sack_end"][side]
-    ):
+    )
+    if own["waited"][side]:
         add_range(row, BACKLOG_COALESCE, 0, 0, 1, out)
     own["before_ns"][side] = row["time_ns"] if joinable else 0
     own["before_end"][side] = np.int64(row["seq"]) + np.int64(row["payload_len"]) + (flags & FIN) & 0xFFFFFFFF

@@ -72,6 +72,7 @@ ARRIVAL = np.dtype(
         ("before_tsecr", "u4", (2,)),
         ("before_sack", "u4", (2,)),
         ("before_sack_end", "u4", (2,)),
+        ("waited", "u1", (2,)),  # the last segment may have been joined to it
     ],
     align=True,
 )

@@ -30,7 +30,7 @@ from analyzer.prediction.delivery.prediction_kernel import (
     updates_window,
     writes,
 )
-from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, queue, renege
+from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, in_pieces, queue, renege
 from analyzer.prediction.delivery.repair_kernel import recovered, repairs, without_sack
 from analyzer.prediction.delivery.requeue_kernel import again
 from analyzer.prediction.delivery.sack_kernel import blocks, dsacked
@@ -96,7 +96,8 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
             own["offers"][side] |= row["options"]
             own["snd_nxt"][side] = own["begin"][side] = row["seq"]
         own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
-        sends(row, own, side, repeated, world["cause"], expired, segments, np.int64(world["base_mss"]), pool, out)
+        base = np.int64(world["base_mss"]) if segments > 1 else np.int64(0)
+        sends(row, own, side, repeated, world["cause"], expired, segments, base, pool, out)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
         own["rcv_wnd"][side] = np.int64(row["window"]) << (np.int64(0) if flags & SYN else scale(own, side))
@@ -169,9 +170,8 @@ def sends(
         own["fin"][side] = 1
     if end == start:
         return
-    size = sent_size(row, own, side)
-    if base and row["payload_len"] > size:
-        size = min(size, base)
+    full = sent_size(row, own, side)
+    size = min(full, base) if base else full
     if repeated:
         own["total_retrans"][side] += segments
         head = np.int64(own["head"][side])
@@ -185,14 +185,18 @@ def sends(
         if difference(start, own["snd_nxt"][side]) < 0:
             start = np.int64(own["snd_nxt"][side])
         writes(row, own, side)
+        if size < full:
+            # Until a larger window is offered, and once probes got through, they are larger (tcp_mtup_init()).
+            more = in_pieces(size, difference(end, start)) - in_pieces(full, difference(end, start))
+            add_range(row, DELIVERED, 0, -more, 0, out)
         queue(pool, own, side, start, end, size, P_FIN if fin else 0)
         own["sent_ns"][side] = row["time_ns"]
         own["snd_nxt"][side] = end
 
 
 @part
-def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any) -> None:
-    """tcp_v4_do_rcv(): a segment to the host, with a right checksum."""
+def delivery_received(row: Any, own: Any, before: Int, joins: Any, pool: Any, out: Any) -> None:
+    """tcp_v4_do_rcv(): a segment to the host, with a right checksum; it may have been joined to the one before (`joins`)."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
     known = own["known"][side]
@@ -222,7 +226,7 @@ def delivery_received(row: Any, own: Any, before: Int, pool: Any, out: Any) -> N
             return  # it waits for a SYN
         accepts(row, own, side)
     begin_race(row, own, side)
-    acks(row, own, side, known == OPENING, pool, out)
+    acks(row, own, side, known == OPENING, joins, pool, out)
     after_segment(row, own, side, data_end(row), out)
 
 
@@ -258,6 +262,8 @@ def synchronizes(row: Any, own: Any, side: Int, known: Int, pool: Any, out: Any)
             return
     elif row["flags"] & ACK:
         return
+    elif known == OPENING and not own["head"][side] and difference(row["seq"], own["rcv_nxt"][side]) == -1:
+        return  # tcp_check_req(): the request stays as the first SYN had it; one that is repeated asks for no ECN any more
     note_syn(row, own, 1 - side)
     own["rcv_nxt"][side] = own["rcv_high"][side] = own["rcv_wup"][side] = np.int64(row["seq"]) + 1 & 0xFFFFFFFF
     own["rcv_wnd"][side] = 65535
@@ -266,14 +272,14 @@ def synchronizes(row: Any, own: Any, side: Int, known: Int, pool: Any, out: Any)
     if answers:
         own["known"][side], own["fresh"][side] = OPENED, 1
         own["snd_wl1"][side] = row["seq"]
-        acks(row, own, side, False, pool, out)
+        acks(row, own, side, False, False, pool, out)
         own["snd_wnd"][side] = row["window"]
         own["max_window"][side] = max(np.int64(own["max_window"][side]), np.int64(row["window"]))
         own["predicts"][side] = 1 if scale(own, 1 - side) == 0 else 0
 
 
 @inline
-def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any) -> None:
+def acks(row: Any, own: Any, side: Int, handshake: Any, joins: Any, pool: Any, out: Any) -> None:
     """tcp_ack(): an acknowledgment that may be of use."""
     ack, una = np.int64(row["ack"]), np.int64(own["snd_una"][side])
     ahead = difference(ack, una)
@@ -294,8 +300,12 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any) -> 
     moved = False
     if not fast or ahead == 0:
         moved = updates_window(row, own, side, ahead > 0)
+    else:
+        own["snd_wl1"][side] = row["seq"]  # tcp_update_wl()
     own["snd_una"][side] = ack
     own["bytes_acked"][side] += ahead
+    joins = joins and own["advanced"][side] != 0
+    own["advanced"][side] = 1 if ahead > 0 or joins else 0
     repeats: Int = 0
     fresh: Int = 0
     with_sack = agreed(own, O_SACK_PERMITTED)
@@ -304,27 +314,31 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, pool: Any, out: Any) -> 
         if waiting > 0:
             fresh = blocks(row, own, side, repeats > 0, pool, out)
     if waiting == 0:
-        delivers(row, own, side, repeats, out)
+        delivers(row, own, side, repeats, repeats, out)
         return
     total, unreported = acknowledge(pool, own, side, ack)
     if with_sack:
         recovered(own, side)
-        delivers(row, own, side, repeats + fresh + unreported, out)
+        delivers(row, own, side, repeats + fresh + unreported, repeats + fresh + unreported, out)
     else:
         again_ack = ahead == 0 and not moved and row["payload_len"] == 0 and not row["flags"] & (FIN | SYN)
         arrived = without_sack(row, pool, own, side, total, again_ack, ahead > 0, marked(row, own) == MARKED)
-        delivers(row, own, side, arrived, out)
+        # Joined in the backlog to an ACK that advances it repeats nothing.
+        delivers(row, own, side, arrived, 0 if again_ack and joins else arrived, out)
 
 
 @inline
-def delivers(row: Any, own: Any, side: Int, count: Int, out: Any) -> None:
-    """tcp_newly_delivered()."""
+def delivers(row: Any, own: Any, side: Int, count: Int, least: Int, out: Any) -> None:
+    """tcp_newly_delivered(): so many segments, or at least so many."""
     if count == 0:
         return
-    add(row, DELIVERED, count, out)
+    if least == count:
+        add(row, DELIVERED, count, out)
+    else:
+        add_range(row, DELIVERED, count, least, count, out)
     own["race_delivered"][side] += count
     echo = marked(row, own)
     if echo == MARKED:
-        add(row, DELIVERED_CE, count, out)
+        add_range(row, DELIVERED_CE, count, least, count, out)
     elif echo == MAYBE_MARKED:
         add_range(row, DELIVERED_CE, 0, 0, count, out)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
+from analyzer.events.sack_kernel import edge
 from analyzer.prediction.delivery.offers_kernel import mss_cache
 from analyzer.prediction.delivery.queue_kernel import in_pieces, sacked
 from analyzer.prediction.emit_kernel import add
@@ -21,13 +22,7 @@ SACK_DISCARD = NUMBER["TcpExtTCPSACKDiscard"]
 @inline
 def block(row: Any, which: Int) -> tuple[Int, Int]:
     """A SACK block."""
-    if which == 0:
-        return np.int64(row["sack_left_1"]), np.int64(row["sack_right_1"])
-    if which == 1:
-        return np.int64(row["sack_left_2"]), np.int64(row["sack_right_2"])
-    if which == 2:
-        return np.int64(row["sack_left_3"]), np.int64(row["sack_right_3"])
-    return np.int64(row["sack_left_4"]), np.int64(row["sack_right_4"])
+    return np.int64(edge(row, 2 * which)), np.int64(edge(row, 2 * which + 1))
 
 
 @inline

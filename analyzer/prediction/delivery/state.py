@@ -33,6 +33,7 @@ DELIVERY = np.dtype(
         ("retrans_stamp", "u4", (2,)),  # TSval of the retransmission with which the episode began
         ("episodes", "u1", (2,)),  # has there been one
         ("repair", "u1", (2,)),  # in one, and which: OPEN to LOSS
+        ("advanced", "u1", (2,)),  # the last ACK acknowledged something, or may have been joined to one that did
         # As a receiver.
         ("rcv_nxt", "u4", (2,)),
         ("rcv_high", "u4", (2,)),  # beyond rcv_nxt while something waits out of order

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
+from analyzer.events.sack_kernel import edge
 from analyzer.prediction.emit_kernel import add
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.recovery.queue_kernel import position
@@ -16,18 +17,6 @@ from analyzer.prediction.recovery.state import F_DSACK, F_DSACK_PROBE, LOSS
 
 IGNORED_OLD, IGNORED_NO_UNDO = NUMBER["TcpExtTCPDSACKIgnoredOld"], NUMBER["TcpExtTCPDSACKIgnoredNoUndo"]
 BLOCKS = 4  # TCP_NUM_SACKS
-
-
-@inline
-def edge(row: Any, which: Int) -> Any:
-    """The edges of the blocks in order: left and right of the first, of the second, ..."""
-    if which < 2:
-        return row["sack_left_1"] if which == 0 else row["sack_right_1"]
-    if which < 4:
-        return row["sack_left_2"] if which == 2 else row["sack_right_2"]
-    if which < 6:
-        return row["sack_left_3"] if which == 4 else row["sack_right_3"]
-    return row["sack_left_4"] if which == 6 else row["sack_right_4"]
 
 
 @inline

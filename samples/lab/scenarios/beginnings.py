@@ -6,9 +6,11 @@ import socket
 import struct
 import time
 
+from ..impair import drop, duplicate
 from ..lab import Lab
 from ..scenario import scenario
 from ..sockets import dial, listener, stream
+from ..traffic import Connection
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -34,6 +36,33 @@ def found_open(lab: Lab) -> None:
             each.close()
     for each in found[2:]:
         each.abandon()
+
+
+@scenario
+def found_open_losses(lab: Lab) -> None:
+    """Two connections that were open before the capture began lose data, one with SACK and one without.
+
+    What was outstanding then, how windows are scaled and how large segments may be, is not known: counters of what the ends
+    remember can lie anywhere in wide ranges, and those that each packet moves are certain all the same.
+    """
+    client, server = lab.pair()
+    rules = [
+        drop("client", lambda segment: segment.is_new_data, nth={5, 6, 14}),
+        duplicate("client", lambda segment: segment.is_new_data, nth={12}),
+    ]
+    found: list[Connection] = []
+
+    def before() -> None:
+        for number, sack in enumerate("10"):
+            client.sysctl("ipv4.tcp_sack", sack)
+            found.append(dial(client, server, 40001 + number))
+        client.sysctl("ipv4.tcp_sack", "1")
+
+    counters = "TcpRetransSegs TcpExtTCPDelivered TcpExtTCPOFOQueue"
+    with lab.recording(client, server, rules=rules, delay_ms=5, counters=counters, before=before):
+        for each in found:
+            each.upload(13_000)
+            each.close()
 
 
 @scenario

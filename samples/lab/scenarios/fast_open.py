@@ -6,6 +6,7 @@ import socket
 import time
 
 from ..hosts import Host
+from ..impair import drop
 from ..lab import Lab
 from ..scenario import scenario
 from ..sockets import TIMEOUT_S, listener, read_all, stream
@@ -62,6 +63,54 @@ def fast_open_not_supported(lab: Lab) -> None:
     with lab.recording(client, server, delay_ms=10, counters="TcpActiveOpens TcpPassiveOpens TcpOutSegs"):
         for source_port in (40001, 40002):
             _request(client, server, source_port, lab.random.randrange(100, 1200))
+
+
+@scenario
+def fast_open_lost(lab: Lab) -> None:
+    """TCP Fast Open on a path that loses the SYN with the data, then the SYN-ACK, then the ACK.
+
+    The first connection asks for a cookie. The SYN of the second is lost with its data, and sent again without any: the data follows
+    the handshake. Of the third the SYN-ACK is lost, of the fourth the ACK of the handshake.
+    """
+    client, server = lab.pair(sysctls=_ENABLED)
+    rules = [
+        drop("client", lambda segment: segment.is_syn, nth={2}),
+        drop("server", lambda segment: segment.is_syn_ack, nth={3}),
+        drop("client", lambda segment: segment.is_pure_ack and segment.src_port == 40004, nth={1}),
+    ]
+    with lab.recording(
+        client, server, rules=rules, delay_ms=10, counters="TcpExtTCPSynRetrans TcpExtTCPFastOpenPassive"
+    ):
+        for number in range(5):
+            _request(client, server, 40001 + number, lab.random.randrange(100, 1200))
+
+
+@scenario
+def fast_open_overflow(lab: Lab) -> None:
+    """A listener with room for one request of TCP Fast Open at a time: the next is served in the old way.
+
+    The client's ACK of the SYN-ACK is lost, so the first of two requests stays in the queue (TCP_FASTOPEN is 1). The data of the second
+    SYN is not taken (TCPFastOpenListenOverflow) and comes again after the handshake. No cookie is needed: both sides have it so
+    (net.ipv4.tcp_fastopen 0x207).
+    """
+    client, server = lab.pair(sysctls={"ipv4.tcp_fastopen": "519"})
+    rules = [drop("client", lambda segment: segment.is_pure_ack and segment.src_port == 40001, nth=range(1, 4))]
+    counters = "TcpExtTCPFastOpenListenOverflow TcpExtTCPFastOpenPassive TcpExtTCPFastOpenActiveFail"
+    with (
+        lab.recording(client, server, rules=rules, delay_ms=10, counters=counters),
+        listener(server, options={(socket.IPPROTO_TCP, socket.TCP_FASTOPEN): 1}) as door,
+    ):
+        ends = []
+        for source_port in (40001, 40002):
+            ends.append(stream(client, source_port))
+            ends[-1].settimeout(None)
+            ends[-1].sendto(text(lab.random.randrange(100, 1200)), _MSG_FASTOPEN, (server.address, 80))
+        time.sleep(0.2)
+        for near in ends:
+            with near, door.accept()[0] as far:
+                near.shutdown(socket.SHUT_WR)
+                far.settimeout(TIMEOUT_S)
+                read_all(far)
 
 
 def _request(client: Host, server: Host, source_port: int, size: int) -> None:

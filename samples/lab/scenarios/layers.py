@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..impair import drop
+from ..impair import drop, duplicate
 from ..lab import Lab
 from ..scenario import scenario
 from ..traffic import connect
@@ -67,4 +67,42 @@ def snaplen(lab: Lab) -> None:
     with lab.recording(client, server, rules=rules, delay_ms=10, snaplen=96):
         connection = connect(client, server, 80, 40001)
         connection.upload(100_003)
+        connection.close()
+
+
+@scenario
+def headers_cut(lab: Lab) -> None:
+    """A connection of which only 60 bytes of each frame were captured: the options are cut off, and with them SACK and timestamps.
+
+    IP's header and the fixed one of TCP are whole, and with them addresses, numbers and flags. Three data segments are lost, one
+    arrives twice: what SACK blocks said of it nobody can know any more.
+    """
+    client, server = lab.pair()
+    rules = [
+        drop("client", lambda segment: segment.is_new_data, nth=(12, 17, 18)),
+        duplicate("client", lambda segment: segment.is_new_data, nth={21}),
+    ]
+    with lab.recording(client, server, rules=rules, delay_ms=10, snaplen=60):
+        connection = connect(client, server, 80, 40001)
+        connection.upload(40_009)
+        connection.close()
+
+
+@scenario
+def copies_and_duplicates(lab: Lab) -> None:
+    """A capture of all interfaces that holds every packet twice, of which the network has doubled a few.
+
+    The hosts talk within VLAN 5: each frame is captured on the VLAN's interface and, with its tag, on the one below. The host has
+    received each once (TcpInSegs), and only what the relay has delivered twice, some data and some ACKs, twice.
+    """
+    client, server = lab.pair()
+    near, far = lab.vlan(5, client, server)
+    rules = [
+        duplicate("client", lambda segment: segment.is_new_data, nth={3, 6}),
+        duplicate("server", lambda segment: segment.is_pure_ack, nth={3}, after_ns=30_000),
+    ]
+    # Without a limit tcpdump's buffer has room for few frames of all interfaces.
+    with lab.recording(client, server, rules=rules, delay_ms=5, interface="any", snaplen=2048):
+        connection = connect(client, server, 80, 40001, client_address=near, server_address=far)
+        connection.upload(12_007)
         connection.close()

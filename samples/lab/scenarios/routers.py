@@ -153,3 +153,21 @@ def mtu_black_hole(lab: Lab) -> None:
         connection.upload(lab.random.randrange(50, 300))
         connection.download(lab.random.randrange(3000, 5000))
         connection.close()
+
+
+@scenario
+def forwarding_two_sides(lab: Lab) -> None:
+    """A router captured on both of its interfaces: all that it passes on is there twice, as it came and as it left.
+
+    The client behind it uploads and downloads; what the router itself answers, a ping, is there once.
+    """
+    router, server = lab.hosts("router", "server")
+    inner = lab.behind(router, 1)
+    server.run("ip", "route", "add", "192.168.0.0/16", "via", router.address)
+    counters = "IpForwDatagrams IpOutTransmits IpOutRequests IpInReceives IpInDelivers"
+    with lab.recording(router, server, delay_ms=2, interface="any", counters=counters):
+        connection = dial(inner, server, 40001)
+        connection.upload(lab.random.randrange(2000, 6000))
+        connection.download(lab.random.randrange(2000, 6000))
+        connection.close()
+        ping(router, server)

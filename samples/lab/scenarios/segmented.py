@@ -39,3 +39,19 @@ def counters_gro(lab: Lab) -> None:
         connection = dial(client, server, 40001)
         connection.upload(lab.random.randrange(20_000, 30_000))
         connection.close()
+
+
+@scenario
+def shaped(lab: Lab) -> None:
+    """A shaper on the host itself (tbf, 20 Mbit/s) cuts super-segments and spaces out their pieces, before they are captured.
+
+    IpOutRequests counts the super-segments that TCP gave to IP, and the capture shows only pieces, each with the timestamp of the
+    whole: how many there were is not certain.
+    """
+    client, server = lab.direct_pair(client="tx off", server="gro off")
+    shaper = "tc qdisc replace dev eth0 root tbf rate 20mbit burst 4kb limit 200kb"
+    client.run(*shaper.split())
+    with lab.recording(client, server, counters="IpOutRequests IpOutTransmits TcpOutSegs"):
+        connection = dial(client, server, 40001)
+        connection.upload(lab.random.randrange(20_000, 25_000))
+        connection.close()

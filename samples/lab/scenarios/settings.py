@@ -70,6 +70,31 @@ def duplicate_acks_from_network(lab: Lab) -> None:
 
 
 @scenario
+def settings_changed(lab: Lab) -> None:
+    """Somebody tunes the hosts while they are recorded: host.json has the settings of before.
+
+    With the first connection DSACKs report what came twice. Then tcp_dsack, tcp_comp_sack_nr and tcp_frto become 0, and
+    tcp_fin_timeout is shorter: the second connection, on which the same happens, counts otherwise.
+    """
+    client, server = lab.pair()
+    rules = [
+        drop("client", lambda segment: segment.is_new_data, nth={7, 17}),
+        duplicate("client", lambda segment: segment.is_new_data, nth={2, 3, 9, 12, 13, 19}),
+    ]
+    counters = "TcpExtTCPDSACKOldSent TcpExtTCPDSACKRecv TcpRetransSegs"
+    with lab.recording(client, server, rules=rules, delay_ms=5, counters=counters):
+        for number in range(2):
+            connection = dial(client, server, 40001 + number)
+            for _ in range(2):
+                connection.upload(_PIECE // 2)
+                time.sleep(0.3)
+            connection.close()
+            for name, value in (("dsack", 0), ("comp_sack_nr", 0), ("frto", 0), ("fin_timeout", 3)):
+                for host in (client, server):
+                    host.sysctl(f"ipv4.tcp_{name}", str(value))
+
+
+@scenario
 def no_saved_acks(lab: Lab) -> None:
     """Losses, and a silence of the path, between hosts that hold no ACK back and take no timeout for needless.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from analyzer.capture.bundle import host_of
 from analyzer.capture.packed import folder_of
 from analyzer.capture.support import report_of
+from analyzer.errors import CaptureError
 from analyzer.parts import HOST_FILE
-from analyzer.sockets.sockets import SocketsError
 
 Sysctls = dict[str, str]
 MAX_BYTES = 16 << 20
@@ -24,7 +24,7 @@ _PATH_LINE = re.compile(r"(?:/proc/sys/)([A-Za-z][\w/.:-]*?)\s*[:=]\s*(.*)")  # 
 def sysctls_of(path: str) -> Sysctls:
     """The settings in a bundle: those of host.json, and what else lies there; those in a report of a support tool; none where `path` is no folder.
 
-    Raises SocketsError where a file cannot be read.
+    Raises CaptureError where a file cannot be read.
     """
     path = folder_of(path)
     if path == "-" or not Path(path).is_dir():
@@ -43,7 +43,7 @@ def sysctls_of(path: str) -> Sysctls:
 def read_sysctls(path: str | Path) -> Sysctls:
     """The settings in a file of `sysctl -a` or a host.json, or below a folder that is or has proc/sys.
 
-    Raises SocketsError where there is none, or it cannot be read.
+    Raises CaptureError where there is none, or it cannot be read.
     """
     place = Path(path)
     try:
@@ -55,10 +55,10 @@ def read_sysctls(path: str | Path) -> Sysctls:
                 text = file.read(MAX_BYTES).decode("utf-8", errors="replace")
             found = _json(text) if place.name == HOST_FILE or text.lstrip().startswith("{") else parse_sysctls(text)
     except OSError as error:
-        raise SocketsError(str(path), f"cannot be read ({error.strerror or error})", "check its path") from error
+        raise CaptureError(str(path), f"cannot be read ({error.strerror or error})", "check its path") from error
     if not found:
         todo = "it can be text of `sysctl -a`, a copy of /proc/sys, or a host.json"
-        raise SocketsError(str(path), "no settings", todo)
+        raise CaptureError(str(path), "no settings", todo)
     return found
 
 

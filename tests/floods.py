@@ -1,0 +1,222 @@
+"""Floods: captures that an enemy makes as large as they like must cost in proportion to their frames, and no more memory than others.
+
+    python -m tests.floods                  each at 100,000 and at ten times as many frames (bombs: 20 MB and 200 MB)
+    python -m tests.floods --scale 10 syn   those that are named, at 1,000,000 and at 10,000,000
+
+Prints processor time, memory and ratio of `tcpcap analyze`; the status is 1 where ten times the frames cost more than eleven times
+the time (beyond what a start costs), or the memory is more than 1.5 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import gzip
+import io
+import lzma
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import lz4.frame
+import numpy as np
+import zstandard
+
+from tests import build
+from tests.command import COMMAND, environment
+
+FRAMES = 100_000
+BOMB_BYTES = 200  # for each frame that is asked for
+MOST_RATIO, MOST_BYTES = 11.0, 1_500_000_000
+START = 1_795_205_020
+AT_ONCE = 100_000
+RECORD = np.dtype([("seconds", "<u4"), ("fraction", "<u4"), ("captured", "<u4"), ("length", "<u4")])
+
+
+class Cost(NamedTuple):
+    """Of one analysis."""
+
+    seconds: float
+    memory: int
+    status: int
+
+
+def _records(template: bytes, count: int, first: int) -> Any:
+    """Frames like this one, a microsecond apart, as an array whose bytes can be changed: `data` has a row for each."""
+    found = np.zeros(count, np.dtype([("record", RECORD), ("data", "u1", len(template))]))
+    micros = np.arange(first, first + count)
+    found["record"]["seconds"], found["record"]["fraction"] = START + micros // 1_000_000, micros % 1_000_000
+    found["record"]["captured"] = found["record"]["length"] = len(template)
+    found["data"] = np.frombuffer(template, np.uint8)
+    return found
+
+
+def _big(values: Any, size: int) -> Any:
+    """Numbers as `size` bytes each, the highest first."""
+    return values.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 8 - size :]
+
+
+def _parts(count: int) -> Iterator[tuple[int, Any]]:
+    for first in range(0, count, AT_ONCE):
+        yield first, np.arange(first, min(first + AT_ONCE, count), dtype=np.int64)
+
+
+def syn(file: IO[bytes], count: int) -> None:
+    """Half-open connections: a SYN each, from addresses and ports of everywhere."""
+    template = build.ethernet(build.ipv4(build.tcp(flags=2, dst_port=80), src="10.0.0.1", dst="10.0.0.2"))
+    file.write(build.pcap([]))
+    for first, numbers in _parts(count):
+        found = _records(template, len(numbers), first)
+        mixed = numbers * 2654435761 % 2**32
+        found["data"][:, 26:30], found["data"][:, 34:36] = _big(mixed, 4), _big(1024 + numbers % 60_000, 2)
+        file.write(found.tobytes())
+
+
+def tuples(file: IO[bytes], count: int) -> None:
+    """IPv6 connections of one /48 in which address and port cancel each other, in whatever adds or mixes them in words."""
+    template = build.ethernet(
+        build.ipv6(build.tcp(flags=2, dst_port=80), src="2001:db8:1::", dst="2001:db8::2"), 0x86DD
+    )
+    file.write(build.pcap([]))
+    for first, numbers in _parts(count):
+        found = _records(template, len(numbers), first)
+        port = numbers % 65536
+        found["data"][:, 54:56] = found["data"][:, 36:38] = found["data"][:, 28:30] = _big(port, 2)
+        found["data"][:, 30:34] = found["data"][:, 32:36] = _big(numbers // 65536, 4)
+        file.write(found.tobytes())
+
+
+def holes(file: IO[bytes], count: int) -> None:
+    """One connection of which every second segment is missing, and the receiver says so in SACK blocks."""
+    data = build.ethernet(build.ipv4(build.tcp(b"x" * 100, src_port=40001, dst_port=80, flags=0x10), src="10.0.0.1", dst="10.0.0.2"))  # fmt: skip
+    answer = build.ethernet(build.ipv4(build.tcp(src_port=80, dst_port=40001, ack=1000, flags=0x10, options=build.NOP * 2 + build.sack(*range(6))), src="10.0.0.2", dst="10.0.0.1"))  # fmt: skip
+    answer += bytes(len(data) - len(answer))
+    file.write(build.pcap([]))
+    for first, numbers in _parts(count):
+        found = _records(data, len(numbers), first)
+        segment = numbers // 2
+        found["data"][:, 38:42] = _big(1000 + segment * 200 % 2**31, 4)
+        back = numbers % 2 == 1
+        found["data"][back] = np.frombuffer(answer, np.uint8)
+        for block in range(3):
+            left = 1000 + np.maximum(segment[back] - block, 0) * 200 % 2**31
+            at = 14 + 20 + 20 + 4 + 8 * block
+            found["data"][back, at : at + 4] = _big(left, 4)
+            found["data"][back, at + 4 : at + 8] = _big(left + 100, 4)
+        file.write(found.tobytes())
+
+
+def fragments(file: IO[bytes], count: int) -> None:
+    """First fragments of datagrams whose rest never comes."""
+    template = build.ethernet(build.ipv4(build.udp(b"x" * 24), build.UDP, src="10.0.0.1", dst="10.0.0.2", flags=1))
+    file.write(build.pcap([]))
+    for first, numbers in _parts(count):
+        found = _records(template, len(numbers), first)
+        found["data"][:, 18:20], found["data"][:, 26:30] = (
+            _big(numbers % 65536, 2),
+            _big(0x0A000001 + numbers // 65536, 4),
+        )
+        file.write(found.tobytes())
+
+
+def tunnels(file: IO[bytes], count: int) -> None:
+    """IPv4 in IPv4, seventy deep."""
+    packet = build.tcp(flags=2)
+    for _ in range(70):
+        packet = build.ipv4(packet, 4 if packet[:1] == b"\x45" else build.TCP)
+    template = build.ethernet(packet)
+    file.write(build.pcap([]))
+    for first, numbers in _parts(count):
+        found = _records(template, len(numbers), first)
+        file.write(found.tobytes())
+
+
+def _zeros(file: Any, count: int) -> None:
+    """A capture of empty frames, as compressible as can be."""
+    file.write(build.pcap([]))
+    for start in range(0, count * BOMB_BYTES, 1 << 20):
+        file.write(bytes(min(1 << 20, count * BOMB_BYTES - start)))
+
+
+def _compressed(opened: Callable[[IO[bytes]], Any]) -> Callable[[IO[bytes], int], None]:
+    def bomb(file: IO[bytes], count: int) -> None:
+        with opened(file) as packed:
+            _zeros(packed, count)
+
+    return bomb
+
+
+def nested(file: IO[bytes], count: int) -> None:
+    """A tar in zstd, with a capture in gzip in it."""
+    inner = io.BytesIO()
+    with gzip.GzipFile(fileobj=inner, mode="wb", compresslevel=1) as packed:
+        _zeros(packed, count)
+    with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as outer, tarfile.open(fileobj=outer, mode="w|") as archive:  # fmt: skip
+        member = tarfile.TarInfo("b/capture.pcap.gz")
+        member.size = len(inner.getvalue())
+        inner.seek(0)
+        archive.addfile(member, inner)
+
+
+FLOODS: dict[str, tuple[str, Callable[[IO[bytes], int], None]]] = {
+    "syn": ("half-open SYNs", syn),
+    "tuples": ("hostile IPv6 tuples", tuples),
+    "holes": ("SACK holes", holes),
+    "fragments": ("open fragments", fragments),
+    "tunnels": ("deep tunnels", tunnels),
+    "gz": ("bomb in gzip", _compressed(lambda file: gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1))),
+    "zst": ("bomb in zstd", _compressed(lambda file: zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False))),
+    "lz4": ("bomb in lz4", _compressed(lambda file: lz4.frame.LZ4FrameFile(file, mode="wb"))),
+    "xz": ("bomb in xz", _compressed(partial(lzma.LZMAFile, mode="wb", preset=0))),
+    "bz2": ("bomb in bzip2", _compressed(lambda file: bz2.BZ2File(file, mode="wb", compresslevel=1))),
+    "nested": ("bomb in gzip in a tar in zstd", nested),
+}  # fmt: skip
+
+
+def cost(path: Path) -> Cost:
+    """What `analyze` of a file costs."""
+    with subprocess.Popen(
+        [*COMMAND, "analyze", str(path)], stdout=subprocess.DEVNULL, env=environment(TMPDIR=str(path.parent))
+    ) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, process.returncode)
+
+
+def main() -> int:
+    """Measure the floods and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("flood", nargs="*", default=list(FLOODS), help=", ".join(FLOODS))
+    parser.add_argument("--scale", type=float, default=1.0, help=f"of {FRAMES:,} frames")
+    options = parser.parse_args()
+    few, wrong = int(FRAMES * options.scale), 0
+    with tempfile.TemporaryDirectory() as name:
+        empty = Path(name) / "empty.pcap"
+        empty.write_bytes(build.pcap([build.Record(build.ethernet(build.ipv4(build.tcp(flags=2))))]))
+        start = cost(empty)
+        print(f"a start: {start.seconds:.2f} s, {start.memory / 1e6:.0f} MB", flush=True)
+        for flood in options.flood:
+            title, write = FLOODS[flood]
+            found = []
+            for count in (few, 10 * few):
+                path = Path(name) / ("flood.tar.zst" if flood == "nested" else "flood.pcap")
+                with path.open("wb") as file:
+                    write(file, count)
+                found.append(cost(path))
+                path.unlink()
+            less, more = (max(each.seconds - start.seconds, 0.01) for each in found)
+            bad = more > MOST_RATIO * less or found[1].memory > MOST_BYTES or found[1].status not in (0, 2, 3)
+            wrong += bad
+            size = f"{10 * few:,} frames" if flood in ("syn", "tuples", "holes", "fragments", "tunnels") else f"{10 * few * BOMB_BYTES / 1e6:,.0f} MB"  # fmt: skip
+            print(f"{title:<30} {size:>18} {less:>8.2f} s {more:>8.2f} s  ratio {more / less:>5.1f} {found[1].memory / 1e6:>7.0f} MB  status {found[1].status}{'  WRONG' if bad else ''}", flush=True)  # fmt: skip
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""A campaign of hostile inputs.
+
+    python -m tests.fuzz --cases 1000000 --seed 7 --jobs 2   each failure is told with the command that repeats it
+    python -m tests.fuzz --cases 1 --seed 7 --first 4711     one case of it
+
+With --jobs the cases run in so many processes, and one in ten in one more, in which every index in compiled code is checked
+(`python -m analyzer.accelerate --checked` makes that library); a case that kills its process, takes a minute or 3 GB is told like any other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.fuzz.campaign import BLOCK, Outcome, campaign, prepared, run, run_block
+
+TOLD_EVERY = 100 * BLOCK
+
+
+def here(seed: int, cases: range) -> Iterator[Outcome]:
+    """The cases in this process; a single one shows where it failed."""
+    with prepared() as folder:
+        if len(cases) == 1:
+            yield Outcome(ends=Counter([run(seed, cases.start, folder)]))
+            return
+        for first in range(cases.start, cases.stop, BLOCK):
+            yield run_block(seed, range(first, min(first + BLOCK, cases.stop)), folder, lambda _: None)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a campaign and print what became of its cases; the status is 1 where one failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument("--jobs", type=int, default=0, help="processes, beside the one that checks")
+    asked = parser.parse_args(arguments)
+    cases, whole = range(asked.first, asked.first + asked.cases), Outcome()
+    for outcome in campaign(asked.seed, cases, asked.jobs) if asked.jobs else here(asked.seed, cases):
+        before = whole.ends.total()
+        whole.add(outcome)
+        for number, words in outcome.failures:
+            again = f"python -m tests.fuzz --cases 1 --seed {asked.seed} --first {number}"
+            print(f"{words}\n    {again}", flush=True)
+        if whole.ends.total() // TOLD_EVERY > before // TOLD_EVERY:
+            print(f"... {whole.ends.total():,} cases, {len(whole.failures):,} failed", flush=True)
+    _report(whole)
+    return 1 if whole.failures else 0
+
+
+def _report(whole: Outcome) -> None:
+    """Each path with its cases, what they cost and how they ended."""
+    for path, spent in sorted(whole.spent.items()):
+        ends = {end: count for (name, end), count in sorted(whole.ends.items()) if name == path}
+        count = sum(ends.values())
+        told = ", ".join(f"{end} {number:,}" for end, number in ends.items())
+        print(f"{path:<10} {count:>10,} {1000 * spent / max(count, 1):>8.2f} ms  {told}")
+    seconds = sum(whole.spent.values())
+    print(f"{whole.ends.total() + len(whole.failures):,} cases, {whole.checked:,} of them with every index checked, {len(whole.failures):,} failed, {seconds:,.0f} s of processor time")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""What fuzzing and enemies found, each kind by an example that failed before: numbers, names, queries, half an answer, disks that fail."""
+
+from __future__ import annotations
+
+import errno
+import json
+import resource
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from analyzer import Analysis, analyze
+from analyzer.cases import bound
+from analyzer.choose import choice_of
+from analyzer.diagnosis.database import MOST_OF_VALUE, Database, QueryError
+from analyzer.diagnosis.rule import RuleError, all_rules, own_rules, rules_of
+from analyzer.diagnosis.trial import TOO_MUCH, harmful
+from analyzer.errors import UsageError
+from analyzer.serve.captures import Captures
+from analyzer.serve.tools import Tools
+from tests.command import run_here
+from tests.failing import Failure
+from tests.helpers import SAMPLES
+from tests.killing import Trial, place_in
+
+BUNDLE = SAMPLES / "zero-window" / "server"
+LONG = "9" * 5000  # more digits than Python makes a number of
+PARSER_BOMB = "WITH t AS (" * 12
+RULE = """id = "{name}"
+title = "A rule"
+severity = "info"
+why = "Why."
+summary = "There are {{n}}."
+sql = "{sql}"
+"""
+
+
+@cache
+def analysis() -> Analysis:
+    """Of a sample with counters and sockets."""
+    return analyze(BUNDLE)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda: choice_of(between=("-", f"+{LONG}s")),
+        lambda: choice_of(between=(f"{LONG}.5", "-")),
+        lambda: analysis().series(every=f"{LONG}s"),
+        lambda: analysis().flow(LONG),
+        lambda: analyze("a\0b"),
+        lambda: analyze(BUNDLE, snapshots="a\0b"),
+        lambda: Tools(Captures([str(BUNDLE)])).open("a\0b"),
+    ],
+    ids=["between", "since the epoch", "every", "flow", "path", "snapshots", "mcp"],
+)
+def test_numbers_and_names_that_cannot_be(asked: object) -> None:
+    """They are refused, in one line."""
+    with pytest.raises(UsageError):
+        asked()  # type: ignore[operator]
+
+
+def test_frames_that_cannot_be() -> None:
+    """No number is too large to be asked for."""
+    assert analysis().frames([10**30, -(10**30), 0, 3])["frame"].tolist() == [3]
+
+
+def test_half_a_list_of_flows_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """What goes wrong on the way ends the object that was begun."""
+    ran = run_here("flows", BUNDLE, "--json", "--flow", "0,7", capsys=capsys)
+    told = json.loads(ran.out)
+    assert ran.status == 2
+    assert (told["error"]["where"], "total" in told) == ("--flow", False)
+
+
+# Rules and questions of strangers
+
+
+def test_queries_that_the_parser_has_no_limit_for() -> None:
+    """A hundred bytes that take gigabytes are found out where they harm nobody; others, and what is no SQL, are let through."""
+    queries = ["SELECT 1", PARSER_BOMB, "no SQL", "SELECT 2"]
+    assert harmful(queries) == {PARSER_BOMB}
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT repeat('x', 4000000000) AS n", "Memory"),
+        ("SELECT bit_count(repeat('1', 1000000000)::BIT) AS n", "Memory"),
+        (f"SELECT repeat('x', {MOST_OF_VALUE + 1}) AS n", "a value of more than 100 kB"),
+        ("SELECT [repeat('x', 60000), repeat('y', 60000)] AS n", "a value of more than 100 kB"),
+        (f"SELECT repeat('x', {MOST_OF_VALUE}) AS n FROM range(500)", "more than 16 MB"),
+    ],
+)
+def test_answers_that_are_too_large(sql: str, words: str) -> None:
+    """Neither while they are made nor as they are handed out; and afterwards the process may have what it might before."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(QueryError, match=words):
+        Database().query(sql, trusted=False)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_answers_of_every_type_are_as_before() -> None:
+    """But for their size."""
+    sql = "SELECT 5 AS n, 1.5 AS f, 'text' AS \"a \"\"name\", [1, 2] AS l, {'x': 1} AS s, NULL AS z, 10::HUGEINT AS h, true AS b"
+    database = Database()
+    assert database.query(sql, trusted=False) == database.query(sql)
+
+
+def test_rules_of_strangers(tmp_path: Path) -> None:
+    """One that cannot be read harms no other; those that come with tcpcap need no trial."""
+    (tmp_path / "bomb.toml").write_text(RULE.format(name="bomb", sql=PARSER_BOMB))
+    (tmp_path / "fine.toml").write_text(RULE.format(name="fine", sql="SELECT 77 AS n"))
+    found = analyze(BUNDLE, rules=[tmp_path])
+    assert "There are 77." in found.findings["summary"].tolist()
+    assert [each.text for each in found.diagnosis.not_checked if each.rule == "bomb" and TOO_MUCH in each.text]
+    with pytest.raises(RuleError, match=TOO_MUCH):
+        bound(rules_of(tmp_path))
+    assert {rule.id for rule in all_rules([tmp_path]) if not rule.own} >= {"bomb", "fine"}
+    assert all(rule.own for rule in own_rules())
+
+
+def test_questions_of_assistants() -> None:
+    """The same, in one line each; the next question is answered."""
+    captures = Captures([str(BUNDLE)])
+    tools = Tools(captures)
+    try:
+        for sql, words in ((PARSER_BOMB, TOO_MUCH), ("SELECT repeat('x', 4000000000)", "Memory"), ("SELECT repeat('x', 200000)", "100 kB")):  # fmt: skip
+            with pytest.raises(UsageError, match=words):
+                tools.sql(".", sql)
+        assert tools.sql(".", "SELECT count(*) AS n FROM flows")["rows"] == [[1]]
+    finally:
+        captures.close()
+
+
+def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with what to do, and the status."""
+
+    def short(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 157. MiB")
+
+    monkeypatch.setattr("analyzer.run.analyze", short)
+    ran = run_here("analyze", BUNDLE, capsys=capsys)
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "157. MiB" in ran.err and "--max-flows" in ran.err
+
+
+# Disks that fail
+
+
+@pytest.mark.parametrize(
+    ("call", "failure", "first"),
+    [
+        ("csv", Failure("write", errno.ENOSPC), 8),
+        ("fix-checksums", Failure("map", errno.EIO), 1),
+    ],
+    ids=lambda each: getattr(each, "name", None),
+)
+def test_a_disk_that_fails(call: str, failure: Failure, first: int, tmp_path: Path) -> None:
+    """One line, the status, nothing half written and nothing temporary."""
+    assert Trial(place_in(tmp_path), call, "B").failing(failure, first) == []
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """That write the same file: both succeed, and it is whole."""
+    assert Trial(place_in(tmp_path), "csv", "B").twice() == []
