@@ -954,9 +954,12 @@ def frames_of_file(path: Path) -> list[Frame]:
 @for_each("path", SAMPLES, ids=lambda path: path.parent.relative_to(path.parents[2]).as_posix())
 def test_samples_as_the_naive_twin(path: Path) -> None:
     """Every frame of a sample."""
-    words = checked_file(path)
-    assert words == twin(frames_of_file(path))
-    assert any(word in ("valid", "partial", "bad") for word, _ in words)
+    words, frames = checked_file(path), frames_of_file(path)
+    assert words == twin(frames)
+    cut = all(
+        len(frame.data) < frame.length for frame in frames if len(frame.data) >= 60
+    )  # then nothing can be verified
+    assert any(word in ("valid", "partial", "bad") for word, _ in words) != cut
 
 
 # Against dpkt, which computes a checksum where the field is 0

@@ -437,12 +437,12 @@ def _reader(parts: list[str]) -> Said:
 
 @for_each("path", FEWER_CAPTURES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_tshark_reads_the_samples_alike(path: Path) -> None:
-    """Every frame of a sample, with no exception at all."""
+    """Every frame of a sample, with no exception but of options that the capture has cut, of which tshark says nothing."""
     result = outcome(path)
     assert result.frames > 0
     assert result.tcp_frames > 0 or not is_plain(path)
     assert result.unexplained == []
-    assert not result.excluded
+    assert set(result.excluded) == ({"cut option"} if path.parts[-3] == "headers-cut" else set())
 
 
 @pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")

@@ -54,7 +54,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'tcpcap sql trace.pcap "SELECT event, count(*) FROM events GROUP BY event"',
         'tcpcap sql trace.pcap "FROM flows WHERE client_spurious > 0" -o out.parquet',
         'tcpcap sql trace.pcap "SELECT time FROM packets WHERE payload_len > 0" --json',
-        'tcpcap sql --at a=trace.pcap --at b=bundle "SELECT fate, count(*) FROM passages GROUP BY ALL"',
+        "tcpcap sql --at a=trace.pcap --at b=bundle \"FROM passages WHERE fate = 'lost'\"",
         "tcpcap sql trace.pcap",
     ),
     "mcp": (
@@ -64,7 +64,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "plot": (
         "tcpcap plot trace.pcap -o worst.html  # the connection that matters most",
         "tcpcap plot trace.pcap --flow 0 --kind time-sequence -o flow.svg",
-        "tcpcap plot --at client=trace.pcap --at server=bundle -o both.html  # as both points saw it",
+        "tcpcap plot --at a=trace.pcap --at b=bundle -o both.html  # at both points",
         "tcpcap plot bundle --kind counters --counter TcpRetransSegs -o counters.html",
     ),
     "show": (
