@@ -128,7 +128,7 @@ class Trial:
         """What is wrong after the disk failed from this call on."""
         count, root = self.place.folder.parent / "count", self.place.folder.parent
         status, said = _ended(self.place, self._words, None, PATIENCE_S, variables(failure, root, first, count))
-        found = []
+        found: list[str] = []
         if (
             status in ANSWERED and failure.call != "write"
         ):  # as far as it could be read: another answer, and a whole one

@@ -78,9 +78,12 @@ class Ask:
             "memory_limit": MEMORY,
             "temp_directory": str(self._path.with_suffix(".spill")),
         }
-        self._connection = duckdb.connect(str(self._path), config=settings)
-        make_tables(self._connection, self._tables)
-        self._connection.execute("SET lock_configuration = true")
+        try:
+            self._connection = duckdb.connect(str(self._path), config=settings)
+            make_tables(self._connection, self._tables)
+            self._connection.execute("SET lock_configuration = true")
+        except duckdb.Error as error:  # our own words: what fails is the disk
+            raise no_room(WHERE, " ".join(str(error).split())) from None
         self._planner = Planner(self._tables)
         self._filled: dict[str, list[str]] = {}
 
@@ -184,7 +187,7 @@ class Ask:
             self._connection.register("piece", piece)
             try:
                 self._connection.execute(f"INSERT INTO {STORE}.{name} ({listed}) SELECT {values} FROM piece")
-            except (self._duckdb.IOException, self._duckdb.OutOfMemoryException) as error:
+            except self._duckdb.Error as error:  # our own words and rows: what fails is the disk, or memory
                 raise no_room(WHERE, str(error)) from None
             self._connection.unregister("piece")
         self._filled[name] = [column.name for column in wanted]

@@ -56,8 +56,8 @@ def _report(whole: Outcome) -> None:
         ends = {end: count for (name, end), count in sorted(whole.ends.items()) if name == path}
         count = sum(ends.values())
         told = ", ".join(f"{end} {number:,}" for end, number in ends.items())
-        print(f"{path:<10} {count:>10,} {1000 * spent / max(count, 1):>8.2f} ms  {told}")
-    seconds = sum(whole.spent.values())
+        print(f"{path:<10} {count:>10,} {spent / 1e6 / max(count, 1):>8.2f} ms  {told}")
+    seconds = sum(whole.spent.values()) / 1e9
     print(f"{whole.ends.total() + len(whole.failures):,} cases, {whole.checked:,} of them with every index checked, {len(whole.failures):,} failed, {seconds:,.0f} s of processor time")  # fmt: skip
 
 
