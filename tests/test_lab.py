@@ -419,6 +419,11 @@ def test_every_scenario_has_its_sample_and_every_sample_its_scenario() -> None:
 
 @for_each("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_sample_is_complete(folder: Path) -> None:
+    assert_complete(folder)
+
+
+def assert_complete(folder: Path) -> None:
+    """All that a sample consists of is there, and fits together."""
     expected = tomllib.loads((folder / "expected.toml").read_text())
     readme = (folder / "README.md").read_text()
     assert f"python -m samples.lab run {folder.name} --seed {expected['seed']}" in readme
@@ -660,7 +665,7 @@ def test_recording_what_is_offloaded_again(tmp_path: Path, name: str) -> None:
     lab = LabProcess("run", name, "--out", str(tmp_path))
     assert lab.process.wait(60) == 0
     assert lab.alive() == []
-    test_sample_is_complete(tmp_path / name)
+    assert_complete(tmp_path / name)
     test_checksums_are_as_the_lab_left_them(tmp_path / name)
 
 

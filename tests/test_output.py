@@ -34,8 +34,8 @@ WRITERS = {
     "extract": ("output", READ | {"key"}),
     "fix-checksums": ("target", {"source"}),
     "notebook": ("output", READ),
-    "plot": ("output", READ),
-    "sql": ("output", READ),
+    "plot": ("output", READ | {"at"}),
+    "sql": ("output", READ | {"at"}),
 }
 # Parameters that name no file.
 CHOICE = {"filter", "flow", "between", "frames"}
@@ -54,14 +54,16 @@ OTHERS = {
         "max_flows",
         "each",
         "clock",
+        "jobs",
+        "cluster",
         *CHOICE,
     },
-    "export": {"table", "clock", "limit", "kind", "safe", "hosts", "increments", "every", *CHOICE},
-    "extract": {"finding", "event", "around", "anonymize", "hosts", "increments", *CHOICE},
+    "export": {"table", "clock", "jobs", "limit", "kind", "safe", "hosts", "increments", "every", *CHOICE},
+    "extract": {"finding", "event", "jobs", "around", "anonymize", "hosts", "increments", *CHOICE},
     "fix-checksums": {"everything"},
     "notebook": {"hosts", "increments", "folders", *CHOICE},
-    "plot": {"kind", "names", "hosts", "increments", *CHOICE},
-    "sql": {"kind", "limit", "safe", "as_json", "hosts", "increments", "folders", *CHOICE},
+    "plot": {"kind", "names", "clock", "hosts", "increments", *CHOICE},
+    "sql": {"kind", "clock", "jobs", "limit", "safe", "as_json", "hosts", "increments", "folders", *CHOICE},
 }
 # The words for a command that reads the capture (and perhaps a second one, or snapshots) and writes the target.
 CALLS = {
@@ -347,11 +349,11 @@ def test_every_command_that_writes_is_tested() -> None:
 
 
 def test_nobody_else_writes_files() -> None:
-    """Only output.py opens files to write; what is kept for later starts is the business of accelerate."""
+    """Only output.py opens files to write; what is kept for later starts is the business of accelerate, what processes hand each other below a temporary folder that of cluster."""
     found = set()
     for file in FILES:
         place = str(file.relative_to(PACKAGE))
-        if place == "output.py" or place.startswith("accelerate"):
+        if place == "output.py" or place.startswith(("accelerate", "cluster")):
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and writes(node):

@@ -1,1 +1,1 @@
-"""One capture, several processes or machines: it is read in ranges, its flows are judged in shares, and the answer is that of one pass."""
+"""One capture, several processes or machines: it is read in ranges, judged in shares, and the answer is that of one pass."""

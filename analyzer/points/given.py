@@ -22,6 +22,8 @@ def named(given: Sequence[str]) -> dict[str, list[str]]:
 
 def hosts_apart(paths: Sequence[str]) -> dict[str, list[str]]:
     """Bundles of different hosts by the names of the hosts; empty where one path is no bundle, or all are of one host."""
+    if len(paths) < 2:
+        return {}  # nothing is read where nothing need be
     hosts = [host_of(path) for path in paths]
     if not all(host is not None and host.name for host in hosts):
         return {}
