@@ -17,7 +17,7 @@ from analyzer.decode import decode
 from analyzer.kinds import NUMBER
 from analyzer.schema import Rows
 from analyzer.summary import ETHERTYPES, IP_PROTOCOLS, Summary
-from analyzer.tables import LAYERS, PACKETS, QUIRKS, STOPS, TUNNELS
+from analyzer.tables import EVENTS, LAYERS, PACKETS, QUIRKS, STOPS, TUNNELS
 from tests import build, strategies
 from tests.each import for_each
 from tests.helpers import batch_of, packets_of, rows_with
@@ -129,7 +129,9 @@ def test_samples(path: Path) -> None:
     analysis = analyze(path)
     rows = np.concatenate(list(analysis.parts("packets")))
     expected = counted(rows)
-    events = np.concatenate(list(analysis.parts("events")))  # those that only show later among them
+    events = np.concatenate(
+        [np.zeros(0, EVENTS.dtype), *analysis.parts("events")]
+    )  # those that only show later among them
     again = rows[np.isin(rows["frame"], events["frame"][events["event"] == NUMBER["capture_duplicate"]])]
     expected["copies"] = {"frames": len(again), "bytes": int(again["length"].sum())}
     assert analysis.summary.as_dict() == expected
