@@ -38,7 +38,6 @@ from analyzer.timing import TimeAccount
 
 if TYPE_CHECKING:
     from analyzer.ask import Ask
-    from analyzer.capture import Capture
     from analyzer.cluster.parted import Pass
     from analyzer.correlate import Comparison
     from analyzer.counters import Series
@@ -60,8 +59,6 @@ class Watcher(Live, Protocol):
 
 
 OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher")
-AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
-LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
 
 Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
 Files = str | Path | Sequence[str | Path]
@@ -221,7 +218,9 @@ def analyze(
                 "it is compared with others": passings,
                 "kernel counters are predicted": counted,
             }
-            parts, one_pass = _in_parts(
+            from analyzer.cluster.asked import in_parts
+
+            parts, one_pass = in_parts(
                 capture, cluster, jobs, [reason for reason, given_ in only.items() if given_ is not None],
                 checking=checksums, addresses=given, max_flows=max_flows, progress=progress,
             )  # fmt: skip
@@ -269,36 +268,6 @@ def analyze(
     result = found(counters, counted, absent)
     result.one_pass = one_pass
     return result
-
-
-def _in_parts(
-    capture: Capture, cluster: Any, jobs: int | None, reasons: list[str], **asked: Any
-) -> tuple[Pass | None, str]:
-    """What processes or machines find in parts; or why they do not. Imported when they are asked for."""
-    if cluster is None and (jobs or 1) <= AHEAD_JOBS:
-        return None, ""
-    from analyzer.cluster.parted import NotInParts, Parted
-    from analyzer.cluster.processes import Processes
-    from analyzer.cluster.ranges import why_whole
-
-    reason = next(iter(reasons), "") or why_whole(capture)
-    if not reason and cluster is None and (capture.size or 0) < LEAST_IN_PARTS:
-        reason = "it is small, and one process is done as soon as several are there"
-    if reason:
-        return None, reason
-    try:
-        if cluster is None:
-            with Processes(jobs or 1) as processes:
-                return Parted(capture, processes, **asked).run(), ""
-        if not hasattr(cluster, "run") or hasattr(cluster, "scheduler_info"):
-            from analyzer.cluster.machines import connected
-
-            with connected(cluster, capture.paths[0]) as machines:
-                return Parted(capture, machines, **asked).run(), ""
-        return Parted(capture, cluster, **asked).run(), ""
-    except NotInParts as error:
-        capture.has_read(-capture.done)
-        return None, str(error)
 
 
 def check_points(at: Mapping[str, Captures], clock: str | None, **beside: Any) -> None:

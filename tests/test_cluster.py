@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzer import analyze, run
+from analyzer import analyze
 from analyzer.capture import open_capture
-from analyzer.cluster import parted
+from analyzer.cluster import asked, parted
 from analyzer.cluster.executor import Here, Result, Task
 from analyzer.cluster.part_kernel import (
     ADDRESSES,
@@ -126,7 +126,7 @@ def test_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert told(analyze(str(path), cluster=Killing(processes))) == expected
         assert len(processes.ids) == 2
     assert analyze(str(path), jobs=3).one_pass.startswith("it is small")
-    monkeypatch.setattr(run, "LEAST_IN_PARTS", 0)
+    monkeypatch.setattr(asked, "LEAST_IN_PARTS", 0)
     analysis = analyze(str(path), jobs=3)
     assert (analysis.one_pass, told(analysis)) == ("", expected)
     assert told(analyze(str(path), jobs=1)) == expected
@@ -232,13 +232,13 @@ WHOLE: dict[str, tuple[Callable[[list[build.Record]], list[build.Record]], dict[
 @pytest.mark.parametrize("case", WHOLE)
 def test_what_only_one_pass_can_tell(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then one pass does it, and the reason is said."""
-    changed, asked, reason = WHOLE[case]
+    changed, wanted, reason = WHOLE[case]
     path = tmp_path / "capture.pcap"
     path.write_bytes(build.pcap(changed(records("losses"))))
     cut_at(monkeypatch, [path.stat().st_size // 2])
-    analysis = analyze(str(path), cluster=Several(2), **asked)
+    analysis = analyze(str(path), cluster=Several(2), **wanted)
     assert analysis.one_pass.startswith(reason)
-    assert told(analysis) == told(analyze(str(path), **asked))
+    assert told(analysis) == told(analyze(str(path), **wanted))
 
 
 @pytest.mark.parametrize(

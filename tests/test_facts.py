@@ -147,7 +147,7 @@ HAS = {
         TIMED + clocked([*HURRIED, ("<", 1.1, 20), (">", 0.0002, 20)]),
         [("made_up_times", 9)],
     ),
-    "a clock of 15 ms": (at_steps(handshake() + answered(50), 0, 0.015, 25), [("made_up_times", 98)]),
+    "a clock of whole seconds": (at_steps(handshake() + answered(50), 0, 1, 25), [("made_up_times", 98)]),
     "no handshake": (answered(3), [("middle", 6)]),
 }
 HAS_NOT = {
@@ -165,7 +165,8 @@ HAS_NOT = {
     + clocked(
         [("<", 0.02, 20), (">", 0.02, 20), ("<", 0.2, 50), ("<", 0.001, 80), (">", 0.001, 181), ("<", 1.1, 1171)]
     ),
-    "a clock of 15 ms in slow traffic": at_steps(handshake() + answered(12), 0, 0.015, 4),
+    "a clock of 15 ms": at_steps(handshake() + answered(50), 0, 0.015, 25),
+    "a clock of whole seconds in slow traffic": at_steps(handshake() + answered(12), 0, 1, 4),
     "two ports": many((443, 80), 20, 3.2),
     "one port, for less than a minute": many((443,), 20, 2.5),
     "one port, a few times": many((443,), 19, 3.5),

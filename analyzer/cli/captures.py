@@ -214,7 +214,7 @@ def _points_status(points: Points, fail_on: str | None) -> int:
 
 def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, plain: bool) -> int:
     """Answer for each file or bundle alone, in JSON as a list; what cannot be read is said, and the next one follows. The worst status of all."""
-    from analyzer.capture.capture import alone
+    from analyzer.capture.places import alone
     from analyzer.errors import TcpcapError
     from analyzer.text import printable
 

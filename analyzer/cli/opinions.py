@@ -41,7 +41,7 @@ def show(trace: tuple[str, ...], frame: int, wireshark: bool, chosen: dict[str, 
 
 def _dissected(trace: tuple[str, ...], frame: int) -> list[str]:
     """Wireshark's view of the frame, or why there is none."""
-    from analyzer.capture.capture import capture_files
+    from analyzer.capture.places import capture_files
     from analyzer.crosscheck import dissection
     from analyzer.errors import TcpcapError
     from analyzer.text import printable
@@ -70,8 +70,8 @@ def crosscheck(trace: str, as_json: bool, chosen: dict[str, Any], top: int | Non
     compared as they stand in the whole. Exit status 1 where a difference has no explanation, 3 where the capture is cut
     short or damaged.
     """
-    from analyzer.capture.capture import capture_files
     from analyzer.capture.pipes import refuse_pipe
+    from analyzer.capture.places import capture_files
     from analyzer.choose import choice_of
     from analyzer.crosscheck import crosscheck as compare
     from analyzer.crosscheck.text import crosscheck_lines

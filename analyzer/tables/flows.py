@@ -146,7 +146,7 @@ FLOWS = Table(
 
 SERIES = Table(
     "series",
-    "One row per TCP connection and interval of the clock (`--every`, 1 s without it), from that of its first frame to that of its last, in the order in which they became certain; flow -1 is all of them together.",
+    "One row per TCP connection and interval of the clock (`--every`, 1 s without it), from that of its first frame to that of its last, in the order in which they became certain; flow -1 is all of them together. Of a connection whose handshake stands behind other frames of it, what was thought before is that of the end which was taken for the client by then.",
     (
         Column("flow", "i8", "Its number in the table `flows`; -1 for all TCP connections together."),
         Column("start_ns", "i8", "Begin of the interval, a multiple of its length since the epoch.", unit="ns"),
