@@ -12,7 +12,7 @@ import pytest
 
 from analyzer.cases import bound
 from analyzer.diagnosis import parsed
-from analyzer.diagnosis.database import Database, QueryError, named_tables
+from analyzer.diagnosis.database import SETTINGS, Database, QueryError, named_tables
 from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
 from analyzer.diagnosis.rule import Rule, RuleError, all_rules, own_folder, rule_of, rules_of
@@ -224,6 +224,21 @@ def test_a_query_that_takes_all_memory_is_stopped() -> None:
     with pytest.raises(QueryError):
         database.query("SELECT list(a.range) FROM range(1000000000) a")
     assert len(database.query("SELECT * FROM range(1000000)")) == 10_000
+
+
+def test_a_query_that_does_not_fit_is_not_spilled_into_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be one with somebody's evidence, or read-only."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(SETTINGS, "memory_limit", "30MB")
+    database = Database(limit_s=60)
+    with pytest.raises(QueryError, match=r"(?i)out of memory"):
+        database.query(
+            "SELECT * FROM (SELECT range AS a, repeat('x', 100) || hash(range) AS s FROM range(1000000) ORDER BY s) WHERE a > 7 OFFSET 9000"
+        )
+    database.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 # Asking

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ from analyzer.capture.support import Report, captures_in, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
+from analyzer.patterns import regex
 from analyzer.text import shown
 
-MAC = re.compile("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+MAC = regex("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 MAX_HOST_BYTES = 16 << 20
 LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_BEGIN = re.compile(r"\d+:\s+([^\s:@]+)(?:@\S+)?:?\s|([A-Za-z][^\s:]*(?::\d+)?):?\s+(?:flags=|Link encap:)")
-_MTU = re.compile(r"\bmtu[ :](\d{1,10})\b", re.IGNORECASE)
-_ADDRESS = re.compile(r"\binet6? (?:addr: ?)?([0-9a-fA-F:.]+)")
+from analyzer.patterns import regex
+
+_BEGIN = regex(r"\d+:\s+([^\s:@]+)(?:@\S+)?:?\s|([A-Za-z][^\s:]*(?::\d+)?):?\s+(?:flags=|Link encap:)")
+_MTU = regex(r"\bmtu[ :](\d{1,10})\b", re.IGNORECASE)
+_ADDRESS = regex(r"\binet6? (?:addr: ?)?([0-9a-fA-F:.]+)")
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, Capture
 from analyzer.capture.pcapng import PcapngFile
 from analyzer.capture.records import Interfaces, RecordBatch
 from analyzer.capture.source import open_source
+from analyzer.patterns import regex
 from analyzer.schema import Rows
 
 PACKET_BLOCKS, NOTED_BLOCKS = (2, 3, 6), (2, 6)  # a simple packet block has no options
@@ -26,10 +26,10 @@ MOST_PROCESSES = 1 << 16  # process blocks of a section
 
 # How programs that know the process write it into a comment: ptcpdump, rustnet, etl2pcapng.
 _NAMED = (
-    re.compile(r"\bPID: ?(?P<pid>\d+)\s+(?:Cmd|Process): ?(?P<name>[^\n]+)"),
-    re.compile(r"\bProcess: ?(?P<name>[^\n]+)"),
+    regex(r"\bPID: ?(?P<pid>\d+)\s+(?:Cmd|Process): ?(?P<name>[^\n]+)"),
+    regex(r"\bProcess: ?(?P<name>[^\n]+)"),
 )
-_CURRENT = re.compile(r"^PID=(?P<pid>\d+)\b")
+_CURRENT = regex(r"^PID=(?P<pid>\d+)\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from analyzer.capture.records import FileInfo
+from analyzer.patterns import regex
 from analyzer.text import duration_text, printable
 
 OVERLAP_NS = 1_000_000_000  # a rotated file may begin with frames of other processors, which are a little older
 APART_NS = 3600 * 1_000_000_000
 EACH = "--each answers for each file alone"
-_SUFFIX = re.compile(r"\.(?:gz|zst|lz4|xz|bz2)$", re.IGNORECASE)
-_NUMBERS = re.compile(r"\d+")
+_SUFFIX = regex(r"\.(?:gz|zst|lz4|xz|bz2)$", re.IGNORECASE)
+_NUMBERS = regex(r"\d+")
 
 
 def doubts(files: Sequence[FileInfo]) -> Iterator[str]:

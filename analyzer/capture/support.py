@@ -12,24 +12,25 @@ from pathlib import Path
 from analyzer.capture import pcap, pcapng, snoop
 from analyzer.capture.compression import compression_of
 from analyzer.errors import CaptureError
+from analyzer.patterns import regex
 
 MAX_TEXT = 64 << 20
-_CAPTURE = re.compile(r"\.(?:pcap|pcapng|cap|snoop|dmp)(?:\d*|[._-][\w.-]+)$", re.IGNORECASE)
+_CAPTURE = regex(r"\.(?:pcap|pcapng|cap|snoop|dmp)(?:\d*|[._-][\w.-]+)$", re.IGNORECASE)
 _NO_CAPTURES = ("proc", "sys", "sos_logs", "sos_reports")
 _NETWORKING = "sos_commands/networking"
 _COUNTERS = ("proc/net/snmp", "proc/net/netstat", "proc/net/snmp6", f"{_NETWORKING}/netstat_-s")
 # Each kind of list in the order in which it is taken: the first that is there tells most.
 _SOCKETS = (f"{_NETWORKING}/ss_-*", f"{_NETWORKING}/netstat_-*n*", "proc/net/tcp*")
-_NO_SOCKETS = re.compile(r"netstat_-\w*[gsri]|ss_-s$")  # groups, statistics, routes, interfaces, totals
+_NO_SOCKETS = regex(r"netstat_-\w*[gsri]|ss_-s$")  # groups, statistics, routes, interfaces, totals
 _SETTINGS = "sos_commands/kernel/sysctl_-a"
 _UNAME = ("uname", "sos_commands/kernel/uname_-a")
 _NAME = ("hostname", "sos_commands/host/hostname", "sos_commands/general/hostname", "etc/hostname")
 _LINKS = ("ip_-d_address", "ip_-s_-d_link", "ip_addr*", "ip_-o_addr", "ifconfig*")
-_NOT_THERE = re.compile(r"\A\S.*(?:command not found|not found$|No such file or directory)", re.MULTILINE)
-_SECTION = re.compile(r"^#==\[ (.*?) \]=+#?\s*\n#\s*(.*)\n", re.MULTILINE)
-_SECTION_OF_SETTINGS = re.compile(r"(?:/\S*/)?sysctl -a")
-_SECTION_OF_LINKS = re.compile(r"(?:/\S*/)?(?:ip (?:-\S+ )*a(?:ddr)?\b|ifconfig)")
-_SECTION_OF_NAME = re.compile(r"(?:/\S*/)?uname -a")
+_NOT_THERE = regex(r"\A\S.*(?:command not found|not found$|No such file or directory)", re.MULTILINE)
+_SECTION = regex(r"^#==\[ (.*?) \]=+#?\s*\n#\s*(.*)\n", re.MULTILINE)
+_SECTION_OF_SETTINGS = regex(r"(?:/\S*/)?sysctl -a")
+_SECTION_OF_LINKS = regex(r"(?:/\S*/)?(?:ip (?:-\S+ )*a(?:ddr)?\b|ifconfig)")
+_SECTION_OF_NAME = regex(r"(?:/\S*/)?uname -a")
 
 
 @dataclass(frozen=True)

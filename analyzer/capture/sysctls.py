@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from analyzer.capture.bundle import host_of
@@ -11,14 +10,15 @@ from analyzer.capture.packed import folder_of
 from analyzer.capture.support import report_of
 from analyzer.errors import CaptureError
 from analyzer.parts import HOST_FILE
+from analyzer.patterns import regex
 
 Sysctls = dict[str, str]
 MAX_BYTES = 16 << 20
 MAX_VALUE = 4096
 BESIDE = ("sysctl", "sysctl.txt", "sysctl-a.txt", "sysctl_-a", "proc/sys")
 """Where settings lie in a folder beside a capture; the last as a tree."""
-_LINE = re.compile(r"\s*([A-Za-z][\w-]*(?:\.[^\s=:]+)+)\s*=\s*(.*)")
-_PATH_LINE = re.compile(r"(?:/proc/sys/)([A-Za-z][\w/.:-]*?)\s*[:=]\s*(.*)")  # grep . /proc/sys/net/ipv4/*
+_LINE = regex(r"\s*([A-Za-z][\w-]*(?:\.[^\s=:]+)+)\s*=\s*(.*)")
+_PATH_LINE = regex(r"(?:/proc/sys/)([A-Za-z][\w/.:-]*?)\s*[:=]\s*(.*)")  # grep . /proc/sys/net/ipv4/*
 
 
 def sysctls_of(path: str) -> Sysctls:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from analyzer.capture.compression import CHUNK, Damaged, RawReader
+from analyzer.patterns import regex
 
 BLOCK = 512
 MAX_EXTRA = 1 << 20  # bytes of all headers in an archive that say more of the member behind them
@@ -18,7 +19,7 @@ REGULAR, SPARSE, LONG_NAME, PAX = b"0\x007", b"S", b"L", b"xX"
 TELLING = b"LKxXg"  # headers that say something of others
 WITHOUT_CONTENT = b"123456"  # links, devices, folders: what they give as their size is not there
 SPARSE_MORE, SPARSE_MORE_AGAIN = 482, 504  # where it is said that another block of the map follows
-_OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0].*|[ \0]*([0-7]*)", re.DOTALL)
+_OCTAL = regex(rb"[ \0]*([0-7]*)[ \0].*|[ \0]*([0-7]*)", re.DOTALL)
 
 
 class Member(NamedTuple):

@@ -38,6 +38,7 @@ from analyzer.catalogue.counter import OBSERVABILITY, Counter
 from analyzer.counters.names import GROUPS, rank_of
 from analyzer.counters.prose import TABLES
 from analyzer.errors import UsageError
+from analyzer.patterns import regex
 
 _MODULES = (
     ip,
@@ -75,7 +76,7 @@ CATALOGUE: dict[str, Counter] = {
 }
 """Every counter by the name that nstat prints, group by group; within a group, by family."""
 
-_BY_TYPE = re.compile(r"(icmpmsg|icmp6)(in|out)type(0|[1-9]\d{0,2})", re.IGNORECASE)
+_BY_TYPE = regex(r"(icmpmsg|icmp6)(in|out)type(0|[1-9]\d{0,2})", re.IGNORECASE)
 _LOWER = {name.lower(): name for name in CATALOGUE}
 
 

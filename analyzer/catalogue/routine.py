@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from analyzer.catalogue.entries import CATALOGUE
+from analyzer.patterns import regex
 
-_ROUTINE = re.compile(
+_ROUTINE = regex(
     r"""(?x)
     Ip6?(Forwarding|DefaultTTL|InReceives|InDelivers|OutRequests|OutTransmits|ForwDatagrams|OutForwDatagrams|ReasmReqds|ReasmOKs
         |FragOKs|FragCreates|FragReqds)

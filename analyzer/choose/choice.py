@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from analyzer.errors import UsageError
+from analyzer.patterns import regex
 
 if TYPE_CHECKING:
     from analyzer.choose.moments import Moment
 
 Time = str | int | datetime
 NO_END = (1 << 63) - 1
-_RANGE = re.compile(r"(\d{1,18})?(-)?(\d{1,18})?")
+_RANGE = regex(r"(\d{1,18})?(-)?(\d{1,18})?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from analyzer.errors import UsageError
+from analyzer.patterns import regex
 
 WORDS = ("and", "or", "not", "(", ")")
 PROTOCOLS = ("ip", "ip6", "arp", "rarp", "tcp", "udp", "sctp", "icmp", "icmp6")
@@ -19,9 +20,9 @@ ADDRESSED = ("host", "net", "port", "portrange")
 SIDES = ("src", "dst")
 OF_ADDRESSES, OF_PORTS = ("", "ip", "ip6", "arp", "rarp"), ("", "tcp", "udp", "sctp")
 LENGTHS = ("less", "greater")
-_TOKEN = re.compile(r"\s*(&&|\|\||[!()]|[^\s!()&|]+)")
+_TOKEN = regex(r"\s*(&&|\|\||[!()]|[^\s!()&|]+)")
 _SYMBOLS = {"&&": "and", "||": "or", "!": "not"}
-_PARTIAL = re.compile(r"\d{1,3}(\.\d{1,3}){0,3}")
+_PARTIAL = regex(r"\d{1,3}(\.\d{1,3}){0,3}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from analyzer.errors import UsageError
+from analyzer.patterns import regex
 
 DAY_NS, SECOND_NS = 86_400 * 10**9, 10**9
 LEAST_EPOCH_S, LEAST_EPOCH_NS = 10**8, 10**17  # of 1973: smaller numbers are offsets, larger ones nanoseconds
 LATEST_NS = 2**63 - 1  # that any table can hold
 OFFSET, OF_DAY, INSTANT = "offset", "of_day", "instant"
 UNITS = {"": SECOND_NS, "ns": 1, "us": 10**3, "ms": 10**6, "s": SECOND_NS, "m": 60 * SECOND_NS, "min": 60 * SECOND_NS, "h": 3600 * SECOND_NS}  # fmt: skip
-_OFFSET = re.compile(r"\+?(\d{1,19})(?:\.(\d{1,9}))? ?(ns|us|ms|s|m|min|h)?")
-_CLOCK = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?")
+_OFFSET = regex(r"\+?(\d{1,19})(?:\.(\d{1,9}))? ?(ns|us|ms|s|m|min|h)?")
+_CLOCK = regex(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from analyzer.counters.series import Series, Snapshot
+from analyzer.patterns import regex
 
-_VALUE = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-_PORT = re.compile(r"(?<=[\w\].])(?<!::):\d{1,5}$")
+_VALUE = regex(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_PORT = regex(r"(?<=[\w\].])(?<!::):\d{1,5}$")
 
 
 def by_host(snapshots: Sequence[Snapshot]) -> dict[str, list[Snapshot]]:

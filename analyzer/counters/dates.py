@@ -11,32 +11,33 @@ from itertools import pairwise
 
 from analyzer.counters.calendar import ALSO_DAYS, HALVES, MONTHS, UNSURE_ZONES, ZONES
 from analyzer.counters.stamps import YEARLESS, Stamp, moment, seconds_stamp
+from analyzer.patterns import regex
 
 LONGEST = 200
 MOST_WORDS_BEFORE, MOST_WORDS_AFTER = 4, 6
 _EDGE = " \t=-#*+>[](){}|,;'\"<"
 
-_PLAUSIBLE = re.compile(r"\d:\d\d|\d{10}|\d{8}[T_ -]?\d{6}|\d\s*[時时点點시]")
-_DECORATION = re.compile(
+_PLAUSIBLE = regex(r"\d:\d\d|\d{10}|\d{8}[T_ -]?\d{6}|\d\s*[時时点點시]")
+_DECORATION = regex(
     r"[#=*+>\[({|<\s/'\"-]+|(?:date|time|timestamp|epoch|ts|at|zzz|snapshot)\b\s*[:=]?\s*", re.IGNORECASE
 )
-_SECONDS = re.compile(r"@?(\d{10})(\d{9}|\d{6}|\d{3})?(?:[.,](\d{1,9})\d*)?(?![\w.:-])")
-_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2}):(\d\d):(\d\d)(?:[.,:](\d{1,9})\d*)?(?![\d:])")
-_ISO = re.compile(r"(?<![\d.])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
-_NUMBERS = re.compile(r"(?<![\d.])(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d\d)(?!\d)")
-_AMBIGUOUS = re.compile(r"(?<![\d.])(?!(\d\d?)/\1/)(?:0?[1-9]|1[0-2])/(?:0?[1-9]|1[0-2])/(?:\d{4}|\d\d)(?!\d)")
-_COMPACT = re.compile(r"(?<!\d)(\d{4})(\d\d)(\d\d)[T _-]?(\d\d)(\d\d)(\d\d)(?!\d)")
-_ZONE = re.compile(
+_SECONDS = regex(r"@?(\d{10})(\d{9}|\d{6}|\d{3})?(?:[.,](\d{1,9})\d*)?(?![\w.:-])")
+_CLOCK = regex(r"(?<![\d:.])(\d{1,2}):(\d\d):(\d\d)(?:[.,:](\d{1,9})\d*)?(?![\d:])")
+_ISO = regex(r"(?<![\d.])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
+_NUMBERS = regex(r"(?<![\d.])(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d\d)(?!\d)")
+_AMBIGUOUS = regex(r"(?<![\d.])(?!(\d\d?)/\1/)(?:0?[1-9]|1[0-2])/(?:0?[1-9]|1[0-2])/(?:\d{4}|\d\d)(?!\d)")
+_COMPACT = regex(r"(?<!\d)(\d{4})(\d\d)(\d\d)[T _-]?(\d\d)(\d\d)(\d\d)(?!\d)")
+_ZONE = regex(
     rf"[\s,]*\(?((?:UTC|GMT)?[+-]\d\d?(?::?\d\d)?|{'|'.join([*ZONES, *UNSURE_ZONES])}|[A-Z]{{2,5}}(?= \d{{4}}\b))"
     r"\)?(?![\w:+-])"
 )
-_HALF = re.compile(rf"(?<![A-Za-zÀ-ÿ])(?:{'|'.join(re.escape(word) for word in HALVES)})(?![A-Za-zÀ-ÿ])", re.IGNORECASE)
-_WATCH = re.compile(r"\w+ \d+[.,]\d\s?s: .*?(?<=[\s:])(?=\w{2,4}\.? \w+\.? +\w+\.? .*\d:\d\d:\d\d)")
-_UPTIME = re.compile(r"\s*(\d{1,2}:\d\d:\d\d) up [\d:]+[\s,].*")
+_HALF = regex(rf"(?<![A-Za-zÀ-ÿ])(?:{'|'.join(re.escape(word) for word in HALVES)})(?![A-Za-zÀ-ÿ])", re.IGNORECASE)
+_WATCH = regex(r"\w+ \d+[.,]\d\s?s: .*?(?<=[\s:])(?=\w{2,4}\.? \w+\.? +\w+\.? .*\d:\d\d:\d\d)")
+_UPTIME = regex(r"\s*(\d{1,2}:\d\d:\d\d) up [\d:]+[\s,].*")
 
-_HYPHENED = re.compile(r"(?<!\d)(\d{1,2})[-/]([^\W\d]{3,9})[-/](\d{4})[:T_ ]?(?=\s?\d\d?:)")
-_CJK_DATE = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号號]")
-_CJK_CLOCK = re.compile(r"(\d{1,2})\s*[時时点點시]\s*(\d{1,2})\s*[分분]\s*(\d{1,2})\s*[秒초]")
+_HYPHENED = regex(r"(?<!\d)(\d{1,2})[-/]([^\W\d]{3,9})[-/](\d{4})[:T_ ]?(?=\s?\d\d?:)")
+_CJK_DATE = regex(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号號]")
+_CJK_CLOCK = regex(r"(\d{1,2})\s*[時时点點시]\s*(\d{1,2})\s*[分분]\s*(\d{1,2})\s*[秒초]")
 
 
 def stamp_in_line(line: str) -> Stamp | None:

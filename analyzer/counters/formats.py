@@ -6,7 +6,6 @@ ends where the next time, the next heading of nstat, or the first name of the sa
 
 from __future__ import annotations
 
-import re
 import sys
 from functools import lru_cache
 
@@ -21,21 +20,22 @@ from analyzer.counters.scrapes import Scrapes
 from analyzer.counters.sentences import Sentences
 from analyzer.counters.stamps import SECOND, Stamp, stamp_in_name
 from analyzer.counters.values import TooLargeError, whole
+from analyzer.patterns import regex
 
 MAX_NAMES = 2_000
 MAX_HOSTS = 256
 ANOTHER_NS = 4 * SECOND // 10  # lines whose prefixes are as far apart are of two snapshots
 WIDTH, VALUE = 32, 16  # of nstat's columns
 
-_NSTAT_HEAD = re.compile(r"#\s*(kernel|\d+\.\d+ sampling_interval=\S+ time_const=\S+)")
-_NSTAT_ROWS = re.compile(r"(?:[A-Z]\w{1,60} +\d{1,16} +\d{1,9}\.\d\n)++")
-_ROW = re.compile(
+_NSTAT_HEAD = regex(r"#\s*(kernel|\d+\.\d+ sampling_interval=\S+ time_const=\S+)")
+_NSTAT_ROWS = regex(r"(?:[A-Z]\w{1,60} +\d{1,16} +\d{1,9}\.\d\n)++")
+_ROW = regex(
     r"([A-Za-z]\w*)[ \t]*[ \t,:=;][ \t]*\"?(-?\d+)\"?(?:[\s,;]+(-?(?:\d+\.\d+|nan|inf)))?(\s+\(overflow\))?[,;]?"
 )
-_GLUED = re.compile(rf"(?=.{{{WIDTH}}}\d)([A-Za-z]\w*) +(\d{{{VALUE}}})(\d+\.\d)")
-_HOST_MARK = re.compile(r"(\S+) \| (?:CHANGED|SUCCESS) \| rc=\d+ >>")  # ansible
-_FILE_MARK = re.compile(r"==> \S+ <==|(?:# ?)?/?proc/[\w/]+:?")
-_NO_NEWS = re.compile(r"```\w*|[+$#%] \w.*|-{2,}|={2,}|Defaulted container .*|.* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>")
+_GLUED = regex(rf"(?=.{{{WIDTH}}}\d)([A-Za-z]\w*) +(\d{{{VALUE}}})(\d+\.\d)")
+_HOST_MARK = regex(r"(\S+) \| (?:CHANGED|SUCCESS) \| rc=\d+ >>")  # ansible
+_FILE_MARK = regex(r"==> \S+ <==|(?:# ?)?/?proc/[\w/]+:?")
+_NO_NEWS = regex(r"```\w*|[+$#%] \w.*|-{2,}|={2,}|Defaulted container .*|.* \| (?:CHANGED|SUCCESS) \| rc=\d+ >>")
 _IPV6 = ("Ip6", "Icmp6", "Udp6", "UdpLite6")
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from analyzer.counters.drafts import SnapshotError
+from analyzer.patterns import regex
 
 PIECE = 1 << 20
 MAX_LINE = 1 << 20
 MAX_JSON_LINE = 1 << 28  # an answer of Prometheus is one line
 HEAD = 1 << 16
 
-_TERMINAL = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B]|[=>])")
+_TERMINAL = regex(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B]|[=>])")
 _BOMS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF8, "utf-8"))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+
+from analyzer.patterns import regex
 
 GROUPS = (
     "Ip", "Icmp", "IcmpMsg", "Tcp", "Udp", "UdpLite", "TcpExt", "IpExt", "MPTcpExt",
@@ -21,8 +22,8 @@ GAUGES = NSTAT_OMITS | {"MPTcpExtMPCurrEstab", "SctpCurrEstab"}
 
 KNOWN_NAMES = 1 << 12  # that are asked about again, snapshot by snapshot
 
-_GROUP = re.compile(rf"({'|'.join(sorted(GROUPS, key=len, reverse=True))})(?=[A-Z])")
-_ONCE_MOVED = re.compile(r"(IcmpMsg|Icmp6)(?:In|Out)Type\d+")
+_GROUP = regex(rf"({'|'.join(sorted(GROUPS, key=len, reverse=True))})(?=[A-Z])")
+_ONCE_MOVED = regex(r"(IcmpMsg|Icmp6)(?:In|Out)Type\d+")
 
 
 @lru_cache(KNOWN_NAMES)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from analyzer.counters.names import GROUPS
 from analyzer.counters.scrapes import Where
 from analyzer.counters.values import whole
+from analyzer.patterns import regex
 
-_ROW = re.compile(r"([A-Za-z]\w*):(?:\s+(\S.*))?")
-_NAMES = re.compile(r"[A-Za-z_]\w*(?:\s+[A-Za-z_]\w*)*")
-_VALUES = re.compile(r"-?\d+(?:\s+-?\d+)*")
-_PATH = re.compile(r"/?proc/[\w/]+:")
+_ROW = regex(r"([A-Za-z]\w*):(?:\s+(\S.*))?")
+_NAMES = regex(r"[A-Za-z_]\w*(?:\s+[A-Za-z_]\w*)*")
+_VALUES = regex(r"-?\d+(?:\s+-?\d+)*")
+_PATH = regex(r"/?proc/[\w/]+:")
 
 
 class Pairs:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from analyzer.counters.dates import stamp_in_line
 from analyzer.counters.names import GROUPS, group_of
 from analyzer.counters.stamps import Stamp, stamp_in_name
+from analyzer.patterns import regex
 
 SAMPLE = 400  # lines by which it is decided
 NEARLY_ALL = 0.85
@@ -58,25 +59,23 @@ def _is_counter(text: str) -> bool:
 
 
 _KNOWN = (
-    *(Prefix(re.compile(rf"{time}(?:\s+|(?<=[\]:,|])|$)"), _stamped) for time in _TIMES),
-    Prefix(re.compile(r"(\[(?:pod/)?[\w./-]*[A-Za-z][\w./-]*\]\s+)"), host=_first_word),  # kubectl logs --prefix
-    Prefix(re.compile(r"(std(?:out|err) [FP] ?)")),  # CRI
-    Prefix(re.compile(r"(<\d{1,3}>(?:1 )?)")),  # the priority of syslog
+    *(Prefix(regex(rf"{time}(?:\s+|(?<=[\]:,|])|$)"), _stamped) for time in _TIMES),
+    Prefix(regex(r"(\[(?:pod/)?[\w./-]*[A-Za-z][\w./-]*\]\s+)"), host=_first_word),  # kubectl logs --prefix
+    Prefix(regex(r"(std(?:out|err) [FP] ?)")),  # CRI
+    Prefix(regex(r"(<\d{1,3}>(?:1 )?)")),  # the priority of syslog
     Prefix(
-        re.compile(r"([\w.-]+ [\w./-]+ (?:\d+|-) \S+ (?:-|\[[^\]]*\]) ?)"), host=_first_word
+        regex(r"([\w.-]+ [\w./-]+ (?:\d+|-) \S+ (?:-|\[[^\]]*\]) ?)"), host=_first_word
     ),  # RFC 5424: host, program, process, kind, data
     Prefix(
-        re.compile(r"([\w.-]+ [\w./()-]+(?:\[\d+\])?: ?)"), excepted=_is_counter, host=_first_word
+        regex(r"([\w.-]+ [\w./()-]+(?:\[\d+\])?: ?)"), excepted=_is_counter, host=_first_word
     ),  # syslog: host, program
-    Prefix(re.compile(r"([A-Za-z][\w.-]*: )"), excepted=_is_counter, host=_first_word),  # pdsh: host
-    Prefix(re.compile(r"([\w.@/-]+\s*\| ?)"), host=_first_word),  # docker compose
-    Prefix(
-        re.compile(r"([a-z0-9][a-z0-9.-]*-[a-z0-9]{4,} [a-z0-9][\w.-]* )"), host=_first_word
-    ),  # stern: pod, container
-    Prefix(re.compile(r"((?:> ?|\| ))")),  # quoted
-    Prefix(re.compile(r"(\d{1,7}[:-])(?=\D)")),  # grep -n
-    Prefix(re.compile(r"(/?proc/[\w/]+:)(?=\S+ )")),  # grep "" /proc/net/snmp
-    Prefix(re.compile(r"([^\s:]*[\w./][^\s:]*:)(?=\S)"), stamp_in_name, _is_counter),  # grep -H
+    Prefix(regex(r"([A-Za-z][\w.-]*: )"), excepted=_is_counter, host=_first_word),  # pdsh: host
+    Prefix(regex(r"([\w.@/-]+\s*\| ?)"), host=_first_word),  # docker compose
+    Prefix(regex(r"([a-z0-9][a-z0-9.-]*-[a-z0-9]{4,} [a-z0-9][\w.-]* )"), host=_first_word),  # stern: pod, container
+    Prefix(regex(r"((?:> ?|\| ))")),  # quoted
+    Prefix(regex(r"(\d{1,7}[:-])(?=\D)")),  # grep -n
+    Prefix(regex(r"(/?proc/[\w/]+:)(?=\S+ )")),  # grep "" /proc/net/snmp
+    Prefix(regex(r"([^\s:]*[\w./][^\s:]*:)(?=\S)"), stamp_in_name, _is_counter),  # grep -H
 )
 
 

@@ -7,10 +7,10 @@ here: their tables are searched as if they were sorted.
 
 from __future__ import annotations
 
-import re
+from analyzer.patterns import regex
 
-_NUMBER = re.compile(r"(?<!\S)[+-]?\d+(?!\S)")
-_PLAIN = re.compile(r"([A-Z]\w*): *(-?\d+)")
+_NUMBER = regex(r"(?<!\S)[+-]?\d+(?!\S)")
+_PLAIN = regex(r"([A-Z]\w*): *(-?\d+)")
 
 _SENTENCES = {
     "Ip": """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +9,17 @@ from typing import Any
 from analyzer.counters.names import group_of
 from analyzer.counters.stamps import SECOND, SERIES_NS, Stamp
 from analyzer.counters.values import decimal_of, whole_decimal
+from analyzer.patterns import regex
 
 PREFIX = "node_netstat_"
 TIME = "node_time_seconds"
-_NAME = re.compile(r"node_netstat_([A-Za-z0-9]+)_(\w+)")
-_SAMPLE = re.compile(r"node_netstat_([A-Za-z0-9]+)_(\w+)\s*(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d+(?:\.\d+)?))?(?:\s+#.*)?")
-_DUMPED = re.compile(r"\{(.*)\}\s+(\S+)\s+(-?\d+)")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-_OTHER = re.compile(r"[A-Za-z:][\w:]*_[\w:]*(?:\{.*\})?\s+[+-]?(?:\d[\d.e+-]*|Inf|NaN)(?:\s+-?[\d.]+)?")
-_POINT = re.compile(r"nstat((?:,[^ ]*)?) (\S+)(?: (-?\d+))?")
-_OF_TELEGRAF = re.compile(r"[a-z_]\w*,\S+ \w+=\S+(?: -?\d+)?")
+_NAME = regex(r"node_netstat_([A-Za-z0-9]+)_(\w+)")
+_SAMPLE = regex(r"node_netstat_([A-Za-z0-9]+)_(\w+)\s*(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d+(?:\.\d+)?))?(?:\s+#.*)?")
+_DUMPED = regex(r"\{(.*)\}\s+(\S+)\s+(-?\d+)")
+_LABEL = regex(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_OTHER = regex(r"[A-Za-z:][\w:]*_[\w:]*(?:\{.*\})?\s+[+-]?(?:\d[\d.e+-]*|Inf|NaN)(?:\s+-?[\d.]+)?")
+_POINT = regex(r"nstat((?:,[^ ]*)?) (\S+)(?: (-?\d+))?")
+_OF_TELEGRAF = regex(r"[a-z_]\w*,\S+ \w+=\S+(?: -?\d+)?")
 _WHOSE = ("instance", "host", "node", "nodename", "pod", "netns")
 _UNCERTAINTY_NS = SECOND  # a scrape reads the counters some time after it began
 

@@ -7,14 +7,13 @@ from functools import cache
 
 from analyzer.counters.names import GROUPS
 from analyzer.counters.prose import TABLES, direction_of, named
+from analyzer.patterns import regex
 
 MANY = 0.3  # so many unknown sentences of all are another language
 
-_HEADING = re.compile(r"([A-Za-z]\w*):")
-_NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])|\d+")
-_PLAIN = re.compile(
-    r"((?:TCP|Tcp|PAWS|TSEcr|Syncookies|Embryonic|Listen|Delayed|BusyPoll|PFMem|IPReverse)\w*): *(-?\d+)"
-)
+_HEADING = regex(r"([A-Za-z]\w*):")
+_NUMBER = regex(r"(?<![\w.])\d+(?![\w.])|\d+")
+_PLAIN = regex(r"((?:TCP|Tcp|PAWS|TSEcr|Syncookies|Embryonic|Listen|Delayed|BusyPoll|PFMem|IPReverse)\w*): *(-?\d+)")
 NOT_ENGLISH = "of `netstat -s` in another language than English, left out; take it with LC_ALL=C"
 
 

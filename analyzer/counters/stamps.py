@@ -5,11 +5,11 @@ Everything is int64 nanoseconds since 1970 (UTC) and never goes through a float.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 from analyzer.counters.calendar import UNSURE_ZONES, ZONES, offset_of
+from analyzer.patterns import regex
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
@@ -17,12 +17,12 @@ LINE_NS, NAME_NS, MTIME_NS, SERIES_NS = SECOND, SECOND, 2 * SECOND, SECOND // 10
 UNKNOWN_ZONE_NS = 14 * 3600 * SECOND
 YEARLESS = 2000  # the year that stands for one that is not said: it has a 29th of February
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?")
-_NAME_ISO = re.compile(
+_OFFSET = regex(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?")
+_NAME_ISO = regex(
     r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)[T _-]?(\d\d)[:._-]?(\d\d)[:._-]?(\d\d)(?!\d)(?:\.(\d{1,9})(?!\d))?"
     r"(Z|\+\d\d:?\d\d|-\d\d:\d\d)?"
 )
-_NAME_SECONDS = re.compile(r"(?<!\d)(\d{10})(\d{3}|\d{6}|\d{9})?(?!\d)(?:\.(\d{1,9})(?!\d))?")
+_NAME_SECONDS = regex(r"(?<!\d)(\d{10})(\d{3}|\d{6}|\d{9})?(?!\d)(?:\.(\d{1,9})(?!\d))?")
 
 
 @dataclass(frozen=True, slots=True)

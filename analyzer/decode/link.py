@@ -153,8 +153,8 @@ def is_decoded(number: int) -> bool:
 def link_rows(link_types: npt.NDArray[np.uint16], fcs_lens: npt.NDArray[np.uint8]) -> npt.NDArray[np.void]:
     """One LINK row per interface, for the kernel."""
     table = np.zeros(len(link_types), LINK)
-    for number in np.unique(link_types):
-        link = _BY_NUMBER.get(int(number))
+    for number in set(link_types.tolist()):
+        link = _BY_NUMBER.get(number)
         if link is not None:
             table[link_types == number] = (
                 link.begin, link.header, link.prefix, link.type_at, link.ethernet, link.direction, link.only_version, link.inner, link.fcs_len, 0, 0

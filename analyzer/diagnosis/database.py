@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.views import TABLES, VIEWS, Columns, create_ends, create_table
+from analyzer.patterns import regex
 
 if TYPE_CHECKING:
     from duckdb import Statement
@@ -24,6 +25,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
     "enable_external_access": "false",
     "memory_limit": MEMORY,
+    "temp_directory": "",  # else what does not fit is spilled into the current folder, which may hold somebody's evidence
 }
 
 # What rules write often: a duration, a size, and a number with its noun, as in the summaries.
@@ -188,8 +190,8 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-_NO_NAMES = re.compile(r"--[^\n]*|'[^']*'")
-_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_NO_NAMES = regex(r"--[^\n]*|'[^']*'")
+_WORD = regex(r"[A-Za-z_][A-Za-z_0-9]*")
 
 
 def named_tables(sql: str) -> list[str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from analyzer.diagnosis.database import Database, QueryError, named_tables
+from analyzer.diagnosis.database import Database, QueryError
 from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof, Span
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
-from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.diagnosis.views import Columns, arrays_of
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 from analyzer.text import duration_text, endpoint
@@ -70,9 +69,9 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     sources["explained_counters"] = lambda: arrays_of(
         {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
     )
-    strange = [rule.sql for rule in rules if not rule.own and not rule.lacks(evidence.available)]
-    refused = harmful(strange)
-    for rule in sorted(rules, key=lambda rule: "explained_counters" in named_tables(rule.sql)):
+    refused = _refused(rule.sql for rule in rules if not rule.own and not rule.lacks(evidence.available))
+    # What the findings of others explain is asked for last.
+    for rule in sorted(rules, key=lambda rule: "explained_counters" in rule.sql):
         lacking = rule.lacks(evidence.available)
         if lacking:
             wanted = (": ".join(WHAT_TO_RECORD.get(name, (name,))) for name in lacking)
@@ -84,7 +83,7 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
                 database = Database(sources) if limit_s is None else Database(sources, limit_s)
             try:
                 if rule.sql in refused:
-                    raise QueryError(TOO_MUCH)
+                    raise QueryError(refused[rule.sql])
                 found = found_by(rule, database.query(rule.sql, rule.own), evidence)
                 if len(found) > MOST_FINDINGS:
                     left_out[rule.id] = len(found) - MOST_FINDINGS
@@ -98,6 +97,16 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     if database is not None:
         database.close()
     return Diagnosis(told(findings), not_checked, ran, left_out)
+
+
+def _refused(queries: Iterable[str]) -> dict[str, str]:
+    """Those of strangers that DuckDB cannot read, and why; where there are none, nobody tries."""
+    strange = list(queries)
+    if not strange:
+        return {}
+    from analyzer.diagnosis.trial import TOO_MUCH, harmful
+
+    return dict.fromkeys(harmful(strange), TOO_MUCH)
 
 
 def found_by(rule: Rule, rows: Sequence[Row], evidence: Evidence) -> list[Finding]:

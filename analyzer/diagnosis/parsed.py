@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -24,14 +23,21 @@ Told = dict[str, Any]
 def told_by(text: bytes) -> Told:
     """What the TOML of a rule says. Raises ValueError, or RecursionError where it is nested too deeply, for what is no TOML."""
     known = _known().get(hashlib.sha256(text).hexdigest())
-    return tomllib.loads(text.decode("utf-8")) if known is None else known
+    return _read(text) if known is None else known
 
 
 def made_of(paths: Iterable[Path]) -> bytes:
     """What is in FILE for some rules."""
     texts = [path.read_bytes() for path in sorted(paths)]
-    found = {hashlib.sha256(text).hexdigest(): tomllib.loads(text.decode("utf-8")) for text in texts}
+    found = {hashlib.sha256(text).hexdigest(): _read(text) for text in texts}
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _read(text: bytes) -> Told:
+    """What TOML says. Its reader is imported when something is to be read."""
+    import tomllib
+
+    return tomllib.loads(text.decode("utf-8"))
 
 
 @cache

@@ -53,7 +53,7 @@ def main() -> None:
     """Read each query, alone and as a rule's is asked."""
     import duckdb
 
-    connection = duckdb.connect(":memory:", config={"threads": 1})
+    connection = duckdb.connect(":memory:", config={"threads": 1, "temp_directory": ""})
     try:
         import resource
     except ImportError:  # a system without limits: the parent's clock is one

@@ -139,7 +139,7 @@ class _Seen:
     def _event_signals(self) -> set[str]:
         """The verdicts that there are, alone and with their causes."""
         gathered = self.analysis.gathered
-        pairs = np.unique(gathered["event"].astype(np.int64) * len(CAUSES) + gathered["cause"])
+        pairs = np.flatnonzero(np.bincount(gathered["event"].astype(np.int64) * len(CAUSES) + gathered["cause"]))
         told = (divmod(pair, len(CAUSES)) for pair in pairs.tolist())
         return {*self.analysis.event_counts, *(f"{NAMES[event]}/{CAUSES[cause]}" for event, cause in told if cause)}
 

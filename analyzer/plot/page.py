@@ -6,11 +6,11 @@ import base64
 import gzip
 import html
 import json
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from analyzer.patterns import regex
 from analyzer.plot.extras import needed
 from analyzer.plot.interactive import figure_dict
 from analyzer.plot.palette import GROUND, ROLES, css
@@ -20,7 +20,7 @@ from analyzer.text import harmless
 ASSETS = Path(__file__).parent / "assets"
 # What a page may do: run and show what it holds. Nothing can be fetched, whatever a capture may have smuggled in.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-CODE = re.compile(r"`([^`]+)`")
+CODE = regex(r"`([^`]+)`")
 FRAME_ROOM = 150  # pixels around a figure in a notebook
 VARIABLES = {role: f"var(--{role.replace('_', '-')})" for role in ROLES | GROUND}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from analyzer.output import growing
+from analyzer.patterns import regex
 from analyzer.record.programs import Program
 from analyzer.record.tally import Tallied
 
@@ -156,7 +156,7 @@ class Capture:
             self._process.stderr.close()
 
 
-_NUMBERS = re.compile(r"\d packets? (?:captured|received|dropped)|^listening on|listening on .*link-type|^Packets")
+_NUMBERS = regex(r"\d packets? (?:captured|received|dropped)|^listening on|listening on .*link-type|^Packets")
 
 
 @contextlib.contextmanager

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.errors import UsageError
+from analyzer.patterns import regex
 from analyzer.text import length_ns, size_of
 
 PACKED = ".tar.zst"
 SNAPLEN = 262_144  # as tcpdump: whole frames
 RESERVE = 32 << 20  # bytes that are left free on the disk
-_LIMIT = re.compile(r"([A-Za-z]\w+)\s*>\s*(\d+(?:\.\d+)?)(?:\s*/\s*s)?")
+_LIMIT = regex(r"([A-Za-z]\w+)\s*>\s*(\d+(?:\.\d+)?)(?:\s*/\s*s)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -24,6 +23,7 @@ from analyzer.correlate import (
 from analyzer.counters import Change
 from analyzer.counters.names import NSTAT_OMITS
 from analyzer.errors import UsageError
+from analyzer.patterns import regex
 from analyzer.report.layout import Style, plain, wrapped
 from analyzer.tables import RELATIONS
 from analyzer.text import command, plural, printable
@@ -31,13 +31,13 @@ from analyzer.text import command, plural, printable
 MAX_UNPREDICTED = 12
 MAX_FRAMES = 5
 WEIGHTS = {"points to trouble": 0, "other": 1, "traffic": 2}
-TROUBLE = re.compile(
+TROUBLE = regex(
     "Err|Drop|Fail|Overflow|Prune|Discard|NoRoute|NoPort|NotFound|Rsts|Resets|Abort|Retrans|Timeout|Lost|Loss|Spurious"
     "|Reneging|Recovery|Reorder|Undo|DSACK|PAWS|ZeroWindow|WinProbe|Pressure|Cookie|Challenge|Skipped|BeyondWindow"
     "|Unreachs|TimeExcds|TooBig|Truncated|UnknownProtos|Rejected|Mismatch|Corruption|(?<!Shift)Fallback|Blackhole|Unexpected|RcvQ"
     "|Collapsed|CEPkts|DeliveredCE|OOM|MTUP|Filter|OutOfWindow|Stale|Locked"
 )
-TRAFFIC = re.compile(
+TRAFFIC = regex(
     "(?:In|Out)(?:Receives|Delivers|Requests|Transmits|ForwDatagrams|Octets|Segs|Datagrams|Msgs|Type\\d+)$|Octets$|Pkts$"
     "|OrigDataSent|TCPDelivered$|HPHits|HPAcks|PureAcks|RcvCoalesce|Coalesce$|AutoCorking"
 )

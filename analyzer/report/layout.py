@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from analyzer.patterns import regex
+
 WIDTH = 80  # where nobody knows how wide the reader's terminal is
 LEAST = 40  # columns: in fewer, labels alone would fill a line
 UNFOLDED = 1 << 20  # for what another program reads: each sentence stays on its line
 NO_BREAK = "\xa0"
-TOGETHER = re.compile(
+TOGETHER = regex(
     r"(?<=\d) (?=(?:%|[num]?s|h|days?|[kMG]?B(?:/s)?|[kMG]?bit/s)(?![\w/]))|(?<=\bframe) (?=\d)|(?<=\bframes) (?=\d)"
 )
 Style = Callable[[str, str], str]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from analyzer.patterns import regex
 from analyzer.text import printable
 
 # What Markdown, HTML or the mathematics of a notebook would take for something else. A dollar sign stands in an element of
@@ -12,8 +12,8 @@ from analyzer.text import printable
 ESCAPES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "<span>&#36;</span>"} | {char: f"\\{char}" for char in "\\`*_[]#|~!"}
 )
-LIST_ITEM = re.compile(r"^(\d+)?([-+.)])(?=\s|$)")
-TICKS = re.compile("`+")
+LIST_ITEM = regex(r"^(\d+)?([-+.)])(?=\s|$)")
+TICKS = regex("`+")
 
 
 def escaped(text: str) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
+from analyzer.patterns import regex
 from analyzer.sockets.endpoint import endpoint_of
 from analyzer.sockets.sockets import LISTEN, Listed, Process
 from analyzer.sockets.ss import whole
 from analyzer.tables import NETIDS
 from analyzer.tables import SOCKET_STATES as STATES
 
-ROW = re.compile(r"(tcp|udp|udplite|raw|sctp|dccp)(6?)\s+(\d+)\s+(\d+)\s+(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$")
-BEGINNING = re.compile(r"(?:tcp|udp)6?\s+\d+\s+\d+(?:\s+\S+:[^\s:]+)?$")
+ROW = regex(r"(tcp|udp|udplite|raw|sctp|dccp)(6?)\s+(\d+)\s+(\d+)\s+(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$")
+BEGINNING = regex(r"(?:tcp|udp)6?\s+\d+\s+\d+(?:\s+\S+:[^\s:]+)?$")
 """A row that a mail program cut before the address of the peer."""
-HEADER = re.compile(r"Proto\s+Recv-Q\s+Send-Q\s+Local Address\s+Foreign Address")
-TITLE = re.compile(r"Active (?:Internet|UNIX domain) (?:connections|sockets)")
-UNIX_ROW = re.compile(r"unix\s+\d+\s+\[|Proto\s+RefCnt\s+Flags")
-_BEHIND = re.compile(
+HEADER = regex(r"Proto\s+Recv-Q\s+Send-Q\s+Local Address\s+Foreign Address")
+TITLE = regex(r"Active (?:Internet|UNIX domain) (?:connections|sockets)")
+UNIX_ROW = regex(r"unix\s+\d+\s+\[|Proto\s+RefCnt\s+Flags")
+_BEHIND = regex(
     r"(?:(?P<user>[^\s/]+)\s+(?P<inode>\d+)(?=\s|$)\s*)?(?P<program>-|\d+/.*?)?\s*"
     r"(?:(?P<timer>off|on|keepalive|timewait|probe|unkn-\d+)\s+\((?P<left>[\d.]+)/(?P<sent>\d+)/(?P<probes>\d+)(?:/\d+)?\))?$"
 )
@@ -28,15 +27,15 @@ _STATES = {
     "CLOSE": STATES.index("UNCONN"),
     "CLOSED": STATES.index("UNCONN"),
 }
-_STATE = re.compile(r"([A-Z][A-Z_]+\d?|\d+)(?:\s+|$)")
+_STATE = regex(r"([A-Z][A-Z_]+\d?|\d+)(?:\s+|$)")
 _TIMERS = {"probe": "persist"}
 _ADDRESS_WIDTH = 23
-BSD = re.compile(
+BSD = regex(
     r"(?:tcp|udp|icm)(?:4|46)\s+\d+\s+\d+\s|"
     r"(?:tcp|udp)6?\s+\d+\s+\d+\s+\S+\.(?:\d+|\*)\s+\S+\.(?:\d+|\*)(?:\s|$)|"
     r"Proto\s+Recv-Q\s+Send-Q\s+Local Address\s+Foreign Address\s+\(state\)"
 )
-WINDOWS = re.compile(r"(?:TCP|UDP)\s+(?:\S+:\d+\s+\S+:\d+\s+[^\W\d]\S+(?:\s+\d+)?|\S+:\d+\s+\*:\*(?:\s+\d+)?)$")
+WINDOWS = regex(r"(?:TCP|UDP)\s+(?:\S+:\d+\s+\S+:\d+\s+[^\W\d]\S+(?:\s+\d+)?|\S+:\d+\s+\*:\*(?:\s+\d+)?)$")
 FOREIGN = (
     (BSD, "a netstat of macOS or BSD, not of Linux: there the port stands behind a dot (protocols tcp4, tcp46)"),
     (WINDOWS, "a netstat of Windows, not of Linux: it shows no queues"),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+from analyzer.patterns import regex
 from analyzer.sockets.endpoint import Endpoint, address4_of, address_of
 from analyzer.sockets.sockets import Listed
 from analyzer.tables import NETIDS
 from analyzer.tables import SOCKET_STATES as STATES
 
-ROW = re.compile(
+ROW = regex(
     r"\d+:\s+([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{2})\s+"
     r"([0-9A-F]{8}):([0-9A-F]{8})\s+([0-9A-F]{2}):([0-9A-F]{8})\s+([0-9A-F]{8})\s+(\d+)\s+\d+\s+(\d+)(?:\s+(.*))?$",
     re.IGNORECASE,
 )
-HEADER = re.compile(r"sl\s+local_address\s+(?:rem_address|remote_address)\s+st\s+tx_queue")
+HEADER = regex(r"sl\s+local_address\s+(?:rem_address|remote_address)\s+st\s+tx_queue")
 _TIMERS = ("", "on", "keepalive", "timewait", "persist")
 _NEW_SYN_RECV = 12
 _SYN_RECV = STATES.index("SYN-RECV")

@@ -14,30 +14,29 @@ from pathlib import Path
 
 from analyzer.counters.dates import stamp_in_line
 from analyzer.counters.stamps import Stamp, dated
+from analyzer.patterns import regex
 from analyzer.sockets import netstat, proc, ss
 from analyzer.sockets.sockets import Listed, SocketsError
 from analyzer.sockets.totals import Totals
 from analyzer.tables import SOCKET_STATES as STATES
 
-_BEGIN = re.compile(
+_BEGIN = regex(
     rf"(?<=[\s:|\]>])(?:(?:(?:{ss.NETID})\s+)?(?:{ss.STATE})\s+\d+\s+\d+\s|Netid\s+State\s|State\s+Recv-Q\s|Recv-Q\s+Send-Q\s|"
     r"Proto\s+Recv-Q\s|Active\s+Internet\s|(?:tcp|udp)6?\s+\d+\s+\d+\s+\S+:\S+\s+\S+:|\d+:\s[0-9A-F]{8}(?:[0-9A-F]{24})?:[0-9A-F]{4}\s|sl\s+local_address)"
 )
 """Where a row or a heading begins behind a prefix."""
-_WORD = re.compile(r"(\d+)|([A-Za-z]+)|(\s+)|(.)", re.DOTALL)
-_CALENDAR = re.compile(
-    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)\w*$", re.IGNORECASE
-)
+_WORD = regex(r"(\d+)|([A-Za-z]+)|(\s+)|(.)", re.DOTALL)
+_CALENDAR = regex(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)\w*$", re.IGNORECASE)
 _MAX_PREFIX = 200
-_DETAIL = re.compile(
+_DETAIL = regex(
     r"[a-z][\w-]*:\S|(?:ts|sack|ecn|ecnseen|fastopen|app_limited|send|pacing_rate|delivery_rate)(?:\s|$)|[\d.e+]+[KMGT]?bps(?:\s|$)|"
     r"users:\(|<->|-->|<--|[a-z][\w-]*\s+(?:wscale|rto|backoff|rtt|ato|mss|cwnd):|"
     r"(?:bbr\d?|bic|cdg|cubic|dctcp|highspeed|htcp|hybla|illinois|lp|nv|prague(?:-reno)?|reno|scalable|vegas|veno|westwood|yeah)$"
 )
 """How a line begins that goes on with the row before it."""
-_PROMPT = re.compile(r"(?:\[[^\]]*\]|\S+@\S+|)\s*[#$%>](?:\s+(.*))?$")
-_MARK = re.compile(r"==> .* <==$|```|[-=*_]{3,}$")
-_STATE_FILTER = re.compile(r"\bstate\s+([a-z0-9-]+)\s*$|\bstate\s+([a-z0-9-]+)\s")
+_PROMPT = regex(r"(?:\[[^\]]*\]|\S+@\S+|)\s*[#$%>](?:\s+(.*))?$")
+_MARK = regex(r"==> .* <==$|```|[-=*_]{3,}$")
+_STATE_FILTER = regex(r"\bstate\s+([a-z0-9-]+)\s*$|\bstate\s+([a-z0-9-]+)\s")
 _FILTERS = {"established": "ESTAB", "listening": "LISTEN", "closed": "UNCONN", **{s.lower(): s for s in STATES if s}}
 _MOST_DETAILS = 1 << 16
 _LONGEST = 1 << 11  # of any line but a row of ss, whose processes may be many

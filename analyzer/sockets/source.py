@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Generator, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from analyzer.capture.compression import Damaged, RawReader, compression_of, decompressed
 from analyzer.counters.prefixes import message_of
 from analyzer.counters.stamps import Stamp
+from analyzer.patterns import regex
 from analyzer.sockets.sockets import SocketsError
 
 CHUNK = 1 << 18
@@ -24,10 +24,8 @@ MAX_LINE = 1 << 20
 MAX_OBJECT = 16 << 20
 KINDS = ("ss", "netstat", "proc", "text")
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-_HEAD = re.compile(
-    rb'\s*\{\s*"time"\s*:\s*("?)([0-9.eE+-]{1,40})\1\s*,\s*"(?:' + "|".join(KINDS).encode() + rb')"\s*:\s*"'
-)
-_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_HEAD = regex(rb'\s*\{\s*"time"\s*:\s*("?)([0-9.eE+-]{1,40})\1\s*,\s*"(?:' + "|".join(KINDS).encode() + rb')"\s*:\s*"')
+_COLOUR = regex(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LAST_TIME = 1 << 33  # seconds
 _WHOLE_LOGGED = 1 << 14  # docker cuts longer lines
 _ANOTHER_NS = 400_000_000  # lines of a log as far apart are of two lists

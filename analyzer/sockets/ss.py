@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from analyzer.patterns import regex
 from analyzer.sockets.endpoint import Endpoint, endpoint_of
 from analyzer.sockets.sockets import Listed, Process
 from analyzer.tables import NETIDS
@@ -12,27 +13,25 @@ from analyzer.tables import SOCKET_STATES as STATES
 _OTHER_FAMILIES = r"u_str|u_dgr|u_seq|u_raw|unix|nl|p_raw|p_dgr|v_str|v_dgr|v_\w+|ti|tipc|xdp|icmp6?|\?\?\?"
 NETID = rf"{'|'.join(NETIDS[1:])}|{_OTHER_FAMILIES}"
 STATE = "|".join(state for state in STATES if state)
-ROW = re.compile(
+ROW = regex(
     rf"(?:(?=[a-z?])({NETID})\s+)?({STATE})\s+(\d{{1,18}})\s+(\d{{1,18}})\s+(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$",
     re.DOTALL,
 )
-SPARSE_ROW = re.compile(
+SPARSE_ROW = regex(
     rf"(?:({NETID})\s+)?(?:({STATE})\s+)?(?:(\d{{1,18}})\s+(\d{{1,18}})\s+)?(\S+:[^\s:]+)\s+(\S+:[^\s:]+)(?:\s+(.*))?$",
     re.DOTALL,
 )
 """Columns are left out: of one family or one state there is none for it, and -Q leaves out the queues."""
-BEGINNING = re.compile(rf"(?:(?:{NETID})\s+)?(?:{STATE})(?:\s+\d+){{0,2}}(?:\s+\S+:[^\s:]+)?$")
+BEGINNING = regex(rf"(?:(?:{NETID})\s+)?(?:{STATE})(?:\s+\d+){{0,2}}(?:\s+\S+:[^\s:]+)?$")
 """A row that a mail program cut before the address of the peer."""
-OTHER_ROW = re.compile(rf"(?:({_OTHER_FAMILIES})\s+)(?:{STATE}|\d+)\s+\d+")
-HEADER = re.compile(
-    r"(?:Netid\s+)?(?:State\s+)?(?:Recv-Q\s+Send-Q\s+)?Local\s+Address:\s*Port\s+(?:Peer|Remote)\s+Address"
-)
+OTHER_ROW = regex(rf"(?:({_OTHER_FAMILIES})\s+)(?:{STATE}|\d+)\s+\d+")
+HEADER = regex(r"(?:Netid\s+)?(?:State\s+)?(?:Recv-Q\s+Send-Q\s+)?Local\s+Address:\s*Port\s+(?:Peer|Remote)\s+Address")
 _USERS = "users:(("
-_PROCESS = re.compile(
+_PROCESS = regex(
     r'"(.*?)",pid=(\d+)(?:,tid=(\d+))?(?:,proc_ctx=(.*?))?,fd=(\d+)(?:,sock_ctx=[^)]*)?\)(,\(|\))', re.DOTALL
 )
-_ONE_PROCESS = re.compile(r'users:\(\("([^"\s]*)",pid=(\d{1,18}),fd=(\d{1,18})\)\)(?=\s|$)')
-_OLD_PROCESS = re.compile(r'"(.*?)",(\d+)()(),(\d+)\)(,\(|\))', re.DOTALL)
+_ONE_PROCESS = regex(r'users:\(\("([^"\s]*)",pid=(\d{1,18}),fd=(\d{1,18})\)\)(?=\s|$)')
+_OLD_PROCESS = regex(r'"(.*?)",(\d+)()(),(\d+)\)(,\(|\))', re.DOTALL)
 """Before iproute2 4.0: `("sshd",1231,4)`."""
 
 _STATE_CODES = {state: code for code, state in enumerate(STATES)}

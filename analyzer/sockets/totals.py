@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_TOTAL = re.compile(r"Total:\s+(\d{1,18})(?:\s+\(kernel\s+(\d{1,18})\))?$")
-_TCP = re.compile(r"TCP:\s+(\d{1,18})\s+\(([^)]*)\)(?:,\s+ports\s+(\d{1,18}))?$")
-_HEADER = re.compile(r"Transport\s+Total\s+IP\s+IPv6$")
-_ROW = re.compile(r"(\*|[A-Z]+\d?)\s+(\d{1,18}|-)\s+(\d{1,18}|-)\s+(\d{1,18}|-)$")
-_STATE = re.compile(r"(\w+)\s+(\d{1,18})(?:/(\d{1,18}))?$")
+from analyzer.patterns import regex
+
+_TOTAL = regex(r"Total:\s+(\d{1,18})(?:\s+\(kernel\s+(\d{1,18})\))?$")
+_TCP = regex(r"TCP:\s+(\d{1,18})\s+\(([^)]*)\)(?:,\s+ports\s+(\d{1,18}))?$")
+_HEADER = regex(r"Transport\s+Total\s+IP\s+IPv6$")
+_ROW = regex(r"(\*|[A-Z]+\d?)\s+(\d{1,18}|-)\s+(\d{1,18}|-)\s+(\d{1,18}|-)$")
+_STATE = regex(r"(\w+)\s+(\d{1,18})(?:/(\d{1,18}))?$")
 MOST = 10_000
 
 Summary = dict[str, Any]

@@ -1,0 +1,35 @@
+"""Patterns that are compiled when they are first used."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from analyzer import patterns
+from analyzer.patterns import regex
+
+
+def test_one_that_nobody_uses_is_never_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that is used, once."""
+    compiled: list[object] = []
+    plain = re.compile
+    monkeypatch.setattr(patterns.re, "compile", lambda text, flags: compiled.append(text) or plain(text, flags))
+    regex("unused")
+    used = regex("([a-z]+)([0-9]*)", re.IGNORECASE)
+    assert compiled == []
+    for _ in range(3):
+        found = used.fullmatch("AB12")
+        assert found is not None and found.groups() == ("AB", "12")
+    assert compiled == ["([a-z]+)([0-9]*)"]
+
+
+def test_it_answers_as_any_other() -> None:
+    """Methods and attributes, of texts and of bytes."""
+    assert regex("a|b").sub("-", "cab") == "c--"
+    assert regex(rb"\d+").findall(b"1 22") == [b"1", b"22"]
+    assert (regex("(?P<one>x)").groupindex, regex("x", re.DOTALL).flags & re.DOTALL) == ({"one": 1}, re.DOTALL)
+    with pytest.raises(re.error):
+        regex("(").match("x")
+    with pytest.raises(AttributeError):
+        regex("x").no_such_method  # noqa: B018
