@@ -224,8 +224,13 @@ class FlowTracker:
     def final_states(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         """The word of `flows.state` for the flows at these places, as its number: how they stand now."""
         damage_counts = 2 * int(self._room[9]) < int(self._room[8])  # else the whole capture was changed
-        opening = still_opening(self.states, places, self.latest_ns, self.peers, damage_counts)
-        return final_states(self.states, self.ends.reshape(-1, 2), places, opening)
+        found = np.zeros(len(places), np.int64)
+        ends = self.ends.reshape(-1, 2)
+        for start in range(0, len(places), PIECE):  # what is copied of the states of a million flows would be as large as they are
+            piece = places[start : start + PIECE]
+            opening = still_opening(self.states, piece, self.latest_ns, self.peers, damage_counts)
+            found[start : start + PIECE] = final_states(self.states, ends, piece, opening)
+        return found
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """How much trouble the flows at these places had."""
