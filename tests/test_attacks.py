@@ -7,6 +7,7 @@ import json
 import resource
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -160,9 +161,11 @@ def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 )
 def test_a_disk_that_fails(call: str, failure: Failure, first: int, tmp_path: Path) -> None:
     """One line, the status, nothing half written and nothing temporary."""
-    assert Trial(place_in(tmp_path), call, "B").failing(failure, first) == []
+    with Trial(place_in(tmp_path), call, Random(1)) as trial:
+        assert trial.failing(failure, first) == []
 
 
 def test_two_at_once(tmp_path: Path) -> None:
     """That write the same file: both succeed, and it is whole."""
-    assert Trial(place_in(tmp_path), "csv", "B").twice() == []
+    with Trial(place_in(tmp_path), "csv", Random(1)) as trial:
+        assert trial.twice() == []

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analyzer.capture.packed import _folder_of
+from analyzer.capture import packed
 from analyzer.cli import main
 from analyzer.ending import Ended
 from tests.command import COMMAND, environment, run
@@ -55,7 +55,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 def ended(place: Place, words: list[str], moment: int) -> Any:
     """The status of a command that is ended at a moment, by what happens to files."""
     global watched, passed
-    _folder_of.cache_clear()
+    packed._folders.clear()
     watched, passed = (place.folder.parent, moment), 0
     try:
         with pytest.raises(SystemExit) as left:
