@@ -125,7 +125,7 @@ class Trial:
             self.clean()
         self._calls: dict[tuple[Failure, int], int] = {}
 
-    def signal(self, number: signal.Signals) -> list[str]:
+    def signalled(self, number: signal.Signals) -> list[str]:
         """What is wrong after a signal at some moment."""
         which = self._random.randrange(len(self._words))
         anew = self._random.randrange(ANEW) == 0
@@ -234,7 +234,7 @@ def main() -> int:
 def _all_ends(trial: Trial, moments: int) -> Iterator[tuple[str, int, list[str]]]:
     """Each way in which it may end, how often that was tried, and what was wrong."""
     ends: list[tuple[str, Callable[[], list[str]]]] = [
-        *((each.name, partial(trial.signal, each)) for each in SIGNALS),
+        *((each.name, partial(trial.signalled, each)) for each in SIGNALS),
         *((each.name, partial(trial.failure, each)) for each in FAILURES),
         ("two at once", trial.twice),
     ]

@@ -276,7 +276,7 @@ def test_what_was_unpacked_goes_with_what_could_not_be_read(place: Path, tmp_pat
     """An error leaves nothing behind, either; and what was forgotten is unpacked anew."""
     file = archive(tmp_path / "bundle.tar.zst", *PARTS)
     for _ in range(2):
-        with pytest.raises(UsageError, match="192.0.2.99"):
+        with pytest.raises(UsageError, match=r"192\.0\.2\.99"):
             analyze(file, hosts="192.0.2.99")
         gc.collect()
         assert leftovers(place) == []

@@ -43,6 +43,7 @@ LOST = [TIME_CAUSES.index(cause) for cause in (*LOST_TIME, "server_think")]
 LEAST_LOST_NS = 100_000_000  # of a connection, and a tenth of its time, are worth telling
 WORST_LEFT = 100
 PIECE = 1 << 14
+ENDS_MORE = 32  # room for ends grows by this part of itself
 EARLIEST = np.iinfo(np.int64).min
 LEAVING = 4  # every fourth flow leaves when there is no room: so that making room is rare
 
@@ -158,10 +159,10 @@ class FlowTracker:
         self.histograms.resize((size, BINS), refcheck=False)
 
     def make_ends(self) -> None:
-        """Have room for both ends of another connection: for half as many again, where there is none."""
+        """Have room for both ends of another connection: for some more, where there is none. What is new is written to, so it is not much."""
         size = len(self.ends)
         if size + self.ends_room[1] - self.ends_room[0] < 2:
-            self.ends.resize(size + max(size // 2, FIRST_CAPACITY), refcheck=False)
+            self.ends.resize(size + max(size // ENDS_MORE, FIRST_CAPACITY), refcheck=False)
 
     def make_talks(self) -> None:
         """Have room for twice as many distributions of how connections talk."""
@@ -242,7 +243,12 @@ class FlowTracker:
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """How much trouble the flows at these places had."""
-        return troubles(self.states, self.ends, places, self.final_states(places), self.latest_ns)
+        found = np.zeros(len(places))
+        for start in range(0, len(places), PIECE):
+            piece = places[start : start + PIECE]
+            final = self.final_states(piece)
+            found[start : start + PIECE] = troubles(self.states, self.ends, piece, final, self.latest_ns)
+        return found
 
     def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
         ends = self.ends[self.states["ends"][places]]
