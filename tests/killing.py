@@ -31,7 +31,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 # What each command is given behind its name, in a folder with a bundle B, the same packed, and a folder for what is written.
 CALLS = {
     "csv": "export {given} --table flows -o out/x.csv",
-    "safe-csv": "export {given} --table findings --safe-csv -o out/x.csv",
+    "safe-csv": "export {given} --table hosts --safe-csv -o out/x.csv",
     "jsonl": "export {given} --table counters -o out/x.jsonl",
     "parquet": "export {given} --table packets -o out/x.parquet",
     "passages": "export --at a={given} --at b=B --table passages -o out/x.parquet",

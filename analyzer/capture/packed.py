@@ -75,14 +75,14 @@ def _plain(file: BinaryIO) -> RawReader:
 
 
 def _unpacked(path: str, reader: RawReader, key: tuple[str | int, ...]) -> str:
+    root = temporary_folder()
+    target = root / Path(path).name
     try:
-        root = temporary_folder()
-        target = root / Path(path).name
         target.mkdir()
-    except OSError as error:
-        raise _no_room(path, error) from None
-    try:
         _unpack(path, reader, target)
+    except OSError as error:
+        removed(root)
+        raise _no_room(path, error) from None
     except BaseException:
         removed(root)
         raise
