@@ -90,6 +90,7 @@ from analyzer import analyze
 import analyzer.cli, analyzer.report.console, analyzer.evidence.seen, duckdb, pandas
 which, size = getattr(resource, sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(which, (size, resource.getrlimit(which)[1]))
+sys.dont_write_bytecode = True  # what the command itself would see to, had it begun under the limit
 sys.argv = ["tcpcap", *sys.argv[3:]]
 main()
 """
@@ -118,6 +119,19 @@ def test_low_limits(limit: str, size: int, words: str, tmp_path: Path) -> None:
     if done.returncode == 2:
         assert done.stderr.count("\n") == 1 and done.stderr.startswith("tcpcap: ") and "; " in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_module_is_cut_by_a_limit(tmp_path: Path) -> None:
+    """Of what is imported under it, no compiled half is left that nobody could import any more."""
+    words = "from analyzer.ending import run\nrun(lambda: __import__('long').VALUE and 0)"
+    (tmp_path / "long.py").write_text("VALUE = " + " + ".join(map(str, range(1000))) + "\n")
+    known = {name: value for name, value in environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
+    known["PYTHONPATH"] = f"{ROOT}:{tmp_path}"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+    for code in (limit + words, words):
+        done = subprocess.run([sys.executable, "-c", code], env=known, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert [path.stat().st_size > 100 for path in (tmp_path / "__pycache__").iterdir()] == [True]
 
 
 def test_words_of_record_reach_no_shell(tmp_path: Path) -> None:
