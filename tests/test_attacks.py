@@ -154,7 +154,7 @@ def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     ("call", "failure", "first"),
     [
         ("csv", Failure("write", errno.ENOSPC), 8),
-        ("sql", Failure("write", errno.ENOSPC), 21),
+        ("sql-csv", Failure("write", errno.ENOSPC), 21),
         ("fix-checksums", Failure("map", errno.EIO), 1),
     ],
     ids=lambda each: getattr(each, "name", None),

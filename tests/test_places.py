@@ -123,8 +123,8 @@ def test_low_limits(limit: str, size: int, words: str, tmp_path: Path) -> None:
 
 def test_no_module_is_cut_by_a_limit(tmp_path: Path) -> None:
     """Of what is imported under it, no compiled half is left that nobody could import any more."""
-    words = "from analyzer.ending import run\nrun(lambda: __import__('long').VALUE and 0)"
-    (tmp_path / "long.py").write_text("VALUE = " + " + ".join(map(str, range(1000))) + "\n")
+    words = "from analyzer.ending import run\nrun(lambda: __import__('long').VALUE0)"
+    (tmp_path / "long.py").write_text("".join(f"VALUE{n} = {n}\n" for n in range(100)))
     known = {name: value for name, value in environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
     known["PYTHONPATH"] = f"{ROOT}:{tmp_path}"
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
