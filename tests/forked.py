@@ -26,7 +26,7 @@ from tests.command import environment
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 300.0  # on a busy machine
 STEP_S = 0.002
-# What a run of the command has imported, which is printed behind what it says.
+# What a run of the command has imported from files, which is printed behind what it says.
 IMPORTED = """
 import json, sys
 from analyzer.cli import main
@@ -34,7 +34,8 @@ try:
     main(sys.argv[1:])
 except SystemExit:
     pass
-sys.stderr.write("\\n" + json.dumps([name for name in sys.modules if name.split(".")[0] != "tests"]))
+found = [name for name, module in sys.modules.items() if getattr(module, "__spec__", None) and module.__spec__.name == name]
+sys.stderr.write("\\n" + json.dumps([name for name in found if sys.modules[name].__spec__.has_location]))
 """
 
 
