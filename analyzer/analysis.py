@@ -52,6 +52,7 @@ PUBLIC = (
         "capture_facts",
         "capture_hosts",
         "checksums",
+        "close",
         "counters",
         "counters_whole",
         "damages",
@@ -72,6 +73,20 @@ class Analysis(Found):
     def _table(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
         """A table as its readers get it: described, with moments as they asked for."""
         return described(table, frame, self._times)
+
+    def close(self) -> None:
+        """Remove what was unpacked, or kept, of captures that are no plain files, unless another Analysis reads it: else that goes when the Analysis does.
+
+        Tables that were made stay; what reads the capture again unpacks an archive anew, and cannot read bytes any more.
+        """
+        if self.reader is not None:
+            self.reader.close()
+
+    def __enter__(self) -> Analysis:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @cached_property
     def findings(self) -> pd.DataFrame:

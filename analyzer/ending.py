@@ -33,6 +33,7 @@ def words_of_signal() -> str:
 def run(command: Callable[[], Any]) -> NoReturn:
     """Run it and exit; a signal ends it well, a second one at once. What was ignored stays so, as nohup wants it."""
     _have_standard_files()
+    _keep_no_half_modules()
     _handlers.append(None)
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -98,6 +99,16 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
 def _undo() -> None:
     if output := sys.modules.get("analyzer.output"):  # else nothing was written
         output.remove_temporary()
+
+
+def _keep_no_half_modules() -> None:
+    """Where files may not grow as they like, Python would cut the modules that it compiles, and could not be started again."""
+    try:
+        import resource
+    except ImportError:  # a system without such limits
+        return
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+        sys.dont_write_bytecode = True
 
 
 def _have_standard_files() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from analyzer.account import Account
 from analyzer.capture import Damage, FileInfo, Interfaces
 from analyzer.capture.bundle import Recording, host_of
+from analyzer.capture.kept import Reader
 from analyzer.capture.sysctls import sysctls_of
 from analyzer.checksums import CaptureHost, Checksums
 from analyzer.choose import EVERYTHING, Choice
@@ -92,6 +93,7 @@ class Found:
         self._times = times
         self._ask = ask
         self._start_ns = start_ns
+        self.reader: Reader | None = None  # keeps what was put on disk to be read
         self.one_pass = ""  # why one process has read all of it, where several were asked to
 
     @cached_property

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
-from io import FileIO
+from io import BufferedRandom, FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -129,11 +129,55 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def temporary_folder() -> Path:
-    """A folder below TMPDIR for this user alone, until it is `removed` or the process ends. Raises OSError where none can be made."""
-    folder = Path(tempfile.gettempdir()) / f"tcpcap-{secrets.token_hex(8)}"
-    _temporary.add(folder)
-    folder.mkdir(mode=0o700)
+    """A folder below TMPDIR for this user alone, until it is `removed` or the process ends. Raises TcpcapError where none can be made."""
+    try:
+        folder = Path(tempfile.gettempdir()) / f"tcpcap-{secrets.token_hex(8)}"
+        _temporary.add(folder)
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise nothing_temporary(error) from None
     return folder
+
+
+class _Unnamed(BufferedRandom):
+    """A temporary file: where there is no room for it, that is said of TMPDIR, and not of what is written in the end."""
+
+    def write(self, data: Any) -> int:
+        with self._told():
+            return super().write(data)
+
+    def flush(self) -> None:
+        with self._told():
+            super().flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.raw.close()  # else what was not written would be tried again when it is closed
+            raise nothing_temporary(error) from None
+
+    def seek(self, target: int, whence: int = 0) -> int:
+        self.flush()
+        return super().seek(target, whence)
+
+
+def temporary_file() -> BinaryIO:
+    """A file without a name, which goes with whoever holds it; to write and to read. Raises TcpcapError where none can be made, and where it has no room."""
+    try:
+        return _Unnamed(tempfile.TemporaryFile(prefix="tcpcap-", buffering=0))
+    except OSError as error:
+        raise nothing_temporary(error) from None
+
+
+def nothing_temporary(error: OSError) -> TcpcapError:
+    """What is said where something temporary cannot be made, or written to."""
+    if tempfile.tempdir is None:  # no folder was found that may be the one
+        found = "nothing can be written there, nor in /tmp, /var/tmp and the current folder"
+    else:
+        found = f"nothing can be written in {tempfile.gettempdir()} ({error.strerror})"
+    return TcpcapError("TMPDIR", found, "make room, or set it to a folder where you may write")
 
 
 def removed(folder: Path) -> None:

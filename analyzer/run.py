@@ -13,6 +13,7 @@ from analyzer.analysis import Analysis
 from analyzer.beside import addresses, counter_files, known_names, socket_lists
 from analyzer.capture import open_capture
 from analyzer.capture.given import Given, names_of, paths_of
+from analyzer.capture.kept import Reader
 from analyzer.capture.live import Live
 from analyzer.capture.pipes import is_pipe
 from analyzer.checksums import Checker, Checksums
@@ -139,7 +140,9 @@ def analyze(
         }  # fmt: skip
         return _between(at, asked, all_rules(names_of(rules, "rules")), clock, times)
     choice = choice_of(filter, flow, between, frames)
-    names, snapshots, sockets = paths_of(paths), names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
+    names = paths_of(paths)
+    reader = Reader(names)
+    snapshots, sockets = names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
     rules = names_of(rules, "rules")
     if times not in TIMES:
         raise UsageError("times", f"{times!r} is no form of times", f"give one of {', '.join(TIMES)}")
@@ -182,7 +185,7 @@ def analyze(
         told = chooser.ways.among if chooser else None
         busiest = tracker.busiest(TIMED_FLOWS)
         result = Checksums(checker, busiest, recorded, given, told) if checker is not None else None
-        return Analysis(
+        analysis = Analysis(
             names,
             capture.files,
             capture.interfaces,
@@ -208,6 +211,8 @@ def analyze(
             _ask,
             chooser.first_ns if chooser else None,
         )
+        analysis.reader = reader
+        return analysis
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)

@@ -27,6 +27,11 @@ def known_as(folder: str, name: str) -> None:
     _NAMES[folder] = name
 
 
+def unknown(folder: str) -> None:
+    """Nothing lies there any more."""
+    _NAMES.pop(folder, None)
+
+
 def shown(text: str) -> str:
     """A path, or a sentence with paths, as its reader knows them: the member of an archive, not where it was unpacked."""
     for folder, name in _NAMES.items():

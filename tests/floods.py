@@ -86,9 +86,10 @@ def tuples(file: IO[bytes], count: int) -> None:
     file.write(build.pcap([]))
     for first, numbers in _parts(count):
         found = _records(template, len(numbers), first)
-        port = numbers % 65536
-        found["data"][:, 54:56] = found["data"][:, 36:38] = found["data"][:, 28:30] = _big(port, 2)
-        found["data"][:, 30:34] = found["data"][:, 32:36] = _big(numbers // 65536, 4)
+        port = _big(numbers % 65536, 2)
+        # The address is in bytes 22 to 37: behind the /48 the port, as in the last two and in the TCP header, and what makes it another.
+        found["data"][:, 28:30] = found["data"][:, 36:38] = found["data"][:, 54:56] = port
+        found["data"][:, 30:36] = _big(numbers // 65536, 6)
         file.write(found.tobytes())
 
 
@@ -152,30 +153,73 @@ def _compressed(opened: Callable[[IO[bytes]], Any]) -> Callable[[IO[bytes], int]
     return bomb
 
 
+def _packed(opened: Callable[[IO[bytes]], Any], count: int) -> bytes:
+    """A bomb."""
+    found = io.BytesIO()
+    _compressed(opened)(found, count)
+    return found.getvalue()
+
+
+def _archive(file: IO[bytes], opened: Callable[[IO[bytes]], Any], name: str, content: bytes) -> None:
+    """A tar with one member, compressed."""
+    with opened(file) as outer, tarfile.open(fileobj=outer, mode="w|") as archive:
+        member = tarfile.TarInfo(f"b/{name}")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+
+
 def nested(file: IO[bytes], count: int) -> None:
     """A tar in zstd, with a capture in gzip in it."""
+    _archive(file, PACKING["zst"], "capture.pcap.gz", _packed(PACKING["gz"], count))
+
+
+def nested_bz2(file: IO[bytes], count: int) -> None:
+    """A tar in bzip2, with a capture in bzip2 in it."""
+    _archive(file, PACKING["bz2"], "capture.pcap.bz2", _packed(PACKING["bz2"], count))
+
+
+def archives(file: IO[bytes], count: int) -> None:
+    """An archive in an archive, under the name of a capture, with a bomb in it."""
     inner = io.BytesIO()
-    with gzip.GzipFile(fileobj=inner, mode="wb", compresslevel=1) as packed:
-        _zeros(packed, count)
-    with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as outer, tarfile.open(fileobj=outer, mode="w|") as archive:  # fmt: skip
-        member = tarfile.TarInfo("b/capture.pcap.gz")
-        member.size = len(inner.getvalue())
-        inner.seek(0)
-        archive.addfile(member, inner)
+    nested(inner, count)
+    _archive(file, PACKING["gz"], "capture.pcap.zst", inner.getvalue())
 
 
+def twice(file: IO[bytes], count: int) -> None:
+    """A bomb that was packed again."""
+    with PACKING["gz"](file) as packed:
+        packed.write(_packed(PACKING["bz2"], count))
+
+
+def members(file: IO[bytes], count: int) -> None:
+    """An archive with as many members, all of them empty."""
+    with PACKING["zst"](file) as outer:
+        for number in range(count):
+            outer.write(tarfile.TarInfo(f"b/{number}").tobuf(tarfile.GNU_FORMAT))
+        outer.write(bytes(2 * tarfile.BLOCKSIZE))
+
+
+PACKING: dict[str, Callable[[IO[bytes]], Any]] = {
+    "gz": lambda file: gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1),
+    "zst": lambda file: zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False),
+    "lz4": lambda file: lz4.frame.LZ4FrameFile(file, mode="wb"),
+    "xz": partial(lzma.LZMAFile, mode="wb", preset=0),
+    "bz2": partial(bz2.BZ2File, mode="wb", compresslevel=1),
+}
+OF_FRAMES = ("syn", "tuples", "holes", "fragments", "tunnels")
+ARCHIVES = ("nested", "nested-bz2", "archives", "members")
 FLOODS: dict[str, tuple[str, Callable[[IO[bytes], int], None]]] = {
     "syn": ("half-open SYNs", syn),
     "tuples": ("hostile IPv6 tuples", tuples),
     "holes": ("SACK holes", holes),
     "fragments": ("open fragments", fragments),
     "tunnels": ("deep tunnels", tunnels),
-    "gz": ("bomb in gzip", _compressed(lambda file: gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1))),
-    "zst": ("bomb in zstd", _compressed(lambda file: zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False))),
-    "lz4": ("bomb in lz4", _compressed(lambda file: lz4.frame.LZ4FrameFile(file, mode="wb"))),
-    "xz": ("bomb in xz", _compressed(partial(lzma.LZMAFile, mode="wb", preset=0))),
-    "bz2": ("bomb in bzip2", _compressed(lambda file: bz2.BZ2File(file, mode="wb", compresslevel=1))),
-    "nested": ("bomb in gzip in a tar in zstd", nested),
+    **{name: (f"bomb in {name}", _compressed(opened)) for name, opened in PACKING.items()},
+    "twice": ("bomb in bz2 in gz", twice),
+    "nested": ("bomb in gz in a tar in zst", nested),
+    "nested-bz2": ("bomb in bz2 in a tar in bz2", nested_bz2),
+    "archives": ("archive in an archive", archives),
+    "members": ("members of an archive", members),
 }  # fmt: skip
 
 
@@ -205,7 +249,7 @@ def main() -> int:
             title, write = FLOODS[flood]
             found = []
             for count in (few, 10 * few):
-                path = Path(name) / ("flood.tar.zst" if flood == "nested" else "flood.pcap")
+                path = Path(name) / ("flood.tar.zst" if flood in ARCHIVES else "flood.pcap")
                 with path.open("wb") as file:
                     write(file, count)
                 found.append(cost(path))
@@ -213,7 +257,7 @@ def main() -> int:
             less, more = (max(each.seconds - start.seconds, 0.01) for each in found)
             bad = more > MOST_RATIO * less or found[1].memory > MOST_BYTES or found[1].status not in (0, 2, 3)
             wrong += bad
-            size = f"{10 * few:,} frames" if flood in ("syn", "tuples", "holes", "fragments", "tunnels") else f"{10 * few * BOMB_BYTES / 1e6:,.0f} MB"  # fmt: skip
+            size = f"{10 * few:,}" if flood in (*OF_FRAMES, "members") else f"{10 * few * BOMB_BYTES / 1e6:,.0f} MB"  # fmt: skip
             print(f"{title:<30} {size:>18} {less:>8.2f} s {more:>8.2f} s  ratio {more / less:>5.1f} {found[1].memory / 1e6:>7.0f} MB  status {found[1].status}{'  WRONG' if bad else ''}", flush=True)  # fmt: skip
     return int(wrong > 0)
 

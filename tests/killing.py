@@ -14,14 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from random import Random
+from types import TracebackType
 from typing import NamedTuple
 
 from tests.command import COMMAND, environment
-from tests.failing import ENDLESS, FAILURES, Failure, variables
+from tests.failing import ENDLESS, FAILURES, Failure, library, variables
+from tests.forked import Server
 from tests.helpers import SAMPLES, interrupts_on
 
 BUNDLE = SAMPLES / "zero-window" / "server"
@@ -29,18 +31,31 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 # What each command is given behind its name, in a folder with a bundle B, the same packed, and a folder for what is written.
 CALLS = {
     "csv": "export {given} --table flows -o out/x.csv",
+    "safe-csv": "export {given} --table hosts --safe-csv -o out/x.csv",
     "jsonl": "export {given} --table counters -o out/x.jsonl",
     "parquet": "export {given} --table packets -o out/x.parquet",
-    "sql": "sql {given} FROM:events -o out/x.csv",
+    "passages": "export --at a={given} --at b=B --table passages -o out/x.parquet",
+    "sql-csv": "sql {given} FROM:events -o out/x.csv",
+    "sql-jsonl": "sql {given} FROM:sockets -o out/x.jsonl",
+    "sql-parquet": "sql {given} FROM:counters -o out/x.parquet",
     "extract": "extract {given} --flow 0 -o out/x.pcapng",
+    "anonymize": "extract {given} --flow 0 --anonymize --key key -o out/x.pcapng",
     "fix-checksums": "fix-checksums B/capture.pcap out/x.pcap",
+    "fix-packed": "fix-checksums B/capture.pcap out/x.pcap.zst",
     "html": "analyze {given} --html out/x.html",
     "notebook": "notebook {given} -o out/x.ipynb",
-    "plot": "plot {given} -o out/x.svg --flow 0",
+    "svg": "plot {given} -o out/x.svg --flow 0",
+    "png": "plot {given} -o out/x.png --kind overview",
+    "plot": "plot {given} -o out/x.html --flow 0",
     "points": "analyze --at a={given} --at b=B --html out/x.html",
+    "points-plot": "plot --at a={given} --at b=B -o out/x.html",
+    "completion": "completion bash --install",
     "json": "analyze {given} --json",
 }
+GIVEN = ("B", "packed.tgz")
+ANEW = 10  # of so many commands one is begun anew, as people begin it; the others are forked when all is imported
 PATIENCE_S = 300.0  # on a busy machine
+BEGINNING_S = 1.0  # before a command that is begun anew has imported what it needs
 ANSWERED = (0, 3)  # with an answer, perhaps up to where something failed
 
 
@@ -86,78 +101,113 @@ def place_in(root: Path) -> Place:
     place.temporary.mkdir()
     archive = shutil.make_archive(str(place.folder / "packed"), "gztar", BUNDLE.parent, BUNDLE.name)
     Path(archive).rename(place.folder / "packed.tgz")
+    (place.folder / "key").write_bytes(bytes(range(32)))
     return place
 
 
 class Trial:
-    """One command, from a folder or from an archive; what it leaves in `place` is looked at after each end."""
+    """One command, from a folder and from an archive; what it leaves in `place` is looked at after each end."""
 
-    def __init__(self, place: Place, call: str, given: str) -> None:
-        self.place, self.name = place, f"{call} of {given}"
-        self._words, self._before = place.words(call, given), place.files()
-        begun = time.monotonic()
-        status, said = _ended(place, self._words, None, PATIENCE_S)
-        assert status == 0, said
-        self.took, self._expected = time.monotonic() - begun, place.files()
-        self._calls: dict[Failure, int] = {}
-        self._clean()
+    def __init__(self, place: Place, call: str, random: Random) -> None:
+        self.place, self.name, self._random = place, call, random
+        self._before, self._root = place.files(), place.folder.parent
+        self._words = [place.words(call, given) for given in GIVEN if given == GIVEN[0] or "{given}" in CALLS[call]]
+        self._variables = {"TMPDIR": str(place.temporary), "XDG_DATA_HOME": str(place.folder / "out")}
+        self._server = Server(self._words[0], place.folder, {"LD_PRELOAD": str(library()), **self._variables})
+        self.clean()
+        self._took, self._expected = [], []
+        for words in self._words:
+            begun = time.monotonic()
+            status, said = self._ended(words, False)
+            assert status == 0, said
+            self._took.append(time.monotonic() - begun)
+            self._expected.append(place.files())
+            self.clean()
+        self._calls: dict[tuple[Failure, int], int] = {}
 
-    def signal(self, number: signal.Signals, random: Random) -> list[str]:
+    def signalled(self, number: signal.Signals) -> list[str]:
         """What is wrong after a signal at some moment."""
-        status, said = _ended(self.place, self._words, number, random.random() * self.took)
-        found = list(self.place.wrong(self._before, self._expected))
+        which = self._random.randrange(len(self._words))
+        anew = self._random.randrange(ANEW) == 0
+        most = self._took[which] + (BEGINNING_S if anew else 0.0)
+        status, said = self._ended(self._words[which], anew, {}, self._random.random() * most, number)
+        found = list(self.place.wrong(self._before, self._expected[which]))
         if number == signal.SIGKILL:  # nobody can answer it: a draft may stay, under a name that is no other's
-            found = [each for each in found if "has changed" in each or "/x." in each]
+            found = [
+                each for each in found if "has changed" in each or any(name in each for name in self._names(which))
+            ]
         ours = "Traceback" not in said or ", in run" in said  # else Python had not begun with us
         if ours and (status not in (0, 128 + number, -number) or "Traceback" in said):
             found.append(f"status {status}: {said}")
-        self._clean()
+        self.clean()
         return found
 
-    def failure(self, failure: Failure, random: Random) -> list[str]:
+    def failure(self, failure: Failure) -> list[str]:
         """What is wrong after the disk failed at some call."""
-        count = self.place.folder.parent / "count"
-        root = self.place.folder.parent
-        if failure not in self._calls:
-            _ended(self.place, self._words, None, PATIENCE_S, variables(failure, root, ENDLESS, count))
-            self._calls[failure] = int(count.read_text())
-            self._clean()
-        return self.failing(failure, random.randint(1, max(self._calls[failure], 1)))
+        which = self._random.randrange(len(self._words))
+        if (failure, which) not in self._calls:
+            count = self._root / "count"
+            count.unlink(missing_ok=True)
+            self._ended(self._words[which], False, variables(failure, self._root, ENDLESS, count))
+            self._calls[failure, which] = int(count.read_text())
+            self.clean()
+        return self.failing(failure, self._random.randint(1, max(self._calls[failure, which], 1)), which)
 
-    def failing(self, failure: Failure, first: int) -> list[str]:
+    def failing(self, failure: Failure, first: int, which: int = 0) -> list[str]:
         """What is wrong after the disk failed from this call on."""
-        count, root = self.place.folder.parent / "count", self.place.folder.parent
-        status, said = _ended(self.place, self._words, None, PATIENCE_S, variables(failure, root, first, count))
+        known = variables(failure, self._root, first, self._root / "count")
+        status, said = self._ended(self._words[which], False, known)
         found: list[str] = []
+        expected = self._expected[which] if status in ANSWERED else {}
         if (
             status in ANSWERED and failure.call != "write"
         ):  # as far as it could be read: another answer, and a whole one
-            expected = self._expected | {
-                name: data for name, data in self.place.files().items() if name not in self._before
-            }
-        else:
-            expected = self._expected if status in ANSWERED else {}
+            expected = expected | {name: data for name, data in self.place.files().items() if name not in self._before}
         found += self.place.wrong(self._before, expected)
         if status not in (*ANSWERED, 2) or "Traceback" in said or (status == 2 and said.count("\n") != 1):
             found.append(f"status {status}: {said}")
-        self._clean()
+        self.clean()
         return [f"from call {first}: {each}" for each in found]
 
     def twice(self) -> list[str]:
         """What is wrong after two of them wrote the same file at once."""
-        both = [_begun(self.place, self._words) for _ in range(2)]
-        said = [process.communicate(timeout=PATIENCE_S)[1] for process in both]
-        found = list(self.place.wrong(self._before, self._expected))
-        found += [f"status {each.returncode}: {text}" for each, text in zip(both, said, strict=True) if each.returncode]
-        self._clean()
+        which = self._random.randrange(len(self._words))
+        said = [self._root / f"said{number}" for number in range(2)]
+        for file in said:
+            file.touch()
+        both = [self._server.begun(self._words[which], self.place.folder, {}, file) for file in said]
+        ends = [self._server.status(each) for each in both]
+        found = list(self.place.wrong(self._before, self._expected[which]))
+        found += [f"status {status}: {file.read_text()}" for status, file in zip(ends, said, strict=True) if status]
+        self.clean()
         return found
 
-    def _clean(self) -> None:
+    def __enter__(self) -> Trial:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.__exit__(kind, value, trace)
+
+    def clean(self) -> None:
+        """Have the place as it was."""
         for path in (*(self.place.folder / "out").iterdir(), *self.place.temporary.iterdir()):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+    def _names(self, which: int) -> Iterable[str]:
+        return self._expected[which].keys() - self._before.keys()
+
+    def _ended(
+        self, words: list[str], anew: bool, more: Mapping[str, str] | None = None, after: float = PATIENCE_S, number: int = signal.SIGKILL
+    ) -> tuple[int, str]:  # fmt: skip
+        """Status and standard error of a command that gets a signal after some seconds."""
+        if anew:
+            return _ended(self.place, words, number, after, {**self._variables, **(more or {})})
+        return self._server.ended(words, self.place.folder, more or {}, after, number)
 
 
 def main() -> int:
@@ -165,53 +215,51 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moments", type=int, default=50, help="of each signal and of each failure")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--call", choices=CALLS, help="this command alone")
+    parser.add_argument("--call", choices=CALLS, action="append", help="this command; without, all")
     options = parser.parse_args()
-    random, wrong = Random(options.seed), 0
+    wrong = tried = 0
     with tempfile.TemporaryDirectory() as root:
         place = place_in(Path(root))
-        for call in (options.call,) if options.call else CALLS:
-            for given in ("B", "packed.tgz"):
-                trial = Trial(place, call, given)
-                ends: list[tuple[str, Callable[[], list[str]]]] = [
-                    *((each.name, partial(trial.signal, each, random)) for each in SIGNALS),
-                    *((each.name, partial(trial.failure, each, random)) for each in FAILURES),
-                    ("two at once", trial.twice),
-                ]
-                for end, tried in ends:
-                    times = options.moments if end != "two at once" else max(1, options.moments // 10)
-                    found = [each for _ in range(times) for each in tried()]
-                    wrong += len(found)
+        for call in options.call or CALLS:
+            with Trial(place, call, Random(f"{options.seed}/{call}")) as trial:
+                for end, times, found in _all_ends(trial, options.moments):
+                    wrong, tried = wrong + len(found), tried + times
                     for each in found:
                         print(f"{trial.name}, {end}: {each}")
-                    print(f"{trial.name:<28} {end:<16} {times:>4} times, {len(found)} wrong", flush=True)
-    print(f"{wrong} wrong")
+                    print(f"{trial.name:<16} {end:<16} {times:>4} times, {len(found)} wrong", flush=True)
+    print(f"{tried:,} ends, {wrong} wrong")
     return int(wrong > 0)
 
 
-def _ended(
-    place: Place, words: list[str], number: int | None, after: float, more: dict[str, str] | None = None
-) -> tuple[int, str]:
-    """Status and standard error of a command that gets a signal after some seconds."""
-    with interrupts_on(), _begun(place, words, more) as process:
-        try:
-            _, said = process.communicate(timeout=after)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number or signal.SIGKILL)
-            _, said = process.communicate(timeout=PATIENCE_S)
-        return process.returncode, said
+def _all_ends(trial: Trial, moments: int) -> Iterator[tuple[str, int, list[str]]]:
+    """Each way in which it may end, how often that was tried, and what was wrong."""
+    ends: list[tuple[str, Callable[[], list[str]]]] = [
+        *((each.name, partial(trial.signalled, each)) for each in SIGNALS),
+        *((each.name, partial(trial.failure, each)) for each in FAILURES),
+        ("two at once", trial.twice),
+    ]
+    for end, attempt in ends:
+        times = moments if end != "two at once" else max(1, moments // 10)
+        yield end, times, [each for _ in range(times) for each in attempt()]
 
 
-def _begun(place: Place, words: list[str], more: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def _ended(place: Place, words: list[str], number: int, after: float, more: Mapping[str, str]) -> tuple[int, str]:
+    """The same for one that is begun anew."""
+    with interrupts_on(), subprocess.Popen(
         [*COMMAND, *words],
         cwd=place.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(TMPDIR=str(place.temporary), PYTHONPATH=str(SAMPLES.parent), **(more or {})),
-    )
+        env=environment(PYTHONPATH=str(SAMPLES.parent), **more),
+    ) as process:  # fmt: skip
+        try:
+            _, said = process.communicate(timeout=after)
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+            _, said = process.communicate(timeout=PATIENCE_S)
+        return process.returncode, said
 
 
 if __name__ == "__main__":

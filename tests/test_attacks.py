@@ -7,6 +7,7 @@ import json
 import resource
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -153,16 +154,18 @@ def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     ("call", "failure", "first"),
     [
         ("csv", Failure("write", errno.ENOSPC), 8),
-        ("sql", Failure("write", errno.ENOSPC), 21),
+        ("sql-csv", Failure("write", errno.ENOSPC), 21),
         ("fix-checksums", Failure("map", errno.EIO), 1),
     ],
     ids=lambda each: getattr(each, "name", None),
 )
 def test_a_disk_that_fails(call: str, failure: Failure, first: int, tmp_path: Path) -> None:
     """One line, the status, nothing half written and nothing temporary."""
-    assert Trial(place_in(tmp_path), call, "B").failing(failure, first) == []
+    with Trial(place_in(tmp_path), call, Random(1)) as trial:
+        assert trial.failing(failure, first) == []
 
 
 def test_two_at_once(tmp_path: Path) -> None:
     """That write the same file: both succeed, and it is whole."""
-    assert Trial(place_in(tmp_path), "csv", "B").twice() == []
+    with Trial(place_in(tmp_path), "csv", Random(1)) as trial:
+        assert trial.twice() == []

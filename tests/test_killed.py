@@ -9,16 +9,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from analyzer.capture.packed import _folder_of
+from analyzer.capture import packed
 from analyzer.cli import main
 from analyzer.ending import Ended
 from tests.command import COMMAND, environment, run
+from tests.failing import FAILURES
 from tests.helpers import SAMPLES, interrupts_on
-from tests.killing import Place, place_in
+from tests.killing import Place, Trial, place_in
 
 ROOT = SAMPLES.parent
 TIMEOUT_S = 60
@@ -55,7 +57,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 def ended(place: Place, words: list[str], moment: int) -> Any:
     """The status of a command that is ended at a moment, by what happens to files."""
     global watched, passed
-    _folder_of.cache_clear()
+    packed._folders.clear()
     watched, passed = (place.folder.parent, moment), 0
     try:
         with pytest.raises(SystemExit) as left:
@@ -218,3 +220,12 @@ def test_a_standard_output_that_is_full(place: Place) -> None:
         ran = run("schema", "events", stdout=full, cwd=place.folder, PYTHONPATH=str(ROOT))
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert "No space left on device" in ran.err
+
+
+@pytest.mark.parametrize("call", ["parquet", "anonymize", "html", "completion", "passages"])
+def test_random_moments(call: str, tmp_path: Path) -> None:
+    """A share of what tests/killing.py does with all commands: a signal and a disk that fails, at a moment of each run that nobody has chosen."""
+    with Trial(place_in(tmp_path), call, Random()) as trial:
+        assert trial.signalled(signal.SIGTERM) == []
+        for failure in FAILURES[:2]:
+            assert trial.failure(failure) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -14,11 +15,12 @@ from random import Random
 import pytest
 import zstandard
 
-from analyzer import analyze
+from analyzer import Analysis, analyze
 from analyzer.capture.compression import Damaged
 from analyzer.capture.packed import folder_of
 from analyzer.capture.tar import BLOCK, Archive
-from analyzer.errors import CaptureError
+from analyzer.errors import CaptureError, UsageError
+from analyzer.text import shown
 from tests.command import run_here
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "fast-retransmit" / "client"
@@ -226,3 +228,69 @@ def test_names_are_those_of_the_archive(tmp_path: Path, capsys: pytest.CaptureFi
     file = archive(tmp_path / "other.tar.zst", *parts)
     ran = run_here("analyze", file, capsys=capsys)
     assert (ran.status, ran.err.startswith(f"tcpcap: {file}/host.json: cannot be read as JSON")) == (2, True)
+
+
+# How long what was unpacked stays
+
+
+def leftovers(folder: Path) -> list[str]:
+    """What is there for a while."""
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("tcpcap-"))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for what is temporary."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("given", ["archive", "bytes", "file"])
+def test_what_was_unpacked_goes_with_the_analysis(given: str, place: Path, tmp_path: Path) -> None:
+    """With the last one that reads it: by itself, or when it is closed."""
+    file, data = archive(tmp_path / "bundle.tar.zst", *PARTS), (SAMPLE / "capture.pcap").read_bytes()
+
+    def asked() -> Analysis:
+        return analyze(file if given == "archive" else data if given == "bytes" else io.BytesIO(data))
+
+    first, second = asked(), asked()
+    flows, packets = first.flows, len(first.packets)
+    assert len(leftovers(place)) == (1 if given == "archive" else 2)
+    del first
+    gc.collect()
+    assert len(leftovers(place)) == 1
+    assert len(second.packets) == packets
+    second.close()
+    second.close()
+    assert leftovers(place) == []
+    assert second.flows.equals(flows)
+    with asked() as third:
+        assert third.flows.equals(flows)
+        assert len(leftovers(place)) == 1
+    assert leftovers(place) == []
+
+
+def test_what_was_unpacked_goes_with_what_could_not_be_read(place: Path, tmp_path: Path) -> None:
+    """An error leaves nothing behind, either; and what was forgotten is unpacked anew."""
+    file = archive(tmp_path / "bundle.tar.zst", *PARTS)
+    for _ in range(2):
+        with pytest.raises(UsageError, match=r"192\.0\.2\.99"):
+            analyze(file, hosts="192.0.2.99")
+        gc.collect()
+        assert leftovers(place) == []
+    assert shown(str(place / "x")) == str(place / "x")
+
+
+def test_an_archive_that_changed_is_unpacked_again(place: Path, tmp_path: Path) -> None:
+    """Both stay for those who read them, and go with them."""
+    file = archive(tmp_path / "bundle.tar.zst", *PARTS)
+    first = analyze(file)
+    archive(file, *(each for each in PARTS if each[0].name.endswith("capture.pcap")))
+    second = analyze(file)
+    assert len(leftovers(place)) == 2
+    assert len(first.packets) == len(second.packets)
+    for each in (first, second):
+        each.close()
+    assert leftovers(place) == []

@@ -562,11 +562,12 @@ def test_long_stories_are_folded() -> None:
     rows = rows_of(Script((LONG, 65535), (OTHER, 50000)).frames("c:S s:SA c:A c:PA9 c:PA9! s:A s:RA"))
     analysis = made(rows)
     state, ends = analysis.flow_tracker.states, analysis.flow_tracker.ends
+    both = state["ends"][0]
     state["events"][0] = FLOWS.bit("events", *[kind.name for kind in KINDS])
     for name in ("retransmissions", "timeouts", "spurious", "reordered", "dsacks", "zero_windows"):
-        ends[name][:2] = 2**32 - 1
+        ends[name][both] = 2**32 - 1
     for name in ("retransmitted_bytes", "missing_bytes", "zero_ns", "zero_longest_ns"):
-        ends[name][:2] = 2**62
+        ends[name][both] = 2**62
     text = checked(analysis)
     words = " ".join(section(text, "connections in trouble")).split()
     assert words[:4] == [f"[{LONG}]:65535", ">", f"[{OTHER}]:50000", "tcp"]

@@ -67,10 +67,7 @@ class Ask:
         self._source = source_of(asked)
         self._tables = self._source.tables
         self._limit_s = limit_s
-        try:
-            self._scratch = temporary_folder()
-        except OSError as error:
-            raise no_room(WHERE, str(error.strerror or error)) from None
+        self._scratch = temporary_folder()
         self._tidy = weakref.finalize(self, removed, self._scratch)
         self._path = self._scratch / "tables.duckdb"
         settings: dict[str, str | bool | int | float | list[str]] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from analyzer.capture.compression import CHUNK
+from analyzer.capture.kept import made_for
 from analyzer.errors import UsageError
 from analyzer.output import appearing, temporary_folder
 
@@ -17,7 +18,7 @@ WHAT = "a path, bytes, or an open binary file, or several of them"
 
 
 def paths_of(captures: Given | Sequence[Given], where: str = "paths") -> list[str]:
-    """The paths of captures; bytes, and open files that are no plain files on disk, are kept in temporary files until Python ends.
+    """The paths of captures; bytes, and open files that are no plain files on disk, are kept in temporary files, as long as a `kept.Reader` of these paths is there.
 
     Raises UsageError where something is none of these.
     """
@@ -78,7 +79,9 @@ def _on_disk(file: Any) -> str:
 
 def _kept(file: Any) -> str:
     """What the file holds from here on, in a temporary file."""
-    target = str(temporary_folder() / "capture")
+    folder = temporary_folder()
+    target = str(folder / "capture")
+    made_for(target, folder)
     with appearing(target, []) as kept:
         while piece := file.read(CHUNK):
             kept.write(piece)

@@ -1,4 +1,4 @@
-"""A bundle in one file (.tar.zst, or compressed otherwise, or not at all) -> a folder with what is read of it, until the process ends."""
+"""A bundle in one file (.tar.zst, or compressed otherwise, or not at all) -> a folder with what is read of it, as long as somebody reads it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ import shutil
 import stat
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from analyzer.capture.compression import Damaged, RawReader, Unsupported, compression_of, decompressed
+from analyzer.capture.kept import made_for
 from analyzer.capture.tar import BLOCK, Archive, Member, is_header, taken
 from analyzer.errors import CaptureError
 from analyzer.output import appearing, removed, temporary_folder
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS
-from analyzer.text import known_as
+from analyzer.text import known_as, unknown
 
 MAX_MEMBERS = 10_000
 MAX_BESIDE = 16 << 30  # of counters or sockets: more than a week of a busy host
 SHARE = 2  # of what is free, a part in so many is filled at most
 UNPACK = "unpack it with tar, and name the folder"
+MOST_KNOWN = 1 << 12  # files that are no archives, of which this is remembered
+_folders: dict[tuple[str | int, ...], str] = {}  # of a file as it is: where it was unpacked, or itself
 
 
 def folder_of(path: str) -> str:
     """The folder in which a packed bundle was unpacked; any other path as it is.
 
-    It is unpacked when it is first asked for, below TMPDIR. Raises CaptureError where that cannot be done.
+    It is unpacked when it is first asked for, below TMPDIR, and stays so while there is a `kept.Reader` of it. Raises CaptureError where that cannot be done.
     """
     try:
         status = os.stat(path) if path != "-" else None  # noqa: PTH116 all that is wanted of it, at once
@@ -35,17 +37,23 @@ def folder_of(path: str) -> str:
         return path
     if status is None or not stat.S_ISREG(status.st_mode) or status.st_size < BLOCK // 8:
         return path
-    return _folder_of(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    key = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    if key not in _folders:
+        try:
+            with Path(path).open("rb") as file:
+                folder = _unpacked(path, _plain(file), key) if _is_packed(file) else path
+        except PermissionError:  # whoever reads it says so
+            folder = path
+        if folder == path and len(_folders) >= MOST_KNOWN:
+            forget()
+        _folders[key] = folder
+    return _folders[key]
 
 
-@lru_cache(64)
-def _folder_of(path: str, *_: int) -> str:
-    """The same for a file that is as it was."""
-    try:
-        with Path(path).open("rb") as file:
-            return _unpacked(path, _plain(file)) if _is_packed(file) else path
-    except PermissionError:  # whoever reads it says so
-        return path
+def forget() -> None:
+    """Look at each file anew that was no archive."""
+    for key in [key for key, folder in _folders.items() if folder == key[0]]:
+        del _folders[key]
 
 
 def _is_packed(file: BinaryIO) -> bool:
@@ -66,19 +74,25 @@ def _plain(file: BinaryIO) -> RawReader:
     return file
 
 
-def _unpacked(path: str, reader: RawReader) -> str:
+def _unpacked(path: str, reader: RawReader, key: tuple[str | int, ...]) -> str:
+    root = temporary_folder()
+    target = root / Path(path).name
     try:
-        root = temporary_folder()
-        target = root / Path(path).name
         target.mkdir()
-    except OSError as error:
-        raise _no_room(path, error) from None
-    try:
         _unpack(path, reader, target)
+    except OSError as error:
+        removed(root)
+        raise _no_room(path, error) from None
     except BaseException:
         removed(root)
         raise
     known_as(str(target), path)
+
+    def gone() -> None:
+        unknown(str(target))
+        _folders.pop(key, None)
+
+    made_for(path, root, gone)
     return str(target)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import BinaryIO
 import numpy as np
 
 from analyzer.capture.source import Bytes, Source, open_source, source_of
-from analyzer.errors import CaptureError, TcpcapError
+from analyzer.errors import CaptureError
+from analyzer.output import nothing_temporary, temporary_file
 
 
 @contextmanager
@@ -24,10 +24,7 @@ def rereadable(path: str, window_bytes: int) -> Iterator[Callable[[], Source]]:
         yield lambda: open_source(path, window_bytes)
         return
     with ExitStack() as stack:
-        try:
-            spool = stack.enter_context(tempfile.TemporaryFile(prefix="tcpcap-"))
-        except OSError as error:
-            raise _no_room(error) from None
+        spool = stack.enter_context(temporary_file())
         _spool(path, spool)
 
         def open_again() -> Source:
@@ -51,16 +48,10 @@ def _spool(path: str, spool: BinaryIO) -> None:
         shutil.copyfileobj(source, spool, 1 << 20)
         spool.flush()
     except OSError as error:
-        raise _no_room(error) from None
+        raise nothing_temporary(error) from None
     finally:
         if path != "-":
             source.close()
-
-
-def _no_room(error: OSError) -> TcpcapError:
-    return TcpcapError(
-        tempfile.gettempdir(), f"cannot be written ({error.strerror})", "make room, or set TMPDIR to another folder"
-    )
 
 
 class Copied(Source):

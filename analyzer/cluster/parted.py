@@ -238,8 +238,9 @@ class Parted:
         for name, reason in FROM_OTHERS.items():
             self._refuse(reason if found.judge.counts[NUMBER[name]] else "")
         self._join_flows(found, judged, len(opening), openings.damaged(opening))
-        states, ends = found.tracker.states[:total], found.tracker.ends[: 2 * total].reshape(-1, 2)
-        judged_syns = int(ends["syns"][np.arange(total), states["client"].astype(np.intp)].sum()) if total else 0
+        states, ends = found.tracker.states[:total], found.tracker.ends
+        clients = states["ends"][np.arange(total), states["client"].astype(np.intp)]
+        judged_syns = int(ends["syns"][clients].sum())
         # Else which SYNs the judge has looked at, and so which clocks it knows, is not told by the SYNs alone.
         self._refuse(FROM_OTHERS["tw_recycle"] if len(suspects) and judged_syns != len(opening) else "")
 

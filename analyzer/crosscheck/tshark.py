@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Generator
 from typing import NamedTuple
 
 from analyzer.crosscheck.checksums import STATUS_FIELDS
 from analyzer.errors import CaptureError
+from analyzer.output import temporary_file
 from analyzer.tables import WIRESHARK
 
 FIELDS = (
@@ -46,7 +46,7 @@ def said_of(path: str) -> Generator[Said]:
     command += [word for preference in PREFERENCES for word in ("-o", preference)]
     count = 0
     with (
-        tempfile.TemporaryFile() as complaints,
+        temporary_file() as complaints,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True, errors="replace") as process,
     ):
         try:

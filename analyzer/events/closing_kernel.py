@@ -124,7 +124,7 @@ def is_stray(seg: Any, me: Any, state: Any, states: Any, ends: Any) -> Any:
         return False
     if states[place]["flow"] != state["previous"] or me["next"] - NEAR <= seg["start"] <= me["next"] + NEAR:
         return False
-    before = ends[2 * place + seg["end_of"]]
+    before = ends[states[place]["ends"][seg["end_of"]]]
     if not before["known"]:
         return False
     distance = (seg["start"] + me["isn"] - before["isn"] - before["next"]) & 0xFFFFFFFF

@@ -82,6 +82,9 @@ class Judge:
                 at,
                 tracker.states,
                 tracker.ends,
+                tracker.ends.view(np.uint64).reshape(len(tracker.ends), -1),
+                tracker.ends_room,
+                tracker.free_ends,
                 self._world,
                 self._segment,
                 self._out,
@@ -102,6 +105,7 @@ class Judge:
             yield rows[first:at], self._taken()
             if at == len(rows):
                 break
+            tracker.make_ends()
         tracker.free_histograms = tracker.free_histograms[: int(self._world["free_histograms"][0])]
 
     @property
@@ -151,7 +155,7 @@ class Judge:
         from analyzer.events.judge_kernel import settle_all
 
         tracker = self._tracker
-        waiting = (tracker.ends["doubts"].reshape(-1, 2)[places] > 0).any(axis=1)
+        waiting = (tracker.ends["doubts"][tracker.states["ends"][places]] > 0).any(axis=1)
         some = np.ascontiguousarray(places[waiting], np.int64)
         at = 0
         while at < len(some):

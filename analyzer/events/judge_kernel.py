@@ -31,8 +31,9 @@ from analyzer.events.nat_kernel import count_on, is_across, past_nat
 from analyzer.events.padding_kernel import without_padding
 from analyzer.events.sack_kernel import reporting
 from analyzer.events.stream_kernel import note_id, place_in_streams
+from analyzer.events.taken_kernel import has_room, is_blank, take
 from analyzer.events.window_kernel import answering, filling, offering, probing
-from analyzer.flows.end_state import END_LINES, END_STATE, KEEP_ALIVE
+from analyzer.flows.end_state import BLANK, DRAFT, END_LINES, END_STATE, KEEP_ALIVE
 from analyzer.flows.moment import MOMENT, SEGMENT, SKIPPED, WORLD
 from analyzer.flows.sent import BOARD, SENT, Sent
 from analyzer.flows.sent_kernel import RING
@@ -60,6 +61,9 @@ S, H, A, D, F, I = (ord(letter_) for letter_ in "shadfi")  # noqa: E741
     first=INT,
     states=rows_of(FLOW_STATE),
     ends=rows_of(END_STATE),
+    words=rows_of(np.uint64, 2),
+    room=rows_of(np.int64),
+    unused=rows_of(np.int32),
     world_=rows_of(WORLD),
     seg_=rows_of(SEGMENT),
     out=rows_of(EVENTS.dtype),
@@ -81,6 +85,9 @@ def judge(
     first: Int,
     states: Any,
     ends: Any,
+    words: Any,
+    room: Any,
+    unused: Any,
     world_: Any,
     seg_: Any,
     out: Any,
@@ -97,9 +104,10 @@ def judge(
     moments: Any,
     whole: Any,
 ) -> Int:
-    """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` has no room for another.
+    """Judge rows from `first` on. Returns the row where it stopped: the end, or where `out` or `ends` have no room for another.
 
-    `states` (FLOW_STATE), `ends` (END_STATE, two a flow), `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
+    `states` (FLOW_STATE), `ends` (END_STATE; `words`: the same as uint64, a row each) with room[USED] places that were ever used, of which the
+    last room[FREE] in `unused` (int32) are free again, `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
     which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
     BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64), `keys` (uint64, KEYS).
     `moments` (MOMENT, as many as rows) gets what each frame left behind, if `whole` all of it. `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
@@ -108,7 +116,7 @@ def judge(
     begun: Int = first
     upto: Int = first
     for i in range(first, len(rows)):
-        if world["out"] + ROOM > len(out):
+        if world["out"] + ROOM > len(out) or not has_room(ends, room):
             return i
         if i == upto:
             begun, upto = i, min(i + len(identities), len(rows))
@@ -139,7 +147,12 @@ def judge(
                 count_on(row, state, states[place], end)
                 state = states[place]
                 seg["flow"] = state["flow"]
-            me, you = ends[2 * place + end], ends[2 * place + 1 - end]
+            if state["ends"][end] == BLANK:
+                state["ends"][end] = take(ends, room, unused)
+            alone = state["ends"][1 - end] == BLANK
+            if alone:
+                ends[DRAFT] = ends[BLANK]
+            me, you = ends[state["ends"][end]], ends[DRAFT if alone else state["ends"][1 - end]]
             seg["end_of"], seg["is_client"] = end, row["direction"] == 0
             seg["interface"], seg["size"] = interface, row["length"]
             owner = 2 * seg["flow"] + end
@@ -187,6 +200,9 @@ def judge(
                     me["idle_ns"] = max(me["idle_ns"], time_ns - me["last_ns"])
                 me["last_ns"], me["last_frame"] = time_ns, row["frame"]
                 note_id(seg, me)
+            if alone and not is_blank(words):
+                state["ends"][1 - end] = take(ends, room, unused)
+                ends[state["ends"][1 - end]] = ends[DRAFT]
         row["events"] = seg["events"]
     return len(rows)
 
@@ -208,14 +224,24 @@ def look_up(
         if place != before:
             for line in range(STATE_LINES):
                 prefetch(states, place, CACHE_LINE * line)
+        before = place
+    before = np.int64(EMPTY)
+    for i in range(first, stop):
+        row = rows[i]
+        if row["flow"] < 0 or row["ip_proto"] != TCP:
+            continue
+        place = np.int64(row["place"])
+        if place != before:
+            low, high = states[place]["ends"][0], states[place]["ends"][1]
             for line in range(END_LINES):
-                prefetch(ends, 2 * place, CACHE_LINE * line)
-                prefetch(ends, 2 * place + 1, CACHE_LINE * line)
+                prefetch(ends, low, CACHE_LINE * line)
+                prefetch(ends, high, CACHE_LINE * line)
         before = place
     for i in range(first, stop):
         row = rows[i]
         if row["flow"] >= 0 and row["ip_proto"] == TCP and row["flags"] & ACK:
-            prefetch(sent.chain, ends[2 * np.int64(row["place"]) + 1 - low_end(row)]["oldest"] & RING, 0)
+            other = states[np.int64(row["place"])]["ends"][1 - low_end(row)]
+            prefetch(sent.chain, ends[other]["oldest"] & RING, 0)
 
 
 @inline
@@ -366,7 +392,7 @@ def settle_all(places: Any, first: Int, states: Any, ends: Any, world_: Any, out
         if world["out"] + ROOM > len(out):
             return i
         for end in range(2):
-            whose = ends[2 * places[i] + end]
+            whose = ends[states[places[i]]["ends"][end]]
             board = doubts_of(whose, 2 * states[places[i]]["flow"] + end, boards)
             while board >= 0 and whose["doubts"]:
                 settle(np.int64(0), whose, boards[board], end, states[places[i]], world, out, counts)

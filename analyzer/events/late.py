@@ -56,7 +56,7 @@ def _unanswered(tracker: FlowTracker, places: Places) -> tuple[Rows, Places]:
     """`syn_unanswered`, on the last SYN; on one side of a NAT only."""
     silent = places[(tracker.final_states(places) == UNANSWERED) & (tracker.states["leg_of"][places] < 0)]
     client = tracker.states["client"][silent]
-    ends, at = tracker.ends, 2 * silent + client
+    ends, at = tracker.ends, tracker.states["ends"][silent, client]
     return _event(
         tracker,
         silent,
@@ -74,18 +74,18 @@ def _cookies(tracker: FlowTracker, places: Places, servers: npt.NDArray[np.uint6
     refused = places[events & (OPTIONS_REFUSED | SYN_COOKIE) == OPTIONS_REFUSED]
     ends = tracker.ends
     end = 1 - tracker.states["client"][refused]
-    ttl = ends["syn_ttl"][2 * refused + end].astype(np.uint64)
+    ttl = ends["syn_ttl"][tracker.states["ends"][refused, end]].astype(np.uint64)
     server = tracker.states["server"][refused] + (ttl << np.uint64(1))
     granting = servers[(server & np.uint64(len(servers) - 1)).astype(np.intp)] == server
     cookies, end = refused[granting], end[granting]
-    at = 2 * cookies + end
+    at = tracker.states["ends"][cookies, end]
     return _event(tracker, cookies, end, "syn_cookie", frame=ends["syn_frame"][at], time_ns=ends["syn_ns"][at])
 
 
 def _fins(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, Places]:
     """`fin_unanswered`, on the last frame of the end that sent it."""
     ends = tracker.ends
-    me, you = 2 * places + end, 2 * places + 1 - end
+    me, you = (tracker.states["ends"][places, each] for each in (end, 1 - end))
     waits = (ends["fins"][me] >= FINS) & (ends["una"][me] <= ends["fin"][me]) & (ends["rst"][me] == 0)
     silent = (ends["heard"][you] == 0) | (ends["last_ns"][you] < ends["fin_ns"][me])
     gone = waits & silent & (ends["rst"][you] == 0)
@@ -104,8 +104,8 @@ def _fins(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, Places]
 def _closed_windows(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, Places]:
     """`window_never_reopened`, on the frame that closed the window."""
     ends = tracker.ends
-    closed = places[ends["zero_frame"][2 * places + end] > 0]
-    me, you = ends[2 * closed + end], ends[2 * closed + 1 - end]
+    closed = places[ends["zero_frame"][tracker.states["ends"][places, end]] > 0]
+    me, you = (ends[tracker.states["ends"][closed, each]] for each in (end, 1 - end))
     for_ns = closed_for_ns(tracker.states[closed], me, tracker.latest_ns)
     long = for_ns >= LONG_CLOSED_NS
     return _event(
@@ -123,8 +123,8 @@ def _closed_windows(tracker: FlowTracker, places: Places, end: int) -> tuple[Row
 def _black_holes(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, Places]:
     """`mtu_black_hole`, on the frame in which the timer sent the segment last."""
     ends = tracker.ends
-    tried = places[ends["full_times"][2 * places + end] >= TIMES]
-    me, you = ends[2 * tried + end], ends[2 * tried + 1 - end]
+    tried = places[ends["full_times"][tracker.states["ends"][places, end]] >= TIMES]
+    me, you = (ends[tracker.states["ends"][tried, each]] for each in (end, 1 - end))
     size = me["largest"].astype(np.int64)
     size = np.where(you["mss"] > 0, np.minimum(size, you["mss"]), size)
     # What is acknowledged was smaller: the first of this size began there.

@@ -48,7 +48,7 @@ class Coverage:
 
 
 def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Coverage:
-    """Of the flows at `places`; `ends` has a column for the low and one for the high end."""
+    """Of the flows at `places`; `ends` has those of all flows. Field by field: a copy of whole states would be large."""
     places = places[states["leg_of"][places] < 0]
     packets = states["packets"][places].sum(axis=1)
     ports = states["port"][places]
@@ -103,12 +103,13 @@ def _denied_ns(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.ND
     A queue on the way holds packets up and passes them on together; then the round trip on its side is as long. A clock that ticks faster than
     once in a millisecond (tcp_usec_ts) does so all the time.
     """
-    found = ends[places]
-    gain_ns, ticks = found["clock_gain_ns"].min(axis=1), (found["tsval"] - found["tsval_first"]).max(axis=1)
-    lasted_ns = (states["end_ns"] - states["start_ns"])[places]
-    known = found["timestamps"].all(axis=1) & (found["rtt_count"] > 0).all(axis=1)
+    at = states["ends"][places]
+    gains_ns = ends["clock_gain_ns"][at]
+    gain_ns, ticks = gains_ns.min(axis=1), (ends["tsval"][at] - ends["tsval_first"][at]).max(axis=1)
+    lasted_ns = states["end_ns"][places] - states["start_ns"][places]
+    known = ends["timestamps"][at].all(axis=1) & (ends["rtt_count"][at] > 0).all(axis=1)
     slow = ticks * np.float64(TICK_NS) <= 1.1 * lasted_ns
-    unexplained = found["clock_gain_ns"] > MANY_TIMES * found["rtt_max_ns"][:, ::-1]  # that of what the other end sent
+    unexplained = gains_ns > MANY_TIMES * ends["rtt_max_ns"][at][:, ::-1]  # that of what the other end sent
     denied = known & slow & (gain_ns >= DENIED_NS) & unexplained.any(axis=1)
     return np.where(denied, gain_ns, 0)
 
@@ -120,8 +121,9 @@ def _is_silent(
 
     What it sent was acknowledged; or the client went on after its SYN; or much was sent for long, and nothing of it again.
     """
-    heard, una = ends["heard"][places, end], ends["una"][places, end]
-    other_heard, again = ends["heard"][places, 1 - end], ends["retransmissions"][places, 1 - end]
+    me, you = states["ends"][places, end], states["ends"][places, 1 - end]
+    heard, una = ends["heard"][me], ends["una"][me]
+    other_heard, again = ends["heard"][you], ends["retransmissions"][you]
     seen = states["seen"][places]
     answered = (states["client"][places] != end) & (seen & (SYN | SYN_ACK | ACKED) == SYN | ACKED)
     lasted = states["end_ns"][places] - states["start_ns"][places] > LONG_NS

@@ -137,6 +137,11 @@ END_STATE = np.dtype(
     ],
     align=True,
 )
+BLANK, DRAFT = (
+    0,
+    1,
+)  # places in an array of END_STATE: an end of which nothing is known, which is that of all who have no place; and scratch
+FIRST_END = 2  # the first of the others
 END_LINES = 5  # cache lines of an end that an ordinary segment touches
 
 NO_WINDOW = 0xFFFFFFFF  # of `window_min`, before a window was offered

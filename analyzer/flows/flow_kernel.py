@@ -9,7 +9,6 @@ import numpy as np
 from analyzer.accelerate import BOOL, INT, UINT, Int, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
 from analyzer.capture.records import JOINED_NS
-from analyzer.flows.end_state import END_STATE
 from analyzer.flows.handshake_kernel import BAD_SUM, follow_tcp
 from analyzer.flows.hash_kernel import hash_of
 from analyzer.flows.leg_kernel import find_leg
@@ -46,8 +45,6 @@ def look_up(rows: Any, first: Int, stop: Int, states: Any, table: Any, seed: Any
     rows=rows_of(PACKETS.dtype),
     first=INT,
     states=rows_of(FLOW_STATE),
-    ends=rows_of(END_STATE),
-    blank=rows_of(END_STATE),
     room=rows_of(np.int64),
     free=rows_of(np.int32),
     table=rows_of(np.int32),
@@ -61,8 +58,6 @@ def track(
     rows: Any,
     first: Int,
     states: Any,
-    ends: Any,
-    blank: Any,
     room: Any,
     free: Any,
     table: Any,
@@ -76,8 +71,8 @@ def track(
 
     With `numbered` the rows know the numbers of their flows already: those of a capture of which they are a part.
 
-    `states` (FLOW_STATE) and `ends` (END_STATE, two for each; or none, where nobody judges) have room[USED] places that were ever used, of which the last
-    room[FREE] in `free` (int32) are free again; room[NEXT] is the number of the next flow, room[LATEST] the latest time so far.
+    `states` (FLOW_STATE) has room[USED] places that were ever used, of which the last room[FREE] in `free` (int32) are free
+    again; room[NEXT] is the number of the next flow, room[LATEST] the latest time so far.
     `table` (int32, a power of two, EMPTY where free) finds places; `legs` (LEG, a power of two) the other side of a NAT; `peers`
     (PEER, PEERS) has the handshakes of pairs of addresses. It stops before the end where a new flow finds no room: the caller
     makes some. `hashes` (uint64) is scratch: for so many rows at a time memory is looked up together.
@@ -128,9 +123,6 @@ def track(
                 state["previous"] = states[found]["flow"]
                 state["since_previous_ns"] = time_ns - states[found]["end_ns"]
                 states[found]["seen"] |= SUCCEEDED
-            if len(ends):
-                ends[2 * place] = blank[0]
-                ends[2 * place + 1] = blank[0]
             room[NEXT] += 1
             found = place
             table[slot] = found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.flows.end_state import BINS, END_STATE
+from analyzer.flows.end_state import BINS, END_STATE, FIRST_END
 from analyzer.flows.state import ACKED, FIN, FLOW_STATE, PEERS, RST, SUCCEEDED, SYN, SYN_ACK, SYN_AGAIN, TCP
 from analyzer.flows.time_state import NOTE, TALK, TIME_STATE
 from analyzer.flows.tracker import FlowTracker
@@ -28,7 +28,7 @@ def kept_of(tracker: FlowTracker, histograms: int) -> dict[str, npt.NDArray[Any]
     places = np.flatnonzero(tracker.notes["flow"])
     return {
         "states": tracker.states[:used],
-        "ends": tracker.ends[: 2 * used],
+        "ends": tracker.ends[FIRST_END : int(tracker.ends_room[0])],
         "times": tracker.times[:used],
         "histograms": tracker.histograms[:histograms].ravel(),
         "talks": tracker.talks[: int(tracker.talks_used[0])],
@@ -72,6 +72,8 @@ class Joining:
             states[name] = np.concatenate(
                 [np.zeros(0, np.int64), *(self.numbers(part, each["states"][name]) for part, each in enumerate(kept))]
             )
+        moved = np.repeat(_behind(kept, "ends"), [len(each["states"]) for each in kept])[:, None]
+        states["ends"] += np.where(states["ends"] >= FIRST_END, moved, 0).astype(np.int32)
         ends, times = _all(kept, "ends"), _all(kept, "times")
         moved = np.repeat(_behind(kept, "histograms") // BINS, [len(each["ends"]) for each in kept])
         ends["histogram"] += np.where(ends["histogram"] >= 0, moved, 0).astype(np.int32)
@@ -79,7 +81,8 @@ class Joining:
         times["details"] += np.where(times["details"] > 0, moved, 0).astype(np.int32)
         if self.total:
             tracker.states, tracker.times = states[order], times[order]
-            tracker.ends = ends.reshape(-1, 2)[order].reshape(-1)
+            tracker.ends = np.concatenate([tracker.ends[:FIRST_END], ends])
+            tracker.ends_room[:] = len(tracker.ends), 0
             tracker.histograms = np.concatenate(
                 [_all(kept, "histograms").reshape(-1, BINS), np.zeros((1, BINS), np.uint32)]
             )

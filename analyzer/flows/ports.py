@@ -43,7 +43,9 @@ def ports_of(tracker: FlowTracker) -> Rows:
     rows = _occupied(tracker)
     if not len(rows):
         return np.zeros(0, IN_USE)
-    rows = rows[np.lexsort((rows["start_ns"], rows["port"], *(rows[name] for name in _KEY)))]
+    order = np.lexsort((rows["start_ns"], rows["port"], *(rows[name] for name in _KEY)))
+    for name in _OCCUPIED.names or ():  # never all of them twice
+        rows[name] = rows[name][order]
     group = np.cumsum(_begins(rows, _KEY)) - 1
     # Who uses the port again ends its time.
     again = ~_begins(rows, (*_KEY, "port"))[1:]
@@ -83,26 +85,26 @@ def _begins(rows: Rows, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
 def _peaks(rows: Rows, group: npt.NDArray[np.intp]) -> Rows:
     """The moment of each group in which most ports were in use; a port that is free again at a time may be taken then."""
     count = len(rows)
-    of = np.concatenate([group, group])
+    of = np.concatenate([group, group]).astype(np.int32)
     when = np.concatenate([rows["until_ns"], rows["start_ns"]])
-    step = np.repeat(np.array([-1, 1], np.int64), count)
+    step = np.repeat(np.array([-1, 1], np.int8), count)
     order = np.lexsort((step, when, of))
     first = np.flatnonzero(_begins(rows, _KEY))
     # Every group comes back to 0 at its end, so that one sum runs through all of them.
-    used = np.cumsum(step[order])
+    used = np.cumsum(step[order], dtype=np.int64)
     most = np.maximum.reduceat(used, 2 * first)
-    found = np.zeros(len(first), IN_USE)
-    for name in _KEY:
-        found[name] = rows[name][first]
-    found["ports"] = most
     best = np.argsort(-most, kind="stable")[:MOST]
+    found = np.zeros(len(best), IN_USE)
+    for name in _KEY:
+        found[name] = rows[name][first[best]]
+    found["ports"] = most[best]
     ends = np.append(first[1:], count)
-    for at in best.tolist():
+    for into, at in enumerate(best.tolist()):
         stretch = slice(2 * first[at], 2 * ends[at])
         moment = when[order[stretch]][int(np.argmax(used[stretch]))]
         mine = rows[first[at] : ends[at]]
-        found["time_ns"][at] = moment
-        found["reused"][at] = int(mine["reused"].sum())
-        found["lowest"][at], found["highest"][at] = mine["port"].min(), mine["port"].max()
-        found["time_wait"][at] = int(np.count_nonzero((mine["over_ns"] <= moment) & (mine["until_ns"] > moment)))
-    return found[best]
+        found["time_ns"][into] = moment
+        found["reused"][into] = int(mine["reused"].sum())
+        found["lowest"][into], found["highest"][into] = mine["port"].min(), mine["port"].max()
+        found["time_wait"][into] = int(np.count_nonzero((mine["over_ns"] <= moment) & (mine["until_ns"] > moment)))
+    return found

@@ -127,12 +127,12 @@ def final_states(
 ) -> npt.NDArray[np.int64]:
     """The word of `flows.state` for the flows at `places`, as its number; `opening` as `edge.still_opening` gives it.
 
-    `ends` has a row for each flow, or none where nobody judges.
+    `ends` has those of all flows, or none where nobody judges.
     """
     client = states["client"][places].astype(np.intp)
     seen = states["seen"][places].astype(np.int64)
     both_fins = FIN | FIN << 1
-    died = ~_outlived(ends[places]) if len(ends) else np.ones(len(places), np.bool_)
+    died = ~_outlived(states, ends, places) if len(ends) else np.ones(len(places), np.bool_)
     reset = died & ((seen & (RST | RST << 1)) != 0)
     reset_by_client = died & ((seen & (RST << client)) != 0)
     handshake = seen & (SYN | SYN_ACK | ACKED)
@@ -152,12 +152,16 @@ def final_states(
     return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("state", "open"))
 
 
-def _outlived(ends: Rows) -> npt.NDArray[np.bool_]:
-    """Did both ends close in order? Then a reset on the way to that was ignored: it had a wrong number, or no signature."""
-    return np.asarray(_closed(ends).all(axis=1))
+def _outlived(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Did both ends close in order? Then a reset on the way to that was ignored: it had a wrong number, or no signature.
+
+    Field by field: a copy of whole states would cost more than all the rest.
+    """
+    at = states["ends"][places]
+    return np.asarray(_closed({name: ends[name][at] for name in ("fins", "fin", "una")}).all(axis=1))
 
 
-def _closed(ends: Rows) -> npt.NDArray[np.bool_]:
+def _closed(ends: Any) -> npt.NDArray[np.bool_]:
     """Was the FIN of each of these ends acknowledged?"""
     return np.asarray((ends["fins"] > 0) & (ends["fin"] > 0) & (ends["una"] > ends["fin"]))
 

@@ -36,6 +36,7 @@ FLOW_STATE = np.dtype(
         ("closer", "u1"),  # 1 + the end whose stream ended first, or 0
         ("letters", "u1"),  # how many letters the history has
         ("leg_place", "i4"),  # where the state of the flow `leg_of` is
+        ("ends", "i4", (2,)),  # where the states of the ends are that anything is known of; else BLANK
         ("events", "u8"),  # kinds of events that happened, as bits
         ("history", "u1", (HISTORY,)),
         ("first_frame", "i8"),

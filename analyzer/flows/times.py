@@ -36,7 +36,7 @@ FIRST_BIN = {FIRST_BYTE: 15, LAST_BYTE: 15, SIZE: 6, IN_FLIGHT: 6}  # where the 
 def account_of(states: Rows, ends: Rows, times: Rows, places: npt.NDArray[np.intp], latest_ns: int) -> Counts:
     """How much of the time of the flows at `places` went to each of TIME_CAUSES: up to the last frame, or the end of what is still owed.
 
-    `ends` has two a flow. Field by field: a copy of whole states would cost more than all the rest.
+    `ends` has those of all flows. Field by field: a copy of whole states would cost more than all the rest.
     """
     every = np.arange(len(places))
     client = states["client"][places].astype(np.intp)
@@ -68,8 +68,8 @@ def _at_the_end(
     owes = (times["talker"][places] == 1 + client) & (answered | (times["turn_bytes"][places] <= REQUEST))
     fin = np.zeros(len(places), bool)
     for end in (0, 1):
-        at = ends["fin"][2 * places + end]
-        fin |= (at > 0) & (ends["una"][2 * places + end] <= at)
+        place = states["ends"][places, end]
+        fin |= (ends["fin"][place] > 0) & (ends["una"][place] <= ends["fin"][place])
     conditions: list[tuple[Any, str, Any]] = [
         ((flags & BEGUN == 0) | (states["protocol"][places] != TCP), "unknown", False),
         (flags & OVER != 0, "closing", False),

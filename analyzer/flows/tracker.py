@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from analyzer.flows.coverage import Begun, Coverage, begun_at, coverage_of
 from analyzer.flows.edge import still_opening
-from analyzer.flows.end_state import BINS, END_STATE, NO_BOX, NO_WINDOW
+from analyzer.flows.end_state import BINS, BLANK, END_STATE, FIRST_END, NO_BOX, NO_WINDOW
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
     ACKED,
@@ -43,6 +43,7 @@ LOST = [TIME_CAUSES.index(cause) for cause in (*LOST_TIME, "server_think")]
 LEAST_LOST_NS = 100_000_000  # of a connection, and a tenth of its time, are worth telling
 WORST_LEFT = 100
 PIECE = 1 << 14
+ENDS_MORE = 32  # room for ends grows by this part of itself
 EARLIEST = np.iinfo(np.int64).min
 LEAVING = 4  # every fourth flow leaves when there is no room: so that making room is rare
 
@@ -60,7 +61,14 @@ class FlowTracker:
         self.max_flows = max_flows
         self._numbered = numbered
         self.states = np.zeros(min(FIRST_CAPACITY, max_flows), FLOW_STATE)
-        self.ends = np.zeros(2 * len(self.states), END_STATE)
+        self.ends = np.zeros(FIRST_END + len(self.states), END_STATE)  # of those of whom anything is known
+        self.ends["histogram"][BLANK] = self.ends["board"][BLANK] = -1
+        self.ends["window_min"][BLANK] = NO_WINDOW
+        self.ends["ttl_low"][BLANK], self.ends["box_hops"][BLANK] = 255, NO_BOX
+        self.ends_room = np.array(
+            [FIRST_END, 0]
+        )  # how many places were ever used, and how many of these are free again
+        self.free_ends = np.zeros(0, np.int32)
         self.times = np.zeros(len(self.states), TIME_STATE)  # where their time went, for whom an account is kept
         self.left: Counter[str] = Counter()
         self.rows_left: list[Rows] = []
@@ -70,10 +78,6 @@ class FlowTracker:
         self._worst_left = np.zeros(0, FLOWS.dtype)  # and how bad they were
         self._worst_trouble = np.zeros(0)
         self._keep_left = keep_left
-        self._blank = np.zeros(1, END_STATE)
-        self._blank["histogram"] = self._blank["board"] = -1
-        self._blank["window_min"] = NO_WINDOW
-        self._blank["ttl_low"], self._blank["box_hops"] = 255, NO_BOX
         self._room = np.array([0, 0, 0, EARLIEST, EARLIEST, -1, -1, 0, 0, 0], np.int64)  # as flow_kernel names it
         self._legs = np.zeros(LEGS, LEG)
         self.peers = np.zeros(PEERS, PEER)
@@ -119,8 +123,6 @@ class FlowTracker:
                 rows,
                 at,
                 self.states,
-                self.ends,
-                self._blank,
                 self._room,
                 self._free,
                 self._table,
@@ -155,6 +157,12 @@ class FlowTracker:
         while size < min(count, len(self.ends)):  # an end has one at most
             size *= 2
         self.histograms.resize((size, BINS), refcheck=False)
+
+    def make_ends(self) -> None:
+        """Have room for both ends of another connection: for some more, where there is none. What is new is written to, so it is not much."""
+        size = len(self.ends)
+        if size + self.ends_room[1] - self.ends_room[0] < 2:
+            self.ends.resize(size + max(size // ENDS_MORE, FIRST_CAPACITY), refcheck=False)
 
     def make_talks(self) -> None:
         """Have room for twice as many distributions of how connections talk."""
@@ -199,7 +207,7 @@ class FlowTracker:
 
     def coverage(self) -> Coverage:
         """What of the conversations was captured, those that left included."""
-        return self._left_coverage + coverage_of(self.states, self.ends.reshape(-1, 2), self.places())
+        return sum((coverage_of(self.states, self.ends, each) for each in pieces(self.places())), self._left_coverage)
 
     def begun_at(self, addresses: Collection[tuple[int, int]]) -> Begun:
         """Connections of these addresses of which no part of the handshake was captured; of those that left nobody knows whose they were."""
@@ -224,15 +232,26 @@ class FlowTracker:
     def final_states(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         """The word of `flows.state` for the flows at these places, as its number: how they stand now."""
         damage_counts = 2 * int(self._room[9]) < int(self._room[8])  # else the whole capture was changed
-        opening = still_opening(self.states, places, self.latest_ns, self.peers, damage_counts)
-        return final_states(self.states, self.ends.reshape(-1, 2), places, opening)
+        found = np.zeros(len(places), np.int64)
+        for start in range(
+            0, len(places), PIECE
+        ):  # what is copied of the states of a million flows would be as large as they are
+            piece = places[start : start + PIECE]
+            opening = still_opening(self.states, piece, self.latest_ns, self.peers, damage_counts)
+            found[start : start + PIECE] = final_states(self.states, self.ends, piece, opening)
+        return found
 
     def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """How much trouble the flows at these places had."""
-        return troubles(self.states, self.ends.reshape(-1, 2), places, self.final_states(places), self.latest_ns)
+        found = np.zeros(len(places))
+        for start in range(0, len(places), PIECE):
+            piece = places[start : start + PIECE]
+            final = self.final_states(piece)
+            found[start : start + PIECE] = troubles(self.states, self.ends, piece, final, self.latest_ns)
+        return found
 
     def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
-        ends = self.ends.reshape(-1, 2)[places]
+        ends = self.ends[self.states["ends"][places]]
         states, times = self.states[places], self.times[places]
         rows = flow_rows(states, ends, self.histograms, self.final_states(places), self.latest_ns)
         spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
@@ -273,7 +292,6 @@ class FlowTracker:
 
     def _make_room(self, size: int) -> None:
         """Have room for so many flows, beside their states."""
-        self.ends.resize(2 * size, refcheck=False)
         self.times.resize(size, refcheck=False)
 
     def _evict(self) -> None:
@@ -306,7 +324,9 @@ class FlowTracker:
         self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
         legs = leaving[self.states["leg_of"][leaving] >= 0]
         self._left_legs.update(FLOW_STATES[word] for word in self.final_states(legs))
-        self._left_coverage += coverage_of(self.states, self.ends.reshape(-1, 2), leaving)
+        self._left_coverage = sum(
+            (coverage_of(self.states, self.ends, each) for each in pieces(leaving)), self._left_coverage
+        )
         self._remember_worst(leaving)
         if self._keep_left:
             self.rows_left += [
@@ -316,8 +336,13 @@ class FlowTracker:
             spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
             self._spent_left += spent.sum(axis=0)
         self._free_talks_of(leaving)
-        histograms = self.ends["histogram"].reshape(-1, 2)[leaving].ravel()
+        ends = self.states["ends"][leaving].ravel()
+        ends = ends[ends >= FIRST_END]
+        histograms = self.ends["histogram"][ends]
         self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
+        self.free_ends = np.concatenate([self.free_ends[: self.ends_room[1]], ends])
+        self.ends_room[1] = len(self.free_ends)
+        self.states["ends"][leaving] = BLANK
 
     def _remember_worst(self, leaving: npt.NDArray[np.intp]) -> None:
         """Of the flows that leave, those that the ranking will need."""

@@ -31,28 +31,28 @@ FAILED = ("refused", "unanswered", "half_open")
 def troubles(
     states: Rows, ends: Rows, places: npt.NDArray[np.intp], final: npt.NDArray[np.int64], latest_ns: int
 ) -> npt.NDArray[np.float64]:
-    """The trouble of the flows at `places`; `ends` has a column for the low and one for the high end. 0 is none.
+    """The trouble of the flows at `places`; `ends` has those of all flows. 0 is none.
 
     `final` are the states in which these flows end, `latest_ns` is the latest time in the capture. Field by field: a copy
     of whole states would cost more than all the rest.
     """
     total = np.zeros(len(places))
-    events = states["events"][places]
+    events, at = states["events"][places], states["ends"][places]
     for number, kind in enumerate(KINDS):
         if kind.name in COUNTED:
-            count = ends[COUNTED[kind.name]][places].astype(np.float64)
+            count = ends[COUNTED[kind.name]][at].astype(np.float64)
             if kind.name in OF_SYN_ACKS:
-                again = ends["syn_acks_again"][places]
+                again = ends["syn_acks_again"][at]
                 count -= np.minimum(count, again[:, ::-1] if kind.name == "dsack" else again)
             if kind.name in OF_FINS:
-                count -= np.minimum(count, ends["fins_again"][places])
+                count -= np.minimum(count, ends["fins_again"][at])
             total += kind.trouble * count.sum(axis=1)
         elif kind.trouble:
             total += np.where(events & np.uint64(1 << number), float(kind.trouble), 0.0)
-    total += SECOND_SHUT / 1e9 * ends["zero_ns"][places].sum(axis=1, dtype=np.float64)
-    still = np.flatnonzero((ends["zero_frame"][places] > 0).any(axis=1))
+    total += SECOND_SHUT / 1e9 * ends["zero_ns"][at].sum(axis=1, dtype=np.float64)
+    still = np.flatnonzero((ends["zero_frame"][at] > 0).any(axis=1))
     for end in (0, 1) if len(still) else ():
-        shut = closed_for_ns(states[places[still]], ends[places[still], end], latest_ns)
+        shut = closed_for_ns(states[places[still]], ends[at[still, end]], latest_ns)
         total[still] += SECOND_SHUT / 1e9 * shut
     failed = np.isin(final, [FLOWS.bit("state", word) for word in FAILED])
     total += np.where(failed, 8.0, 0.0)

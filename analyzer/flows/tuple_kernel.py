@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analyzer.accelerate import Int, inline
+from analyzer.flows.end_state import BLANK
 from analyzer.flows.state import SYN, SYN_ACK, TCP, UDP
 from analyzer.tables import PACKETS, ROLES
 
@@ -91,6 +92,7 @@ def begin(state: Any, row: Any, end: Int) -> None:
     state["syn_ns"] = state["waits_ns"] = 0
     state["rtt_ns"] = -1
     state["pair"] = state["server"] = 0
+    state["ends"][0] = state["ends"][1] = BLANK
     state["events"] = 0
     state["judged"] = 0
     state["closer"] = 0

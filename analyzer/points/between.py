@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.output import temporary_file
 from analyzer.points.fates import Judgement, Misses, Ran
 from analyzer.points.matching import Matching
 from analyzer.points.passing import CHUNK, Passings
@@ -49,7 +49,7 @@ class Between:
         chunk: int = CHUNK,
     ) -> None:
         self.points, self.survey = points, survey
-        self._file = tempfile.TemporaryFile(prefix="tcpcap-")  # noqa: SIM115 # as long as this object
+        self._file = temporary_file()
         self._count = 0
         # What is known of datagrams says nothing of segments: an offload that cuts or merges them would seem to have lost them.
         self.misses = of_all = Misses(survey.pairs.shared, survey.pairs.count)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 
 import numpy as np
 
 from analyzer.capture import Interfaces, RecordBatch
+from analyzer.output import temporary_file
 from analyzer.points.segment import CUT, DATAGRAM, PASSING, TWIN
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
@@ -22,7 +22,7 @@ class Passings:
     """The segments of one capture, appended while it is read. They lie in a file without a name, which goes with the object."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="tcpcap-")  # noqa: SIM115 # as long as this object
+        self._file = temporary_file()
         self._room = np.zeros(0, PASSING)
         self._recent = np.zeros(0, np.void)
         self._hosts: dict[int, int] = {}

@@ -67,7 +67,7 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
     import duckdb
 
     full = duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, duckdb.OutOfMemoryException
-    with _scratch(output) as scratch, appearing(output, inputs, BINARY[kind]) as target:
+    with _scratch() as scratch, appearing(output, inputs, BINARY[kind]) as target:
         try:
             frames = _begun(frames)
             with duckdb.connect(str(scratch / "spool.duckdb")) as connection:
@@ -95,12 +95,9 @@ def first_rows(frames: Iterable[pd.DataFrame], count: int) -> Iterator[pd.DataFr
 
 
 @contextmanager
-def _scratch(output: str) -> Iterator[Path]:
+def _scratch() -> Iterator[Path]:
     """A folder for what is spooled."""
-    try:
-        folder = temporary_folder()
-    except OSError as error:
-        raise no_room(output, str(error.strerror or error)) from None
+    folder = temporary_folder()
     try:
         yield folder
     finally:

@@ -4,12 +4,14 @@
     python -m tests.fuzz --cases 1 --seed 7 --first 4711     one case of it
 
 With --jobs the cases run in so many processes, and one in ten in one more, in which every index in compiled code is checked
-(`python -m analyzer.accelerate --checked` makes that library); a case that kills its process, takes a minute or 3 GB is told like any other.
+(`python -m analyzer.accelerate --checked` makes that library); a case that kills its process, takes a minute or 3 GB is told like any other. Ctrl-C ends a campaign: what became of
+its cases so far is told all the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -38,16 +40,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=0, help="processes, beside the one that checks")
     asked = parser.parse_args(arguments)
     cases, whole = range(asked.first, asked.first + asked.cases), Outcome()
-    for outcome in campaign(asked.seed, cases, asked.jobs) if asked.jobs else here(asked.seed, cases):
-        before = whole.ends.total()
-        whole.add(outcome)
-        for number, words in outcome.failures:
-            again = f"python -m tests.fuzz --cases 1 --seed {asked.seed} --first {number}"
-            print(f"{words}\n    {again}", flush=True)
-        if whole.ends.total() // TOLD_EVERY > before // TOLD_EVERY:
-            print(f"... {whole.ends.total():,} cases, {len(whole.failures):,} failed", flush=True)
+    outcomes = campaign(asked.seed, cases, asked.jobs) if asked.jobs else here(asked.seed, cases)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where whoever started it has switched them off
+        signal.signal(number, signal.default_int_handler)
+    try:
+        for outcome in outcomes:
+            before = whole.ends.total()
+            whole.add(outcome)
+            _tell(outcome, asked.seed)
+            if whole.ends.total() // TOLD_EVERY > before // TOLD_EVERY:
+                print(f"... {whole.ends.total():,} cases, {len(whole.failures):,} failed", flush=True)
+    except KeyboardInterrupt:
+        print("ended before its time")
     _report(whole)
     return 1 if whole.failures else 0
+
+
+def _tell(outcome: Outcome, seed: int) -> None:
+    """What failed, each with the command that repeats it."""
+    for number, words in outcome.failures:
+        print(f"{words}\n    python -m tests.fuzz --cases 1 --seed {seed} --first {number}", flush=True)
 
 
 def _report(whole: Outcome) -> None:

@@ -125,7 +125,7 @@ class _Worker:
         if self._checked:
             os.environ["TCPCAP_KERNELS"] = "checked-library"  # which a process takes from where it was begun
         self._process = self._context.Process(
-            target=_work, args=(self._seed, self._blocks, self._at, self.results, self._checked)
+            target=_work, args=(self._seed, self._blocks, self._at, self.results, self._checked), daemon=True
         )
         self._process.start()
         if self._checked:

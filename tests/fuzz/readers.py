@@ -103,7 +103,8 @@ def archives(rng: random.Random, folder: Path) -> str:
 
 
 @cache
-def _rules() -> list[str]:
+def every_rule() -> list[str]:
+    """The text of each rule that comes with tcpcap."""
     return [path.read_text() for path in sorted(own_folder().rglob("*.toml"))]
 
 
@@ -128,7 +129,7 @@ HOSTILE = (
 
 def rules(rng: random.Random, folder: Path) -> str:
     """A rule."""
-    text, name = rng.choice(_rules()), f"r{rng.getrandbits(64)}"
+    text, name = rng.choice(every_rule()), f"r{rng.getrandbits(64)}"
     text = re.sub(r'^id = ".*"$', f'id = "{name}"', text, count=1, flags=re.MULTILINE)
     first, last = (text.index("sql = "), text.index("[[case]]")) if rng.random() < 0.6 else (0, len(text))
     for _ in range(rng.choice((1, 2, 8))):

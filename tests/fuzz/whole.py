@@ -95,7 +95,7 @@ def of_frames(rng: random.Random, content: bytes) -> bytes:
             frames.insert(number, (seconds, fraction, 1500, strategies.random_frame(rng)[1]))
         else:  # behind the header of the link layer: addresses, ports, numbers, options
             changed = bytearray(data)
-            for _ in range(rng.choice((1, 2, 4))):
+            for _ in range(rng.choice((1, 2, 4)) if changed else 0):  # of a frame that was cut to nothing
                 changed[rng.randrange(14, max(15, min(len(changed), 90))) % len(changed)] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.getrandbits(8)))  # fmt: skip
             frames[number] = (seconds, fraction, length, bytes(changed))
         if not frames:
