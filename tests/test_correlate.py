@@ -509,6 +509,11 @@ class TestCountersThatASumShows:
         assert found["TcpExtTCPRetransFail"].verdict == OVER
         assert found["TcpExtTCPRetransFail"].high == 3
 
+    def test_what_nobody_tells_is_not_predicted(self) -> None:
+        """The ends of slow start, where neither flows nor sockets were asked."""
+        (row,) = Comparison(series(self.AT, {"TcpExtTCPHystartDelayDetect": [0, 1]})).whole()
+        assert (row.relation, row.verdict) == (UNOBSERVABLE, NOT_COMPARABLE)
+
     def test_what_stands_still_is_not_mentioned(self) -> None:
         """Neither where a sum might show it, nor where there is a bound only."""
         assert set(self.rows({"TcpRetransSegs": 7}, TcpRetransSegs=7, TcpExtTCPRetransFail=0)) == {"TcpRetransSegs"}

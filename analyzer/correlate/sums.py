@@ -42,6 +42,8 @@ AT_MOST = frozenset(
     f"TcpExt{name}"
     for name in (
         "TCPBacklogCoalesce", "TCPDeferAcceptDrop", "TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure", "LockDroppedIcmps",
+        "TCPHystartTrainDetect", "TCPHystartDelayDetect", "TCPHystartTrainCwnd", "TCPHystartDelayCwnd",
+        "ListenOverflows", "ListenDrops", "TCPWantZeroWindowAdv", "PruneCalled", "TCPRcvCollapsed",
     )
 )  # fmt: skip
 """Of these packets mostly give no more than the most that may have been: there is nothing to say of them while they stand still."""

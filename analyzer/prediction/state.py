@@ -79,7 +79,7 @@ PLACE = np.dtype(
     ],
     align=True,
 )
-OPEN_SYN, OPEN_TIMER, OPEN_ORPHAN = 1, 2, 4
+OPEN_SYN, OPEN_TIMER, OPEN_ORPHAN, OPEN_HELD = 1, 2, 4, 8
 
 SLOT = np.dtype(
     [("place", "i8"), ("used", "u1")], align=True

@@ -101,7 +101,8 @@ def predict(
             continue
         is_tcp = row["ip_proto"] == 6 and has_header(row) and row["place"] >= 0 and (mine or to_me)
         is_tcp = is_tcp and row["layers"] & FRAGMENT == 0
-        size, segments, fewest, joined, delivered, slot = np.int64(1), 1, 1, False, True, np.int64(NO_SLOT)
+        size, segments, fewest, most, joined, delivered = np.int64(1), 1, 1, 1, False, True
+        slot = np.int64(NO_SLOT)
         if is_tcp:
             here = kept.places[row["place"]]
             if here["at"] > 0 and here["flow"] == row["flow"]:  # mostly
@@ -121,6 +122,9 @@ def predict(
             if mine and (fewest > 1 or world["uncut"]) and world["base_mss"] and size > world["base_mss"]:
                 size = np.int64(world["base_mss"])
                 segments = in_segments(row, size)
+            most = segments
+            if mine and world["base_mss"]:  # as long as no probe for a larger MTU got through, and the card cuts it
+                most = max(segments, in_segments(row, np.int64(world["base_mss"])))
             joined = mine and goes_on(row, talk, segments)
             world["joined"] = joined
         if row["tunnel_depth"] > 0:
@@ -142,7 +146,7 @@ def predict(
             if to_me and delivered:
                 heeded = segment_received(row, right, one, world, out)
             if mine:
-                segment_sent(row, size, segments, fewest, one, world, out)
+                segment_sent(row, size, segments, fewest, most, one, world, out)
             if first < event_at and (mine or (delivered and right)):
                 tcp_events(row, one["talk"], one["arrival"], events, first, event_at, mine, to_me, heeded, out)
     return at, event_at

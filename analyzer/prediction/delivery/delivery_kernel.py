@@ -25,9 +25,12 @@ from analyzer.prediction.delivery.prediction_kernel import (
     closes,
     count_ack,
     is_predicted,
+    may_be_held,
     not_taken,
+    note_pace,
     overtaken,
     updates_window,
+    widens,
     writes,
 )
 from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, in_pieces, queue, renege
@@ -65,7 +68,9 @@ def data_end(row: Any) -> Int:
 
 
 @part
-def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, world: Any, out: Any) -> None:
+def delivery_sent(
+    row: Any, own: Any, before: Int, segments: Int, most: Int, expired: Any, world: Any, out: Any
+) -> None:  # fmt: skip
     """A segment of the host: what it waits for, and what it says of the other direction."""
     side, flags = np.int64(row["direction"]), row["flags"]
     repeated = row["events"] & AGAIN_BIT != 0
@@ -76,6 +81,8 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
         if before != GONE and own["known"][side] != LOST:
             overtaken(row, own, side, out)
             offered(row, own, side, out)
+            if own["known"][side] == OPENED and may_be_held(row, own, side):
+                widens(row, own, side, out)
         not_taken(row, own, side, False, out)
         if own["fresh"][side] and not flags & ACK:
             add(row, DELIVERED, -1, out)  # given up before the SYN-ACK came
@@ -97,6 +104,8 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
             own["snd_nxt"][side] = own["begin"][side] = row["seq"]
         own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
         base = np.int64(world["base_mss"]) if segments > 1 else np.int64(0)
+        if most > segments:
+            add_range(row, DELIVERED, 0, 0, most - segments, out)
         sends(row, own, side, repeated, world["cause"], expired, segments, base, pool, out)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
@@ -184,7 +193,7 @@ def sends(
     if difference(end, own["snd_nxt"][side]) > 0:
         if difference(start, own["snd_nxt"][side]) < 0:
             start = np.int64(own["snd_nxt"][side])
-        writes(row, own, side)
+        writes(row, own, side, full)
         if size < full:
             # Until a larger window is offered, and once probes got through, they are larger (tcp_mtup_init()).
             more = in_pieces(size, difference(end, start)) - in_pieces(full, difference(end, start))
@@ -208,6 +217,8 @@ def delivery_received(row: Any, own: Any, before: Int, joins: Any, pool: Any, ou
         return
     if flags & RST:
         if known == FOUND_OPEN or row["seq"] == own["rcv_nxt"][side] or row["seq"] == own["rcv_wup"][side]:
+            if known == OPENED and may_be_held(row, own, side):
+                widens(row, own, side, out)
             forget(pool, own, side)
             own["known"][side] = LOST
         return
@@ -317,6 +328,8 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, joins: Any, pool: Any, o
         delivers(row, own, side, repeats, repeats, out)
         return
     total, unreported = acknowledge(pool, own, side, ack)
+    if own["packets_out"][side] == 0:
+        note_pace(row, own, side)
     if with_sack:
         recovered(own, side)
         delivers(row, own, side, repeats + fresh + unreported, repeats + fresh + unreported, out)
