@@ -299,6 +299,7 @@ def test_data_that_found_no_place_before(counted: Count) -> None:
         OPENING
         + """
         +0.00001 < .  1:1461(1460) ack 1 win 502
+        +0.00001 < P. 1461:1501(40) ack 1 win 502
         +0.2     < P. 1461:1501(40) ack 1 win 502
         +0.00001 > .  1:1(0) ack 1 win 502 <nop,nop,sack 1461:1501>
         """

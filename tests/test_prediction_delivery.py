@@ -232,9 +232,9 @@ def test_a_fin_that_may_wait_when_the_capture_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("window", "least"), [(502, 1), (3, 0)])
 def test_what_follows_a_silence_was_written_then(tmp_path: Path, window: int, least: int) -> None:
     """So the socket was open before; not so into a window that is too small for a segment, which a timer fills."""
-    text = f"{STEADY}+0.01 > . 1:1(0) ack 201 win {window}\n+0.5 < P. 201:301(100) ack 1 win 502\n"
-    found = predicted(tmp_path, f"{text}+0.01 > R. 1:1(0) ack 201 win 0\n")
-    assert found["TCPHPAcks"][1] == least
+    text = f"{STEADY}+0.01 < P. 201:301(100) ack 1 win 502\n+0.01 > . 1:1(0) ack 301 win {window}\n"
+    found = predicted(tmp_path, f"{text}+0.5 < P. 301:401(100) ack 1 win 502\n+0.01 > R. 1:1(0) ack 301 win 0\n")
+    assert found["TCPHPAcks"] == (1, least, 1)
 
 
 def test_data_may_take_the_fast_path(tmp_path: Path) -> None:

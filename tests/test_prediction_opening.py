@@ -246,7 +246,7 @@ def test_data_that_came_again_shows_what_was_ignored(tmp_path: Path) -> None:
     assert only(of_records([*frames, answer], tmp_path)) == {"ListenOverflows": 2, "ListenDrops": 2}
     dsack = build.NOP * 2 + build.sack(1001, 1002)
     answer = segment(213.1, True, ACK, 5001, 1002, options=stamp(1113, 313) + dsack)
-    assert "ListenOverflows" not in of_records([*frames, answer], tmp_path)
+    assert of_records([*frames, answer], tmp_path)["ListenOverflows"] == (0, 0, 1)  # the bare ACK, at most
 
 
 def test_a_cookie_that_grew_old(tmp_path: Path) -> None:
@@ -257,7 +257,8 @@ def test_a_cookie_that_grew_old(tmp_path: Path) -> None:
         segment(119_900, False, ACK | PSH, 1001, 5001, b"x", options=stamp(120_000, 900)),
         segment(119_900.1, True, RST, 5001),
     ]
-    assert only(of_records(frames, tmp_path)) == {
+    found = of_records(frames, tmp_path)
+    assert only(found, "SyncookiesFailed") == {
         "SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1, "SyncookiesFailed": 1, "ListenOverflows": 1,
         "ListenDrops": 1, "TcpOutRsts": 1,
     }  # fmt: skip

@@ -39,7 +39,7 @@ from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
 from analyzer.correlate.slow_start import SLOW_START, SlowStarts
-from analyzer.correlate.sums import OTHERS, SHOWN_BY, by_sum, said_of, worth_saying
+from analyzer.correlate.sums import OTHERS, SHOWN_BY, UNDECIDED, by_sum, said_of, worth_saying
 from analyzer.counters import Series
 from analyzer.prediction import INFERRED, NUMBER, Predictor, Tally
 from analyzer.schema import Rows
@@ -143,7 +143,7 @@ class Comparison:
 
     def coincidences(self) -> list[Coincidence]:
         """Events that happened when counters moved that packets do not decide, as far as that is no chance."""
-        names = [name for name in self._names if name not in NUMBER]
+        names = [name for name in self._names if name not in NUMBER or name in UNDECIDED]
         increments = {name: np.maximum(self._observed.of(name), 0) for name in names}
         busy = self._covered & self._ledger.busy()
         return coincidences(increments, self._activity, busy) if busy.sum() > 1 else []

@@ -40,6 +40,7 @@ TALK = np.dtype(
         ("run_size", "i8", (2,)),  # of each of them
         ("run_tsval", "u4", (2,)),
         ("run_ns", "i8", (2,)),
+        ("halved", "u1", (2,)),  # how often it made its segments smaller, as it probes for the MTU
         ("signs", "u1", (2,)),  # its last segment had an MD5 signature
         ("translated", "u1"),  # the host passes it on under its own address (NAT), and is neither end
     ],

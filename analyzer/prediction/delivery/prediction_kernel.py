@@ -109,6 +109,7 @@ def closes(row: Any, own: Any, side: Int, out: Any) -> None:
     at_once = row["time_ns"] - own["last_ns"][side] < AT_ONCE_NS
     waited = own["last_ns"][side] > own["sent_ns"][side] and (own["packets_out"][side] > 0 or own["episodes"][side])
     if row["payload_len"] == 0 and not (at_once and waited):
+        own["early_times"][side] = 0
         return
     widens(row, own, side, out)
 

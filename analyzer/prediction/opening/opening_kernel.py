@@ -324,6 +324,8 @@ def first_words(row: Any, own: Any, port: Any, out: Any) -> None:
     no_acks(row, own, own["refused_pure"], out)
     # Another that came before the last may have been ignored all the same, whatever it did not bring.
     more = np.int64(own["acks"]) - 1 - np.int64(own["refused_acks"])
+    if own["again_acks"] > 0 and row["sack_count"] > 0:
+        more = min(more, np.int64(own["pure_acks"]))
     if more > 0:
         may_be(row, LISTEN_OVERFLOWS, more, own["ack_ns"], own["ack_frame"], out)
         may_be(row, LISTEN_DROPS, more, own["ack_ns"], own["ack_frame"], out)
