@@ -373,6 +373,21 @@ def test_data_before_a_closed_window(counted: Count) -> None:
     assert "DelayedACKLost" not in found
 
 
+@pytest.mark.parametrize(("options", "most"), [("<mss 1460>", 1), ("<mss 1460,nop,wscale 7>", 0)])
+def test_header_prediction_of_a_client(tmp_path: Path, options: str, most: int) -> None:
+    """tcp_rcv_synsent_state_process(): on at once where the SYN-ACK does not scale its window; else from the first change on."""
+    text = f"""
+    --- The server speaks first
+    +0     < S  0:0(0)       win 64240 {options}
+    +0.01  > S. 0:0(0) ack 1 win 64240 {options}
+    +0     < .  1:1(0) ack 1 win 502
+    +0     < P. 1:11(10) ack 1 win 502
+    +0.01  > P. 1:101(100) ack 11 win {64240 if most else 502}
+    """
+    found = moved(parse(text, "test")[0].write(tmp_path / "a.pcap"), build.SRC4)
+    assert found.get("TcpExtTCPHPHits", (0, 0, 0))[2] == most
+
+
 def test_header_prediction_and_joined_buffers_are_bounded(counted: Count) -> None:
     """Requests of one segment, answered at once: nothing to join but the one that came before."""
     found = counted(

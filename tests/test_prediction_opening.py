@@ -75,6 +75,20 @@ def test_a_flood(tmp_path: Path) -> None:
     assert early["SyncookiesSent"] == early["TCPReqQFullDoCookies"] == (0, 0, 2)
 
 
+def test_a_repeated_syn_gets_another_cookie_without_timestamps(tmp_path: Path) -> None:
+    """The first was known for what it was at once; neither is a repetition."""
+    frames = [
+        segment(0, False, SYN, 1000, options=SYN_OPTIONS),
+        segment(0.1, True, SYN | ACK, 5000, 1001, options=PLAIN),
+        segment(1000, False, SYN, 1000, options=SYN_OPTIONS),
+        segment(1000.1, True, SYN | ACK, 5000, 1001, options=PLAIN),
+        segment(1002, False, ACK, 1001, 5001),
+        segment(1003, True, ACK | PSH, 5001, 1001, b"hello"),
+    ]
+    assert only(of_records(frames, tmp_path)) == {"SyncookiesSent": 2, "TCPReqQFullDoCookies": 2, "SyncookiesRecv": 1}
+    assert moved(tmp_path / "capture.pcap", SERVER).get("TcpRetransSegs", (0, 0, 0)) == (0, 0, 0)
+
+
 def test_a_repeated_syn_gets_another_cookie(tmp_path: Path) -> None:
     """Each counts, and none is a repetition by a timer."""
     frames = half(0, 41000, options=PLAIN) + half(1000, 41000, options=PLAIN)

@@ -33,7 +33,7 @@ from analyzer.prediction.arrival.state import (
 )
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, SYN_RECEIVED
+from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, SYN_RECEIVED, SYN_SENT
 from analyzer.serial import difference
 
 difference = inline(difference)
@@ -60,6 +60,9 @@ def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, dsac
             own["ready"][side], own["next"][side] = 1, np.int64(row["seq"]) + 1 & 0xFFFFFFFF
             own["una"][side] = row["ack"]
             note_stamp(row, own, side)
+            # tcp_rcv_synsent_state_process(): header prediction is on at once where the windows are not scaled.
+            own["predicts"][side] = flags & ACK != 0 and before == SYN_SENT and window_shift(own, other) == 0
+            own["peer_window"][side] = row["window"]
         elif (
             before == SYN_RECEIVED
             and flags & ACK

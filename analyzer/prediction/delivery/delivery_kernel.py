@@ -54,7 +54,7 @@ from analyzer.prediction.state import GONE, SYN_RECEIVED, SYN_SENT
 from analyzer.serial import difference
 
 difference = inline(difference)
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIN, SYN, RST, ACK, ECE = 1, 2, 4, 16, 64
 TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
 AGAIN_BIT = np.uint64(1 << EVENT["retransmission"] | 1 << EVENT["capture_duplicate"])
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
@@ -105,7 +105,7 @@ def delivery_sent(
         own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
         base = np.int64(world["base_mss"]) if segments > 1 else np.int64(0)
         if most > segments:
-            add_range(row, DELIVERED, 0, 0, most - segments, out)
+            may_be_delivered(row, own, 0, most - segments, out)
         sends(row, own, side, repeated, world["cause"], expired, segments, base, pool, out)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
@@ -116,6 +116,14 @@ def delivery_sent(
                 own["predicts"][side] = 1  # tcp_data_queue(): the last hole was filled
         if row["window"] == 0 and not flags & SYN:
             own["predicts"][side] = 0  # tcp_select_window()
+
+
+@inline
+def may_be_delivered(row: Any, own: Any, least: Int, most: Int, out: Any) -> None:
+    """So many fewer, or more, than it seems, once all of it is acknowledged; and perhaps as marked."""
+    add_range(row, DELIVERED, 0, least, most, out)
+    if own["asks"][0] & own["asks"][1] & ECE:
+        add_range(row, DELIVERED_CE, 0, least, most, out)
 
 
 @inline
@@ -197,7 +205,7 @@ def sends(
         if size < full:
             # Until a larger window is offered, and once probes got through, they are larger (tcp_mtup_init()).
             more = in_pieces(size, difference(end, start)) - in_pieces(full, difference(end, start))
-            add_range(row, DELIVERED, 0, -more, 0, out)
+            may_be_delivered(row, own, -more, 0, out)
         queue(pool, own, side, start, end, size, P_FIN if fin else 0)
         own["sent_ns"][side] = row["time_ns"]
         own["snd_nxt"][side] = end

@@ -53,6 +53,7 @@ EMBRYONIC_RSTS = NUMBER["TcpExtEmbryonicRsts"]
 LISTEN_OVERFLOWS, LISTEN_DROPS = NUMBER["TcpExtListenOverflows"], NUMBER["TcpExtListenDrops"]
 FULL_COOKIES = NUMBER["TcpExtTCPReqQFullDoCookies"]
 COOKIES_SENT, COOKIES_RECV = NUMBER["TcpExtSyncookiesSent"], NUMBER["TcpExtSyncookiesRecv"]
+RETRANS_SEGS, SYN_RETRANS = NUMBER["TcpRetransSegs"], NUMBER["TcpExtTCPSynRetrans"]
 COOKIES_FAILED = NUMBER["TcpExtSyncookiesFailed"]
 FAST_ACTIVE, FAST_ACTIVE_FAIL = NUMBER["TcpExtTCPFastOpenActive"], NUMBER["TcpExtTCPFastOpenActiveFail"]
 FAST_PASSIVE, FAST_PASSIVE_FAIL = NUMBER["TcpExtTCPFastOpenPassive"], NUMBER["TcpExtTCPFastOpenPassiveFail"]
@@ -199,6 +200,8 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
                 deferred(row, own, own["pure_acks"], out)
             own["pending"] = 1
             port["pending"] += 1
+    elif fresh and own["kind"] == COOKIE:  # each SYN gets one of its own, which is none that is sent again
+        cookie_again(row, port, out)
     own["waits"] = 0
     own["acks"] = own["refused_acks"] = own["again_acks"] = own["unanswered_ns"] = 0
     own["pure_acks"] = own["refused_pure"] = own["again_pure"] = 0
@@ -207,6 +210,17 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     own["answer_ns"], own["answer_frame"] = row["time_ns"], row["frame"]
     own["answer_tsval"] = row["tsval"]
     own["answer_clock"] = 1 if row["options"] & O_TIMESTAMPS else 0
+
+
+@inline
+def cookie_again(row: Any, port: Any, out: Any) -> None:
+    """Another SYN cookie for a SYN that came again."""
+    port["cookie_ns"] = row["time_ns"]
+    add(row, COOKIES_SENT, 1, out)
+    add(row, FULL_COOKIES, 1, out)
+    if row["events"] & AGAIN_BIT:
+        add(row, RETRANS_SEGS, -1, out)
+        add(row, SYN_RETRANS, -1, out)
 
 
 @inline
