@@ -131,6 +131,7 @@ class Found:
             lambda: self.local,
             lambda: self.host_name,
             self.choice,
+            lambda: self.sockets_seen.slow_starts.ended if self.has_sockets else [],
         )
 
     @property

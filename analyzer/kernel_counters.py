@@ -18,16 +18,19 @@ from analyzer.choose import EVERYTHING, Choice
 from analyzer.correlate import ANY_HOST, OTHER_HOST, Compared, Comparison, apart, facts_of, fitting
 from analyzer.correlate import table as counter_table
 from analyzer.correlate import texts as counter_texts
+from analyzer.correlate.slow_start import LEAST_SEGMENT, SlowStarts, slow_starts
 from analyzer.counters import Series, deltas, with_chosen
 from analyzer.errors import UsageError
 from analyzer.passes import increment_rows, judged_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
+from analyzer.sockets.slow_start import Ended
 from analyzer.tables import COUNTERS, INCREMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+AT_ONCE = 1 << 14  # flows
 MOST_HOSTS = 8  # whose counters are tried, where nothing tells whose are meant
 
 
@@ -35,7 +38,7 @@ class KernelCounters:
     """The snapshots of one capture against its packets.
 
     `choice` is what of the capture is asked for. `series` are the snapshots, `counted` what was counted while the capture was read, `local` gives the addresses of the host
-    that took it (empty where that is not known), `name` what that host is called.
+    that took it (empty where that is not known), `name` what that host is called, `slow_starts` those that its lists of sockets show as ended.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class KernelCounters:
         local: Callable[[], list[str]],
         name: Callable[[], str],
         choice: Choice = EVERYTHING,
+        slow_starts: Callable[[], Sequence[Ended]] = tuple,
     ) -> None:
         self._paths = paths
         self._choice = choice
@@ -55,6 +59,7 @@ class KernelCounters:
         self._account = account
         self._local = local
         self._name = name
+        self._ended = slow_starts
         self._network_doubles = False  # what was taken for captured twice; known once the counters were compared
 
     @cached_property
@@ -105,12 +110,21 @@ class KernelCounters:
                 self._account.flows,
                 self._local(),
                 self._choice.words(),
-            )
+            ),
+            self._slow_starts,
         )
         moved = found.realigned()
         if moved is not None:
             self._count_into(moved)
         return self._by_network(moved or found)
+
+    def _slow_starts(self) -> SlowStarts:
+        """What sockets and flows tell of the ends of slow start."""
+        flows = self._account.flows
+        pieces = (flows.rows(slice(start, start + AT_ONCE)) for start in range(0, len(flows), AT_ONCE))
+        total = self._account.summary.total
+        left = sum(flows.left.values()), total("frames") + total("bytes") // LEAST_SEGMENT
+        return slow_starts(self._ended(), pieces, self._local(), left)
 
     def _by_network(self, found: Comparison) -> Comparison:
         """Who doubled packets, the capture or the network, where the packets leave that open? What the host counted tells.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analyzer.correlate.sums import AT_MOST
 from analyzer.passes import increment_rows
 from analyzer.prediction import PREDICTED, Predictor
 from analyzer.prediction.names import OPENING, VALIDITY
@@ -138,8 +139,9 @@ def of_records(records: Iterable[build.Record], folder: Path, host: str = SERVER
 
 
 def only(found: dict[str, Range], *names: str) -> dict[str, int]:
-    """The guesses of what moved beside segments and opens; they are certain."""
+    """The guesses of what moved beside segments and opens; they are certain, but for what is said only where it moves."""
     usual = {"TcpPassiveOpens", "TcpActiveOpens", "TcpInSegs", "TcpOutSegs", "TCPOrigDataSent", "TCPDeferAcceptDrop"}
+    bounds = {name for name, (amount, _, _) in found.items() if f"TcpExt{name}" in AT_MOST and amount == 0}
     for name, (amount, least, most) in found.items():
-        assert name in usual or name in names or amount == least == most, name
-    return {name: amount for name, (amount, _, _) in found.items() if name not in usual}
+        assert name in usual | bounds or name in names or amount == least == most, name
+    return {name: amount for name, (amount, _, _) in found.items() if name not in usual | bounds}

@@ -48,7 +48,7 @@ EXACT = """
     TCPSynRetrans TCPOrigDataSent TCPDSACKRecv TCPDSACKOfoRecv TCPDSACKRecvSegs
     TCPToZeroWindowAdv TCPFromZeroWindowAdv TCPOFOQueue PAWSActive PAWSEstab TCPKeepAlive TCPWinProbe
     TCPFastOpenActive TCPFastOpenActiveFail TCPFastOpenPassive TCPFastOpenPassiveFail TCPFastOpenListenOverflow
-    TCPFastOpenCookieReqd TCPFastOpenBlackhole TCPFastOpenPassiveAltKey SyncookiesSent SyncookiesRecv SyncookiesFailed
+    TCPFastOpenCookieReqd TCPFastOpenBlackhole TCPFastOpenPassiveAltKey
     EmbryonicRsts TW TCPSACKDiscard TCPDelivered TCPDeliveredCE
 """
 NOT_EXACT = """
@@ -59,6 +59,7 @@ NOT_EXACT = """
     TCPAbortOnMemory TCPAbortOnTimeout TCPAbortOnLinger TCPChallengeACK TCPSYNChallenge TCPACKSkippedSynRecv
     TCPACKSkippedPAWS TCPACKSkippedSeq TCPACKSkippedFinWait2 TCPACKSkippedTimeWait TCPACKSkippedChallenge
     TCPTimeWaitOverflow TWRecycled TWKilled PAWSOldAck PAWSTimewait TCPBacklogDrop TCPRcvQDrop TCPZeroWindowDrop
+    SyncookiesSent SyncookiesRecv SyncookiesFailed PruneCalled TCPRcvCollapsed TCPHystartTrainDetect TCPHystartDelayCwnd
     IpInAddrErrors IpExtInNoRoutes IpOutNoRoutes UdpInDatagrams Udp6InDatagrams TCPDSACKOldSent TCPDSACKOfoSent
 """
 

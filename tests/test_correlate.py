@@ -377,14 +377,26 @@ class TestCoincidences:
         closed = random.random(60) < 0.15
         events = {(3, "zero_window"): closed}
         events |= {(flow, "duplicate_ack"): random.random(60) < 0.3 for flow in range(8)}
-        found = self.with_events(events, {"TcpExtTCPRcvCollapsed": closed * 4, "TcpExtTCPPureAcks": np.ones(60)})
+        found = self.with_events(events, {"TcpExtTCPBacklogDrop": closed * 4, "TcpExtTCPPureAcks": np.ones(60)})
         (row,) = found.coincidences()
-        assert (row.counter, row.flow, row.event) == ("TcpExtTCPRcvCollapsed", 3, "zero_window")
+        assert (row.counter, row.flow, row.event) == ("TcpExtTCPBacklogDrop", 3, "zero_window")
         assert row.share == 1
         assert row.moved == row.present == row.both == int(closed.sum())
         assert row.p < 0.001
         total = int(closed.sum()) * 4
-        assert f"TcpExtTCPRcvCollapsed {total}: in the intervals of zero_window of flow 3 (100%)" in text_of(found)
+        assert f"TcpExtTCPBacklogDrop {total}: in the intervals of zero_window of flow 3 (100%)" in text_of(found)
+
+    def test_counters_that_packets_only_bound(self) -> None:
+        """Those of receive memory, as far as they keep to the bound."""
+        closed = np.random.default_rng(1).random(60) < 0.15
+        found = self.with_events({(3, "zero_window"): closed}, {"TcpExtPruneCalled": closed * 4})
+        for _ in range(9):
+            rows = increments(START + np.arange(60) * SECOND + SECOND // 2, "TcpExtPruneCalled")
+            rows["amount"] = rows["least"] = 0
+            found.tally.add(rows)
+        (row,) = found.coincidences()
+        assert (row.counter, row.event) == ("TcpExtPruneCalled", "zero_window")
+        assert disagreeing(found) == []
 
     def test_all_flows_together(self) -> None:
         """Where each connection has its part in it."""
@@ -414,12 +426,12 @@ class TestCoincidences:
     def test_a_few_intervals_are_not_enough(self) -> None:
         """However well they fit."""
         mask = np.array([False, True, False, True, False])
-        assert self.with_events({(0, "zero_window"): mask}, {"TcpExtTCPRcvCollapsed": mask * 9}).coincidences() == []
+        assert self.with_events({(0, "zero_window"): mask}, {"TcpExtTCPBacklogDrop": mask * 9}).coincidences() == []
 
     def test_one_busy_time_is_not_enough(self) -> None:
         """Everything happens at once when there is traffic."""
         mask = np.arange(60) // 30 == 1
-        assert self.with_events({(0, "zero_window"): mask}, {"TcpExtTCPRcvCollapsed": mask * 9}).coincidences() == []
+        assert self.with_events({(0, "zero_window"): mask}, {"TcpExtTCPBacklogDrop": mask * 9}).coincidences() == []
 
     def test_events_reach_the_comparison(self) -> None:
         """Those of a bundle, while the capture is read again."""
@@ -508,6 +520,11 @@ class TestCountersThatASumShows:
         found = self.rows({"TcpRetransSegs": 7}, TcpRetransSegs=10, TcpExtTCPRetransFail=5)
         assert found["TcpExtTCPRetransFail"].verdict == OVER
         assert found["TcpExtTCPRetransFail"].high == 3
+
+    def test_what_nobody_tells_is_not_predicted(self) -> None:
+        """The ends of slow start, where neither flows nor sockets were asked."""
+        (row,) = Comparison(series(self.AT, {"TcpExtTCPHystartDelayDetect": [0, 1]})).whole()
+        assert (row.relation, row.verdict) == (UNOBSERVABLE, NOT_COMPARABLE)
 
     def test_what_stands_still_is_not_mentioned(self) -> None:
         """Neither where a sum might show it, nor where there is a bound only."""

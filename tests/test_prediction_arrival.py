@@ -263,8 +263,53 @@ def test_segments_that_wait_for_the_socket(counted: Count) -> None:
     assert "TCPAckCompressed" not in found
 
 
+def test_an_ack_that_was_as_good_as_due(counted: Count) -> None:
+    """What asks for no answer brings it forward, just before the timer runs out (tcp_send_delayed_ack())."""
+    found = counted(
+        OPENING
+        + """
+        +0.01    < F. 1:1(0) ack 1 win 502
+        +0.0021  < .  2:2(0) ack 1 win 510
+        +0.00002 > .  1:1(0) ack 2 win 502
+        """
+    )
+    assert found["DelayedACKs"] == (0, 0, 1)
+
+
+def test_memory_that_may_have_run_out(counted: Count) -> None:
+    """Data comes and the window does not move on: from the third segment on the queue may be pruned; a window that moves has room."""
+    small = "".join(
+        f"+0.01 < P. {1 + 10 * k}:{11 + 10 * k}(10) ack 1 win 502\n+0.00001 > . 1:1(0) ack {11 + 10 * k} win 502\n"
+        for k in range(5)
+    )
+    found = counted(OPENING + small)
+    assert found["PruneCalled"] == (0, 0, 3)
+    assert found["TCPRcvCollapsed"] == (0, 0, 6)
+    assert "PruneCalled" not in counted(
+        OPENING
+        + small.replace("win 502\n+0.00001", "win 502\n+0.00001")
+        .replace("> . 1:1(0) ack 21 win 502", "> . 1:1(0) ack 21 win 520")
+        .replace("> . 1:1(0) ack 41 win 502", "> . 1:1(0) ack 41 win 540")
+    )
+
+
+def test_data_that_found_no_place_before(counted: Count) -> None:
+    """A full listener has ignored it, as the answer shows: what came behind it waits out of order."""
+    found = counted(
+        OPENING
+        + """
+        +0.00001 < .  1:1461(1460) ack 1 win 502
+        +0.00001 < P. 1461:1501(40) ack 1 win 502
+        +0.2     < P. 1461:1501(40) ack 1 win 502
+        +0.00001 > .  1:1(0) ack 1 win 502 <nop,nop,sack 1461:1501>
+        """
+    )
+    amount, least, most = found["TCPOFOQueue"]
+    assert least == amount == 1 <= most
+
+
 def test_a_window_that_would_be_closed(counted: Count) -> None:
-    """The right edge stays where it is, and less than a segment fits before it."""
+    """The right edge stays where it is, and less than a segment fits before it; how much memory is left, no packet tells."""
     found = counted(
         OPENING.replace("ack 1 win 64240", "ack 1 win 2920")
         + """
@@ -274,7 +319,9 @@ def test_a_window_that_would_be_closed(counted: Count) -> None:
         +0.00001 > .  1:1(0) ack 2921 win 9
         """
     )
-    assert found["TCPWantZeroWindowAdv"] == (1, 1, 1)
+    amount, least, most = found["TCPWantZeroWindowAdv"]
+    assert (amount, least) == (1, 0)
+    assert most >= 1
 
 
 def test_a_window_taken_back(counted: Count) -> None:
@@ -324,6 +371,21 @@ def test_data_before_a_closed_window(counted: Count) -> None:
     )
     assert found["TCPZeroWindowDrop"][1:] == (0, 1)
     assert "DelayedACKLost" not in found
+
+
+@pytest.mark.parametrize(("options", "most"), [("<mss 1460>", 1), ("<mss 1460,nop,wscale 7>", 0)])
+def test_header_prediction_of_a_client(tmp_path: Path, options: str, most: int) -> None:
+    """tcp_rcv_synsent_state_process(): on at once where the SYN-ACK does not scale its window; else from the first change on."""
+    text = f"""
+    --- The server speaks first
+    +0     < S  0:0(0)       win 64240 {options}
+    +0.01  > S. 0:0(0) ack 1 win 64240 {options}
+    +0     < .  1:1(0) ack 1 win 502
+    +0     < P. 1:11(10) ack 1 win 502
+    +0.01  > P. 1:101(100) ack 11 win {64240 if most else 502}
+    """
+    found = moved(parse(text, "test")[0].write(tmp_path / "a.pcap"), build.SRC4)
+    assert found.get("TcpExtTCPHPHits", (0, 0, 0))[2] == most
 
 
 def test_header_prediction_and_joined_buffers_are_bounded(counted: Count) -> None:

@@ -127,6 +127,13 @@ def test_a_reset_by_the_peer_behind_unacknowledged_data(tmp_path: Path) -> None:
     assert of_client(tmp_path / "b.pcap", unacknowledged + reset).of("TcpEstabResets") == (1, 0, 1)
 
 
+def test_a_fin_that_its_socket_refuses_ends_nothing(tmp_path: Path) -> None:
+    """Somebody has forged it, far beyond the window: the one that comes later is the end, and begins TIME_WAIT."""
+    forged = REQUEST + "+0.001 > F. 900001:900001(0) ack 101 win 502\n+0 < . 101:101(0) ack 1 win 502\n"
+    end = "+0.001 < F. 101:101(0) ack 1 win 502\n+0.001 > F. 1:1(0) ack 102 win 502\n+0.001 < . 102:102(0) ack 2 win 502\n"
+    assert of_client(tmp_path / "a.pcap", forged + end).of(TW) == 1
+
+
 def test_time_wait_is_recycled_by_a_syn_of_the_same_host(tmp_path: Path) -> None:
     """Within its minute; the server's SYN-ACK recycles nothing."""
     again = """

@@ -210,6 +210,33 @@ def test_a_fin_with_the_last_data_was_queued_who_knows_when(tmp_path: Path) -> N
     assert (exact(late, "TCPPureAcks"), exact(late, "TCPHPAcks")) == (1, 1)
 
 
+def test_a_fin_that_is_never_sent(tmp_path: Path) -> None:
+    """A reset comes while data is outstanding, or the window has no room for more: a FIN may have waited behind what never left."""
+    for last in ("+0.01 < P. 201:301(100) ack 1 win 502", "+0.01 > . 1:1(0) ack 201 win 0"):
+        found = predicted(tmp_path, f"{STEADY}{last}\n+0.2 > R. 1:1(0) ack 201 win 0\n")
+        assert found["TCPHPAcks"] == (1, 0, 1)
+        amount, least, most = found["TCPPureAcks"]
+        assert (least, most) == (amount, amount + 1)
+        assert found["TcpEstabResets"] == (1, 0, 1)
+        exact(found, SUM)
+    found = predicted(tmp_path, f"{STEADY}+0.2 > R. 1:1(0) ack 201 win 0\n")
+    assert (exact(found, "TCPHPAcks"), exact(found, "TcpEstabResets")) == (1, 1)
+
+
+def test_a_fin_that_may_wait_when_the_capture_ends(tmp_path: Path) -> None:
+    """Nobody knows what the application has done with data outstanding; with all acknowledged it has closed nothing."""
+    assert predicted(tmp_path, f"{STEADY}+0.01 < P. 201:301(100) ack 1 win 502\n")["TCPHPAcks"] == (1, 0, 1)
+    assert exact(predicted(tmp_path, STEADY), "TCPHPAcks") == 1
+
+
+@pytest.mark.parametrize(("window", "least"), [(502, 1), (3, 0)])
+def test_what_follows_a_silence_was_written_then(tmp_path: Path, window: int, least: int) -> None:
+    """So the socket was open before; not so into a window that is too small for a segment, which a timer fills."""
+    text = f"{STEADY}+0.01 < P. 201:301(100) ack 1 win 502\n+0.01 > . 1:1(0) ack 301 win {window}\n"
+    found = predicted(tmp_path, f"{text}+0.5 < P. 301:401(100) ack 1 win 502\n+0.01 > R. 1:1(0) ack 301 win 0\n")
+    assert found["TCPHPAcks"] == (1, least, 1)
+
+
 def test_data_may_take_the_fast_path(tmp_path: Path) -> None:
     """Whether there is memory at hand for it is in no packet."""
     found = predicted(tmp_path, f"{STEADY}+0 < P. 201:301(100) ack 1 win 502\n+0.01 > P. 1:11(10) ack 301 win 600\n")

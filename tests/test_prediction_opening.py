@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import build
-from tests.predicting import CLIENT, SYN_OPTIONS, of_records, only, segment, stamp
+from tests.predicting import CLIENT, SERVER, SYN_OPTIONS, moved, of_records, only, segment, stamp
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 PLAIN = build.mss(1460)
@@ -47,7 +47,9 @@ def test_a_cookie_with_timestamps(tmp_path: Path) -> None:
     """Its TSval lies behind the clock. An ACK that fits nothing is no cookie then."""
     stray = [segment(50, False, ACK, 7, 7, port=50000), segment(50.1, True, RST, 7, port=50000)]
     frames = [*whole(0, 40000, lag=20), *stray]
-    assert only(of_records(frames, tmp_path)) == {
+    found = of_records(frames, tmp_path)
+    assert found["SyncookiesFailed"] == (1, 0, 1)  # unless nobody listens any more
+    assert only(found, "SyncookiesFailed") == {
         "SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1, "SyncookiesFailed": 1, "TcpOutRsts": 1,
     }  # fmt: skip
 
@@ -73,10 +75,64 @@ def test_a_flood(tmp_path: Path) -> None:
     assert early["SyncookiesSent"] == early["TCPReqQFullDoCookies"] == (0, 0, 2)
 
 
+def test_a_repeated_syn_gets_another_cookie_without_timestamps(tmp_path: Path) -> None:
+    """The first was known for what it was at once; neither is a repetition."""
+    frames = [
+        segment(0, False, SYN, 1000, options=SYN_OPTIONS),
+        segment(0.1, True, SYN | ACK, 5000, 1001, options=PLAIN),
+        segment(1000, False, SYN, 1000, options=SYN_OPTIONS),
+        segment(1000.1, True, SYN | ACK, 5000, 1001, options=PLAIN),
+        segment(1002, False, ACK, 1001, 5001),
+        segment(1003, True, ACK | PSH, 5001, 1001, b"hello"),
+    ]
+    assert only(of_records(frames, tmp_path)) == {"SyncookiesSent": 2, "TCPReqQFullDoCookies": 2, "SyncookiesRecv": 1}
+    assert moved(tmp_path / "capture.pcap", SERVER).get("TcpRetransSegs", (0, 0, 0)) == (0, 0, 0)
+
+
 def test_a_repeated_syn_gets_another_cookie(tmp_path: Path) -> None:
     """Each counts, and none is a repetition by a timer."""
     frames = half(0, 41000, options=PLAIN) + half(1000, 41000, options=PLAIN)
     assert only(of_records([*frames, quiet(3000)], tmp_path))["SyncookiesSent"] == 2
+
+
+def test_a_cookie_fits_the_first_byte_only(tmp_path: Path) -> None:
+    """A full accept queue ignores what fits a cookie, and data behind that is reset; a request would ignore it, too."""
+    frames = [
+        *half(0, 40000),
+        segment(2, False, ACK, 1001, 5001, options=stamp(102, 900)),
+        segment(2.1, False, ACK, 1001, 5001, b"x" * 100, options=stamp(102, 900)),
+        segment(2.2, False, ACK | PSH, 1101, 5001, b"y", options=stamp(102, 900)),
+        segment(2.3, True, RST, 5001),
+    ]
+    found = of_records(frames, tmp_path)
+    assert found["SyncookiesSent"] == found["TCPReqQFullDoCookies"] == (1, 1, 1)
+    assert found["SyncookiesRecv"] == found["ListenOverflows"] == found["ListenDrops"] == (2, 2, 2)
+    assert found["SyncookiesFailed"] == (1, 0, 1)
+    again = segment(300, False, ACK, 1001, 5001, b"x" * 100, options=stamp(400, 900))
+    assert of_records([*frames, again], tmp_path)["SyncookiesRecv"] == (2, 2, 3)
+
+
+def test_an_ack_that_may_have_found_no_room(tmp_path: Path) -> None:
+    """Of two before the server says anything the first may have been ignored; nothing would show it."""
+    frames = whole(0, 40000)
+    frames.insert(3, segment(5, False, ACK | PSH, 1001, 5001, b"x", options=stamp(105, 900)))
+    assert of_records(frames, tmp_path)["ListenOverflows"] == (0, 0, 1)
+    assert "ListenOverflows" not in of_records(whole(0, 40000), tmp_path)
+
+
+def test_a_request_repeats_its_answer_by_the_timer(tmp_path: Path) -> None:
+    """Also where the client was heard, and ignored (tcp_syn_ack_timeout()); what comes before is no part of the connection."""
+    frames = [
+        *half(0, 40000),
+        segment(2, False, FIN | ACK, 1001, 5001, options=stamp(102, 900)),
+        segment(1020, True, SYN | ACK, 5000, 1001, options=SYN_OPTIONS + stamp(1920, 100)),
+        segment(1030, False, FIN | ACK, 1001, 5001, options=stamp(1130, 900)),
+        segment(1030.1, True, ACK, 5001, 1002, options=stamp(1930, 1130)),
+    ]
+    found = of_records(frames, tmp_path)
+    assert found["TcpPassiveOpens"] == (1, 1, 1)
+    assert "TSEcrRejected" not in found
+    assert moved(tmp_path / "capture.pcap", SERVER)["TcpExtTCPTimeouts"] == (1, 1, 1)
 
 
 def test_syns_without_an_answer(tmp_path: Path) -> None:
@@ -204,7 +260,7 @@ def test_data_that_came_again_shows_what_was_ignored(tmp_path: Path) -> None:
     assert only(of_records([*frames, answer], tmp_path)) == {"ListenOverflows": 2, "ListenDrops": 2}
     dsack = build.NOP * 2 + build.sack(1001, 1002)
     answer = segment(213.1, True, ACK, 5001, 1002, options=stamp(1113, 313) + dsack)
-    assert "ListenOverflows" not in of_records([*frames, answer], tmp_path)
+    assert of_records([*frames, answer], tmp_path)["ListenOverflows"] == (0, 0, 1)  # the bare ACK, at most
 
 
 def test_a_cookie_that_grew_old(tmp_path: Path) -> None:
@@ -215,7 +271,8 @@ def test_a_cookie_that_grew_old(tmp_path: Path) -> None:
         segment(119_900, False, ACK | PSH, 1001, 5001, b"x", options=stamp(120_000, 900)),
         segment(119_900.1, True, RST, 5001),
     ]
-    assert only(of_records(frames, tmp_path)) == {
+    found = of_records(frames, tmp_path)
+    assert only(found, "SyncookiesFailed") == {
         "SyncookiesSent": 1, "TCPReqQFullDoCookies": 1, "SyncookiesRecv": 1, "SyncookiesFailed": 1, "ListenOverflows": 1,
         "ListenDrops": 1, "TcpOutRsts": 1,
     }  # fmt: skip

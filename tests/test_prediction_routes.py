@@ -47,6 +47,21 @@ def test_a_host_that_does_not_forward_may_have_an_address_error(tmp_path: Path) 
     assert found.of("IpForwDatagrams") == 0
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_setting_that_was_changed_since(tmp_path: Path, code: int) -> None:
+    """A host that does not forward answers for no other: it does by now, and what it counts for such packets is open again."""
+    frames = [(0, datagram()), (0.001, error(3, code, datagram())), (1, datagram(ident=2))]
+    found = of_frames(tmp_path / "a.pcap", ROUTER4, frames, NO_FORWARDING)
+    amount, least, most = found.of("IpInAddrErrors")  # type: ignore[misc]
+    assert (least, most) == (0, 1 if code == 0 else 2)
+    assert least <= amount <= most
+    for name in ("IpForwDatagrams", "IpOutTransmits", "IpExtInNoRoutes"):
+        value = found.of(name)
+        amount, least, most = value if isinstance(value, tuple) else (value,) * 3
+        assert 0 <= least <= amount <= most, name
+    assert found.of("IpExtInNoRoutes") == ((2, 1, 2) if code == 0 else (0, 0, 2))
+
+
 def test_without_settings_all_is_possible(tmp_path: Path) -> None:
     """Ranges, then."""
     found = of_frames(tmp_path / "a.pcap", ROUTER4, [(0, datagram())])

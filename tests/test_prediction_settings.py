@@ -32,6 +32,26 @@ def test_segments_of_a_host_that_probes_for_the_mtu(tmp_path: Path) -> None:
     assert of_client(tmp_path / "a.pcap", text).of("TcpExtTCPOrigDataSent") == 4
 
 
+def test_a_segment_that_may_be_two(tmp_path: Path) -> None:
+    """Larger than its segments are at first, it is a probe that got through, or one that the card cuts."""
+    text = "+0 < . 1:1401(1400) ack 1 win 502\n+0.01 > . 1:1(0) ack 1401 win 600\n"
+    found = of_client(tmp_path / "a.pcap", text, sysctls={"net.ipv4.tcp_mtu_probing": "2"})
+    assert found.of("TcpExtTCPOrigDataSent") == (1, 1, 2)
+    assert found.of("TcpExtTCPDelivered") == (2, 2, 3)
+    assert of_client(tmp_path / "a.pcap", text).of("TcpOutSegs") == 3
+
+
+def test_a_host_that_probes_for_the_mtu_halves_its_segments(tmp_path: Path) -> None:
+    """tcp_mtu_probing(): where the timer runs out again and again; what is sent from then on may be twice as many."""
+    text = "+0 < P. 1:1025(1024) ack 1 win 502\n"
+    text += "".join(f"+{wait} < P. 1:1025(1024) ack 1 win 502\n" for wait in (0.3, 0.6, 1.2))
+    text += "+2.4 < . 1:513(512) ack 1 win 502\n+0.01 > . 1:1(0) ack 1025 win 600\n"
+    more = "+0.01 < P. 1025:2049(1024) ack 1 win 502\n"
+    settings = {"net.ipv4.tcp_mtu_probing": "2"}
+    assert of_client(tmp_path / "a.pcap", text, sysctls=settings).of("TcpExtTCPOrigDataSent") == 1
+    assert of_client(tmp_path / "b.pcap", text + more, sysctls=settings).of("TcpExtTCPOrigDataSent") == (2, 2, 3)
+
+
 @pytest.mark.parametrize(("sysctls", "cookies"), [({}, 1), ({"net.ipv4.tcp_syncookies": "0"}, 0)])
 def test_a_host_without_cookies(tmp_path: Path, sysctls: dict[str, str], cookies: int) -> None:
     """A SYN-ACK that is never repeated was one, unless the host sends none."""

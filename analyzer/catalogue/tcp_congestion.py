@@ -7,6 +7,14 @@ from analyzer.catalogue.counter import Counter
 _INPUT = "net/ipv4/tcp_input.c"
 _OUTPUT = "net/ipv4/tcp_output.c"
 _HYSTART = "hystart_update() in net/ipv4/tcp_cubic.c, tcp_cdg_hystart_update() in net/ipv4/tcp_cdg.c"
+_SLOW_START = (
+    "At most one for each connection of this host that sent data, and one more after each timeout. Which of the two it was, no packet "
+    "tells; `ss -i` shows both together: an ssthresh of cubic or cdg, and nothing lost."
+)
+_WINDOW = (
+    "At most what each connection of this host has sent, and the window it began with. `ss -i` shows both together: ssthresh is the "
+    "window at the end of slow start, where nothing was lost."
+)
 
 COUNTERS = (
     Counter(
@@ -55,8 +63,8 @@ COUNTERS = (
         points_at="Normal on large transfers. If throughput then grows slowly, HyStart may have been fooled by pacing.",
         since="3.19",
         reference=_HYSTART,
-        observability="inferred",
-        why="A model of cubic: slow start ends without loss and without a longer round trip.",
+        observability="bounded",
+        why=_SLOW_START,
     ),
     Counter(
         "TcpExtTCPHystartTrainCwnd",
@@ -67,8 +75,8 @@ COUNTERS = (
         points_at="How far slow start comes on the paths in use.",
         since="3.19",
         reference=_HYSTART,
-        observability="inferred",
-        why="A model of cubic: the data outstanding when slow start ends comes near the window.",
+        observability="bounded",
+        why=_WINDOW,
     ),
     Counter(
         "TcpExtTCPHystartDelayDetect",
@@ -79,8 +87,8 @@ COUNTERS = (
         points_at="Buffers on the path, or round trips that vary (Wi-Fi, mobile), which end slow start too early.",
         since="3.19",
         reference=_HYSTART,
-        observability="inferred",
-        why="A model of cubic: slow start ends without loss, after the first round trips of a round grew.",
+        observability="bounded",
+        why=_SLOW_START,
     ),
     Counter(
         "TcpExtTCPHystartDelayCwnd",
@@ -90,8 +98,8 @@ COUNTERS = (
         points_at="Small ones on a path that can do much more: slow start ended too early.",
         since="3.19",
         reference=_HYSTART,
-        observability="inferred",
-        why="A model of cubic; the data outstanding at that moment comes near it.",
+        observability="bounded",
+        why=_WINDOW,
     ),
     Counter(
         "TcpExtTCPPLBRehash",

@@ -12,7 +12,7 @@ COUNTERS = (
         moves="At the listener, at a SYN, while its request queue is full (net.ipv4.tcp_syncookies=1) or always (2).",
         points_at="A SYN flood, or a backlog too small for the load; look at TCPReqQFullDoCookies and listen(2).",
         reference="cookie_init_sequence() in include/net/tcp.h, from tcp_conn_request() in net/ipv4/tcp_input.c; RFC 4987",
-        observability="exact",
+        observability="inferred",
         why="Sent SYN-ACKs that are never repeated though nothing answers; those without options although the SYN had some; "
         "those whose TSval, where options take the place of the low six bits, lies up to 64 ms behind the next one.",
         confidence="medium",
@@ -24,7 +24,7 @@ COUNTERS = (
         moves="At the listener, at that ACK; a connection follows unless the accept queue is full.",
         points_at="Real clients come through while the queue is full. None of many sent: a flood with forged sources.",
         reference="cookie_v4_check() in net/ipv4/syncookies.c, cookie_tcp_check(); RFC 4987 section 3.6",
-        observability="exact",
+        observability="inferred",
         why="Received ACKs without SYN or RST that acknowledge a cookie SYN-ACK plus one, within about two minutes, until "
         "the host answers one.",
         confidence="medium",
@@ -37,8 +37,9 @@ COUNTERS = (
         moves="At the listener; an RST answers.",
         points_at="Late segments of closed connections, ACK scans, cookies that are too old.",
         reference="cookie_tcp_check() in net/ipv4/syncookies.c; tcp_synq_no_recent_overflow()",
-        observability="exact",
-        why="Resets without ACK that the host sends for ACKs to a port that has sent a cookie less than two minutes before.",
+        observability="inferred",
+        why="At most the resets without ACK that the host sends for ACKs to a port that has sent a cookie less than two minutes before, "
+        "as long as somebody listens there.",
         confidence="medium",
     ),
     Counter(

@@ -6,7 +6,6 @@ from analyzer.catalogue.counter import Counter
 
 _INPUT = "net/ipv4/tcp_input.c"
 _OUTPUT = "net/ipv4/tcp_output.c"
-_QUEUE = "A model of the receive buffer; what the socket holds beside the data is in no packet"
 
 COUNTERS = (
     Counter(
@@ -19,8 +18,9 @@ COUNTERS = (
         points_at="An application that does not read, small segments that waste memory, or little tcp_rmem. RcvPruned tells "
         "whether it helped.",
         reference=f"tcp_prune_queue() in {_INPUT}",
-        observability="unobservable",
-        why=f"{_QUEUE}; where it helps nothing shows it, and where not, RcvPruned.",
+        observability="bounded",
+        why="At most the received data that comes when others have come since the right edge of the window moved on; where it helps "
+        "nothing shows it, and where not, RcvPruned.",
     ),
     Counter(
         "TcpExtRcvPruned",
@@ -50,8 +50,8 @@ COUNTERS = (
         moves="At the receiver, mostly within PruneCalled.",
         points_at="Segments much smaller than their buffers; processor time spent on copying.",
         reference=f"tcp_collapse_one() in {_INPUT}",
-        observability="unobservable",
-        why="How data is laid out in buffers is in no packet.",
+        observability="bounded",
+        why="At most two buffers for each segment that may have made PruneCalled move; how data is laid out in them is in no packet.",
     ),
     Counter(
         "TcpExtTCPBacklogCoalesce",
@@ -184,8 +184,8 @@ COUNTERS = (
         since="3.15",
         reference=f"tcp_select_window() in {_OUTPUT}; RFC 9293 section 3.8.6",
         observability="inferred",
-        why="A model of the receive buffer: segments sent that keep the right edge with less than a segment, or a sixteenth "
-        "of the buffer, before it.",
+        why="At most the segments sent that keep the right edge of an open window. A model of the receive buffer guesses: those with "
+        "less than a segment, or a sixteenth of the buffer, before it; what buffers take beside the data is in no packet.",
     ),
     Counter(
         "TcpExtTCPZeroWindowDrop",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import cached_property
 
@@ -38,7 +38,8 @@ from analyzer.correlate.coverage import (
 from analyzer.correlate.facts import Facts
 from analyzer.correlate.ledger import EDGE_NS, LONGEST_EDGE_NS, Ledger, Sums
 from analyzer.correlate.observed import UNKNOWN, Observed
-from analyzer.correlate.sums import OTHERS, SHOWN_BY, by_sum, said_of, worth_saying
+from analyzer.correlate.slow_start import SLOW_START, SlowStarts
+from analyzer.correlate.sums import OTHERS, SHOWN_BY, UNDECIDED, by_sum, said_of, worth_saying
 from analyzer.counters import Series
 from analyzer.prediction import INFERRED, NUMBER, Predictor, Tally
 from analyzer.schema import Rows
@@ -73,6 +74,7 @@ class Comparison:
         self._ledger = Ledger(self._observed, VOTERS if fit is None else ())
         self._activity = Activity(self._observed)
         self._given_facts = facts
+        self._tell_slow_starts: Callable[[], SlowStarts] | None = None
 
     @property
     def intervals(self) -> list[tuple[int, int]]:
@@ -93,19 +95,20 @@ class Comparison:
         predictor.count_settled(self.tally)
         self._ledger.add_late(predictor.finish())
 
-    def know(self, facts: Facts) -> None:
-        """Be told of the capture what is known only at its end, before anything is judged."""
+    def know(self, facts: Facts, slow_starts: Callable[[], SlowStarts] | None = None) -> None:
+        """Be told of the capture what is known only at its end, before anything is judged; `slow_starts` is asked where counters of these moved."""
         self._given_facts = facts
+        self._tell_slow_starts = slow_starts
 
     def realigned(self) -> Comparison | None:
         """A comparison with the times of the snapshots corrected, to be filled anew; None where they need not be."""
-        return (
-            Comparison(self.series, self._given_facts, self.fit) if self.fit.shift_ns and not self._known_fit else None
-        )
+        return self.anew() if self.fit.shift_ns and not self._known_fit else None
 
     def anew(self) -> Comparison:
         """One of the same snapshots, with what is known of the clocks, to be filled by another predictor."""
-        return Comparison(self.series, self._given_facts, self.fit)
+        other = Comparison(self.series, self._given_facts, self.fit)
+        other._tell_slow_starts = self._tell_slow_starts
+        return other
 
     @property
     def tally(self) -> Tally:
@@ -140,7 +143,7 @@ class Comparison:
 
     def coincidences(self) -> list[Coincidence]:
         """Events that happened when counters moved that packets do not decide, as far as that is no chance."""
-        names = [name for name in self._names if name not in NUMBER]
+        names = [name for name in self._names if name not in NUMBER or name in UNDECIDED]
         increments = {name: np.maximum(self._observed.of(name), 0) for name in names}
         busy = self._covered & self._ledger.busy()
         return coincidences(increments, self._activity, busy) if busy.sum() > 1 else []
@@ -149,7 +152,8 @@ class Comparison:
     def _names(self) -> list[str]:
         """Counters that moved, or that packets move: first those that are predicted."""
         occurring, moved = self._ledger.names(), self._observed.moved()
-        predicted = [name for name in NUMBER if name in moved or "+" in name]
+        occurring = [*occurring, *(self._slow_starts.names() if self._slow_starts else ())]
+        predicted = [name for name in NUMBER if name in moved or ("+" in name and self._is_predicted(name))]
         return [*dict.fromkeys([*sorted({*occurring, *predicted}, key=NUMBER.__getitem__), *sorted(moved)])]
 
     @cached_property
@@ -188,6 +192,24 @@ class Comparison:
         least = max(found.low, found.observed + foreign) if foreign else found.low
         return found._replace(low=least, high=most)
 
+    @cached_property
+    def _slow_starts(self) -> Ledger | None:
+        """What sockets and flows tell of counters of slow start, where any of these moved."""
+        if self._tell_slow_starts is None or SLOW_START.isdisjoint(self._observed.moved()):
+            return None
+        told = self._tell_slow_starts()
+        found = Ledger(self._observed)
+        shown, possible = told.shown.copy(), told.possible
+        shown["time_ns"] += self._known_fit.shift_ns if self._known_fit else 0
+        found.tally.add(shown)
+        found.add_late(possible)
+        return found
+
+    def _over(self, name: str, first: Numbers | None = None, last: Numbers | None = None) -> Sums | None:
+        """What packets, or sockets, add to a counter over the intervals; see Ledger.over()."""
+        ledger = self._slow_starts if name in SLOW_START else self._ledger
+        return ledger.over(name, first, last) if ledger else None
+
     def _sums(self, name: str, but: str = "") -> Sums | None:
         """What the packets say by interval, with what only other counters tell, one excepted (`but`); None where neither says anything."""
         if name in SHOWN_BY:
@@ -195,7 +217,7 @@ class Comparison:
             sums = self._sums(shown, but=name)
             moved, low, high = self._ranges(shown, but=name)
             return by_sum(name, moved, low, high, moved if sums is None else sums.amount)
-        sums = self._ledger.over(name)
+        sums = self._over(name)
         for other, fewer, more in OTHERS.get(name, ()):
             told = np.maximum(self._observed.of(other), 0)
             if told.any() and other != but:
@@ -224,7 +246,7 @@ class Comparison:
             return None
         total = int(moved[known].sum())
         start, end = self._span(int(self._observed.starts[known[0]]), int(self._observed.ends[known[-1]]))
-        if not _is_predicted(name):
+        if not self._is_predicted(name):
             return Compared(name, start, end, total, 0, 0, 0, UNOBSERVABLE, AGREE, "") if total else None
         if name in SHOWN_BY:
             return self._whole_by_sum(name, start, end, total)
@@ -239,7 +261,7 @@ class Comparison:
         firsts, lasts = known[np.append(True, begins)], known[np.append(begins, True)]
         most += int(sums.late[known[-1]])
         relation = _relation(name, least == most and amount >= 0)
-        edges = self._ledger.over(name, self._observed.first[firsts], self._observed.last[lasts]) or sums
+        edges = self._over(name, self._observed.first[firsts], self._observed.last[lasts]) or sums
         low = max(0, least - int(edges.after_start.sum() + edges.before_end.sum()))
         high = max(0, most + int(edges.before_start.sum() + edges.after_end.sum()))
         return Compared(name, start, end, total, min(max(amount, low), high), low, high, relation, AGREE, "")
@@ -293,7 +315,7 @@ class Comparison:
     ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """Low, high, relation and verdict of a counter in intervals, of which only some may be `covered`."""
         size = len(moved)
-        if not _is_predicted(name):
+        if not self._is_predicted(name):
             return amount, amount, np.full(size, UNOBSERVABLE), np.full(size, NOT_COMPARABLE)
         relations = np.where(certain, _relation(name, True), _relation(name, False))
         verdicts = np.where(moved < low, UNDER, np.where(moved > high, OVER, AGREE))
@@ -315,6 +337,12 @@ class Comparison:
         relations = np.where((weak | partly) & (relations == EXACT), BOUNDED, relations)
         return low, high, relations, verdicts
 
+    def _is_predicted(self, name: str) -> bool:
+        """Do packets, or packets and another counter, say anything of it?"""
+        if name in SLOW_START:
+            return self._tell_slow_starts is not None
+        return name in NUMBER or name in SHOWN_BY
+
     def _is_known_in_part(self, name: str) -> bool:
         """Does it depend on what connections did before a capture that holds some from their middle, or began after the snapshots, or on headers that it cut?"""
         unknown = self._facts.begun_before + self._facts.cut_headers
@@ -329,17 +357,12 @@ class Comparison:
         """Why it cannot be compared, or what a disagreement may mean."""
         if verdict != NOT_COMPARABLE:
             return said_of(name) if name in SHOWN_BY and verdict == AGREE else REASONS[verdict]
-        if not _is_predicted(name):
+        if not self._is_predicted(name):
             return NOT_PREDICTED
         if not covered:
             return OUTSIDE
         cut_only = self._facts.cut_headers and not self._facts.begun_before and not self._is_late
         return self._coverage.reason or (CUT_HEADERS if cut_only else BEGUN_BEFORE)
-
-
-def _is_predicted(name: str) -> bool:
-    """Do packets, or packets and another counter, say anything of it?"""
-    return name in NUMBER or name in SHOWN_BY
 
 
 def _relation(name: str, certain: bool) -> int:

@@ -27,8 +27,10 @@ OUTSTANDING = (
 OWN = ("TcpRetransSegs", "TcpExtTCPOrigDataSent", "TcpExtTCPSynRetrans")
 TWICE = (0.49, 0.51)  # surplus where each frame was captured twice
 RECEIVED = ("IpInReceives", "Ip6InReceives")
+SENT = ("IpOut", "Ip6Out", "TcpOut", "UdpOut")
 OTHER_HOST = "another host or network namespace, or frames captured twice"
 DROPPED = "IP received it, and it was dropped before it was delivered: a firewall, or a full buffer"
+PAST_THE_STACK = "it was sent past the host's stack, by a packet socket or a firewall"
 OUTSIDE = "the capture does not cover this time"
 FILTERED = "it holds ICMP messages about packets that it does not hold: a filter left these out"
 CUT_HEADERS = "the options of some segments are not in the capture (snaplen)"
@@ -82,7 +84,8 @@ class Coverage:
         if self.share < 1:
             return f"the capture holds {_percent(self.share)} of what the host counted ({self.counter})"
         if self.surplus > 0:
-            why = DROPPED if self.received else OTHER_HOST
+            sent = PAST_THE_STACK if self.counter.startswith(SENT) else DROPPED
+            why = sent if self.received else OTHER_HOST
             return f"{_percent(self.surplus)} of what was captured the host did not count ({self.counter}): {why}"
         return "" if self.complete else self.causes[0]
 

@@ -38,10 +38,20 @@ for _name, _sum in SHOWN_BY.items():
 # A reset that could not be sent was a segment all the same.
 OTHERS["TcpOutSegs"] = (*OTHERS.get("TcpOutSegs", ()), ("TcpExtTCPAbortFailed", 0, 1))
 
-AT_MOST = frozenset(
+UNDECIDED = frozenset(
+    f"TcpExt{name}"
+    for name in (
+        "PruneCalled", "TCPRcvCollapsed",
+        "TCPHystartTrainDetect", "TCPHystartDelayDetect", "TCPHystartTrainCwnd", "TCPHystartDelayCwnd",
+    )
+)  # fmt: skip
+"""Of these packets never give more than the most, so that it is worth while to look at what happens when they move."""
+
+AT_MOST = UNDECIDED | frozenset(
     f"TcpExt{name}"
     for name in (
         "TCPBacklogCoalesce", "TCPDeferAcceptDrop", "TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure", "LockDroppedIcmps",
+        "ListenOverflows", "ListenDrops", "TCPWantZeroWindowAdv",
     )
 )  # fmt: skip
 """Of these packets mostly give no more than the most that may have been: there is nothing to say of them while they stand still."""

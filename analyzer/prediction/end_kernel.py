@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
+from analyzer.prediction.delivery.prediction_kernel import widens
 from analyzer.prediction.emit_kernel import keep
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.opening.silence_kernel import opening_over, syn_over
-from analyzer.prediction.rest_kernel import bring, has_room, is_given_up, is_orphan
+from analyzer.prediction.rest_kernel import bring, has_room, holds, is_given_up, is_orphan
 from analyzer.prediction.sink import ROOM, SINK
-from analyzer.prediction.state import CONNECTIONS, OPEN_ORPHAN, OPEN_SYN, OPEN_TIMER, Connections
+from analyzer.prediction.state import CONNECTIONS, OPEN_HELD, OPEN_ORPHAN, OPEN_SYN, OPEN_TIMER, Connections
 from analyzer.prediction.world import WORLD
 from analyzer.tables import PACKETS
 
@@ -38,14 +39,17 @@ def settle(at: Int, kept_: Any, world_: Any, blank_rows: Any, out_: Any) -> Int:
     while at < 2 * places and out["used"] + ROOM <= out["room"] and has_room(kept_.chunks):
         place = at if at < places else at - places
         at += 1
-        if not may_be_open(place, OPEN_SYN, kept_):
+        if not may_be_open(place, OPEN_SYN if at <= places else OPEN_SYN | OPEN_HELD, kept_):
             continue
-        opening = kept_.hot[bring(place, kept_, world)]["opening"]
+        one = kept_.hot[bring(place, kept_, world)]
         row["flow"] = kept_.places[place]["flow"]
         if at <= places:
-            syn_over(row, opening, world["ports"], out)
-        else:
-            opening_over(row, opening, world["ports"], world["end_ns"], out)
+            syn_over(row, one["opening"], world["ports"], out)
+            continue
+        opening_over(row, one["opening"], world["ports"], world["end_ns"], out)
+        for side in range(2):
+            if holds(one["delivery"], side):
+                widens(row, one["delivery"], side, out)
     return at
 
 

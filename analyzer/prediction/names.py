@@ -73,11 +73,14 @@ _MPTCP = (
 _ARRIVAL = (
     "TCPOFOQueue", "TCPOFOMerge", "TCPOFODrop", "DelayedACKLost", "TCPZeroWindowDrop", "TCPRcvQDrop", "RcvPruned", "OfoPruned", "DelayedACKs",
     "DelayedACKLocked", "TCPAckCompressed", "TCPWantZeroWindowAdv", "TCPHPHits", "TCPRcvCoalesce",
-    "TCPBacklogCoalesce",
+    "TCPBacklogCoalesce", "PruneCalled", "TCPRcvCollapsed",
 )  # fmt: skip
 _DELIVERY = (
     "TCPDelivered", "TCPDeliveredCE", "TCPPureAcks", "TCPHPAcks", "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious",
 )  # fmt: skip
+
+# Of the end of slow start, packets tell little more than who may have come there; lists of sockets tell of some.
+_HYSTART = ("TCPHystartTrainDetect", "TCPHystartDelayDetect"), ("TCPHystartTrainCwnd", "TCPHystartDelayCwnd")
 
 PREDICTED: tuple[str, ...] = (
     *(f"Ip{name}" for name in _IP),
@@ -98,19 +101,22 @@ PREDICTED: tuple[str, ...] = (
     *(f"TcpExt{name}" for name in VALIDITY + OPENING + RECOVERY + _CLOSING + _ARRIVAL + _DELIVERY),
     "TcpExtTCPPureAcks+TcpExtTCPHPAcks",  # a sum of counters
     *(f"MPTcpExt{name}" for name in _MPTCP),
+    *(f"TcpExt{name}" for pair in _HYSTART for name in pair),
+    *("+".join(f"TcpExt{name}" for name in pair) for pair in _HYSTART),  # sums of counters
 )
 # What no packet shows, and another counter tells: by how much a count can be lower, and higher, for each step of that one.
 _MERGED, _PRUNED = "TcpExtTCPBacklogCoalesce", "TcpExtPruneCalled"
-_DEFERRED = "TcpExtTCPDeferAcceptDrop"
+_DEFERRED, _OVERFLOWS = "TcpExtTCPDeferAcceptDrop", "TcpExtListenOverflows"
 _DELIVERED = (
     "IpInDelivers", "TcpInSegs", "IcmpInMsgs", "IcmpInEchos", "IcmpMsgInType8", "IpExtInMcastPkts", "IpExtInBcastPkts",
 )  # fmt: skip
 BY_OTHERS: dict[str, tuple[tuple[str, int, int], ...]] = {
     # ACKs that wait for the socket may be merged into one (tcp_add_backlog()).
     # A listener that waits for data drops the ACK that ends the handshake (TCP_DEFER_ACCEPT in tcp_check_req()).
-    "TcpExtTCPPureAcks": ((_MERGED, 2, 1), (_DEFERRED, 1, 0)),
+    # One whose accept queue is full drops it, too, and data that follows may find room (tcp_v4_syn_recv_sock()).
+    "TcpExtTCPPureAcks": ((_MERGED, 2, 1), (_DEFERRED, 1, 0), (_OVERFLOWS, 1, 0)),
     "TcpExtTCPHPAcks": ((_MERGED, 2, 1),),
-    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": ((_MERGED, 1, 0), (_DEFERRED, 1, 0)),
+    "TcpExtTCPPureAcks+TcpExtTCPHPAcks": ((_MERGED, 1, 0), (_DEFERRED, 1, 0), (_OVERFLOWS, 1, 0)),
     "TcpPassiveOpens": ((_DEFERRED, 1, 0),),
     # Its timer runs out all the same, and sends nothing (reqsk_timer_handler()), as often as a SYN-ACK would be sent again.
     "TcpExtTCPTimeouts": ((_DEFERRED, 0, 5),),
@@ -132,6 +138,7 @@ _MODELLED = (
     "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2", "TCPACKSkippedTimeWait",
     "TCPACKSkippedChallenge",
     "TCPReqQFullDrop", "TCPReqQFullDoCookies", "ListenOverflows", "ListenDrops", "TCPDeferAcceptDrop",
+    "SyncookiesSent", "SyncookiesRecv", "SyncookiesFailed",
 )  # fmt: skip
 INFERRED = frozenset(
     (

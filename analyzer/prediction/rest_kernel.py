@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.prediction.state import CHUNK_WORDS, OPEN_ORPHAN, OPEN_SYN, OPEN_TIMER, WORDS
+from analyzer.prediction.delivery.offers_kernel import mss_cache
+from analyzer.prediction.state import CHUNK_WORDS, OPEN_HELD, OPEN_ORPHAN, OPEN_SYN, OPEN_TIMER, WORDS
 from analyzer.prediction.world import BITS
 
 MIX = 40503
@@ -79,6 +80,8 @@ def open_ends(connection: Any) -> Int:
             found |= OPEN_TIMER
         if is_orphan(connection, side):
             found |= OPEN_ORPHAN
+        if holds(connection["delivery"], side):
+            found |= OPEN_HELD
     return found
 
 
@@ -93,6 +96,14 @@ def is_orphan(connection: Any, side: Int) -> Any:
     """Is it in FIN_WAIT_2, perhaps as a timewait socket that was not counted?"""
     own = connection["closing"]
     return own["first"][side] and own["acked_frame"][side] > 0 and not own["counted"][side] and not own["reset"][side]
+
+
+@inline
+def holds(own: Any, side: Int) -> Any:
+    """Has it data outstanding, or a window that is too small, so that a FIN may wait that was never sent?"""
+    return own["early_times"][side] > 0 and (
+        own["packets_out"][side] > 0 or own["snd_wnd"][side] < mss_cache(own, side)
+    )
 
 
 @part

@@ -14,6 +14,7 @@ from analyzer.prediction.arrival.backlog_kernel import may_wait
 from analyzer.prediction.arrival.ranges_kernel import forget as forget_ranges
 from analyzer.prediction.closing.closing_kernel import closing_received, closing_sent
 from analyzer.prediction.delivery.delivery_kernel import delivery_received, delivery_sent
+from analyzer.prediction.delivery.prediction_kernel import may_be_held
 from analyzer.prediction.delivery.queue_kernel import forget as forget_pieces
 from analyzer.prediction.emit_kernel import LEAST_MSS
 from analyzer.prediction.mptcp.mptcp_kernel import mptcp_received, mptcp_sent
@@ -29,7 +30,7 @@ from analyzer.prediction.validity.socket_kernel import inherit
 from analyzer.prediction.validity.validity_kernel import validity_received, validity_sent
 from analyzer.prediction.world import NO_SLOT
 
-SYN = 2
+SYN, RST = 2, 4
 MOST_MSS = 65535
 
 
@@ -39,19 +40,20 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> An
     side = 1 - np.int64(row["direction"])
     talk, validity, arrival = one["talk"], one["validity"], one["arrival"]
     if not right:
-        tcp_received(row, talk, False, out)
+        tcp_received(row, talk, False, False, out)
         return False
     if is_unsigned(row, talk, side, out):
         return False
     may_wait(row, arrival, side, out)
     before, was = stage(talk, side), validity["state"][side]
     accepted = validity_received(row, validity, out)
-    tcp_received(row, talk, accepted, out)
+    held = row["flags"] & RST != 0 and may_be_held(row, one["delivery"], side)
+    tcp_received(row, talk, accepted, held, out)
     opening_received(row, one["opening"], world["ports"], was, validity["state"][side], out)
     delivery_received(row, one["delivery"], before, arrival["waited"][side] != 0, world["pieces"], out)
     found = arrival_received(row, talk, arrival, before, world["ranges"], world["dsack"] != 0, out)
     answer_due(row, talk, arrival, found, np.int64(world["compresses"]), out)
-    closing_received(row, talk, one["closing"], before, world, out)
+    closing_received(row, talk, one["closing"], before, accepted, world, out)
     if before != ESTABLISHED or row["options"] & O_MPTCP:
         mptcp_received(row, talk, one["mptcp"], before, out)
     recovery_received(row, talk, one["recovery"], before, world, out)
@@ -59,13 +61,16 @@ def segment_received(row: Any, right: Any, one: Any, world: Any, out: Any) -> An
 
 
 @part
-def segment_sent(row: Any, size: Int, segments: Int, fewest: Int, one: Any, world: Any, out: Any) -> None:
-    """A segment from the host, whose full ones have `size` bytes of payload; it stands for `segments` of them, or for `fewest`."""
+def segment_sent(
+    row: Any, size: Int, segments: Int, fewest: Int, most: Int, one: Any, world: Any, out: Any
+) -> None:  # fmt: skip
+    """A segment from the host, whose full ones have `size` bytes of payload; it stands for `segments` of them, `fewest` to `most`."""
     side = np.int64(row["direction"])
     talk, validity, arrival = one["talk"], one["validity"], one["arrival"]
     before, was = stage(talk, side), validity["state"][side]
     validity_sent(row, validity, out)
-    tcp_sent(row, talk, segments, fewest, out)
+    held = row["flags"] & RST != 0 and may_be_held(row, one["delivery"], side)
+    tcp_sent(row, talk, segments, fewest, most, held, out)
     opening_sent(row, one["opening"], world["ports"], was, validity["irs"][side], out)
     note_signature(row, talk)
     answer_sent(row, talk, arrival, np.int64(one["recovery"][side]["rtt"]) >> 3, out)
@@ -77,7 +82,7 @@ def segment_sent(row: Any, size: Int, segments: Int, fewest: Int, one: Any, worl
     expiries = np.int64(ends[side]["expiries"])
     recovery_sent(row, talk, ends, before, size, segments, world, out)
     expired = ends[side]["expiries"] > expiries
-    delivery_sent(row, one["delivery"], before, segments, expired, world, out)
+    delivery_sent(row, one["delivery"], before, segments, most, expired, world, out)
 
 
 @part

@@ -40,6 +40,7 @@ TALK = np.dtype(
         ("run_size", "i8", (2,)),  # of each of them
         ("run_tsval", "u4", (2,)),
         ("run_ns", "i8", (2,)),
+        ("halved", "u1", (2,)),  # how often it made its segments smaller, as it probes for the MTU
         ("signs", "u1", (2,)),  # its last segment had an MD5 signature
         ("translated", "u1"),  # the host passes it on under its own address (NAT), and is neither end
     ],
@@ -79,7 +80,7 @@ PLACE = np.dtype(
     ],
     align=True,
 )
-OPEN_SYN, OPEN_TIMER, OPEN_ORPHAN = 1, 2, 4
+OPEN_SYN, OPEN_TIMER, OPEN_ORPHAN, OPEN_HELD = 1, 2, 4, 8
 
 SLOT = np.dtype(
     [("place", "i8"), ("used", "u1")], align=True

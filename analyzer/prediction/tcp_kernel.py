@@ -77,8 +77,11 @@ def goes_on(row: Any, talk: Any, segments: Int) -> Any:
 
 
 @part
-def tcp_sent(row: Any, talk: Any, segments: Int, fewest: Int, out: Any) -> None:
-    """__tcp_transmit_skb(), tcp_make_synack(), tcp_v4_send_reset(): a segment of the host, cut into `segments`, or at least `fewest`."""
+def tcp_sent(row: Any, talk: Any, segments: Int, fewest: Int, most: Int, held: Any, out: Any) -> None:
+    """__tcp_transmit_skb(), tcp_make_synack(), tcp_v4_send_reset(): a segment of the host, cut into `segments`, `fewest` to `most`.
+
+    `held`: whether data may wait to be sent, and a FIN behind it, by which the connection was no longer ESTABLISHED.
+    """
     side, flags = np.int64(row["direction"]), row["flags"]
     again = row["events"] & AGAIN_BIT != 0 and (row["payload_len"] > 0 or flags & (SYN | FIN))
     if flags & SYN:
@@ -106,17 +109,17 @@ def tcp_sent(row: Any, talk: Any, segments: Int, fewest: Int, out: Any) -> None:
             # made one: the accept queue was full, and tcp_abort_on_overflow is set.
             never = (talk["syn_ack"][side] or is_midway(talk)) and not talk["spoken"][side]
             was = 1 if flags & ACK else 0
-            sure = 0 if is_midway(talk) else was
+            sure = 0 if is_midway(talk) or held else was
             add_range(row, ESTAB_RESETS, was, sure, 0 if never and not was else 1, out)
         # Without ACK it answers what a socket that connects did not take.
         if flags & ACK or stage(talk, side) != SYN_SENT:
             talk["gone"][side] = 1
     elif again:
-        cut(row, RETRANS_SEGS, segments, fewest, out)
+        cut(row, RETRANS_SEGS, segments, fewest, most, out)
     else:
-        cut(row, OUT_SEGS, segments, fewest, out)
+        cut(row, OUT_SEGS, segments, fewest, most, out)
         if row["payload_len"] > 0 or flags & FIN:
-            cut(row, ORIG_DATA_SENT, segments, fewest, out)
+            cut(row, ORIG_DATA_SENT, segments, fewest, most, out)
     note_end(row, talk, side)
     if not flags & (SYN | RST):
         talk["spoken"][side] = 1
@@ -126,17 +129,17 @@ def tcp_sent(row: Any, talk: Any, segments: Int, fewest: Int, out: Any) -> None:
 
 
 @inline
-def cut(row: Any, counter: Int, segments: Int, fewest: Int, out: Any) -> None:
+def cut(row: Any, counter: Int, segments: Int, fewest: Int, most: Int, out: Any) -> None:
     """So many segments of one super-segment."""
-    if segments == fewest:
+    if fewest == most:
         add(row, counter, segments, out)
     else:
-        add_range(row, counter, segments, fewest, segments, out)
+        add_range(row, counter, segments, fewest, most, out)
 
 
 @part
-def tcp_received(row: Any, talk: Any, accepted: Any, out: Any) -> None:
-    """tcp_v4_rcv() and what follows: a segment to the host; `accepted` unless its socket refuses it."""
+def tcp_received(row: Any, talk: Any, accepted: Any, held: Any, out: Any) -> None:
+    """tcp_v4_rcv() and what follows: a segment to the host; `accepted` unless its socket refuses it, `held` as above."""
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
     add(row, IN_SEGS, 1, out)
@@ -150,8 +153,7 @@ def tcp_received(row: Any, talk: Any, accepted: Any, out: Any) -> None:
     if flags & RST and accepted:
         if talk["established"][side]:
             if not talk["gone"][side] and not talk["fin"][side]:
-                # Behind data that is not acknowledged a FIN may wait, by which the connection has left these states.
-                waits = difference(talk["high"][side], talk["told"][other]) > 0 or is_midway(talk)
+                waits = held or difference(talk["high"][side], talk["told"][other]) > 0 or is_midway(talk)
                 add_range(row, ESTAB_RESETS, 1, 0 if waits else 1, 1, out)
             talk["gone"][side] = 1
         elif talk["syn"][side] or talk["syn_ack"][side]:

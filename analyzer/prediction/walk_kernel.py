@@ -33,6 +33,7 @@ from analyzer.tables import EVENTS, PACKETS
 IN, OUT = PACKETS.bit("link_direction", "in"), PACKETS.bit("link_direction", "out")
 NO_FRAME = 0  # they are numbered from 1
 SYN, ACK = 2, 16
+LEAST_BASE = 96  # bytes that are not halved any more (TCP_MIN_SND_MSS, net.ipv4.tcp_mtu_probe_floor)
 FIXED = 20  # bytes of TCP's header before its options
 E_RETRANSMISSION, E_TIMEOUT, E_PAWS = EVENT["retransmission"], EVENT["retransmission_timeout"], EVENT["paws"]
 E_RENEGING, E_RESET, E_CLOSING_RESET = (EVENT[name] for name in ("sack_reneging", "reset", "closing_reset"))
@@ -101,7 +102,8 @@ def predict(
             continue
         is_tcp = row["ip_proto"] == 6 and has_header(row) and row["place"] >= 0 and (mine or to_me)
         is_tcp = is_tcp and row["layers"] & FRAGMENT == 0
-        size, segments, fewest, joined, delivered, slot = np.int64(1), 1, 1, False, True, np.int64(NO_SLOT)
+        size, segments, fewest, most, joined, delivered = np.int64(1), 1, 1, 1, False, True
+        slot = np.int64(NO_SLOT)
         if is_tcp:
             here = kept.places[row["place"]]
             if here["at"] > 0 and here["flow"] == row["flow"]:  # mostly
@@ -118,10 +120,13 @@ def predict(
                 continue
             size = segment_size(row, talk)
             fewest = segments = in_segments(row, size)
-            if mine and (fewest > 1 or world["uncut"]) and world["base_mss"] and size > world["base_mss"]:
-                size = np.int64(world["base_mss"])
-                segments = in_segments(row, size)
-            joined = mine and goes_on(row, talk, segments)
+            most = segments
+            if mine and world["base_mss"]:  # as long as no probe for a larger MTU got through, and the card cuts it
+                base = first_size(row, talk, world)
+                most = max(segments, in_segments(row, base))
+                if (fewest > 1 or world["uncut"]) and size > base:
+                    size, segments = base, most
+            joined = mine and goes_on(row, talk, fewest)
             world["joined"] = joined
         if row["tunnel_depth"] > 0:
             around(row, hosts, joined, out)
@@ -142,7 +147,7 @@ def predict(
             if to_me and delivered:
                 heeded = segment_received(row, right, one, world, out)
             if mine:
-                segment_sent(row, size, segments, fewest, one, world, out)
+                segment_sent(row, size, segments, fewest, most, one, world, out)
             if first < event_at and (mine or (delivered and right)):
                 tcp_events(row, one["talk"], one["arrival"], events, first, event_at, mine, to_me, heeded, out)
     return at, event_at
@@ -207,6 +212,17 @@ def note_events(events: Any, first: Int, stop: Int, world: Any) -> None:
             world["reneged"] += 1
         elif (event == E_RESET or event == E_CLOSING_RESET) and cause == C_UNREAD:
             world["unread"] = 1
+
+
+@inline
+def first_size(row: Any, talk: Any, world: Any) -> Int:
+    """Payload of its segments as long as none larger got through. tcp_mtu_probing() halves it where the timer runs out again and again."""
+    side = np.int64(row["direction"])
+    base = np.int64(world["base_mss"]) >> np.int64(talk["halved"][side])
+    if world["timeout"] and 2 * np.int64(row["payload_len"]) == base and base > LEAST_BASE:
+        talk["halved"][side] += 1
+        base >>= 1
+    return base
 
 
 @inline

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from analyzer.analysis import Analysis
 from analyzer.catalogue import find
 from analyzer.correlate import AGREE, UNLIMITED, Compared
+from analyzer.correlate.slow_start import SLOW_START
 from analyzer.errors import UsageError
 from analyzer.prediction import INFERRED as MODELLED
 from analyzer.prediction import NUMBER
@@ -30,7 +31,7 @@ def trace_lines(analysis: Analysis, name: str, style: Style = plain) -> Iterator
     Raises UsageError where no counter is called so, where it is not predicted, or the host is not known.
     """
     counter = find(name).name
-    if counter not in NUMBER:
+    if counter not in NUMBER or counter in SLOW_START:
         raise UsageError(counter, "packets do not tell when it moves", f"`tcpcap counters explain {counter}` says why")
     analysis.kernel.need_host(INCREMENTS.name)
     yield style(counter, "title")

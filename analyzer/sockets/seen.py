@@ -9,6 +9,7 @@ import numpy as np
 from analyzer.sockets.batch import Batch
 from analyzer.sockets.endpoint import Endpoint
 from analyzer.sockets.ports import PortsTaken
+from analyzer.sockets.slow_start import SlowStarts
 from analyzer.sockets.words import WHOLES
 from analyzer.tables import NETIDS, SOCKET_STATES, TIMERS
 
@@ -24,11 +25,12 @@ Row = dict[str, Any]
 
 
 class SocketsSeen:
-    """Feed it batches. `states` are those of any list, with `accept_queue`, `unread`, `unacknowledged` where a queue held something; `taken` local ports."""
+    """Feed it batches. `states` are those of any list, with `accept_queue`, `unread`, `unacknowledged` where a queue held something; `taken` local ports, `slow_starts` those that HyStart ended."""
 
     def __init__(self) -> None:
         self.states: set[str] = set()
         self.taken = PortsTaken()
+        self.slow_starts = SlowStarts()
         self._longest: dict[tuple[Any, ...], Row] = {}
         self._last: list[tuple[Batch, list[int]]] = []
         self._snapshot = -1
@@ -38,6 +40,7 @@ class SocketsSeen:
         if not len(batch):
             return
         self.taken.add(batch)
+        self.slow_starts.add(batch)
         states = batch.rows["state"]
         self.states.update(SOCKET_STATES[state] for state in np.unique(states).tolist() if state)
         queue = np.maximum(batch.recv_q, np.where(batch.listening, -1, batch.send_q))

@@ -1,6 +1,6 @@
 """The command line: random recordings are made and compared with what the kernel counted.
 
-python -m tests.kernel [--count N] [--seed S] [--keep DIR] [--verbose]
+python -m tests.kernel [--count N] [--seed S] [--rough] [--keep DIR] [--verbose]
 python -m tests.kernel --from DIR [--verbose]
 """
 
@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kernel", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--count", type=int, default=20, metavar="N", help="recordings to make (default: 20)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the plans (default: 1)")
+    parser.add_argument("--rough", action="store_true", help="hosts do what is hard on them")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the recordings in DIR")
     parser.add_argument("--from", type=Path, metavar="DIR", dest="source", help="compare the recordings in DIR again")
     parser.add_argument("--record-only", action="store_true", help="record into --keep DIR and compare nothing")
@@ -41,14 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="tcpcap-kernel-") as temporary:
         into = given.keep or Path(temporary)
         into.mkdir(parents=True, exist_ok=True)
-        _record_all(given.count, given.seed, into)
+        _record_all(given.count, given.seed, into, given.rough)
         return 0 if given.record_only else _judge(into, given.verbose)
 
 
-def _record_all(count: int, seed: int, into: Path) -> None:
+def _record_all(count: int, seed: int, into: Path, rough: bool) -> None:
     # Each recording needs a main thread of its own, which moves between namespaces and holds signals back.
     with ProcessPoolExecutor(_AT_ONCE, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        waiting = [pool.submit(record, seed, number, into) for number in range(count)]
+        waiting = [pool.submit(record, seed, number, into, rough) for number in range(count)]
         for number, future in enumerate(waiting):
             error = future.exception()
             print(f"{number}: {error!r}" if error else future.result().name, file=sys.stderr, flush=True)

@@ -80,11 +80,11 @@ def slow_reader(random: Random, ends: Ends) -> None:
     for _ in range(random.randrange(3)):
         receiver.recv(random.choice([500, 4000]))
         time.sleep(random.choice([0.05, 0.4]))
-    drain = threading.Thread(target=_drain, args=(receiver,), daemon=True)
-    drain.start()
+    draining = threading.Thread(target=drain, args=(receiver,), daemon=True)
+    draining.start()
     sending.join()
     sender.shutdown(socket.SHUT_WR)
-    drain.join()
+    draining.join()
     sender.close()
     receiver.close()
 
@@ -100,7 +100,7 @@ def abort(random: Random, ends: Ends) -> None:
     connection = ends.connect()
     sender, receiver = ends.pair(connection)
     data = text(ends.piece * ends.pieces)
-    sending = threading.Thread(target=_send_all, args=(sender, data), daemon=True)
+    sending = threading.Thread(target=send_all, args=(sender, data), daemon=True)
     sending.start()
     with contextlib.suppress(OSError):
         receiver.recv(random.choice([1000, 20_000]))
@@ -118,7 +118,7 @@ def unread(random: Random, ends: Ends) -> None:
     """The receiver closes without reading what it has."""
     connection = ends.connect()
     sender, receiver = ends.pair(connection)
-    sending = threading.Thread(target=_send_all, args=(sender, text(ends.piece)), daemon=True)
+    sending = threading.Thread(target=send_all, args=(sender, text(ends.piece)), daemon=True)
     sending.start()
     time.sleep(0.3)
     receiver.close()
@@ -146,8 +146,8 @@ def both_ways(random: Random, ends: Ends) -> None:
     pairs = [(connection.client, connection.server), (connection.server, connection.client)]
     threads = []
     for sender, receiver in pairs:
-        threads.append(threading.Thread(target=_send_all, args=(sender, text(ends.piece * 2)), daemon=True))
-        threads.append(threading.Thread(target=_take, args=(receiver, ends.piece * 2), daemon=True))
+        threads.append(threading.Thread(target=send_all, args=(sender, text(ends.piece * 2)), daemon=True))
+        threads.append(threading.Thread(target=take, args=(receiver, ends.piece * 2), daemon=True))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -162,7 +162,7 @@ def half_closed(random: Random, ends: Ends) -> None:
     connection.client.shutdown(socket.SHUT_WR)
     connection.download(ends.piece)
     connection.server.close()
-    _drain(connection.client)
+    drain(connection.client)
     connection.client.close()
 
 
@@ -197,24 +197,28 @@ def _meddle(random: Random, ends: Ends, connection: Connection) -> None:
             time.sleep(random.choice([0.02, 0.6]))
 
 
-def _drain(end: socket.socket) -> None:
+def drain(end: socket.socket) -> None:
+    """Read until the other end has closed, or nothing more can come."""
     with contextlib.suppress(OSError):
         while end.recv(1 << 16):
             pass
 
 
-def _take(end: socket.socket, size: int) -> None:
+def take(end: socket.socket, size: int) -> None:
+    """Read so many bytes, if they come."""
     with contextlib.suppress(OSError):
         while size > 0 and (more := end.recv(1 << 16)):
             size -= len(more)
 
 
-def _send_all(end: socket.socket, data: bytes) -> None:
+def send_all(end: socket.socket, data: bytes) -> None:
+    """Send, as far as that is possible."""
     with contextlib.suppress(OSError):
         end.sendall(data)
 
 
-APPLICATIONS: dict[str, Callable[[Random, Ends], None]] = {
+Application = Callable[[Random, Ends], None]
+APPLICATIONS: dict[str, Application] = {
     each.__name__: each
     for each in (
         transfer,

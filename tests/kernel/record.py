@@ -12,6 +12,7 @@ from samples.lab.lab import Lab
 
 from .applications import APPLICATIONS, Ends
 from .impairments import IMPAIRMENTS, Course
+from .rough import ROUGH
 
 _WEIGHTS = {"transfer": 5, "bulk": 5, "requests": 3, "slow_reader": 3}
 """How often an application is drawn; once where it is not named."""
@@ -65,14 +66,20 @@ class Plan:
         return "-".join([self.seed.replace("/", "-"), self.application, *self.impairments]).replace("_", "")
 
 
-def draw(seed: int, number: int) -> tuple[Plan, Random]:
-    """The plan of a recording, and the source of chance for the rest; each impairment comes round in turn."""
+def draw(seed: int, number: int, rough: bool = False) -> tuple[Plan, Random]:
+    """The plan of a recording, and the source of chance for the rest; each impairment comes round in turn.
+
+    Where it is rough, every other one has no impairment, and hosts do what is in ROUGH.
+    """
     random = Random(f"{seed}/{number}")
     names = list(IMPAIRMENTS)
     impairments = [names[number % len(names)]]
     if random.random() < 0.6:
         impairments.append(random.choice(names))
-    application = random.choices(list(APPLICATIONS), [_WEIGHTS.get(name, 1) for name in APPLICATIONS])[0]
+    if rough and random.random() < 0.5:
+        impairments = ["nothing"]
+    known = ROUGH if rough else APPLICATIONS
+    application = random.choices(list(known), [_WEIGHTS.get(name, 1) for name in known])[0]
     plan = Plan(
         seed=f"{seed}/{number:03}",
         family=random.choice([4, 4, 6]),
@@ -99,9 +106,9 @@ def _settings(random: Random) -> dict[str, str]:
     return {f"ipv4.{name}": random.choice(_SETTINGS[name]) for name in names}
 
 
-def record(seed: int, number: int, into: Path) -> Path:
+def record(seed: int, number: int, into: Path, rough: bool = False) -> Path:
     """Make the recording; its folder lies below `into`."""
-    plan, random = draw(seed, number)
+    plan, random = draw(seed, number, rough)
     folder = into / plan.name
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -121,5 +128,5 @@ def _record(plan: Plan, random: Random, folder: Path) -> None:
         client, server = lab.pair(family=plan.family, sysctls=sysctls, offloads=plan.offloads, mtu=plan.mtu)
         with lab.recording(client, server, rules=rules, delay_ms=plan.delay_ms):
             ends = Ends(client, server, 80, 40001, plan.congestion, plan.upload, plan.piece, plan.pieces, plan.pause_s)
-            APPLICATIONS[plan.application](random, ends)
+            {**APPLICATIONS, **ROUGH}[plan.application](random, ends)
     (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from analyzer.prediction.arrival.blocks_kernel import clear_blocks, note_block
 from analyzer.prediction.arrival.receiver_kernel import window_shift
 from analyzer.prediction.arrival.state import (
     AT_ONCE_NS,
+    ATO_LATE_NS,
     ATO_MAX_NS,
     ATO_MIN_NS,
     ATO_NS,
@@ -26,7 +27,7 @@ from analyzer.prediction.arrival.state import (
     REFUSED,
     WINDOW_PART,
 )
-from analyzer.prediction.emit_kernel import add, add_range, segment_size
+from analyzer.prediction.emit_kernel import add_range, segment_size
 from analyzer.prediction.names import NUMBER
 from analyzer.serial import difference
 
@@ -49,6 +50,7 @@ def answer_due(row: Any, talk: Any, own: Any, found: Int, most: Int, out: Any) -
     if found == REFUSED:  # that may be answered too, and then it is not the timer that answers
         own["data_ns"][side] = row["time_ns"]
     if row["payload_len"] == 0 and not row["flags"] & FIN:
+        own["heard_ns"][side] = row["time_ns"]
         if found == NOTHING_NEW and own["held"][side] > 0:  # whether an ACK is due is asked again: held back once more
             own["held"][side] += 1
             own["bare_ns"][side] = row["time_ns"]
@@ -135,7 +137,10 @@ def answer_sent(row: Any, talk: Any, own: Any, rtt_ns: Int, out: Any) -> None:
         and difference(row["ack"], own["told"][side]) > 0
         and by_timer(row, own, side, moved < unit)
     ):
-        add_range(row, DELAYED_ACKS, 1, 0 if made_room(row, talk, own, side, moved >= unit, rtt_ns) else 1, 1, out)
+        # As good as due, it is also sent for what asks for no answer itself (tcp_send_delayed_ack()).
+        asked = row["time_ns"] - own["heard_ns"][side] < AT_ONCE_NS
+        unsure = asked or made_room(row, talk, own, side, moved >= unit, rtt_ns)
+        add_range(row, DELAYED_ACKS, 0 if asked else 1, 0 if unsure else 1, 1, out)
         own["ato_ns"][side] = min(2 * np.int64(own["ato_ns"][side]), ATO_MAX_NS)
     if own["due_ns"][side] and row["time_ns"] - own["due_ns"][side] >= ATO_NS - ATO_TICK_NS:
         add_range(
@@ -144,8 +149,11 @@ def answer_sent(row: Any, talk: Any, own: Any, rtt_ns: Int, out: Any) -> None:
     own["due_ns"][side] = 0
     own["widest"][side] = max(np.int64(own["widest"][side]), window)
     known = own["scales"][0] and own["scales"][1] and own["mss"][side] > 0  # only what was received takes room
-    if known and 0 <= moved < unit and wants_zero(row, own, side):
-        add(row, WANT_ZERO_WINDOW, 1, out)  # the right edge stays: what was offered is not taken back
+    if known and 0 <= moved < unit and difference(own["edge"][side], row["ack"]) > 0:
+        # The right edge stays: what was offered is not taken back. How much memory is left, only the socket knows.
+        add_range(row, WANT_ZERO_WINDOW, 1 if wants_zero(row, own, side) else 0, 0, 1, out)
+    if moved >= unit:
+        own["crowd"][side] = 0
     own["told"][side] = row["ack"]
 
 
@@ -165,11 +173,11 @@ def by_timer(row: Any, own: Any, side: Int, kept: Any) -> Any:
 
 @inline
 def made_room(row: Any, talk: Any, own: Any, side: Int, opens: Any, rtt_ns: Int) -> Any:
-    """May a reader that made room have answered, since the timer was not due yet?
+    """May a reader that made room have answered, since the timer was not due yet, or only just?
 
     It takes longer after each ACK that it sent, up to a round trip, unless the host sends data itself (inet_csk_in_pingpong_mode()).
     """
-    longest = min(np.int64(own["ato_ns"][side]), max(rtt_ns, ATO_MIN_NS))
+    longest = min(np.int64(own["ato_ns"][side]), max(rtt_ns, ATO_MIN_NS)) + ATO_LATE_NS
     listens = difference(row["seq"], talk["iss"][side]) == 1
     return opens and listens and row["time_ns"] - own["due_ns"][side] < longest
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
-from analyzer.prediction.arrival.buffer_kernel import buffered, is_predicted, joined
+from analyzer.prediction.arrival.buffer_kernel import buffered, crowded, is_predicted, joined
 from analyzer.prediction.arrival.duplicates_kernel import duplicate
 from analyzer.prediction.arrival.ranges_kernel import advance, forget, hold
 from analyzer.prediction.arrival.receiver_kernel import (
@@ -33,7 +33,7 @@ from analyzer.prediction.arrival.state import (
 )
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, SYN_RECEIVED
+from analyzer.prediction.state import ESTABLISHED, GONE, NOTHING, SYN_RECEIVED, SYN_SENT
 from analyzer.serial import difference
 
 difference = inline(difference)
@@ -60,6 +60,9 @@ def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, dsac
             own["ready"][side], own["next"][side] = 1, np.int64(row["seq"]) + 1 & 0xFFFFFFFF
             own["una"][side] = row["ack"]
             note_stamp(row, own, side)
+            # tcp_rcv_synsent_state_process(): header prediction is on at once where the windows are not scaled.
+            own["predicts"][side] = flags & ACK != 0 and before == SYN_SENT and window_shift(own, other) == 0
+            own["peer_window"][side] = row["window"]
         elif (
             before == SYN_RECEIVED
             and flags & ACK
@@ -94,6 +97,7 @@ def arrival_received(row: Any, talk: Any, own: Any, before: Int, pool: Any, dsac
         note_window(row, own, side)
     if space > 0:
         own["joins"][side] = may_join(row, own, side)
+        crowded(row, own, side, out)
         found = take_data(row, talk, own, pool, side, left, right, fast, dsack, out)
         own["kind"][side], own["end"][side] = found, right
         own["tsval"][side], own["tsecr"][side] = row["tsval"], row["tsecr"]
@@ -229,6 +233,8 @@ def not_taken(row: Any, own: Any, pool: Any, side: Int, out: Any) -> None:
         forget(pool, own, side)
         own["next"][side], own["fin"][side] = ack, 0
     if hole:
+        # It was taken for data in order, and had to wait: what came before it found no place, as at a full listener.
+        add_range(row, OFO_QUEUE, 1, 1, max(np.int64(1), np.int64(own["taken"][side])), out)
         hold(pool, own, side, left, np.int64(row["sack_right_1"]))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_TIMESTAMPS
-from analyzer.prediction.arrival.state import JOINED, PAGE, READ_NS, SHELL_BYTES, SKB_BYTES, USUAL_BYTES
+from analyzer.prediction.arrival.state import CROWD, JOINED, PACKED, PAGE, READ_NS, SHELL_BYTES, SKB_BYTES, USUAL_BYTES
 from analyzer.prediction.emit_kernel import add_range
 from analyzer.prediction.names import NUMBER
 from analyzer.serial import difference
@@ -17,6 +17,7 @@ difference = inline(difference)
 PSH, ACK = 8, 16
 
 HP_HITS, RCV_COALESCE = NUMBER["TcpExtTCPHPHits"], NUMBER["TcpExtTCPRcvCoalesce"]
+PRUNE_CALLED, RCV_COLLAPSED = NUMBER["TcpExtPruneCalled"], NUMBER["TcpExtTCPRcvCollapsed"]
 
 
 @part
@@ -61,6 +62,20 @@ def is_predicted(row: Any, talk: Any, own: Any, side: Int) -> Any:
         and np.int64(row["payload_len"]) + SKB_BYTES < PAGE
         and difference(own["edge"][side], own["next"][side]) > 0
     )
+
+
+@inline
+def crowded(row: Any, own: Any, side: Int, out: Any) -> None:
+    """tcp_try_rmem_schedule(): data for which there may be no memory, so that the queue is pruned and packed (tcp_collapse()).
+
+    A socket short of memory would rather close its window: that has not moved on for some data. Each buffer is packed into
+    another once, and the few that this makes perhaps again.
+    """
+    if own["crowd"][side] < CROWD:
+        own["crowd"][side] += 1
+        return
+    add_range(row, PRUNE_CALLED, 0, 0, 1, out)
+    add_range(row, RCV_COLLAPSED, 0, 0, PACKED, out)
 
 
 @inline

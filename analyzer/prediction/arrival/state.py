@@ -35,12 +35,14 @@ ARRIVAL = np.dtype(
         ("taken", "u2", (2,)),  # segments in order since the host sent something
         ("beyond", "u1", (2,)),  # the last one reached beyond the window
         ("short", "u1", (2,)),  # memory for data ran out before
+        ("crowd", "u1", (2,)),  # segments with data that came since its window last moved on, of those that matter
         ("told", "u4", (2,)),  # what it acknowledged last
         ("mss", "u4", (2,)),  # the largest segment it received
         ("widest", "u4", (2,)),  # the largest window it offered
         ("due_ns", "i8", (2,)),  # since when an ACK is owed; 0 without
         ("soon", "u1", (2,)),  # its timer has no time set yet: nothing but a FIN came
         ("data_ns", "i8", (2,)),  # when data came last
+        ("heard_ns", "i8", (2,)),  # and when something without
         ("counted", "u1", (2,)),  # segments out of order that were answered at once
         ("counted_at", "u4", (2,)),  # while this was waited for
         ("held", "i4", (2,)),  # segments out of order since then that may have no ACK of their own
@@ -81,6 +83,7 @@ NOTHING_NEW, OLD, IN_ORDER, OUT_OF_ORDER, REFUSED = range(5)
 
 ATO_NS, ATO_TICK_NS = 39_000_000, 3_000_000  # the timer of delayed ACKs (TCP_DELACK_MIN), and how early its tick may be
 ATO_MIN_NS, ATO_MAX_NS = 40_000_000, 200_000_000  # TCP_ATO_MIN, TCP_DELACK_MAX
+ATO_LATE_NS = 10_000_000  # how late its timer may be: two ticks, and a busy processor
 QUIET_NS = 1_000_000  # what is sent so long after data is not the answer to it
 BLOCKS, BLOCKS_EXPECTED = (
     4,
@@ -97,6 +100,8 @@ READ_NS = 20_000  # a segment that follows so soon finds the one before unread
 JOINED = 18  # segments that fit into one buffer, which has so many places less one for pages (MAX_SKB_FRAGS)
 SEEN_NS = 40_000_000  # after which what an ACK does not cover was not taken
 MANY = 1000  # more is not counted
+PACKED = 2  # times that what a segment brought may be packed into another buffer
+CROWD = 2  # segments that may have filled the memory of a socket whose window did not move on
 AWAKE_NS, COPY_NS = 1_000_000, 20  # how long a reader that data woke up may keep the socket: in all, and for each byte
 
 # A range of bytes that were received out of order. All connections share the rows; row 0 keeps the rest: `next` is

@@ -33,8 +33,11 @@ WAIT_MASK = np.uint64(WAITS - 1)
 
 
 @part
-def closing_received(row: Any, talk: Any, own: Any, before: Int, world: Any, out: Any) -> None:
-    """A segment to the host, after it was applied to `talk`: tcp_fin(), tcp_rcv_state_process(), tcp_timewait_state_process()."""
+def closing_received(row: Any, talk: Any, own: Any, before: Int, accepted: Any, world: Any, out: Any) -> None:
+    """A segment to the host, after it was applied to `talk`: tcp_fin(), tcp_rcv_state_process(), tcp_timewait_state_process().
+
+    Of one that its socket has not `accepted`, no more is taken than that it came.
+    """
     other, flags = np.int64(row["direction"]), row["flags"]
     side = 1 - other
     if flags & RST:
@@ -49,6 +52,8 @@ def closing_received(row: Any, talk: Any, own: Any, before: Int, world: Any, out
         return
     fresh = difference(np.int64(row["seq"]) + np.int64(row["payload_len"]), talk["told"][side]) > 0
     own["last_data"][side] = row["payload_len"] > 0 and fresh
+    if not accepted:
+        return
     if row["payload_len"] > 0:
         own["heard"][side], own["data_ns"][side] = 1, row["time_ns"]
         if own["acked_frame"][side]:

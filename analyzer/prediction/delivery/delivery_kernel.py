@@ -25,9 +25,12 @@ from analyzer.prediction.delivery.prediction_kernel import (
     closes,
     count_ack,
     is_predicted,
+    may_be_held,
     not_taken,
+    note_pace,
     overtaken,
     updates_window,
+    widens,
     writes,
 )
 from analyzer.prediction.delivery.queue_kernel import acknowledge, forget, in_pieces, queue, renege
@@ -51,7 +54,7 @@ from analyzer.prediction.state import GONE, SYN_RECEIVED, SYN_SENT
 from analyzer.serial import difference
 
 difference = inline(difference)
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIN, SYN, RST, ACK, ECE = 1, 2, 4, 16, 64
 TO_ZERO_WINDOW, FROM_ZERO_WINDOW = NUMBER["TcpExtTCPToZeroWindowAdv"], NUMBER["TcpExtTCPFromZeroWindowAdv"]
 AGAIN_BIT = np.uint64(1 << EVENT["retransmission"] | 1 << EVENT["capture_duplicate"])
 PAWS_BIT = np.uint64(1 << EVENT["paws"])
@@ -65,7 +68,9 @@ def data_end(row: Any) -> Int:
 
 
 @part
-def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, world: Any, out: Any) -> None:
+def delivery_sent(
+    row: Any, own: Any, before: Int, segments: Int, most: Int, expired: Any, world: Any, out: Any
+) -> None:  # fmt: skip
     """A segment of the host: what it waits for, and what it says of the other direction."""
     side, flags = np.int64(row["direction"]), row["flags"]
     repeated = row["events"] & AGAIN_BIT != 0
@@ -76,6 +81,8 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
         if before != GONE and own["known"][side] != LOST:
             overtaken(row, own, side, out)
             offered(row, own, side, out)
+            if own["known"][side] == OPENED and may_be_held(row, own, side):
+                widens(row, own, side, out)
         not_taken(row, own, side, False, out)
         if own["fresh"][side] and not flags & ACK:
             add(row, DELIVERED, -1, out)  # given up before the SYN-ACK came
@@ -97,6 +104,8 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
             own["snd_nxt"][side] = own["begin"][side] = row["seq"]
         own["handshake_acks"][side], own["fresh"][side] = SPOKEN, 0
         base = np.int64(world["base_mss"]) if segments > 1 else np.int64(0)
+        if most > segments:
+            may_be_delivered(row, own, 0, most - segments, out)
         sends(row, own, side, repeated, world["cause"], expired, segments, base, pool, out)
     if flags & ACK:
         own["rcv_wup"][side] = row["ack"]
@@ -107,6 +116,14 @@ def delivery_sent(row: Any, own: Any, before: Int, segments: Int, expired: Any, 
                 own["predicts"][side] = 1  # tcp_data_queue(): the last hole was filled
         if row["window"] == 0 and not flags & SYN:
             own["predicts"][side] = 0  # tcp_select_window()
+
+
+@inline
+def may_be_delivered(row: Any, own: Any, least: Int, most: Int, out: Any) -> None:
+    """So many fewer, or more, than it seems, once all of it is acknowledged; and perhaps as marked."""
+    add_range(row, DELIVERED, 0, least, most, out)
+    if own["asks"][0] & own["asks"][1] & ECE:
+        add_range(row, DELIVERED_CE, 0, least, most, out)
 
 
 @inline
@@ -184,11 +201,11 @@ def sends(
     if difference(end, own["snd_nxt"][side]) > 0:
         if difference(start, own["snd_nxt"][side]) < 0:
             start = np.int64(own["snd_nxt"][side])
-        writes(row, own, side)
+        writes(row, own, side, full)
         if size < full:
             # Until a larger window is offered, and once probes got through, they are larger (tcp_mtup_init()).
             more = in_pieces(size, difference(end, start)) - in_pieces(full, difference(end, start))
-            add_range(row, DELIVERED, 0, -more, 0, out)
+            may_be_delivered(row, own, -more, 0, out)
         queue(pool, own, side, start, end, size, P_FIN if fin else 0)
         own["sent_ns"][side] = row["time_ns"]
         own["snd_nxt"][side] = end
@@ -208,6 +225,8 @@ def delivery_received(row: Any, own: Any, before: Int, joins: Any, pool: Any, ou
         return
     if flags & RST:
         if known == FOUND_OPEN or row["seq"] == own["rcv_nxt"][side] or row["seq"] == own["rcv_wup"][side]:
+            if known == OPENED and may_be_held(row, own, side):
+                widens(row, own, side, out)
             forget(pool, own, side)
             own["known"][side] = LOST
         return
@@ -317,6 +336,8 @@ def acks(row: Any, own: Any, side: Int, handshake: Any, joins: Any, pool: Any, o
         delivers(row, own, side, repeats, repeats, out)
         return
     total, unreported = acknowledge(pool, own, side, ack)
+    if own["packets_out"][side] == 0:
+        note_pace(row, own, side)
     if with_sack:
         recovered(own, side)
         delivers(row, own, side, repeats + fresh + unreported, repeats + fresh + unreported, out)

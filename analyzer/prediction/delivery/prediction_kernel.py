@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline
 from analyzer.decode.codes import O_TIMESTAMPS
-from analyzer.prediction.delivery.offers_kernel import agreed, scale
+from analyzer.prediction.delivery.offers_kernel import agreed, mss_cache, scale
 from analyzer.prediction.delivery.state import EARLY_TIMES, SPOKEN
 from analyzer.prediction.emit_kernel import add, add_range, add_then
 from analyzer.prediction.names import NUMBER
@@ -20,6 +20,7 @@ ALL_BUT_PSH = 0x1F7
 AT_ONCE_NS = 1_000_000  # what an ACK lets go is sent within that
 IDLE_NS = 100_000_000  # more than pacing delays a segment
 EARLY_NS = 5_000_000
+MOST_NS = 2_000_000_000
 RACE_NS = 200_000  # what the host sends so soon after a frame was captured may have been under way before the stack looked at that
 OVERTAKEN_NS = 4_000  # and probably was
 
@@ -108,6 +109,7 @@ def closes(row: Any, own: Any, side: Int, out: Any) -> None:
     at_once = row["time_ns"] - own["last_ns"][side] < AT_ONCE_NS
     waited = own["last_ns"][side] > own["sent_ns"][side] and (own["packets_out"][side] > 0 or own["episodes"][side])
     if row["payload_len"] == 0 and not (at_once and waited):
+        own["early_times"][side] = 0
         return
     widens(row, own, side, out)
 
@@ -123,10 +125,35 @@ def widens(row: Any, own: Any, side: Int, out: Any) -> None:
 
 
 @inline
-def writes(row: Any, own: Any, side: Int) -> None:
-    """New data some time after all was acknowledged: it was written now, so that the socket is not closed."""
-    if own["packets_out"][side] == 0 and row["time_ns"] - own["last_ns"][side] > IDLE_NS and own["snd_wnd"][side] > 0:
+def writes(row: Any, own: Any, side: Int, full: Int) -> None:
+    """New data some time after all was acknowledged: it was written now, so that the socket is not closed.
+
+    Into a window that is smaller than a segment, the timer of tcp_probe_timer() sends a part of what waits. And what is paced
+    (BBR) may follow as late as an acknowledgment comes.
+    """
+    paced_ns = np.int64(own["sent_ns"][side]) + 2 * np.int64(own["slowest_ns"][side])
+    late_ns = row["time_ns"] - max(np.int64(own["last_ns"][side]), paced_ns)
+    if own["packets_out"][side] == 0 and late_ns > IDLE_NS and own["snd_wnd"][side] >= full:
         own["early_times"][side] = 0
+
+
+@inline
+def note_pace(row: Any, own: Any, side: Int) -> None:
+    """All is acknowledged: keep how long that took at most, which is as much as pacing delays a segment."""
+    if own["sent_ns"][side]:
+        took_ns = min(np.int64(row["time_ns"]) - np.int64(own["sent_ns"][side]), MOST_NS)
+        own["slowest_ns"][side] = max(np.int64(own["slowest_ns"][side]), took_ns)
+
+
+@inline
+def may_be_held(row: Any, own: Any, side: Int) -> Any:
+    """May data wait to be sent, with a FIN behind it, when a segment comes that ends the connection?
+
+    Not where all was acknowledged some time ago, and the window has room for a segment: then everything was sent.
+    """
+    if own["packets_out"][side] > 0 or own["snd_wnd"][side] < mss_cache(own, side):
+        return True
+    return row["time_ns"] - own["last_ns"][side] < AT_ONCE_NS and own["race_fast"][side] + own["race_pure"][side] > 0
 
 
 @inline

@@ -50,6 +50,7 @@ DELIVERY = np.dtype(
         ("early_ns", "i8", (2, EARLY_TIMES)),
         ("early", "i4", (2, EARLY_TIMES)),
         ("early_times", "i4", (2,)),
+        ("slowest_ns", "i8", (2,)),  # the longest time from the last data sent until all was acknowledged
         (
             "handshake_acks",
             "i8",

@@ -40,9 +40,21 @@ def remember(row: Any, size: Int, world: Any) -> None:
 @inline
 def taken_back(row: Any, world: Any) -> Int:
     """Bytes of the packet that an ICMP error quotes, which was thought to be passed on, the last of them; 0 for another."""
+    at = quoted(row, world)
+    if at < 0:
+        return 0
+    size = np.int64(world["passed"][at]["size"])
+    world["passed"][at]["size"] = 0
+    return size
+
+
+@inline
+def quoted(row: Any, world: Any) -> Int:
+    """Where the packet stands that an ICMP error quotes, the last of them; -1 for another."""
     size_of_ring = len(world["passed"])
     for back in range(1, size_of_ring + 1):
-        kept = world["passed"][(world["passed_at"] + size_of_ring - back) % size_of_ring]
+        at = np.int64((world["passed_at"] + size_of_ring - back) % size_of_ring)
+        kept = world["passed"][at]
         if (
             kept["size"] > 0
             and kept["dst_lo"] == row["quoted_dst_lo"]
@@ -54,10 +66,8 @@ def taken_back(row: Any, world: Any) -> Int:
             and kept["dst_port"] == row["quoted_dst_port"]
             and (kept["proto"] != 6 or kept["seq"] == row["quoted_seq"])
         ):
-            size = np.int64(kept["size"])
-            kept["size"] = 0
-            return size
-    return 0
+            return at
+    return np.int64(-1)
 
 
 @inline

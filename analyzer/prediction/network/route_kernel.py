@@ -16,7 +16,15 @@ from analyzer.checksums.state import HEADER_BAD, HEADER_ZERO
 from analyzer.decode.codes import QUOTED
 from analyzer.prediction.emit_kernel import add, add_range, is_mine, packet_bytes
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.network.passed_kernel import OUT_OCTETS, OUT_TRANSMITS, both, leaves, remember, taken_back
+from analyzer.prediction.network.passed_kernel import (
+    OUT_OCTETS,
+    OUT_TRANSMITS,
+    both,
+    leaves,
+    quoted,
+    remember,
+    taken_back,
+)
 from analyzer.prediction.world import DIED, NO_PORT, NO_PROTOCOL, NO_ROUTE
 
 IN, OUT, OVERHEARD = 1, 2, 4  # link_direction, link_direction, reception
@@ -61,6 +69,7 @@ def between_others(row: Any, world: Any, out: Any) -> None:
     dying = row["ttl"] <= 1 and way != OUT  # on its way out it has lost one already
     if forwards == 0 and not six:
         add_range(row, IN_ADDR_ERRORS[six], 1, sure, 1, out)
+        remember(row, size, world)
         return
     if forwards == 1 and not dying and not refused:
         passes(row, six, size, 1, 1, out)
@@ -139,6 +148,8 @@ def error_sent(row: Any, hosts: Any, world: Any, out: Any) -> None:
         return
     unreachable = kind == (1 if six else 3)
     too_big = kind == 2 if six else kind == 3 and code == 4
+    if world["forwards"][six] == 0 and not (six and unreachable):
+        forwards_after_all(row, six, kind == (3 if six else 11), world, out)
     if too_big:
         add(row, FRAG_FAILS[six], 1, out)
         if six:
@@ -161,6 +172,24 @@ def error_sent(row: Any, hosts: Any, world: Any, out: Any) -> None:
         if over:
             add_range(row, FORWARDED[six], 0, 0, -1, out)
             add_range(row, IN_HDR_ERRORS[six], 0, 1, 0, out)
+
+
+@inline
+def forwards_after_all(row: Any, six: Int, over: Any, world: Any, out: Any) -> None:
+    """A host that does not forward sends no such error: the setting was changed since it was read.
+
+    The packet that the error is about, perhaps because its time is `over`, is counted as at a host of which that is not known.
+    """
+    world["forwards"][six] = -1
+    at = quoted(row, world)
+    if six or at < 0:
+        return
+    add_range(row, IN_ADDR_ERRORS[0], -1, -1 if row["link_direction"] == OUT else 0, 0, out)
+    if over:
+        add_range(row, IN_HDR_ERRORS[0], 1, 0, 1, out)
+    else:
+        add_range(row, IN_NO_ROUTES[0], 0, 0, 1, out)
+    passes(row, 0, np.int64(world["passed"][at]["size"]), 0 if over else 1, 0, out)
 
 
 @inline

@@ -48,11 +48,12 @@ E_TIMEOUT, E_RETRANSMISSION = EVENT["retransmission_timeout"], EVENT["retransmis
 AGAIN_BIT = np.uint64(1 << E_RETRANSMISSION | 1 << EVENT["capture_duplicate"])
 TIMEOUT_BIT = np.uint64(1 << E_TIMEOUT)
 
-PASSIVE_OPENS = NUMBER["TcpPassiveOpens"]
+PASSIVE_OPENS, TIMEOUTS = NUMBER["TcpPassiveOpens"], NUMBER["TcpExtTCPTimeouts"]
 EMBRYONIC_RSTS = NUMBER["TcpExtEmbryonicRsts"]
 LISTEN_OVERFLOWS, LISTEN_DROPS = NUMBER["TcpExtListenOverflows"], NUMBER["TcpExtListenDrops"]
 FULL_COOKIES = NUMBER["TcpExtTCPReqQFullDoCookies"]
 COOKIES_SENT, COOKIES_RECV = NUMBER["TcpExtSyncookiesSent"], NUMBER["TcpExtSyncookiesRecv"]
+RETRANS_SEGS, SYN_RETRANS = NUMBER["TcpRetransSegs"], NUMBER["TcpExtTCPSynRetrans"]
 COOKIES_FAILED = NUMBER["TcpExtSyncookiesFailed"]
 FAST_ACTIVE, FAST_ACTIVE_FAIL = NUMBER["TcpExtTCPFastOpenActive"], NUMBER["TcpExtTCPFastOpenActiveFail"]
 FAST_PASSIVE, FAST_PASSIVE_FAIL = NUMBER["TcpExtTCPFastOpenPassive"], NUMBER["TcpExtTCPFastOpenPassiveFail"]
@@ -76,6 +77,10 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
     if flags & ACK and after != SYN_SENT:
         own["timeouts"] = 0
     if own["answers"] == 0 or own["spoken"] or own["server"] != row["dst_port"]:
+        if own["baked"] and before == CLOSED and flags & (SYN | RST | ACK) == ACK and row["seq"] == own["opened_seq"]:
+            # What a reset has answered was behind the first byte; this fits the cookie again.
+            for counter in (COOKIES_RECV, LISTEN_OVERFLOWS, LISTEN_DROPS):
+                add_range(row, counter, 0, 0, 1, out)
         return
     port = ports[own["server"]]
     if flags & SYN:
@@ -86,7 +91,7 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
         return
     if not own["opened"]:
         own["opened"] = 1
-        own["opened_ns"], own["opened_frame"] = row["time_ns"], row["frame"]
+        own["opened_ns"], own["opened_frame"], own["opened_seq"] = row["time_ns"], row["frame"], row["seq"]
         add(row, PASSIVE_OPENS, 1, out)
     if own["pending"]:
         own["pending"] = 0
@@ -98,6 +103,7 @@ def opening_received(row: Any, own: Any, ports: Any, before: Int, after: Int, ou
     place = min(np.int64(own["acks"]), ACKS - 1)
     own["acks_ns"][place], own["acks_in"][place] = row["time_ns"], row["frame"]
     own["acks"] += 1
+    own["beyond"] = row["seq"] != own["opened_seq"]
     own["pure_acks"] += 1 if row["payload_len"] == 0 and not flags & FIN else 0
     own["ack_ns"], own["ack_frame"] = row["time_ns"], row["frame"]
     if row["payload_len"] > 0 and own["unanswered_ns"] == 0:
@@ -180,6 +186,8 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     elif not own["waits"] and row["time_ns"] - own["again_ns"] > SILENCE_NS:  # by the timer
         is_request(own, port)
         own["timer_repeats"] += 1
+        if not row["events"] & TIMEOUT_BIT:  # tcp_syn_ack_timeout(), though the client was heard: it was ignored
+            add(row, TIMEOUTS, 1, out)
         took_ns = row["time_ns"] - own["answer_ns"]
         if own["opened"] and not own["fast"] and not own["spoken"]:
             own["opened"] = 0
@@ -192,6 +200,8 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
                 deferred(row, own, own["pure_acks"], out)
             own["pending"] = 1
             port["pending"] += 1
+    elif fresh and own["kind"] == COOKIE:  # each SYN gets one of its own, which is none that is sent again
+        cookie_again(row, port, out)
     own["waits"] = 0
     own["acks"] = own["refused_acks"] = own["again_acks"] = own["unanswered_ns"] = 0
     own["pure_acks"] = own["refused_pure"] = own["again_pure"] = 0
@@ -200,6 +210,17 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     own["answer_ns"], own["answer_frame"] = row["time_ns"], row["frame"]
     own["answer_tsval"] = row["tsval"]
     own["answer_clock"] = 1 if row["options"] & O_TIMESTAMPS else 0
+
+
+@inline
+def cookie_again(row: Any, port: Any, out: Any) -> None:
+    """Another SYN cookie for a SYN that came again."""
+    port["cookie_ns"] = row["time_ns"]
+    add(row, COOKIES_SENT, 1, out)
+    add(row, FULL_COOKIES, 1, out)
+    if row["events"] & AGAIN_BIT:
+        add(row, RETRANS_SEGS, -1, out)
+        add(row, SYN_RETRANS, -1, out)
 
 
 @inline
@@ -213,7 +234,7 @@ def is_request(own: Any, port: Any) -> None:
 def begin_request(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
     """tcp_conn_request() makes a request, a cookie, or with fast open a socket."""
     own["server"] = row["src_port"]
-    own["kind"], own["opened"], own["fast"], own["spoken"] = UNDECIDED, 0, 0, 0
+    own["kind"], own["opened"], own["fast"], own["spoken"], own["baked"] = UNDECIDED, 0, 0, 0, 0
     own["timer_repeats"] = own["resent"] = 0
     own["crowd"] = port["pending"]
     if own["ignored"] > 0:
@@ -275,14 +296,18 @@ def sent_reset(row: Any, own: Any, port: Any, before: Int, out: Any) -> None:
             return
         # What came before was ignored; for the last ACK there is no request any more, or its cookie is too old.
         silent_ns = row["time_ns"] - own["answer_ns"]
-        if own["kind"] == UNDECIDED and own["timer_repeats"] == 0 and silent_ns > TIMER_NS + TIMER_SLACK_NS:
+        silent = (
+            silent_ns > TIMER_NS + TIMER_SLACK_NS or own["beyond"]
+        )  # a request ignores data behind the first as well
+        if own["kind"] == UNDECIDED and own["timer_repeats"] == 0 and silent:
             was_cookie(row, own, port, out)
         overflowed(row, own, port, own["acks"] - 1, out)
+        own["baked"] = own["kind"] == COOKIE
         over(own, port)
         before = CLOSED
     recent = port["cookie_ns"] and row["time_ns"] - port["cookie_ns"] < COOKIE_VALID_NS
-    if recent and not own["spoken"] and (before == CLOSED or before == SYN_RECEIVED):
-        add(row, COOKIES_FAILED, 1, out)
+    if recent and (before == CLOSED or before == SYN_RECEIVED):
+        add_range(row, COOKIES_FAILED, 1, 0, 1, out)  # unless nobody listens any more
 
 
 @inline
@@ -311,5 +336,14 @@ def first_words(row: Any, own: Any, port: Any, out: Any) -> None:
         own["refused_pure"] = max(own["refused_pure"], own["again_pure"])
     overflowed(row, own, port, own["refused_acks"], out)
     no_acks(row, own, own["refused_pure"], out)
+    # Another that came before the last may have been ignored all the same, whatever it did not bring.
+    more = np.int64(own["acks"]) - 1 - np.int64(own["refused_acks"])
+    if own["again_acks"] > 0 and row["sack_count"] > 0:
+        more = min(more, np.int64(own["pure_acks"]))
+    if more > 0:
+        may_be(row, LISTEN_OVERFLOWS, more, own["ack_ns"], own["ack_frame"], out)
+        may_be(row, LISTEN_DROPS, more, own["ack_ns"], own["ack_frame"], out)
+        if own["kind"] == COOKIE:
+            may_be(row, COOKIES_RECV, more, own["ack_ns"], own["ack_frame"], out)
     if own["kind"] == COOKIE:
         at(row, COOKIES_RECV, 1, own["ack_ns"], own["ack_frame"], out)

@@ -35,6 +35,9 @@ OPENING = np.dtype(
         ("opened", "u1"),
         ("opened_ns", "i8"),  # the first that would end it
         ("opened_frame", "i8"),
+        ("opened_seq", "u4"),
+        ("baked", "u1"),  # it was a cookie, and a segment that did not fit it was reset
+        ("beyond", "u1"),  # the last one had another number, so that no cookie fits it
         ("spoken", "u1"),  # the host has sent something behind the handshake
         # Segments of the client that would end the handshake, since the last SYN-ACK
         ("acks", "i4"),

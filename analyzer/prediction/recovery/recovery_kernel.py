@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
+from analyzer.prediction.arrival.receiver_kernel import settled
 from analyzer.prediction.emit_kernel import add, segment_size
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.recovery.ack_kernel import acknowledge
@@ -83,7 +84,8 @@ def recovery_received(row: Any, talk: Any, ends: Any, before: Int, world: Any, o
         if flags & SYN:
             return
         past = difference(np.int64(row["seq"]) + size & 0xFFFFFFFF, talk["told"][side]) < 0  # tcp_sequence()
-        received(row, end, size, past, out)
+        if settled(talk, side):
+            received(row, end, size, past, out)
         if past or world["paws"]:
             return
     opening = before == SYN_SENT or before == SYN_RECEIVED

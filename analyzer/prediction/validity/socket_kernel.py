@@ -206,7 +206,8 @@ def adopt(row: Any, own: Any, side: Int) -> None:
 def sent_syn(row: Any, own: Any, side: Int) -> None:
     """tcp_connect() or tcp_make_synack()."""
     flags, state = row["flags"], own["state"][side]
-    ignored = flags & ACK and state == ESTABLISHED and not own["full"][side]
+    # What has come since, even a FIN, was ignored together with the end of the handshake.
+    ignored = flags & ACK and (state == ESTABLISHED or state == CLOSE_WAIT) and not own["full"][side]
     if row["seq"] == own["iss"][side] and (state == SYN_SENT or state == SYN_RECEIVED or ignored):
         if ignored:  # the end of the handshake made no socket of the request
             own["state"][side] = SYN_RECEIVED

@@ -207,9 +207,9 @@ def is_overtaken_ack(row: Any, own: Any, side: Int) -> Any:
 
 @inline
 def syn_challenge(row: Any, own: Any, side: Int, out: Any) -> None:
-    """A SYN in an open connection; only tcp_rcv_established() counts it as an error."""
+    """A SYN in an open connection; only tcp_rcv_established() counts it as an error, and a FIN may wait behind what is outstanding."""
     if own["state"][side] == ESTABLISHED:
-        add(row, IN_ERRS, 1, out)
+        add_range(row, IN_ERRS, 1, 1 if own["una"][side] == own["nxt"][side] else 0, 1, out)
     add(row, SYN_CHALLENGE, 1, out)
     challenge(row, own, side, out)
 
