@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of
-from analyzer.points.compare_kernel import RST, changed
+from analyzer.points.compare_kernel import CHECKSUM, RST, changed, is_damaged, moved
 from analyzer.points.pending import (
     ACKED,
     ACKED_BEFORE,
@@ -238,12 +238,16 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
     met["sent_frame"], met["sent_ns"] = first["frame"], first["when_ns"]
     met["status"] |= MET
     link["status"] |= MET
-    fields = changed(first, item, whole)
+    fields, damaged = changed(first, item, whole), is_damaged(first, item, way)
+    if whole and item["bad"] and not first["bad"] and not damaged:
+        fields |= CHECKSUM
     met["fields"] = fields
     link["fields"] |= fields
-    if item["bad"] and not first["bad"] and not moved(first, item):  # else the checksum was left as it was
+    if damaged:
         met["status"] |= CORRUPT
         link["status"] |= CORRUPT
+    if not item["bad"] and moved(first, item):
+        way["mends"] = 1
     if whole:
         link["status"] |= WHOLE
         if link["times"]:
@@ -266,17 +270,6 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
     if link["came_as"] == 0:
         link["came_as"] = way["came"] + 1
     way["came"] += 1
-
-
-@inline
-def moved(one: Any, other: Any) -> Any:
-    """Do addresses or ports differ?"""
-    return (
-        one["source"] != other["source"]
-        or one["target"] != other["target"]
-        or one["src_port"] != other["src_port"]
-        or one["dst_port"] != other["dst_port"]
-    )
 
 
 @inline

@@ -10,9 +10,7 @@ import numpy as np
 from analyzer.capture import Interfaces, RecordBatch
 from analyzer.points.segment import CUT, DATAGRAM, PASSING, TWIN
 from analyzer.schema import Rows
-from analyzer.tables import PACKETS
 
-TRUNCATED = PACKETS.bit("stop", "truncated")
 CHUNK = 1 << 15  # segments that are read at a time
 MOST_HOSTS = 1 << 18  # pairs of hosts between which something without ports passes
 TWINS = 3  # a capture in which every third datagram comes twice is one that duplicates
@@ -31,7 +29,7 @@ class Passings:
         self.count = 0
         self.flows = 0  # one more than the highest number of a flow
         self.openings = 0  # segments with SYN or FIN
-        self.cut = 0  # frames of which not even the headers were captured
+        self.cut = 0  # frames of which not even the numbers in the headers were captured
         self.is_cut = False  # is a datagram cut, so that no more than its beginning can be compared
 
     @property
@@ -53,14 +51,14 @@ class Passings:
             self._room = np.zeros(len(rows), PASSING)
         if not len(self._recent):
             self._recent = np.zeros(PLACES, RECENT)
-        count, flows, openings = condense(rows, self._recent, self._room)
+        count, flows, openings, cut = condense(rows, self._recent, self._room)
         found = self._room[:count]
         self._note_datagrams(found)
         self._file.write(found.tobytes())
         self.count += count
         self.flows = max(self.flows, flows)
         self.openings += openings
-        self.cut += int((rows["stop"] == TRUNCATED).sum())
+        self.cut += cut
 
     def _note_datagrams(self, found: Rows) -> None:
         """Number the pairs of hosts of what has no ports, and count."""

@@ -30,6 +30,8 @@ class Survey:
     `near` (uint8, by twice the connection and the way) says which point a packet of a way passes first: 0, 1 or UNKNOWN.
     `followed` (bool, by connection) says that the capture which lacks it, if one does, holds others between the same two hosts
     and to the same port: it would hold this one, too.
+    `ends_at` (bool, by side and connection) says that an end of it is the host that took the capture of this side, and that both
+    captures hold connections between its two hosts.
     `delays_ns` are the shortest and the longest that samples took, from the first point to the second and back, on the clock of
     the first; `wait_ns` is how long a packet may take, `slack_ns` how far it may seem to come before it was sent.
     `apart_ns` is how far the points are apart, there and back.
@@ -39,6 +41,7 @@ class Survey:
     clock: Clock | None
     near: npt.NDArray[np.uint8]
     followed: npt.NDArray[np.bool_]
+    ends_at: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
     ends_here: npt.NDArray[np.bool_]
     keeps: npt.NDArray[np.uint8]
     delays_ns: tuple[tuple[int, int], tuple[int, int]]
@@ -79,6 +82,7 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         clock,
         near,
         _followed(samples, known, pairs),
+        _ends_at(samples, known, pairs, local),
         ends_here,
         keeps_of(met, pairs.count),
         delays,
@@ -214,6 +218,23 @@ def _followed(samples: tuple[Rows, Rows], known: list[tuple[Ints, Ints]], pairs:
             there = np.unique(np.concatenate([end[both] for end in ends]))
             found[connection[alone][np.isin(each[alone], there)]] = True
     return found
+
+
+def _ends_at(
+    samples: tuple[Rows, Rows],
+    known: list[tuple[Ints, Ints]],
+    pairs: Pairs,
+    local: tuple[Collection[int], Collection[int]],
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    found = np.zeros((2, pairs.count), np.bool_)
+    for rows, (connection, _) in zip(samples, known, strict=True):
+        ends = rows["source"].astype(np.uint64), rows["target"].astype(np.uint64)
+        hosts = np.minimum(*ends) << np.uint64(32) | np.maximum(*ends)
+        both = np.isin(hosts, hosts[(connection >= 0) & (connection < pairs.shared)]) & (connection >= 0)
+        for side in (0, 1):
+            addresses = np.array(sorted(local[side]), np.uint64)
+            found[side, connection[both & (np.isin(ends[0], addresses) | np.isin(ends[1], addresses))]] = True
+    return found[0], found[1]
 
 
 def _end(address: Ints, port: Ints, peer: Ints) -> npt.NDArray[np.uint64]:
