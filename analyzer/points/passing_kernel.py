@@ -41,7 +41,8 @@ def condense(rows: Any, recent: Any, out: Any) -> tuple[Int, Int, Int, Int]:
         each = out[count]
         if row["stop"] == TRUNCATED and not has_numbers(row):
             cut += 1
-        elif row["layers"] & TCP != 0 and row["flow"] >= 0 and (row["stop"] == DECODED or row["stop"] == TRUNCATED):
+            continue
+        if row["layers"] & TCP != 0 and row["flow"] >= 0 and (row["stop"] == DECODED or row["stop"] == TRUNCATED):
             if row["events"] & COPY != 0:
                 continue
             tell_segment(row, each)

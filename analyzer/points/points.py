@@ -26,6 +26,8 @@ from analyzer.tables import CORRUPTIONS, PASSAGES, PATHS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.points.followed import Followed
+
 CONNECTIONS = ("connection", "point", "flow", "client", "client_port", "server", "server_port")
 
 
@@ -179,6 +181,18 @@ class Points(Tabled):
                     if flows[side] in ends[side]:
                         yield number, self.names[point], flows[side], *ends[side][flows[side]]
                 number += 1
+
+    def flow(self, which: int | str) -> Followed:
+        """One connection packet by packet, with its frames at each point, which shows itself as text: `which` is its number at the first point of the path, or the `ADDRESS:PORT` of one of its ends at any point.
+
+        Reads the captures again. Raises UsageError where there is no such flow, several have this end, or one point alone has it.
+        """
+        from analyzer.points.followed import followed
+
+        found, shown = followed(self, which), self._tools.shown_flow
+        if shown is not None:
+            found.shown = lambda each, everything: shown(each, self, everything)
+        return found
 
     def _ends(self, point: int, flows: Any) -> dict[int, tuple[str, int, str, int]]:
         """Client and server of flows by their number, as far as they are still known."""
