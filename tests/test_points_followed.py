@@ -12,6 +12,7 @@ from analyzer import analyze
 from analyzer.errors import UsageError
 from analyzer.points.followed import Followed
 from analyzer.points.points import Points
+from analyzer.report.layout import UNFOLDED, columns
 from analyzer.tables import PASSAGES
 from tests.command import run_here
 from tests.helpers import SAMPLES
@@ -82,7 +83,7 @@ def test_a_connection_is_known_by_its_ends_at_any_point() -> None:
     with pytest.raises(UsageError, match=r"no flow has the end 192\.0\.2\.9:80"):
         points.flow("192.0.2.9:80")
     with pytest.raises(UsageError, match="is at no other point"):
-        points_of(SAMPLES / "icmp-errors-to-client").flow(0)
+        points_of(SAMPLES / "icmp-errors-to-client").flow("10.0.0.1:40001")
 
 
 def test_three_points_tell_the_time_on_each_segment(tmp_path: Path) -> None:
@@ -105,10 +106,13 @@ def test_the_command_tells_it_as_text_and_json(capsys: pytest.CaptureFixture[str
     """The text is that of Python, with --all a line for each packet; the JSON fits its schema and has them all."""
     points = points_of(LOSSY)
     plain = run_here("flow", *NAMED, "0", capsys=capsys)
-    assert (plain.status, plain.out) == (0, str(points.flow(0)))
+    with columns(UNFOLDED):
+        texts = [points.flow(0).text(everything) for everything in (False, True)]
+    assert (plain.status, plain.out) == (0, texts[0])
     assert plain.out.count("lost on the way to server") == 7
     every = run_here("flow", *NAMED, "10.0.0.1:40001", "--all", capsys=capsys)
-    assert every.out == points.flow(0).text(everything=True) and "..." in plain.out and "..." not in every.out
+    assert max(map(len, str(points.flow(0)).splitlines())) <= 80
+    assert every.out == texts[1] and "..." in plain.out and "..." not in every.out
     whole = json.loads(run_here("flow", *NAMED, "0", "--json", "--clock", "server", capsys=capsys).out)
     assert wrong("followed", whole) == []
     assert (whole["clock"], list(whole["at"])) == ("server", ["client", "server"])

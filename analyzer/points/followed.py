@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analyzer.errors import UsageError
-from analyzer.follow import Flow, flow_number
+from analyzer.follow import Flow, flow_number, flow_row
 from analyzer.follow.flow import FROM_OUTSIDE
 from analyzer.schema import Rows
 from analyzer.tables import PASSAGES
@@ -93,10 +93,15 @@ def _found(points: Points, which: int | str) -> tuple[int, int]:
     """The place of a point in the order of the path, and the number of the flow there."""
     first: UsageError | None = None
     for place, point in enumerate(points.order):
+        tracker = points.at[points.names[point]].flow_tracker
         try:
-            return place, flow_number(points.at[points.names[point]].flow_tracker, str(which))
+            number = flow_number(tracker, str(which))
+            flow_row(tracker, number)
+            return place, number
         except UsageError as error:
             first = first or error
+        if ":" not in str(which):
+            break  # a number is that of the first point
     raise first or UsageError("FLOW", "no connection that two points share", "follow it at each point alone")
 
 

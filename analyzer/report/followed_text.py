@@ -12,6 +12,7 @@ from analyzer.follow.flow import FROM_OUTSIDE
 from analyzer.kinds import KINDS, NAMES
 from analyzer.points.followed import Followed, Sight, hops_between
 from analyzer.points.points import Points
+from analyzer.report import layout
 from analyzer.report.event_words import words_of
 from analyzer.report.flow_head import title_text
 from analyzer.report.flow_text import FOLDED, NOT_ORDINARY, REPEATED
@@ -47,6 +48,7 @@ REPEATS = {
     "needless": "what was sent before had arrived: this was not needed",
 }
 FRAME, TIME, DELAY = 8, 12, 12  # columns, at least
+LEAST_SHIFT, MOST_SHIFT, ROOM = 4, 18, 22  # of the server's column, to the client's; what a line has at least
 TROUBLE = (LOST, DUPLICATED, REORDERED, CORRUPTED, INJECTED)
 
 
@@ -54,7 +56,9 @@ def followed_text(found: Followed, points: Points, everything: bool = False, sty
     """The whole text; every packet has a line of its own if `everything` is asked for."""
     numbers = [points.names.index(name) for name in found.names]
     lines = [*_head(found, numbers, style), "", style("time line", "title")]
-    lines += _Line(found, numbers, style).lines(everything)
+    time_line = _Line(found, numbers, style)
+    with layout.columns(max(layout.width(), time_line.right + ROOM), layout.is_quiet()):
+        lines += time_line.lines(everything)
     return "\n".join(lines) + "\n"
 
 
@@ -116,7 +120,7 @@ def _summed(hops: Sequence[Rows], uncertain_ns: int | None) -> str:
 
 
 class _Line:
-    """The time line."""
+    """The time line; `right` is where the column of the server begins."""
 
     def __init__(self, found: Followed, numbers: Sequence[int], style: Style) -> None:
         self._found, self._numbers, self._style = found, list(numbers), style
@@ -127,14 +131,14 @@ class _Line:
         last = max((frame for sight in found.sights for frames in sight.frames for frame in frames), default=0)
         self._frame_width = max(FRAME, widest + 2, 2 * len(str(last)) + 3)
         self._left = self._frame_width * len(numbers) + TIME + DELAY * (len(numbers) - 1) + 2
-        self._right = self._left + 18
+        self.right = self._left + max(LEAST_SHIFT, min(MOST_SHIFT, layout.width() - self._left - 2 * ROOM))
 
     def lines(self, everything: bool) -> Iterator[str]:
         """One line a packet, or for several."""
         names = "".join(f"{printable(name):>{self._frame_width}}" for name in self._found.names)
         way = f"{'on the way':>{DELAY * (len(self._numbers) - 1)}}"
         yield f"{names}{'seconds':>{TIME}}{way}  > from the client"
-        yield " " * self._right + "< from the server"
+        yield " " * self.right + "< from the server"
         run: list[Sight] = []
         for sight in self._found.sights:
             if self._is_plain(sight):
@@ -207,7 +211,7 @@ class _Line:
             yield label.ljust(at + lead) + line[at + lead :] if number == 0 else line
 
     def _at(self, side: int) -> int:
-        return self._right if side == 1 else self._left
+        return self.right if side == 1 else self._left
 
     def _delays(self, sights: Sequence[Sight]) -> list[str]:
         """How long it took between each two points, the longest of several; `-` where it did not come, or nobody knows."""
