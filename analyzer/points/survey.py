@@ -11,13 +11,15 @@ import numpy.typing as npt
 from analyzer.points.clock import Clock, clock_of
 from analyzer.points.met import keeps_of, met_of
 from analyzer.points.pairing import NONE, Pairs, pairs_of
-from analyzer.points.passing import Passings
+from analyzer.points.passing import NS, Passings
 from analyzer.points.sampling import samples_of, share_of
 from analyzer.points.segment import DATAGRAM
 from analyzer.schema import Rows
 
 UNKNOWN = 2  # of `near`
 LEAST_WAIT_NS, MORE_NS = 2_000_000_000, 1_000_000_000
+# So many segments may wait at a time, unless even those that take a few times as long as any sample are more.
+MOST_WAITING, LONGER, SPARE_NS = 1 << 18, 4, 100_000_000
 LEAST_SEEN = 3  # samples of a connection at either point, none of which is at both
 LEAST_SLACK_NS, MOST_SLACK_NS = 1_000_000, 50_000_000
 Ints = npt.NDArray[np.int64]
@@ -74,7 +76,7 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         _by_clock(near, met, clock)
         clock = _clock(met, near) or clock
     near[np.repeat(ends_here, 2)] = UNKNOWN
-    delays, wait = _delays(met, near, clock)
+    delays = _delays(met, near, clock)
     there, back = delays
     first = _clients(met, near)
     return Survey(
@@ -86,7 +88,7 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         ends_here,
         keeps_of(met, pairs.count),
         delays,
-        wait,
+        _wait(max(most for _, most in delays), sum(each.busiest for each in captures)),
         _slack(clock, delays),
         there[0] + back[0],
         first,
@@ -176,17 +178,21 @@ def _by_clock(near: npt.NDArray[np.uint8], met: Rows, clock: Clock) -> None:
     _settle(near, np.flatnonzero(total < 0), 0)
 
 
-def _delays(
-    met: Rows, near: npt.NDArray[np.uint8], clock: Clock | None
-) -> tuple[tuple[tuple[int, int], tuple[int, int]], int]:
+def _delays(met: Rows, near: npt.NDArray[np.uint8], clock: Clock | None) -> tuple[tuple[int, int], tuple[int, int]]:
     if clock is None:
-        return ((0, 0), (0, 0)), LEAST_WAIT_NS
+        return (0, 0), (0, 0)
     found = []
     for sign, some in zip((1, -1), _split(met, near), strict=True):
         took = sign * (clock.to_first(some["second_ns"]) - some["first_ns"])
         found.append((int(took.min()), int(took.max())) if len(took) else (0, 0))
-    longest = max(found[0][1], found[1][1])
-    return (found[0], found[1]), max(LEAST_WAIT_NS, 2 * longest + MORE_NS)
+    return found[0], found[1]
+
+
+def _wait(longest_ns: int, busiest: int) -> int:
+    """How long segments wait, of which samples take so long at most; less where so many of a second would need too much memory."""
+    usual = max(LEAST_WAIT_NS, 2 * longest_ns + MORE_NS)
+    room = MOST_WAITING * NS // max(busiest, 1)
+    return min(usual, max(room, LONGER * longest_ns + SPARE_NS))
 
 
 def _slack(clock: Clock | None, delays: tuple[tuple[int, int], tuple[int, int]]) -> int:
