@@ -55,7 +55,7 @@ def likeness(one: Any, other: Any) -> Int:
         one["window"] == other["window"],
         one["tsval"] == other["tsval"],
         one["ip_id"] == other["ip_id"] and one["ip_version"] == other["ip_version"],
-        one["checksum_field"] == other["checksum_field"],
+        one["checksum_field"] == other["checksum_field"] or (moved(one, other) and is_mended(one, other)),
     ):
         if same:
             score += 1

@@ -35,6 +35,7 @@ from analyzer.points.pending import (
     WAY,
     WHOLE,
 )
+from analyzer.points.pieces_kernel import join_datagrams
 from analyzer.points.seek_kernel import (
     LOOKED_AT,
     ahead,
@@ -192,7 +193,7 @@ def send(item: Any, sent: Any, links: Any, state: Any, tables: Any, ways: Any) -
     state[NEXT_PACKET] += 1
     way["sent"] += 1
     link["came_frame"] = link["came_ns"] = link["covered"] = link["came_as"] = 0
-    link["times"] = link["fields"] = link["status"] = 0
+    link["times"] = link["fields"] = link["status"] = link["piece"] = 0
     end = np.int64(item["seq"]) + span_of(item) & 0xFFFFFFFF
     link["acked_before"] = span_of(item) > 0 and way["acked_known"] == 1 and ahead(way["acked"], end) >= 0
 
@@ -226,6 +227,9 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
         origin = find_damaged(item, way, sent, links, state)
     if origin < 0 and item["payload_len"] and not item["flags"] & DATAGRAM:
         origin = join(item, number, way, sent, links, came, came_links, state, tables)
+        whole = False
+    if origin < 0 and item["flags"] & DATAGRAM:
+        origin = join_datagrams(item, number, way, sent, links, came, came_links, state)
         whole = False
     if origin < 0:
         met["packet"] = state[NEXT_PACKET]

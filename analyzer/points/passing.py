@@ -118,6 +118,6 @@ def _comparable(rows: Rows, doubles: bool, by_part: bool) -> Rows:
     if not kept.all():
         rows, datagram = rows.compress(kept), datagram[kept]
     if by_part:
-        rows["ack"][datagram] = 0
+        rows["ack"][datagram] = rows["payload_len"][datagram]
     rows["flags"][datagram] = DATAGRAM
     return rows

@@ -28,6 +28,7 @@ SENT = np.dtype(
         ("came_ns", "i8"),
         ("came_as", "i8"),  # how many of its way had come before that
         ("covered", "i8"),  # bytes of it that came
+        ("piece", "u4"),  # of a datagram that was cut: how large its pieces are
         ("times", "i4"),  # how often it came
         ("fields", "u4"),
         ("status", "u2"),
