@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from analyzer.follow import Flow
     from analyzer.plot.between import PointPlots
     from analyzer.plot.plots import Plots
+    from analyzer.points.followed import Followed
     from analyzer.points.passing import Passings
     from analyzer.points.points import Points
 
@@ -292,7 +293,7 @@ def _between(
     from analyzer.points.tabled import Tools
     from analyzer.report.points_text import points_text
 
-    tools = Tools(lambda points: diagnosed_between(points, rules), points_text, _ask, _point_plots)
+    tools = Tools(lambda points: diagnosed_between(points, rules), points_text, _ask, _point_plots, _followed_text)
     return points_of(at, lambda captures, kept: analyze(captures, **asked, passings=kept), tools, clock, times)
 
 
@@ -324,6 +325,13 @@ def _plots(analysis: Analysis) -> Plots:
     from analyzer.plot.plots import Plots
 
     return Plots(analysis)
+
+
+def _followed_text(found: Followed, points: Points, everything: bool) -> str:
+    """Imported when a connection of several points is shown."""
+    from analyzer.report.followed_text import followed_text
+
+    return followed_text(found, points, everything)
 
 
 def _point_plots(points: Points) -> PointPlots:

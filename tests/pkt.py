@@ -11,7 +11,7 @@ Numbers count from the ISN of their sender; as the SYN takes one, data begins at
 Flags are S F R P U, `.` for ACK, E for ECE, W for CWR, `-` for none. Options: `mss N`, `wscale N`, `sackOK`, `nop`,
 `TS val N ecr N`, `sack 1:2 5:9`, `FO` with a cookie or without. In brackets: `id N` (else each direction counts its
 own; 0 is none), `ttl N`, `check N` (of TCP; else it is right), `tos N` or `ect0`, `ect1`, `ce`, `vlan N`, `interface N`,
-`in`, `out`; `vxlan N` puts the packet into a VXLAN tunnel between two nodes, with the outer UDP checksum N. Lines of their
+`in`, `out`, `cut N` (bytes that were captured of the frame); `vxlan N` puts the packet into a VXLAN tunnel between two nodes, with the outer UDP checksum N. Lines of their
 own, for the frames that follow: `ipv6`; `isn client N server N`; `at client_port N`, `at server_port N`, `at src_ip ADDRESS`,
 `at dst_ip ADDRESS`.
 
@@ -81,6 +81,7 @@ class Line:
     frame: bytes
     interface: int
     captured: int | None
+    cut: int | None
     expected: tuple[Expected, ...] | None
 
 
@@ -97,7 +98,10 @@ class Scenario:
         count = 1 + max((line.interface for line in self.lines), default=0)
         blocks = [build.shb(), *(build.idb(resolution=9, name=f"eth{number}") for number in range(count))]
         for line in self.lines:
-            blocks.append(build.epb(line.frame, interface=line.interface, ticks=line.time_ns, flags=line.captured))
+            data, whole = line.frame[: line.cut], len(line.frame)
+            blocks.append(
+                build.epb(data, interface=line.interface, ticks=line.time_ns, flags=line.captured, length=whole)
+            )
         path.write_bytes(build.pcapng(*blocks))
         return path
 
@@ -146,8 +150,8 @@ def parse(text: str, name: str, isn: tuple[int, int] = ISN) -> list[Scenario]:
         except (struct.error, ValueError) as error:
             raise ScriptError(where, str(error), "needed are numbers and addresses that fit their fields") from error
         expected = events_of(parts["expect"][0], where) if "expect" in parts else None
-        place = (fields.get("interface", 0), fields.get("captured"))
-        scenarios[-1].lines.append(Line(number, line, time_ns, direction, frame, place[0] or 0, place[1], expected))
+        place = (fields.get("interface", 0), fields.get("captured"), fields.get("cut"))
+        scenarios[-1].lines.append(Line(number, line, time_ns, direction, frame, place[0] or 0, *place[1:], expected))
     return scenarios
 
 
@@ -209,16 +213,15 @@ def fields_of(text: str, where: str) -> dict[str, int]:
     fields: dict[str, int] = {}
     for word in filter(None, (item.strip() for item in text.split(","))):
         match word.split():
-            case [("id" | "ttl" | "check" | "vlan" | "vxlan" | "interface") as name, value]:
+            case [("id" | "ttl" | "check" | "vlan" | "vxlan" | "interface" | "cut") as name, value]:
                 fields[name] = number_of(value, where)
             case ["tos", value]:
                 fields["tos"] = number_of(TOS.get(value, value), where)
             case [("in" | "out") as side]:
                 fields["captured"] = CAPTURED[side]
             case _:
-                raise ScriptError(
-                    where, f"[{word}]", "known are id N, ttl N, tos N, check N, vlan N, vxlan N, interface N, in, out"
-                )
+                known = "id N, ttl N, tos N, check N, vlan N, vxlan N, interface N, cut N, in, out"
+                raise ScriptError(where, f"[{word}]", f"known are {known}")
     return fields
 
 

@@ -11,6 +11,7 @@ import struct
 import sys
 import tomllib
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def deeds_of(sample: Path) -> dict[str, set[Frame]]:
     found: dict[str, set[Frame]] = {each: set() for each in (*FATES.values(), "delayed", "injected")}
     sent = {host: _sent(sample / host) for host in hosts_of(sample)}
     deeds = [each for each in _expected(sample).get("deed", []) if each["source"] in sent]
+    ended = {host: _recorded_until(sample, host) for host in sent}
     for host in {each["source"] for each in deeds}:
         packets = points_of(sample).at[host].packets
         layers = packets["layers"].astype(str)
@@ -54,7 +56,7 @@ def deeds_of(sample: Path) -> dict[str, set[Frame]]:
         compared = set(packets["frame"][known])
         for deed in (each for each in deeds if each["source"] == host):
             frame = sent[host][deed["number"] - 1]
-            if frame in compared:
+            if frame in compared and int(packets["time_ns"].iloc[frame - 1]) + _delay_ns(sample) <= ended[host]:
                 found[FATES.get(deed["action"], "delayed")].add((host, frame))
     return found
 
@@ -93,8 +95,9 @@ def written(
     snaplen: int = 1 << 16,
     clock: Callable[[int], int] = lambda time_ns: time_ns,
     times: int = 1,
+    change: Callable[[bytes], bytes] = bytes,
 ) -> Path:
-    """A capture of the lab again: only the frames that `keep` says (by number and time), each so many times, cut, stamped by another clock."""
+    """A capture of the lab again: only the frames that `keep` says (by number and time), each so many times, with a `change` that leaves its length, cut, stamped by another clock."""
     content, pieces, at, number = source.read_bytes(), [], 24, 0
     while at < len(content):
         seconds, part, captured, length = struct.unpack_from("=IIII", content, at)
@@ -102,7 +105,7 @@ def written(
         if keep(number, time_ns):
             stamp, cut = clock(time_ns), min(captured, snaplen)
             header = struct.pack("=IIII", stamp // 10**9, stamp % 10**9, cut, length)
-            pieces.append((header + content[at + 16 : at + 16 + cut]) * times)
+            pieces.append((header + change(content[at + 16 : at + 16 + captured])[:cut]) * times)
         at += 16 + captured
     target.write_bytes(content[:24] + b"".join(pieces))
     return target
@@ -137,6 +140,19 @@ def main(folders: list[str]) -> int:
 @cache
 def _expected(sample: Path) -> dict[str, Any]:
     return tomllib.loads((sample / "expected.toml").read_text(encoding="utf-8"))
+
+
+def _delay_ns(sample: Path) -> int:
+    """What a frame takes at least from host to host."""
+    return int(_expected(sample)["delay_ms"] * 1e6)
+
+
+def _recorded_until(sample: Path, host: str) -> int:
+    """Until when the other host is known to have recorded, by the one clock of the lab: what came later it may not have captured."""
+    (other,) = (each for each in hosts_of(sample) if each != host)
+    lines = (sample / other / "counters.jsonl").read_text(encoding="utf-8").splitlines()
+    last_ns = int(points_of(sample).at[other].packets["time_ns"].max())
+    return max(last_ns, int(Decimal(json.loads(lines[-1], parse_float=str)["time"]) * 10**9))
 
 
 def _sent(folder: Path) -> list[int]:

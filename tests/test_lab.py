@@ -99,6 +99,16 @@ def test_new_data_is_not_what_was_sent_before() -> None:
     ]
 
 
+def test_what_was_sent_before_a_recording_is_not_among_its_deeds() -> None:
+    """Deeds have the numbers of the frames that are recorded; rules go on counting."""
+    impairer = Impairer([drop("client", lambda segment: segment.is_data, nth={1, 3})])
+    results = [impairer.process(0, "client", each) for each in DATA[:2]]
+    impairer.begin()
+    results += [impairer.process(0, "client", each) for each in DATA[2:4]]
+    assert [len(result) for result in results] == [0, 1, 0, 1]
+    assert [(deed.number, deed.segment.seq) for deed in impairer.deeds] == [(1, 201)]
+
+
 def test_new_data_across_the_end_of_the_sequence_numbers() -> None:
     impairer = Impairer([drop("client", lambda segment: segment.is_new_data, probability=1.0)])
     for seq, payload_len, expected in ((0xFFFFFF00, 0x80, 0), (0xFFFFFF80, 0x100, 0), (0xFFFFFF80, 0x100, 1)):
@@ -442,6 +452,21 @@ def assert_complete(folder: Path) -> None:
         assert times == sorted(set(times))
         assert len(times) >= 2
     assert_deeds_add_up(expected)
+
+
+@for_each("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_deeds_have_the_numbers_of_frames_that_were_captured(folder: Path) -> None:
+    """Each with the numbers of TCP that the relay wrote down; without a card, which cuts frames on their way to the relay."""
+    expected = tomllib.loads((folder / "expected.toml").read_text())
+    for name in expected["host"]:
+        deeds = [each for each in expected.get("deed", []) if each["source"] == name and "seq" in each]
+        if not deeds or name in expected.get("card", {}) or expected["interface"] == "any":
+            continue
+        own = {each["mac"] for each in host_of(folder / name)["interfaces"]}
+        sent = [each for each in pcap.frames(folder / name / "capture.pcap") if pcap.source(each) in own]
+        for deed in deeds:
+            found = parse(sent[deed["number"] - 1])
+            assert (found.seq, found.ack) == (deed["seq"], deed["ack"])
 
 
 PAST = {

@@ -113,7 +113,7 @@ def fates(told: Told, folder: Path, **of_b: object) -> tuple[Points, dict[str, s
     [(4, False, True), (4, False, False), (4, True, True), (6, False, True), (6, True, True)],
 )
 def test_what_was_done_to_datagrams_is_found(version: int, nat: bool, ident: bool, tmp_path: Path) -> None:
-    """All of it and nothing else; of what came damaged through a NAT nothing tells which one it was, so that less is claimed around it."""
+    """All of it and nothing else, and in IPv4 through a NAT, too; of what came damaged through one of IPv6 nothing may tell which one it was, so that less is claimed around it."""
     told = conversation(version, nat, ident)
     points, found = fates(told, tmp_path)
     if nat:

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tcpcap flow trace.pcap 0",
         "tcpcap flow trace.pcap 10.0.0.1:40001 --all",
         "tcpcap flow bundle 0 --json | jq '.stalls'",
+        "tcpcap flow --at client=trace.pcap --at server=bundle 0  # at both points",
     ),
     "flows": (
         "tcpcap flows trace.pcap --sort loss --top 20",

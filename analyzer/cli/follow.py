@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 
 @cli.command()
-@click.argument("trace", nargs=-1, required=True)
+@click.argument("trace", nargs=-1)
 @click.argument("flow", metavar="FLOW")
+@points_options
 @click.option("--all", "everything", is_flag=True, help="A line for each frame: runs of ordinary data are not folded.")
 @json_option
 @choose_options(flow=False)
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 def flow(
     trace: tuple[str, ...],
     flow: str,
+    at: tuple[str, ...],
+    clock: str | None,
     everything: bool,
     as_json: bool,
     chosen: dict[str, Any],
@@ -55,7 +58,8 @@ def flow(
 
     FLOW is its number in `tcpcap flows`, or the ADDRESS:PORT of one of its ends. First its ends, what they agreed on, the way
     between them, where its time went and what was found; then a time line with numbers from the beginning of the
-    connection, what happened in words, and pauses with what was waited for.
+    connection, what happened in words, and pauses with what was waited for. With --at, a line for each packet with its frame at each capture
+    point, how long it was on the way and what became of it; FLOW is then the number at the first point, or an end at any.
     """
     from analyzer.capture.pipes import refuse_pipe
     from analyzer.report.flow_json import flow_pieces
@@ -63,6 +67,9 @@ def flow(
     from analyzer.report.progress import progress_shown
     from analyzer.run import analyze as run
 
+    points = points_given(trace, at, clock, plain=False)
+    if points:
+        _flow_at(points, clock, flow, everything, as_json, chosen, beside)
     refuse_pipe(trace, "flow")
     with progress_shown() as update:
         analysis = run(list(trace), **beside, **chosen, progress=update)
@@ -74,6 +81,36 @@ def flow(
         say(flow_text(found, everything, styled), nl=False, color=colour())
     warn(analysis.damages)
     sys.exit(status_of(analysis))
+
+
+def _flow_at(
+    at: dict[str, list[str]],
+    clock: str | None,
+    flow: str,
+    everything: bool,
+    as_json: bool,
+    chosen: dict[str, Any],
+    beside: dict[str, Any],
+) -> NoReturn:
+    """The same of several capture points."""
+    from analyzer.capture.pipes import refuse_pipe
+    from analyzer.report.followed_json import followed_pieces
+    from analyzer.report.followed_text import followed_text
+    from analyzer.report.progress import progress_shown
+    from analyzer.run import analyze as run
+
+    refuse_pipe([path for paths in at.values() for path in paths], "flow")
+    with progress_shown() as update:
+        points = run(at=at, clock=clock, **beside, **chosen, progress=update)
+    found = points.flow(flow)
+    if as_json:
+        for piece in followed_pieces(found, points):
+            say(piece, nl=False)
+    else:
+        say(followed_text(found, points, everything, styled), nl=False, color=colour())
+    damages = [damage for analysis in points.at.values() for damage in analysis.damages]
+    warn(damages)
+    sys.exit(DAMAGED if damages else OK)
 
 
 @cli.command()

@@ -45,6 +45,7 @@ def doubt(
     board["doubt_related"][at] = board["doubt_value"][at] = 0
     board["doubt_size"][at], board["doubt_payload"][at] = seg["size"], seg["length"]
     board["doubt_tsecr"][at], board["doubt_echoes"][at] = seg["tsecr"], seg["has_tsval"]
+    board["doubt_unseen"][at] = 0
     return at
 
 
@@ -79,6 +80,9 @@ def settle(at: Int, whose: Any, board: Any, end_of: Int, state: Any, world: Any,
     if board["doubt_kind"][at] == COPY:
         # A receiver that holds ACKs back reports one of several: where some were proved, the others are alike.
         by_network = world["proved"] > 0 and (board["doubt_payload"][at] == 0 or world["proved"] > world["unproved"])
+        if board["doubt_unseen"][at] and not by_network:  # the answer may have told of it where nobody can read it
+            remove_doubt(at, whose, board)
+            return
         world["unproved"] += board["doubt_payload"][at] > 0 and not by_network
         decide_copy(at, whose, board, end_of, by_network, state, world, out, counts)
         return
@@ -130,6 +134,17 @@ def came_twice(
 
 
 @inline
+def answer_unseen(whose: Any, owner: Int, boards: Any) -> None:
+    """Its receiver answers with options that were not captured: nobody knows whether they say that it got data twice."""
+    place = doubts_of(whose, owner, boards)
+    if place < 0:
+        return
+    for at in range(np.int64(whose["doubts"])):
+        if boards[place]["doubt_kind"][at] == COPY and boards[place]["doubt_payload"][at]:
+            boards[place]["doubt_unseen"][at] = 1
+
+
+@inline
 def count_copy(state: Any, end_of: Int, size: Int, payload: Int, world: Any) -> None:
     """What the capture holds twice is one packet."""
     state["packets"][end_of] -= 1
@@ -167,4 +182,7 @@ def remove_doubt(at: Int, whose: Any, board: Any) -> None:
         board["doubt_value"][i], board["doubt_size"][i] = board["doubt_value"][i + 1], board["doubt_size"][i + 1]
         board["doubt_payload"][i], board["doubt_tsecr"][i] = board["doubt_payload"][i + 1], board["doubt_tsecr"][i + 1]
         board["doubt_echoes"][i] = board["doubt_echoes"][i + 1]
-        board["doubt_interface"][i] = board["doubt_interface"][i + 1]
+        board["doubt_interface"][i], board["doubt_unseen"][i] = (
+            board["doubt_interface"][i + 1],
+            board["doubt_unseen"][i + 1],
+        )

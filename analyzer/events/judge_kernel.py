@@ -21,7 +21,7 @@ from analyzer.events.clock_kernel import (
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
 from analyzer.events.copies_kernel import RECENT, first_place, identity_of, tuple_of_row
-from analyzer.events.doubt_kernel import doubts_of, outdated, settle
+from analyzer.events.doubt_kernel import answer_unseen, doubts_of, outdated, settle
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import meeting, opening
 from analyzer.events.late_kernel import is_awaited
@@ -331,6 +331,8 @@ def follow(
         repeating(seg, me, you, answered, state, world, out, counts)
         if you["doubts"]:
             answering_copy(row, seg, me, you, answered, state, world, out, counts, boards, owner)
+            if row["stop"] == TRUNCATED:
+                answer_unseen(you, owner, boards)
         offering(seg, me, you, state, world, out, counts)
     if not over(me, you):
         paws(seg, me, you, state, world, out, counts)

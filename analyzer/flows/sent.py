@@ -71,6 +71,7 @@ BOARD = np.dtype(
         ("doubt_tsecr", "u4", (DOUBTS,)),  # GAP: what the acknowledgment echoes
         ("doubt_echoes", "u1", (DOUBTS,)),  # GAP: does it echo anything
         ("doubt_interface", "i4", (DOUBTS,)),
+        ("doubt_unseen", "u1", (DOUBTS,)),  # COPY: options of an answer were cut off, which may have told
         ("doubt_kind", "u1", (DOUBTS,)),
         ("doubt_direction", "u1", (DOUBTS,)),
     ],

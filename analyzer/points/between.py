@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.output import temporary_file
-from analyzer.points.fates import Judgement, Misses, Ran
+from analyzer.points.counted import Ran
+from analyzer.points.fates import Judgement, Misses
 from analyzer.points.matching import Matching
 from analyzer.points.passing import CHUNK, Passings
 from analyzer.points.paths import PathTally
@@ -52,16 +53,16 @@ class Between:
         self._file = temporary_file()
         self._count = 0
         # What is known of datagrams says nothing of segments: an offload that cuts or merges them would seem to have lost them.
-        self.misses = of_all = Misses(survey.pairs.shared, survey.pairs.count)
+        self.misses = of_all = Misses(survey, ran)
         if any(each.datagrams for each in captures):
-            of_all = Misses(survey.pairs.shared, survey.pairs.count)
+            of_all = Misses(survey, ran)
         matching = Matching(captures, survey, chunk)
         for rows in matching.passed():
             self._file.write(rows.tobytes())
             self._count += len(rows)
-            of_all.add(rows, survey.delays_ns)
+            of_all.add(rows)
             if of_all is not self.misses:
-                self.misses.add(rows[(rows["flags"] & DATAGRAM) == 0], survey.delays_ns)
+                self.misses.add(rows[(rows["flags"] & DATAGRAM) == 0])
         self._judgements = [Judgement(survey, ran, misses) for misses in (self.misses, of_all)]
         self.paths = self._paths(matching.ways)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline
+from analyzer.points.segment import DATAGRAM, HIDDEN
 from analyzer.tables import PACKETS, PASSAGES
 
 FIN, SYN, RST = 1, 2, 4
@@ -54,7 +55,7 @@ def likeness(one: Any, other: Any) -> Int:
         one["window"] == other["window"],
         one["tsval"] == other["tsval"],
         one["ip_id"] == other["ip_id"] and one["ip_version"] == other["ip_version"],
-        one["checksum_field"] == other["checksum_field"],
+        one["checksum_field"] == other["checksum_field"] or (moved(one, other) and is_mended(one, other)),
     ):
         if same:
             score += 1
@@ -81,26 +82,83 @@ def changed(one: Any, other: Any, whole: Any) -> Int:
         found |= ECN
     if (one["ip_flags"] ^ other["ip_flags"]) & DONT_FRAGMENT and one["ip_version"] == other["ip_version"]:
         found |= DF
-    if (one["options"] ^ other["options"]) & TIMESTAMPS:
+    known = (one["note"] | other["note"]) & HIDDEN == 0  # are all options, at both
+    if known and (one["options"] ^ other["options"]) & TIMESTAMPS:
         found |= TIMESTAMPS_BIT
     if not whole:
         return found
     if one["ip_id"] != other["ip_id"]:
         found |= IP_ID
+    if one["options"] & other["options"] & TIMESTAMPS and one["tsval"] != other["tsval"]:
+        found |= TIMESTAMPS_BIT
+    if one["window"] != other["window"]:
+        found |= WINDOW
+    if one["flags"] != other["flags"]:
+        found |= FLAGS
+    if known:
+        found |= changed_options(one, other)
+    return found
+
+
+@inline
+def changed_options(one: Any, other: Any) -> Int:
+    """Which options differ, but for timestamps."""
+    found = np.int64(0)
     if one["mss"] != other["mss"] or (one["options"] ^ other["options"]) & MSS:
         found |= MSS_VALUE
     if one["window_scale"] != other["window_scale"] or (one["options"] ^ other["options"]) & SCALE:
         found |= SCALE_VALUE
     if (one["options"] ^ other["options"]) & SACK_PERMITTED:
         found |= SACK_BIT
-    if one["options"] & other["options"] & TIMESTAMPS and one["tsval"] != other["tsval"]:
-        found |= TIMESTAMPS_BIT
     if (one["options"] ^ other["options"]) & OTHERS:
         found |= OTHERS_BIT
-    if one["window"] != other["window"]:
-        found |= WINDOW
-    if one["flags"] != other["flags"]:
-        found |= FLAGS
-    if other["bad"] and not one["bad"] and found & (SRC | DST | SRC_PORT | DST_PORT):
-        found |= CHECKSUM
     return found
+
+
+@inline
+def moved(one: Any, other: Any) -> Any:
+    """Do addresses or ports differ?"""
+    return (
+        one["source"] != other["source"]
+        or one["target"] != other["target"]
+        or one["src_port"] != other["src_port"]
+        or one["dst_port"] != other["dst_port"]
+    )
+
+
+@inline
+def is_mended(one: Any, other: Any) -> Any:
+    """Is the checksum that of the segment that was sent, but for what its addresses and ports differ (RFC 1624)? Of IPv4, whose addresses are known whole."""
+    if one["ip_version"] != 4 or other["ip_version"] != 4 or (one["flags"] & DATAGRAM and not one["dst_port"]):
+        return False
+    total = (~np.int64(one["checksum_field"])) & 0xFFFF
+    total += words(one, np.int64(0xFFFF)) + words(other, np.int64(0))
+    for _ in range(3):
+        total = (total & 0xFFFF) + (total >> 16)
+    return (~total) & 0xFFFF == other["checksum_field"]
+
+
+@inline
+def words(item: Any, flip: Int) -> Int:
+    """The sum of the halves of its addresses, and of its ports, each combined with `flip` (0xFFFF takes it away from a checksum)."""
+    source, target = np.int64(item["source"]), np.int64(item["target"])
+    return (
+        ((source >> 16) ^ flip)
+        + ((source & 0xFFFF) ^ flip)
+        + ((target >> 16) ^ flip)
+        + ((target & 0xFFFF) ^ flip)
+        + (np.int64(item["src_port"]) ^ flip)
+        + (np.int64(item["dst_port"]) ^ flip)
+    )
+
+
+@inline
+def is_damaged(one: Any, other: Any, way: Any) -> Any:
+    """Is what came wrong and what was sent not? Where addresses or ports were changed, this must not be all: the checksum was mended, of this one or of others of its way."""
+    if not other["bad"] or one["bad"]:
+        return False
+    if not moved(one, other):
+        return True
+    if one["checksum_field"] == other["checksum_field"]:
+        return False
+    return way["mends"] == 1 or is_mended(one, other)

@@ -23,6 +23,7 @@ MOST_RUNS = 32  # of a packet
 CORRUPTED = PASSAGES.bit("fate", "corrupted")
 TCP, UDP = (PACKETS.bit("layers", name) for name in ("tcp", "udp"))
 CHECKSUM = "checksum"
+MOVED = ("src", "dst", "src_port", "dst_port")
 # Where fields of headers begin; what stands behind the last is options, or the payload. What routers change is not compared.
 IPV4 = ((0, "ip_version"), (1, ""), (2, "ip_len"), (4, "ip_id"), (6, "fragment_offset"), (8, ""), (9, "ip_proto"), (10, ""), (12, "src"), (16, "dst"), (20, "ip_options"))  # fmt: skip
 IPV6 = ((0, "ip_version"), (1, "flow_label"), (4, "ip_len"), (6, "ip_proto"), (7, ""), (8, "src"), (24, "dst"), (40, "extension_headers"))  # fmt: skip
@@ -61,28 +62,27 @@ class _Held:
 def changes_of(points: Points) -> Iterator[Change]:
     """What changed in the packets that are `corrupted`, of each direction the first of them; nothing of a capture that was a pipe."""
     for between in points.between:
-        wanted: dict[int, list[tuple[int, int, int, int]]] = {
-            0: [],
-            1: [],
-        }  # by the side that sent: packet, frames, flow
+        # By the side that sent: packet, frames, flow, and which fields were rewritten.
+        wanted: dict[int, list[tuple[int, int, int, int, int]]] = {0: [], 1: []}
         rows, told = between.notable.rows, between.notable.passages
         sent = (rows["status"] & NEAR) != 0
         whole = (rows["status"] & (MET | WHOLE)) == MET | WHOLE
         for at in np.flatnonzero(sent & whole & (told["fate"] == CORRUPTED)).tolist():
             some = wanted[int(rows["side"][at])]
             if len(some) < MOST_COMPARED:
-                some.append(tuple(int(rows[name][at]) for name in ("packet", "frame", "related_frame", "flow")))  # type: ignore[arg-type] # four of them
+                columns = ("packet", "frame", "related_frame", "flow", "fields")
+                some.append(tuple(int(rows[name][at]) for name in columns))  # type: ignore[arg-type] # five of them
         names = [points.names[number] for number in between.points]
         held = [
             _held(points.at[names[side]], {each[1] for each in wanted[side]} | {each[2] for each in wanted[1 - side]})
             for side in (0, 1)
         ]
         for side in (0, 1):
-            for packet, frame, related, flow in wanted[side]:
+            for packet, frame, related, flow, fields in wanted[side]:
                 one, other = held[side].get(frame), held[1 - side].get(related)
                 if one is None or other is None:
                     continue
-                for part, offset, before, after in _differences(one, other)[:MOST_RUNS]:
+                for part, offset, before, after in _differences(one, other, _rewritten(fields))[:MOST_RUNS]:
                     yield Change(
                         names[side],
                         names[1 - side],
@@ -95,6 +95,12 @@ def changes_of(points: Points) -> Iterator[Change]:
                         before.hex(),
                         after.hex(),
                     )
+
+
+def _rewritten(fields: int) -> set[str]:
+    """The parts that were rewritten on the way, not damaged; the checksum, too, where it was mended for others."""
+    found = {name for name in MOVED if fields & PASSAGES.bit("fields", name)}
+    return {*found, CHECKSUM} if found else found
 
 
 def _held(analysis: Analysis, frames: Collection[int]) -> dict[int, _Held]:
@@ -127,8 +133,8 @@ def _transport(row: np.void, start: int) -> tuple[int, tuple[tuple[int, str], ..
     return start + 8, OF_UDP if row["layers"] & UDP else OF_ICMP
 
 
-def _differences(sent: _Held, came: _Held) -> list[tuple[str, int, bytes, bytes]]:
-    """Runs of bytes that differ: part, offset in it, what was sent, what came. The checksum only where nothing else differs: a card may have filled it in."""
+def _differences(sent: _Held, came: _Held, rewritten: Collection[str]) -> list[tuple[str, int, bytes, bytes]]:
+    """Runs of bytes that differ, but for the parts `rewritten`: part, offset in it, what was sent, what came. The checksum only where nothing else differs: a card may have filled it in."""
     size = min(len(sent.data), len(came.data))
     one, other = (np.frombuffer(each.data[:size], np.uint8) for each in (sent, came))
     runs: list[tuple[str, int, int]] = []  # part, where it begins, where the run begins
@@ -136,7 +142,7 @@ def _differences(sent: _Held, came: _Held) -> list[tuple[str, int, bytes, bytes]
     before = -2
     for at in np.flatnonzero(one != other).tolist():
         part, begin = _part(sent, at)
-        if not part:
+        if not part or part in rewritten:
             continue
         if at == before + 1 and runs and runs[-1][0] == part:
             name, offset, first, second = found[-1]

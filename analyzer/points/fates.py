@@ -7,11 +7,10 @@ nor where it holds too few packets to tell, nor next to packets that came and we
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.points.counted import Ran, held_by
 from analyzer.points.pending import ACKED, COPY, CORRUPT, LATE, MET, NEAR, NOT_SURE, OTHER_TTL, PARTLY
 from analyzer.points.sampling import FIN, RST, SYN
 from analyzer.points.segment import CLOSED, DATAGRAM, OPENED
@@ -37,26 +36,12 @@ OF_ANOTHER = IP_ID | TIMESTAMPS  # what another transmission of the same bytes h
 MAY_VARY = WINDOW | FLAGS | OTHERS  # likewise, of transmissions in the same millisecond
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """When a capture ran, on the clock of the first point, and how many packets it says itself that it lost, or cut inside their headers.
-
-    `watched`: it says that it lost none, or comes with its host in a bundle. Of any other it may be that it missed a packet of
-    whose coming nothing else would tell. `heard_nothing`: the kernel's own counters say that no packet came.
-    """
-
-    start_ns: int
-    end_ns: int
-    drops: int
-    watched: bool
-    heard_nothing: bool = False
-
-
 class Misses:
     """What the captures of two points are known to have missed: first told of all, then asked."""
 
-    def __init__(self, shared: int, count: int) -> None:
-        self._shared = shared
+    def __init__(self, survey: Survey, ran: tuple[Ran, Ran]) -> None:
+        self._survey, self._ran = survey, ran
+        self._shared, count = survey.pairs.shared, survey.pairs.count
         self._went_on_ns = np.full(2 * count, np.iinfo(np.int64).min, np.int64)
         self._came_of = np.zeros(2 * count, np.bool_)
         self._bins: tuple[set[int], set[int]] = (set(), set())
@@ -65,13 +50,14 @@ class Misses:
         self._number, self._came = [0, 0], [0, 0]
         self._any_came = [False, False]
 
-    def add(self, rows: Rows, delays_ns: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    def add(self, rows: Rows) -> None:
         """Take more of what was matched (PASSED)."""
+        delays_ns = self._survey.delays_ns
         status, shared = rows["status"], rows["connection"] < self._shared
         near, met = (status & NEAR) != 0, (status & MET) != 0
         sends = near & ((rows["flags"] & RST) == 0)
         np.maximum.at(self._went_on_ns, _ways(rows)[sends], rows["when_ns"][sends])
-        acked = near & ((status & ACKED) != 0)
+        acked = near & ((status & ACKED) != 0) & ~held_by(self._survey, self._ran, rows)
         self._note_checked(rows, near & met, met & ~near & ((rows["flags"] & DATAGRAM) == 0))
         stray = ~near & ~met & shared & ((status & NOT_SURE) == 0) & ((rows["flags"] & (RST | SYN)) == 0)
         came = met & ~near
@@ -190,8 +176,12 @@ class Judgement:
         note = rows["note"]
         found["window"] = np.select([tcp & ((note & CLOSED) != 0), tcp & ((note & OPENED) != 0)], [closed, opened], 0)
         self._uncertain(rows, found)
-        self._missing(rows, found, near & (((status & PARTLY) != 0) | (~met & ((status & ACKED) == 0))), met)
+        # Who acknowledges what did not come, by the count of its host, is another one.
         acked = near & ((status & ACKED) != 0)
+        for_another = acked & held_by(self._survey, self._ran, rows)
+        acked &= ~for_another
+        found["lost_bytes"][for_another] = rows["payload_len"][for_another]
+        self._missing(rows, found, near & (((status & PARTLY) != 0) | (~met & ~acked)), met)
         found["fate"][acked], found["reason"][acked] = ARRIVED, WAS_ACKED
         self._strange(rows, found, ~near & ~met & ((status & NOT_SURE) == 0))
         unsure = (status & NOT_SURE) != 0
@@ -219,6 +209,8 @@ class Judgement:
                 why = np.where(
                     (why == 0) & (alone | self._unproven(far, rows["when_ns"][at] + least)), CAPTURE_MISSED, why
                 )
+            held = held_by(self._survey, self._ran, rows[at])
+            why = np.where(held & np.isin(why, (NOT_FOLLOWED, CAPTURE_MISSED)), 0, why)
             doubtful = (why == 0) & self._misses.strays(far, rows["when_ns"][at] + least)
             why = np.where(doubtful, CAPTURE_MISSED, why)
             lost, part = why == 0, met[at]

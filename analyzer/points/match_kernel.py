@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of
-from analyzer.points.compare_kernel import RST, changed
+from analyzer.points.compare_kernel import CHECKSUM, RST, changed, is_damaged, moved
 from analyzer.points.pending import (
     ACKED,
     ACKED_BEFORE,
@@ -35,6 +35,7 @@ from analyzer.points.pending import (
     WAY,
     WHOLE,
 )
+from analyzer.points.pieces_kernel import join_datagrams
 from analyzer.points.seek_kernel import (
     LOOKED_AT,
     ahead,
@@ -192,7 +193,7 @@ def send(item: Any, sent: Any, links: Any, state: Any, tables: Any, ways: Any) -
     state[NEXT_PACKET] += 1
     way["sent"] += 1
     link["came_frame"] = link["came_ns"] = link["covered"] = link["came_as"] = 0
-    link["times"] = link["fields"] = link["status"] = 0
+    link["times"] = link["fields"] = link["status"] = link["piece"] = 0
     end = np.int64(item["seq"]) + span_of(item) & 0xFFFFFFFF
     link["acked_before"] = span_of(item) > 0 and way["acked_known"] == 1 and ahead(way["acked"], end) >= 0
 
@@ -227,6 +228,9 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
     if origin < 0 and item["payload_len"] and not item["flags"] & DATAGRAM:
         origin = join(item, number, way, sent, links, came, came_links, state, tables)
         whole = False
+    if origin < 0 and item["flags"] & DATAGRAM:
+        origin = join_datagrams(item, number, way, sent, links, came, came_links, state)
+        whole = False
     if origin < 0:
         met["packet"] = state[NEXT_PACKET]
         state[NEXT_PACKET] += 1
@@ -238,12 +242,16 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
     met["sent_frame"], met["sent_ns"] = first["frame"], first["when_ns"]
     met["status"] |= MET
     link["status"] |= MET
-    fields = changed(first, item, whole)
+    fields, damaged = changed(first, item, whole), is_damaged(first, item, way)
+    if whole and item["bad"] and not first["bad"] and not damaged:
+        fields |= CHECKSUM
     met["fields"] = fields
     link["fields"] |= fields
-    if item["bad"] and not first["bad"] and not moved(first, item):  # else the checksum was left as it was
+    if damaged:
         met["status"] |= CORRUPT
         link["status"] |= CORRUPT
+    if not item["bad"] and moved(first, item):
+        way["mends"] = 1
     if whole:
         link["status"] |= WHOLE
         if link["times"]:
@@ -266,17 +274,6 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
     if link["came_as"] == 0:
         link["came_as"] = way["came"] + 1
     way["came"] += 1
-
-
-@inline
-def moved(one: Any, other: Any) -> Any:
-    """Do addresses or ports differ?"""
-    return (
-        one["source"] != other["source"]
-        or one["target"] != other["target"]
-        or one["src_port"] != other["src_port"]
-        or one["dst_port"] != other["dst_port"]
-    )
 
 
 @inline

@@ -10,11 +10,10 @@ from analyzer.capture import Interfaces, RecordBatch
 from analyzer.output import temporary_file
 from analyzer.points.segment import CUT, DATAGRAM, PASSING, TWIN
 from analyzer.schema import Rows
-from analyzer.tables import PACKETS
 
-TRUNCATED = PACKETS.bit("stop", "truncated")
-CHUNK = 1 << 15  # segments that are read at a time
+CHUNK = 1 << 14  # segments that are read at a time
 MOST_HOSTS = 1 << 18  # pairs of hosts between which something without ports passes
+NS = 1_000_000_000
 TWINS = 3  # a capture in which every third datagram comes twice is one that duplicates
 
 
@@ -27,11 +26,13 @@ class Passings:
         self._recent = np.zeros(0, np.void)
         self._hosts: dict[int, int] = {}
         self._twins = 0
+        self._second = self._in_second = 0
+        self.busiest = 0  # the most in a second of the clock
         self.datagrams = 0  # and fragments of such
         self.count = 0
         self.flows = 0  # one more than the highest number of a flow
         self.openings = 0  # segments with SYN or FIN
-        self.cut = 0  # frames of which not even the headers were captured
+        self.cut = 0  # frames of which not even the numbers in the headers were captured
         self.is_cut = False  # is a datagram cut, so that no more than its beginning can be compared
 
     @property
@@ -53,14 +54,15 @@ class Passings:
             self._room = np.zeros(len(rows), PASSING)
         if not len(self._recent):
             self._recent = np.zeros(PLACES, RECENT)
-        count, flows, openings = condense(rows, self._recent, self._room)
+        count, flows, openings, cut = condense(rows, self._recent, self._room)
         found = self._room[:count]
         self._note_datagrams(found)
+        self._note_rate(found)
         self._file.write(found.tobytes())
         self.count += count
         self.flows = max(self.flows, flows)
         self.openings += openings
-        self.cut += int((rows["stop"] == TRUNCATED).sum())
+        self.cut += cut
 
     def _note_datagrams(self, found: Rows) -> None:
         """Number the pairs of hosts of what has no ports, and count."""
@@ -74,6 +76,14 @@ class Passings:
             if pair not in self._hosts and len(self._hosts) < MOST_HOSTS:
                 self._hosts[pair] = len(self._hosts)
             found["member"][at] = 2 * self._hosts.get(pair, -1) + 1  # -1 is left out
+
+    def _note_rate(self, found: Rows) -> None:
+        """Count how many there are in each second; they come in order of time."""
+        seconds, counts = np.unique(found["time_ns"] // NS, return_counts=True)
+        for second, number in zip(seconds.tolist(), counts.tolist(), strict=True):
+            self._in_second = number + (self._in_second if second == self._second else 0)
+            self._second = second
+            self.busiest = max(self.busiest, self._in_second)
 
     def chunks(self, most: int = CHUNK, by_part: bool = False) -> Iterator[Rows]:
         """All of them (PASSING), some at a time; of a capture that duplicates without the copies of datagrams.
@@ -106,8 +116,8 @@ def _comparable(rows: Rows, doubles: bool, by_part: bool) -> Rows:
     if by_part:
         kept &= ~datagram | ((rows["ip_version"] == 4) & (rows["ip_id"] != 0))
     if not kept.all():
-        rows, datagram = rows[kept], datagram[kept]
+        rows, datagram = rows.compress(kept), datagram[kept]
     if by_part:
-        rows["ack"][datagram] = 0
+        rows["ack"][datagram] = rows["payload_len"][datagram]
     rows["flags"][datagram] = DATAGRAM
     return rows

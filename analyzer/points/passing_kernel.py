@@ -11,7 +11,7 @@ from analyzer.flows.hash_kernel import mix
 from analyzer.flows.tuple_kernel import low_end
 from analyzer.kinds import NUMBER
 from analyzer.points.payload_kernel import FRAGMENT, UDP, length_of
-from analyzer.points.segment import AGAIN, CLOSED, CUT, DATAGRAM, OPENED, PASSING, TWIN
+from analyzer.points.segment import AGAIN, CLOSED, CUT, DATAGRAM, HIDDEN, OPENED, PASSING, TWIN
 from analyzer.tables import PACKETS
 
 TCP = PACKETS.bit("layers", "tcp")
@@ -20,7 +20,8 @@ COPY, RETRANSMISSION, ZERO_WINDOW, ZERO_WINDOW_END = (
 )
 BAD = PACKETS.bit("checksum", "bad")
 BAD_HEADER = PACKETS.bit("ip_header_checksum", "bad")
-DECODED = PACKETS.bit("stop", "decoded")
+DECODED, TRUNCATED = (PACKETS.bit("stop", name) for name in ("decoded", "truncated"))
+FIXED = 20  # bytes of TCP's header in front of the options
 SYN, FIN = 2, 1
 # The latest datagrams, at a place given by their hash: one that is the same as one just before it may be a copy of the capture.
 RECENT = np.dtype([("identity", "u8"), ("place", "u8"), ("time_ns", "i8")])
@@ -29,16 +30,19 @@ TWIN_NS = 1_000_000
 
 
 @kernel(rows=rows_of(PACKETS.dtype), recent=rows_of(RECENT), out=rows_of(PASSING))
-def condense(rows: Any, recent: Any, out: Any) -> tuple[Int, Int, Int]:
-    """Fill `out` (PASSING, as many as `rows`). Returns how many there are, one more than the highest flow, and how many have SYN or FIN.
+def condense(rows: Any, recent: Any, out: Any) -> tuple[Int, Int, Int, Int]:
+    """Fill `out` (PASSING, as many as `rows`). Returns how many there are, one more than the highest flow, how many have SYN or FIN, and how many frames are cut so that nothing is known of them.
 
     Of datagrams only those whose `likeness` is there. `recent` (RECENT, PLACES) holds the latest of them.
     """
-    count = flows = openings = 0
+    count = flows = openings = cut = 0
     for i in range(len(rows)):
         row = rows[i]
         each = out[count]
-        if row["layers"] & TCP != 0 and row["flow"] >= 0 and row["stop"] == DECODED:
+        if row["stop"] == TRUNCATED and not has_numbers(row):
+            cut += 1
+            continue
+        if row["layers"] & TCP != 0 and row["flow"] >= 0 and (row["stop"] == DECODED or row["stop"] == TRUNCATED):
             if row["events"] & COPY != 0:
                 continue
             tell_segment(row, each)
@@ -56,7 +60,15 @@ def condense(rows: Any, recent: Any, out: Any) -> tuple[Int, Int, Int]:
         count += 1
         tell_packet(row, each)
         flows = max(flows, row["flow"] + 1)
-    return count, flows, openings
+    return count, flows, openings, cut
+
+
+@inline
+def has_numbers(row: Any) -> Any:
+    """Of a frame that was cut: is all of TCP's header there but its options?"""
+    if row["layers"] & TCP == 0 or row["layers"] & FRAGMENT != 0 or row["flow"] < 0:
+        return False
+    return row["header_len"] > FIXED and row["captured"] >= row["l4_at"] + FIXED
 
 
 @inline
@@ -87,6 +99,8 @@ def tell_segment(row: Any, each: Any) -> None:
         note |= CLOSED
     if row["events"] & ZERO_WINDOW_END != 0:
         note |= OPENED
+    if row["stop"] == TRUNCATED:
+        note |= HIDDEN
     each["note"] = note
 
 

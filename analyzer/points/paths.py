@@ -37,9 +37,9 @@ class PathTally:
     def add(self, rows: Rows, found: Rows) -> None:
         """Take more of what was matched (PASSED), and its `passages`."""
         near = ((rows["status"] & NEAR) != 0) & (rows["side"] == self._side)
-        self._add_sent(rows[near], found[near])
+        self._add_sent(rows.compress(near), found.compress(near))
         far = ((rows["status"] & NEAR) == 0) & (rows["side"] != self._side) & (found["way"] != 0)
-        came, told = rows[far], found[far]
+        came, told = rows.compress(far), found.compress(far)
         counts = self._counts
         counts["duplicated"] += int((told["fate"] == DUPLICATED).sum())
         counts["injected"] += int((told["fate"] == INJECTED).sum())

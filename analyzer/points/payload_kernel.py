@@ -58,11 +58,7 @@ def mark_datagrams(buffer: Any, records: Any, rows: Any) -> None:
         there = min(max(np.int64(record["captured"]) - first, 0), length)
         start = np.int64(record["offset"]) + first
         # Of ICMP the type and code, which stand in front of what a NAT may rewrite.
-        state = mix(
-            np.uint64(length)
-            ^ np.uint64(row["icmp_type"]) << np.uint64(32)
-            ^ np.uint64(row["icmp_code"]) << np.uint64(40)
-        )
+        state = mix(np.uint64(row["icmp_type"]) << np.uint64(32) ^ np.uint64(row["icmp_code"]) << np.uint64(40))
         short = state
         for at in range(min(there, LONG)):
             if at == SHORT:
@@ -71,5 +67,7 @@ def mark_datagrams(buffer: Any, records: Any, rows: Any) -> None:
             state ^= state >> np.uint64(29)
         if min(there, LONG) <= SHORT:
             short = state
+        # How long it is belongs to all of it, not to its beginning, which the first of its pieces has, too.
+        state = mix(state ^ np.uint64(length))
         row["likeness"] = mix(state) << np.uint64(32) | mix(short) >> np.uint64(32) | np.uint64(1)
         row["likeness_cut"] = 1 if there < min(length, LONG) else 0

@@ -28,6 +28,7 @@ SENT = np.dtype(
         ("came_ns", "i8"),
         ("came_as", "i8"),  # how many of its way had come before that
         ("covered", "i8"),  # bytes of it that came
+        ("piece", "u4"),  # of a datagram that was cut: how large its pieces are
         ("times", "i4"),  # how often it came
         ("fields", "u4"),
         ("status", "u2"),
@@ -63,6 +64,7 @@ WAY = np.dtype(
         ("acked_known", "u1"),
         ("keeps_tsval", "u1"),  # does the path leave timestamps as they are, and the IPv4 ID
         ("keeps_id", "u1"),
+        ("mends", "u1"),  # came any with other addresses or ports, and a checksum that is right
         ("ttl", "u1"),  # of those that came, and how many routers they had passed
         ("ttl_known", "u1"),
         ("hops", "i2"),

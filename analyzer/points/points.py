@@ -11,14 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.analysis import Analysis
-from analyzer.capture.bundle import host_of, part_of
-from analyzer.counters.series import Snapshot
 from analyzer.described import described
-from analyzer.parts import COUNTERS_FILE
 from analyzer.points.between import Between
 from analyzer.points.clock import SAME, Clock
 from analyzer.points.corrupted import Change, changes_of
-from analyzer.points.fates import Ran
+from analyzer.points.counted import Ran, ran_of
 from analyzer.points.order import facing, folded_address, in_order
 from analyzer.points.passing import CHUNK, Passings
 from analyzer.points.survey import Survey, survey_of
@@ -29,7 +26,8 @@ from analyzer.tables import CORRUPTIONS, PASSAGES, PATHS
 if TYPE_CHECKING:
     import pandas as pd
 
-RECEIVED = ("IpInReceives", "Ip6InReceives")
+    from analyzer.points.followed import Followed
+
 CONNECTIONS = ("connection", "point", "flow", "client", "client_port", "server", "server_port")
 
 
@@ -77,23 +75,10 @@ class Points(Tabled):
 
     def _ran(self, first: int, second: int, survey: Survey, passings: Sequence[Passings]) -> tuple[Ran, Ran]:
         """When both captures ran, on the clock of the first."""
-        found = []
-        for number in (first, second):
-            analysis = self.at[self.names[number]]
-            ends = np.array([analysis.summary.total("first_ns"), analysis.summary.total("last_ns")], np.int64)
-            recorded = _recorded(analysis)
-            if len(recorded):
-                ends[1] = max(ends[1], recorded.max())
-                if len(analysis.files) == 1:  # of a ring the first files may be gone
-                    ends[0] = min(ends[0], recorded.min())
-            if number == second and survey.clock is not None:
-                ends = survey.clock.to_first(ends)
-            told = [
-                value for name, value in analysis.drops.items() if value is not None and name != "interface_received"
-            ]
-            watched = bool(told) or any(host_of(path) is not None for path in analysis.paths)
-            lost = sum(told) + passings[number].cut
-            found.append(Ran(int(ends[0]), int(ends[1]), lost, watched, _heard_nothing(analysis)))
+        found = [
+            ran_of(self.at[self.names[number]], survey, number == second, passings[number].cut)
+            for number in (first, second)
+        ]
         return found[0], found[1]
 
     @cached_property
@@ -197,6 +182,18 @@ class Points(Tabled):
                         yield number, self.names[point], flows[side], *ends[side][flows[side]]
                 number += 1
 
+    def flow(self, which: int | str) -> Followed:
+        """One connection packet by packet, with its frames at each point, which shows itself as text: `which` is its number at the first point of the path, or the `ADDRESS:PORT` of one of its ends at any point.
+
+        Reads the captures again. Raises UsageError where there is no such flow, several have this end, or one point alone has it.
+        """
+        from analyzer.points.followed import followed
+
+        found, shown = followed(self, which), self._tools.shown_flow
+        if shown is not None:
+            found.shown = lambda each, everything: shown(each, self, everything)
+        return found
+
     def _ends(self, point: int, flows: Any) -> dict[int, tuple[str, int, str, int]]:
         """Client and server of flows by their number, as far as they are still known."""
         rows = self.at[self.names[point]].flow_tracker.rows_of(flows)
@@ -260,29 +257,6 @@ def points_of(
     finally:
         for each in kept:
             each.close()
-
-
-def _recorded(analysis: Analysis) -> npt.NDArray[np.int64]:
-    """When its bundle has snapshots of counters: it was being recorded then, even if no packet came."""
-    return np.array([each.time_ns for each in _snapshots(analysis)], np.int64)
-
-
-def _heard_nothing(analysis: Analysis) -> bool:
-    """Does the kernel itself say that no IP packet came while it was recorded?"""
-    values = [each.values for each in _snapshots(analysis)]
-    return len(values) > 1 and all(
-        RECEIVED[0] in each
-        and [each.get(name, 0) for name in RECEIVED] == [values[0].get(name, 0) for name in RECEIVED]
-        for each in values
-    )
-
-
-def _snapshots(analysis: Analysis) -> list[Snapshot]:
-    """Those of its own bundle."""
-    series = analysis.counter_series
-    own = {part_of(path, COUNTERS_FILE) for path in analysis.paths}
-    snapshots = series.snapshots if series is not None else []
-    return [each for each in snapshots if each.time_from == "series" and each.path in own]
 
 
 def _close(between: Sequence[Between]) -> None:

@@ -49,4 +49,5 @@ UNSURE = 2
 DATAGRAM = 1 << 15  # of `flags`: no TCP segment
 CUT = 1 << 14  # likewise: a datagram of which less than 256 bytes was captured, and is longer
 TWIN = 1 << 13  # likewise: the same as one just before it
-AGAIN, CLOSED, OPENED = 1, 2, 4  # of `note`: sent again, closes the window, opens it again
+# Of `note`: sent again, closes the window, opens it again; not all of its options were captured.
+AGAIN, CLOSED, OPENED, HIDDEN = 1, 2, 4, 8

@@ -11,13 +11,15 @@ import numpy.typing as npt
 from analyzer.points.clock import Clock, clock_of
 from analyzer.points.met import keeps_of, met_of
 from analyzer.points.pairing import NONE, Pairs, pairs_of
-from analyzer.points.passing import Passings
+from analyzer.points.passing import NS, Passings
 from analyzer.points.sampling import samples_of, share_of
 from analyzer.points.segment import DATAGRAM
 from analyzer.schema import Rows
 
 UNKNOWN = 2  # of `near`
 LEAST_WAIT_NS, MORE_NS = 2_000_000_000, 1_000_000_000
+# So many segments may wait at a time, unless even those that take a few times as long as any sample are more.
+MOST_WAITING, LONGER, SPARE_NS = 1 << 18, 4, 100_000_000
 LEAST_SEEN = 3  # samples of a connection at either point, none of which is at both
 LEAST_SLACK_NS, MOST_SLACK_NS = 1_000_000, 50_000_000
 Ints = npt.NDArray[np.int64]
@@ -30,6 +32,8 @@ class Survey:
     `near` (uint8, by twice the connection and the way) says which point a packet of a way passes first: 0, 1 or UNKNOWN.
     `followed` (bool, by connection) says that the capture which lacks it, if one does, holds others between the same two hosts
     and to the same port: it would hold this one, too.
+    `ends_at` (bool, by side and connection) says that an end of it is the host that took the capture of this side, and that both
+    captures hold connections between its two hosts.
     `delays_ns` are the shortest and the longest that samples took, from the first point to the second and back, on the clock of
     the first; `wait_ns` is how long a packet may take, `slack_ns` how far it may seem to come before it was sent.
     `apart_ns` is how far the points are apart, there and back.
@@ -39,6 +43,7 @@ class Survey:
     clock: Clock | None
     near: npt.NDArray[np.uint8]
     followed: npt.NDArray[np.bool_]
+    ends_at: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
     ends_here: npt.NDArray[np.bool_]
     keeps: npt.NDArray[np.uint8]
     delays_ns: tuple[tuple[int, int], tuple[int, int]]
@@ -71,7 +76,7 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         _by_clock(near, met, clock)
         clock = _clock(met, near) or clock
     near[np.repeat(ends_here, 2)] = UNKNOWN
-    delays, wait = _delays(met, near, clock)
+    delays = _delays(met, near, clock)
     there, back = delays
     first = _clients(met, near)
     return Survey(
@@ -79,10 +84,11 @@ def survey_of(captures: tuple[Passings, Passings], local: tuple[Collection[int],
         clock,
         near,
         _followed(samples, known, pairs),
+        _ends_at(samples, known, pairs, local),
         ends_here,
         keeps_of(met, pairs.count),
         delays,
-        wait,
+        _wait(max(most for _, most in delays), sum(each.busiest for each in captures)),
         _slack(clock, delays),
         there[0] + back[0],
         first,
@@ -172,17 +178,21 @@ def _by_clock(near: npt.NDArray[np.uint8], met: Rows, clock: Clock) -> None:
     _settle(near, np.flatnonzero(total < 0), 0)
 
 
-def _delays(
-    met: Rows, near: npt.NDArray[np.uint8], clock: Clock | None
-) -> tuple[tuple[tuple[int, int], tuple[int, int]], int]:
+def _delays(met: Rows, near: npt.NDArray[np.uint8], clock: Clock | None) -> tuple[tuple[int, int], tuple[int, int]]:
     if clock is None:
-        return ((0, 0), (0, 0)), LEAST_WAIT_NS
+        return (0, 0), (0, 0)
     found = []
     for sign, some in zip((1, -1), _split(met, near), strict=True):
         took = sign * (clock.to_first(some["second_ns"]) - some["first_ns"])
         found.append((int(took.min()), int(took.max())) if len(took) else (0, 0))
-    longest = max(found[0][1], found[1][1])
-    return (found[0], found[1]), max(LEAST_WAIT_NS, 2 * longest + MORE_NS)
+    return found[0], found[1]
+
+
+def _wait(longest_ns: int, busiest: int) -> int:
+    """How long segments wait, of which samples take so long at most; less where so many of a second would need too much memory."""
+    usual = max(LEAST_WAIT_NS, 2 * longest_ns + MORE_NS)
+    room = MOST_WAITING * NS // max(busiest, 1)
+    return min(usual, max(room, LONGER * longest_ns + SPARE_NS))
 
 
 def _slack(clock: Clock | None, delays: tuple[tuple[int, int], tuple[int, int]]) -> int:
@@ -214,6 +224,23 @@ def _followed(samples: tuple[Rows, Rows], known: list[tuple[Ints, Ints]], pairs:
             there = np.unique(np.concatenate([end[both] for end in ends]))
             found[connection[alone][np.isin(each[alone], there)]] = True
     return found
+
+
+def _ends_at(
+    samples: tuple[Rows, Rows],
+    known: list[tuple[Ints, Ints]],
+    pairs: Pairs,
+    local: tuple[Collection[int], Collection[int]],
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    found = np.zeros((2, pairs.count), np.bool_)
+    for rows, (connection, _) in zip(samples, known, strict=True):
+        ends = rows["source"].astype(np.uint64), rows["target"].astype(np.uint64)
+        hosts = np.minimum(*ends) << np.uint64(32) | np.maximum(*ends)
+        both = np.isin(hosts, hosts[(connection >= 0) & (connection < pairs.shared)]) & (connection >= 0)
+        for side in (0, 1):
+            addresses = np.array(sorted(local[side]), np.uint64)
+            found[side, connection[both & (np.isin(ends[0], addresses) | np.isin(ends[1], addresses))]] = True
+    return found[0], found[1]
 
 
 def _end(address: Ints, port: Ints, peer: Ints) -> npt.NDArray[np.uint64]:

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tools:
-    """What comes after this stage: what rules say of the points, how they are shown as text, asked in SQL and drawn."""
+    """What comes after this stage: what rules say of the points, how they are shown as text, asked in SQL and drawn, and how one connection is shown."""
 
     diagnose: Callable[[Any], Diagnosis] | None = None
     shown: Callable[[Any], str] | None = None
     ask: Callable[[Any], Any] | None = None
     plots: Callable[[Any], Any] | None = None
+    shown_flow: Callable[[Any, Any, bool], str] | None = None
 
 
 def _joined(name: str) -> cached_property[pd.DataFrame]:

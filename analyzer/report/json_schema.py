@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from analyzer.kinds import CAUSES, NAMES
+from analyzer.kinds import NAMES
 from analyzer.moments import MOMENTS
+from analyzer.report.follow_schema import follow_schema, followed_schema
 from analyzer.report.json_text import SCHEMA_VERSION
+from analyzer.report.schema_parts import (
+    COUNTS,
+    DRAFT,
+    FLAG,
+    TEXT,
+    TEXTS,
+    VERSION,
+    WHOLE,
+    WHOLES,
+    Schema,
+    closed,
+    moment_schema,
+    with_moments,
+)
 from analyzer.schema import Column, Table
-from analyzer.tables import CONFIDENCES, FINDING_SIDES, FLOWS, POINT_TABLES, SEVERITIES, TABLES, TIME_CAUSES
-
-Schema = dict[str, Any]
-DRAFT = "https://json-schema.org/draft/2020-12/schema"
-MOMENT = r"^-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$"
-TEXT, WHOLE, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
-TEXTS, WHOLES = {"type": "array", "items": TEXT}, {"type": "array", "items": WHOLE}
-COUNTS = {"type": "object", "additionalProperties": WHOLE}
-MAYBE = {"type": ["integer", "null"]}
-VERSION = {"const": SCHEMA_VERSION, "description": "Of this schema."}
+from analyzer.tables import CONFIDENCES, FINDING_SIDES, POINT_TABLES, SEVERITIES, TABLES, TIME_CAUSES
 
 
 def json_schema() -> Schema:
@@ -36,7 +40,7 @@ def json_schema() -> Schema:
         "description": "What tcpcap prints as JSON. Each moment stands as nanoseconds since the epoch and, for readers that keep numbers as doubles, as RFC 3339 text with nine places.",
         "anyOf": [
             {"$ref": f"#/$defs/{name}"}
-            for name in ("analyze", "points", "flows_list", "follow", "answer", "line", "error")
+            for name in ("analyze", "points", "flows_list", "follow", "followed", "answer", "line", "error")
         ],
         "$defs": {
             **tables,
@@ -54,6 +58,7 @@ def json_schema() -> Schema:
                 "`tcpcap flows --json`: rows of `flows`, perhaps only some of their columns.",
             ),
             "follow": follow_schema(),
+            "followed": followed_schema(),
             "answer": answer_schema(),
             "line": {
                 "description": "A line of --ndjson: a row, and the name of its table.",
@@ -95,32 +100,6 @@ def column_schema(column: Column) -> Schema:
         return {**TEXT, "description": doc}
     kind = "number" if np.dtype(column.dtype).kind == "f" else "integer"
     return {"type": [kind, "null"] if column.kind == "optional" or kind == "number" else kind, "description": doc}
-
-
-def moment_schema(doc: str) -> Schema:
-    """A moment as text; null where it is not known."""
-    return {"type": ["string", "null"], "pattern": MOMENT, "description": doc}
-
-
-def closed(properties: Schema, doc: str, optional: tuple[str, ...] = ()) -> Schema:
-    """An object with these keys and no others."""
-    return {
-        "type": "object",
-        "description": doc,
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
-        "additionalProperties": False,
-    }
-
-
-def with_moments(properties: Schema) -> Schema:
-    """With the text of each moment behind its number."""
-    found: Schema = {}
-    for name, value in properties.items():
-        found[name] = value
-        if name in MOMENTS:
-            found[MOMENTS[name]] = moment_schema(f"`{name}` as text.")
-    return found
 
 
 def finding_schema() -> Schema:
@@ -217,64 +196,6 @@ def analyze_schema() -> Schema:
 def rows(name: str, doc: str) -> Schema:
     """A list of what is declared under a name."""
     return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}, "description": doc}
-
-
-def follow_schema() -> Schema:
-    """`tcpcap flow --json`."""
-    event = closed(
-        {
-            "event": {"enum": list(NAMES)}, "cause": {"enum": list(CAUSES)}, "related_frame": WHOLE, "value": WHOLE, "since_ns": WHOLE,
-            "text": TEXT,
-        },
-        "What happened on a frame; `text` says it in words.",
-    )  # fmt: skip
-    side = {"enum": ["client", "server", "network"]}
-    frame = closed(
-        with_moments(
-            {
-                "frame": WHOLE, "time_ns": WHOLE, "side": side, "text": TEXT, "flags": TEXT, "start": WHOLE, "end": WHOLE, "ack": MAYBE,
-                "payload": WHOLE, "length": WHOLE, "window": MAYBE, "in_flight": MAYBE,
-                "events": {"type": "array", "items": event}, "comments": TEXTS,
-            }
-        ),
-        "A frame of the connection, or an ICMP error about it (side `network`). Numbers count from the SYN, the window is in bytes.",
-    )  # fmt: skip
-    stall = closed(
-        with_moments(
-            {
-                "after": WHOLE, "before": WHOLE, "start_ns": WHOLE, "duration_ns": WHOLE, "cause": {"enum": list(TIME_CAUSES)},
-                "waits": {"enum": ["client", "server"]}, "text": TEXT,
-            }
-        ),
-        "A pause: the frames before and behind it (0 where the capture ended in it), and what was waited for.",
-    )  # fmt: skip
-    finding = closed(
-        {"finding": WHOLE, "rule": TEXT, "severity": {"enum": list(SEVERITIES)}, "summary": TEXT, "frames": WHOLES},
-        "A finding about it.",
-    )
-    program = closed(
-        {"side": side, "name": TEXT, "pid": MAYBE, "sure": FLAG, "frames": WHOLE}, "A program that the capture names."
-    )
-    return closed(
-        {
-            "schema_version": VERSION,
-            "flow": {"$ref": f"#/$defs/{FLOWS.name}"},
-            "story": TEXT,
-            "facts": {
-                "type": "array",
-                "items": closed({"name": TEXT, "text": TEXT}, "What the text says above the time line."),
-            },
-            "findings": {"type": "array", "items": finding},
-            "programs": {"type": "array", "items": program},
-            "comments": {
-                "type": "array",
-                "items": closed({"text": TEXT, "frames": WHOLES}, "A comment, and the frames that have it."),
-            },
-            "stalls": {"type": "array", "items": stall},
-            "frames": {"type": "array", "items": frame},
-        },
-        "`tcpcap flow --json`: one connection.",
-    )
 
 
 def answer_schema() -> Schema:

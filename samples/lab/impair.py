@@ -155,6 +155,12 @@ class Impairer:
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
 
+    def begin(self) -> None:
+        """Number frames and remember deeds from here on, as the captures do that begin now; what was sent before still counts for the rules."""
+        self.sent.clear()
+        self.deeds.clear()
+        self.tracker.connections.clear()
+
     def process(self, now_ns: int, source: str, frame: bytes) -> list[Delivery]:
         """The deliveries that follow from a frame which `source` sent now."""
         self.sent[source] += 1

@@ -110,7 +110,7 @@ class Recording:
                 self._link.start()
                 before()
                 time.sleep(_QUIET_S)
-                self._impairer.tracker.connections.clear()
+                self._impairer.begin()
             captures = self._start_captures(stack)
             sampler = Sampler(self._hosts)
             stack.callback(sampler.stop)

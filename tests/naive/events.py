@@ -119,6 +119,7 @@ class Doubt:
     until_ns: int
     tsecr: int | None  # of the ACK before a gap
     related_frame: int = 0
+    is_unseen: bool = False  # of a copy: options of an answer were cut off, which may have told of it
     value: int = (
         0  # of a copy: ns since the first; of a gap: is it one, or may it be that only one direction was captured
     )
@@ -692,6 +693,8 @@ def understand(
         judge_challenge(segment, me, other, connection)
         judge_duplicate_ack(segment, me, other, connection, answers)
         judge_second_answer(segment, me, other, connection, answers, copies)
+        if segment.packet["stop"] == "truncated":
+            miss_answer(other)
         judge_window(segment, me, other, connection)
     if not both_closed(me, other):
         judge_paws(segment, me, other, connection)
@@ -781,6 +784,9 @@ def settle(doubt: Doubt, whose: End, connection: Connection, copies: Copies) -> 
     if doubt.kind == "copy":
         with_data = doubt.packet["payload_len"] > 0
         by_network = copies.proved > copies.unproved if with_data else copies.proved > 0
+        if doubt.is_unseen and not by_network:
+            whose.doubts.remove(doubt)
+            return
         copies.unproved += with_data and not by_network
         decide_copy(doubt, whose, connection, by_network)
         return
@@ -813,6 +819,12 @@ def came_twice(whose: End, start: int, end: int, connection: Connection, copies:
             decide_copy(doubt, whose, connection, True)
             return True
     return False
+
+
+def miss_answer(whose: End) -> None:
+    """The receiver may say in options that were not captured that it got bytes twice."""
+    for doubt in whose.doubts:
+        doubt.is_unseen |= doubt.kind == "copy" and doubt.packet["payload_len"] > 0
 
 
 def miss(segment: Segment, me: End, other: End, start: int, end: int, connection: Connection, copies: Copies) -> None:

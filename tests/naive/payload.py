@@ -20,7 +20,8 @@ def likeness(frame: bytes, row: Any, layers: set[str], stop: str) -> tuple[int, 
     length = max(0, end - start)
     payload = frame[start : start + length]
     kind = int(row["icmp_type"]) | int(row["icmp_code"]) << 8
-    short, whole = (_hash(payload[:most], length ^ kind << 32) for most in (SHORT, LONG))
+    short, begun = (_hash(payload[:most], kind << 32) for most in (SHORT, LONG))
+    whole = mix(begun ^ length)  # its beginning is that of the first of the pieces that it may be cut into, too
     return mix(whole) << 32 & WORD | mix(short) >> 32 | 1, len(payload) < min(length, LONG)
 
 

@@ -85,3 +85,49 @@ def _same(one: Segment, other: Segment) -> bool:
 def _common(one: Segment, other: Segment) -> int:
     """What they have in common that may differ."""
     return 2 * (one.checksum == other.checksum) + (one.window == other.window)
+
+
+@dataclass(frozen=True)
+class Datagram:
+    """A UDP datagram of one way: its IPv4 ID, its size, and what it begins with."""
+
+    when_ns: int
+    near: bool
+    ip_id: int
+    size: int
+    begins: int
+
+
+def pieces(datagrams: Sequence[Datagram]) -> dict[Datagram, Datagram]:
+    """Of each that came, and was not sent so: the one that was cut, or the first of those that were merged into it."""
+    sent = [each for each in datagrams if each.near]
+    found: dict[Datagram, Datagram] = {}
+    sizes: dict[Datagram, int] = {}  # of the pieces of what was cut
+    for each in sorted((one for one in datagrams if not one.near), key=lambda one: one.when_ns):
+        before = [one for one in sent if one.when_ns <= each.when_ns]
+        if any((one.ip_id, one.size, one.begins) == (each.ip_id, each.size, each.begins) for one in before):
+            continue
+        for one in reversed(before):
+            if one.size > each.size and one.ip_id == each.ip_id and one.begins == each.begins:
+                sizes[one] = each.size
+                found[each] = one
+            elif one in sizes:
+                ends = [*range(sizes[one], one.size, sizes[one]), one.size]
+                starts = [0, *ends]
+                place = (each.ip_id - one.ip_id) % 65536
+                if 0 < place < len(ends) and each.size == ends[place] - starts[place]:
+                    found[each] = one
+            elif one.ip_id == each.ip_id and one.begins == each.begins and _merged(each, before, one):
+                found[each] = one
+            if each in found:
+                break
+    return found
+
+
+def _merged(whole: Datagram, sent: Sequence[Datagram], first: Datagram) -> bool:
+    """Do those from the first on make it up?"""
+    by_id = {one.ip_id: one for one in sent if one.when_ns >= first.when_ns}
+    total, ident = 0, first.ip_id
+    while total < whole.size and ident in by_id and by_id[ident].size <= first.size and total % first.size == 0:
+        total, ident = total + by_id[ident].size, (ident + 1) % 65536
+    return total == whole.size

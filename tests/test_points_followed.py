@@ -1,0 +1,129 @@
+"""One connection at several capture points: each frame once, fates and delays as in `passages`, NAT, three points, text and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from analyzer import analyze
+from analyzer.errors import UsageError
+from analyzer.points.followed import Followed
+from analyzer.points.points import Points
+from analyzer.report.layout import UNFOLDED, columns
+from analyzer.tables import PASSAGES
+from tests.command import run_here
+from tests.helpers import SAMPLES
+from tests.points import deeds_of, on_the_way, points_of
+from tests.test_json import wrong
+
+LOSSY = SAMPLES / "loss-ipv4"
+NAMED = [f"--at={host}={LOSSY / host}" for host in ("client", "server")]
+# Losses, copies, overtaking, damage, NAT, segments cut by a card, and merged.
+SOME = (
+    "loss-ipv4",
+    "reorder-duplicate",
+    "corrupt-ipv4",
+    "middlebox-address",
+    "offload-card",
+    "offload-gro",
+    "headers-cut",
+)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_each_frame_is_there_and_each_packet_once(name: str) -> None:
+    """Every frame of the connection at each point, with what `passages` says of it: where it was sent, and how often each fate is there."""
+    points = points_of(SAMPLES / name)
+    found = points.flow(0)
+    for place, (point, flow) in enumerate(zip(found.names, found.flows, strict=True)):
+        packets = points.at[point].packets
+        own = set(packets["frame"][packets["flow"] == flow.number])
+        assert {frame for sight in found.sights for frame in sight.frames[place]} == own
+    assert [sight.time_ns for sight in found.sights] == sorted(sight.time_ns for sight in found.sights)
+    assert _fates(found) == _fates_told(points, found)
+
+
+def _fates(found: Followed) -> Counter[tuple[str, int]]:
+    words = PASSAGES["fate"].words
+    return Counter((words[int(hop["fate"])], int(hop["delay_ns"])) for sight in found.sights for hop in sight.hops)
+
+
+def _fates_told(points: Points, found: Followed) -> Counter[tuple[str, int]]:
+    """The same by the table: where packets were sent, and where those came that were not."""
+    flows = dict(zip(found.names, (flow.number for flow in found.flows), strict=True))
+    rows = points.passages
+    own = rows[rows["flow"] == rows["point"].map(flows)]
+    told = own[(own["way"] != "came") | (own["related_frame"] == 0)]
+    return Counter(zip(told["fate"].astype(str), map(int, told["delay_ns"]), strict=True))
+
+
+def test_what_the_lab_lost_has_no_frame_at_the_other_point() -> None:
+    """Both connections together: each packet that was dropped, where it was sent, and none besides."""
+    points = points_of(LOSSY)
+    lost = set()
+    for number in (0, 1):
+        found = points.flow(number)
+        for sight in found.sights:
+            if not all(sight.frames):
+                place = sight.frames.index([]) ^ 1
+                lost.add((found.names[place], sight.frames[place][0]))
+    assert lost == deeds_of(LOSSY)["lost"]
+
+
+def test_a_connection_is_known_by_its_ends_at_any_point() -> None:
+    """Behind a NAT its ends have other ports: either names it."""
+    points = points_of(SAMPLES / "middlebox-port")
+    server = points.connections[points.connections["point"] == "server"].iloc[0]
+    behind = f"{server['server']}:{server['server_port']}"
+    assert points.flow(behind).text() == points.flow(0).text()
+    assert "changed (in dst_port" in points.flow(0).text()
+    with pytest.raises(UsageError, match=r"no flow has the end 192\.0\.2\.9:80"):
+        points.flow("192.0.2.9:80")
+    with pytest.raises(UsageError, match="is at no other point"):
+        points_of(SAMPLES / "icmp-errors-to-client").flow("10.0.0.1:40001")
+
+
+def test_three_points_tell_the_time_on_each_segment(tmp_path: Path) -> None:
+    """A packet that passes all three has a frame at each, and two delays, which together are that of the whole way."""
+    middle = on_the_way(LOSSY / "client", tmp_path / "router.pcap", way_ns=4_000_000)
+    points = analyze(at={"client": LOSSY / "client", "router": middle, "server": LOSSY / "server"})
+    found, whole = points.flow(0), points_of(LOSSY).flow(0)
+    assert found.names == ["client", "router", "server"]
+    total = {(sight.frames[0][0], sight.frames[1][0]): sight for sight in whole.sights if all(sight.frames)}
+    passed = [sight for sight in found.sights if all(sight.frames)]
+    assert len(passed) == len(total) > 100
+    for sight in passed:
+        ends = sum(int(hop["delay_ns"]) for hop in sight.hops)
+        expected = int(total[sight.frames[0][0], sight.frames[2][0]].hops[0]["delay_ns"])
+        # Each pair of points shares the way there and back otherwise, as nothing tells how it is shared.
+        assert len(sight.hops) == 2 and abs(ends - expected) < 3_000_000
+
+
+def test_the_command_tells_it_as_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """The text is that of Python, with --all a line for each packet; the JSON fits its schema and has them all."""
+    points = points_of(LOSSY)
+    plain = run_here("flow", *NAMED, "0", capsys=capsys)
+    with columns(UNFOLDED):
+        texts = [points.flow(0).text(everything) for everything in (False, True)]
+    assert (plain.status, plain.out) == (0, texts[0])
+    assert plain.out.count("lost on the way to server") == 7
+    every = run_here("flow", *NAMED, "10.0.0.1:40001", "--all", capsys=capsys)
+    assert max(map(len, str(points.flow(0)).splitlines())) <= 80
+    assert every.out == texts[1] and "..." in plain.out and "..." not in every.out
+    whole = json.loads(run_here("flow", *NAMED, "0", "--json", "--clock", "server", capsys=capsys).out)
+    assert wrong("followed", whole) == []
+    assert (whole["clock"], list(whole["at"])) == ("server", ["client", "server"])
+    assert len(whole["packets"]) == len(points.flow(0).sights)
+    lost = [packet for packet in whole["packets"] if any(each["fate"] == "lost" for each in packet["passages"])]
+    assert len(lost) == 8 and all([] in packet["frames"].values() for packet in lost)
+
+
+def test_what_cannot_be_followed_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A capture beside --at, a number that no flow has, and nothing to follow."""
+    beside = run_here("flow", *NAMED, str(LOSSY / "client"), "0", capsys=capsys)
+    assert beside.status == 2 and "beside --at" in beside.err
+    assert "no flow 9" in run_here("flow", *NAMED, "9", capsys=capsys).err
+    assert "Missing argument" in run_here("flow", "0", capsys=capsys).err
