@@ -38,7 +38,7 @@ from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import FLOW_EVENTS, PACKETS
 
-SHARES_EACH = 4  # for each that works at a time: so that nobody waits long for the last
+SHARES_EACH = 2  # for each that works at a time: so that nobody waits long for the last
 MOST_OPENINGS = 1 << 23
 MOST_TOGETHER = 4  # ranges that are read as one, since what began in one goes on in the next
 COPIES = "frames came twice, and whether the capture doubles them shows in all of it"
