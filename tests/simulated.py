@@ -63,13 +63,14 @@ class Measured:
         return max(ends) + self.alone_s
 
     def model_s(self, one: Measured) -> float:
-        """The same by sums alone: the tasks of `one`, and a little for each more than it had, shared evenly."""
+        """The same by sums alone: the tasks of `one` shared evenly, and for each more than it had a little, also to put it together."""
         more = sum(map(len, self.tasks.values())) - sum(map(len, one.tasks.values()))
         start = self.start_s if self.width > 1 else 0
-        return (one.sum_s + more * EACH_S + start * (self.width - 1)) / self.width + one.alone_s
+        shared = one.sum_s + more * EACH_S + start * (self.width - 1)
+        return shared / self.width + one.alone_s + more * JOIN_S
 
 
-EACH_S = 0.006  # of a task, whatever it is about
+EACH_S, JOIN_S = 0.015, 0.002  # of a task, whatever it is about, and of its result
 
 
 def dealt(seconds: Sequence[float], free: Sequence[float]) -> list[float]:
@@ -102,13 +103,13 @@ def start_of_a_process() -> float:
 
 def lines(runs: Sequence[Measured]) -> Iterator[str]:
     """The table, as Markdown."""
-    yield "| cores | tasks | seconds of all tasks | longest task | simulated | times as fast | model |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| cores | tasks | all tasks | longest | what one does alone | simulated | times as fast | model |"
+    yield "|---|---|---|---|---|---|---|---|"
     one = runs[0]
     for run in runs:
         count, longest = sum(map(len, run.tasks.values())), max(map(max, run.tasks.values()))
         yield (
-            f"| {run.width} | {count} | {run.sum_s:.2f} | {longest:.3f} | {run.simulated_s():.2f} s"
+            f"| {run.width} | {count} | {run.sum_s:.2f} s | {longest:.3f} s | {run.alone_s:.2f} s | {run.simulated_s():.2f} s"
             f" | {one.simulated_s() / run.simulated_s():.1f} | {run.model_s(one):.2f} s |"
         )
 
@@ -123,7 +124,7 @@ def main() -> None:
     start_s = sorted(start_of_a_process() for _ in range(3))[1]
     measured(path, 2, start_s)  # so that all is loaded, and the file is in memory
     runs = [measured(path, cores, start_s) for cores in options.cores]
-    print(f"start of a process {start_s:.2f} s, what one does alone {runs[0].alone_s:.2f} s")
+    print(f"start of a process: {start_s:.2f} s of its processor")
     print("\n".join(lines(runs)))
 
 

@@ -13,7 +13,7 @@ from analyzer import analyze
 from analyzer.cluster import machines
 from analyzer.cluster.executor import Result, Task
 from analyzer.errors import CaptureError, UsageError
-from tests.simulated import Measured, dealt, lines, measured
+from tests.simulated import EACH_S, JOIN_S, Measured, dealt, lines, measured
 from tests.test_cluster import cut_at, told, written
 from tests.test_resume import PIECES, SHARES, Counting, cuts, interrupted
 
@@ -72,7 +72,7 @@ def test_simulated(tmp_path: Path) -> None:
     assert run.simulated_s() == 3.25 + 2 + 0.5
     one = Measured(1, {"scatter": [4.0], "judge": [4.0]}, 0.5, 0.25)
     assert (one.simulated_s(), one.model_s(one)) == (8.5, 8.5)
-    assert run.model_s(one) == pytest.approx((8 + 2 * 0.006 + 0.25) / 2 + 0.5)
+    assert run.model_s(one) == pytest.approx((8 + 2 * EACH_S + 0.25) / 2 + 0.5 + 2 * JOIN_S)
     found = measured(str(written(tmp_path, "losses", "pcap")), 2, 0.25)
     assert {name: len(seconds) for name, seconds in found.tasks.items()} == {"scatter": 1, "judge": SHARES}
     *_, last = lines([one, found])

@@ -18,7 +18,7 @@ from analyzer.capture.source import MappedSource, open_source
 PACKET_BLOCKS = (2, 3, 6)
 MOST_HEAD = 1 << 20  # bytes before the first packet of a pcapng file that are looked through
 LOOK_AT = pcap.RESYNC_WINDOW
-LEAST_RANGE, MOST_RANGE = 8 << 20, 1 << 28  # bytes
+LEAST_RANGE, MOST_RANGE = 1 << 25, 1 << 28  # bytes
 RANGES_EACH = 4  # for each that works at a time: so that nobody waits long for the last
 
 
