@@ -99,6 +99,7 @@ def analyze(
     passings: Passings | None = None,
     jobs: int | None = None,
     cluster: Any = None,
+    resume: str | Path | None = None,
 ) -> Analysis | Points:
     """Read, decode and follow a capture, or what of it is asked for.
 
@@ -128,6 +129,8 @@ def analyze(
         same. `one_pass` of the result says why it was not
     cluster : instead of `jobs`, who does the work: the address of the scheduler of a dask cluster, a `distributed.Client`, or an
         `analyzer.cluster.executor.Executor`
+    resume : a folder where what was done of the work on this capture is kept until all of it is done: with `jobs` (without it or `cluster`,
+        as many as there are cores) or `cluster`, whoever was interrupted goes on there. Small captures are read in parts, too
 
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
@@ -217,7 +220,7 @@ def analyze(
 
     with open_capture(names, batch_frames=batch_frames, window_bytes=window_bytes, live=watcher) as capture:
         order = TimeOrder(capture)
-        if jobs is not None or cluster is not None:
+        if jobs is not None or cluster is not None or resume is not None:
             only = {
                 "part of it is asked for": chooser,
                 "it is followed": watcher,
@@ -227,7 +230,7 @@ def analyze(
             from analyzer.cluster.asked import in_parts
 
             parts, one_pass = in_parts(
-                capture, cluster, jobs, [reason for reason, given_ in only.items() if given_ is not None],
+                capture, cluster, jobs, resume, [reason for reason, given_ in only.items() if given_ is not None],
                 checking=checksums, addresses=given, max_flows=max_flows, progress=progress,
             )  # fmt: skip
         if parts is not None:

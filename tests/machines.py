@@ -81,7 +81,7 @@ def say(what: str, right: bool) -> None:
 def analyze(path: str, address: str | None = None, workers: str = "0") -> None:
     """In a machine: print the answer as JSON; of a cluster with so many workers, in ranges so small that each has some."""
     from analyzer.analysis import Analysis
-    from analyzer.cluster import parted
+    from analyzer.cluster import ranges
     from analyzer.report.json_text import json_pieces
     from analyzer.run import analyze as run
 
@@ -90,7 +90,7 @@ def analyze(path: str, address: str | None = None, workers: str = "0") -> None:
     else:
         from distributed import Client
 
-        parted.LEAST_RANGE = 1 << 16
+        ranges.LEAST_RANGE = 1 << 16
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(int(workers))
             found = run(path, cluster=client, progress=lambda _: Path(path).with_name(BEGUN).touch())

@@ -56,6 +56,7 @@ OTHERS = {
         "clock",
         "jobs",
         "cluster",
+        "resume",
         *CHOICE,
     },
     "export": {"table", "clock", "jobs", "limit", "kind", "safe", "hosts", "increments", "every", *CHOICE},

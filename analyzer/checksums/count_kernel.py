@@ -85,6 +85,8 @@ def look_closer(buffer: Any, words: Any, skip: Int, base: Int, row: Any, owed: I
     else:
         d["other_offsets"] += 1
     d["bad_same_field"] += d["last_field"] == row["checksum_field"]
+    if d["last_field"] < 0:
+        d["first_field"] = row["checksum_field"]
     d["last_field"] = row["checksum_field"]
     if row["payload_len"] and row["ip_proto"] == 6:
         d["bad_blank"] += sum_of(buffer, words, skip, at + row["header_len"], at + length) == 0
@@ -94,6 +96,8 @@ def look_closer(buffer: Any, words: Any, skip: Int, base: Int, row: Any, owed: I
             d["bad_mss"] = row["mss"]
     if row["ip_len"] == 0 or (row["ip_len"] > LARGEST_UNMERGED and row["ip_len"] > d["valid_largest"]):
         d["bad_super"] += 1
+        if row["ip_len"] and (d["super_least"] == 0 or row["ip_len"] < d["super_least"]):
+            d["super_least"] = row["ip_len"]
     d["bad_src_port"] = common(d["bad_src_port"], row["src_port"])
     d["bad_dst_port"] = common(d["bad_dst_port"], row["dst_port"])
 

@@ -34,7 +34,7 @@ def direction_of(row: Any, outer: Any, directions: Any, slots: Any, room: Any) -
     d["version"], d["proto"], d["outer"] = row["ip_version"], row["ip_proto"], outer
     d["first_ns"], d["ttl_min"], d["ttl_max"] = row["time_ns"], row["ttl"], row["ttl"]
     d["open"], d["last_field"], d["bad_src_port"], d["bad_dst_port"] = NOBODY, -1, ANY, ANY
-    d["partial_least"] = -1
+    d["partial_least"] = d["first_field"] = -1
     pair(found, directions, slots, room)
     return found
 

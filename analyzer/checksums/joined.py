@@ -1,36 +1,67 @@
 """Counts of several ranges of one capture -> those of the whole, as one Checker would have them that had read it all.
 
-Only where no checksum is wrong: what became of a wrong segment tells who reads on.
+What became of a wrong segment shows in the range that holds it, or the range is none: whoever cuts sees to that (`is_waiting`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from analyzer.checksums.checker import Checker
-from analyzer.checksums.state import BAD, DIRECTION, DIRECTIONS, ZERO
+from analyzer.checksums.direction_kernel import ANY, NOBODY
+from analyzer.checksums.state import DIRECTION, DIRECTIONS, OFFSETS, VALID
 from analyzer.schema import Rows
 
 KEY = ("src_hi", "src_lo", "dst_hi", "dst_lo", "version", "proto", "outer")
-SUMS = ("frames", "bytes", "states", "headers", "bare_valid", "out", "into", "short", "padded", "bare_partial")
+SUMS = (
+    "frames", "bytes", "states", "headers", "bare_valid", "out", "into", "short", "padded", "bare_partial", "bad_syn", "bad_blank", "bad_super",
+    "bad_same_field", "followed", "repaired", "acknowledged", "bits", "compared",
+)  # fmt: skip
 MOST, LEAST = ("ttl_max", "valid_largest", "partial_most"), ("ttl_min",)
 FIRSTS = ("first", "first_header")
+EXAMPLE = ("example", "example_again", "example_at", "example_bits")
+AFTER_ANOTHER = (
+    "good_run", "wrong_first_ns", "wrong_last_ns", "last_field", "bad_mss", "bad_src_port", "bad_dst_port", "offsets", "offset_frames",
+    "other_offsets", *EXAMPLE,
+)  # fmt: skip
 NONE = np.iinfo(np.int64).max
 
 
-def why_not(checker: Checker) -> str:
-    """Why the counts of a range cannot be joined with those of others; empty where they can."""
-    if any(int(rows["states"][:, [BAD, ZERO]].sum()) for rows in (checker.directions, checker.others)):
-        return "there are wrong checksums, and what became of a damaged segment shows only to who reads all in order"
-    return too_many(int(checker.others["frames"][0]) and DIRECTIONS)
+def is_waiting(checker: Checker) -> bool:
+    """Is there a wrong segment whose fate may still show?"""
+    return bool(checker.memory.room[3])
 
 
-def too_many(directions: int) -> str:
-    """Why so many directions cannot be joined; empty where they can."""
-    return f"there are more than {DIRECTIONS - 1:,} pairs of hosts" if directions >= DIRECTIONS else ""
+def why_not(parts: Sequence[Rows]) -> str:
+    """Why the counts (DIRECTION) of ranges, in their order, do not tell those of the whole; empty where they do."""
+    wrong = np.concatenate([np.zeros(0, DIRECTION), *(part[part["wrong_last_ns"] != 0] for part in parts)])
+    several = len(np.unique(_keys(wrong))) < len(wrong)
+    if several and ((wrong["offset_frames"] > 0).all(axis=1) & (wrong["other_offsets"] > 0)).any():
+        return "wrong checksums are wrong in more ways than are told apart"
+    if _outgrown(parts, np.unique(_keys(wrong[wrong["super_least"] > 0]))):
+        return "which packets with wrong checksums are larger than all right ones before them, shows only to who reads all in order"
+    return ""
+
+
+def _outgrown(parts: Sequence[Rows], keys: npt.NDArray[Any]) -> bool:
+    """Was a right packet, in a range before, as large as one that a range took for larger than all? Of these directions."""
+    largest = np.zeros(len(keys), np.int64)
+    for part in parts if len(keys) else ():
+        mine = part[np.isin(_keys(part), keys)]
+        at = np.searchsorted(keys, _keys(mine))
+        if ((mine["super_least"] > 0) & (mine["super_least"] <= largest[at])).any():
+            return True
+        largest[at] = np.maximum(largest[at], mine["valid_largest"])
+    return False
+
+
+def too_many(directions: int, others: int = 0) -> str:
+    """Why so many directions, and frames of others, cannot be joined; empty where they can."""
+    return f"there are more than {DIRECTIONS - 1:,} pairs of hosts" if others or directions >= DIRECTIONS else ""
 
 
 def joined(parts: Sequence[Rows], before: Sequence[int]) -> Rows:
@@ -39,17 +70,18 @@ def joined(parts: Sequence[Rows], before: Sequence[int]) -> Rows:
     behind = np.repeat(np.array(before, np.int64), [len(part) for part in parts])
     for name in FIRSTS:
         rows[name] += np.where(rows[name] > 0, behind[:, None], 0)
-    keys = np.zeros((len(rows), len(KEY)), np.uint64)
-    for column, name in enumerate(KEY):
-        keys[:, column] = rows[name]
-    _, first, which = np.unique(keys.view(f"V{8 * len(KEY)}")[:, 0], return_index=True, return_inverse=True)
+    for name in ("example", "example_again"):
+        rows[name] += np.where(rows["example"] > 0, behind, 0)
+    keys = _keys(rows)
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     which = place[which]
     found = rows[first[order]]
     _sum_up(found, rows, which)
-    _pair(found, keys[first[order]])
+    _sum_up_wrong(found, rows, which)
+    _pair(found)
     return found
 
 
@@ -82,8 +114,70 @@ def _sum_up(found: Rows, rows: Rows, which: npt.NDArray[np.int64]) -> None:
     found["last_ns"][which] = rows["last_ns"]  # of several the last one stays
 
 
-def _pair(found: Rows, keys: npt.NDArray[np.uint64]) -> None:
+def _sum_up_wrong(found: Rows, rows: Rows, which: npt.NDArray[np.int64]) -> None:
+    """Of the directions with wrong checksums, which are few, what hangs on their order: each range goes on where the one before ended."""
+    wrong = np.unique(which[rows["wrong_last_ns"] != 0])
+    for at in wrong.tolist():
+        mine = rows[which == at]
+        known = mine[0].copy()
+        for part in mine[1:]:
+            if known["wrong_last_ns"]:
+                known["good_run"] += part["states"][VALID]
+            else:
+                known["good_run"], known["wrong_first_ns"] = part["good_run"], part["wrong_first_ns"]
+            if part["wrong_last_ns"]:
+                _go_on(known, part)
+        for name in AFTER_ANOTHER:
+            found[at][name] = known[name]
+        found[at]["bad_same_field"] += _met(mine)
+
+
+def _go_on(known: Any, part: Any) -> None:
+    """Add the next range of a direction, in which there are wrong checksums, to what is `known` of those before."""
+    known["wrong_last_ns"] = part["wrong_last_ns"]
+    if part["last_field"] >= 0:
+        known["last_field"] = part["last_field"]
+    if part["bad_syn"] and part["bad_mss"]:
+        known["bad_mss"] = part["bad_mss"]
+    for name in ("bad_src_port", "bad_dst_port"):
+        if known[name] == ANY:
+            known[name] = part[name]
+        elif part[name] not in (ANY, known[name]):
+            known[name] = NOBODY
+    known["other_offsets"] += part["other_offsets"]
+    for offset, frames in zip(part["offsets"].tolist(), part["offset_frames"].tolist(), strict=True):
+        used = int(np.count_nonzero(known["offset_frames"]))
+        same = np.flatnonzero((known["offsets"] == offset) & (known["offset_frames"] > 0))
+        if not frames:
+            break
+        if len(same):
+            known["offset_frames"][same[0]] += frames
+        elif used < OFFSETS:
+            known["offsets"][used], known["offset_frames"][used] = offset, frames
+        else:
+            known["other_offsets"] += frames
+    if not known["example"]:
+        for name in EXAMPLE:
+            known[name] = part[name]
+
+
+def _met(parts: Rows) -> int:
+    """How often the first wrong checksum of a range has the value of the last one before it."""
+    some = parts[parts["last_field"] >= 0]
+    return int(np.count_nonzero(some["first_field"][1:] == some["last_field"][:-1]))
+
+
+def _keys(rows: Rows) -> npt.NDArray[Any]:
+    """What tells directions apart, one value each."""
+    keys = np.zeros((len(rows), len(KEY)), np.uint64)
+    for column, name in enumerate(KEY):
+        keys[:, column] = rows[name]
+    return keys.view(f"V{8 * len(KEY)}")[:, 0]
+
+
+def _pair(found: Rows) -> None:
     """Say of each direction which one leads back."""
-    place = {tuple(key): 1 + at for at, key in enumerate(keys.tolist())}
-    for at, (src_hi, src_lo, dst_hi, dst_lo, *rest) in enumerate(keys.tolist()):
+    keys = found[list(KEY)].tolist()
+    place = {key: 1 + at for at, key in enumerate(keys)}
+    for at, (src_hi, src_lo, dst_hi, dst_lo, *rest) in enumerate(keys):
         found["reverse"][at] = place.get((dst_hi, dst_lo, src_hi, src_lo, *rest), 0)

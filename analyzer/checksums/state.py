@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.blank import blank
 from analyzer.tables import PACKETS
 
 VALID, PARTIAL, ZERO, BAD, UNVERIFIABLE, NONE = (
@@ -65,8 +66,9 @@ DIRECTION = np.dtype(
         ("bare_partial", "i8"),
         ("partial_least", "i8"), ("partial_most", "i8"),  # the smallest and the largest IP packet that is partial
         ("offsets", "i4", OFFSETS), ("offset_frames", "i8", OFFSETS), ("other_offsets", "i8"),
-        ("bad_syn", "i8"), ("bad_same_field", "i8"), ("last_field", "i4"),
+        ("bad_syn", "i8"), ("bad_same_field", "i8"), ("first_field", "i4"), ("last_field", "i4"),  # of wrong ones; -1: none
         ("bad_super", "i8"),  # wrong, larger than an ordinary MTU and than every valid packet of the direction so far
+        ("super_least", "i8"),  # bytes of the smallest of these, where that counts; 0: of none
         ("bad_src_port", "i4"), ("bad_dst_port", "i4"),  # their ports, -1 where they differ
         ("bad_blank", "i8"),  # wrong, and all of the payload is zeros
         ("bad_mss", "i4"),
@@ -114,10 +116,10 @@ MEMORY = (DIRECTION, np.int32, WRONG, np.uint8, np.int64)  # dtypes of its membe
 def new_memory() -> Memory:
     """Nothing seen yet."""
     memory = Memory(
-        np.zeros(DIRECTIONS, DIRECTION),
+        blank(DIRECTIONS, DIRECTION),
         np.zeros(SLOTS, np.int32),
-        np.zeros(FOLLOWED, WRONG),
-        np.zeros(FOLLOWED * KEPT_BYTES, np.uint8),
+        blank(FOLLOWED, WRONG),
+        blank(FOLLOWED * KEPT_BYTES, np.uint8),
         np.array([0, -1, 0, 0, secrets.randbits(63)], np.int64),
     )
     memory.directions["open"][0] = -1

@@ -81,6 +81,11 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="Instead of --jobs: machines of a dask cluster do it, by the address of its scheduler; needs the extra tcpcap[cluster].",
 )
+@click.option(
+    "--resume",
+    metavar="DIR",
+    help="Keep what --jobs or --cluster have done in this folder until all is done: the same command goes on there after an interruption.",
+)
 def analyze(
     trace: tuple[str, ...],
     as_json: bool,
@@ -99,6 +104,7 @@ def analyze(
     max_flows: int,
     jobs: int | None,
     cluster: str | None,
+    resume: str | None,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds.
 
@@ -119,6 +125,7 @@ def analyze(
                 "--top without --json or --ndjson": shown,
                 "--jobs": jobs,
                 "--cluster": cluster,
+                "--resume": resume,
             }
         )
     if html is not None:
@@ -158,13 +165,15 @@ def analyze(
 
         raise UsageError("--each", "what grows is read as one capture by --follow", "leave one of them out")
 
+    who: dict[str, Any] = {"jobs": jobs, "cluster": cluster, "resume": resume}
+
     def answer(paths: Sequence[str]) -> Analysis:
         if follow:
             with follower(lines=not (as_json or as_ndjson) and html != "-") as watcher:
-                analysis = run(list(paths), **asked, watcher=watcher, jobs=jobs, cluster=cluster)
+                analysis = run(list(paths), **asked, watcher=watcher, **who)
         else:
             with progress_shown() as update:
-                analysis = run(list(paths), **asked, progress=update, jobs=jobs, cluster=cluster)
+                analysis = run(list(paths), **asked, progress=update, **who)
             say_one_pass(analysis)
         if as_json or as_ndjson:
             from analyzer.report.json_text import json_pieces, ndjson_pieces

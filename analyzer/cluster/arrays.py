@@ -1,31 +1,89 @@
-"""Arrays of records in files, as bytes: what is read is never run."""
+"""What JSON can say, and arrays of records as bytes, in a file: what is read is never run.
+
+Its first line is the seal of all behind it, the second says what is there, with the seals of other files of the folder; then come the
+arrays. A seal is a size and a check sum, and none where nobody asked for one.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
-FACTS = "facts.json"
+FOUND = "found"  # the file
+PIECE = 1 << 20
 
 
-def write(folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Each array in a file of its name, and beside them what JSON can say."""
-    for name, array in arrays.items():
-        (folder / name).write_bytes(np.ascontiguousarray(array).tobytes())
-    (folder / FACTS).write_text(json.dumps(facts))
+def write(
+    folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], *, sealed: bool = False
+) -> None:
+    """All of it, as the last file of a folder; `sealed` with what tells whether all of its files are whole."""
+    contents = {name: np.ascontiguousarray(array).view(np.uint8).reshape(-1) for name, array in arrays.items()}
+    places, at = {}, 0
+    for name, content in contents.items():
+        places[name] = [at, len(content)]
+        at += len(content)
+    others = {file.name: _seal(file) for file in sorted(folder.iterdir())} if sealed else {}
+    line = json.dumps({"facts": facts, "arrays": places, "files": others}).encode() + b"\n"
+    seal = [0, 0]
+    for piece in (line, *contents.values()) if sealed else ():
+        seal = [seal[0] + len(piece), crc32(piece, seal[1])]
+    with (folder / FOUND).open("wb") as file:
+        file.write(json.dumps(seal if sealed else None).encode() + b"\n" + line)
+        for content in contents.values():
+            file.write(content.data)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
     """What JSON said."""
-    found: dict[str, Any] = json.loads((folder / FACTS).read_text())
+    with (folder / FOUND).open("rb") as file:
+        found: dict[str, Any] = _told(file)["facts"]
     return found
 
 
 def read(folder: Path, name: str, dtype: Any) -> npt.NDArray[Any]:
     """An array of one dimension; it may be written to."""
-    return np.fromfile(folder / name, np.uint8).view(dtype)
+    with (folder / FOUND).open("rb") as file:
+        place, size = _told(file)["arrays"][name]
+        file.seek(place, 1)
+        return np.frombuffer(bytearray(file.read(size)), dtype)
+
+
+def whole(folder: Path) -> dict[str, Any] | None:
+    """What JSON said, if all is as it was sealed; None where anything is missing, damaged or was written by another."""
+    try:
+        with (folder / FOUND).open("rb") as file:
+            if json.loads(file.readline()) != _seal_of(file):
+                return None
+            file.seek(0)
+            told = _told(file)
+        facts: dict[str, Any] = told["facts"]
+        return facts if all(_seal(folder / name) == seal for name, seal in told["files"].items()) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _told(file: BinaryIO) -> dict[str, Any]:
+    """What the second line says; the arrays are behind it."""
+    file.readline()
+    told: dict[str, Any] = json.loads(file.readline())
+    return told
+
+
+def _seal(path: Path) -> list[int]:
+    """The seal of a file."""
+    with path.open("rb") as file:
+        return _seal_of(file)
+
+
+def _seal_of(file: BinaryIO) -> list[int]:
+    """The size of what is left of a file, and its check sum."""
+    size = found = 0
+    while piece := file.read(PIECE):
+        size, found = size + len(piece), crc32(piece, found)
+    return [size, found]

@@ -1,10 +1,16 @@
-"""`jobs` and `cluster` of analyze(): who does the work, or why one process does."""
+"""`jobs`, `cluster` and `resume` of analyze(): who does the work, or why one process does."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from analyzer.capture import Capture
+from analyzer.cluster.executor import Executor
+from analyzer.cluster.kept import Kept
 from analyzer.cluster.parted import NotInParts, Parted, Pass
 from analyzer.cluster.processes import Processes
 
@@ -13,28 +19,44 @@ AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
 
 
 def in_parts(
-    capture: Capture, cluster: Any, jobs: int | None, reasons: list[str], **asked: Any
+    capture: Capture, cluster: Any, jobs: int | None, resume: str | Path | None, reasons: list[str], **asked: Any
 ) -> tuple[Pass | None, str]:
-    """What processes or machines find in parts; or why they do not."""
-    if cluster is None and (jobs or 1) <= AHEAD_JOBS:
+    """What processes or machines find in parts, and where they leave what a next time goes on with; or why they do not."""
+    if resume is not None and cluster is None:
+        jobs = jobs or os.cpu_count() or 1
+    elif cluster is None and (jobs or 1) <= AHEAD_JOBS:
         return None, ""
     from analyzer.cluster.ranges import why_whole
 
     reason = next(iter(reasons), "") or why_whole(capture)
-    if not reason and cluster is None and (capture.size or 0) < LEAST_IN_PARTS:
+    if not reason and cluster is None and resume is None and (capture.size or 0) < LEAST_IN_PARTS:
         reason = "it is small, and one process is done as soon as several are there"
     if reason:
         return None, reason
+    path = str(Path(capture.paths[0]).absolute())
+    kept = Kept(Path(resume), path) if resume is not None else None
     try:
-        if cluster is None:
-            with Processes(jobs or 1) as processes:
-                return Parted(capture, processes, **asked).run(), ""
-        if not hasattr(cluster, "run") or hasattr(cluster, "scheduler_info"):
-            from analyzer.cluster.machines import connected
-
-            with connected(cluster, capture.paths[0]) as machines:
-                return Parted(capture, machines, **asked).run(), ""
-        return Parted(capture, cluster, **asked).run(), ""
+        with _executor(cluster, jobs or 1, path, keeping=kept is not None) as executor:
+            found = Parted(capture, executor, **asked, kept=kept).run()
     except NotInParts as error:
         capture.has_read(-capture.done)
-        return None, str(error)
+        found, reason = None, str(error)
+    if kept is not None:
+        kept.drop()
+    return found, reason
+
+
+@contextmanager
+def _executor(cluster: Any, jobs: int, path: str, *, keeping: bool) -> Iterator[Executor]:
+    """Who does tasks for the capture at `path`; what they write is to be kept here, or not."""
+    if cluster is None:
+        with Processes(jobs - 1, helping=True) as processes:
+            yield processes
+    elif hasattr(cluster, "run") and not hasattr(cluster, "scheduler_info"):
+        yield cluster
+    else:
+        from analyzer.cluster.machines import connected
+
+        with connected(cluster, path) as machines:
+            machines.keeps_rows = keeping
+            yield machines

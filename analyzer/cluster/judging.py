@@ -19,7 +19,13 @@ COUNTS, GATHERED = "counts", "gathered"
 
 
 def judge(
-    folders: Sequence[str], before: Sequence[int], share: int, first_ns: int, max_flows: int, folder: str
+    folders: Sequence[str],
+    before: Sequence[int],
+    share: int,
+    first_ns: int,
+    max_flows: int,
+    folder: str,
+    sealed: bool = False,
 ) -> dict[str, Any]:
     """Follow and judge the flows of a share, and write what is known of them into `folder`, which appears when it is complete.
 
@@ -43,5 +49,5 @@ def judge(
         seen = judge.seen
         facts = {"seen": seen, "flows": len(tracker), "left": tracker.left.total()}
         kept = kept_of(tracker, seen["histograms"])
-        arrays.write(draft, facts, {**kept, COUNTS: judge.counts, GATHERED: gatherer.rows()})
+        arrays.write(draft, facts, {**kept, COUNTS: judge.counts, GATHERED: gatherer.rows()}, sealed=sealed)
     return facts

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from analyzer.accelerate.sources import digest, file_of, kernel_modules, sources
 from analyzer.cluster import shares
 from analyzer.cluster.executor import Result, Task
+from analyzer.cluster.same import about
 from analyzer.cluster.tasks import run
 from analyzer.errors import CaptureError, TcpcapError, UsageError
-from analyzer.output import removed, temporary_folder
+from analyzer.output import removed, temporary_folder, whole_folder
 
 Files = dict[str, bytes]
 Done = tuple[Result, Files]
@@ -30,6 +29,7 @@ class Machines:
 
     def __init__(self, client: Any, path: str, own: bool = False) -> None:
         self._client, self._own = client, own
+        self.keeps_rows = False  # what is written comes here with the rows of flows, so that it may be gone on with
         self._ranges: dict[str, Any] = {}  # what was written into a folder: who has it knows dask
         _refuse_others(client)
         self._holders = _holders(client, path)
@@ -45,15 +45,17 @@ class Machines:
 
     def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         begun = {self._begun(name, task): position for position, task in enumerate(tasks)}
-        small = {self._client.submit(without_rows, done, pure=False): done for done in begun}
+        small = {
+            done if self.keeps_rows else self._client.submit(without_rows, done, pure=False): done for done in begun
+        }
         try:
             for future in _distributed().as_completed(list(small), loop=self._client.loop):
                 position = begun[small[future]]
                 facts, files = _result(future)
                 folder = Path(tasks[position]["folder"])
-                folder.mkdir()
-                for each, content in files.items():
-                    (folder / each).write_bytes(content)
+                with whole_folder(folder) as draft:
+                    for each, content in files.items():
+                        (draft / each).write_bytes(content)
                 self._ranges[str(folder)] = small[future]
                 yield position, facts
         finally:
@@ -67,10 +69,17 @@ class Machines:
         if "folders" not in given:
             return self._client.submit(done_alone, name, given, workers=self._holders, retries=TRIES, pure=False)
         read = [
-            self._client.submit(of_share, self._ranges[folder], given["share"], pure=False)
+            self._client.submit(of_share, self._range(folder), given["share"], pure=False)
             for folder in given["folders"]
         ]
         return self._client.submit(done_with, name, given, read, retries=TRIES, pure=False)
+
+    def _range(self, folder: str) -> Any:
+        """What a range wrote: at who did it, or sent there where it was done before this cluster was asked."""
+        if folder not in self._ranges:
+            files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+            self._ranges[folder] = self._client.scatter(({}, files), hash=False)
+        return self._ranges[folder]
 
 
 def connected(cluster: Any, path: str) -> Machines:
@@ -121,12 +130,6 @@ def without_rows(done: Done) -> Done:
     """At a worker: what goes to who asked, all but the rows of flows."""
     facts, files = done
     return facts, {name: content for name, content in files.items() if name not in (shares.ROWS, shares.BLOCKS)}
-
-
-def about() -> dict[str, str]:
-    """At a worker: what must be the same on all machines."""
-    kernels = digest(sources(*map(file_of, kernel_modules())))
-    return {"tcpcap": version("tcpcap"), "kernels": str(kernels)[:12], "numpy": version("numpy")}
 
 
 def size_of(path: str) -> int:

@@ -6,7 +6,7 @@ one flow must hang on no other: where it could, that is seen, and the capture is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from analyzer.checksums.state import DIRECTION
 from analyzer.cluster import arrays, openings
 from analyzer.cluster.executor import Executor, Result, Task
 from analyzer.cluster.judging import COUNTS, GATHERED
-from analyzer.cluster.ranges import Range, RangeFile, head_of, ranges_of
+from analyzer.cluster.kept import Kept
+from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, cuts_of, head_of, ranges_of
 from analyzer.cluster.scatter import DIRECTIONS, OPENINGS, QUOTING
 from analyzer.events.gather import CAPACITY, Gatherer, in_order
 from analyzer.events.icmp import IcmpErrors
@@ -37,11 +38,13 @@ from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import FLOW_EVENTS, PACKETS
 
-LEAST_RANGE, MOST_RANGE = 8 << 20, 1 << 28  # bytes
-RANGES_EACH, SHARES_EACH = 4, 4  # for each that works at a time: so that nobody waits long for the last
+SHARES_EACH = 2  # for each that works at a time: so that nobody waits long for the last
 MOST_OPENINGS = 1 << 23
-MOST_TOGETHER = 4  # ranges that are read as one, since fragments of datagrams lie across their ends
-FRAGMENTS_EVERYWHERE = "fragments of IP datagrams are missing wherever it is cut"
+MOST_TOGETHER = 4  # ranges that are read as one, since what began in one goes on in the next
+COPIES = "frames came twice, and whether the capture doubles them shows in all of it"
+CLOCK_BACK = "the capture clock goes back"
+OUT_OF_ORDER = "several interfaces were captured, and their frames are not in order of time"
+EVERYWHERE = "wherever it is cut"
 FROM_OTHERS = {  # events that tell of one flow by what was seen of others
     "options_refused": "a server refused options, or sent SYN cookies",
     "syn_cookie": "a server refused options, or sent SYN cookies",
@@ -66,12 +69,6 @@ class Pass:
     presence: Presence
 
 
-def cuts_of(head: int, size: int, width: int) -> Sequence[int]:
-    """The bytes at which a file of this size is cut for so many that read it; the result does not depend on them."""
-    step = min(max(size // (RANGES_EACH * width), LEAST_RANGE), MOST_RANGE)
-    return range(head + step, size - step // 2, step)
-
-
 class Parted:
     """One capture in parts.
 
@@ -80,6 +77,7 @@ class Parted:
     capture : it is read nowhere else
     executor : who does the work
     checking, addresses, max_flows : are checksums verified, which addresses are looked for, how many flows are followed at most
+    kept : what was done before, and keeps what is done now
     """
 
     def __init__(
@@ -91,22 +89,24 @@ class Parted:
         addresses: Sequence[str],
         max_flows: int,
         progress: Callable[[Capture], None] | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self._capture, self._executor = capture, executor
         self._checking, self._addresses, self._max_flows = checking, addresses, max_flows
-        self._progress = progress
+        self._progress, self._kept = progress, kept
         self._shares = min(1 << (SHARES_EACH * executor.width - 1).bit_length(), SORTS)
 
     def run(self) -> Pass:
         """All of it. Raises NotInParts where one pass must do it; nothing is known of the capture then."""
-        folder = temporary_folder()
+        self._folder = self._kept.folder if self._kept else temporary_folder()
         try:
             ranges = self._ranges()
-            folders, facts = self._scattered(ranges, folder)
+            folders, facts = self._scattered(ranges)
             found = self._joined_ranges(folders, facts)
-            self._judge(found, folders, facts, folder)
+            self._judge(found, folders, facts)
         finally:
-            removed(folder)
+            if self._kept is None:
+                removed(self._folder)
         self._tell_capture(ranges[0], facts)
         return found
 
@@ -116,12 +116,21 @@ class Parted:
         assert head is not None and size is not None, "why_whole said so"
         return ranges_of(path, head, cuts_of(head, size, self._executor.width), size, self._capture.macs)
 
-    def _scattered(self, ranges: Sequence[Range], folder: Path) -> tuple[list[Path], list[Result]]:
+    def _placed(self, name: str, task: dict[str, Any], label: str) -> Task:
+        """The task, with the folder that it writes."""
+        if self._kept is not None:
+            return self._kept.placed(name, task, label)
+        return {**task, "folder": str(self._folder / label)}
+
+    def _run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        return self._kept.run(self._executor, name, tasks) if self._kept else self._executor.run(name, tasks)
+
+    def _scattered(self, ranges: Sequence[Range]) -> tuple[list[Path], list[Result]]:
         """Read all ranges: the folders and the facts of those that follow each other without a gap."""
-        folders = [folder / f"range-{number}" for number in range(len(ranges))]
         found: dict[int, Result] = {}
-        tasks = [self._scatter(*each) for each in zip(ranges, folders, strict=True)]
-        for position, facts in self._executor.run("scatter", tasks):
+        tasks = [self._scatter(wanted, f"range-{number}") for number, wanted in enumerate(ranges)]
+        folders = [Path(task["folder"]) for task in tasks]
+        for position, facts in self._run("scatter", tasks):
             found[position] = facts
             before = found.get(position - 1)
             if ranges[position].exact or (before is not None and before["end"] == facts["start"]):
@@ -129,7 +138,7 @@ class Parted:
             self._capture.has_read(ranges[position].stop - ranges[position].start)
             if self._progress is not None:
                 self._progress(self._capture)
-        kept = self._without_gaps(ranges, folders, found, folder)
+        kept = self._without_gaps(ranges, folders, found)
         self._refuse("" if kept else "it holds no frames")
         for number in kept[:-1]:
             self._refuse("the file is damaged" if found[number]["damages"] else "")
@@ -138,37 +147,35 @@ class Parted:
         self._refuse("" if cut_short and len(facts["damages"]) < 2 else "the file is damaged")
         return [folders[number] for number in kept], [found[number] for number in kept]
 
-    def _without_gaps(
-        self, ranges: Sequence[Range], folders: list[Path], found: dict[int, Result], folder: Path
-    ) -> list[int]:
+    def _without_gaps(self, ranges: Sequence[Range], folders: list[Path], found: dict[int, Result]) -> list[int]:
         """Those of the ranges that follow each other; one that does not begin where the one before ends is read once more, from there.
 
-        So is one with the one before, where a datagram in fragments lies across the cut. Those without a record are left out.
+        So is one with the one before, where a datagram in fragments lies across the cut, or what became of a wrong segment shows
+        behind it. Those without a record are left out.
         """
         kept: list[int] = []
         expected = ranges[0].start
         for number, wanted in enumerate(ranges):
             if expected >= wanted.stop:
                 continue  # one record covers all of it
-            start = expected
+            start, pending = expected, ""
             if kept and found[kept[-1]]["pending"]:
+                pending = found[kept[-1]]["pending"]
                 start = found[kept.pop()]["start"]
             if found[number]["start"] != start:
                 together = wanted.stop - start > MOST_TOGETHER * (wanted.stop - wanted.start)
-                self._refuse(FRAGMENTS_EVERYWHERE if start < expected and together else "")
-                folders[number] = folder / f"range-{number}-again"
-                task = self._scatter(replace(wanted, start=start, exact=True), folders[number])
-                ((_, found[number]),) = self._executor.run("scatter", [task])
+                self._refuse(f"{pending} {EVERYWHERE}" if pending and together else "")
+                task = self._scatter(replace(wanted, start=start, exact=True), f"range-{number}-again")
+                folders[number] = Path(task["folder"])
+                ((_, found[number]),) = self._run("scatter", [task])
             self._refuse(found[number]["reason"])
             kept.append(number)
             expected = found[number]["end"]
         return kept
 
-    def _scatter(self, wanted: Range, folder: Path) -> Task:
-        return {
-            "given": wanted.plain(), "shares": self._shares, "checking": self._checking, "addresses": list(self._addresses),
-            "folder": str(folder),
-        }  # fmt: skip
+    def _scatter(self, wanted: Range, label: str) -> Task:
+        asked = {"shares": self._shares, "checking": self._checking, "addresses": list(self._addresses)}
+        return self._placed("scatter", {"given": wanted.plain(), **asked}, label)
 
     def _joined_ranges(self, folders: Sequence[Path], facts: Sequence[Result]) -> Pass:
         """What is known of the capture without its flows."""
@@ -183,27 +190,30 @@ class Parted:
             IcmpErrors(),
             Presence(self._addresses),
         )
+        bounds: list[Bounds] = []
         for folder, before in zip(folders, _before(facts), strict=True):
             counts = {name: arrays.read(folder, name, array.dtype) for name, array in found.summary.counts().items()}
+            totals = counts["totals"][0]
+            bounds += [Bounds(int(totals["first_ns"]), int(totals["previous_ns"]))] if totals["frames"] else []
             if not found.summary.join(counts):
-                raise NotInParts("the capture clock goes back")
+                raise NotInParts(CLOCK_BACK if len(facts[0]["drops"]) == 1 else OUT_OF_ORDER)
             quoting = arrays.read(folder, QUOTING, PACKETS.dtype)
             quoting["frame"] += before
             found.complaints.add(quoting)
         found.presence.know([each["missing"] for each in facts], found.summary.total("frames"))
         self._refuse("" if found.summary.total("frames") else "it holds no frames")
-        interfaces = len(facts[0]["drops"])
-        self._refuse(
-            "" if interfaces == 1 else "several interfaces were captured, and their frames are put in order of time"
-        )
+        sorted_ = len(facts[0]["drops"]) == 1 or (are_in_order(bounds) and not any(each["back"] for each in facts))
+        self._refuse("" if sorted_ else OUT_OF_ORDER)
         return found
 
     def _checker(self, folders: Sequence[Path], facts: Sequence[Result]) -> Checker:
-        rows = sums.joined([arrays.read(folder, DIRECTIONS, DIRECTION) for folder in folders], _before(facts))
+        parts = [arrays.read(folder, DIRECTIONS, DIRECTION) for folder in folders]
+        self._refuse(sums.why_not(parts))
+        rows = sums.joined(parts, _before(facts))
         self._refuse(sums.too_many(len(rows)))
         return sums.joined_checker(rows)
 
-    def _judge(self, found: Pass, folders: Sequence[Path], facts: Sequence[Result], folder: Path) -> None:
+    def _judge(self, found: Pass, folders: Sequence[Path], facts: Sequence[Result]) -> None:
         """Have the shares judged, and put together what is known of their flows."""
         opening = np.concatenate([arrays.read(each, OPENINGS, openings.OPENING) for each in folders])
         self._refuse("more connections are opened than can be compared" if len(opening) > MOST_OPENINGS else "")
@@ -212,24 +222,20 @@ class Parted:
         )
         suspects = openings.suspects(opening)
         self._refuse(FROM_OTHERS["tw_recycle"] if openings.are_recycled(suspects) else "")
-        judged = [folder / f"share-{share}" for share in range(self._shares)]
-        tasks = [
-            {
-                "folders": [str(each) for each in folders], "before": _before(facts), "share": share,
-                "first_ns": found.summary.total("first_ns"), "max_flows": self._max_flows, "folder": str(judged[share]),
-            }
-            for share in range(self._shares)
-        ]  # fmt: skip
-        results = dict(self._executor.run("judge", tasks))
+        asked = {
+            "folders": [str(each) for each in folders], "before": _before(facts), "first_ns": found.summary.total("first_ns"),
+            "max_flows": self._max_flows,
+        }  # fmt: skip
+        tasks = [self._placed("judge", {**asked, "share": share}, f"share-{share}") for share in range(self._shares)]
+        judged = [Path(task["folder"]) for task in tasks]
+        results: dict[int, Result] = {}
+        for position, told in self._run("judge", tasks):
+            self._refuse(COPIES if told["seen"]["shared"] else "")
+            results[position] = told
         seen = [results[share]["seen"] for share in range(self._shares)]
         total = sum(each["flows"] for each in results.values())
         left = any(each["left"] for each in results.values())
         self._refuse("there are more flows than are followed at a time" if left or total > self._max_flows else "")
-        self._refuse(
-            "frames came twice, and whether the capture doubles them shows in all of it"
-            if any(each["shared"] for each in seen)
-            else ""
-        )
         self._refuse(
             "more is missing at a time than is remembered" if sum(each["boards"] for each in seen) > BOARDS else ""
         )
@@ -271,10 +277,10 @@ class Parted:
             (each["offset"], each["what"], each["lost"], each["frame"] + frames - last["frames"])
             for each in last["damages"]
         ]
-        for interface in described:
-            interface.drops = sum(each["drops"][0] for each in facts)
+        for number, interface in enumerate(described):
+            interface.drops = sum(each["drops"][number] for each in facts)
             for each in facts:
-                interface.statistics.update(each["statistics"][0])
+                interface.statistics.update(each["statistics"][number])
         notes = [note for each in facts for note in each["notes"]]
         self._capture.was_read(frames, last["end"], described, notes, damages)
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from analyzer.cluster.executor import Result, Task
+from analyzer.cluster.tasks import run
 from analyzer.cluster.worker import ERRORS
 from analyzer.errors import TcpcapError
 
 TRIES = 3
 COMMAND = (sys.executable, "-m", "analyzer.cluster.worker")
+READ = 1 << 16
 
 
 class Processes:
-    """An Executor with so many processes, which end with it."""
+    """An Executor with so many processes, which end with it. With `helping` this one does tasks, too, instead of waiting."""
 
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self._workers: list[subprocess.Popen[str]] = []
+    def __init__(self, count: int, *, helping: bool = False) -> None:
+        self.width = count + helping
+        self._count, self._helping = count, helping
+        self._workers: list[_Worker] = []
 
     def __enter__(self) -> Processes:
         return self
@@ -33,83 +38,101 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for worker in self._workers:
-            if kind is not None:
-                worker.kill()
-            self._end(worker)
+            worker.end(at_once=kind is not None)
         self._workers = []
 
     @property
     def ids(self) -> list[int]:
         """The numbers of the processes, as the system knows them."""
-        return [worker.pid for worker in self._workers]
+        return [worker.process.pid for worker in self._workers]
 
     def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
-        waiting = list(reversed(range(len(tasks))))
-        tries = [0] * len(tasks)
-        self._workers += [_started() for _ in range(len(self._workers), min(self.width, len(tasks)))]
+        waiting, tries, left = deque(range(len(tasks))), [0] * len(tasks), len(tasks)
+        wanted = min(self._count, len(tasks) - self._helping)
+        self._workers += [_Worker() for _ in range(len(self._workers), wanted)]
         with selectors.DefaultSelector() as watched:
-            busy: dict[int, int] = {}
-
-            def begin(worker: subprocess.Popen[str]) -> None:
-                if waiting:
-                    busy[worker.pid] = position = waiting.pop()
-                    tries[position] += 1
-                    watched.register(_output(worker), selectors.EVENT_READ, worker)
-                    _say(worker, json.dumps({"name": name, "task": dict(tasks[position])}))
-
             for worker in self._workers:
-                begin(worker)
-            while busy:
-                for key, _ in watched.select():
+                watched.register(worker.said, selectors.EVENT_READ, worker)
+            while left:
+                for worker in self._workers:
+                    # While this process works it gives nobody anything: there is a second task to go on with.
+                    room = 2 if self._helping and len(waiting) > self.width else 1
+                    while waiting and len(worker.doing) < room:
+                        worker.give(waiting[0], {"name": name, "task": dict(tasks[waiting[0]])})
+                        waiting.popleft()
+                own = waiting.popleft() if self._helping and waiting else None
+                if own is not None:
+                    left -= 1
+                    yield own, run(name, dict(tasks[own]))
+                for key, _ in watched.select(0 if own is not None else None):
                     worker = key.data
-                    line = _output(worker).readline()
-                    watched.unregister(key.fileobj)
-                    position = busy.pop(worker.pid)
-                    if line:
-                        yield position, _result(line)
-                    else:
-                        worker = self._replaced(worker)
-                        if tries[position] == TRIES:
-                            raise TcpcapError(
-                                name,
-                                f"{TRIES} processes died of it",
-                                "is there memory for so many? Try with fewer --jobs",
-                            )
-                        waiting.append(position)
-                    begin(worker)
+                    for position, result in worker.answers():
+                        left -= 1
+                        yield position, result
+                    if worker.is_dead:
+                        watched.unregister(worker.said)
+                        _count_death(name, worker, tries)
+                        waiting.extendleft(reversed(worker.doing))
+                        fresh = self._replaced(worker)
+                        watched.register(fresh.said, selectors.EVENT_READ, fresh)
 
-    def _replaced(self, dead: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    def _replaced(self, dead: _Worker) -> _Worker:
         """Another process in place of one that died."""
-        self._end(dead)
-        fresh = _started()
+        dead.end()
+        fresh = _Worker()
         self._workers[self._workers.index(dead)] = fresh
         return fresh
 
-    def _end(self, worker: subprocess.Popen[str]) -> None:
-        assert worker.stdin is not None
+
+class _Worker:
+    """One process, and the tasks that it was given: it does them in this order."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.said: IO[bytes] = self.process.stdout
+        self.doing: deque[int] = deque()
+        self.is_dead = False
+        self._heard = b""
+
+    def give(self, position: int, asked: Any) -> None:
+        """A task to do, behind those that it has."""
+        self.doing.append(position)
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # it has died: its output says so
+            self.process.stdin.write(json.dumps(asked).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def answers(self) -> Iterator[tuple[int, Result]]:
+        """What it has said since, once there is something; or it is dead."""
+        more = os.read(self.said.fileno(), READ)
+        self.is_dead = not more
+        *lines, self._heard = (self._heard + more).split(b"\n")
+        for line in lines:
+            yield self.doing.popleft(), _result(line)
+
+    def end(self, *, at_once: bool = False) -> None:
+        """It is not needed any more."""
+        if at_once:
+            self.process.kill()
+        assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # it has died with a task that it never read
-            worker.stdin.close()
-        worker.wait()
-        _output(worker).close()
+            self.process.stdin.close()
+        self.process.wait()
+        self.said.close()
 
 
-def _started() -> subprocess.Popen[str]:
-    return subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+def _count_death(name: str, worker: _Worker, tries: list[int]) -> None:
+    """Somebody died of the task that it was doing, if it was doing any. Raises TcpcapError where that is not the first time."""
+    if worker.doing:
+        tries[worker.doing[0]] += 1
+        if tries[worker.doing[0]] == TRIES:
+            raise TcpcapError(
+                name, f"{TRIES} processes died of it", "is there memory for so many? Try with fewer --jobs"
+            )
 
 
-def _say(worker: subprocess.Popen[str], line: str) -> None:
-    assert worker.stdin is not None
-    with suppress(BrokenPipeError):  # it has died: its output says so
-        worker.stdin.write(line + "\n")
-        worker.stdin.flush()
-
-
-def _output(worker: subprocess.Popen[str]) -> IO[str]:
-    assert worker.stdout is not None
-    return worker.stdout
-
-
-def _result(line: str) -> Result:
+def _result(line: bytes) -> Result:
     told = json.loads(line)
     if "error" in told:
         kind, *words = told["error"]

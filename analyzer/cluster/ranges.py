@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from analyzer.capture import Capture, pcap, pcapng
 from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, capture_file
@@ -17,6 +18,8 @@ from analyzer.capture.source import MappedSource, open_source
 PACKET_BLOCKS = (2, 3, 6)
 MOST_HEAD = 1 << 20  # bytes before the first packet of a pcapng file that are looked through
 LOOK_AT = pcap.RESYNC_WINDOW
+LEAST_RANGE, MOST_RANGE = 1 << 25, 1 << 28  # bytes
+RANGES_EACH = 4  # for each that works at a time: so that nobody waits long for the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,13 @@ class Range:
     def plain(self) -> dict[str, Any]:
         """In what JSON can say."""
         return asdict(self)
+
+
+class Bounds(NamedTuple):
+    """The times of the first and the last frame of a range, as the file holds them."""
+
+    first_ns: int
+    last_ns: int
 
 
 class RangeSource(MappedSource):
@@ -146,6 +156,12 @@ def head_of(path: str) -> int | None:
     return None
 
 
+def cuts_of(head: int, size: int, width: int) -> Sequence[int]:
+    """The bytes at which a file of this size is cut for so many that read it; the result does not depend on them."""
+    step = min(max(size // (RANGES_EACH * width), LEAST_RANGE), MOST_RANGE)
+    return range(head + step, size - step // 2, step)
+
+
 def ranges_of(path: str, head: int, cuts: Sequence[int], size: int, macs: tuple[int, ...] = ()) -> list[Range]:
     """The ranges between bytes at which a file is cut."""
     starts = sorted({cut for cut in cuts if head < cut < size})
@@ -153,6 +169,11 @@ def ranges_of(path: str, head: int, cuts: Sequence[int], size: int, macs: tuple[
     return [
         Range(path, head, start, stop, start == head, macs) for start, stop in zip([head, *starts], ends, strict=True)
     ]
+
+
+def are_in_order(bounds: Sequence[Bounds]) -> bool:
+    """Does each range begin no earlier than the one before ends?"""
+    return all(before.last_ns <= after.first_ns for before, after in pairwise(bounds))
 
 
 def _next_record(source: RangeSource, start: int, file: pcap.PcapFile) -> int | None:

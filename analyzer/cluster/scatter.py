@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from analyzer.capture.pcapng import PcapngFile
 from analyzer.checksums import Checker
-from analyzer.checksums.joined import why_not
+from analyzer.checksums.joined import is_waiting, too_many
 from analyzer.cluster import arrays
 from analyzer.cluster.openings import OPENING, openings_of
 from analyzer.cluster.ranges import Range, RangeFile
@@ -30,18 +30,18 @@ DIRECTIONS, OPENINGS, QUOTING = "directions", "openings", "quoting"
 
 
 def scatter(
-    given: dict[str, Any], shares: int, checking: bool, addresses: Sequence[str], folder: str
+    given: dict[str, Any], shares: int, checking: bool, addresses: Sequence[str], folder: str, sealed: bool = False
 ) -> dict[str, Any]:
     """Read a range (as `Range.plain` says it) and write all that there is to know of it into `folder`, which appears when it is complete.
 
     `addresses` are looked for in its frames. Returns what `arrays.read_facts` reads there: where the first record begins and what
-    follows the last ends (`start` None where there is none), how many frames there are, whether fragments are `pending` whose
-    datagrams may go on in the next range, and `reason`, why the range cannot be judged in parts.
+    follows the last ends (`start` None where there is none), how many frames there are, what is `pending` and may go on in the
+    next range (empty: nothing), whether a frame is earlier than the one before (`back`), and `reason`, why the range cannot be judged in parts.
     """
     with whole_folder(Path(folder)) as draft:
         reading = _Reading(Range.of(given), shares, checking, addresses, draft)
         facts = reading.run()
-        arrays.write(draft, facts, reading.found())
+        arrays.write(draft, facts, reading.found(), sealed=sealed)
     return facts
 
 
@@ -54,6 +54,7 @@ class _Reading:
         self._checker = Checker()
         self._reader = FrameReader(self._checker if checking else None)
         self._writer = ShareWriter(folder, shares)
+        self._back, self._latest = False, np.zeros(0, np.int64)
         self._openings = [np.zeros(0, OPENING)]
         self._quoting = [np.zeros(0, PACKETS.dtype)]
 
@@ -80,7 +81,8 @@ class _Reading:
                 "drops": [each.drops for each in file.interfaces],
                 "statistics": [each.statistics for each in file.interfaces],
                 "missing": self._presence.missing(),
-                "pending": self._reader.is_waiting(self._summary.total("last_ns")),
+                "pending": self._pending(),
+                "back": self._back,
                 "reason": self._reason(changed),
             }
         except CaptureError as error:
@@ -98,11 +100,13 @@ class _Reading:
         }
 
     def _add(self, rows: Rows, interfaces: int) -> None:
-        self._summary.add(rows, interfaces)
+        if self._summary.add(rows, interfaces) & QUOTED:
+            self._quoting.append(rows[rows["layers"] & QUOTED > 0])
         self._presence.add(rows)
-        quoting = rows["layers"] & QUOTED > 0
-        if quoting.any():
-            self._quoting.append(rows[quoting])
+        if interfaces > 1 and not self._back and len(rows):
+            times = np.concatenate([self._latest, rows["time_ns"]])
+            self._back = bool((times[1:] < times[:-1]).any())
+            self._latest = times[-1:]
         opening = self._writer.add(rows)
         if len(opening):
             self._openings.append(openings_of(rows[opening]))
@@ -114,7 +118,13 @@ class _Reading:
             return "interfaces are described in the middle of the file"
         if summary.total("regressions") or summary.total("joins"):
             return "the capture clock goes back"
-        return why_not(self._checker)
+        return too_many(len(self._checker.directions), int(self._checker.others["frames"][0]))
+
+    def _pending(self) -> str:
+        """What is not complete, and would be with the next range."""
+        if self._reader.is_waiting(self._summary.total("last_ns")):
+            return "fragments of IP datagrams are missing"
+        return "what became of wrong checksums does not show" if is_waiting(self._checker) else ""
 
 
 def _sections(file: Any) -> int:

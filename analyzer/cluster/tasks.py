@@ -7,10 +7,19 @@ from typing import Any
 
 from analyzer.cluster.judging import judge
 from analyzer.cluster.scatter import scatter
+from analyzer.errors import TcpcapError
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "judge": judge}
 
 
 def run(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Do a task. What it is given, and what it gives back, JSON can say; all else it reads and writes as files."""
-    return TASKS[name](**given)
+    """Do a task. What it is given, and what it gives back, JSON can say; all else it reads and writes as files.
+
+    Raises TcpcapError where it cannot be done.
+    """
+    try:
+        return TASKS[name](**given)
+    except OSError as error:
+        found = str(error.strerror or error)
+        where = str(error.filename or "temporary files")
+        raise TcpcapError(where, found, "make room, or name another place for them (TMPDIR)") from None

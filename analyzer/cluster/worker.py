@@ -28,15 +28,6 @@ def main() -> None:
             answer = {"done": run(asked["name"], asked["task"])}
         except TcpcapError as error:
             answer = {"error": [type(error).__name__, error.where, error.found, error.todo]}
-        except OSError as error:
-            answer = {
-                "error": [
-                    "TcpcapError",
-                    error.filename or "temporary files",
-                    str(error.strerror or error),
-                    "make room, or name another place for them (TMPDIR)",
-                ]
-            }
         told.write(json.dumps(answer) + "\n")
         told.flush()
 

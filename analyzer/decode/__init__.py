@@ -9,14 +9,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.blank import blank
 from analyzer.capture import Interfaces, RecordBatch
 from analyzer.decode.links import links_of
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
 
 __all__ = ["RowRoom", "decode", "links_of", "words_of_rows"]
-
-CACHE_LINE = 64  # bytes
 
 
 def decode(batch: RecordBatch, interfaces: Interfaces, room: RowRoom | None = None) -> Rows:
@@ -61,7 +60,4 @@ class RowRoom:
 
 def _rows(count: int) -> Rows:
     """Zeroed rows that begin with a cache line, as their hot parts then do. What nobody writes to takes no memory."""
-    size = count * PACKETS.dtype.itemsize
-    memory = np.zeros(size + CACHE_LINE, np.uint8)
-    skip = -memory.ctypes.data % CACHE_LINE
-    return memory[skip : skip + size].view(PACKETS.dtype)
+    return blank(count, PACKETS.dtype, dense=True)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from analyzer.blank import blank
 from analyzer.capture.records import RECORDS
 from analyzer.tables import PACKETS
 
@@ -57,8 +58,8 @@ def no_fragments() -> Fragments:
     """Nothing seen yet. Memory that is not used is not taken."""
     words = np.zeros(2 * ROOM // 8, np.uint64)
     return Fragments(
-        np.zeros(SETS * WAYS, DATAGRAM),
-        np.zeros(SETS * WAYS * ROOM, np.uint8),
+        blank(SETS * WAYS, DATAGRAM),
+        blank(SETS * WAYS * ROOM, np.uint8),
         np.zeros(1, np.int64),
         words.view(np.uint8),
         words,

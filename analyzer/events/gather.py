@@ -6,6 +6,7 @@ import secrets
 
 import numpy as np
 
+from analyzer.blank import blank
 from analyzer.kinds import CAUSES, KINDS
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, EXAMPLES, FLOW_EVENTS
@@ -23,8 +24,8 @@ class Gatherer:
 
         # At least twice as many places as there can be rows, so that a search stays short, and a power of two, so that it sees all.
         size = 1 << (2 * (capacity + TOGETHER) - 1).bit_length()
-        self._places = np.zeros(size, GATHERED)
-        self._order = np.zeros(size, np.int64)
+        self._places = blank(size, GATHERED)
+        self._order = blank(size, np.int64)
         self._used = np.zeros(1, np.int64)
         self._most = np.array([capacity], np.int64)
         self._seed = np.uint64(secrets.randbits(64))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.blank import blank
 from analyzer.events.late import late_events
 from analyzer.flows import FlowTracker
 from analyzer.flows.moment import MOMENT, SEGMENT, WORLD
@@ -47,10 +48,10 @@ class Judge:
         self._world = np.zeros(1, WORLD)
         self._segment = np.zeros(1, SEGMENT)
         self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)
-        self._sent = Sent(*(np.zeros(SENT_CAPACITY, part) for part in SENT))
-        self._boards = np.zeros(BOARDS, BOARD)
+        self._sent = Sent(*(blank(SENT_CAPACITY, part, dense=True) for part in SENT))
+        self._boards = blank(BOARDS, BOARD)
         self._recent = np.zeros(RECENT_CAPACITY, RECENT)
-        self._sources = np.zeros(SOURCES, SOURCE)
+        self._sources = blank(SOURCES, SOURCE)
         self._servers = np.zeros(SERVERS, np.uint64)
         self._identities = np.zeros(AT_A_TIME, np.uint64)
         self._keys = np.frombuffer(bytearray(secrets.token_bytes(8 * KEYS)), np.uint64)

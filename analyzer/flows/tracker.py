@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.blank import blank
 from analyzer.flows.coverage import Begun, Coverage, begun_at, coverage_of
 from analyzer.flows.edge import still_opening
 from analyzer.flows.end_state import BINS, BLANK, END_STATE, FIRST_END, NO_BOX, NO_WINDOW
@@ -92,7 +93,7 @@ class FlowTracker:
         # How many were ever used, and how many of these are free again; of stretches of time, how many wait to be taken; flows of each sort.
         self.talks_used = np.zeros(FIRST_SORT + SORTS, np.int64)
         self.free_talks = np.zeros(1, np.int32)
-        self.notes = np.zeros(NOTES, NOTE)
+        self.notes = blank(NOTES, NOTE)
         self._spent_left = np.zeros(len(TIME_CAUSES), np.int64)
         self.on_leave: Callable[[], Callable[[npt.NDArray[np.intp]], None] | None] | None = None  # a weak reference
 

@@ -98,10 +98,15 @@ class Summary:
         for name in SUMS:
             mine[name] += more[name]
         mine["least_step_ns"] = min(mine["least_step_ns"], more["least_step_ns"])
-        for name in ("last_ns", "previous_ns", "previous_interface", "highest_interface", "step_ns", "previous_port"):
+        mine["highest_interface"] = max(mine["highest_interface"], more["highest_interface"])
+        for name in ("last_ns", "previous_ns", "previous_interface", "step_ns", "previous_port"):
             mine[name] = more[name]
+        if len(counts["interfaces"]) > len(self._interfaces):
+            self._interfaces = np.pad(self._interfaces, (0, len(counts["interfaces"]) - len(self._interfaces)))
         for name, array in self.counts().items():
-            if name != "totals":
+            if name == "interfaces":
+                array[: len(counts[name])] += counts[name]
+            elif name != "totals":
                 array += counts[name].reshape(array.shape)
         return True
 

@@ -1,0 +1,172 @@
+"""What was done of a capture in parts is gone on with after an interruption: no more, no less, and only if it is whole."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from analyzer import analyze
+from analyzer.cli import cli
+from analyzer.cluster import kept
+from analyzer.cluster.executor import Here, Result, Task
+from analyzer.errors import UsageError
+from tests.house import ROOT
+from tests.test_cluster import cut_at, told, written
+
+PIECES, SHARES = 5, 4  # of the capture, and of its flows for two that work at a time
+
+
+class Counting(Here):
+    """Does tasks, and counts them by name."""
+
+    width = 2
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+
+    def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        for done in super().run(name, tasks):
+            self.done[name] = self.done.get(name, 0) + 1
+            yield done
+
+
+def cuts(path: Path) -> list[int]:
+    """Where it is cut, here and below."""
+    size = path.stat().st_size
+    return [size * number // PIECES for number in range(1, PIECES)]
+
+
+DYING = """
+import os, signal, sys
+from analyzer import analyze
+from analyzer.cluster import parted
+from analyzer.cluster.processes import Processes
+path, folder, cuts, most = sys.argv[1], sys.argv[2], list(map(int, sys.argv[3].split(","))), int(sys.argv[4])
+parted.cuts_of = lambda head, size, width: cuts
+class Dying:
+    width, left = 2, most
+    def run(self, name, tasks):
+        for done in processes.run(name, tasks):
+            yield done
+            self.left -= 1
+            if not self.left:
+                os.killpg(0, signal.SIGKILL)
+with Processes(2) as processes:
+    analyze(path, cluster=Dying(), resume=folder)
+"""
+
+
+@pytest.mark.parametrize("results", [2, PIECES + 1])
+def test_all_of_it_is_killed_in_the_middle(results: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With SIGKILL, who asks and who works, while ranges are read or while shares are judged: nothing that was done is done again."""
+    path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
+    words = [sys.executable, "-c", DYING, str(path), str(folder), ",".join(map(str, cuts(path))), str(results)]
+    died = subprocess.run(words, cwd=ROOT, start_new_session=True, capture_output=True, text=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    begun = [each.name for each in folder.iterdir() if not each.name.startswith(".")]
+    assert results - 1 <= len(begun) < PIECES + SHARES
+    cut_at(monkeypatch, cuts(path))
+    counting = Counting()
+    analysis = analyze(str(path), cluster=counting, resume=folder)
+    assert analysis.one_pass == ""
+    assert sum(counting.done.values()) == PIECES + SHARES - len(begun)
+    assert told(analysis) == told(analyze(str(path)))
+    assert [each for each in folder.iterdir() if not each.name.startswith(".")] == []
+
+
+def interrupted(path: Path, folder: Path, most: int) -> None:
+    """What is left of a run that was interrupted after so many tasks."""
+
+    class Stopping(Counting):
+        def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+            for done in super().run(name, tasks):
+                yield done
+                if sum(self.done.values()) == most:
+                    raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        analyze(str(path), cluster=Stopping(), resume=folder)
+
+
+def spoil(entry: Path, how: str) -> None:
+    """Damage an entry."""
+    found = entry / "found"
+    seal, line, *arrays = found.read_bytes().split(b"\n")
+    largest = max(entry.iterdir(), key=lambda file: file.stat().st_size)
+    if how == "cut":
+        largest.write_bytes(largest.read_bytes()[:-1])
+    elif how == "changed":
+        content = bytearray(largest.read_bytes())
+        content[len(content) // 2] ^= 1
+        largest.write_bytes(content)
+    elif how == "gone":
+        largest.unlink()
+    elif how == "other facts":
+        found.write_bytes(b"\n".join([seal, line.replace(b"1", b"2", 1), *arrays]))
+    elif how == "no seal":
+        found.write_bytes(b"\n".join([b"null", line, *arrays]))
+    else:
+        found.write_text(how)
+
+
+@pytest.mark.parametrize("how", ["cut", "changed", "gone", "other facts", "no seal", "", "[1]", "[3, 0]\n{}\n"])
+def test_what_is_damaged_is_done_anew(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And only that: an entry of which a byte is missing, other or unreadable."""
+    path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
+    cut_at(monkeypatch, cuts(path))
+    interrupted(path, folder, PIECES + 2)
+    for entry in (min(folder.glob("range-*")), min(folder.glob("share-*"))):
+        spoil(entry, how)
+    counting = Counting()
+    assert told(analyze(str(path), cluster=counting, resume=folder)) == told(analyze(str(path)))
+    assert counting.done == {"scatter": 1, "judge": SHARES - 1}
+
+
+def test_what_is_of_other_work_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another capture, of this one before it was changed, of other versions, or nobody knows of what."""
+    path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
+    cut_at(monkeypatch, cuts(path))
+    interrupted(path, folder, PIECES)
+    (folder / "range-0").mkdir()
+    (folder / "range-0" / "found").write_text("{}")
+    before = sorted(folder.iterdir())
+    expected = told(analyze(str(path)))
+
+    def again() -> dict[str, int]:
+        counting = Counting()
+        assert told(analyze(str(path), cluster=counting, resume=folder, **asked)) == expected
+        return counting.done
+
+    asked: dict[str, Any] = {}
+    with monkeypatch.context() as other:
+        other.setattr(kept, "about", lambda: {"tcpcap": "0", "kernels": "0", "numpy": "0"})
+        assert again() == {"scatter": PIECES, "judge": SHARES}
+    asked = {"max_flows": 99_999}
+    assert again() == {"judge": SHARES}
+    interrupted(path, folder, PIECES)  # it was all there, and was removed when all was done
+    asked = {}
+    content = path.read_bytes()
+    path.write_bytes(content)
+    assert again() == {"scatter": PIECES, "judge": SHARES}
+    assert set(before) - set(folder.iterdir()) == set(), "entries of the file as it was"
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """The folder is made, and it is no file; where one pass must do it nothing stays, either."""
+    path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "deep" / "work"
+    words = ["analyze", str(path), "--jobs", "2", "--resume", str(folder), "--json"]
+    done = CliRunner().invoke(cli, words)
+    assert (done.exit_code, json.loads(done.output)["capture"]["frames"] > 100) == (0, True)
+    assert list(folder.iterdir()) == []
+    done = CliRunner().invoke(cli, [*words, "--max-flows", "2"])
+    assert (done.exit_code, list(folder.iterdir())) == (0, [])
+    with pytest.raises(UsageError, match=r"capture\.pcap: (File exists|Not a directory); name a folder"):
+        analyze(str(path), jobs=2, resume=path)
