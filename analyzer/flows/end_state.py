@@ -137,10 +137,8 @@ END_STATE = np.dtype(
     ],
     align=True,
 )
-BLANK, DRAFT = (
-    0,
-    1,
-)  # places in an array of END_STATE: an end of which nothing is known, which is that of all who have no place; and scratch
+# Places in an array of END_STATE: an end of which nothing is known, which is that of all who have no place of their own; and scratch.
+BLANK, DRAFT = 0, 1
 FIRST_END = 2  # the first of the others
 END_LINES = 5  # cache lines of an end that an ordinary segment touches
 

@@ -66,9 +66,8 @@ class FlowTracker:
         self.ends["histogram"][BLANK] = self.ends["board"][BLANK] = -1
         self.ends["window_min"][BLANK] = NO_WINDOW
         self.ends["ttl_low"][BLANK], self.ends["box_hops"][BLANK] = 255, NO_BOX
-        self.ends_room = np.array(
-            [FIRST_END, 0]
-        )  # how many places were ever used, and how many of these are free again
+        # How many places were ever used, and how many of these are free again.
+        self.ends_room = np.array([FIRST_END, 0])
         self.free_ends = np.zeros(0, np.int32)
         self.times = np.zeros(len(self.states), TIME_STATE)  # where their time went, for whom an account is kept
         self.left: Counter[str] = Counter()
@@ -234,9 +233,8 @@ class FlowTracker:
         """The word of `flows.state` for the flows at these places, as its number: how they stand now."""
         damage_counts = 2 * int(self._room[9]) < int(self._room[8])  # else the whole capture was changed
         found = np.zeros(len(places), np.int64)
-        for start in range(
-            0, len(places), PIECE
-        ):  # what is copied of the states of a million flows would be as large as they are
+        # What is copied of the states of a million flows would be as large as they are.
+        for start in range(0, len(places), PIECE):
             piece = places[start : start + PIECE]
             opening = still_opening(self.states, piece, self.latest_ns, self.peers, damage_counts)
             found[start : start + PIECE] = final_states(self.states, self.ends, piece, opening)
