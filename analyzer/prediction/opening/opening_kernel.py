@@ -200,7 +200,7 @@ def sent_answer(row: Any, own: Any, port: Any, irs: Any, out: Any) -> None:
                 deferred(row, own, own["pure_acks"], out)
             own["pending"] = 1
             port["pending"] += 1
-    elif fresh and own["kind"] == COOKIE:  # each SYN gets one of its own, which is none that is sent again
+    elif own["kind"] == COOKIE:  # each SYN gets one of its own, which is none that is sent again
         cookie_again(row, port, out)
     own["waits"] = 0
     own["acks"] = own["refused_acks"] = own["again_acks"] = own["unanswered_ns"] = 0
