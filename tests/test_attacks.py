@@ -156,6 +156,8 @@ def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         ("csv", Failure("write", errno.ENOSPC), 8),
         ("sql-csv", Failure("write", errno.ENOSPC), 21),
         ("fix-checksums", Failure("map", errno.EIO), 1),
+        ("notebook", Failure("read", errno.EIO), 48),
+        ("notebook", Failure("read", errno.EIO), 50),
     ],
     ids=lambda each: getattr(each, "name", None),
 )

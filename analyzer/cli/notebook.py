@@ -47,6 +47,7 @@ def notebook(
     )  # before it is read: the notebook could not read it again
     with progress_shown() as update:
         analysis = run(list(trace), **beside, **chosen, rules=folders, progress=update)
+    status = status_of(analysis)  # which may read: a command that fails has written nothing
     save_notebook(analysis, output, Request(**beside, rules=folders, choice=analysis.choice), read)
     warn(analysis.damages)
-    sys.exit(status_of(analysis))
+    sys.exit(status)

@@ -102,6 +102,7 @@ def plot(
         with progress_shown() as update:
             plots.prepare(flows, update)
         picture = plots.overview(flows) if kind == "overview" else getattr(plots, kind.replace("-", "_"))(*flows)
+    status = status_of(analysis)  # which may read: a command that fails has written nothing
     picture.save(output, read)
     warn(analysis.damages)
-    sys.exit(status_of(analysis))
+    sys.exit(status)
