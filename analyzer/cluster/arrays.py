@@ -31,7 +31,7 @@ def write(
     others = {file.name: _seal(file) for file in sorted(folder.iterdir())} if sealed else {}
     line = json.dumps({"facts": facts, "arrays": places, "files": others}).encode() + b"\n"
     seal = [0, 0]
-    for piece in (line, *contents.values()) if sealed else ():
+    for piece in (line, *(content.data for content in contents.values())) if sealed else ():
         seal = [seal[0] + len(piece), crc32(piece, seal[1])]
     with (folder / FOUND).open("wb") as file:
         file.write(json.dumps(seal if sealed else None).encode() + b"\n" + line)
