@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,5 +23,6 @@ def blank(count: int, dtype: npt.DTypeLike, *, dense: bool = False) -> npt.NDArr
     kind = np.dtype(dtype)
     memory = mmap.mmap(-1, max(count * kind.itemsize, 1), **_OWN)
     if dense and _LARGE is not None:
-        memory.madvise(_LARGE)
+        with suppress(OSError):  # a system without large pages gives small ones
+            memory.madvise(_LARGE)
     return np.frombuffer(memory, kind, count)

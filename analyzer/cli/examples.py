@@ -12,7 +12,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tcpcap analyze --at client=trace.pcap --at server=bundle  # two capture points",
         "tcpcap analyze -q trace.pcap --fail-on warning  # the exit status tells",
         "tcpcap analyze --jobs 8 trace.pcap  # a large one, on eight cores",
-        "tcpcap analyze --jobs 8 --resume work trace.pcap  # again after an interruption",
+        "tcpcap analyze --jobs 8 --resume work trace.pcap  # goes on where it ended",
         "tcpcap analyze trace.pcap --json | jq '.findings[].summary'",
         "tcpdump -U -i any -w - | tcpcap analyze --follow -  # live, until Ctrl-C",
     ),

@@ -31,12 +31,13 @@ def write(
     others = {file.name: _seal(file) for file in sorted(folder.iterdir())} if sealed else {}
     line = json.dumps({"facts": facts, "arrays": places, "files": others}).encode() + b"\n"
     seal = [0, 0]
-    for piece in (line, *contents.values()) if sealed else ():
+    pieces: list[bytes | memoryview] = [line, *(content.data for content in contents.values())]
+    for piece in pieces if sealed else ():
         seal = [seal[0] + len(piece), crc32(piece, seal[1])]
     with (folder / FOUND).open("wb") as file:
-        file.write(json.dumps(seal if sealed else None).encode() + b"\n" + line)
-        for content in contents.values():
-            file.write(content.data)
+        file.write(json.dumps(seal if sealed else None).encode() + b"\n")
+        for piece in pieces:
+            file.write(piece)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
