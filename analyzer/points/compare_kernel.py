@@ -153,12 +153,10 @@ def words(item: Any, flip: Int) -> Int:
 
 
 @inline
-def is_damaged(one: Any, other: Any, way: Any) -> Any:
-    """Is what came wrong and what was sent not? Where addresses or ports were changed, this must not be all: the checksum was mended, of this one or of others of its way."""
+def is_damaged(one: Any, other: Any) -> Any:
+    """Is what came wrong and what was sent not? Where addresses or ports were changed, this must not be all: the checksum was mended for them, and is wrong all the same."""
     if not other["bad"] or one["bad"]:
         return False
     if not moved(one, other):
         return True
-    if one["checksum_field"] == other["checksum_field"]:
-        return False
-    return way["mends"] == 1 or is_mended(one, other)
+    return one["checksum_field"] != other["checksum_field"] and is_mended(one, other)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of
-from analyzer.points.compare_kernel import CHECKSUM, RST, changed, is_damaged, moved
+from analyzer.points.compare_kernel import CHECKSUM, RST, changed, is_damaged
 from analyzer.points.pending import (
     ACKED,
     ACKED_BEFORE,
@@ -242,7 +242,7 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
     met["sent_frame"], met["sent_ns"] = first["frame"], first["when_ns"]
     met["status"] |= MET
     link["status"] |= MET
-    fields, damaged = changed(first, item, whole), is_damaged(first, item, way)
+    fields, damaged = changed(first, item, whole), is_damaged(first, item)
     if whole and item["bad"] and not first["bad"] and not damaged:
         fields |= CHECKSUM
     met["fields"] = fields
@@ -250,8 +250,6 @@ def receive(item: Any, sent: Any, links: Any, came: Any, came_links: Any, state:
     if damaged:
         met["status"] |= CORRUPT
         link["status"] |= CORRUPT
-    if not item["bad"] and moved(first, item):
-        way["mends"] = 1
     if whole:
         link["status"] |= WHOLE
         if link["times"]:

@@ -64,7 +64,6 @@ WAY = np.dtype(
         ("acked_known", "u1"),
         ("keeps_tsval", "u1"),  # does the path leave timestamps as they are, and the IPv4 ID
         ("keeps_id", "u1"),
-        ("mends", "u1"),  # came any with other addresses or ports, and a checksum that is right
         ("ttl", "u1"),  # of those that came, and how many routers they had passed
         ("ttl_known", "u1"),
         ("hops", "i2"),
