@@ -71,13 +71,13 @@ class Ask:
         self._tidy = weakref.finalize(self, removed, self._scratch)
         self._path = self._scratch / "tables.duckdb"
         settings: dict[str, str | bool | int | float | list[str]] = {
-            "enable_external_access": "false",
             "memory_limit": MEMORY,
             "temp_directory": str(self._path.with_suffix(".spill")),
         }
         try:
             self._connection = duckdb.connect(str(self._path), config=settings)
             make_tables(self._connection, self._tables)
+            self._connection.execute("SET enable_external_access = false")  # after the place to spill, which needs it
             self._connection.execute("SET lock_configuration = true")
         except duckdb.Error as error:  # our own words: what fails is the disk
             raise no_room(WHERE, " ".join(str(error).split())) from None

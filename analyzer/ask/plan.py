@@ -27,9 +27,7 @@ class Planner:
         import duckdb
 
         self._duckdb, self._tables = duckdb, tables
-        self._connection = duckdb.connect(
-            ":memory:", config={"threads": 1, "temp_directory": "", "enable_external_access": "false"}
-        )
+        self._connection = duckdb.connect(":memory:", config={"threads": 1, "enable_external_access": "false"})
         make_tables(self._connection, tables)
         self._connection.execute(f"SET disabled_optimizers = '{OPTIMIZERS}'")
         self._connection.execute("SET lock_configuration = true")

@@ -23,7 +23,6 @@ INTERRUPTS_S = 0.05
 MEMORY = "512MB"
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
-    "enable_external_access": "false",
     "memory_limit": MEMORY,
     "temp_directory": "",  # else what does not fit is spilled into the current folder, which may hold somebody's evidence
 }
@@ -63,7 +62,9 @@ class Database:
         self._connection = duckdb.connect(":memory:", config=SETTINGS)
         for macro in MACROS:
             self._connection.execute(f"CREATE MACRO {macro}")
-        # Python's own variables are no tables; and from here on nothing can be set.
+        # Python's own variables are no tables; and from here on nothing can be set. Access to files is taken away last: given with the
+        # others, DuckDB may apply it first, and then refuses where to spill.
+        self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET python_enable_replacements = false")
         self._connection.execute("SET lock_configuration = true")
 
