@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from analyzer.capture.notes import FrameNotes, Process
 from analyzer.follow.stalls import Stall, stalls_of
+from analyzer.follow.telling import Telling
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
 
@@ -37,8 +37,8 @@ FRAME = np.dtype(
 )  # fmt: skip
 
 
-@dataclass
-class Flow:
+@dataclass(repr=False)
+class Flow(Telling):
     """One connection. It shows itself as text, and in a notebook; `a.flow(3)` makes it.
 
     `frames` and `events` are DataFrames, `findings` those about it, `stalls` its pauses. `row` is its row of `tables.FLOWS`,
@@ -106,16 +106,3 @@ class Flow:
     def events(self) -> pd.DataFrame:
         """One row per event; the columns are those of `tables.EVENTS`."""
         return EVENTS.frame(self.event_rows)
-
-    def text(self, everything: bool = False) -> str:
-        """Its story: the head, then the time line, of which runs of ordinary data are folded unless `everything` is asked for."""
-        return self.shown(self, everything)
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        return f"<pre style='font-family: monospace'>{html.escape(self.text())}</pre>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from analyzer.errors import UsageError
 from analyzer.follow import Flow, flow_number, flow_row
 from analyzer.follow.flow import FROM_OUTSIDE
+from analyzer.follow.telling import Telling
 from analyzer.schema import Rows
 from analyzer.tables import PASSAGES
 from analyzer.text import printable
@@ -37,8 +37,8 @@ class Sight:
     hops: list[Rows] = field(default_factory=list)
 
 
-@dataclass
-class Followed:
+@dataclass(repr=False)
+class Followed(Telling):
     """One connection at several points. It shows itself as text, and in a notebook; `points.flow(0)` makes it.
 
     `names` are those of the points that have it, in the order of the path, `flows` the connection at each of them, `sights` its packets in
@@ -51,19 +51,6 @@ class Followed:
     clock: str
     uncertain_ns: list[int | None]  # by pair of points that are next to each other: how well delays are known
     shown: Callable[[Followed, bool], str] = lambda found, _: f"<Followed at {', '.join(found.names)}>"
-
-    def text(self, everything: bool = False) -> str:
-        """What both points say of it, with a line for each packet, of which runs of plain ones are folded unless `everything` is asked for."""
-        return self.shown(self, everything)
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        return f"<pre style='font-family: monospace'>{html.escape(self.text())}</pre>"
 
 
 def followed(points: Points, which: int | str) -> Followed:
