@@ -10,8 +10,9 @@ import pytest
 
 from analyzer import analyze
 from analyzer.errors import UsageError
-from analyzer.points.followed import Followed
+from analyzer.points.followed import SENT, Followed
 from analyzer.points.points import Points
+from analyzer.report.flow_text import FOLDED
 from analyzer.report.layout import UNFOLDED, columns
 from analyzer.tables import PASSAGES
 from tests.command import run_here
@@ -60,6 +61,44 @@ def _fates_told(points: Points, found: Followed) -> Counter[tuple[str, int]]:
     return Counter(zip(told["fate"].astype(str), map(int, told["delay_ns"]), strict=True))
 
 
+def test_what_another_connection_sent_is_told_where_it_came() -> None:
+    """An old segment comes after its ports were used again: here it belongs to the new connection, there to the old one."""
+    points = points_of(SAMPLES / "time-wait-reuse")
+    found = points.flow(1)
+    packets = points.at["server"].packets
+    own = set(packets["frame"][packets["flow"] == found.flows[1].number])
+    assert own <= {frame for sight in found.sights for frame in sight.frames[1]}
+    (late,) = [sight for sight in found.sights if sight.frames == [[], [14]]]
+    assert late.row["flags"] > 0
+    with columns(200):
+        text = found.text(everything=True)
+    assert "client to server: 7 packets: 6 arrived, 1 came twice" in text
+    assert "came twice to server" in text
+
+
+def test_what_few_packets_had_changed_is_told_of_each() -> None:
+    """And what most of a direction had, of none."""
+    points = points_of(LOSSY)
+    for most in (False, True):
+        found = points.flow(0)
+        hops = [hop for sight in found.sights for hop in sight.hops if hop["point_number"] == 0 and hop["way"] == SENT]
+        some = hops if most else hops[: len(hops) // 4]
+        assert len(some) >= FOLDED
+        for hop in some:
+            hop["fate"], hop["fields"] = PASSAGES.bit("fate", "rewritten"), PASSAGES.bit("fields", "dscp")
+        with columns(200):
+            text = found.text(everything=True)
+        assert text.count("other dscp at server") == (0 if most else len(some))
+
+
+def test_frames_of_one_packet_are_listed() -> None:
+    """Two copies with others between them are no run of frames."""
+    with columns(200):
+        text = points_of(SAMPLES / "network-duplicates").flow(0).text(everything=True)
+    assert "10, 24" in text
+    assert "10-24" not in text
+
+
 def test_what_the_lab_lost_has_no_frame_at_the_other_point() -> None:
     """Both connections together: each packet that was dropped, where it was sent, and none besides."""
     points = points_of(LOSSY)
@@ -82,7 +121,7 @@ def test_a_connection_is_known_by_its_ends_at_any_point() -> None:
     assert "changed (in dst_port" in points.flow(0).text()
     with pytest.raises(UsageError, match=r"no flow has the end 192\.0\.2\.9:80"):
         points.flow("192.0.2.9:80")
-    with pytest.raises(UsageError, match="is at no other point"):
+    with pytest.raises(UsageError, match="no other point is known to have flow 0 of client"):
         points_of(SAMPLES / "icmp-errors-to-client").flow("10.0.0.1:40001")
 
 

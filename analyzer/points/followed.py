@@ -64,7 +64,9 @@ def followed(points: Points, which: int | str) -> Followed:
     if len(places) < 2:
         name = printable(points.names[points.order[place]] if points.order else points.names[0])
         raise UsageError(
-            "FLOW", f"flow {number:,} of {name} is at no other point", "`tcpcap flows --at ...` lists them"
+            "FLOW",
+            f"no other point is known to have flow {number:,} of {name}",
+            f"`tcpcap flows --at ...` lists those of each; a number is that of {name}, the first point of the path",
         )
     names = [points.names[points.order[each]] for each in places]
     flows = [points.at[name].flow(known[each]) for name, each in zip(names, places, strict=True)]
@@ -166,8 +168,10 @@ class _Sights:
                 if frame not in sight.frames[far]:
                     sight.frames[far].append(frame)
                 self._known.setdefault((far, frame), sight)
-        for row in came[came["related_frame"] == 0]:
-            self._first(far, row)
+        # What was never sent, or by a flow that has another number here: an old segment, after the ports were used again.
+        for row in came:
+            if (far, int(row["frame"])) not in self._known:
+                self._first(far, row)
 
     def _first(self, place: int, row: Rows) -> Sight:
         """The packet of which a row of `passages` tells: known already, or seen here first."""
@@ -197,5 +201,5 @@ def hops_between(sights: Sequence[Sight], points: tuple[int, int]) -> Iterator[R
     for sight in sights:
         for row in sight.hops:
             ends = (int(row["point_number"]), int(row["other_number"]))
-            if ends == points and int(row["way"]) == SENT:
+            if (ends if int(row["way"]) == SENT else ends[::-1]) == points:
                 yield row

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.flows.names import ends_text
 from analyzer.follow.flow import FROM_OUTSIDE
 from analyzer.kinds import KINDS, NAMES
-from analyzer.points.followed import Followed, Sight, hops_between
+from analyzer.points.followed import CAME, Followed, Sight, hops_between
 from analyzer.points.points import Points
 from analyzer.report import layout
 from analyzer.report.event_words import words_of
@@ -65,8 +66,9 @@ def followed_text(found: Followed, points: Points, everything: bool = False, sty
 def fate_words(hop: Rows, names: Sequence[str], is_usual: bool = False) -> str:
     """What became of a packet between two points, in words; empty of a plain arrival, and where what was changed `is_usual`."""
     fate, reason = int(hop["fate"]), PASSAGES["reason"].words[int(hop["reason"])]
-    there = printable(names[int(hop["other_number"])])
-    here = printable(names[int(hop["point_number"])])
+    here, there = (printable(names[int(hop[name])]) for name in ("point_number", "other_number"))
+    if int(hop["way"]) == CAME:  # the row of a packet that is told where it came
+        here, there = there, here
     fields = _fields(int(hop["fields"]))
     told = {
         ARRIVED: f"not captured at {there}, where it was acknowledged" if reason == "acked" else "",
@@ -75,7 +77,7 @@ def fate_words(hop: Rows, names: Sequence[str], is_usual: bool = False) -> str:
         REORDERED: f"came to {there} after packets that were sent later",
         CORRUPTED: f"damaged on the way to {there}",
         REWRITTEN: "" if is_usual else f"other {fields} at {there}",
-        INJECTED: f"made on the way: {there} never sent it to {here}",
+        INJECTED: f"made on the way: {here} never sent it to {there}",
         UNKNOWN: f"not known whether it passed {there}: {WHY_UNKNOWN.get(reason, reason)}",
     }[fate]
     if fate == LOST and reason == "partly":
@@ -112,11 +114,18 @@ def _summed(hops: Sequence[Rows], uncertain_ns: int | None) -> str:
     text = f"{plural(len(hops), 'packet')}: {told}"
     if not len(delays):
         return text
-    least, usual, most = (duration_text(int(each)) for each in (delays.min(), np.median(delays), delays.max()))
-    text += f"; on the way {least} to {most}, usually {usual}"
+    if len(delays) == 1:
+        text += f"; on the way {duration_text(int(delays[0]))}"
+    else:
+        text += _spread(delays)
     if uncertain_ns is None:
         return text + ", less what the clocks differ, which nothing tells"
     return text + (f", by up to {duration_text(uncertain_ns)} more or less" if uncertain_ns else "")
+
+
+def _spread(delays: npt.NDArray[np.int64]) -> str:
+    least, usual, most = (duration_text(int(each)) for each in (delays.min(), np.median(delays), delays.max()))
+    return f"; on the way {least} to {most}, usually {usual}"
 
 
 class _Line:
@@ -151,13 +160,14 @@ class _Line:
 
     def _usual_changes(self) -> set[tuple[int, int, int]]:
         """What most packets of a direction have changed, such as the port behind a NAT: that is nothing to tell of each."""
-        every = Counter(
+        hops = [hop for sight in self._found.sights for hop in sight.hops]
+        passed = Counter((int(hop["point_number"]), int(hop["other_number"])) for hop in hops)
+        changed = Counter(
             (int(hop["point_number"]), int(hop["other_number"]), int(hop["fields"]))
-            for sight in self._found.sights
-            for hop in sight.hops
+            for hop in hops
             if int(hop["fate"]) == REWRITTEN
         )
-        return {each for each, count in every.items() if count >= FOLDED}
+        return {each for each, count in changed.items() if count >= FOLDED and 2 * count > passed[each[:2]]}
 
     def _is_plain(self, sight: Sight) -> bool:
         if int(sight.row["side"]) == FROM_OUTSIDE or int(sight.row["flags"]) & NOT_ORDINARY or not sight.hops:
@@ -193,7 +203,7 @@ class _Line:
         side = int(sight.row["side"])
         arrow = {0: "> ", 1: "< "}.get(side, "! ")
         flow = self._found.flows[sight.first]
-        label = self._label([_range(each) for each in sight.frames], sight.time_ns, self._delays([sight]))
+        label = self._label([_listed(each) for each in sight.frames], sight.time_ns, self._delays([sight]))
         yield from self._said(label, side, arrow + segment_text(sight.row, flow.row))
         for hop in sight.hops:
             if told := self._told(hop):
@@ -235,6 +245,13 @@ class _Line:
             + "".join(f"{each:>{DELAY}}" for each in delays)
             + "  "
         )
+
+
+def _listed(frames: Sequence[int]) -> str:
+    """The frames of one packet: `7`, `7, 9`, `7, +2` of more copies, or `-` without any."""
+    return (
+        ", ".join(map(str, frames)) if 0 < len(frames) <= 2 else f"{frames[0]}, +{len(frames) - 1}" if frames else "-"
+    )
 
 
 def _range(frames: Sequence[int]) -> str:
