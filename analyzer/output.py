@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -31,6 +32,8 @@ REMEDIES = {
     errno.EFBIG: "raise the limit (`ulimit -f`), or name a file on a disk that holds larger ones",
 }
 _temporary: set[Path] = set()  # files and folders that leave when the process does; each stands here before it is made
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_temporary.clear)  # a fork removes what it makes itself
 
 
 class Input(NamedTuple):
@@ -126,6 +129,12 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             raise TcpcapError(str(folder), "cannot be written", "name another place for temporary files (TMPDIR)")
     finally:
         removed(draft)
+
+
+def meant(draft: str) -> str:
+    """The name that a draft of `whole_folder` was to get; empty where that is no name of a draft."""
+    found = re.fullmatch(r"\.(.+)-[0-9a-f]{16}", draft)
+    return found[1] if found else ""
 
 
 def temporary_folder() -> Path:

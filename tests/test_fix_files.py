@@ -364,7 +364,9 @@ def test_no_room_for_a_pipe(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     content = pcap_of(some_frames())
     done = subprocess.run(command, cwd=ROOT, input=content, env=environment, capture_output=True, check=False)
-    said = f"TcpcapError: TMPDIR: nothing can be written in {tmp_path} (File too large); make room, or set it to a folder"
+    said = (
+        f"TcpcapError: TMPDIR: nothing can be written in {tmp_path} (File too large); make room, or set it to a folder"
+    )
     assert said in done.stderr.decode()
     assert done.stdout == b""
 

@@ -20,6 +20,7 @@ from analyzer.capture.compression import Damaged
 from analyzer.capture.packed import folder_of
 from analyzer.capture.tar import BLOCK, Archive
 from analyzer.errors import CaptureError, UsageError
+from analyzer.output import remove_temporary
 from analyzer.text import shown
 from tests.command import run_here
 
@@ -293,4 +294,20 @@ def test_an_archive_that_changed_is_unpacked_again(place: Path, tmp_path: Path) 
     assert len(first.packets) == len(second.packets)
     for each in (first, second):
         each.close()
+    assert leftovers(place) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_was_unpacked_stays_when_a_fork_ends(place: Path, tmp_path: Path) -> None:
+    """Its Analysis is a copy, and so is the list of what goes at the end of a process."""
+    found = analyze(archive(tmp_path / "bundle.tar.zst", *PARTS))
+    child = os.fork()
+    if not child:
+        found.close()
+        remove_temporary()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(leftovers(place)) == 1
+    assert len(found.packets) == found.summary.total("frames")
+    found.close()
     assert leftovers(place) == []

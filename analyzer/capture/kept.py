@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ from analyzer.output import removed
 
 _readers: Counter[str] = Counter()  # of each path, how many there are
 _made: dict[str, list[tuple[Path, Callable[[], None]]]] = {}  # for it: temporary folders, and what forgets each
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_made.clear)  # what the parent reads goes with the parent
 
 
 def made_for(path: str, folder: Path, forget: Callable[[], None] = lambda: None) -> None:
