@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from analyzer import analyze
 from analyzer.catalogue import (
     CATALOGUE,
     CONFIDENCE,
@@ -22,10 +23,13 @@ from analyzer.catalogue import (
     group,
     list_rows,
 )
+from analyzer.correlate.slow_start import SLOW_START
 from analyzer.counters import GAUGES, GROUPS
 from analyzer.counters.prose import TABLES
 from analyzer.errors import UsageError
+from analyzer.prediction import NUMBER
 from analyzer.report.catalogue_text import counters_markdown, explain_text
+from analyzer.report.trace_text import trace_lines
 from tests.each import for_each
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -347,6 +351,22 @@ def test_an_explanation_fits_the_terminal_and_says_all(counter: Counter) -> None
     flat = " ".join(text.split())
     for field in (*SENTENCES, "reference", "observability", "since", "until", "renamed_to"):
         assert getattr(counter, field) in flat, field
+
+
+def test_what_is_sent_to_the_trace_is_told_there() -> None:
+    """And what no frame moves is sent nowhere, but says what it is predicted from."""
+    analysis = analyze(ROOT / "samples" / "loss-ipv4" / "server")
+    predicted = [name for name in NUMBER if name in CATALOGUE]
+    assert {name for name in SLOW_START if "+" not in name} < set(predicted)
+    for name in predicted:
+        flat = " ".join(explain_text(find(name)).split())
+        if f"`tcpcap counters trace BUNDLE {name}` lists the frames" in flat:
+            assert next(trace_lines(analysis, name)) == name
+            continue
+        assert "predicted from how much each connection has sent, and from lists of sockets;" in flat, name
+        assert "counters trace" not in flat, name
+        with pytest.raises(UsageError, match="packets do not tell"):
+            next(trace_lines(analysis, name))
 
 
 def test_the_page_of_the_documentation_holds_every_counter() -> None:

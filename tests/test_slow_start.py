@@ -8,13 +8,18 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analyzer import analyze
 from analyzer.correlate import AGREE, BOUNDED, OVER, Compared
-from analyzer.correlate.slow_start import DETECTED, SLOW_START, WINDOWS
+from analyzer.correlate.slow_start import BEFORE_NS, DETECTED, SLOW_START, WINDOWS, slow_starts
+from analyzer.flows.addresses import halves
+from analyzer.prediction import PREDICTED
+from analyzer.schema import Rows
 from analyzer.sockets import SocketFile
 from analyzer.sockets.slow_start import Ended, SlowStarts
+from analyzer.tables import FLOWS
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "clean-ipv4" / "client"
 ROW = "ESTAB 0 0 10.0.0.1:{port} 10.0.0.2:80 ts sack {words}\n"
@@ -116,3 +121,60 @@ def test_more_than_there_were_connections(told: Told) -> None:
 def test_where_they_stand_still_nothing_is_said(told: Told) -> None:
     """Nor anything read for it."""
     assert told("ssthresh:48", {}) == {}
+
+
+def flow(start_ns: int, client: tuple[int, int, int], server: tuple[int, int, int], protocol: str = "tcp") -> Rows:
+    """A flow of 10.0.0.1 and 10.0.0.2, and of each end its packets, bytes and timeouts."""
+    row = np.zeros(1, FLOWS.dtype)
+    row["start_ns"], row["protocol"] = start_ns, FLOWS["protocol"].words.index(protocol)
+    for side, address, sent in (("client", "10.0.0.1", client), ("server", "10.0.0.2", server)):
+        row[f"{side}_hi"], row[f"{side}_lo"] = halves(address)
+        row[f"{side}_packets"], row[f"{side}_payload"], row[f"{side}_timeouts"] = sent
+    return row
+
+
+def known(rows: Rows) -> dict[tuple[int, str], tuple[int, int, int]]:
+    """Guess, least and most by time and counter; each once."""
+    assert set(rows["flow"].tolist()) <= {-1}
+    keys = zip(rows["time_ns"].tolist(), [PREDICTED[number] for number in rows["counter"]], strict=True)
+    found = dict(zip(keys, rows[["amount", "least", "most"]].tolist(), strict=True))
+    assert len(found) == len(rows)
+    return found
+
+
+def test_each_end_that_sent_may_have_ended_slow_starts() -> None:
+    """One, and one more after each timeout, with a window of no more than it sent; of the same time, all together."""
+    pieces = [
+        np.concatenate(
+            [flow(7, (5, 5360, 0), (9, 0, 0)), flow(7, (3, 1, 1), (3, 536, 0)), flow(8, (2, 99, 0), (0, 0, 0))]
+        ),
+        np.concatenate([flow(9, (3, 536, 0), (2, 99, 0)), flow(9, (3, 536, 0), (3, 536, 0), "udp")]),
+    ]
+    for local, times in ((["10.0.0.1"], {7: (3, 25 + 26), 9: (1, 14)}), ([], {7: (4, 25 + 26 + 14), 9: (1, 14)})):
+        told = slow_starts([], pieces, local, (0, 0))
+        assert not len(told.shown)
+        assert known(told.possible) == {
+            (time, name): (0, 0, times[time][name in WINDOWS or name == "+".join(WINDOWS)])
+            for time in times
+            for name in SLOW_START
+        }
+
+
+def test_what_is_no_longer_among_the_flows_counts_from_the_start() -> None:
+    """As many as were left out, and all that they may have sent."""
+    told = slow_starts([], [], [], (2, 30))
+    assert {known(told.possible)[0, name] for name in (*DETECTED, "+".join(DETECTED))} == {(0, 0, 2)}
+    assert {known(told.possible)[0, name] for name in (*WINDOWS, "+".join(WINDOWS))} == {(0, 0, 50)}
+
+
+def test_of_sockets_both_together_are_certain() -> None:
+    """Those of one list are one row of each counter; the guess is a delay."""
+    told = slow_starts([Ended(BEFORE_NS + 5, 48), Ended(BEFORE_NS + 5, 80), Ended(BEFORE_NS + 6, 20)], [], [], (0, 0))
+    assert not len(told.possible)
+    expected = {}
+    for time, times, window in ((5, 2, 128), (6, 1, 20)):
+        for pair, most in ((DETECTED, times), (WINDOWS, window)):
+            expected[time, "+".join(pair)] = (most, most, most)
+            expected[time, pair[0]] = (0, 0, most)
+            expected[time, pair[1]] = (most, 0, most)
+    assert known(told.shown) == expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,41 +49,41 @@ def slow_starts(
     HyStart ends a slow start once, and another begins only after a timeout; the window is no larger than what it began with and all
     that was sent. Which of the two it was, a train of ACKs or a delay, nothing but the counters tells.
     """
-    shown = [row for each in ended for row in _one(each.time_ns - BEFORE_NS, 1, 1, each.window, each.window)]
-    possible: list[tuple[int, str, int, int, int]] = []
-    for rows in flows:
-        for start_ns, times, window in _senders(rows, local):
-            possible += _one(start_ns, 0, times, 0, window)
+    shown = np.array([(each.time_ns - BEFORE_NS, 1, each.window) for each in ended], np.int64).reshape(-1, 3).T
+    possible = [_senders(rows, local) for rows in flows]
     if left[0]:
-        possible += _one(0, 0, left[0], 0, FIRST_WINDOW * left[0] + left[1])
-    return SlowStarts(_increments(shown), _increments(possible))
+        possible.append(np.array([[0], [left[0]], [FIRST_WINDOW * left[0] + left[1]]], np.int64))
+    none = np.zeros((3, 0), np.int64)
+    return SlowStarts(_increments(shown, True), _increments(np.concatenate([none, *possible], axis=1), False))
 
 
-def _one(time_ns: int, least: int, most: int, low: int, high: int) -> list[tuple[int, str, int, int, int]]:
-    """Time, counter, guess, least and most of each counter: of both together, and of one or the other."""
-    found = [(time_ns, "+".join(DETECTED), least, least, most), (time_ns, "+".join(WINDOWS), low, low, high)]
-    found += [(time_ns, name, least if name == DETECTED[1] else 0, 0, most) for name in DETECTED]
-    return found + [(time_ns, name, low if name == WINDOWS[1] else 0, 0, high) for name in WINDOWS]
-
-
-def _senders(rows: Rows, local: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+def _senders(rows: Rows, local: Sequence[str]) -> Numbers:
     """Of each end of the host that has sent more than one segment: when it began, how many slow starts may have ended, and the largest window."""
+    found = []
     for side in ("client", "server"):
         payload, packets = rows[f"{side}_payload"], rows[f"{side}_packets"]
         mine = (rows["protocol"] == _TCP) & (payload > 0) & (packets > 2)
         mine &= among(rows[f"{side}_hi"], rows[f"{side}_lo"], local)
         segments = packets[mine] + payload[mine] // LEAST_SEGMENT
         times = 1 + rows[f"{side}_timeouts"][mine].astype(np.int64)
-        yield from zip(
-            rows["start_ns"][mine].tolist(), times.tolist(), (times * (FIRST_WINDOW + segments)).tolist(), strict=True
-        )
+        found.append(np.stack([rows["start_ns"][mine], times, times * (FIRST_WINDOW + segments)]))
+    return np.concatenate(found, axis=1)
 
 
-def _increments(found: Sequence[tuple[int, str, int, int, int]]) -> Rows:
-    """As rows."""
-    rows = np.zeros(len(found), INCREMENT)
-    rows["flow"] = -1
-    for at, (time_ns, name, amount, least, most) in enumerate(found):
-        rows["time_ns"][at], rows["counter"][at] = time_ns, NUMBER[name]
-        rows["amount"][at], rows["least"][at], rows["most"][at] = amount, least, most
-    return rows
+def _increments(found: Numbers, certain: bool) -> Rows:
+    """Times, ends of slow start and windows as rows: of both counters together, and of one or the other, of which only the most is known.
+
+    What is of the same time is one row of each counter, as only sums matter.
+    """
+    times, where = np.unique(found[0], return_inverse=True)
+    rows = np.zeros((len(SLOW_START), len(times)), INCREMENT)
+    rows["flow"], rows["time_ns"] = -1, times
+    names = [(pair, name) for pair in (DETECTED, WINDOWS) for name in ("+".join(pair), *pair)]
+    for row, (pair, name) in zip(rows, names, strict=True):
+        row["counter"] = NUMBER[name]
+        np.add.at(row["most"], where, found[1 if pair is DETECTED else 2])
+        if certain and name != pair[0]:
+            row["amount"] = row["most"]  # a delay, as long as nothing tells which
+        if certain and name not in pair:
+            row["least"] = row["most"]
+    return rows.reshape(-1)

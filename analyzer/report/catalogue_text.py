@@ -6,6 +6,7 @@ import textwrap
 
 from analyzer.catalogue.counter import CONFIDENCE, OBSERVABILITY, UNITS, Counter
 from analyzer.catalogue.entries import CATALOGUE, group
+from analyzer.correlate.slow_start import SLOW_START
 from analyzer.counters.names import GROUPS
 from analyzer.prediction import INFERRED, NUMBER
 
@@ -41,6 +42,8 @@ def _predicted(name: str) -> str:
     """Does the analysis of a capture say what this counter must be?"""
     if name not in NUMBER:
         return "no; `tcpcap analyze` lists it as unpredicted where it moves"
+    if name in SLOW_START:
+        return "from how much each connection has sent, and from lists of sockets; no single frame tells when it moves"
     how = "by a model of Linux" if name in INFERRED else "from each frame that moves it"
     return f"{how}; `tcpcap counters trace BUNDLE {name}` lists the frames"
 
