@@ -18,6 +18,7 @@ from analyzer.cli import cli
 from analyzer.cluster import kept
 from analyzer.cluster.executor import Here, Result, Task
 from analyzer.errors import UsageError
+from analyzer.output import meant, whole_folder
 from tests.house import ROOT
 from tests.test_cluster import cut_at, told, written
 
@@ -79,7 +80,7 @@ def test_all_of_it_is_killed_in_the_middle(results: int, tmp_path: Path, monkeyp
     assert analysis.one_pass == ""
     assert sum(counting.done.values()) == PIECES + SHARES - len(begun)
     assert told(analysis) == told(analyze(str(path)))
-    assert [each for each in folder.iterdir() if not each.name.startswith(".")] == []
+    assert list(folder.iterdir()) == [], "nor is anything left that was half written"
 
 
 def interrupted(path: Path, folder: Path, most: int) -> None:
@@ -135,8 +136,10 @@ def test_what_is_of_other_work_is_left_alone(tmp_path: Path, monkeypatch: pytest
     path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
     cut_at(monkeypatch, cuts(path))
     interrupted(path, folder, PIECES)
-    (folder / "range-0").mkdir()
-    (folder / "range-0" / "found").write_text("{}")
+    for name in ("range-0", ".range-0-0123456789abcdef", ".git"):
+        (folder / name).mkdir()
+        (folder / name / "found").write_text("{}")
+    (folder / "notes").write_text("")
     before = sorted(folder.iterdir())
     expected = told(analyze(str(path)))
 
@@ -170,3 +173,117 @@ def test_the_command(tmp_path: Path) -> None:
     assert (done.exit_code, list(folder.iterdir())) == (0, [])
     with pytest.raises(UsageError, match=r"capture\.pcap: (File exists|Not a directory); name a folder"):
         analyze(str(path), jobs=2, resume=path)
+
+
+def test_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes while another works is refused, of whatever capture; whoever comes after it is not, and the first is not disturbed."""
+    path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
+    (tmp_path / "other").mkdir()
+    other = written(tmp_path / "other", "losses", "pcapng")
+    cut_at(monkeypatch, cuts(path))
+    refused = []
+
+    class Meeting(Counting):
+        def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+            for done in super().run(name, tasks):
+                for each in (path, other):
+                    with pytest.raises(UsageError, match=r"work: another tcpcap works there; wait for it, or name an"):
+                        analyze(str(each), cluster=Counting(), resume=folder)
+                    refused.append(each)
+                yield done
+
+    assert told(analyze(str(path), cluster=Meeting(), resume=folder)) == told(analyze(str(path)))
+    assert (len(refused), list(folder.iterdir())) == (2 * (PIECES + SHARES), [])
+    interrupted(path, folder, PIECES)
+    with kept.Kept(folder, str(path)) as first:
+        first.drop()
+        with kept.Kept(folder, str(path)) as second:
+            first.close()  # once more: it has nothing there now
+            with pytest.raises(UsageError, match="another tcpcap"):
+                kept.Kept(folder, str(path))
+            second.drop()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_lock_that_was_removed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opened it while another had it, and locks it after that one has removed it, takes the next one."""
+    path, lock = tmp_path / "lock", kept._lock
+    tries = []
+
+    def late(file: Any) -> bool:
+        tries.append(file)
+        if len(tries) < 3:
+            path.unlink()
+        if len(tries) == 2:
+            path.touch()
+        return lock(file)
+
+    monkeypatch.setattr(kept, "_lock", late)
+    file = kept._locked(path)
+    assert file is tries[2]
+    assert [each.closed for each in tries] == [True, True, False]
+    with pytest.raises(BlockingIOError):
+        kept._locked(path)
+    file.close()
+
+
+def test_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: it goes on, and leaves what others may be writing."""
+    path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    cut_at(monkeypatch, cuts(path))
+    interrupted(path, folder, PIECES + 1)
+    begun = min(folder.glob("range-*"))
+    draft = folder / f".{begun.name}-0123456789abcdef"
+    others = folder / f".range-0-{'0' * kept.WORK}-{'0' * kept.TASK}-0123456789abcdef"
+    draft.mkdir()
+    others.mkdir()
+    counting = Counting()
+    analyze(str(path), cluster=counting, resume=folder)
+    assert (counting.done, list(folder.iterdir())) == ({"judge": SHARES - 1}, [others])
+
+
+def test_nothing_of_it_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all is done: not what another `--jobs` has cut otherwise, nor what a killed run had begun to write, of whatever work."""
+    path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
+    (tmp_path / "other").mkdir()
+    other = written(tmp_path / "other", "losses", "pcapng")
+    cut_at(monkeypatch, cuts(other))
+    interrupted(other, folder, 2)
+    others, draft = sorted(folder.iterdir())
+    draft.rename(folder / f".{draft.name}-0123456789abcdef")
+    cut_at(monkeypatch, cuts(path))
+    interrupted(path, folder, PIECES + 2)
+    for each in (min(folder.glob("range-1-*")), min(folder.glob("share-*"))):
+        each.rename(folder / f".{each.name}-fedcba9876543210")
+    cut_at(monkeypatch, cuts(path)[1:])
+    with monkeypatch.context() as wider:
+        wider.setattr(Counting, "width", 4)
+        assert told(analyze(str(path), cluster=Counting(), resume=folder)) == told(analyze(str(path)))
+    assert list(folder.iterdir()) == [others]
+
+
+def test_what_a_draft_is_to_be(tmp_path: Path) -> None:
+    """It is told by its name."""
+    with whole_folder(tmp_path / "range-0") as draft:
+        assert meant(draft.name) == "range-0"
+    assert [meant(name) for name in ("range-0", ".range-0", ".git", "")] == [""] * 4
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="a folder where not even root may write")
+def test_a_folder_that_is_not_ours(tmp_path: Path) -> None:
+    """It is named, and not TMPDIR."""
+    with pytest.raises(UsageError, match=r"--resume: /sys: [A-Z][a-z -]+; name a folder, or one that can be made"):
+        analyze(str(written(tmp_path, "losses", "pcap")), cluster=Counting(), resume="/sys")
+
+
+@pytest.mark.parametrize("asked", [{}, {"frames": "1-2"}])
+def test_a_folder_without_a_name(asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the current one: a variable of a script was empty."""
+    path = written(tmp_path, "losses", "pcap")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="--resume: an empty name; name a folder"):
+        analyze(str(path), cluster=Counting(), resume="", **asked)
+    done = CliRunner().invoke(cli, ["analyze", str(path), "--resume", ""])
+    assert done.exit_code != 0
+    assert list(tmp_path.iterdir()) == [path]

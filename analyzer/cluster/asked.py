@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from analyzer.cluster.executor import Executor
 from analyzer.cluster.kept import Kept
 from analyzer.cluster.parted import NotInParts, Parted, Pass
 from analyzer.cluster.processes import Processes
+from analyzer.errors import UsageError
 
 LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
 AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
@@ -22,6 +23,8 @@ def in_parts(
     capture: Capture, cluster: Any, jobs: int | None, resume: str | Path | None, reasons: list[str], **asked: Any
 ) -> tuple[Pass | None, str]:
     """What processes or machines find in parts, and where they leave what a next time goes on with; or why they do not."""
+    if resume == "":  # of which a Path would make the current folder
+        raise UsageError("--resume", "an empty name", "name a folder")
     if resume is not None and cluster is None:
         jobs = jobs or os.cpu_count() or 1
     elif cluster is None and (jobs or 1) <= AHEAD_JOBS:
@@ -34,15 +37,16 @@ def in_parts(
     if reason:
         return None, reason
     path = str(Path(capture.paths[0]).absolute())
-    kept = Kept(Path(resume), path) if resume is not None else None
-    try:
-        with _executor(cluster, jobs or 1, path, keeping=kept is not None) as executor:
-            found = Parted(capture, executor, **asked, kept=kept).run()
-    except NotInParts as error:
-        capture.has_read(-capture.done)
-        found, reason = None, str(error)
-    if kept is not None:
-        kept.drop()
+    keeping: AbstractContextManager[Kept | None] = nullcontext() if resume is None else Kept(Path(resume), path)
+    with keeping as kept:
+        try:
+            with _executor(cluster, jobs or 1, path, keeping=kept is not None) as executor:
+                found = Parted(capture, executor, **asked, kept=kept).run()
+        except NotInParts as error:
+            capture.has_read(-capture.done)
+            found, reason = None, str(error)
+        if kept is not None:
+            kept.drop()
     return found, reason
 
 

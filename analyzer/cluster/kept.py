@@ -1,52 +1,76 @@
 """What tasks have written, in a folder that outlives the process: who begins again finds what was done, if it is whole and of the same work.
 
-The name of an entry says what it hangs on: the task, all that it reads, the capture, the versions. So an entry of anything
-else is not looked at, and never removed; one of this work that is not what was written is done anew.
+The name of an entry says what it hangs on: first the work, which is the capture and the versions, then the task and all that it
+reads. So an entry of other work is not looked at, and never removed; one of this work that is not what was written is done anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from analyzer.cluster import arrays
 from analyzer.cluster.executor import Executor, Result, Task
 from analyzer.cluster.same import about
 from analyzer.errors import UsageError
-from analyzer.output import removed
+from analyzer.output import meant, removed
 
 FORMAT = 1  # of what tasks write
 HEAD = 1 << 16  # bytes of the capture that are compared, at either end
+LOCK = ".tcpcap-lock"
+WORK, TASK = 12, 16  # hexadecimal digits of what an entry hangs on, in its name
 
 
 class Kept:
-    """The entries of the work on one capture, below `folder`, which is made where it is not there.
+    """The entries of the work on one capture, below `folder`, which is made where it is not there, and is locked until `close`.
 
-    Raises UsageError where that is no folder that can be written to.
+    Raises UsageError where that is no folder that can be written to, and where another works there.
     """
 
     def __init__(self, folder: Path, capture: str) -> None:
         self.folder = folder.absolute()
+        self._work = _digest({"format": FORMAT, **about(), "capture": _sign_of(Path(capture))})[:WORK]
+        self._closed = False
+        self.found = 0  # tasks that were done before
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.folder / LOCK)
+        except BlockingIOError:
+            raise UsageError(
+                "--resume", f"{folder}: another tcpcap works there", "wait for it, or name another folder"
+            ) from None
         except OSError as error:
             raise UsageError(
                 "--resume", f"{folder}: {error.strerror}", "name a folder, or one that can be made"
             ) from None
-        self._work = {"format": FORMAT, **about(), "capture": _sign_of(Path(capture))}
-        self._mine: list[Path] = []
-        self.found = 0  # tasks that were done before
+
+    def __enter__(self) -> Kept:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Others may work there; what is done stays."""
+        if self._closed:  # the lock is another's, maybe
+            return
+        self._closed = True
+        with suppress(OSError):  # the folder may be gone, or not ours to write in any more
+            (self.folder / LOCK).unlink()  # before it is unlocked: then it could be another's
+        if self._lock is not None:
+            self._lock.close()
 
     def placed(self, name: str, task: Mapping[str, Any], label: str) -> dict[str, Any]:
         """The task, with the folder that it writes."""
         read = [Path(each).name for each in task.get("folders", ())]
-        text = json.dumps([self._work, name, {**task, "folders": read}], sort_keys=True)
-        folder = self.folder / f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-        self._mine.append(folder)
-        return {**task, "folder": str(folder), "sealed": True}
+        sign = _digest([name, {**task, "folders": read}])[:TASK]
+        return {**task, "folder": str(self.folder / f"{label}-{self._work}-{sign}"), "sealed": True}
 
     def run(self, executor: Executor, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         """As the executor does, but for what is there."""
@@ -64,9 +88,58 @@ class Kept:
             yield left[place], facts
 
     def drop(self) -> None:
-        """The work is done: remove what it wrote."""
-        for folder in self._mine:
-            removed(folder)
+        """The work is done: remove what was written of it, by this run or another, and what killed ones have begun to write.
+
+        What they had begun of other work goes, too, if nobody else can be about to write it.
+        """
+        anybody = self._work if self._lock is None else f"[0-9a-f]{{{WORK}}}"
+        with suppress(OSError):  # the folder may be gone
+            for each in list(self.folder.iterdir()):
+                if _is_entry(each.name, self._work) or _is_entry(meant(each.name), anybody):
+                    removed(each)
+        self.close()
+
+
+def _is_entry(name: str, work: str) -> bool:
+    """Is that the name of an entry of this work (a regular expression)?"""
+    return re.fullmatch(rf"(range|share)-[0-9]+(-again)?-{work}-[0-9a-f]{{{TASK}}}", name) is not None
+
+
+def _locked(path: Path) -> BinaryIO | None:
+    """A file, made and locked until it is closed; None where there are no locks.
+
+    Raises BlockingIOError where another has locked it, and another OSError where it cannot be made.
+    """
+    while True:
+        with ExitStack() as opened:
+            file = opened.enter_context(path.open("ab"))
+            if not _lock(file):
+                return None
+            # Else who had it has removed it meanwhile, and the next one would lock another file of that name.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    opened.pop_all()
+                    return file
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock it; or there are no locks. Raises BlockingIOError where another has done so."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # some network disks have none
+        return False
+    return True
+
+
+def _digest(what: Any) -> str:
+    """Of what JSON can say."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 def _sign_of(capture: Path) -> list[Any]:
