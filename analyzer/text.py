@@ -7,7 +7,6 @@ import shlex
 from datetime import UTC, datetime
 
 from analyzer.errors import UsageError
-from analyzer.patterns import regex
 
 LENGTHS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -15,7 +14,8 @@ SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 LONGEST = 2000  # characters of one text from a file: no name or sentence is as long, and a path hardly ever
 # Colours (first group), else: C0 and C1 but for tabs and ends of lines, what turns the direction of writing, ends lines, or is half a character.
-_CONTROLS = regex(
+# Compiled at once: all that is said goes through it, also that there is no memory left.
+_CONTROLS = re.compile(
     "(\x1b\\[[0-9;]{0,20}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
