@@ -9,6 +9,7 @@ import click
 
 from analyzer.cli import (
     captures,
+    checksums,
     completion,
     counters,
     extract,
@@ -20,6 +21,7 @@ from analyzer.cli import (
     record,
     rules,
     sql,
+    tables,
 )
 from analyzer.cli.base import AS_JSON, UNREADABLE, Closed, cli, say
 from analyzer.ending import status_of_signal, words_of_signal
@@ -27,6 +29,7 @@ from analyzer.errors import TcpcapError
 
 __all__ = [
     "captures",
+    "checksums",
     "cli",
     "completion",
     "counters",
@@ -40,6 +43,7 @@ __all__ = [
     "record",
     "rules",
     "sql",
+    "tables",
 ]
 
 

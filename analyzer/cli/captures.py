@@ -1,4 +1,4 @@
-"""What a capture holds, and its tables: analyze, checksums, fix-checksums, export, schema."""
+"""What a capture holds, or what lies between several: analyze."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyzer.cli import complete
 from analyzer.cli.base import (
     DAMAGED,
     FOUND,
@@ -18,8 +17,6 @@ from analyzer.cli.base import (
     choose_options,
     cli,
     colour,
-    hosts_option,
-    increments_option,
     jobs_option,
     json_option,
     max_flows_option,
@@ -31,10 +28,8 @@ from analyzer.cli.base import (
     rules_option,
     say,
     say_one_pass,
-    snapshots_option,
     status_of,
     styled,
-    warn,
 )
 from analyzer.cli.live import follower
 
@@ -42,7 +37,6 @@ SEVERITIES = ("info", "warning", "error")
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
-    from analyzer.capture import Damage
     from analyzer.points.points import Points
 
 
@@ -245,161 +239,3 @@ def _each(trace: Sequence[str], answer: Callable[[str], int], as_json: bool, pla
     if as_json:
         say("]")
     return next((status for status in (UNREADABLE, DAMAGED, FOUND) if status in statuses), OK)
-
-
-@cli.command()
-@click.argument("trace", nargs=-1, required=True)
-@json_option
-@choose_options()
-@hosts_option
-@snapshots_option
-@increments_option
-@click.option(
-    "--top", type=click.IntRange(min=0), help="How many directions to show; without, 20 as text and all as JSON."
-)
-@jobs_option
-def checksums(
-    trace: tuple[str, ...],
-    as_json: bool,
-    chosen: dict[str, Any],
-    hosts: tuple[str, ...],
-    snapshots: tuple[str, ...],
-    increments: bool | None,
-    top: int | None,
-    jobs: int | None,
-) -> None:
-    """Say which checksums are right, offloaded or corrupt, why, and which host took the capture."""
-    from analyzer.report.checksum_text import TOP, checksum_text, json_text
-    from analyzer.report.progress import progress_shown
-    from analyzer.run import analyze as run
-
-    with progress_shown() as update:
-        asked = {"snapshots": snapshots, "hosts": hosts, "increments": increments, "jobs": jobs, **chosen}
-        analysis = run(list(trace), progress=update, **asked)
-    say_one_pass(analysis)
-    if as_json:
-        say(json_text(analysis, top), nl=False)
-    else:
-        say(checksum_text(analysis, TOP if top is None else top, styled), nl=False, color=colour())
-        warn(analysis.damages)
-    sys.exit(status_of(analysis))
-
-
-@cli.command(name="fix-checksums")
-@click.argument("source", metavar="IN")
-@click.argument("target", metavar="OUT")
-@click.option("--all", "everything", is_flag=True, help="Make corrupt packets right too.")
-def fix_checksums(source: str, target: str, everything: bool) -> None:
-    """Write the capture IN to OUT with right checksums, so that it can be replayed.
-
-    Made right are the checksums that the sender left to its card; everything else stays as it is, to the byte. OUT is
-    compressed if its name ends in .gz, .zst, .lz4, .xz or .bz2; `-` is standard input or output.
-    """
-    from analyzer.checksums.fix import fix_checksums as fix
-    from analyzer.report.checksum_text import fixed_text
-    from analyzer.report.progress import progress_shown
-
-    with progress_shown() as update:
-        done = fix(source, target, everything=everything, progress=update)
-    say(fixed_text(done), nl=False, err=target == "-")
-    warn(done.damages)
-    sys.exit(DAMAGED if done.damages else OK)
-
-
-@cli.command()
-@click.argument("trace", nargs=-1)
-@points_options
-@click.option(
-    "--table",
-    required=True,
-    shell_complete=complete.tables,
-    help="Which table: packets, flows, events, series, checksums, counters, increments, sockets or hosts; with --at passages, paths or corruptions, too.",
-)
-@click.option(
-    "-o",
-    "--output",
-    default="-",
-    show_default=True,
-    metavar="FILE",
-    help="File to write; its ending tells the format. `-` is standard output.",
-)
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["csv", "jsonl", "parquet"]),
-    help="Format, where the file name does not tell it.",
-)
-@click.option(
-    "--safe-csv",
-    "safe",
-    is_flag=True,
-    help="CSV for spreadsheets: texts they would take for formulas begin with an apostrophe.",
-)
-@click.option("--every", default="1s", show_default=True, help="Length of an interval of series, such as 100ms.")
-@click.option("--limit", type=click.IntRange(min=0), help="How many rows, the first ones; without, all.")
-@choose_options()
-@beside_options
-@jobs_option
-def export(
-    trace: tuple[str, ...],
-    at: tuple[str, ...],
-    clock: str | None,
-    table: str,
-    output: str,
-    kind: str | None,
-    safe: bool,
-    every: str,
-    limit: int | None,
-    chosen: dict[str, Any],
-    beside: dict[str, Any],
-    jobs: int | None,
-) -> None:
-    """Write a table as CSV, JSON Lines or Parquet.
-
-    `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
-    `sockets` one per socket and list of sockets. With --at, the rows of all capture points, the name of the point in front.
-    --jobs helps where no frame has a row of its own.
-    """
-    from analyzer.exported import point_frames, table_frames, table_named
-    from analyzer.report.export import export as write
-    from analyzer.report.export import first_rows, format_of
-    from analyzer.report.progress import progress_shown
-    from analyzer.tables import POINT_TABLES
-
-    points = points_given(trace, at, clock, plain=table in POINT_TABLES)
-    if points:
-        refuse_with_points({"--jobs": jobs})
-    name, kind = table_named(table, "--table", bool(points)), format_of(output, kind, safe)
-    damages: list[Damage] = []
-    read = [path for paths in points.values() for path in paths] if points else trace
-    with progress_shown() as update:
-        asked: dict[str, Any] = {**beside, **chosen, "progress": update}
-        if points:
-            frames = point_frames(points, name, clock, damages, every, **asked)
-        else:
-            frames = table_frames(list(trace), name, damages=damages, every=every, jobs=jobs, **asked)
-        write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))
-    warn(damages)
-    sys.exit(DAMAGED if damages else OK)
-
-
-@cli.command()
-@click.argument("table", required=False, shell_complete=complete.tables)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the JSON schema of what --json and --ndjson print instead."
-)
-def schema(table: str | None, as_json: bool) -> None:
-    """Print the columns of the tables (or of TABLE) as Markdown."""
-    from analyzer.described import EVERY_TABLE
-    from analyzer.exported import table_named
-
-    names = [table_named(table, "TABLE", None)] if table else list(EVERY_TABLE)
-    if as_json:
-        import json
-
-        from analyzer.report.json_schema import json_schema
-
-        found = json_schema()
-        say(json.dumps(found["$defs"]["finding" if table == "findings" else table] if table else found, indent=1))
-        return
-    say("\n".join(EVERY_TABLE[name].markdown() for name in names), nl=False)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import BOOL, INT, Int, group_of, inline, kernel, rows_of
-from analyzer.accelerate.prefetch import prefetch
 from analyzer.events.ack_kernel import acknowledging, answering_copy, answering_late, repeating
 from analyzer.events.again_kernel import again
 from analyzer.events.clock_kernel import (
@@ -20,11 +19,12 @@ from analyzer.events.clock_kernel import (
 )
 from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
 from analyzer.events.congestion_kernel import congestion
-from analyzer.events.copies_kernel import RECENT, first_place, identity_of, tuple_of_row
+from analyzer.events.copies_kernel import RECENT, identity_of
 from analyzer.events.doubt_kernel import answer_unseen, doubts_of, outdated, settle
 from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import meeting, opening
 from analyzer.events.late_kernel import is_awaited
+from analyzer.events.look_up_kernel import look_up
 from analyzer.events.loss_kernel import sending
 from analyzer.events.moment_kernel import keep_moment
 from analyzer.events.nat_kernel import count_on, is_across, past_nat
@@ -33,11 +33,10 @@ from analyzer.events.sack_kernel import reporting
 from analyzer.events.stream_kernel import note_id, place_in_streams
 from analyzer.events.taken_kernel import has_room, is_blank, take
 from analyzer.events.window_kernel import answering, filling, offering, probing
-from analyzer.flows.end_state import BLANK, DRAFT, END_LINES, END_STATE, KEEP_ALIVE
+from analyzer.flows.end_state import BLANK, DRAFT, END_STATE, KEEP_ALIVE
 from analyzer.flows.moment import MOMENT, SEGMENT, SKIPPED, WORLD
 from analyzer.flows.sent import BOARD, SENT, Sent
-from analyzer.flows.sent_kernel import RING
-from analyzer.flows.state import ACKED, CACHE_LINE, EMPTY, FLOW_STATE, STATE_LINES, TCP
+from analyzer.flows.state import ACKED, FLOW_STATE, TCP
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
 from analyzer.flows.tuple_kernel import low_end
@@ -205,43 +204,6 @@ def judge(
                 ends[state["ends"][1 - end]] = ends[DRAFT]
         row["events"] = seg["events"]
     return len(rows)
-
-
-@inline
-def look_up(
-    rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any, recent: Any, identities: Any, keys: Any
-) -> None:
-    """Fill `identities` of some rows, and have fetched what judging them will ask for."""
-    before = np.int64(EMPTY)
-    for i in range(first, stop):
-        row = rows[i]
-        if row["flow"] < 0 or row["ip_proto"] != TCP:
-            continue
-        end = low_end(row)
-        identities[i - first] = identity_of(row, row["flow"], end, keys)
-        prefetch(recent, first_place(row, tuple_of_row(row, end), end), 0)
-        place = np.int64(row["place"])
-        if place != before:
-            for line in range(STATE_LINES):
-                prefetch(states, place, CACHE_LINE * line)
-        before = place
-    before = np.int64(EMPTY)
-    for i in range(first, stop):
-        row = rows[i]
-        if row["flow"] < 0 or row["ip_proto"] != TCP:
-            continue
-        place = np.int64(row["place"])
-        if place != before:
-            low, high = states[place]["ends"][0], states[place]["ends"][1]
-            for line in range(END_LINES):
-                prefetch(ends, low, CACHE_LINE * line)
-                prefetch(ends, high, CACHE_LINE * line)
-        before = place
-    for i in range(first, stop):
-        row = rows[i]
-        if row["flow"] >= 0 and row["ip_proto"] == TCP and row["flags"] & ACK:
-            other = states[np.int64(row["place"])]["ends"][1 - low_end(row)]
-            prefetch(sent.chain, ends[other]["oldest"] & RING, 0)
 
 
 @inline
