@@ -10,7 +10,7 @@ import pytest
 
 from analyzer import analyze
 from analyzer.errors import UsageError
-from analyzer.points.followed import SENT, Followed
+from analyzer.points.followed import CAME, SENT, Followed
 from analyzer.points.points import Points
 from analyzer.report.flow_text import FOLDED
 from analyzer.report.layout import UNFOLDED, columns
@@ -97,6 +97,32 @@ def test_frames_of_one_packet_are_listed() -> None:
         text = points_of(SAMPLES / "network-duplicates").flow(0).text(everything=True)
     assert "10, 24" in text
     assert "10-24" not in text
+
+
+def test_what_the_time_line_leaves_out_is_said() -> None:
+    """Frames that a capture of two interfaces holds again: how many, and the first; of a plain capture nothing."""
+    found = points_of(SAMPLES / "copies-and-duplicates").flow(0)
+    with columns(200):
+        text = found.text(everything=True)
+    for place, (name, flow) in enumerate(zip(found.names, found.flows, strict=True)):
+        shown = sum(len(sight.frames[place]) for sight in found.sights)
+        left = f"{len(flow.frame_rows) - shown} frames of {name} left out, first 2: its capture holds their packets more than once"
+        assert left in text
+    assert "left out" not in points_of(LOSSY).flow(0).text()
+
+
+def test_what_was_made_on_the_way_is_in_the_sum() -> None:
+    """Of the direction in which it came, beside what was sent: its row is of the point where it came."""
+    found = points_of(LOSSY).flow(0)
+    hops = [hop for sight in found.sights for hop in sight.hops if hop["point_number"] == 0 and hop["way"] == SENT]
+    made = hops[3]
+    made["way"], made["fate"] = CAME, PASSAGES.bit("fate", "injected")
+    made["point_number"], made["other_number"] = 1, 0
+    with columns(200):
+        text = found.text(everything=True)
+    assert f"client to server: {len(hops)} packets" in text
+    assert "1 made on the way" in text
+    assert text.count("made on the way: client never sent it to server") == 1
 
 
 def test_what_the_lab_lost_has_no_frame_at_the_other_point() -> None:

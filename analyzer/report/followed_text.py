@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analyzer.flows.names import ends_text
 from analyzer.follow.flow import FROM_OUTSIDE
-from analyzer.kinds import KINDS, NAMES
+from analyzer.kinds import KINDS, NAMES, NUMBER
 from analyzer.points.followed import CAME, Followed, Sight, hops_between
 from analyzer.points.points import Points
 from analyzer.report import layout
@@ -48,6 +48,7 @@ REPEATS = {
     "ack_lost": "what was sent before had arrived, and an ACK of it was lost",
     "needless": "what was sent before had arrived: this was not needed",
 }
+COPY = NUMBER["capture_duplicate"]
 FRAME, TIME, DELAY = 8, 12, 12  # columns, at least
 LEAST_SHIFT, MOST_SHIFT, ROOM = 4, 18, 22  # of the server's column, to the client's; what a line has at least
 TROUBLE = (LOST, DUPLICATED, REORDERED, CORRUPTED, INJECTED)
@@ -56,7 +57,7 @@ TROUBLE = (LOST, DUPLICATED, REORDERED, CORRUPTED, INJECTED)
 def followed_text(found: Followed, points: Points, everything: bool = False, style: Style = plain) -> str:
     """The whole text; every packet has a line of its own if `everything` is asked for."""
     numbers = [points.names.index(name) for name in found.names]
-    lines = [*_head(found, numbers, style), "", style("time line", "title")]
+    lines = [*_head(found, numbers, style), *_notes(found), "", style("time line", "title")]
     time_line = _Line(found, numbers, style)
     with layout.columns(max(layout.width(), time_line.right + ROOM), layout.is_quiet()):
         lines += time_line.lines(everything)
@@ -101,6 +102,20 @@ def _head(found: Followed, numbers: Sequence[int], style: Style) -> Iterator[str
             if hops:
                 names = f"{printable(found.names[one])} to {printable(found.names[other])}"
                 yield from wrapped(_summed(hops, found.uncertain_ns[at]), f"  {names}: ")
+
+
+def _notes(found: Followed) -> Iterator[str]:
+    """What the time line leaves out, and how it counts."""
+    for place, (name, flow) in enumerate(zip(found.names, found.flows, strict=True)):
+        shown = {frame for sight in found.sights for frame in sight.frames[place]}
+        left = [int(frame) for frame in flow.frame_rows["frame"] if int(frame) not in shown]
+        if left:
+            copies = all(any(event["event"] == COPY for event in flow.events_by_frame.get(frame, ())) for frame in left)
+            why = ": its capture holds their packets more than once" if copies else ""
+            told = f"{plural(len(left), 'frame')} of {printable(name)} left out, first {left[0]}{why}"
+            yield from wrapped(told, "  ")
+    if any(flow.event_rows["related_frame"].any() for flow in found.flows):
+        yield from wrapped("`frame N` beside an event is of the point where its packet was seen first", "  ")
 
 
 def _summed(hops: Sequence[Rows], uncertain_ns: int | None) -> str:
