@@ -2,11 +2,13 @@
 
 from typing import Any, NoReturn
 
+from analyzer.beginning import begin
 from analyzer.ending import run
 
 
 def main() -> NoReturn:
     """Entry point of the process: from the first import on it ends as it should."""
+    begin()
     run(_command)
 
 

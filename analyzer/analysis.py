@@ -38,6 +38,7 @@ from analyzer.tables import (
     TABLES,
 )
 from analyzer.text import length_ns
+from analyzer.together import joined, taken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,10 +188,10 @@ class Analysis(Found):
         refuse_pipe(self.paths, "frames")
         found = [np.zeros(0, PACKETS.dtype)]
         for rows in table_rows(self.paths, "packets", max_flows=self.flow_tracker.max_flows, choice=self.choice):
-            found.append(rows[np.isin(rows["frame"], wanted)])
+            found.append(taken(rows, np.isin(rows["frame"], wanted)))
             if not len(wanted) or (len(rows) and rows["frame"][-1] >= wanted[-1]):
                 break
-        return self._table(PACKETS, PACKETS.frame(np.concatenate(found)))
+        return self._table(PACKETS, PACKETS.frame(joined(found)))
 
     @readable
     def series(self, flow: int | None = None, every: str = "1s") -> pd.DataFrame:
@@ -205,8 +206,8 @@ class Analysis(Found):
             choice=self.choice,
         )
         wanted = -1 if flow is None else flow
-        rows = [part[part["flow"] == wanted] for part in parts]
-        return self._table(SERIES, SERIES.frame(np.concatenate(rows) if rows else np.zeros(0, SERIES.dtype)))
+        rows = [taken(part, part["flow"] == wanted) for part in parts]
+        return self._table(SERIES, SERIES.frame(joined(rows) if rows else np.zeros(0, SERIES.dtype)))
 
     @cached_property
     def checksums(self) -> pd.DataFrame:
@@ -254,7 +255,7 @@ class Analysis(Found):
     def _again(self, table: str) -> Rows:
         """The rows of a table that is not kept."""
         rows = list(self.parts(table))
-        return np.concatenate(rows) if rows else np.zeros(0, TABLES[table].dtype)
+        return joined(rows) if rows else np.zeros(0, TABLES[table].dtype)
 
     def parts(self, table: str, progress: Progress | None = None) -> Iterator[Rows]:
         """The same piece by piece. Reads the capture again."""

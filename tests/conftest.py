@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from analyzer.beginning import begin
+
 LONGEST = (
     "test_modes",
     "test_rules",
@@ -22,6 +24,8 @@ LONGEST = (
     "test_wireshark",
     "test_flows",
 )
+
+begin()  # as the command does: garbage is looked for seldom, among the many objects of a test run
 
 # Else each of those processes, and each that runs tests, would compile every module of the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -24,6 +24,7 @@ from analyzer.decode import decode
 from analyzer.frames import FrameReader
 from analyzer.schema import Column, Rows, address_text
 from analyzer.tables import PACKETS
+from analyzer.together import joined
 from tests.naive.capture import NaiveCapture
 from tests.naive.decode import NOT_DECODED
 
@@ -208,9 +209,9 @@ def read_all(
             packets.append(rows_of(batch, capture.interfaces).copy())
             batches.append(len(batch))
     return Reading(
-        np.concatenate(rows),
+        joined(rows),
         data,
-        np.concatenate(packets),
+        joined(packets),
         list(capture.damages),
         list(capture.interfaces),
         list(capture.files),

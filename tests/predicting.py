@@ -13,6 +13,7 @@ from analyzer.passes import increment_rows
 from analyzer.prediction import PREDICTED, Predictor
 from analyzer.prediction.names import OPENING, VALIDITY
 from analyzer.schema import Rows
+from analyzer.together import joined
 from tests import build, pkt
 
 START_NS = 1_763_660_000_000_000_000
@@ -40,7 +41,7 @@ class Prediction:
 
     def __init__(self, path: Path, host: str, sysctls: Mapping[str, str] | None = None) -> None:
         predictor = Predictor([host], sysctls=sysctls)
-        self.rows: Rows = np.concatenate([part.copy() for part in increment_rows([str(path)], predictor)])
+        self.rows: Rows = joined([part.copy() for part in increment_rows([str(path)], predictor)])
         self.late = predictor.finish()
 
     def of(self, name: str) -> int | tuple[int, int, int]:

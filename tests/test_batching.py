@@ -17,6 +17,7 @@ from analyzer.passes import table_rows
 from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
 from analyzer.tables import TABLES, TIME_CAUSES
+from analyzer.together import joined
 from tests import build, strategies
 from tests.each import for_each
 from tests.helpers import FEWER_CAPTURES, Reading, read_all, same_rows
@@ -158,7 +159,7 @@ def told(path: Path, max_flows: int, batch_frames: int | None) -> dict[str, Rows
     for name in ("packets", "flows", "events", "checksums", "series"):
         table = TABLES[name]
         parts = list(table_rows([str(path)], name, max_flows=max_flows, every_ns=EVERY_NS, **sizes))
-        tables[name] = np.concatenate([np.zeros(0, table.dtype), *parts])
+        tables[name] = joined([np.zeros(0, table.dtype), *parts])
     for name, order in (("flows", ["flow"]), ("series", ["flow", "start_ns"])):  # they come when they are complete
         tables[name] = tables[name][np.argsort(tables[name][order], kind="stable")]
     return tables
@@ -246,7 +247,7 @@ def test_rows_hold_until_the_batch_after_the_next(tmp_path: Path, kind: str) -> 
         for batch in capture:
             later.append(decode(batch, capture.interfaces))
             apart.check(batch, later[-1], capture.interfaces)
-    assert same_rows(np.concatenate(later), np.concatenate([rows for _, rows in found]))
+    assert same_rows(joined(later), joined([rows for _, rows in found]))
     assert same_rows(apart.directions, checker.directions)
 
 

@@ -38,6 +38,7 @@ from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
 from analyzer.summary.summary import SUMS, Summary
 from analyzer.tables import PACKETS
+from analyzer.together import joined
 from tests import build, pkt
 from tests.chained import START_NS, chained, records_of
 from tests.helpers import SAMPLES
@@ -383,7 +384,7 @@ def test_rows_go_to_shares_and_come_back(tmp_path: Path) -> None:
     expected = naive.shares(rows, 4)
     assert all(expected)
     for share in range(4):
-        found = np.concatenate([part.copy() for part in rows_of_share([tmp_path], [1000], share)])
+        found = joined([part.copy() for part in rows_of_share([tmp_path], [1000], share)])
         mine = rows[expected[share]]
         assert (found["frame"] - 1000).tolist() == mine["frame"].tolist()
         assert (found["flow"] == -1).all() and (found["place"] == -1).all()
@@ -410,7 +411,7 @@ def test_rows_of_a_file_that_was_changed(tmp_path: Path) -> None:
 def test_summaries_of_ranges_join(sample: str) -> None:
     """Wherever a capture is cut once or twice, also behind its first frame: the counts of one pass, steps from range to range among them."""
     with open_capture([str(SAMPLES / sample)]) as capture:
-        rows = np.concatenate([part.copy() for part in decoded(capture, None)])
+        rows = joined([part.copy() for part in decoded(capture, None)])
     whole = Summary()
     whole.add(rows, 1)
     for first in range(1, min(len(rows), 9)):

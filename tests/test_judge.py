@@ -24,6 +24,7 @@ from analyzer.kinds import CAUSES, KINDS, NAMES
 from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, PACKETS
+from analyzer.together import joined
 from tests import pkt
 from tests.each import for_each
 from tests.helpers import CAPTURES, plain
@@ -93,14 +94,14 @@ def judged(rows: Rows, batch_frames: int = 1 << 30, max_flows: int = 1000) -> Ju
         packets.append(batch)
     events += [found.copy() for found in judge.finish()]
     counts = {name: int(count) for name, count in zip(NAMES, judge.counts, strict=True) if count}
-    flows = np.concatenate([*tracker.rows_left, tracker.rows()])
-    return Judged(np.concatenate(packets), np.concatenate(events), flows, counts)
+    flows = joined([*tracker.rows_left, tracker.rows()])
+    return Judged(joined(packets), joined(events), flows, counts)
 
 
 def decoded(path: Path) -> Rows:
     """The packet rows of a capture, which nobody has followed yet."""
     with open_capture([str(path)]) as capture:
-        return np.concatenate([np.zeros(0, PACKETS.dtype), *(decode(batch, capture.interfaces) for batch in capture)])
+        return joined([np.zeros(0, PACKETS.dtype), *(decode(batch, capture.interfaces) for batch in capture)])
 
 
 def packets_of(rows: Rows) -> list[Packet]:
@@ -805,7 +806,7 @@ def test_the_batch_size_changes_nothing(first: int, max_flows: int, batches: tup
 
 def test_more_events_than_are_handed_over_at_a_time() -> None:
     """The kernel stops in the middle of a batch, and goes on."""
-    rows = np.concatenate([simulated(seed) for seed in range(160)])
+    rows = joined([simulated(seed) for seed in range(160)])
     rows["frame"] = np.arange(len(rows)) + 1
     whole = judged(rows)
     assert len(whole.events) > OUT_CAPACITY
@@ -816,7 +817,7 @@ def test_more_events_than_are_handed_over_at_a_time() -> None:
 def test_the_batch_size_changes_no_exported_table(table: str) -> None:
     """Of a capture that was read from a file."""
     path = next(path for path in CAPTURES if "loss-ipv4" in path.parts)
-    tables = [np.concatenate(list(table_rows([str(path)], table, batch_frames=size))) for size in (1, 7, 1000)]
+    tables = [joined(list(table_rows([str(path)], table, batch_frames=size))) for size in (1, 7, 1000)]
     assert len(tables[0]) > 0
     assert all(np.array_equal(rows, tables[0]) for rows in tables[1:])
 

@@ -25,6 +25,7 @@ def test_an_index_beyond_its_array_is_an_error(tmp_path_factory: Factory, mode: 
     """Five bytes of four."""
     code = """
 import numpy as np
+from analyzer.together import joined
 from analyzer.capture.merge_kernel import copy_records
 first, sizes = np.zeros(1, np.int64), np.array([5])
 try:
@@ -78,7 +79,7 @@ results()
 def rows_on_disk(tmp_path_factory: Factory) -> Path:
     """Packet rows of every sample and of some simulated conversations."""
     simulated = [test_judge.simulated(seed) for seed in range(24)]
-    rows = np.concatenate([*map(test_judge.decoded, FEWER_CAPTURES), *simulated])
+    rows = joined([*map(test_judge.decoded, FEWER_CAPTURES), *simulated])
     rows["frame"] = np.arange(len(rows)) + 1
     path = tmp_path_factory.mktemp("rows") / "rows.npy"
     np.save(path, rows)

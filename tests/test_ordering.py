@@ -18,6 +18,7 @@ from analyzer.ordering.order import contradictions
 from analyzer.passes import decoded, table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
+from analyzer.together import joined
 from tests import build, pkt
 from tests.naive.ordering import BLOCK, Frame, in_order
 
@@ -164,7 +165,7 @@ def test_the_batch_size_changes_nothing(tmp_path: Path, batch: int) -> None:
     path = str(written(tmp_path, (50 * MS, 0)))
     for table in ("packets", "events", "flows"):
         whole, parts = (
-            np.concatenate([np.zeros(0, rows[0].dtype), *rows])
+            joined([np.zeros(0, rows[0].dtype), *rows])
             if (rows := list(table_rows([path], table, batch_frames=size)))
             else None
             for size in (1 << 15, batch)
@@ -188,7 +189,7 @@ def test_clocks_that_differ_leave_the_file_as_it_is(tmp_path: Path) -> None:
     assert [fact.fact for fact in analysis.facts] == ["different_clocks"]
     assert analysis.summary.total("regressions") == 0
     with open_capture([str(path)]) as found:
-        rows = np.concatenate([part.copy() for part in decoded(found, None)])
+        rows = joined([part.copy() for part in decoded(found, None)])
     assert list(rows["frame"]) == list(range(1, 50))
 
 
@@ -242,7 +243,7 @@ def test_an_interface_that_shows_itself_later(tmp_path: Path) -> None:
     )
     with open_capture([str(path)]) as found:
         order = TimeOrder(found)
-        rows = np.concatenate([part.copy() for part in decoded(found, None, order)])
+        rows = joined([part.copy() for part in decoded(found, None, order)])
     assert list(rows["frame"]) == [1, 2, 3, 4, 5]
     assert order.seen["too_late"] == 2
     assert [fact.fact for fact in analyze(path).facts] == ["out_of_order", "joined"]

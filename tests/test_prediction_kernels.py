@@ -7,8 +7,6 @@ import json
 from functools import cache
 from unittest.mock import patch
 
-import numpy as np
-
 from analyzer.capture.bundle import host_of
 from analyzer.correlate import Comparison
 from analyzer.counters import series_of
@@ -16,6 +14,7 @@ from analyzer.parts import COUNTERS_FILE
 from analyzer.passes import judged_rows
 from analyzer.prediction import INCREMENT, Predictor
 from analyzer.schema import Rows
+from analyzer.together import joined
 from tests.agreement import HOSTS, SAMPLES
 
 HASHES = (
@@ -27,7 +26,7 @@ ALSO = ("loss-ipv4/client", "zero-window/server", "counters-gso/server")
 
 def digest(parts: list[Rows]) -> str:
     """Of the columns one by one: what lies between them does not count."""
-    rows = np.concatenate(parts)
+    rows = joined(parts)
     found = hashlib.sha256()
     for name in INCREMENT.names or ():
         found.update(rows[name].tobytes())

@@ -30,6 +30,7 @@ from analyzer.tables import FLOWS, SERIES, TIME_CAUSES
 from analyzer.text import length_ns
 from analyzer.timing import TimeAccount
 from analyzer.timing.series import SeriesMaker
+from analyzer.together import joined
 from tests import build, pkt
 from tests.command import run
 from tests.each import for_each
@@ -68,7 +69,7 @@ class Accounted:
     @property
     def flows(self) -> Rows:
         """The rows of all flows, those that left too."""
-        return np.concatenate([*self.tracker.rows_left, self.tracker.rows()])
+        return joined([*self.tracker.rows_left, self.tracker.rows()])
 
 
 def accounted(rows: Rows, batch_frames: int = 1 << 30, max_flows: int = 1000) -> Accounted:
@@ -262,8 +263,8 @@ def test_a_pause_is_noted_once_and_of_the_side_that_waited(
 def test_intervals_add_up_to_their_flows(sample: str, batch_frames: int, every_ns: int) -> None:
     """Bytes, retransmissions and time; no interval holds more than it is long, and none comes twice."""
     path = str(SAMPLES / sample / "capture.pcap")
-    series = np.concatenate(list(table_rows([path], "series", batch_frames=batch_frames, every_ns=every_ns)))
-    flows = np.concatenate(list(table_rows([path], "flows")))
+    series = joined(list(table_rows([path], "series", batch_frames=batch_frames, every_ns=every_ns)))
+    flows = joined(list(table_rows([path], "flows")))
     flows = flows[flows["protocol"] == 0]
     assert len(np.unique(series[["flow", "start_ns"]])) == len(series)
     for flow in (*flows["flow"], -1):
@@ -296,7 +297,7 @@ def series_of(rows: Rows, batch_frames: int, max_flows: int) -> tuple[Rows, Rows
                     maker.spend(stretches)
                 found += maker.certain()
     found += maker.finish()
-    return np.concatenate(found), np.concatenate([*tracker.rows_left, tracker.rows()])
+    return joined(found), joined([*tracker.rows_left, tracker.rows()])
 
 
 def with_a_clock_that_is_set(rows: Rows, seed: int) -> Rows:

@@ -16,6 +16,7 @@ from analyzer import analyze
 from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS, WIRESHARK
+from analyzer.together import joined
 from tests import build
 from tests.each import for_each
 from tests.helpers import CAPTURES, FEWER_CAPTURES, packets_of, plain
@@ -44,7 +45,7 @@ needs_corpus = pytest.mark.skipif(not CORPUS, reason="needs ../shared/corpus")
 
 def rows_of(path: Path, batch_frames: int = 1 << 14) -> Rows:
     """All packet rows of a capture, with their labels."""
-    return np.concatenate([np.zeros(0, PACKETS.dtype), *table_rows([str(path)], "packets", batch_frames=batch_frames)])
+    return joined([np.zeros(0, PACKETS.dtype), *table_rows([str(path)], "packets", batch_frames=batch_frames)])
 
 
 def labels(rows: Rows) -> list[frozenset[str]]:

@@ -15,6 +15,7 @@ from analyzer.checksums.checker import Checker
 from analyzer.checksums.direction_kernel import ANY, NOBODY
 from analyzer.checksums.state import DIRECTION, DIRECTIONS, OFFSETS, VALID
 from analyzer.schema import Rows
+from analyzer.together import taken
 
 KEY = ("src_hi", "src_lo", "dst_hi", "dst_lo", "version", "proto", "outer")
 SUMS = (
@@ -78,7 +79,7 @@ def joined(parts: Sequence[Rows], before: Sequence[int]) -> Rows:
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     which = place[which]
-    found = rows[first[order]]
+    found = taken(rows, first[order])
     _sum_up(found, rows, which)
     _sum_up_wrong(found, rows, which)
     _pair(found)

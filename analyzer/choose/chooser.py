@@ -14,6 +14,7 @@ from analyzer.errors import UsageError
 from analyzer.flows.numbers import FlowNumbers
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.schema import Rows
+from analyzer.together import taken
 
 EARLIEST, LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 NONE = np.zeros(0, np.int64)
@@ -58,7 +59,7 @@ class Chooser:
         count = int(np.count_nonzero(wanted))
         self.chosen += count
         self.gone = rows["frame"][~wanted]
-        picked = rows if count == len(rows) else rows[wanted]
+        picked = rows if count == len(rows) else taken(rows, wanted)
         self.ways.add(picked)
         return picked
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import Any
 
+from analyzer.beginning import begin
 from analyzer.errors import CaptureError, TcpcapError, UsageError
 
 ERRORS: dict[str, type[TcpcapError]] = {each.__name__: each for each in (TcpcapError, CaptureError, UsageError)}
@@ -16,6 +17,7 @@ ERRORS: dict[str, type[TcpcapError]] = {each.__name__: each for each in (TcpcapE
 
 def main() -> None:
     """Do tasks until standard input ends."""
+    begin()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gives the tasks
     told = os.fdopen(os.dup(1), "w")  # what else is printed goes where it disturbs nobody
     os.dup2(2, 1)

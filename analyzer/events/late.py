@@ -13,6 +13,7 @@ from analyzer.flows.state import TCP
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, WINDOW_CLOSED
+from analyzer.together import joined
 
 ANSWERED, SILENT = CAUSE["answered"], CAUSE["silent"]
 UNANSWERED = FLOWS.bit("state", "unanswered")
@@ -38,7 +39,7 @@ def late_events(tracker: FlowTracker, places: Places, servers: npt.NDArray[np.ui
         *(_closed_windows(tracker, places, end) for end in (0, 1)),
         *(_black_holes(tracker, places, end) for end in (0, 1)),
     ]
-    return np.concatenate([events for events, _ in found]), np.concatenate([owners for _, owners in found])
+    return joined([events for events, _ in found]), np.concatenate([owners for _, owners in found])
 
 
 def _event(tracker: FlowTracker, owners: Places, end: Any, kind: str, **columns: Any) -> tuple[Rows, Places]:

@@ -35,10 +35,10 @@ def still_opening(
     seen = states["seen"][places].astype(np.int64)
     waits = (seen & (SYN | SYN_ACK) != 0) & (seen & (ACKED | FIN | FIN << 1 | RST | RST << 1 | SUCCEEDED) == 0)
     pair = states["pair"][places]
-    peer = peers[(pair & np.uint64(PEERS - 1)).astype(np.intp)]
-    rtt = peer["rtt_ns"]
+    slot = (pair & np.uint64(PEERS - 1)).astype(np.intp)
+    rtt, known_pair = peers["rtt_ns"][slot], peers["pair"][slot] == pair
     known = np.maximum(rtt + SHORTEST_TIMER_NS, 3 * np.minimum(rtt, 1 << 60))
-    timer = np.where(peer["pair"] == pair, known, FIRST_TIMER_NS)
+    timer = np.where(known_pair, known, FIRST_TIMER_NS)
     client = states["client"][places].astype(np.intp)
     unheard = (states["packets"][places, client] == 0) & (seen & SYN_AGAIN == 0)
     early = unheard | (_since(states["waits_ns"][places], latest_ns) < timer)
@@ -47,7 +47,7 @@ def still_opening(
     twice = (
         alone & (seen & SYN_AGAIN != 0) & (packets.sum(axis=1) == 2) & (packets[np.arange(len(places)), client] == 2)
     )
-    early |= twice & (peer["pair"] != pair) & (_since(states["syn_ns"][places], latest_ns) < FIRST_TIMER_NS)
+    early |= twice & ~known_pair & (_since(states["syn_ns"][places], latest_ns) < FIRST_TIMER_NS)
     early |= alone & (seen & (IMPOSSIBLE | (DAMAGED if damage_counts else 0)) != 0)
     found: npt.NDArray[np.bool_] = waits & early
     return found

@@ -13,6 +13,7 @@ from analyzer.flows.state import ACKED, FIN, FLOW_STATE, PEERS, RST, SUCCEEDED, 
 from analyzer.flows.time_state import NOTE, TALK, TIME_STATE
 from analyzer.flows.tracker import FlowTracker
 from analyzer.schema import Rows
+from analyzer.together import taken
 
 KEPT: dict[str, Any] = {
     "states": FLOW_STATE, "ends": END_STATE, "times": TIME_STATE, "histograms": np.uint32, "talks": TALK, "talks_used": np.int64,
@@ -80,7 +81,7 @@ class Joining:
         moved = np.repeat(_behind(kept, "talks"), [len(each["times"]) for each in kept])
         times["details"] += np.where(times["details"] > 0, moved, 0).astype(np.int32)
         if self.total:
-            tracker.states, tracker.times = states[order], times[order]
+            tracker.states, tracker.times = taken(states, order), taken(times, order)
             tracker.ends = np.concatenate([tracker.ends[:FIRST_END], ends])
             tracker.ends_room[:] = len(tracker.ends), 0
             tracker.histograms = np.concatenate(

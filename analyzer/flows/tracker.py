@@ -35,6 +35,7 @@ from analyzer.flows.times import account_of, fill_times
 from analyzer.flows.trouble import troubles
 from analyzer.schema import Rows
 from analyzer.tables import FLOW_STATES, FLOWS, LOST_TIME, PACKETS, TIME_CAUSES
+from analyzer.together import cleared, joined, taken
 
 MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
@@ -201,9 +202,9 @@ class FlowTracker:
         trouble = self._troubles(places)
         some = int(np.count_nonzero(trouble))
         order = np.argsort(-trouble, kind="stable")[: min(count, some)]
-        rows = np.concatenate([self._worst_left, self._rows_at(places[order])])
+        rows = joined([self._worst_left, self._rows_at(places[order])])
         both = np.concatenate([self._worst_trouble, trouble[order]])
-        return rows[np.argsort(-both, kind="stable")[:count]], some + self._left_troubled
+        return taken(rows, np.argsort(-both, kind="stable")[:count]), some + self._left_troubled
 
     def coverage(self) -> Coverage:
         """What of the conversations was captured, those that left included."""
@@ -250,8 +251,8 @@ class FlowTracker:
         return found
 
     def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
-        ends = self.ends[self.states["ends"][places]]
-        states, times = self.states[places], self.times[places]
+        ends = taken(self.ends, self.states["ends"][places])
+        states, times = taken(self.states, places), taken(self.times, places)
         rows = flow_rows(states, ends, self.histograms, self.final_states(places), self.latest_ns)
         spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
         fill_times(rows, spent, states, ends, times, self.talks)
@@ -352,17 +353,17 @@ class FlowTracker:
         order = order[trouble[order] > least]
         if not len(order):
             return
-        rows = np.concatenate([self._worst_left, self._rows_at(leaving[order])])
+        rows = joined([self._worst_left, self._rows_at(leaving[order])])
         both = np.concatenate([self._worst_trouble, trouble[order]])
         worst = np.argsort(-both, kind="stable")[:WORST_LEFT]
-        self._worst_left, self._worst_trouble = rows[worst], both[worst]
+        self._worst_left, self._worst_trouble = taken(rows, worst), both[worst]
 
     def _free_talks_of(self, leaving: npt.NDArray[np.intp]) -> None:
         details = self.times["details"][leaving]
         waiting = self.free_talks[: self.talks_used[1]]
         self.free_talks = np.concatenate([waiting, details[details > 0] - 1, np.zeros(1, np.int32)])
         self.talks_used[1] = len(self.free_talks) - 1
-        self.times[leaving] = np.zeros(1, TIME_STATE)
+        cleared(self.times, leaving)
 
     def _rehash(self) -> None:
         from analyzer.flows.flow_kernel import rehash

@@ -10,6 +10,7 @@ from analyzer.flows.state import TCP
 from analyzer.kinds import KINDS
 from analyzer.schema import Rows
 from analyzer.tables import FLOWS
+from analyzer.together import taken
 
 # What is counted per end counts each time, with the weight of its kind; of the other kinds it counts that they happened.
 COUNTED = {
@@ -52,7 +53,7 @@ def troubles(
     total += SECOND_SHUT / 1e9 * ends["zero_ns"][at].sum(axis=1, dtype=np.float64)
     still = np.flatnonzero((ends["zero_frame"][at] > 0).any(axis=1))
     for end in (0, 1) if len(still) else ():
-        shut = closed_for_ns(states[places[still]], ends[at[still, end]], latest_ns)
+        shut = closed_for_ns(taken(states, places[still]), taken(ends, at[still, end]), latest_ns)
         total[still] += SECOND_SHUT / 1e9 * shut
     failed = np.isin(final, [FLOWS.bit("state", word) for word in FAILED])
     total += np.where(failed, 8.0, 0.0)

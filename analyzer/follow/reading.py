@@ -16,6 +16,7 @@ from analyzer.follow.numbers import number
 from analyzer.passes import Progress, watch
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, PACKETS
+from analyzer.together import joined, taken
 
 LATE_NS = 60_000_000_000  # an ICMP error may come so long after the last frame
 QUOTED = PACKETS.bit("layers", "quoted")
@@ -65,7 +66,7 @@ class _Reader:
         places = np.flatnonzero(mine | about)
         if not len(places):
             return
-        rows, moments = rows[places], moments[places]
+        rows, moments = taken(rows, places), taken(moments, places)
         kept = np.zeros(len(rows), FRAME)
         for name in TAKEN:
             kept[name] = rows[name]
@@ -97,18 +98,18 @@ class _Reader:
 
     def frames(self) -> Rows:
         """All of them, with relative numbers."""
-        found = np.concatenate(self._frames)
+        found = joined(self._frames)
         number(found, self._row)
         return found
 
     def events(self) -> Rows:
         """All of them, by frame."""
-        found = np.concatenate(self._events)
+        found = joined(self._events)
         return found[np.argsort(found["frame"], kind="stable")]
 
     def stretches(self) -> Rows:
         """All of them, in order."""
-        return np.concatenate(self._stretches)
+        return joined(self._stretches)
 
     def _complaints(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which of the rows are ICMP errors that quote a packet of the flow."""

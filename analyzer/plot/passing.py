@@ -11,6 +11,7 @@ from analyzer.passes import Progress, watch
 from analyzer.plot.bins import Bins
 from analyzer.plot.trace import Trace
 from analyzer.schema import Rows
+from analyzer.together import taken
 
 
 class Seen:
@@ -27,18 +28,18 @@ class Seen:
         """Take in rows that were judged."""
         self.whole.add_all(rows)
         for flow, which in self._mine(rows):
-            self.traces[flow].add(rows[which], moments[which])
+            self.traces[flow].add(taken(rows, which), taken(moments, which))
 
     def add_events(self, events: Rows) -> None:
         """Take in rows of `events`."""
         self.whole.add_events(events)
         for flow, which in self._mine(events):
-            self.traces[flow].add_events(events[which])
+            self.traces[flow].add_events(taken(events, which))
 
     def spend(self, stretches: Rows) -> None:
         """Take in where time went."""
         for flow, which in self._mine(stretches):
-            self.traces[flow].spend(stretches[which])
+            self.traces[flow].spend(taken(stretches, which))
 
     def finish(self) -> None:
         """The capture is over."""

@@ -13,6 +13,7 @@ from analyzer.plot.thin import evenly, extremes
 from analyzer.plot.trips import RST, SYN, TRIP, RoundTrips
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, TIME_CAUSES
+from analyzer.together import joined
 
 MOST_PACKETS = 40_000  # of a connection that are kept, about
 MOST_EVENTS = 8_000
@@ -68,7 +69,7 @@ class Trace:
     def add_events(self, events: Rows) -> None:
         """Take in rows of `events`; of a kind that is too frequent some are kept, evenly."""
         np.add.at(self.counted, (events["event"], events["cause"], events["direction"]), 1)
-        self.events = np.concatenate([self.events, events])
+        self.events = joined([self.events, events])
         if len(self.events) > 2 * MOST_EVENTS:
             self._fewer_events()
 
@@ -78,7 +79,7 @@ class Trace:
             return
         np.add.at(self._spent, stretches["cause"], stretches["ns"])
         self._spent_until = int(stretches["from_ns"][-1] + stretches["ns"][-1])
-        both = np.concatenate([self.stretches, stretches])
+        both = joined([self.stretches, stretches])
         new = np.ones(len(both), bool)
         new[1:] = (both["cause"][1:] != both["cause"][:-1]) | (
             both["from_ns"][1:] != both["from_ns"][:-1] + both["ns"][:-1]

@@ -21,6 +21,7 @@ from analyzer.points.segment import DATAGRAM
 from analyzer.points.survey import Survey
 from analyzer.schema import Rows
 from analyzer.tables import PASSAGES, PATHS
+from analyzer.together import joined, taken
 
 MOST_NOTABLE = 40_000  # rows
 ARRIVED, UNKNOWN = (PASSAGES.bit("fate", word) for word in ("arrived", "unknown"))
@@ -110,8 +111,8 @@ class Between:
             some = np.flatnonzero(_notable(rows, told))[:room]
             room -= len(some)
             if len(some):
-                kept.append((rows[some], told[some]))
-        some_rows, some_told = (np.concatenate(each) for each in zip(*kept, strict=True))
+                kept.append((taken(rows, some), taken(told, some)))
+        some_rows, some_told = (joined(each) for each in zip(*kept, strict=True))
         self.notable = Notable(some_rows, some_told, repeats.damaged)
         clock = self.survey.clock
         first, second = self.points

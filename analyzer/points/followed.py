@@ -15,6 +15,7 @@ from analyzer.follow.telling import Telling
 from analyzer.schema import Rows
 from analyzer.tables import PASSAGES
 from analyzer.text import printable
+from analyzer.together import joined, taken
 
 if TYPE_CHECKING:
     from analyzer.points.points import Points
@@ -144,8 +145,8 @@ class _Sights:
             mine = np.zeros(len(rows), np.bool_)
             for point, flow in own.items():
                 mine |= (rows["point_number"] == point) & (rows["flow"] == flow)
-            kept.append(rows[mine])
-        every = np.concatenate(kept)
+            kept.append(taken(rows, mine))
+        every = joined(kept)
         every["time_ns"] = self._points.on_pair_clock(pair, every["time_ns"])
         return every
 

@@ -19,6 +19,7 @@ from analyzer.report.layout import Style, plain
 from analyzer.schema import Rows
 from analyzer.tables import FLOW_PROTOCOLS, FLOW_STATES, FLOWS, LOST_TIME
 from analyzer.text import duration_text, plural, size_text
+from analyzer.together import joined, taken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,13 +81,13 @@ def first_of(parts: Iterable[Rows], key: Key, count: int, ascending: bool = Fals
         total += len(rows)
         waiting.append(rows)
         if sum(map(len, waiting)) > 2 * count + AT_ONCE:
-            waiting = [_sorted(np.concatenate(waiting), key, ascending)[:count]]
-    return _sorted(np.concatenate(waiting), key, ascending)[:count], total
+            waiting = [_sorted(joined(waiting), key, ascending)[:count]]
+    return _sorted(joined(waiting), key, ascending)[:count], total
 
 
 def _sorted(rows: Rows, key: Key, ascending: bool) -> Rows:
     keys = key(rows)
-    return rows[np.lexsort((rows["flow"], keys if ascending else -keys))]
+    return taken(rows, np.lexsort((rows["flow"], keys if ascending else -keys)))
 
 
 def list_lines(rows: Rows, total: int, columns: Sequence[str] = (), style: Style = plain) -> Iterator[str]:

@@ -18,6 +18,7 @@ from analyzer.flows.times import account_of
 from analyzer.kinds import NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import SERIES, TIME_CAUSES
+from analyzer.together import joined, taken
 
 AGAIN = np.uint64(1 << NUMBER["retransmission"])
 SIDES = ("client", "server")
@@ -57,7 +58,7 @@ class SeriesMaker:
         mine = (rows["flow"] >= 0) & (rows["ip_proto"] == TCP)
         if self._flow is not None:
             mine &= rows["flow"] == self._flow
-        rows, moments = rows[mine], moments[mine]
+        rows, moments = taken(rows, mine), taken(moments, mine)
         told = moments["kind"] != SKIPPED
         cells = self._blank(rows["flow"], rows["place"], self._moved_on(rows, moments, told) // self._every)
         every, client = np.arange(len(rows)), (moments["end"] ^ rows["direction"]) & 1
@@ -119,7 +120,7 @@ class SeriesMaker:
     def _owed(self, places: npt.NDArray[np.intp]) -> Rows:
         """What `flows` has beyond what frames told, as stretches."""
         tracker = self._tracker
-        states, times = tracker.states[places], tracker.times[places]
+        states, times = taken(tracker.states, places), taken(tracker.times, places)
         account = account_of(tracker.states, tracker.ends, tracker.times, places, tracker.latest_ns)
         spent = times["spent_ns"].copy()
         swap = states["client"] == 1
@@ -198,16 +199,16 @@ class SeriesMaker:
         self._latest[places], self._told[places] = BEFORE_ALL, 0
 
     def _take(self, cells: Rows) -> None:
-        self._cells = _joined(np.concatenate([self._cells, cells]))
+        self._cells = _joined(joined([self._cells, cells]))
 
     def _hand_over(self, done: npt.NDArray[np.bool_]) -> Iterator[Rows]:
-        cells, self._cells = self._cells[done], self._cells[~done]
+        cells, self._cells = taken(self._cells, done), taken(self._cells, ~done)
         if self._flow is None:
             together = cells.copy()
             together["flow"], together["place"] = TOGETHER, 0
             for name in (*LATEST, *MOST):
                 together[name] = -1
-            self._together = _joined(np.concatenate([self._together, together]))
+            self._together = _joined(joined([self._together, together]))
         if len(cells):
             yield self._rows(cells)
 
@@ -226,17 +227,17 @@ class SeriesMaker:
 def _joined(cells: Rows) -> Rows:
     """One cell for each flow and interval, in order of these."""
     order = np.lexsort((cells["interval"], cells["flow"]))  # stable: later cells stay behind earlier ones
-    cells = cells[order]
+    cells = taken(cells, order)
     new = np.ones(len(cells), bool)
     new[1:] = (cells["flow"][1:] != cells["flow"][:-1]) | (cells["interval"][1:] != cells["interval"][:-1])
     starts, which = np.flatnonzero(new), np.cumsum(new) - 1
-    joined = cells[starts]
+    found = taken(cells, starts)
     if len(cells):
         for name in ADDED:
-            joined[name] = np.add.reduceat(cells[name], starts)
+            found[name] = np.add.reduceat(cells[name], starts)
         for name in MOST:
-            joined[name] = np.maximum.reduceat(cells[name], starts)
+            found[name] = np.maximum.reduceat(cells[name], starts)
         for name in LATEST:
             known = cells[name] >= 0
-            joined[name][which[known]] = cells[name][known]
-    return joined
+            found[name][which[known]] = cells[name][known]
+    return found
