@@ -44,8 +44,8 @@ CALLS = {
     "fix-packed": "fix-checksums B/capture.pcap out/x.pcap.zst",
     "html": "analyze {given} --html out/x.html",
     "notebook": "notebook {given} -o out/x.ipynb",
-    "svg": "plot {given} -o out/x.svg --flow 0",
-    "png": "plot {given} -o out/x.png --kind overview",
+    "svg": "plot {given} -o out/x.svg --flow 0 --kind rtt",
+    "png": "plot {given} -o out/x.png --flow 0 --kind window",
     "plot": "plot {given} -o out/x.html --flow 0",
     "points": "analyze --at a={given} --at b=B --html out/x.html",
     "points-plot": "plot --at a={given} --at b=B -o out/x.html",
@@ -145,13 +145,17 @@ class Trial:
     def failure(self, failure: Failure) -> list[str]:
         """What is wrong after the disk failed at some call."""
         which = self._random.randrange(len(self._words))
+        return self.failing(failure, self._random.randint(1, max(self.calls(failure, which), 1)), which)
+
+    def calls(self, failure: Failure, which: int = 0) -> int:
+        """How many calls there are that may fail."""
         if (failure, which) not in self._calls:
             count = self._root / "count"
             count.unlink(missing_ok=True)
             self._ended(self._words[which], False, variables(failure, self._root, ENDLESS, count))
             self._calls[failure, which] = int(count.read_text())
             self.clean()
-        return self.failing(failure, self._random.randint(1, max(self._calls[failure, which], 1)), which)
+        return self._calls[failure, which]
 
     def failing(self, failure: Failure, first: int, which: int = 0) -> list[str]:
         """What is wrong after the disk failed from this call on."""

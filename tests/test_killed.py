@@ -229,3 +229,12 @@ def test_random_moments(call: str, tmp_path: Path) -> None:
         assert trial.signalled(signal.SIGTERM) == []
         for failure in FAILURES[:2]:
             assert trial.failure(failure) == []
+
+
+def test_what_is_read_is_read_before_anything_is_written(tmp_path: Path) -> None:
+    """Nothing stands there where the last thing that is read could not be."""
+    failure, most = FAILURES[2], 4
+    with Trial(place_in(tmp_path), "html", Random()) as trial:
+        last = trial.calls(failure)
+        assert last > most
+        assert [wrong for first in range(last, last - most, -1) for wrong in trial.failing(failure, first)] == []
