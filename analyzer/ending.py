@@ -32,6 +32,13 @@ def words_of_signal() -> str:
 
 def run(command: Callable[[], Any]) -> NoReturn:
     """Run it and exit; a signal ends it well, a second one at once. What was ignored stays so, as nohup wants it."""
+    try:
+        _run(command)
+    except Ended:  # before the command began, or when it had ended
+        _exit_by_signal()
+
+
+def _run(command: Callable[[], Any]) -> NoReturn:
     _have_standard_files()
     _keep_no_half_modules()
     _handlers.append(None)
@@ -45,14 +52,18 @@ def run(command: Callable[[], Any]) -> NoReturn:
     except BaseException:
         if not _came:
             raise
-        # What was interrupted while it was imported says so in many ways.
-        if sys.stderr is not None:
-            sys.stderr.write(f"tcpcap: {words_of_signal()}\n")
-        sys.exit(status_of_signal())
+        _exit_by_signal()  # what was interrupted while it was imported says so in many ways
     finally:
         for number in ENDING:  # what is removed now is removed by the handler as well
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _end)
+
+
+def _exit_by_signal() -> NoReturn:
+    """Say which one came, in a line."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"tcpcap: {words_of_signal()}\n")
+    sys.exit(status_of_signal())
 
 
 def _begin_to_end(number: int, _: FrameType | None) -> NoReturn:

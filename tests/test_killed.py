@@ -160,6 +160,25 @@ run(command)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "tcpcap: interrupted\n")
 
 
+def test_a_signal_when_all_is_done() -> None:
+    """Between the end of the command and that of the process there is no moment at which a signal is a fault of the program."""
+    words = """
+import os, signal
+from analyzer.ending import run
+known = signal.getsignal
+def late(number):
+    signal.getsignal = known
+    os.kill(os.getpid(), signal.SIGTERM)
+    return known(number)
+def command():
+    signal.getsignal = late
+run(command)
+"""
+    with interrupts_on():
+        done = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "tcpcap: ended by SIGTERM\n")
+
+
 def test_a_file_that_shrinks_under_the_reader(tmp_path: Path) -> None:
     """At the worst moment: its pages are gone when they are touched. That is said, and nothing temporary is left."""
     (tmp_path / "temporary").mkdir()
