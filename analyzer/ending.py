@@ -19,6 +19,12 @@ class Ended(KeyboardInterrupt):
     """A signal asks for the end. It is taken as Ctrl-C is: by all that must be undone."""
 
 
+def pass_on(words: str) -> None:
+    """Raise Ended again where it stands in the words of another: DuckDB makes a text of what comes while Python makes a table for it."""
+    if _came and f"{Ended.__name__}:" in words:
+        raise Ended
+
+
 def status_of_signal() -> int:
     """128 and the signal that came first, as shells have it."""
     return 128 + (_came[0] if _came else signal.SIGINT)

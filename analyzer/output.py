@@ -87,9 +87,16 @@ def remedy(error: OSError) -> str:
     return REMEDIES.get(error.errno or 0, "name another file")
 
 
-def growing(path: Path) -> FileIO:
-    """A file that grows while something is recorded: what is written is there at once, behind what is there already."""
-    return FileIO(path, "ab")
+def growing(path: Path, new: bool = False) -> FileIO:
+    """A file that grows while something is recorded: what is written is there at once, behind what is there already.
+
+    One that is `new` is this user's alone; FileExistsError where there is one of its name.
+    """
+    return FileIO(path, "ab", opener=_opened_new if new else None)
+
+
+def _opened_new(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 @contextmanager

@@ -12,11 +12,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import duckdb
+import pandas as pd
 import pytest
 
+from analyzer.ask.plan import query_error
 from analyzer.capture import packed
 from analyzer.cli import main
 from analyzer.ending import Ended
+from analyzer.errors import TcpcapError
+from analyzer.report.export import no_room
 from tests.command import COMMAND, environment, run
 from tests.failing import FAILURES
 from tests.helpers import SAMPLES, interrupts_on
@@ -177,6 +182,34 @@ run(command)
     with interrupts_on():
         done = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "tcpcap: ended by SIGTERM\n")
+
+
+def test_a_signal_in_the_words_of_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB makes an error of its own of it, which is neither one of the disk nor one of the query; without a signal it is what it says."""
+    with duckdb.connect() as connection, monkeypatch.context() as meanwhile:
+        connection.register("piece", pd.DataFrame({"a": [1]}))
+        meanwhile.setattr(pd.DataFrame, "__getitem__", _signalled)
+        with pytest.raises((duckdb.Error, RuntimeError)) as told:
+            connection.execute("SELECT a FROM piece").fetchall()
+    with pytest.raises(TcpcapError):
+        raise no_room("x.csv", str(told.value))
+    monkeypatch.setattr("analyzer.ending._came", [signal.SIGTERM])
+    with pytest.raises(Ended):
+        no_room("x.csv", str(told.value))
+    with pytest.raises(Ended):
+        query_error(told.value)
+    assert "no such table" in str(query_error(duckdb.Error("no such table")))
+
+
+def _signalled(_: Any, __: Any) -> Any:
+    raise Ended
+
+
+def test_a_database_that_cannot_be_read_back(tmp_path: Path) -> None:
+    """What a query's answer was kept in: one line, as of a disk that is full."""
+    failure = FAILURES[2]
+    with Trial(place_in(tmp_path), "sql-csv", Random()) as trial:
+        assert [wrong for first in (1, 4, 8, 12, trial.calls(failure)) for wrong in trial.failing(failure, first)] == []
 
 
 def test_a_file_that_shrinks_under_the_reader(tmp_path: Path) -> None:

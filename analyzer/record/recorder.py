@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from analyzer.record.namespace import RecordError, host_name, inside, opened
 from analyzer.record.pack import packed
 from analyzer.record.plan import SNAPLEN, Plan
 from analyzer.record.programs import Program, program_of
+from analyzer.record.rights import User, acting_as, become, may_write
 from analyzer.record.signals import Bell, heard
 from analyzer.record.sockets import Lister
 from analyzer.record.tally import Tallied
@@ -60,12 +62,13 @@ class Recorded:
     notes: list[str] = field(default_factory=list)
 
 
-def record(plan: Plan, begun: Callable[[str], None] = lambda _: None) -> Recorded:
+def record(plan: Plan, begun: Callable[[str], None] = lambda _: None, owner: User | None = None) -> Recorded:
     """Record as planned, until its time is over, its limit is passed, or a signal comes (in the main thread).
 
     Parameters
     ----------
     begun : called with a sentence when frames are captured
+    owner : whom this process becomes then, for good, and whose the folder is; None leaves it who it is
 
     Raises RecordError where nothing can be recorded; then nothing is left behind.
     """
@@ -76,12 +79,31 @@ def record(plan: Plan, begun: Callable[[str], None] = lambda _: None) -> Recorde
         stack.enter_context(_where(plan))
         if plan.interface != "any":
             _check_interface(plan.interface)
-        folder = stack.enter_context(made(plan))
-        recording = _Recording(plan, program, folder, bell)
+        notes = []
+        if owner and not all(may_write(owner, folder) for folder in _written(plan)):
+            notes.append(f"it ran as root to its end: {owner.name} may not write to {plan.folder}")
+            owner = None
+        folder = stack.enter_context(made(plan, program, owner))
+        recording = _Recording(plan, program, folder, bell, owner)
+        recording.found.notes += notes
         recording.run(begun)
         if plan.packed:
             _pack(plan, recording.found, bell)
     return recording.found
+
+
+def _import_all(plan: Plan) -> None:
+    """What is imported later may lie where only root can read."""
+    import_module("analyzer.record.words")
+    if plan.packed:
+        import_module("zstandard")
+
+
+def _written(plan: Plan) -> set[Path]:
+    """The folders that are there, and are written to."""
+    path = plan.folder.absolute()
+    nearest = next(each for each in (path, *path.parents) if each.exists())
+    return {nearest, *([path.parent] if plan.packed and nearest == path else [])}
 
 
 def _pack(plan: Plan, found: Recorded, bell: Bell) -> None:
@@ -131,9 +153,10 @@ def _check_limit(plan: Plan, now: Counted) -> None:
 class _Recording:
     """One recording while it runs; `found` is complete when `run` has returned."""
 
-    def __init__(self, plan: Plan, program: Program, folder: Folder, bell: Bell) -> None:
+    def __init__(self, plan: Plan, program: Program, folder: Folder, bell: Bell, owner: User | None = None) -> None:
         self.found = Recorded(plan.folder, ring_ns=plan.ring_ns)
         self._plan, self._program, self._folder, self._bell = plan, program, folder, bell
+        self._owner = owner
         self._lister = Lister()
         self._last: tuple[Counted, int] | None = None  # and when, by a clock that nobody sets
         self._end_ns = 0  # by that clock; 0 while it is not known
@@ -153,8 +176,12 @@ class _Recording:
         plan = self._plan
         host = described(_name(plan), plan.interface)
         _check_limit(plan, counted())
-        self._folder.describe(host, self._facts)
-        with capturing(self._program, self._folder.path, self._bell.ring) as capture:
+        with acting_as(self._owner):
+            self._folder.describe(host, self._facts)
+        with capturing(self._program, self._folder.path, self._bell.ring, self._owner) as capture:
+            if self._owner:  # the rest needs no root
+                _import_all(plan)
+                become(self._owner)
             start_ns = steady_ns()
             self._end_ns = start_ns + plan.duration_ns if plan.duration_ns else 0
             if self._snapshot() and self._last is not None:
