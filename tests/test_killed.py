@@ -25,7 +25,8 @@ from analyzer.report.export import no_room
 from tests.command import COMMAND, environment, run
 from tests.failing import FAILURES
 from tests.helpers import SAMPLES, interrupts_on
-from tests.killing import Place, Trial, place_in
+from tests.killing import Trial, words_of
+from tests.place import Place, place_in
 
 ROOT = SAMPLES.parent
 TIMEOUT_S = 60
@@ -76,7 +77,7 @@ def ended(place: Place, words: list[str], moment: int) -> Any:
 def test_an_end_at_any_moment(call: str, place: Place) -> None:
     """What was to be written is there as a whole, or not at all."""
     before, given = place.files(), "B" if call == "csv" else "packed.tgz"
-    words = place.words(call, given)
+    words = words_of(call, given)
     assert ended(place, words, 0) == 0
     most, whole = passed, place.files()
     assert whole.keys() - before.keys() and most > 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import shutil
@@ -11,12 +12,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analyzer import analyze
-from analyzer.record import plan
+from analyzer.record import plan, record
 from analyzer.record.folder import made
+from analyzer.record.lines import Lines
 from analyzer.record.namespace import RecordError
 from analyzer.record.programs import program_of
 from analyzer.record.rights import User, acting_as, caller, capturer, grant, may_write
@@ -98,7 +101,7 @@ def test_root_is_given_up(options: list[str], place: Path) -> None:
     assert {file.stat().st_uid for file in folder.iterdir()} <= {SOMEBODY.number, capturing.number}
     with acting_as(SOMEBODY):
         assert all(file.read_bytes() for file in folder.iterdir())
-    assert [info.kind for info in analyze(folder).files]
+    assert analyze(folder).capture["files"]
     assert "root" not in out
 
 
@@ -150,11 +153,12 @@ def test_a_folder_where_only_root_may_write(tmp_path: Path) -> None:
 def test_a_folder_that_was_there(place: Path) -> None:
     """Its group and mode are its owner's business: then tcpdump stays root where it begins further files, and otherwise does not."""
     (place / "empty").mkdir(0o755)
-    for name, options, user in (("empty", {"ring": "1m"}, None), ("new", {"ring": "1m"}, capturer()), ("empty", {}, capturer())):  # fmt: skip
-        program = program_of(plan("lo", place / name, program="tcpdump", **options))
+    cases = (("empty", "1m", None), ("new", "1m", capturer()), ("empty", None, capturer()))
+    for name, ring, user in cases:
+        program = program_of(plan("lo", place / name, program="tcpdump", ring=ring))
         assert program.user == user
         named = program.command[program.command.index("-Z") + 1] if "-Z" in program.command else ""
-        assert named == (user.name if user else "root" if options else "")
+        assert named == (user.name if user else "root" if ring else "")
     with made(plan("lo", place / "empty", ring="1m")):
         assert (place / "empty").stat().st_mode & 0o7777 == 0o755
 
@@ -201,3 +205,28 @@ def test_somebody_called_sudo() -> None:
         assert caller({"SUDO_UID": "0"}) is None
         assert os.geteuid() == SOMEBODY.number
     assert os.geteuid() == 0
+
+
+@needs_root
+@pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "the disk is full"), (errno.EIO, "Input/output error")])
+def test_a_first_snapshot_that_cannot_be_written(
+    number: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was recorded: that is an error, and nothing is left. Later it is an early end."""
+    written, left = Lines.add, [0]
+
+    def add(lines: Lines, *arguments: Any, **values: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(number, os.strerror(number))
+        written(lines, *arguments, **values)
+
+    monkeypatch.setattr(Lines, "add", add)
+    planned = plan("lo", tmp_path / "incident", every="50ms", duration="1s")
+    with pytest.raises(RecordError, match=f"nothing could be recorded: .*{said}"):
+        record(planned)
+    assert list(tmp_path.iterdir()) == []
+    left[0] = 4
+    found = record(planned)
+    assert found.cut and said in found.ended_by
+    assert analyze(planned.folder).is_damaged

@@ -133,6 +133,13 @@ def _let_in(path: Path, program: Program, owner: User | None) -> None:
     grant(path, SHARED, owner, group_of(program, owner))
 
 
+def written(plan: Plan) -> set[Path]:
+    """The folders that are there, and are written to."""
+    path = plan.folder.absolute()
+    nearest = next(each for each in (path, *path.parents) if each.exists())
+    return {nearest, *([path.parent] if plan.packed and nearest == path else [])}
+
+
 def _missing(plan: Plan) -> list[Path]:
     """The folder and those above it that are to be made, from the inside out. Raises RecordError where something is there already."""
     path = plan.folder

@@ -14,7 +14,7 @@ from typing import Any
 
 from analyzer.errors import TcpcapError, UsageError, suggest
 from analyzer.record.capture import Capture, capturing
-from analyzer.record.folder import Folder, made
+from analyzer.record.folder import Folder, made, written
 from analyzer.record.host import described
 from analyzer.record.kernel import Counted, counted, steady_ns
 from analyzer.record.namespace import RecordError, host_name, inside, opened
@@ -80,7 +80,7 @@ def record(plan: Plan, begun: Callable[[str], None] = lambda _: None, owner: Use
         if plan.interface != "any":
             _check_interface(plan.interface)
         notes = []
-        if owner and not all(may_write(owner, folder) for folder in _written(plan)):
+        if owner and not all(may_write(owner, folder) for folder in written(plan)):
             notes.append(f"it ran as root to its end: {owner.name} may not write to {plan.folder}")
             owner = None
         folder = stack.enter_context(made(plan, program, owner))
@@ -97,13 +97,6 @@ def _import_all(plan: Plan) -> None:
     import_module("analyzer.record.words")
     if plan.packed:
         import_module("zstandard")
-
-
-def _written(plan: Plan) -> set[Path]:
-    """The folders that are there, and are written to."""
-    path = plan.folder.absolute()
-    nearest = next(each for each in (path, *path.parents) if each.exists())
-    return {nearest, *([path.parent] if plan.packed and nearest == path else [])}
 
 
 def _pack(plan: Plan, found: Recorded, bell: Bell) -> None:
@@ -188,6 +181,9 @@ class _Recording:
                 self._facts["begun"] = self._last[0].time_ns / 1e9
                 begun(f"recording {plan.interface} into {plan.folder} with {self._program.name}; Ctrl-C ends it")
                 self._follow(capture, start_ns)
+            elif not self._folder.counters.count:
+                found = f"nothing could be recorded: {self.found.ended_by}"
+                raise RecordError(str(plan.folder), found, "name another folder with -o")
             if not self.found.cut:
                 self._snapshot(last=True)
             capture.drained(lambda: len(self._bell.signals) > 1)
@@ -237,9 +233,8 @@ class _Recording:
             if (last or self._lister.is_due) and (taken := self._lister.listed()) is not None:
                 self._folder.sockets.add(taken[0], now_ns, **{self._lister.kind: taken[1]})
         except (OSError, TcpcapError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_ROOM:
-                raise
-            self._cut("the disk is full")
+            full = isinstance(error, OSError) and error.errno in NO_ROOM
+            self._cut("the disk is full" if full else f"its files cannot be written any more ({error})")
             return False
         return True
 
