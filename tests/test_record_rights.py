@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from analyzer import analyze
+from analyzer.errors import TcpcapError
 from analyzer.record import plan, record
-from analyzer.record.folder import made
+from analyzer.record.folder import Folder, made
 from analyzer.record.lines import Lines
 from analyzer.record.namespace import RecordError
 from analyzer.record.programs import program_of
@@ -75,7 +76,7 @@ def begun(process: subprocess.Popen[str]) -> None:
     assert "recording lo into" in process.stderr.readline()
 
 
-RINGS = ([], ["--ring", "1s"], ["--rotate", "1MB"])
+RINGS: tuple[list[str], ...] = ([], ["--ring", "1s"], ["--rotate", "1MB"])
 
 
 @needs_root
@@ -230,3 +231,19 @@ def test_a_first_snapshot_that_cannot_be_written(
     found = record(planned)
     assert found.cut and said in found.ended_by
     assert analyze(planned.folder).is_damaged
+
+
+@needs_root
+def test_an_end_that_cannot_be_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was recorded is there, and says itself that it was not brought to its end: so does the recorder."""
+    described = Folder.describe
+
+    def describe(folder: Folder, host: dict[str, Any], recording: dict[str, Any]) -> None:
+        if recording["ended"]:
+            raise TcpcapError("host.json", "cannot be written (No space left on device)", "make room")
+        described(folder, host, recording)
+
+    monkeypatch.setattr(Folder, "describe", describe)
+    found = record(plan("lo", tmp_path / "incident", every="50ms", duration="200ms"))
+    assert found.cut and any("No space left" in note for note in found.notes)
+    assert analyze(found.path).is_damaged

@@ -43,7 +43,7 @@ class Recorded:
     snapshots, lists : of counters, of sockets
     bytes : of its files
     ended_by : why it ended, in words
-    cut : whether it ended before it should have
+    cut : whether it ended before it should have, or what it was could not be written down
     ring_ns : how much of its end is kept, where not all is: then `frames` and `dropped` are of more than that
     unpacked : why no one file was made of the folder, where that was wanted
     notes : what to know of it, a sentence each
@@ -285,6 +285,7 @@ class _Recording:
         try:
             folder.describe(host, self._facts)
         except TcpcapError as error:
+            found.cut = True  # as who reads it will say
             found.notes.append(str(error))
         found.bytes = folder.size()
 
