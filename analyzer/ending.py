@@ -21,6 +21,12 @@ class Ended(KeyboardInterrupt):
     """A signal asks for the end. It is taken as Ctrl-C is: by all that must be undone."""
 
 
+def pass_on(words: str) -> None:
+    """Raise Ended again where it stands in the words of another: DuckDB makes a text of what comes while Python makes a table for it."""
+    if _came and f"{Ended.__name__}:" in words:
+        raise Ended
+
+
 def status_of_signal() -> int:
     """128 and the signal that came first, as shells have it."""
     return 128 + (_came[0] if _came else signal.SIGINT)
@@ -34,6 +40,13 @@ def words_of_signal() -> str:
 
 def run(command: Callable[[], Any]) -> NoReturn:
     """Run it and exit; a signal ends it well, a second one at once. What was ignored stays so, as nohup wants it."""
+    try:
+        _run(command)
+    except Ended:  # before the command began, or when it had ended
+        _exit_by_signal()
+
+
+def _run(command: Callable[[], Any]) -> NoReturn:
     _have_standard_files()
     _keep_no_half_modules()
     atexit.register(_leave)  # what is registered first is called last
@@ -50,10 +63,7 @@ def run(command: Callable[[], Any]) -> NoReturn:
     except BaseException:
         if not _came:
             raise
-        # What was interrupted while it was imported says so in many ways.
-        if sys.stderr is not None:
-            sys.stderr.write(f"tcpcap: {words_of_signal()}\n")
-        sys.exit(status_of_signal())
+        _exit_by_signal()  # what was interrupted while it was imported says so in many ways
     finally:
         for number in ENDING:  # what is removed now is removed by the handler as well
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -71,6 +81,14 @@ def _leave() -> None:
     except (OSError, ValueError):
         return  # Python says it, and exits with a status of its own
     os._exit(_statuses[-1] & 0xFF)
+
+
+def _exit_by_signal() -> NoReturn:
+    """Say which one came, in a line."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"tcpcap: {words_of_signal()}\n")
+    _statuses.append(status_of_signal())
+    sys.exit(_statuses[-1])
 
 
 def _begin_to_end(number: int, _: FrameType | None) -> NoReturn:

@@ -10,7 +10,7 @@ import numpy as np
 
 from analyzer.account import Account
 from analyzer.capture import Damage, FileInfo, Interfaces
-from analyzer.capture.bundle import Recording, host_of
+from analyzer.capture.bundle import Host, Recording, host_of
 from analyzer.capture.kept import Reader
 from analyzer.capture.sysctls import sysctls_of
 from analyzer.checksums import CaptureHost, Checksums
@@ -202,7 +202,7 @@ class Found:
     @property
     def host_name(self) -> str:
         """The host whose counters these are: its name, or its addresses."""
-        recorded = [host.name for host in map(host_of, self.paths) if host is not None and host.name]
+        recorded = [host.name for host in self._recorded if host.name]
         return recorded[0] if recorded else ", ".join(host.address for host in self.capture_hosts)
 
     @cached_property
@@ -263,7 +263,12 @@ class Found:
 
     def _recordings(self) -> list[Recording]:
         """How the bundles were recorded, as far as they say it."""
-        return [host.recording for host in map(host_of, self.paths) if host is not None and host.recording is not None]
+        return [host.recording for host in self._recorded if host.recording is not None]
+
+    @cached_property
+    def _recorded(self) -> list[Host]:
+        """What the bundles say of their hosts, read once: it stays the same for all that is said of them."""
+        return [host for host in map(host_of, self.paths) if host is not None]
 
     @cached_property
     def capture(self) -> dict[str, Any]:
@@ -278,10 +283,9 @@ class Found:
     @cached_property
     def warnings(self) -> list[str]:
         """What the reader should know before trusting the rest, a sentence each."""
-        recorded = [host for host in map(host_of, self.paths) if host is not None]
-        settings = [f"{host.path}: {text}" for host in recorded if host.sysctls for text in _unfit(host.sysctls)]
+        settings = [f"{host.path}: {text}" for host in self._recorded if host.sysctls for text in _unfit(host.sysctls)]
         counters = self.counter_series.notes if self.counter_series else []
-        hosts = [note for host in recorded for note in host.notes]
+        hosts = [note for host in self._recorded for note in host.notes]
         sockets = self.socket_lists.notes if self.socket_lists is not None else []
         return list(map(shown, [*self.account.warnings(), *hosts, *settings, *counters, *sockets]))
 

@@ -87,9 +87,16 @@ def remedy(error: OSError) -> str:
     return REMEDIES.get(error.errno or 0, "name another file")
 
 
-def growing(path: Path) -> FileIO:
-    """A file that grows while something is recorded: what is written is there at once, behind what is there already."""
-    return FileIO(path, "ab")
+def growing(path: Path, new: bool = False) -> FileIO:
+    """A file that grows while something is recorded: what is written is there at once, behind what is there already.
+
+    One that is `new` is this user's alone; FileExistsError where there is one of its name.
+    """
+    return FileIO(path, "ab", opener=_opened_new if new else None)
+
+
+def _opened_new(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 @contextmanager
@@ -99,7 +106,7 @@ def _file(target: str, inputs: Sequence[Input]) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
         return
-    path = Path(os.path.realpath(path))  # a link keeps pointing at its target
+    path = _followed(path)
     draft = path.with_name(f".{path.name[:40]}-{secrets.token_hex(8)}")
     _temporary.add(draft)
     try:
@@ -113,6 +120,17 @@ def _file(target: str, inputs: Sequence[Input]) -> Iterator[BinaryIO]:
         raise
     finally:
         _temporary.discard(draft)
+
+
+def _followed(path: Path) -> Path:
+    """A link keeps pointing at its target; what has become a link since is replaced, and not followed."""
+    if not path.is_symlink():
+        return Path(os.path.realpath(path.parent)) / path.name
+    link, folder = path.lstat(), path.parent.stat()
+    shared = folder.st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH
+    if shared and link.st_uid not in (os.geteuid(), folder.st_uid):  # as fs.protected_symlinks of Linux has it
+        raise PermissionError(errno.EACCES, "a link of another user", str(path))
+    return Path(os.path.realpath(path))
 
 
 @contextmanager
@@ -182,10 +200,9 @@ def temporary_file() -> BinaryIO:
 
 def nothing_temporary(error: OSError) -> TcpcapError:
     """What is said where something temporary cannot be made, or written to."""
+    found = f"nothing can be written in {tempfile.tempdir} ({error.strerror})"
     if tempfile.tempdir is None:  # no folder was found that may be the one
         found = "nothing can be written there, nor in /tmp, /var/tmp and the current folder"
-    else:
-        found = f"nothing can be written in {tempfile.gettempdir()} ({error.strerror})"
     return TcpcapError("TMPDIR", found, "make room, or set it to a folder where you may write")
 
 

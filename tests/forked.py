@@ -8,13 +8,14 @@ What is forked runs the command as `python -m analyzer` does, from its first lin
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,6 @@ from tests.command import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 300.0  # on a busy machine
-STEP_S = 0.002
 # What a run of the command has imported from files, which is printed behind what it says.
 IMPORTED = """
 import json, sys
@@ -69,9 +69,7 @@ class Server:
 
     def status(self, process: int, within: float = PATIENCE_S) -> int | None:
         """The status with which it has ended, negative for a signal that ended it; None where it runs on after so many seconds."""
-        until = time.monotonic() + within
-        while (status := self._ask(process=process)["status"]) is None and time.monotonic() < until:
-            time.sleep(STEP_S)
+        status = self._ask(process=process, within=within)["status"]
         return None if status is None else int(status)
 
     def ended(
@@ -107,9 +105,9 @@ def _serve() -> bool:
             for name in asked["imports"]:
                 if name not in sys.modules and name != "__main__":
                     import_module(name)
+            gc.freeze()  # else a process that was forked copies all of it when it looks for what nobody knows any more
         elif "process" in asked:
-            which, status = os.waitpid(asked["process"], os.WNOHANG)
-            answer["status"] = os.waitstatus_to_exitcode(status) if which else None
+            answer["status"] = _status(asked["process"], asked["within"])
         else:
             answer["pid"] = os.fork()
             if not answer["pid"]:
@@ -118,6 +116,17 @@ def _serve() -> bool:
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
     return False
+
+
+def _status(process: int, within: float) -> int | None:
+    """How a process has ended, once it has, or None after so many seconds."""
+    watched = os.pidfd_open(process)
+    try:
+        select.select([watched], [], [], within)
+    finally:
+        os.close(watched)
+    which, status = os.waitpid(process, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if which else None
 
 
 def _become(asked: Mapping[str, Any]) -> None:

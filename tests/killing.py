@@ -8,7 +8,6 @@ is shown a traceback.
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,14 +18,14 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import NamedTuple
 
 from tests.command import COMMAND, environment
 from tests.failing import ENDLESS, FAILURES, Failure, library, variables
 from tests.forked import Server
 from tests.helpers import SAMPLES, interrupts_on
+from tests.killing_record import RecordTrial, can_record
+from tests.place import Place, place_in
 
-BUNDLE = SAMPLES / "zero-window" / "server"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 # What each command is given behind its name, in a folder with a bundle B, the same packed, and a folder for what is written.
 CALLS = {
@@ -44,14 +43,15 @@ CALLS = {
     "fix-packed": "fix-checksums B/capture.pcap out/x.pcap.zst",
     "html": "analyze {given} --html out/x.html",
     "notebook": "notebook {given} -o out/x.ipynb",
-    "svg": "plot {given} -o out/x.svg --flow 0",
-    "png": "plot {given} -o out/x.png --kind overview",
+    "svg": "plot {given} -o out/x.svg --flow 0 --kind rtt",
+    "png": "plot {given} -o out/x.png --flow 0 --kind window",
     "plot": "plot {given} -o out/x.html --flow 0",
     "points": "analyze --at a={given} --at b=B --html out/x.html",
     "points-plot": "plot --at a={given} --at b=B -o out/x.html",
     "completion": "completion bash --install",
     "json": "analyze {given} --json",
 }
+EVERY = (*CALLS, RecordTrial.name)
 GIVEN = ("B", "packed.tgz")
 ANEW = 10  # of so many commands one is begun anew, as people begin it; the others are forked when all is imported
 PATIENCE_S = 300.0  # on a busy machine
@@ -59,50 +59,9 @@ BEGINNING_S = 1.0  # before a command that is begun anew has imported what it ne
 ANSWERED = (0, 3)  # with an answer, perhaps up to where something failed
 
 
-class Place(NamedTuple):
-    """Where commands run: `folder` with what they read, `temporary` for what they may not leave."""
-
-    folder: Path
-    temporary: Path
-
-    def words(self, call: str, given: str) -> list[str]:
-        """The arguments of a command."""
-        return [word.replace(":", " ") for word in CALLS[call].format(given=given).split()]
-
-    def wrong(self, before: dict[str, bytes], expected: dict[str, bytes]) -> Iterator[str]:
-        """What is not as it must be: `before` is what was there, `expected` what may have been written, if it is whole."""
-        now = self.files()
-        for name, content in before.items():
-            if now.pop(name, None) != content:
-                yield f"{name} has changed"
-        for name, content in now.items():
-            if name not in expected or not _is_whole(content, expected[name]):
-                yield f"{name} was left with {len(content):,} bytes"
-        for path in self.temporary.iterdir():
-            yield f"{path.name} was left"
-
-    def files(self) -> dict[str, bytes]:
-        """All files and what is in them."""
-        return {
-            str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
-        }
-
-
-def _is_whole(content: bytes, other: bytes) -> bool:
-    """The same to its end: on a busy machine a rule may have had no time, and a page says so."""
-    return content == other or content[-64:] == other[-64:]
-
-
-def place_in(root: Path) -> Place:
-    """A place below `root`: the bundle, the same as one file, and a folder to write to."""
-    place = Place(root / "work", root / "temporary")
-    shutil.copytree(BUNDLE, place.folder / "B")
-    (place.folder / "out").mkdir()
-    place.temporary.mkdir()
-    archive = shutil.make_archive(str(place.folder / "packed"), "gztar", BUNDLE.parent, BUNDLE.name)
-    Path(archive).rename(place.folder / "packed.tgz")
-    (place.folder / "key").write_bytes(bytes(range(32)))
-    return place
+def words_of(call: str, given: str) -> list[str]:
+    """The arguments of a command."""
+    return [word.replace(":", " ") for word in CALLS[call].format(given=given).split()]
 
 
 class Trial:
@@ -111,10 +70,10 @@ class Trial:
     def __init__(self, place: Place, call: str, random: Random) -> None:
         self.place, self.name, self._random = place, call, random
         self._before, self._root = place.files(), place.folder.parent
-        self._words = [place.words(call, given) for given in GIVEN if given == GIVEN[0] or "{given}" in CALLS[call]]
+        self._words = [words_of(call, given) for given in GIVEN if given == GIVEN[0] or "{given}" in CALLS[call]]
         self._variables = {"TMPDIR": str(place.temporary), "XDG_DATA_HOME": str(place.folder / "out")}
         self._server = Server(self._words[0], place.folder, {"LD_PRELOAD": str(library()), **self._variables})
-        self.clean()
+        self.place.clean()
         self._took, self._expected = [], []
         for words in self._words:
             begun = time.monotonic()
@@ -122,7 +81,7 @@ class Trial:
             assert status == 0, said
             self._took.append(time.monotonic() - begun)
             self._expected.append(place.files())
-            self.clean()
+            self.place.clean()
         self._calls: dict[tuple[Failure, int], int] = {}
 
     def signalled(self, number: signal.Signals) -> list[str]:
@@ -139,19 +98,23 @@ class Trial:
         ours = "Traceback" not in said or ", in run" in said  # else Python had not begun with us
         if ours and (status not in (0, 128 + number, -number) or "Traceback" in said):
             found.append(f"status {status}: {said}")
-        self.clean()
+        self.place.clean()
         return found
 
     def failure(self, failure: Failure) -> list[str]:
         """What is wrong after the disk failed at some call."""
         which = self._random.randrange(len(self._words))
+        return self.failing(failure, self._random.randint(1, max(self.calls(failure, which), 1)), which)
+
+    def calls(self, failure: Failure, which: int = 0) -> int:
+        """How many calls there are that may fail."""
         if (failure, which) not in self._calls:
             count = self._root / "count"
             count.unlink(missing_ok=True)
             self._ended(self._words[which], False, variables(failure, self._root, ENDLESS, count))
             self._calls[failure, which] = int(count.read_text())
-            self.clean()
-        return self.failing(failure, self._random.randint(1, max(self._calls[failure, which], 1)), which)
+            self.place.clean()
+        return self._calls[failure, which]
 
     def failing(self, failure: Failure, first: int, which: int = 0) -> list[str]:
         """What is wrong after the disk failed from this call on."""
@@ -166,7 +129,7 @@ class Trial:
         found += self.place.wrong(self._before, expected)
         if status not in (*ANSWERED, 2) or "Traceback" in said or (status == 2 and said.count("\n") != 1):
             found.append(f"status {status}: {said}")
-        self.clean()
+        self.place.clean()
         return [f"from call {first}: {each}" for each in found]
 
     def twice(self) -> list[str]:
@@ -179,7 +142,7 @@ class Trial:
         ends = [self._server.status(each) for each in both]
         found = list(self.place.wrong(self._before, self._expected[which]))
         found += [f"status {status}: {file.read_text()}" for status, file in zip(ends, said, strict=True) if status]
-        self.clean()
+        self.place.clean()
         return found
 
     def __enter__(self) -> Trial:
@@ -189,14 +152,6 @@ class Trial:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.__exit__(kind, value, trace)
-
-    def clean(self) -> None:
-        """Have the place as it was."""
-        for path in (*(self.place.folder / "out").iterdir(), *self.place.temporary.iterdir()):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
     def _names(self, which: int) -> Iterable[str]:
         return self._expected[which].keys() - self._before.keys()
@@ -215,13 +170,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moments", type=int, default=50, help="of each signal and of each failure")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--call", choices=CALLS, action="append", help="this command; without, all")
+    parser.add_argument("--call", choices=EVERY, action="append", help="this command; without, all")
     options = parser.parse_args()
     wrong = tried = 0
     with tempfile.TemporaryDirectory() as root:
         place = place_in(Path(root))
-        for call in options.call or CALLS:
-            with Trial(place, call, Random(f"{options.seed}/{call}")) as trial:
+        for call in options.call or EVERY:
+            if call == RecordTrial.name and not can_record():
+                print(f"{call:<16} needs root, tcpdump and ip, and was not tried", flush=True)
+                continue
+            random = Random(f"{options.seed}/{call}")
+            with RecordTrial(place, random) if call == RecordTrial.name else Trial(place, call, random) as trial:
                 for end, times, found in _all_ends(trial, options.moments):
                     wrong, tried = wrong + len(found), tried + times
                     for each in found:
@@ -231,7 +190,7 @@ def main() -> int:
     return int(wrong > 0)
 
 
-def _all_ends(trial: Trial, moments: int) -> Iterator[tuple[str, int, list[str]]]:
+def _all_ends(trial: Trial | RecordTrial, moments: int) -> Iterator[tuple[str, int, list[str]]]:
     """Each way in which it may end, how often that was tried, and what was wrong."""
     ends: list[tuple[str, Callable[[], list[str]]]] = [
         *((each.name, partial(trial.signalled, each)) for each in SIGNALS),

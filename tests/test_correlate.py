@@ -605,6 +605,25 @@ class TestTimesThatAreNotKnown:
         assert all(each.predicted >= 0 and each.low >= 0 for each in [*found.whole(), *found.rows()])
         assert "a filter left these out" in text_of(found)
 
+    def test_an_error_about_a_packet_that_was_not_captured_claims_nothing(self) -> None:
+        """It makes certain what was to be possible before. All else is compared as ever: nothing else is missing."""
+        observed = {"IpInUnknownProtos": [0, 3], "IpInReceives": [0, 3]}
+        found = Comparison(series([START, START + SECOND], observed))
+        confirmed = increments(START + SECOND // 2 + np.arange(2), "IpInUnknownProtos")
+        confirmed["most"] = 0  # as the prediction has it: the packet before could have been one
+        found.tally.add(confirmed)
+        found.tally.add(increments(START + SECOND // 2 + np.arange(3), "IpInReceives"))
+        found.know(Facts(START, START + SECOND))
+        for unknown, received in (found.whole()[::-1], found.rows()[::-1]):
+            assert (unknown.counter, unknown.verdict, unknown.relation) == (
+                "IpInUnknownProtos",
+                NOT_COMPARABLE,
+                BOUNDED,
+            )
+            assert unknown.low <= unknown.predicted <= unknown.high
+            assert "ICMP messages about packets" in unknown.reason
+            assert (received.counter, received.verdict) == ("IpInReceives", AGREE)
+
 
 def test_what_was_assumed_reaches_the_answer(tmp_path: Path) -> None:
     """Warnings name the file and what was taken for granted; the caller may overrule it, in Python and on the command line."""

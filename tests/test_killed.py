@@ -12,15 +12,21 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import duckdb
+import pandas as pd
 import pytest
 
+from analyzer.ask.plan import query_error
 from analyzer.capture import packed
 from analyzer.cli import main
 from analyzer.ending import Ended
+from analyzer.errors import TcpcapError
+from analyzer.report.export import no_room
 from tests.command import COMMAND, environment, run
 from tests.failing import FAILURES
 from tests.helpers import SAMPLES, interrupts_on
-from tests.killing import Place, Trial, place_in
+from tests.killing import Trial, words_of
+from tests.place import Place, place_in
 
 ROOT = SAMPLES.parent
 TIMEOUT_S = 60
@@ -71,7 +77,7 @@ def ended(place: Place, words: list[str], moment: int) -> Any:
 def test_an_end_at_any_moment(call: str, place: Place) -> None:
     """What was to be written is there as a whole, or not at all."""
     before, given = place.files(), "B" if call == "csv" else "packed.tgz"
-    words = place.words(call, given)
+    words = words_of(call, given)
     assert ended(place, words, 0) == 0
     most, whole = passed, place.files()
     assert whole.keys() - before.keys() and most > 3
@@ -160,6 +166,53 @@ run(command)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "tcpcap: interrupted\n")
 
 
+def test_a_signal_when_all_is_done() -> None:
+    """Between the end of the command and that of the process there is no moment at which a signal is a fault of the program."""
+    words = """
+import os, signal
+from analyzer.ending import run
+known = signal.getsignal
+def late(number):
+    signal.getsignal = known
+    os.kill(os.getpid(), signal.SIGTERM)
+    return known(number)
+def command():
+    signal.getsignal = late
+run(command)
+"""
+    with interrupts_on():
+        done = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "tcpcap: ended by SIGTERM\n")
+
+
+def test_a_signal_in_the_words_of_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB makes an error of its own of it, which is neither one of the disk nor one of the query; without a signal it is what it says."""
+    with duckdb.connect() as connection, monkeypatch.context() as meanwhile:
+        connection.register("piece", pd.DataFrame({"a": [1]}))
+        meanwhile.setattr(pd.DataFrame, "__getitem__", _signalled)
+        with pytest.raises((duckdb.Error, RuntimeError)) as told:
+            connection.execute("SELECT a FROM piece").fetchall()
+    with pytest.raises(TcpcapError):
+        raise no_room("x.csv", str(told.value))
+    monkeypatch.setattr("analyzer.ending._came", [signal.SIGTERM])
+    with pytest.raises(Ended):
+        no_room("x.csv", str(told.value))
+    with pytest.raises(Ended):
+        query_error(told.value)
+    assert "no such table" in str(query_error(duckdb.Error("no such table")))
+
+
+def _signalled(_: Any, __: Any) -> Any:
+    raise Ended
+
+
+def test_a_database_that_cannot_be_read_back(tmp_path: Path) -> None:
+    """What a query's answer was kept in: one line, as of a disk that is full."""
+    failure = FAILURES[2]
+    with Trial(place_in(tmp_path), "sql-csv", Random()) as trial:
+        assert [wrong for first in (1, 4, 8, 12, trial.calls(failure)) for wrong in trial.failing(failure, first)] == []
+
+
 def test_a_file_that_shrinks_under_the_reader(tmp_path: Path) -> None:
     """At the worst moment: its pages are gone when they are touched. That is said, and nothing temporary is left."""
     (tmp_path / "temporary").mkdir()
@@ -229,3 +282,12 @@ def test_random_moments(call: str, tmp_path: Path) -> None:
         assert trial.signalled(signal.SIGTERM) == []
         for failure in FAILURES[:2]:
             assert trial.failure(failure) == []
+
+
+def test_what_is_read_is_read_before_anything_is_written(tmp_path: Path) -> None:
+    """Nothing stands there where the last thing that is read could not be."""
+    failure, most = FAILURES[2], 4
+    with Trial(place_in(tmp_path), "html", Random()) as trial:
+        last = trial.calls(failure)
+        assert last > most
+        assert [wrong for first in range(last, last - most, -1) for wrong in trial.failing(failure, first)] == []

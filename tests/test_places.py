@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from analyzer import analyze
+from analyzer.diagnosis.rule import all_rules, own_rules
 from analyzer.errors import TcpcapError
 from tests.command import COMMAND, environment, run, run_here
 from tests.helpers import SAMPLES
@@ -168,3 +170,17 @@ def test_a_temporary_file_without_room(words: str, tmp_path: Path, monkeypatch: 
     assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert ran.err.startswith("tcpcap: TMPDIR: ") and "No space left on device" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_is_anothers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As sudo may leave it: where this user may not look there are no rules of theirs, and tcpcap's own hold."""
+    there = Path.is_dir
+
+    def is_dir(path: Path) -> bool:
+        if path.is_relative_to(tmp_path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return there(path)
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    assert {rule.id for rule in all_rules()} == {rule.id for rule in own_rules()}

@@ -710,3 +710,14 @@ def test_what_is_there_stays(there: str, tmp_path: Path) -> None:
     with pytest.raises(TcpcapError, match="is there already; name another folder with -o, or remove it"):
         record(plan("lo", tmp_path / "incident", pack=True, duration="1s"))
     assert (tmp_path / there).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["counters.jsonl", "sockets.jsonl"])
+def test_a_recording_that_ended_before_its_first_snapshot(name: str, tmp_path: Path) -> None:
+    """Its files were made by then, and are empty: all else is read, and that is said."""
+    folder = Path(shutil.copytree(SAMPLE, tmp_path / "incident"))
+    frames = analyze(folder).capture["frames"]
+    (folder / name).write_bytes(b"")
+    found = analyze(folder)
+    assert found.capture["frames"] == frames > 0
+    assert [text for text in found.warnings if name in text and "before it took its first snapshot" in text]

@@ -28,7 +28,7 @@ from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
 from analyzer.tables import FLOWS, SERIES, TIME_CAUSES
 from analyzer.text import length_ns
-from analyzer.timing import TimeAccount
+from analyzer.timing import TimeAccount, series
 from analyzer.timing.series import SeriesMaker
 from analyzer.together import joined
 from tests import build, pkt
@@ -440,3 +440,24 @@ def test_series_on_the_command_line(tmp_path: Path) -> None:
     late = [build.Record(ethernet, time_ns) for ethernet, time_ns in ((SYN, 0), (SYN, 10**18))]
     (tmp_path / "late.pcap").write_bytes(build.pcap(late))
     assert "longer" in run("export", tmp_path / "late.pcap", "--table", "series", "--every", "1ms").err
+
+
+def test_a_long_wait_is_put_in_order_a_few_times_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each interval without a frame is a row; what they cost grows with their number, and no faster. Too many are refused in a line."""
+    count, sorted_ = 1 << 19, [0]
+    syn = build.ethernet(build.ipv4(build.tcp(flags=2)))
+    late = build.ethernet(build.ipv4(build.tcp(flags=2)))
+    path = tmp_path / "a.pcap"
+    path.write_bytes(build.pcap([build.Record(syn, 0), build.Record(late, count * 1_000_000_000)]))
+    joined = series._joined
+
+    def counting(cells: Rows) -> Rows:
+        sorted_[0] += len(cells)
+        return joined(cells)
+
+    monkeypatch.setattr(series, "_joined", counting)
+    rows = sum(map(len, table_rows([str(path)], "series", every_ns=1_000_000_000)))
+    assert 2 * count <= rows < 2 * count + 10  # of the connection, and of all together
+    assert sorted_[0] < 8 * count
+    with pytest.raises(UsageError, match="give a longer one"):
+        list(table_rows([str(path)], "series", every_ns=100_000_000))

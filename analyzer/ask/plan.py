@@ -8,6 +8,7 @@ from typing import Any
 
 from analyzer.diagnosis.database import MACROS
 from analyzer.diagnosis.views import sql_type
+from analyzer.ending import pass_on
 from analyzer.errors import UsageError
 from analyzer.moments import MOMENTS
 from analyzer.schema import Column, Table
@@ -112,6 +113,7 @@ def _shown(table: Table) -> Iterator[str]:
 
 def query_error(error: Exception) -> UsageError:
     """What DuckDB says, in two parts: what is wrong, and what to do."""
+    pass_on(str(error))
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = lines[0] if lines else "it failed"
     hints = [line for line in lines[1:] if line.startswith(("Did you mean", "Candidate"))]

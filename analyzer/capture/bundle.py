@@ -16,7 +16,7 @@ from analyzer.capture.packed import folder_of
 from analyzer.capture.support import Report, captures_in, report_of
 from analyzer.errors import CaptureError
 from analyzer.output import Input
-from analyzer.parts import BESIDE, CAPTURE_PATTERNS, HOST_FILE
+from analyzer.parts import BESIDE, CAPTURE_PATTERNS, COUNTERS_FILE, HOST_FILE, SOCKETS_FILE
 from analyzer.patterns import regex
 from analyzer.text import shown
 
@@ -53,10 +53,20 @@ class Host:
 
 
 def part_of(path: str, *names: str) -> str | None:
-    """The file of one of these names in the bundle at `path`, the first that is there; None where there is none, or `path` is no bundle."""
+    """The file of one of these names in the bundle at `path`, the first that is there; None where there is none, or `path` is no bundle.
+
+    Snapshots of a recording that ended before it took one are none: see `_unbegun`.
+    """
     folder = Path(folder_of(path))
-    found = (folder / name for name in names if path != "-" and folder.is_dir() and (folder / name).is_file())
+    if path == "-" or not folder.is_dir():
+        return None
+    found = (folder / name for name in names if (folder / name).is_file() and not _unbegun(folder / name))
     return next(map(str, found), None)
+
+
+def _unbegun(file: Path) -> bool:
+    """Is it an empty file, as `tcpcap record` makes it before it takes its first snapshot?"""
+    return file.name in (COUNTERS_FILE, SOCKETS_FILE) and file.is_file() and not file.stat().st_size
 
 
 def inputs(*paths: str | Path) -> list[Input]:
@@ -120,6 +130,8 @@ def host_of(path: str) -> Host | None:
     recording = _recording(content.get("recording"))
     if recording is not None and recording.unfinished:
         notes = (*notes, f"{file}: {recording.unfinished}")
+    empty = filter(_unbegun, (Path(file).parent / name for name in (COUNTERS_FILE, SOCKETS_FILE)))
+    notes = (*notes, *(f"{each}: empty: the recording ended before it took its first snapshot" for each in empty))
     name, kernel = _text(content.get("hostname")), _text(content.get("kernel"))
     macs = tuple(dict.fromkeys(mac for each in _list(content.get("interfaces")) if (mac := _mac(each))))
     return Host(shown(file), name, kernel, addresses, mtu, sysctls, interfaces, notes, recording=recording, macs=macs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -50,7 +51,11 @@ def record(script: bool, **options: Any) -> None:
     """Record a bundle on this host: frames, kernel counters, sockets and settings, from the same moments.
 
     `tcpcap analyze DIR` reads it. It needs Linux, tcpdump (or dumpcap), iproute2, and root (or CAP_NET_RAW). Ctrl-C ends it
-    well. The first snapshot is taken when frames are captured, the last one before they no longer are. Exit status 3: it
+    well. Begun by `sudo` it becomes who called that as soon as frames are captured, and the folder is theirs alone; tcpdump becomes
+    the user `tcpdump` where there is one, but with --rotate or --ring in a folder that was there before. What stays root: dumpcap, a shell that
+    waits to end either, and the recorder where root itself began it, or who called sudo may not write to -o.
+
+    The first snapshot is taken when frames are captured, the last one before they no longer are. Exit status 3: it
     ended before it should have (no room, the interface gone, the clock set back), or the folder could not be packed; what was
     recorded can be read.
     """
@@ -63,8 +68,9 @@ def record(script: bool, **options: Any) -> None:
         say(script_of(planned), nl=False)
         sys.exit(OK)
     from analyzer.record import record as run
+    from analyzer.record.rights import caller
     from analyzer.record.words import recorded_text
 
-    found = run(planned, lambda text: say(f"tcpcap: {text}", err=True))
+    found = run(planned, lambda text: say(f"tcpcap: {text}", err=True), caller(os.environ))
     say(recorded_text(found), nl=False)
     sys.exit(DAMAGED if found.cut or found.unpacked else OK)

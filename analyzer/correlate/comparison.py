@@ -27,6 +27,7 @@ from analyzer.correlate.coverage import (
     BEGUN_BEFORE,
     COVERING,
     CUT_HEADERS,
+    FILTERED,
     OUTSIDE,
     Coverage,
     assess,
@@ -286,7 +287,7 @@ class Comparison:
         certain, covered = np.array([found.relation != BOUNDED and exact]), np.ones(1, np.bool_)
         claims = self._claims(found.counter, moved, amount, low, high, certain, covered)
         least, most, relation, verdict = (int(each[0]) for each in claims)
-        reason = self._reason(found.counter, verdict, True)
+        reason = self._reason(found.counter, verdict, True, found.low > found.high)
         return found._replace(low=least, high=most, relation=relation, verdict=verdict, reason=reason)
 
     def _each(self, name: str) -> Iterator[tuple[int, Compared]]:
@@ -306,9 +307,11 @@ class Comparison:
         starts, ends = observed.starts, observed.ends
         if observed.loose:
             starts, ends = (np.full(len(moved), time, np.int64) for time in self._span(0, 0))
-        columns = (starts, ends, moved, np.clip(amount, claims[0], claims[1]), *claims, covered)
-        for at, *values, within in zip(shown.tolist(), *(each[shown].tolist() for each in columns), strict=True):
-            yield at, Compared._make((name, *values, self._reason(name, values[-1], within)))
+        columns = (starts, ends, moved, np.clip(amount, claims[0], claims[1]), *claims, covered, low > high)
+        for at, *values, within, crossed in zip(
+            shown.tolist(), *(each[shown].tolist() for each in columns), strict=True
+        ):
+            yield at, Compared._make((name, *values, self._reason(name, values[-1], within, crossed)))
 
     def _claims(
         self, name: str, moved: Numbers, amount: Numbers, low: Numbers, high: Numbers, certain: Mask, covered: Mask
@@ -317,7 +320,9 @@ class Comparison:
         size = len(moved)
         if not self._is_predicted(name):
             return amount, amount, np.full(size, UNOBSERVABLE), np.full(size, NOT_COMPARABLE)
-        relations = np.where(certain, _relation(name, True), _relation(name, False))
+        # What an ICMP error of the host corrects was to be captured before: else more is certain than is possible.
+        crossed, low, high = low > high, np.minimum(low, high), np.maximum(low, high)
+        relations = np.where(certain & ~crossed, _relation(name, True), _relation(name, False))
         verdicts = np.where(moved < low, UNDER, np.where(moved > high, OVER, AGREE))
         coverage, partly = self._coverage, self._is_known_in_part(name)
         weak = np.full(size, True) if not coverage.complete else ~covered
@@ -334,6 +339,7 @@ class Comparison:
             high = np.where(weak, high, high + unsure)
             within = np.where((low <= moved) & (moved <= high), AGREE, NOT_COMPARABLE)
             verdicts = np.where(weak, verdicts, within)
+        verdicts = np.where(crossed & (verdicts != AGREE), NOT_COMPARABLE, verdicts)
         relations = np.where((weak | partly) & (relations == EXACT), BOUNDED, relations)
         return low, high, relations, verdicts
 
@@ -353,7 +359,7 @@ class Comparison:
         """Did the capture begin after the snapshots?"""
         return len(self._covered) > 0 and not self._covered[0]
 
-    def _reason(self, name: str, verdict: int, covered: bool) -> str:
+    def _reason(self, name: str, verdict: int, covered: bool, crossed: bool) -> str:
         """Why it cannot be compared, or what a disagreement may mean."""
         if verdict != NOT_COMPARABLE:
             return said_of(name) if name in SHOWN_BY and verdict == AGREE else REASONS[verdict]
@@ -361,6 +367,8 @@ class Comparison:
             return NOT_PREDICTED
         if not covered:
             return OUTSIDE
+        if crossed and not self._coverage.reason:
+            return FILTERED
         cut_only = self._facts.cut_headers and not self._facts.begun_before and not self._is_late
         return self._coverage.reason or (CUT_HEADERS if cut_only else BEGUN_BEFORE)
 

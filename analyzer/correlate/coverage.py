@@ -32,7 +32,9 @@ OTHER_HOST = "another host or network namespace, or frames captured twice"
 DROPPED = "IP received it, and it was dropped before it was delivered: a firewall, or a full buffer"
 PAST_THE_STACK = "it was sent past the host's stack, by a packet socket or a firewall"
 OUTSIDE = "the capture does not cover this time"
-FILTERED = "it holds ICMP messages about packets that it does not hold: a filter left these out"
+FILTERED = (
+    "it holds ICMP messages about packets that it does not hold: a filter left these out, or it began between the two"
+)
 CUT_HEADERS = "the options of some segments are not in the capture (snaplen)"
 BEGUN_BEFORE = "connections that began before the capture are known in part"
 

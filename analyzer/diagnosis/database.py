@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.views import TABLES, VIEWS, Columns, create_ends, create_table
+from analyzer.ending import pass_on
 from analyzer.patterns import regex
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ def engine() -> Any:
         return importlib.import_module("_duckdb")
     except ImportError:
         return importlib.import_module("duckdb")
+
+
+def _words(error: Exception) -> str:
+    """What an error says, in one line."""
+    pass_on(str(error))
+    return " ".join(str(error).split())
 
 
 class Database:
@@ -91,7 +98,7 @@ class Database:
         except self._duckdb.InterruptException:
             raise QueryError(f"took longer than {self._limit_s:g} s and was stopped") from None
         except (self._duckdb.Error, RuntimeError, ValueError, OverflowError) as error:
-            raise QueryError(" ".join(str(error).split())) from None
+            raise QueryError(_words(error)) from None
         finally:
             done.set()
 
@@ -113,7 +120,7 @@ class Database:
         try:
             answer = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)")
         except self._duckdb.Error as error:
-            raise QueryError(" ".join(str(error).split())) from None
+            raise QueryError(_words(error)) from None
         return [(str(row[0]), str(row[1])) for row in answer.fetchall()]
 
     def _bounded(self, sql: str) -> str:
@@ -132,7 +139,7 @@ class Database:
         except self._duckdb.Error as error:
             if text != sql:
                 self._one_select(sql, sql)
-            raise QueryError(" ".join(str(error).split())) from None
+            raise QueryError(_words(error)) from None
         if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
             raise QueryError("a rule is one SELECT, nothing else")
         statement: Statement = statements[0]

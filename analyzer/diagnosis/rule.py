@@ -133,7 +133,11 @@ def all_rules(folders: Iterable[str | Path] = ()) -> list[Rule]:
 def _all_folders(folders: Iterable[str | Path]) -> list[Path]:
     """In this order: tcpcap's own, the user's if there is one, and these."""
     users = user_folder()
-    return [own_folder(), *([users] if users.is_dir() else []), *map(Path, folders)]
+    try:
+        there = users.is_dir()
+    except PermissionError:  # the home is another's, as sudo may leave it: this user keeps no rules there
+        there = False
+    return [own_folder(), *([users] if there else []), *map(Path, folders)]
 
 
 def rule_inputs(folders: Iterable[str | Path] = ()) -> list[Input]:

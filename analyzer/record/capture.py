@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -14,20 +13,32 @@ from pathlib import Path
 from analyzer.output import growing
 from analyzer.patterns import regex
 from analyzer.record.programs import Program
+from analyzer.record.rights import User, acting_as
 from analyzer.record.tally import Tallied
 
+READABLE = 0o022  # what another user writes into a folder that nobody else may look into
 START_S, STOP_S = 20.0, 10.0
 ASK_S, ANSWER_S = 0.1, 0.5
-# The shell that starts the program waits for a word, or for the end of its input, which comes when the recorder was killed: then
-# it lets the program take what the kernel still holds, and ends it.
+# The shell that starts the program does what it is told in a word: the recorder may be another user by then, who may send no signals to
+# the program. The end of its input comes when the recorder was killed: then it lets the program take what the kernel still holds, and ends it.
 LINGER_S = 2
+ASK, STOP, KILL = "ask", "stop", "kill"
 KEEPER = f"""
 exec 3<&0
 "$@" </dev/null 3<&- &
 pid=$!
 echo "pid $pid" >&2
 exec >/dev/null 2>&1
-read -r _ <&3 || sleep {LINGER_S}
+ended=
+while read -r told <&3; do
+    case $told in
+    {ASK}) kill -USR1 $pid ;;
+    {STOP}) kill -TERM $pid ;;
+    {KILL}) kill -KILL $pid ;;
+    esac
+    [ "$told" = {ASK} ] || ended=yes
+done
+[ "$ended" ] || sleep {LINGER_S}
 kill -TERM $pid
 wait $pid
 """
@@ -41,9 +52,10 @@ class Capture:
     program : what to start, and how to read what it says
     folder : where its files go
     on_end : called from another thread when the program has ended
+    owner : whose the file is that it writes to its standard output; None for this user
     """
 
-    def __init__(self, program: Program, folder: Path, on_end: Callable[[], None]) -> None:
+    def __init__(self, program: Program, folder: Path, on_end: Callable[[], None], owner: User | None = None) -> None:
         self.said: list[str] = []
         self.ended = False
         self._program = program
@@ -52,7 +64,8 @@ class Capture:
         self._answered = threading.Event()
         self._pid = 0
         with contextlib.ExitStack() as stack:
-            output = stack.enter_context(growing(folder / program.file)) if program.to_output else None
+            with acting_as(owner):
+                output = stack.enter_context(growing(folder / program.file, new=True)) if program.to_output else None
             # In a session of its own: Ctrl-C and the end of a terminal are for the recorder, which then stops it.
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", KEEPER, "sh", *program.command],
@@ -63,6 +76,8 @@ class Capture:
                 errors="replace",
                 cwd=folder,
                 start_new_session=True,
+                umask=READABLE if program.user else -1,
+                group=owner.group if owner and not program.user else None,
                 env=os.environ | {"LC_ALL": "C"},
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -115,42 +130,41 @@ class Capture:
     def _ask(self) -> Tallied:
         """Its numbers now."""
         self._answered.clear()
-        if not self.ended and self._pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGUSR1)
+        if not self.ended:
+            self._tell(ASK)
             self._answered.wait(ANSWER_S)
         return self.tallied()
 
     def stop(self) -> Tallied:
         """End it as its own signal does, so that its file is complete; its numbers."""
-        self._let_go()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_S)
+        self._tell(STOP)
         self._reader.join(STOP_S)
         self.kill()
         return self.tallied()
 
-    def _let_go(self) -> None:
-        """Tell the shell to end the program now."""
+    def _tell(self, word: str) -> None:
+        """Say a word to the shell."""
         stdin = self._process.stdin
         if stdin is not None and not stdin.closed:
             with contextlib.suppress(OSError):  # it has ended
-                stdin.write("stop\n")
+                stdin.write(f"{word}\n")
                 stdin.flush()
-            with contextlib.suppress(OSError):
-                stdin.close()
 
     def kill(self) -> None:
         """End it in any case, and whoever waits for it."""
-        self._let_go()
+        self._tell(STOP)
+        self._reader.join(1.0)
+        if not self.ended:
+            self._tell(KILL)
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):  # the word before was not heard any more
+                self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        if not self.ended and self._pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+            self._process.wait(STOP_S)
         if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+            with contextlib.suppress(PermissionError):  # the rights are given up, and it ends when its program does
+                self._process.kill()
+                self._process.wait()
         self._reader.join(STOP_S)
         if self._process.stderr is not None and not self._reader.is_alive():
             self._process.stderr.close()
@@ -160,9 +174,11 @@ _NUMBERS = regex(r"\d packets? (?:captured|received|dropped)|^listening on|liste
 
 
 @contextlib.contextmanager
-def capturing(program: Program, folder: Path, on_end: Callable[[], None]) -> Iterator[Capture]:
+def capturing(
+    program: Program, folder: Path, on_end: Callable[[], None], owner: User | None = None
+) -> Iterator[Capture]:
     """A capture that is running; it has ended when the body is left, in whatever way."""
-    capture = Capture(program, folder, on_end)
+    capture = Capture(program, folder, on_end, owner)
     try:
         capture.wait_until_listening()
         yield capture

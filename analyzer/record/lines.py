@@ -15,12 +15,12 @@ SLACK = 4  # a file is made anew where a part in so many of what a ring keeps is
 
 
 class Lines:
-    """A file of snapshots, one a line with its time. With `ring_ns` those that are older leave."""
+    """A file of snapshots, one a line with its time. With `ring_ns` those that are older leave. FileExistsError where there is one."""
 
     def __init__(self, path: Path, ring_ns: int = 0) -> None:
         self.count = 0
         self._path, self._ring_ns = path, ring_ns
-        self._file = growing(path)
+        self._file = growing(path, new=True)
         self._end = 0
         self._places: deque[tuple[int, int]] = deque()  # when each line was written, and where it begins
 
@@ -49,7 +49,7 @@ class Lines:
         while len(self._places) > 1 and self._places[1][0] <= since_ns:  # one before it: an interval has two ends
             self._places.popleft()
         start = self._places[0][1]
-        with self._path.open("rb") as old, appearing(str(self._path), []) as new:
+        with self._path.open("rb") as old, appearing(str(self._path), []) as new:  # which keeps its permissions
             old.seek(start)
             shutil.copyfileobj(old, new, 1 << 20)
         self._file.close()

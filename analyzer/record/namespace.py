@@ -46,15 +46,16 @@ def _path(name: str, pid: int) -> str:
 def inside(namespace: int, kind: int = CLONE_NEWNET) -> Iterator[None]:
     """Run the body in `namespace`, of this kind. Only the calling thread moves; sockets and children made inside stay there.
 
-    Raises OSError where that is not allowed: it needs CAP_SYS_ADMIN.
+    Raises OSError where that is not allowed: it needs CAP_SYS_ADMIN. Who has become another user in the body stays inside.
     """
-    home = os.open(OWNS[kind], os.O_RDONLY | os.O_CLOEXEC)
+    user, home = os.geteuid(), os.open(OWNS[kind], os.O_RDONLY | os.O_CLOEXEC)
     try:
         call("setns", namespace, kind)
         try:
             yield
         finally:
-            call("setns", home, kind)
+            if os.geteuid() == user:
+                call("setns", home, kind)
     finally:
         os.close(home)
 

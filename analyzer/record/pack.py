@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from analyzer.output import appearing
+from analyzer.output import Input, appearing
 from analyzer.parts import BESIDE
 from analyzer.record.namespace import RecordError
 from analyzer.record.plan import RESERVE
@@ -31,7 +31,7 @@ def packed(folder: Path, target: Path, over: Callable[[], bool] = lambda: False)
     if os.path.lexists(target) and not target.is_symlink():
         raise RecordError(str(target), "is there already", "name another file")
     files = sorted(folder.iterdir(), key=lambda file: (file.name not in BESIDE, file.name))
-    with appearing(str(target), []) as output:
+    with appearing(str(target), list(map(Input, map(str, files)))) as output:
         compressor = zstandard.ZstdCompressor(level=LEVEL, threads=-1)
         with (
             compressor.stream_writer(_Careful(output, target.parent, over), closefd=False) as stream,  # type: ignore[arg-type]

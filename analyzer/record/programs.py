@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from analyzer.record.namespace import RecordError
 from analyzer.record.plan import SNAPLEN, Plan
+from analyzer.record.rights import User, is_root
+from analyzer.record.rights import capturer as capturer_user
 from analyzer.record.tally import Tallied
 from analyzer.record.tools import capturer, path_of
 
@@ -35,6 +37,7 @@ class Program:
     begins : what it says when it captures
     answers : whether SIGUSR1 makes it tell its numbers
     handover_s : after how long at most a frame that the kernel has captured is with the program
+    user : whom it becomes when it has the interface; None where it stays who began it
     """
 
     name: str
@@ -45,6 +48,7 @@ class Program:
     begins: str
     answers: bool
     handover_s: float
+    user: User | None = None
 
     def tallied(self, said: Sequence[str]) -> Tallied:
         """The last numbers in what it said."""
@@ -65,6 +69,11 @@ def program_of(plan: Plan) -> Program:
     return _tcpdump(plan) if capturer(plan.program) == "tcpdump" else _dumpcap(plan)
 
 
+def group_of(program: Program, owner: User | None) -> int:
+    """The group in which it makes its files. One that stays root (dumpcap) gives up to write where others may not: it is in the owner's group, who can read them so."""
+    return (program.user or owner or User("", 0, os.getegid())).group
+
+
 def _tcpdump(plan: Plan) -> Program:
     # Not --immediate-mode: it takes a slot of the size of the longest frame for each, so that few fit the buffer.
     command = [path_of("tcpdump"), "-n", "-i", plan.interface, "-s", str(plan.snaplen or SNAPLEN)]
@@ -76,11 +85,13 @@ def _tcpdump(plan: Plan) -> Program:
         file = "capture-%s.pcap"  # seconds since 1970: of files that follow one another none has the name of another
     if plan.rotate:
         command += ["-C", str(-(-plan.rotate // 1_000_000))]
-    if several and os.geteuid() == 0:
-        command += ["-Z", "root"]  # else it becomes another user, who may not make the next file
+    # Of several files it opens each when the one before is full: as another user it can do so in a folder that is made for it only.
+    user = None if several and plan.folder.exists() else capturer_user()
+    if user or (several and is_root()):
+        command += ["-Z", user.name if user else "root"]
     command += ["-w", file if several else "-"]
     command += ["--", plan.filter] if plan.filter else []  # a filter is none of its options, whatever it begins with
-    return Program("tcpdump", plan.interface, tuple(command), file, not several, "listening on", True, 2.2)
+    return Program("tcpdump", plan.interface, tuple(command), file, not several, "listening on", True, 2.2, user)
 
 
 def _dumpcap(plan: Plan) -> Program:
@@ -91,7 +102,7 @@ def _dumpcap(plan: Plan) -> Program:
         command += ["-b", f"duration:{_seconds(plan)}"]
     if plan.rotate:
         command += ["-b", f"filesize:{-(-plan.rotate // 1000)}"]
-    command += ["-w", "capture.pcapng" if several else "-"]
+    command += ["-g", "-w", "capture.pcapng"] if several else ["-w", "-"]
     return Program("dumpcap", plan.interface, tuple(command), "capture.pcapng", not several, "File: ", False, 0.6)
 
 

@@ -8,6 +8,7 @@ set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 LC_ALL=C
 export PATH LC_ALL
+umask 077 # what frames and sockets hold is private
 reserve_kb=32768 # are left free on the disk
 reason=
 cut=false

@@ -8,18 +8,20 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from analyzer.errors import TcpcapError, UsageError, suggest
 from analyzer.record.capture import Capture, capturing
-from analyzer.record.folder import Folder, made
+from analyzer.record.folder import Folder, made, written
 from analyzer.record.host import described
 from analyzer.record.kernel import Counted, counted, steady_ns
 from analyzer.record.namespace import RecordError, host_name, inside, opened
 from analyzer.record.pack import packed
 from analyzer.record.plan import SNAPLEN, Plan
 from analyzer.record.programs import Program, program_of
+from analyzer.record.rights import User, acting_as, become, may_write
 from analyzer.record.signals import Bell, heard
 from analyzer.record.sockets import Lister
 from analyzer.record.tally import Tallied
@@ -41,7 +43,7 @@ class Recorded:
     snapshots, lists : of counters, of sockets
     bytes : of its files
     ended_by : why it ended, in words
-    cut : whether it ended before it should have
+    cut : whether it ended before it should have, or what it was could not be written down
     ring_ns : how much of its end is kept, where not all is: then `frames` and `dropped` are of more than that
     unpacked : why no one file was made of the folder, where that was wanted
     notes : what to know of it, a sentence each
@@ -60,12 +62,13 @@ class Recorded:
     notes: list[str] = field(default_factory=list)
 
 
-def record(plan: Plan, begun: Callable[[str], None] = lambda _: None) -> Recorded:
+def record(plan: Plan, begun: Callable[[str], None] = lambda _: None, owner: User | None = None) -> Recorded:
     """Record as planned, until its time is over, its limit is passed, or a signal comes (in the main thread).
 
     Parameters
     ----------
     begun : called with a sentence when frames are captured
+    owner : whom this process becomes then, for good, and whose the folder is; None leaves it who it is
 
     Raises RecordError where nothing can be recorded; then nothing is left behind.
     """
@@ -76,12 +79,24 @@ def record(plan: Plan, begun: Callable[[str], None] = lambda _: None) -> Recorde
         stack.enter_context(_where(plan))
         if plan.interface != "any":
             _check_interface(plan.interface)
-        folder = stack.enter_context(made(plan))
-        recording = _Recording(plan, program, folder, bell)
+        notes = []
+        if owner and not all(may_write(owner, folder) for folder in written(plan)):
+            notes.append(f"it ran as root to its end: {owner.name} may not write to {plan.folder}")
+            owner = None
+        folder = stack.enter_context(made(plan, program, owner))
+        recording = _Recording(plan, program, folder, bell, owner)
+        recording.found.notes += notes
         recording.run(begun)
         if plan.packed:
             _pack(plan, recording.found, bell)
     return recording.found
+
+
+def _import_all(plan: Plan) -> None:
+    """What is imported later may lie where only root can read."""
+    import_module("analyzer.record.words")
+    if plan.packed:
+        import_module("zstandard")
 
 
 def _pack(plan: Plan, found: Recorded, bell: Bell) -> None:
@@ -131,9 +146,10 @@ def _check_limit(plan: Plan, now: Counted) -> None:
 class _Recording:
     """One recording while it runs; `found` is complete when `run` has returned."""
 
-    def __init__(self, plan: Plan, program: Program, folder: Folder, bell: Bell) -> None:
+    def __init__(self, plan: Plan, program: Program, folder: Folder, bell: Bell, owner: User | None = None) -> None:
         self.found = Recorded(plan.folder, ring_ns=plan.ring_ns)
         self._plan, self._program, self._folder, self._bell = plan, program, folder, bell
+        self._owner = owner
         self._lister = Lister()
         self._last: tuple[Counted, int] | None = None  # and when, by a clock that nobody sets
         self._end_ns = 0  # by that clock; 0 while it is not known
@@ -153,14 +169,21 @@ class _Recording:
         plan = self._plan
         host = described(_name(plan), plan.interface)
         _check_limit(plan, counted())
-        self._folder.describe(host, self._facts)
-        with capturing(self._program, self._folder.path, self._bell.ring) as capture:
+        with acting_as(self._owner):
+            self._folder.describe(host, self._facts)
+        with capturing(self._program, self._folder.path, self._bell.ring, self._owner) as capture:
+            if self._owner:  # the rest needs no root
+                _import_all(plan)
+                become(self._owner)
             start_ns = steady_ns()
             self._end_ns = start_ns + plan.duration_ns if plan.duration_ns else 0
             if self._snapshot() and self._last is not None:
                 self._facts["begun"] = self._last[0].time_ns / 1e9
                 begun(f"recording {plan.interface} into {plan.folder} with {self._program.name}; Ctrl-C ends it")
                 self._follow(capture, start_ns)
+            elif not self._folder.counters.count:
+                found = f"nothing could be recorded: {self.found.ended_by}"
+                raise RecordError(str(plan.folder), found, "name another folder with -o")
             if not self.found.cut:
                 self._snapshot(last=True)
             capture.drained(lambda: len(self._bell.signals) > 1)
@@ -210,9 +233,8 @@ class _Recording:
             if (last or self._lister.is_due) and (taken := self._lister.listed()) is not None:
                 self._folder.sockets.add(taken[0], now_ns, **{self._lister.kind: taken[1]})
         except (OSError, TcpcapError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_ROOM:
-                raise
-            self._cut("the disk is full")
+            full = isinstance(error, OSError) and error.errno in NO_ROOM
+            self._cut("the disk is full" if full else f"its files cannot be written any more ({error})")
             return False
         return True
 
@@ -263,6 +285,7 @@ class _Recording:
         try:
             folder.describe(host, self._facts)
         except TcpcapError as error:
+            found.cut = True  # as who reads it will say
             found.notes.append(str(error))
         found.bytes = folder.size()
 

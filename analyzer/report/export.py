@@ -13,6 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from analyzer.ending import pass_on
 from analyzer.errors import TcpcapError, UsageError, suggest
 from analyzer.moments import with_texts
 from analyzer.output import Input, appearing, removed, temporary_folder
@@ -31,7 +32,7 @@ COPY_OPTIONS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
 }
 
-
+FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of disks, as DuckDB passes on their words
 BINARY = {"csv": "", SAFE_CSV: "", "jsonl": "", "parquet": "Parquet"}
 
 
@@ -66,7 +67,6 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
     """
     import duckdb
 
-    full = duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, duckdb.OutOfMemoryException
     with _scratch() as scratch, appearing(output, inputs, BINARY[kind]) as target:
         try:
             frames = _begun(frames)
@@ -75,7 +75,7 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
                 connection.execute("SET memory_limit = '256MB'")
                 write = _write_parquet if kind == "parquet" else _write_lines
                 write(connection, frames, target, kind, scratch)
-        except full as error:  # it writes below TMPDIR only
+        except duckdb.Error as error:  # our own words and rows: what fails is the disk, or memory
             raise no_room(output, str(error)) from None
 
 
@@ -106,8 +106,9 @@ def _scratch() -> Iterator[Path]:
 
 def no_room(output: str, words: str) -> TcpcapError:
     """The error where what is prepared for `output` does not fit below TMPDIR; `words` are those of the system or of DuckDB."""
-    known = next((text for text in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS)) if text in words), words)
-    found = f"no room to prepare it in {tempfile.gettempdir()} ({known})"
+    pass_on(words)
+    known = next((text for text in map(os.strerror, FAILURES) if text in words), words)
+    found = f"{'it could not be prepared' if known == os.strerror(errno.EIO) else 'no room to prepare it'} in {tempfile.gettempdir()} ({known})"
     return TcpcapError(output, found, "make room, or set TMPDIR to another folder")
 
 
@@ -156,17 +157,15 @@ def save_query(database: Path, table: str, output: str, kind: str, inputs: Seque
 
     part = database.with_suffix(".part")
     with appearing(output, inputs, BINARY[kind]) as target:
-        connection = duckdb.connect(str(database))
         try:
-            options = COPY_OPTIONS[kind].format(header="true")
-            columns = (
-                _without_formulas(connection, table) if kind == SAFE_CSV else columns_kept(connection, table, kind)
-            )
-            connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{_quoted(part)}' ({options})")
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:  # it writes below TMPDIR only
+            with duckdb.connect(str(database)) as connection:
+                options = COPY_OPTIONS[kind].format(header="true")
+                columns = (
+                    _without_formulas(connection, table) if kind == SAFE_CSV else columns_kept(connection, table, kind)
+                )
+                connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{_quoted(part)}' ({options})")
+        except duckdb.Error as error:  # our own words: what fails is the disk, or memory
             raise no_room(output, str(error)) from None
-        finally:
-            connection.close()
         with part.open("rb") as piece:
             shutil.copyfileobj(piece, target)
 

@@ -32,7 +32,7 @@ CELL = np.dtype(
     [("place", "i8"), ("interval", "i8"), *((name, SERIES.dtype[name]) for name in ("flow", *ADDED, *LATEST, *MOST))]
 )
 AT_ONCE = 1 << 16  # intervals
-LONGEST = 1 << 24  # intervals without a frame, each of which would be a row
+LONGEST = 1 << 21  # intervals without a frame, each of which would be a row: 24 days of seconds, and half a gigabyte
 TOGETHER = -1
 BEFORE_ALL = np.iinfo(np.int64).min
 
@@ -82,6 +82,7 @@ class SeriesMaker:
             raise UsageError("--every", f"a connection waited for more than {LONGEST:,} intervals", "give a longer one")
         self._grow()
         np.add.at(self._told, stretches["place"], stretches["ns"])
+        waiting: list[Rows] = []
         for part in self._cut(stretches):
             first = part["from_ns"] // self._every
             count = (part["from_ns"] + part["ns"] - 1) // self._every - first + 1
@@ -93,7 +94,12 @@ class SeriesMaker:
             cause = part["cause"][which]
             for number in np.unique(cause):
                 cells[f"time_{TIME_CAUSES[number]}_ns"] = np.where(cause == number, end - begin, 0)
-            self._take(cells)
+            waiting.append(cells)
+            # As many as there are already, or more: so each is put in order a few times only, however many there are.
+            if sum(map(len, waiting)) >= max(AT_ONCE, len(self._cells)):
+                self._take(*waiting)
+                waiting = []
+        self._take(*waiting)
 
     def certain(self) -> Iterator[Rows]:
         """The rows of intervals that are over, and of flows that left."""
@@ -198,8 +204,9 @@ class SeriesMaker:
         self._grow()
         self._latest[places], self._told[places] = BEFORE_ALL, 0
 
-    def _take(self, cells: Rows) -> None:
-        self._cells = _joined(joined([self._cells, cells]))
+    def _take(self, *cells: Rows) -> None:
+        if cells:
+            self._cells = _joined(joined([self._cells, *cells]))
 
     def _hand_over(self, done: npt.NDArray[np.bool_]) -> Iterator[Rows]:
         cells, self._cells = taken(self._cells, done), taken(self._cells, ~done)

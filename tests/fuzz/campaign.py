@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import random
@@ -23,6 +24,7 @@ from tests.test_fuzz import compile_kernels
 CASE_SECONDS = 60  # of processor time, beyond which an input is one that keeps tcpcap busy
 MOST_BYTES = 3 << 30  # of memory
 BLOCK = 1000  # cases, in which each path has its share
+NONE = -1  # the number of no case
 CHECKED = 10  # of so many blocks one runs with every index checked
 PathInto = Callable[[random.Random, Path], str]
 # How many of a thousand cases go each way: as many as it costs little.
@@ -57,8 +59,9 @@ def path_of(number: int) -> PathInto:
 
 
 def run(seed: int, number: int, folder: Path) -> tuple[str, str]:
-    """One case: the name of its path, and what became of it. It fails with an error that is none of ours, or late."""
+    """One case: the name of its path, and what became of it. It fails with an error that is none of ours, late, or with what it leaves below TMPDIR."""
     rng, path = random.Random(f"{seed}/{number}"), path_of(number)
+    before = _temporary()
     started = time.process_time()
     try:
         end = path(rng, folder)
@@ -67,7 +70,15 @@ def run(seed: int, number: int, folder: Path) -> tuple[str, str]:
         assert error.todo
         end = "refused"
     assert time.process_time() - started < CASE_SECONDS, "it keeps tcpcap busy"
+    if _temporary() - before:
+        gc.collect()  # an Analysis in a circle goes later, and what it reads with it
+    assert _temporary() <= before, f"{', '.join(_temporary() - before)} was left"
     return path.__name__, end
+
+
+def _temporary() -> set[str]:
+    """What lies below TMPDIR."""
+    return {path.name for path in Path(tempfile.gettempdir()).iterdir()}
 
 
 def run_block(seed: int, numbers: range, folder: Path, begun: Callable[[int], None]) -> Outcome:
@@ -90,9 +101,15 @@ def run_block(seed: int, numbers: range, folder: Path, begun: Callable[[int], No
 def prepared() -> Iterator[Path]:
     """A folder for cases, with kernels that are compiled and nobody's own rules."""
     with tempfile.TemporaryDirectory(prefix="tcpcap-fuzz-") as name:
-        os.environ["XDG_CONFIG_HOME"] = name
-        compile_kernels(Path(name) / "capture")
-        yield Path(name)
+        temporary, outside = Path(name) / "temporary", tempfile.tempdir
+        temporary.mkdir()
+        os.environ["XDG_CONFIG_HOME"], tempfile.tempdir = name, str(temporary)
+        try:
+            compile_kernels(Path(name) / "capture")
+            whole.asked()  # which stays open from case to case
+            yield Path(name)
+        finally:
+            tempfile.tempdir = outside
 
 
 def _work(seed: int, blocks: list[range], at: Any, results: Any, checked: bool) -> None:
@@ -117,11 +134,11 @@ class _Worker:
     def __init__(self, seed: int, blocks: list[range], checked: bool) -> None:
         self._seed, self._blocks, self._checked = seed, blocks, checked
         self._context = multiprocessing.get_context("spawn")
-        self._at, self.results = self._context.Value("q", -1), self._context.SimpleQueue()
+        self._at, self.results = self._context.Value("q", NONE), self._context.SimpleQueue()
         self._start()
 
     def _start(self) -> None:
-        before = os.environ.get("TCPCAP_KERNELS")
+        before, self._at.value = os.environ.get("TCPCAP_KERNELS"), NONE
         if self._checked:
             os.environ["TCPCAP_KERNELS"] = "checked-library"  # which a process takes from where it was begun
         self._process = self._context.Process(
@@ -149,6 +166,8 @@ class _Worker:
         if not self._blocks:
             return
         number, code = self._at.value, self._process.exitcode
+        if number == NONE:
+            raise SystemExit("a process ended before its first case")
         words = "it keeps tcpcap busy" if code == -signal.SIGPROF else f"the process ended with {code}"
         yield Outcome(failures=[(number, f"{path_of(number).__name__}: {words}")])
         first = self._blocks[0]

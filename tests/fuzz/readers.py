@@ -18,6 +18,7 @@ import zstandard
 
 from analyzer.capture import open_capture
 from analyzer.capture.bundle import host_of
+from analyzer.capture.kept import Reader
 from analyzer.choose import choice_of
 from analyzer.choose.chooser import Chooser
 from analyzer.counters import deltas, series_of
@@ -95,9 +96,14 @@ def archives(rng: random.Random, folder: Path) -> str:
             archive.addfile(member, io.BytesIO(data))
     data = packed.getvalue()
     data = data if rng.random() < 0.6 else rng.choice((flip, splice, lengthen))(rng, data)
-    (folder / "bundle.tar.zst").write_bytes(rng.choice(PACKED)(data) if data else b"x")
-    with open_capture([folder / "bundle.tar.zst"]) as capture:
-        frames = sum(len(batch) for batch in capture)
+    path = folder / "bundle.tar.zst"
+    path.write_bytes(rng.choice(PACKED)(data) if data else b"x")
+    reader = Reader([str(path)])
+    try:
+        with open_capture([path]) as capture:
+            frames = sum(len(batch) for batch in capture)
+    finally:
+        reader.close()
     assert not (folder / "outside").exists()
     return "read" if frames else "empty"
 

@@ -189,7 +189,8 @@ def run_here(*words: str) -> tuple[object, str, str]:
 
 
 @cache
-def _asked() -> Ask:
+def asked() -> Ask:
+    """What questions are asked of."""
     return Ask(analyze(SAMPLES / "zero-window" / "server"), limit_s=1.0)
 
 
@@ -221,7 +222,7 @@ def questions(rng: random.Random, folder: Path) -> str:
             rng, f"SELECT * FROM {table} WHERE {rng.choice(TABLES[table].columns).name} > 5 ORDER BY 1 LIMIT 3;"
         )
     try:
-        answer = _asked().query(text)
+        answer = asked().query(text)
         rows, _ = answer.first(5)
         json.dumps(rows, default=str)
     finally:
