@@ -60,7 +60,7 @@ class Watcher(Live, Protocol):
         """Called when all that was there has been read; `so_far` says what is known by now, without counters."""
 
 
-OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher")
+OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher", "on")
 
 Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
 Files = str | Path | Sequence[str | Path]
@@ -99,6 +99,7 @@ def analyze(
     passings: Passings | None = None,
     jobs: int | None = None,
     cluster: Any = None,
+    on: str | Sequence[str] = (),
     resume: str | Path | None = None,
 ) -> Analysis | Points:
     """Read, decode and follow a capture, or what of it is asked for.
@@ -130,6 +131,8 @@ def analyze(
         same. `one_pass` of the result says why it was not
     cluster : instead of `jobs`, who does the work: the address of the scheduler of a dask cluster, a `distributed.Client`, or an
         `analyzer.cluster.executor.Executor`
+    on : captures that lie at machines of the `cluster` alone, each as "HOST:/path", beside `paths` or instead of them: HOST is a worker's name or
+        address. What is to be read again, or by one process, is refused; copy them for that
     resume : a folder where what was done of the work on this capture is kept until all of it is done: with `jobs` (without it or `cluster`,
         as many as there are cores) or `cluster`, whoever was interrupted goes on there. Small captures are read in parts, too
 
@@ -137,7 +140,7 @@ def analyze(
     """
     if at is not None:
         check_points(
-            at, clock, paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher
+            at, clock, paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher, on=on
         )  # fmt: skip
         asked: dict[str, Any] = {
             "increments": increments, "checksums": checksums, "max_flows": max_flows, "batch_frames": batch_frames,
@@ -146,6 +149,10 @@ def analyze(
         return _between(at, asked, all_rules(names_of(rules, "rules")), clock, times)
     choice = choice_of(filter, flow, between, frames)
     names = paths_of(paths)
+    if on:
+        from analyzer.cluster.machines import laid_out
+
+        names += laid_out(cluster, names_of(on, "on"))
     reader = Reader(names)
     snapshots, sockets = names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
     rules = names_of(rules, "rules")
@@ -234,6 +241,9 @@ def analyze(
                 capture, cluster, jobs, resume, [reason for reason, given_ in only.items() if given_ is not None],
                 checking=checksums, addresses=given, max_flows=max_flows, progress=progress,
             )  # fmt: skip
+            if on and parts is None:
+                found_ = f"one process must read all of it: {one_pass}"
+                raise UsageError("--on", found_, "leave out what asks for that, or copy the files here")
         if parts is not None:
             summary, tracker, judge, checker = parts.summary, parts.tracker, parts.judge, parts.checker
             complaints, presence = parts.complaints, parts.presence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import signal
@@ -337,17 +338,13 @@ def test_fragments_on_both_sides_of_a_cut(tmp_path: Path, monkeypatch: pytest.Mo
         assert told(analysis) == told(analyze(str(path)))
 
 
-def test_what_is_no_single_file(tmp_path: Path) -> None:
-    """Compressed, several, or with counters."""
+def test_what_cannot_be_cut(tmp_path: Path) -> None:
+    """Compressed, alone; or with counters."""
     path = written(tmp_path, "windows", "pcap")
-    more = tmp_path / "more.pcap"
-    more.write_bytes(
-        build.pcap([build.Record(record.data, record.time_ns + 10**12, record.length) for record in records("windows")])
-    )
-    assert (
-        analyze([str(path), str(more)], cluster=Several(2)).one_pass
-        == "there are several files, which are read side by side"
-    )
+    packed = tmp_path / "capture.pcap.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    analysis = analyze(str(packed), cluster=Several(2))
+    assert (analysis.one_pass, told(analysis)) == ("it is compressed", told(analyze(str(packed))))
     bundle = analyze(str(SAMPLES / "fin-loss" / "client"), cluster=Several(2))
     assert bundle.one_pass == "kernel counters are predicted"
 

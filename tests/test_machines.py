@@ -82,19 +82,19 @@ def test_simulated(tmp_path: Path) -> None:
 def test_workers_that_do_not_fit(client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other versions are refused by name; and so is a capture that no worker has."""
     with pytest.raises(CaptureError, match="no worker has it; copy or mount it there"):
-        machines.connected(client, str(tmp_path))
+        machines.connected(client, [str(tmp_path)])
     own = machines.about()
     monkeypatch.setattr(machines, "about", lambda: own | {"numpy": "0.1"})
     monkeypatch.setattr(client, "run", lambda function, *given: {"tcp://a:1": own})
     with pytest.raises(UsageError, match=r"tcp://a:1 has numpy [\d.]+, and here it is 0.1; install the same"):
-        machines.connected(client, str(tmp_path))
+        machines.connected(client, [str(tmp_path)])
 
 
 def test_no_scheduler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nor the package that would find one."""
     monkeypatch.setattr(machines, "CONNECT_S", "0.2s")
     with pytest.raises(UsageError, match="no scheduler at tcp"):
-        machines.connected("tcp://127.0.0.1:1", str(tmp_path))
+        machines.connected("tcp://127.0.0.1:1", [str(tmp_path)])
     monkeypatch.setattr(machines, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"is not installed; pip install 'tcpcap\[cluster\]'"):
-        machines.connected("tcp://127.0.0.1:1", str(tmp_path))
+        machines.connected("tcp://127.0.0.1:1", [str(tmp_path)])

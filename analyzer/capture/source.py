@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture.compression import CHUNK, Damaged, RawReader, Unsupported, compression_of, decompressed
+from analyzer.capture.where import address_of, away_of, is_here
 from analyzer.ending import watch_mappings
 from analyzer.errors import CaptureError
 from analyzer.text import shown
@@ -191,6 +192,8 @@ class _Counted:
 
 def open_source(path: str, window_bytes: int, make: Callable[[str, BinaryIO, int], Source] | None = None) -> Source:
     """Open `path` (or standard input for `-`); raises CaptureError with the next step. `make` is what makes a source of the open file, if not `source_of`."""
+    if not is_here(path):
+        return _elsewhere(path, window_bytes)
     if path == "-" and sys.stdin is None:
         raise CaptureError(path, "standard input is closed", "name a file")
     try:
@@ -212,6 +215,17 @@ def open_source(path: str, window_bytes: int, make: Callable[[str, BinaryIO, int
             found = "too many files that overlap in time: no more may be open at once"
             raise CaptureError(path, found, "allow more (`ulimit -n 65536`), or merge some of them first") from None
         raise CaptureError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
+
+
+def _elsewhere(path: str, window_bytes: int) -> Source:
+    """The source for what is no path of this machine; what reads it is imported only then."""
+    if (away := away_of(path)) is not None:
+        from analyzer.capture.beginning import beginning_source
+
+        return beginning_source(path, away)
+    from analyzer.capture.remote import remote_source
+
+    return remote_source(address_of(path), window_bytes)
 
 
 def _opened(path: str) -> BinaryIO:

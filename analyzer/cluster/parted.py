@@ -1,6 +1,6 @@
 """A capture and an executor in; out comes what one pass over it finds, or why only one pass can tell.
 
-Ranges of the file are read, the rows of their flows go to shares, the shares are judged, and all is put together. What is said of
+Ranges of its files are read, the rows of their flows go to shares, the shares are judged, and all is put together. What is said of
 one flow must hang on no other: where it could, that is seen, and the capture is left to one pass.
 """
 
@@ -22,7 +22,8 @@ from analyzer.cluster import arrays, openings
 from analyzer.cluster.executor import Executor, Result, Task
 from analyzer.cluster.judging import COUNTS, GATHERED
 from analyzer.cluster.kept import Kept
-from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, cuts_of, head_of, ranges_of
+from analyzer.cluster.planned import Plan, plan_of, tell
+from analyzer.cluster.ranges import Bounds, Range, are_in_order, cuts_of
 from analyzer.cluster.scatter import DIRECTIONS, OPENINGS, QUOTING
 from analyzer.events.gather import CAPACITY, Gatherer, in_order
 from analyzer.events.icmp import IcmpErrors
@@ -45,6 +46,9 @@ COPIES = "frames came twice, and whether the capture doubles them shows in all o
 CLOCK_BACK = "the capture clock goes back"
 OUT_OF_ORDER = "several interfaces were captured, and their frames are not in order of time"
 EVERYWHERE = "wherever it is cut"
+AT_AN_END = "where a file ends and another goes on"
+OVERLAP = "there are several files that overlap in time, which are read side by side"
+LATE_INTERFACE = "an interface has its first frame far behind the beginning of a file, and others have theirs before"
 FROM_OTHERS = {  # events that tell of one flow by what was seen of others
     "options_refused": "a server refused options, or sent SYN cookies",
     "syn_cookie": "a server refused options, or sent SYN cookies",
@@ -100,21 +104,17 @@ class Parted:
         """All of it. Raises NotInParts where one pass must do it; nothing is known of the capture then."""
         self._folder = self._kept.folder if self._kept else temporary_folder()
         try:
-            ranges = self._ranges()
-            folders, facts = self._scattered(ranges)
+            plan = plan_of(self._capture, cuts_of, self._executor.width)
+            folders, facts, files = self._scattered(plan)
             found = self._joined_ranges(folders, facts)
+            silent = plan.interfaces.silent
+            self._refuse(LATE_INTERFACE if any(map(found.summary.interface_frames, silent)) else "")
             self._judge(found, folders, facts)
         finally:
             if self._kept is None:
                 removed(self._folder)
-        self._tell_capture(ranges[0], facts)
+        tell(self._capture, plan, facts, files)
         return found
-
-    def _ranges(self) -> list[Range]:
-        path = str(Path(self._capture.paths[0]).absolute())
-        head, size = head_of(path), self._capture.size
-        assert head is not None and size is not None, "why_whole said so"
-        return ranges_of(path, head, cuts_of(head, size, self._executor.width), size, self._capture.macs)
 
     def _placed(self, name: str, task: dict[str, Any], label: str) -> Task:
         """The task, with the folder that it writes."""
@@ -125,8 +125,9 @@ class Parted:
     def _run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         return self._kept.run(self._executor, name, tasks) if self._kept else self._executor.run(name, tasks)
 
-    def _scattered(self, ranges: Sequence[Range]) -> tuple[list[Path], list[Result]]:
-        """Read all ranges: the folders and the facts of those that follow each other without a gap."""
+    def _scattered(self, plan: Plan) -> tuple[list[Path], list[Result], list[int]]:
+        """Read all ranges: the folders, the facts and the files of those that follow each other without a gap."""
+        ranges = plan.ranges
         found: dict[int, Result] = {}
         tasks = [self._scatter(wanted, f"range-{number}") for number, wanted in enumerate(ranges)]
         folders = [Path(task["folder"]) for task in tasks]
@@ -135,27 +136,34 @@ class Parted:
             before = found.get(position - 1)
             if ranges[position].exact or (before is not None and before["end"] == facts["start"]):
                 self._refuse(facts["reason"])  # else it may have begun where no record is
+                late = facts["frames"] and plan.overlaps(ranges[position].file, facts["times"][1])
+                self._refuse(OVERLAP if late else "")
             self._capture.has_read(ranges[position].stop - ranges[position].start)
             if self._progress is not None:
                 self._progress(self._capture)
         kept = self._without_gaps(ranges, folders, found)
         self._refuse("" if kept else "it holds no frames")
-        for number in kept[:-1]:
-            self._refuse("the file is damaged" if found[number]["damages"] else "")
-        facts = found[kept[-1]]
-        cut_short = all(damage["frame"] == facts["frames"] for damage in facts["damages"])
-        self._refuse("" if cut_short and len(facts["damages"]) < 2 else "the file is damaged")
-        return [folders[number] for number in kept], [found[number] for number in kept]
+        files = [ranges[number].file for number in kept]
+        for at, number in enumerate(kept):
+            facts, last = found[number], at + 1 == len(kept) or files[at + 1] != files[at]
+            self._refuse(OVERLAP if facts["frames"] and plan.overlaps(files[at], facts["times"][1]) else "")
+            cut_short = all(damage["frame"] == facts["frames"] for damage in facts["damages"])
+            self._refuse("" if len(facts["damages"]) <= last and cut_short else "the file is damaged")
+        return [folders[number] for number in kept], [found[number] for number in kept], files
 
     def _without_gaps(self, ranges: Sequence[Range], folders: list[Path], found: dict[int, Result]) -> list[int]:
         """Those of the ranges that follow each other; one that does not begin where the one before ends is read once more, from there.
 
         So is one with the one before, where a datagram in fragments lies across the cut, or what became of a wrong segment shows
-        behind it. Those without a record are left out.
+        behind it. Those without a record are left out. What began at the end of a file must not go on in the next.
         """
         kept: list[int] = []
-        expected = ranges[0].start
+        expected = 0
         for number, wanted in enumerate(ranges):
+            if number == 0 or wanted.file != ranges[number - 1].file:
+                expected = wanted.start
+                pending = found[kept[-1]]["pending"] if kept else ""
+                self._refuse(f"{pending} {AT_AN_END}" if pending else "")
             if expected >= wanted.stop:
                 continue  # one record covers all of it
             start, pending = expected, ""
@@ -202,7 +210,7 @@ class Parted:
             found.complaints.add(quoting)
         found.presence.know([each["missing"] for each in facts], found.summary.total("frames"))
         self._refuse("" if found.summary.total("frames") else "it holds no frames")
-        sorted_ = len(facts[0]["drops"]) == 1 or (are_in_order(bounds) and not any(each["back"] for each in facts))
+        sorted_ = are_in_order(bounds) and not any(each["back"] for each in facts)
         self._refuse("" if sorted_ else OUT_OF_ORDER)
         return found
 
@@ -263,26 +271,6 @@ class Parted:
             late.add(events)
         found.gathered = in_order(np.concatenate([*gathered, late.rows()]))
         self._refuse("more happened than is told flow by flow" if len(found.gathered) > CAPACITY // 2 else "")
-
-    def _tell_capture(self, first: Range, facts: Sequence[Result]) -> None:
-        """The capture knows what was read of it."""
-        opened = RangeFile(first)
-        try:
-            described = list(opened.file.interfaces)
-        finally:
-            opened.close()
-        frames = sum(each["frames"] for each in facts)
-        last = facts[-1]
-        damages = [
-            (each["offset"], each["what"], each["lost"], each["frame"] + frames - last["frames"])
-            for each in last["damages"]
-        ]
-        for number, interface in enumerate(described):
-            interface.drops = sum(each["drops"][number] for each in facts)
-            for each in facts:
-                interface.statistics.update(each["statistics"][number])
-        notes = [note for each in facts for note in each["notes"]]
-        self._capture.was_read(frames, last["end"], described, notes, damages)
 
     def _refuse(self, reason: str) -> None:
         if reason:

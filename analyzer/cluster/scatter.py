@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture.pcapng import PcapngFile
+from analyzer.capture.where import named
 from analyzer.checksums import Checker
 from analyzer.checksums.joined import is_waiting, too_many
 from analyzer.cluster import arrays
@@ -36,7 +37,7 @@ def scatter(
 
     `addresses` are looked for in its frames. Returns what `arrays.read_facts` reads there: where the first record begins and what
     follows the last ends (`start` None where there is none), how many frames there are, what is `pending` and may go on in the
-    next range (empty: nothing), whether a frame is earlier than the one before (`back`), and `reason`, why the range cannot be judged in parts.
+    next range (empty: nothing), whether a frame is earlier than the one before (`back`), the first and the last of their `times`, and `reason`, why the range cannot be judged in parts.
     """
     with whole_folder(Path(folder)) as draft:
         reading = _Reading(Range.of(given), shares, checking, addresses, draft)
@@ -55,6 +56,7 @@ class _Reading:
         self._reader = FrameReader(self._checker if checking else None)
         self._writer = ShareWriter(folder, shares)
         self._back, self._latest = False, np.zeros(0, np.int64)
+        self._numbers = np.array(wanted.numbers, np.int32)
         self._openings = [np.zeros(0, OPENING)]
         self._quoting = [np.zeros(0, PACKETS.dtype)]
 
@@ -72,12 +74,16 @@ class _Reading:
                 file.finish()
             self._writer.close()
             changed = (known, sections) != (len(file.interfaces), _sections(file))
+            if self._wanted.whole:  # nobody has looked which there are
+                changed = any(each.after for each in file.interfaces) or _sections(file) > sections
             return {
                 "start": begun,
                 "end": opened.source.position if begun is not None else None,
                 "frames": file.frames,
                 "damages": [asdict(each) for each in opened.damages],
                 "notes": file.info.notes,
+                "times": [self._summary.total("first_ns"), self._summary.total("last_ns")],
+                "interfaces": [asdict(each) for each in file.interfaces],
                 "drops": [each.drops for each in file.interfaces],
                 "statistics": [each.statistics for each in file.interfaces],
                 "missing": self._presence.missing(),
@@ -86,7 +92,7 @@ class _Reading:
                 "reason": self._reason(changed),
             }
         except CaptureError as error:
-            raise CaptureError(self._wanted.path, error.found, error.todo) from None
+            raise CaptureError(named(self._wanted.path), error.found, error.todo) from None
         finally:
             opened.close()
 
@@ -100,7 +106,13 @@ class _Reading:
         }
 
     def _add(self, rows: Rows, interfaces: int) -> None:
-        if self._summary.add(rows, interfaces) & QUOTED:
+        known = interfaces
+        if len(self._numbers):  # other files have interfaces, too
+            if interfaces > len(self._numbers):  # described in the middle: nobody can tell their numbers
+                self._numbers = np.resize(self._numbers, interfaces)
+            rows["interface"] = self._numbers[rows["interface"]]
+            known = 1 + int(self._numbers.max())
+        if self._summary.add(rows, known) & QUOTED:
             self._quoting.append(rows[rows["layers"] & QUOTED > 0])
         self._presence.add(rows)
         if interfaces > 1 and not self._back and len(rows):
