@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import bz2
 import gzip
 import lzma
@@ -60,6 +61,14 @@ def ring(folder: Path, pieces: Sequence[bytes], suffixes: Sequence[str] = ()) ->
         path.write_bytes(PACKED[suffix](piece))
         paths.append(str(path))
     return paths
+
+
+def as_of(found: list[Any], names: Sequence[str], paths: Sequence[str]) -> list[Any]:
+    """What was told of files of these names, as it is told of those at the paths."""
+    text = repr(found)
+    for name, path in zip(names, paths, strict=True):
+        text = text.replace(name, path)
+    return list(ast.literal_eval(text))
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "mixed"])

@@ -26,7 +26,7 @@ from analyzer.cluster import asked
 from analyzer.errors import CaptureError, UsageError
 from tests.house import ROOT
 from tests.test_cluster import Several, cut_at, records, said, told, written
-from tests.test_cluster_files import PACKED, content_of, ring, split
+from tests.test_cluster_files import PACKED, as_of, content_of, ring, split
 from tests.test_resume import Counting
 
 
@@ -112,14 +112,6 @@ def in_memory(name: str, content: bytes) -> str:
     return f"memory://captures/{name}"
 
 
-def as_disk(found: list[Any], urls: list[str], paths: list[str]) -> list[Any]:
-    """What was told of files at URLs, as it is told of those on disk."""
-    texts = repr(found)
-    for url, path in zip(urls, paths, strict=True):
-        texts = texts.replace(url, path)
-    return eval(texts)  # what `repr` wrote
-
-
 @pytest.mark.parametrize("packed", PACKED)
 @pytest.mark.parametrize("kind", ["pcap", "interfaces"])
 def test_one_pass_over_a_url(kind: str, packed: str, tmp_path: Path) -> None:
@@ -131,7 +123,7 @@ def test_one_pass_over_a_url(kind: str, packed: str, tmp_path: Path) -> None:
     with served(tmp_path, Ranged) as ranged, served(tmp_path, Plain) as plain:
         for url in (in_memory(path.name, content), f"file://{path}", f"{ranged}/{path.name}", f"{plain}/{path.name}"):
             found = analyze(url, window_bytes=1 << 12)
-            assert as_disk(said(found), [url], [str(path)]) == expected, url
+            assert as_of(said(found), [url], [str(path)]) == expected, url
             assert len(found.packets) == len(records("losses")), "read again"
 
 
@@ -154,10 +146,10 @@ def test_in_parts(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
                     cut_at(monkeypatch, [random.randrange(one.stat().st_size) for _ in range(2 * width)])
                     found = analyze(urls, cluster=Several(width))
                     assert found.one_pass == ""
-                    assert as_disk(said(found), urls, paths) == expected
+                    assert as_of(said(found), urls, paths) == expected
             counting = Counting()
             found = analyze(urls, cluster=counting, resume=tmp_path / "work")
-            assert counting.done["judge"] and as_disk(told(found), urls, paths) == expected[:-1]
+            assert counting.done["judge"] and as_of(told(found), urls, paths) == expected[:-1]
 
 
 def test_processes_read_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,13 +161,13 @@ def test_processes_read_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with served(tmp_path, Ranged) as address:
         url = f"{address}/{path.name}"
         found = analyze(f"{url}?token=s3cret", jobs=3)
-        assert (found.one_pass, as_disk(told(found), [url], [str(path)])) == ("", expected)
+        assert (found.one_pass, as_of(told(found), [url], [str(path)])) == ("", expected)
         assert {asked for asked, _ in Plain.asked} == {f"/{path.name}?token=s3cret"}
     with served(tmp_path, Plain) as address:
         url = f"{address}/{path.name}"
         found = analyze(url, jobs=3)
         assert found.one_pass == "it is not of a format that can be read from the middle"
-        assert as_disk(told(found), [url], [str(path)]) == expected
+        assert as_of(told(found), [url], [str(path)]) == expected
 
 
 def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def is_url(path: str) -> bool:
 
 def named(path: str) -> str:
     """What a path is called: a URL without password, query and fragment, by which it is found from now on."""
-    if not is_url(path):
+    if path in _away or not is_url(path):
         return path
     scheme, place, rest, *secrets = urlsplit(path)
     name = urlunsplit((scheme, place.rpartition("@")[2], rest, "", ""))
