@@ -106,7 +106,7 @@ def analyze(
 
     Parameters
     ----------
-    paths : a file, `-` for standard input, a bundle directory, the bytes of a capture, an open binary file, or several of them as one capture
+    paths : a file, a URL that fsspec opens, `-` for standard input, a bundle directory, the bytes of a capture, an open binary file, or several of them as one capture
         What is unpacked, or kept of bytes, lies below TMPDIR until the Analysis is closed (`close`, or `with`) or nobody knows it any more
     at : instead of `paths`, the captures of several points by their names: what was sent at one is looked for at the others, see `analyzer.points`.
         What belongs to one capture (snapshots, sockets, hosts, flow, frames, watcher) cannot be given with it; bundles have it inside

@@ -11,10 +11,10 @@ from analyzer.capture.formats import capture_file, open_capture_file
 from analyzer.capture.live import Live, following
 from analyzer.capture.merge import merged
 from analyzer.capture.numbering import Numbering
+from analyzer.capture.opened import open_source, size_of
 from analyzer.capture.places import all_files
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
-from analyzer.capture.source import open_source
-from analyzer.capture.where import is_file, is_here, size_of
+from analyzer.capture.where import is_file, is_here
 from analyzer.errors import CaptureError
 
 BATCH_FRAMES = 1 << 15

@@ -5,8 +5,9 @@ from __future__ import annotations
 from analyzer.capture import pcap, pcapng, snoop
 from analyzer.capture.file import CaptureFile
 from analyzer.capture.foreign import LOOK_AT, unreadable
+from analyzer.capture.opened import open_source
 from analyzer.capture.records import Damage, Interfaces
-from analyzer.capture.source import HEAD, Source, open_source
+from analyzer.capture.source import HEAD, Source
 from analyzer.errors import CaptureError
 
 

@@ -89,7 +89,7 @@ def capture_files(path: str) -> list[str]:
 def alone(paths: Sequence[str]) -> list[str]:
     """What of these paths is to be read for itself, where they are not one capture: files, bundles, and the files of other folders."""
     found = []
-    for path in paths:
+    for path in map(named, paths):
         files = capture_files(path)
         bundle = inside_bundle(path) if len(files) > 1 else True
         found += [path] if bundle else files

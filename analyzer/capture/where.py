@@ -77,28 +77,3 @@ def is_here(name: str) -> bool:
 def is_file(name: str) -> bool:
     """Is it a file, or called as one that is elsewhere: can it be opened more than once?"""
     return name != "-" and (not is_here(name) or Path(name).is_file())
-
-
-def size_of(name: str) -> int | None:
-    """Bytes of a file; None where nobody knows: a pipe, or a URL that does not say. Raises CaptureError where a URL cannot be read."""
-    if (away := away_of(name)) is not None:
-        return away.size
-    if is_url(name):
-        from analyzer.capture.remote import Remote
-
-        with Remote(address_of(name)) as remote:
-            return remote.size
-    return Path(name).stat().st_size if is_file(name) else None
-
-
-def start_of(name: str, count: int) -> bytes:
-    """Up to so many bytes from the beginning of a file; none where only a stream of it can be had."""
-    if (away := away_of(name)) is not None:
-        return away.head[:count]
-    if is_url(name):
-        from analyzer.capture.remote import Remote
-
-        with Remote(address_of(name)) as remote:
-            return remote.fetch(0, min(count, remote.size)) if remote.size is not None and remote.has_ranges else b""
-    with Path(name).open("rb") as file:
-        return file.read(count)

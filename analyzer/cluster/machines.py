@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from analyzer.capture.where import away_of, named, size_of
+from analyzer.capture.opened import size_of
+from analyzer.capture.where import away_of, named
 from analyzer.cluster import shares
 from analyzer.cluster.away import lay_out, parsed, workers_of
 from analyzer.cluster.executor import Result, Task

@@ -105,7 +105,7 @@ class Parted:
         self._folder = self._kept.folder if self._kept else temporary_folder()
         try:
             plan = plan_of(self._capture, cuts_of, self._executor.width)
-            folders, facts, files = self._scattered(plan)
+            folders, facts, read = self._scattered(plan)
             found = self._joined_ranges(folders, facts)
             silent = plan.interfaces.silent
             self._refuse(LATE_INTERFACE if any(map(found.summary.interface_frames, silent)) else "")
@@ -113,7 +113,7 @@ class Parted:
         finally:
             if self._kept is None:
                 removed(self._folder)
-        tell(self._capture, plan, facts, files)
+        tell(self._capture, plan, facts, read)
         return found
 
     def _placed(self, name: str, task: dict[str, Any], label: str) -> Task:
@@ -125,8 +125,8 @@ class Parted:
     def _run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         return self._kept.run(self._executor, name, tasks) if self._kept else self._executor.run(name, tasks)
 
-    def _scattered(self, plan: Plan) -> tuple[list[Path], list[Result], list[int]]:
-        """Read all ranges: the folders, the facts and the files of those that follow each other without a gap."""
+    def _scattered(self, plan: Plan) -> tuple[list[Path], list[Result], list[Range]]:
+        """Read all ranges: of those that follow each other without a gap the folders, the facts, and what was read."""
         ranges = plan.ranges
         found: dict[int, Result] = {}
         tasks = [self._scatter(wanted, f"range-{number}") for number, wanted in enumerate(ranges)]
@@ -149,7 +149,8 @@ class Parted:
             self._refuse(OVERLAP if facts["frames"] and plan.overlaps(files[at], facts["times"][1]) else "")
             cut_short = all(damage["frame"] == facts["frames"] for damage in facts["damages"])
             self._refuse("" if len(facts["damages"]) <= last and cut_short else "the file is damaged")
-        return [folders[number] for number in kept], [found[number] for number in kept], files
+        read = [replace(ranges[number], start=found[number]["start"], exact=True) for number in kept]
+        return [folders[number] for number in kept], [found[number] for number in kept], read
 
     def _without_gaps(self, ranges: Sequence[Range], folders: list[Path], found: dict[int, Result]) -> list[int]:
         """Those of the ranges that follow each other; one that does not begin where the one before ends is read once more, from there.

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from analyzer.capture import Capture, Interface
 from analyzer.capture.capture import NO_TIME, Beginning
+from analyzer.capture.opened import start_of
 from analyzer.capture.where import address_of, away_of, is_file
 from analyzer.cluster.executor import Result
 from analyzer.cluster.ranges import Range, head_of, ranges_of
@@ -50,6 +51,8 @@ def why_whole(capture: Capture) -> str:
         return ""
     if capture.files[0].compression:
         return "it is compressed"
+    if not start_of(only, 1):
+        return "it can be had as a stream only"
     return "" if head_of(only) is not None else "it is not of a format that can be read from the middle"
 
 
@@ -89,10 +92,10 @@ def numbered_of(beginnings: Sequence[Beginning], order: Sequence[int]) -> Number
     return Numbered(numbers, tuple(range(len(seen), len(every))))
 
 
-def tell(capture: Capture, plan: Plan, every: Sequence[Result], files: Sequence[int]) -> None:
-    """The capture knows what was read of it: by the facts of its ranges, each of the file at this position."""
+def tell(capture: Capture, plan: Plan, every: Sequence[Result], ranges: Sequence[Range]) -> None:
+    """The capture knows what was read of it: by the facts of its ranges."""
     for file in plan.order:
-        facts = [each for each, of in zip(every, files, strict=True) if of == file]
+        facts = [each for each, of in zip(every, ranges, strict=True) if of.file == file]
         described = [Interface(**{**each, "macs": tuple(each["macs"])}) for each in facts[0]["interfaces"]]
         for number, interface in enumerate(described):
             interface.drops = sum(each["drops"][number] for each in facts)

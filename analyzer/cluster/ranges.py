@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
+
+import numpy as np
 
 from analyzer.capture import pcap, pcapng
 from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES
 from analyzer.capture.file import CaptureFile
 from analyzer.capture.formats import capture_file
+from analyzer.capture.opened import open_source, start_of
 from analyzer.capture.records import Damage
-from analyzer.capture.source import MappedSource, open_source
-from analyzer.capture.where import start_of
+from analyzer.capture.source import MappedSource
+from analyzer.schema import Rows
+
+if TYPE_CHECKING:
+    from analyzer.frames import FrameReader
 
 PACKET_BLOCKS = (2, 3, 6)
 MOST_HEAD = 1 << 20  # bytes before the first packet of a pcapng file that are looked through
@@ -105,6 +111,7 @@ class RangeFile:
 
     def __init__(self, wanted: Range, *, window_bytes: int = WINDOW_BYTES, batch_frames: int = BATCH_FRAMES) -> None:
         self.wanted = wanted
+        self._numbers = np.array(wanted.numbers, np.int32)
         self.damages: list[Damage] = []
         self.source = open_source(wanted.path, window_bytes, None if wanted.whole else _range_source)
         self.file: CaptureFile = capture_file(self.source, wanted.file, self.damages, batch_frames)
@@ -124,6 +131,24 @@ class RangeFile:
         if start is not None:
             self._part.read_range(start, wanted.stop)
         return start
+
+    def rows(self, reader: FrameReader) -> Iterator[Rows]:
+        """The packet rows of its records, piece by piece, whose interfaces have their numbers in the capture. They hold until the next are asked for."""
+        self.file.reader = reader
+        for batch in self.file.batches():
+            rows = reader.rows_of(batch, self.file.interfaces)
+            if len(self._numbers):  # other files have interfaces, too
+                if len(self.file.interfaces) > len(
+                    self._numbers
+                ):  # described in the middle: nobody can tell their numbers
+                    self._numbers = np.resize(self._numbers, len(self.file.interfaces))
+                rows["interface"] = self._numbers[rows["interface"]]
+            yield rows
+
+    @property
+    def known(self) -> int:
+        """How many interfaces the capture has at least: all numbers so far are lower."""
+        return max(len(self.file.interfaces), 1 + max(self.wanted.numbers, default=0))
 
     @property
     def _part(self) -> Part:

@@ -56,7 +56,6 @@ class _Reading:
         self._reader = FrameReader(self._checker if checking else None)
         self._writer = ShareWriter(folder, shares)
         self._back, self._latest = False, np.zeros(0, np.int64)
-        self._numbers = np.array(wanted.numbers, np.int32)
         self._openings = [np.zeros(0, OPENING)]
         self._quoting = [np.zeros(0, PACKETS.dtype)]
 
@@ -68,9 +67,8 @@ class _Reading:
             known, sections = len(file.interfaces), _sections(file)
             begun = opened.begin()
             if begun is not None:
-                file.reader = self._reader
-                for batch in file.batches():
-                    self._add(self._reader.rows_of(batch, file.interfaces), len(file.interfaces))
+                for rows in opened.rows(self._reader):
+                    self._add(rows, opened.known, len(file.interfaces))
                 file.finish()
             self._writer.close()
             changed = (known, sections) != (len(file.interfaces), _sections(file))
@@ -105,13 +103,7 @@ class _Reading:
             QUOTING: np.concatenate(self._quoting),
         }
 
-    def _add(self, rows: Rows, interfaces: int) -> None:
-        known = interfaces
-        if len(self._numbers):  # other files have interfaces, too
-            if interfaces > len(self._numbers):  # described in the middle: nobody can tell their numbers
-                self._numbers = np.resize(self._numbers, interfaces)
-            rows["interface"] = self._numbers[rows["interface"]]
-            known = 1 + int(self._numbers.max())
+    def _add(self, rows: Rows, known: int, interfaces: int) -> None:
         if self._summary.add(rows, known) & QUOTED:
             self._quoting.append(rows[rows["layers"] & QUOTED > 0])
         self._presence.add(rows)
