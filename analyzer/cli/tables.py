@@ -98,7 +98,8 @@ def export(
         if points:
             frames = point_frames(points, name, clock, damages, every, **asked)
         else:
-            frames = table_frames(list(trace), name, damages=damages, every=every, jobs=jobs, **asked)
+            jobs = jobs if limit is None else None  # few rows are there as soon as several processes are
+            frames = table_frames(list(trace), name, damages=damages, every=every, jobs=jobs, kind=kind, **asked)
         write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)

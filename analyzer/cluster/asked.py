@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from analyzer.cluster.executor import Executor
 from analyzer.cluster.kept import Kept
 from analyzer.cluster.parted import NotInParts, Parted, Pass
 from analyzer.cluster.processes import Processes
+from analyzer.cluster.tabled import Parts
 from analyzer.errors import UsageError
 
 LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
@@ -20,9 +21,18 @@ AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
 
 
 def in_parts(
-    capture: Capture, cluster: Any, jobs: int | None, resume: str | Path | None, reasons: list[str], **asked: Any
+    capture: Capture,
+    cluster: Any,
+    jobs: int | None,
+    resume: str | Path | None,
+    reasons: list[str],
+    then: Callable[[Parts], None] = lambda _: None,
+    **asked: Any,
 ) -> tuple[Pass | None, str]:
-    """What processes or machines find in parts, and where they leave what a next time goes on with; or why they do not."""
+    """What processes or machines find in parts, and where they leave what a next time goes on with; or why they do not.
+
+    What they have written beside it is there for as long as `then` takes.
+    """
     if resume == "":  # of which a Path would make the current folder
         raise UsageError("--resume", "an empty name", "name a folder")
     if resume is not None and cluster is None:
@@ -40,8 +50,12 @@ def in_parts(
     keeping: AbstractContextManager[Kept | None] = nullcontext() if resume is None else Kept(Path(resume), path)
     with keeping as kept:
         try:
-            with _executor(cluster, jobs or 1, path, keeping=kept is not None) as executor:
-                found = Parted(capture, executor, **asked, kept=kept).run()
+            with (
+                executor_for(cluster, jobs or 1, path, keeping=kept is not None) as executor,
+                Parted(capture, executor, **asked, kept=kept).running() as found,
+            ):
+                assert found.parts is not None
+                then(found.parts)
         except NotInParts as error:
             capture.has_read(-capture.done)
             found, reason = None, str(error)
@@ -51,7 +65,7 @@ def in_parts(
 
 
 @contextmanager
-def _executor(cluster: Any, jobs: int, path: str, *, keeping: bool) -> Iterator[Executor]:
+def executor_for(cluster: Any, jobs: int, path: str, *, keeping: bool) -> Iterator[Executor]:
     """Who does tasks for the capture at `path`; what they write is to be kept here, or not."""
     if cluster is None:
         with Processes(jobs - 1, helping=True) as processes:

@@ -48,6 +48,11 @@ class Joining:
         self._numbers = np.empty(len(self._order), np.int64)
         self._numbers[self._order] = np.arange(len(self._order))
 
+    def alone(self) -> Joining:
+        """The same, without what the trackers kept: it knows numbers alone."""
+        self._kept = ()
+        return self
+
     @property
     def total(self) -> int:
         """How many flows there are."""

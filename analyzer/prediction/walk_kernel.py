@@ -27,7 +27,7 @@ from analyzer.prediction.sink import ROOM, SINK, STEPS, SUM
 from analyzer.prediction.state import CONNECTIONS, Connections
 from analyzer.prediction.tcp_kernel import goes_on, tcp_events
 from analyzer.prediction.validity.quoted_kernel import quoted_received
-from analyzer.prediction.world import NO_SLOT, WORLD
+from analyzer.prediction.world import NO_SLOT, ON_PIECES, WORLD
 from analyzer.tables import EVENTS, PACKETS
 
 IN, OUT = PACKETS.bit("link_direction", "in"), PACKETS.bit("link_direction", "out")
@@ -123,6 +123,7 @@ def predict(
             most = segments
             if mine and world["base_mss"]:  # as long as no probe for a larger MTU got through, and the card cuts it
                 base = first_size(row, talk, world)
+                world["hangs"] |= ON_PIECES
                 most = max(segments, in_segments(row, base))
                 if (fewest > 1 or world["uncut"]) and size > base:
                     size, segments = base, most
