@@ -15,7 +15,7 @@ from analyzer.cluster.beside import FRAMES, TOLD
 from analyzer.cluster.lanes import Lane
 from analyzer.cluster.ranges import Range, RangeFile
 from analyzer.frames import FrameReader
-from analyzer.lines import COPY_OPTIONS, MEMORY, SPOOL, quoted, spool, write_text
+from analyzer.lines import MEMORY, SPOOLED, Spool, write_text
 from analyzer.output import whole_folder
 from analyzer.passes import EXPORT_BATCH_FRAMES
 from analyzer.schema import Rows
@@ -105,17 +105,12 @@ def _writer(kind: str, folder: Path) -> Iterator[Write]:
 
     with duckdb.connect(str(folder / "spool.duckdb")) as connection:
         connection.execute(MEMORY)
+        connection.execute("SET threads = 1")  # others have the other cores
         if kind == "parquet":
-            written = [0]
-
-            def to_spool(rows: Rows) -> None:
-                spool(connection, PACKETS.frame(rows), first=not written[0])
-                written[0] += 1
-
-            yield to_spool
-            if not written[0]:
-                spool(connection, PACKETS.empty(), first=True)
-            connection.execute(f"COPY {SPOOL} TO '{quoted(table)}' ({COPY_OPTIONS[kind]})")
+            spool = Spool(connection)
+            yield lambda rows: spool.add(PACKETS.frame(rows))
+            # In as many rows as whoever asked puts together: of others it need not look for them.
+            spool.finish(table, f"FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {SPOOLED}")
         else:
             part = folder / "part"
             with table.open("wb") as text:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import TcpcapError, UsageError, suggest
-from analyzer.lines import COPY_OPTIONS, MEMORY, SAFE_CSV, SPOOL, Written, quoted, spool, without_formulas, write_text
+from analyzer.lines import COPY_OPTIONS, MEMORY, SAFE_CSV, Spool, Written, quoted, without_formulas, write_text
 from analyzer.output import Input, appearing, removed, temporary_folder
 
 if TYPE_CHECKING:
@@ -117,25 +117,11 @@ def _write_parquet(
     connection: duckdb.DuckDBPyConnection, frames: Iterable[Piece], target: BinaryIO, kind: str, scratch: Path
 ) -> None:
     """Parquet is written from a table on disk: its footer can be written only when every row is known."""
-    made = False  # an empty frame may be in front of what others have written, whose types are those of rows
-    empty = None
+    spool = Spool(connection)
     for frame in frames:
-        if isinstance(frame, Written):
-            start = f"INSERT INTO {SPOOL}" if made else f"CREATE TABLE {SPOOL} AS"
-            connection.execute(f"{start} SELECT * FROM read_parquet('{quoted(frame.path)}')")
-        elif not made and empty is None and not len(frame):
-            empty = frame
-            continue
-        else:
-            if not made and empty is not None:
-                spool(connection, empty, first=True)
-                made = True
-            spool(connection, frame, first=not made)
-        made = True
-    if not made and empty is not None:
-        spool(connection, empty, first=True)
+        spool.add(frame)
     part = scratch / "part"
-    connection.execute(f"COPY {SPOOL} TO '{quoted(part)}' ({COPY_OPTIONS[kind]})")
+    spool.finish(part, COPY_OPTIONS[kind])
     with part.open("rb") as piece:
         shutil.copyfileobj(piece, target)
 
