@@ -17,7 +17,7 @@ from analyzer.flows import FlowTracker
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, SERIES
 from analyzer.timing import TimeAccount
-from analyzer.timing.series import BLOCK, CELL, SeriesMaker
+from analyzer.timing.series import CELL, SeriesMaker
 
 TOLD = np.dtype(
     [("events", "u8"), ("flow", "i8"), ("wireshark", "u2"), ("direction", "u1"), ("reused", "u1")], align=True
@@ -80,9 +80,8 @@ class Beside:
         """There are no more: what is left of it, as arrays; and what JSON can say of counters."""
         found: dict[str, npt.NDArray[Any]] = {LAST: np.concatenate(self._last)}
         if self._series is not None:
-            if self._last_frame // BLOCK > self._series.block:
-                for rows in self._series.certain():
-                    self._hand_over(self._series.block + 1, rows)
+            for rows in self._series.pass_by(self._last_frame):
+                self._hand_over(self._series.block + 1, rows)
             found |= dict(zip((CELLS, TOGETHER, SPENT), self._series.kept(), strict=True))
         for lane in (self._frames, self._said, self._stretched):
             if lane is not None:

@@ -70,6 +70,11 @@ class SeriesMaker:
             for stretches in account.stretches(rows[start:stop], moments[start:stop]):
                 self.spend(stretches)
 
+    def pass_by(self, frame: int) -> Iterator[Rows]:
+        """Other frames were captured, up to this one: what is certain by then."""
+        if frame // BLOCK > self.block:
+            yield from self.certain()
+
     def add(self, rows: Rows, moments: npt.NDArray[np.void]) -> None:
         """Take in the next rows, of which the account is told by `spend`."""
         mine = (rows["flow"] >= 0) & (rows["ip_proto"] == TCP)
