@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,27 @@ from analyzer.cluster import arrays
 from analyzer.cluster.beside import Beside
 from analyzer.cluster.shares import rows_of_share
 from analyzer.events.gather import Gatherer
-from analyzer.events.judge import Judge
+from analyzer.events.judge import Judge, new_sent
 from analyzer.flows import FlowTracker
 from analyzer.flows.joined import kept_of
+from analyzer.flows.sent import Sent
 from analyzer.output import whole_folder
 from analyzer.timing import TimeAccount
 
 COUNTS, GATHERED = "counts", "gathered"
+_sent: list[
+    Sent
+] = []  # memory that no Judge uses: to have its pages given anew for each share would take as long as judging it
+
+
+@contextmanager
+def _lent() -> Iterator[Sent]:
+    """Memory of what was sent, for one share."""
+    sent = _sent.pop() if _sent else new_sent()
+    try:
+        yield sent
+    finally:
+        _sent.append(sent)
 
 
 def judge(
@@ -35,9 +50,23 @@ def judge(
     `beside` what is known of flows is as `Beside` says. Returns what `arrays.read_facts` reads there: `seen` by the judge, how the
     counters hang together with other shares, and `reason`, why the share cannot be judged for itself.
     """
-    beside = beside or {}
+    with _lent() as sent:
+        return _judge(folders, before, share, first_ns, max_flows, folder, sealed, beside or {}, sent)
+
+
+def _judge(
+    folders: Sequence[str],
+    before: Sequence[int],
+    share: int,
+    first_ns: int,
+    max_flows: int,
+    folder: str,
+    sealed: bool,
+    beside: Mapping[str, Any],
+    sent: Sent,
+) -> dict[str, Any]:
     tracker = FlowTracker(max_flows)
-    judge = Judge(tracker, whole="series" in beside.get("tables", ()))
+    judge = Judge(tracker, whole="series" in beside.get("tables", ()), sent=sent)
     gatherer = Gatherer()
     judge.go_on_behind(first_ns)
     with whole_folder(Path(folder)) as draft:

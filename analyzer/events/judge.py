@@ -26,14 +26,22 @@ SUMS = (
 )  # of WORLD, over all flows  # fmt: skip
 
 
+def new_sent() -> Sent:
+    """Memory of what was sent."""
+    return Sent(*(blank(SENT_CAPACITY, part, dense=True) for part in SENT))
+
+
 class Judge:
     """Says what happened, batch by batch, after the FlowTracker gave the rows their flows.
 
     `counts` has the events of each kind, `moments` (MOMENT) what each of the rows judged last left behind. The memory of what
-    was sent is bounded, and the system gives it page by page.
+    was sent is bounded, and the system gives it page by page; `sent` may be one that another Judge is done with, since what is there
+    is looked up by numbers that nobody else knows.
     """
 
-    def __init__(self, tracker: FlowTracker, *, keep: bool = False, whole: bool = False) -> None:
+    def __init__(
+        self, tracker: FlowTracker, *, keep: bool = False, whole: bool = False, sent: Sent | None = None
+    ) -> None:
         from analyzer.events.clock_kernel import SOURCE, SOURCES
         from analyzer.events.copies_kernel import KEYS, RECENT, RECENT_CAPACITY
         from analyzer.events.handshake_kernel import SERVERS
@@ -48,7 +56,7 @@ class Judge:
         self._world = np.zeros(1, WORLD)
         self._segment = np.zeros(1, SEGMENT)
         self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)
-        self._sent = Sent(*(blank(SENT_CAPACITY, part, dense=True) for part in SENT))
+        self._sent = sent or new_sent()
         self._boards = blank(BOARDS, BOARD)
         self._recent = np.zeros(RECENT_CAPACITY, RECENT)
         self._sources = blank(SOURCES, SOURCE)

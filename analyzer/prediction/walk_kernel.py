@@ -76,6 +76,8 @@ def predict(
             note_events(events, first, first, world)
         at += 1
         world["end_ns"] = max(world["end_ns"], row["time_ns"])
+        if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
+            enter(row["time_ns"], cuts, sums, out)
         if row["ip_version"] == 0:
             no_packet(row, out)
             continue
@@ -87,8 +89,6 @@ def predict(
         if row["link_direction"] and row["layers"] & ETHERNET and not (mine or to_me):
             mine, to_me = mine_by_link(row, world), row["link_direction"] == IN and is_link_local(row["dst_hi"])
         group = 0 if to_me else is_group(row)
-        if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
-            enter(row["time_ns"], cuts, sums, out)
         if row["time_ns"] >= world["next_ns"] and world["next_ns"] != 0:
             expire(row, world, out)
         if not (mine or to_me or group):
