@@ -18,17 +18,7 @@ from analyzer import analyze
 from analyzer.capture import open_capture
 from analyzer.cluster import asked, parted
 from analyzer.cluster.executor import Here, Result, Task
-from analyzer.cluster.part_kernel import (
-    ADDRESSES,
-    BEHIND_FIRST,
-    BEHIND_LAST,
-    FIRST_HEADERS,
-    FRAME,
-    INTERFACE,
-    LAST_HEADERS,
-    SACK,
-    TIME,
-)
+from analyzer.cluster.part_kernel import ADDRESSES, INTERFACE, NUMBERS, PACKED, PORTS, SACK, STAMPS, STATES, TIME
 from analyzer.cluster.processes import Processes
 from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, head_of, ranges_of
 from analyzer.cluster.shares import ROWS, ShareWriter, rows_of_share
@@ -43,6 +33,7 @@ from tests.chained import START_NS, chained, records_of
 from tests.helpers import SAMPLES
 from tests.house import PACKAGE
 from tests.naive import parted as naive
+from tests.test_batching import mixed_capture
 
 CHAINS = {
     "losses": ("syn-ack-loss/server", "loss-ipv4/client", "fin-loss/client", "loss-ipv6/server"),
@@ -391,6 +382,25 @@ def test_rows_go_to_shares_and_come_back(tmp_path: Path) -> None:
             assert np.array_equal(found[name], mine[name]), name
 
 
+def test_whole_rows(tmp_path: Path) -> None:
+    """For who predicts counters every column comes back, and rows without a flow have a share of their own."""
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(mixed_capture(3, 400, "pcap"))
+    rows = analyze(str(path))._again("packets")
+    writer = ShareWriter(tmp_path, 2, whole=True)
+    writer.add(rows)
+    writer.close()
+    found = [[part.copy() for part in rows_of_share([tmp_path], [0], share)] for share in range(3)]
+    counts = [sum(map(len, parts)) for parts in found]
+    assert counts == [*map(len, naive.shares(rows, 2)), sum(not naive.has_flow(row) for row in rows)]
+    assert counts[2] > 50
+    together = np.concatenate([part for parts in found for part in parts])
+    together = together[np.argsort(together["frame"])]
+    others = {"flow", "place", "events", "wireshark", "direction", "reused", "unused"}
+    for name in set(PACKETS.dtype.names or ()) - others:
+        assert np.array_equal(together[name], rows[name]), name
+
+
 def test_rows_of_a_file_that_was_changed(tmp_path: Path) -> None:
     """It is refused, whatever it holds."""
     writer = ShareWriter(tmp_path, 1)
@@ -433,19 +443,12 @@ def test_all_that_is_read_is_kept() -> None:
         for file in (PACKAGE / folder).glob("*_kernel.py"):
             read |= set(re.findall(r'\brow\["(\w+)"\]', file.read_text()))
     columns = read & set(PACKETS.dtype.names or ()) - {"flow", "place", "direction", "events", "reused", "wireshark"}
-    words = {
-        FRAME,
-        TIME,
-        INTERFACE,
-        SACK,
-        *range(ADDRESSES, ADDRESSES + 4),
-        *range(FIRST_HEADERS, BEHIND_FIRST),
-        *range(LAST_HEADERS, BEHIND_LAST),
-    }
+    words = {TIME, INTERFACE, SACK, *range(ADDRESSES, ADDRESSES + 4), NUMBERS, STAMPS, PORTS, STATES, STATES + 1}
     kept = {
         name
         for name in columns
-        if (PACKETS.dtype.fields or {})[name][1] // 8 in words
+        if name in ("frame", *PACKED)
+        or (PACKETS.dtype.fields or {})[name][1] // 8 in words
         or (PACKETS.dtype.fields or {})[name][1] >= PACKETS.hot_bytes
     }
     assert len(columns) > 30

@@ -79,7 +79,7 @@ def export(
 
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
     `sockets` one per socket and list of sockets. With --at, the rows of all capture points, the name of the point in front.
-    --jobs helps where no frame has a row of its own.
+    --jobs helps with all tables but `increments`.
     """
     from analyzer.exported import point_frames, table_frames, table_named
     from analyzer.report.export import export as write

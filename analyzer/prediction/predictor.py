@@ -103,7 +103,8 @@ class Predictor:
             yield self._increments.taken()
 
     def count_settled(self, tally: Tally) -> None:
-        """The same summed, and all that waits."""
+        """The same summed, at the latest time of a frame, and all that waits."""
+        tally.enter(int(self._world["end_ns"][0]))
         for _ in self._settle(tally):
             tally.drain()
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.prediction.names import NUMBER, PREDICTED
-from analyzer.prediction.sink import NONE, ROOM, STEPS, SUM, new_sink
+from analyzer.prediction.sink import EARLIEST, LATEST, NONE, ROOM, STEPS, SUM, new_sink
 from analyzer.prediction.steps import Arrays, Steps
 from analyzer.schema import Rows
 
@@ -82,6 +82,14 @@ class Tally:
     def reach(self, time_ns: int) -> None:
         """Frames up to this time were looked at."""
         self.sink["last_ns"] = max(self.sink["last_ns"][0], time_ns)
+
+    def enter(self, time_ns: int) -> None:
+        """What is counted from now on belongs to the cell of this time."""
+        self.drain()
+        cell = int(np.searchsorted(self.cuts, time_ns, side="right"))
+        self.sink["cell"] = cell
+        self.sink["from_ns"] = self.cuts[cell - 1] if cell else EARLIEST
+        self.sink["until_ns"] = self.cuts[cell] if cell < len(self.cuts) else LATEST
 
     def drain(self) -> None:
         """Take what waits in the sink."""
