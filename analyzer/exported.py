@@ -45,10 +45,11 @@ def table_frames(
     frames: str | tuple[int, int] | None = None,
     jobs: int | None = None,
     kind: str | None = None,
+    reasons: list[str] | None = None,
 ) -> Iterator[pd.DataFrame | Written]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
 
-    With `jobs`, and a `kind` of text in which it is written (a format of `lines`), some of it may be written already.
+    With `jobs`, and a `kind` of text in which it is written (a format of `lines`), some of it may be written already. `reasons` gets why one process did it, where several were asked to.
 
     `every` is of `series`, which has intervals of one flow alone where one is asked for; `jobs` is as in `analyze`; `filter`, `flow`, `between` and `frames` are as in `analyze`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
@@ -69,13 +70,22 @@ def table_frames(
         )
         if damages is not None:
             damages.extend(analysis.damages)
+        if reasons is not None and analysis.one_pass:
+            reasons.append(analysis.one_pass)
         pieces = whole_frames(analysis, table) if table in WHOLE else _kept(analysis, table)
     elif table == PACKETS.name and jobs and kind and not choice_of(filter, flow, between, frames):
-        pieces = _written(paths, kind, jobs, progress, damages)
+        pieces = _written(paths, kind, jobs, {"progress": progress, "damages": damages}, reasons)
     else:
         choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
         parts = streamed_rows(
-            paths, table, jobs=jobs, progress=progress, damages=damages, every_ns=every_ns, choice=choice
+            paths,
+            table,
+            jobs=jobs,
+            progress=progress,
+            damages=damages,
+            reasons=reasons,
+            every_ns=every_ns,
+            choice=choice,
         )
         pieces = map(TABLES[table].frame, parts)
     empty = True
@@ -87,17 +97,17 @@ def table_frames(
 
 
 def _written(
-    paths: list[str], kind: str, jobs: int, progress: Progress | None, damages: list[Damage] | None
+    paths: list[str], kind: str, jobs: int, told: dict[str, Any], reasons: list[str] | None
 ) -> Iterator[pd.DataFrame | Written]:
     """The table `packets` as several processes write it, behind a frame without a row; or all of its frames, if one process makes them."""
     from analyzer.cluster.tables import table_in_parts
 
-    with table_in_parts(paths, PACKETS.name, jobs, progress=progress, damages=damages) as found:
+    with table_in_parts(paths, PACKETS.name, jobs, reasons=reasons, **told) as found:
         if found is not None:
             yield PACKETS.empty()
             yield from found.written(kind)
     if found is None:
-        yield from map(PACKETS.frame, table_rows(paths, PACKETS.name, progress=progress, damages=damages))
+        yield from map(PACKETS.frame, table_rows(paths, PACKETS.name, **told))
 
 
 def _kept(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:

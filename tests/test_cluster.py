@@ -23,6 +23,8 @@ from analyzer.cluster.processes import Processes
 from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, head_of, ranges_of
 from analyzer.cluster.shares import ROWS, ShareWriter, rows_of_share
 from analyzer.errors import CaptureError, TcpcapError
+from analyzer.events.judge import Judge
+from analyzer.flows import FlowTracker
 from analyzer.passes import decoded
 from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
@@ -255,17 +257,45 @@ def test_what_only_one_pass_can_tell(tmp_path: Path, case: str, monkeypatch: pyt
     [
         ("answered_past_nat", "the same connections were captured on both sides of a NAT"),
         ("tw_recycle", "several hosts are behind one address"),
-        ("options_refused", "a server refused options"),
+        ("syn_cookie", "a server refused options that it had granted others"),
     ],
 )
 def test_connections_that_tell_of_others(script: str, reason: str, tmp_path: Path) -> None:
-    """The two sides of a NAT, clocks behind one address, options that a server granted to others: as soon as one is told of."""
+    """The two sides of a NAT, clocks behind one address, options that a server granted to others: as soon as they are seen."""
     scenario = next(each for each in pkt.read(EVENTS / f"{script}.pkt") if each.expects(script))
     path = tmp_path / "capture.pcap"
     path.write_bytes(build.pcap([build.Record(line.frame, line.time_ns) for line in scenario.lines]))
     analysis = analyze(str(path), cluster=Several(2))
     assert analysis.one_pass.startswith(reason)
     assert told(analysis) == told(analyze(str(path)))
+
+
+def test_servers_that_refuse_options(tmp_path: Path) -> None:
+    """All of them, from anybody, is told of each connection for itself; and so is it beside servers that grant them."""
+    (scenario, *_) = (each for each in pkt.read(EVENTS / "options_refused.pkt") if each.expects("options_refused"))
+    found = [build.Record(line.frame, line.time_ns) for line in scenario.lines]
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(build.pcap([*found, *(later(each, found[-1].time_ns) for each in records("windows"))]))
+    analysis = analyze(str(path), cluster=Several(2))
+    assert (analysis.one_pass, analysis.event_counts["options_refused"]) == ("", 1)
+    assert told(analysis) == told(analyze(str(path)))
+
+
+def test_servers_that_several_judges_saw() -> None:
+    """They are put together unless one was asked for that another has seen, wherever in the table."""
+    one, two, joined = (Judge(FlowTracker()) for _ in range(3))
+    half = len(one.servers) // 2
+    one.servers[7] = two.servers[9] = 1234
+    one.servers[half + 7] = one.servers[half + 8] = two.servers[half + 9] = 1
+    assert joined.join_servers([one.servers, two.servers])
+    assert np.flatnonzero(joined.servers).tolist() == [7, 9]
+    two.servers[8] = 5678
+    assert not joined.join_servers([one.servers, two.servers])
+
+
+def later(record: build.Record, than_ns: int) -> build.Record:
+    """The same, after that time."""
+    return build.Record(record.data, record.time_ns - START_NS + than_ns + 1, record.length)
 
 
 def test_interfaces_that_are_not_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +359,7 @@ def test_fragments_on_both_sides_of_a_cut(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_what_is_no_single_file(tmp_path: Path) -> None:
-    """Compressed, several, or with counters."""
+    """Several that lie side by side."""
     path = written(tmp_path, "windows", "pcap")
     more = tmp_path / "more.pcap"
     more.write_bytes(
@@ -339,8 +369,6 @@ def test_what_is_no_single_file(tmp_path: Path) -> None:
         analyze([str(path), str(more)], cluster=Several(2)).one_pass
         == "there are several files, which are read side by side"
     )
-    bundle = analyze(str(SAMPLES / "fin-loss" / "client"), cluster=Several(2))
-    assert bundle.one_pass == "kernel counters are predicted"
 
 
 def test_a_file_that_was_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from analyzer.cluster.tabled import Parts
 from analyzer.errors import UsageError
 
 LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
+SMALL = "it is small, and one process is done as soon as several are there"
 AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
 
 
@@ -43,7 +44,7 @@ def in_parts(
 
     reason = next(iter(reasons), "") or why_whole(capture)
     if not reason and cluster is None and resume is None and (capture.size or 0) < LEAST_IN_PARTS:
-        reason = "it is small, and one process is done as soon as several are there"
+        reason = SMALL
     if reason:
         return None, reason
     path = str(Path(capture.paths[0]).absolute())

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from analyzer.cluster import arrays, counted, openings
 from analyzer.cluster.executor import Result
-from analyzer.cluster.judging import COUNTS, GATHERED
+from analyzer.cluster.judging import COUNTS, GATHERED, SERVERS
 from analyzer.events.gather import CAPACITY, Gatherer, in_order
 from analyzer.flows.joined import KEPT, Joining
 from analyzer.flows.sent import BOARDS
@@ -22,11 +22,8 @@ from analyzer.tables import FLOW_EVENTS
 if TYPE_CHECKING:
     from analyzer.cluster.parted import Pass
 
-FROM_OTHERS = {  # events that tell of one flow by what was seen of others
-    "options_refused": "a server refused options, or sent SYN cookies",
-    "syn_cookie": "a server refused options, or sent SYN cookies",
-    "tw_recycle": openings.RECYCLED,
-}
+GRANTED = "a server refused options that it had granted others, or sent SYN cookies"
+RECYCLE = NUMBER["tw_recycle"]
 
 
 class Judged:
@@ -50,7 +47,8 @@ class Judged:
         """Put together what is known of their flows, which begin with these SYNs; the same."""
         for each, told in zip(self.folders, self._told, strict=True):
             found.judge.join(arrays.read(each, COUNTS, np.int64), told["seen"])
-        reason = next((reason for name, reason in FROM_OTHERS.items() if found.judge.counts[NUMBER[name]]), "")
+        granted = found.judge.join_servers([arrays.read(each, SERVERS, np.uint64) for each in self.folders])
+        reason = openings.RECYCLED if found.judge.counts[RECYCLE] else "" if granted else GRANTED
         reason = reason or self._join_flows(found, len(opening), openings.damaged(opening))
         if reason:
             return reason

@@ -18,7 +18,7 @@ from analyzer.flows.sent import Sent
 from analyzer.output import whole_folder
 from analyzer.timing import TimeAccount
 
-COUNTS, GATHERED = "counts", "gathered"
+COUNTS, SERVERS, GATHERED = "counts", "servers", "gathered"
 _sent: list[
     Sent
 ] = []  # memory that no Judge uses: to have its pages given anew for each share would take as long as judging it
@@ -86,6 +86,6 @@ def _judge(
         seen = judge.seen
         facts = {"seen": seen, "flows": len(tracker), "left": tracker.left.total(), "counters": counters}
         kept = kept_of(tracker, seen["histograms"])
-        found = {**kept, COUNTS: judge.counts, GATHERED: gatherer.rows(), **more}
+        found = {**kept, COUNTS: judge.counts, SERVERS: judge.servers, GATHERED: gatherer.rows(), **more}
         arrays.write(draft, facts, found, sealed=sealed)
     return facts

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from analyzer.capture import Capture, Damage, open_capture
-from analyzer.cluster.asked import executor_for
+from analyzer.cluster.asked import SMALL, executor_for
 from analyzer.cluster.parted import NotInParts, Parted, Pass
 from analyzer.cluster.ranges import why_whole
 from analyzer.flows.tracker import MAX_FLOWS
@@ -52,6 +52,7 @@ def table_in_parts(
     every_ns: int = EVERY_NS,
     progress: Callable[[Capture], None] | None = None,
     damages: list[Damage] | None = None,
+    reasons: list[str] | None = None,
     cluster: Any = None,
 ) -> Iterator[TableParts | None]:
     """A table as several processes make it; None where one pass must, or is done as soon.
@@ -60,15 +61,18 @@ def table_in_parts(
     ----------
     jobs, cluster : how many processes, or the executor that does it instead
     every_ns : of `series`
-    damages : gets what could not be read
+    damages, reasons : get what could not be read, and why one pass must do it
     """
     if table not in IN_PARTS or (cluster is None and (jobs or 1) < LEAST_JOBS[table]):
         yield None
         return
     beside = {"tables": [table], "every_ns": every_ns}
     with open_capture(list(paths)) as capture:
-        small = cluster is None and (capture.size or 0) < LEAST_BYTES[table]
-        if small or why_whole(capture):
+        reason = why_whole(capture)
+        if not reason and cluster is None and (capture.size or 0) < LEAST_BYTES[table]:
+            reason = SMALL
+        if reason:
+            _note(reasons, reason)
             yield None
             return
         with ExitStack() as stack:
@@ -77,8 +81,15 @@ def table_in_parts(
                 capture, executor, checking=True, addresses=(), max_flows=MAX_FLOWS, progress=progress, beside=beside
             )
             found = None
-            with suppress(NotInParts):
+            try:
                 found = stack.enter_context(parted.running())
+            except NotInParts as error:
+                _note(reasons, str(error))
             yield TableParts(found, table, every_ns) if found is not None else None
         if damages is not None and found is not None:
             damages.extend(capture.damages)
+
+
+def _note(reasons: list[str] | None, reason: str) -> None:
+    if reasons is not None:
+        reasons.append(reason)
