@@ -179,12 +179,13 @@ def analyze(
     local = given or list(recorded)
     parts: Pass | None = None
     one_pass = ""
+    beside: dict[str, Any] = {}  # what is wanted of parts beyond that
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
     decided = counters is not None and (counters.snapshots or not counters.others)
     counted = None
     if counters is not None and decided and local and checksums:
         from analyzer.correlate import Comparison
-        from analyzer.kernel_counters import predictor_of
+        from analyzer.kernel_counters import counting_of, predictor_of, take_counts
 
         counted, predictor = Comparison(counters), predictor_of(local, names)
 
@@ -233,13 +234,16 @@ def analyze(
                 "part of it is asked for": chooser,
                 "it is followed": watcher,
                 "it is compared with others": passings,
-                "kernel counters are predicted": counted,
             }
             from analyzer.cluster.asked import in_parts
 
+            if counted is not None:
+                beside = {"tables": ["events"], "counters": counting_of(counted, local, names)}
+
             parts, one_pass = in_parts(
                 capture, cluster, jobs, resume, [reason for reason, given_ in only.items() if given_ is not None],
-                checking=checksums, addresses=given, max_flows=max_flows, progress=progress,
+                then=lambda told: None if counted is None else take_counts(counted, told),
+                checking=checksums, addresses=given, max_flows=max_flows, progress=progress, beside=beside,
             )  # fmt: skip
             if on and parts is None:
                 found_ = f"one process must read all of it: {one_pass}"
@@ -270,7 +274,7 @@ def analyze(
                 watcher.read(found)
     for events in judge.finish() if parts is None else ():
         gatherer.add(events)
-    if counted is not None:
+    if counted is not None and parts is None:
         counted.close(predictor)
     if counters is not None and read is not None and summary.total("frames"):
         span = summary.total("first_ns"), summary.total("last_ns")

@@ -335,10 +335,10 @@ jobs_option = click.option(
 )
 
 
-def say_one_pass(analysis: Analysis) -> None:
-    """Say on a terminal why one process has done it, where several were asked to."""
-    if analysis.one_pass and is_terminal(sys.stderr) and not quiet():
-        say(f"tcpcap: read by one process: {analysis.one_pass}", err=True)
+def say_one_pass(reason: str) -> None:
+    """Say on a terminal why one process has done it, where several were asked to; nothing where they did."""
+    if reason and is_terminal(sys.stderr) and not quiet():
+        say(f"tcpcap: read by one process: {reason}", err=True)
 
 
 def status_of(analysis: Analysis) -> int:

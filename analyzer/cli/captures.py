@@ -185,7 +185,7 @@ def analyze(
         else:
             with progress_shown() as update:
                 analysis = run(list(paths), **asked, progress=update, **who)
-            say_one_pass(analysis)
+            say_one_pass(analysis.one_pass)
         if as_json or as_ndjson:
             from analyzer.report.json_text import json_pieces, ndjson_pieces
 

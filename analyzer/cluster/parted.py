@@ -6,8 +6,9 @@ one flow must hang on no other: where it could, that is seen, and the capture is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,16 @@ from analyzer.checksums import joined as sums
 from analyzer.checksums.state import DIRECTION
 from analyzer.cluster import arrays, openings
 from analyzer.cluster.executor import Executor, Result, Task
-from analyzer.cluster.judging import COUNTS, GATHERED
+from analyzer.cluster.judged import Judged
 from analyzer.cluster.kept import Kept
 from analyzer.cluster.planned import Plan, plan_of, tell
 from analyzer.cluster.ranges import Bounds, Range, are_in_order, cuts_of
 from analyzer.cluster.scatter import DIRECTIONS, OPENINGS, QUOTING
-from analyzer.events.gather import CAPACITY, Gatherer, in_order
+from analyzer.cluster.tabled import Parts
 from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
-from analyzer.flows.joined import KEPT, Joining
-from analyzer.flows.sent import BOARDS
 from analyzer.flows.time_state import SORTS
-from analyzer.kinds import NUMBER
 from analyzer.output import removed, temporary_folder
 from analyzer.presence import Presence
 from analyzer.schema import Rows
@@ -40,7 +38,6 @@ from analyzer.summary import Summary
 from analyzer.tables import FLOW_EVENTS, PACKETS
 
 SHARES_EACH = 2  # for each that works at a time: so that nobody waits long for the last
-MOST_OPENINGS = 1 << 23
 MOST_TOGETHER = 4  # ranges that are read as one, since what began in one goes on in the next
 COPIES = "frames came twice, and whether the capture doubles them shows in all of it"
 CLOCK_BACK = "the capture clock goes back"
@@ -49,11 +46,6 @@ EVERYWHERE = "wherever it is cut"
 AT_AN_END = "where a file ends and another goes on"
 OVERLAP = "there are several files that overlap in time, which are read side by side"
 LATE_INTERFACE = "an interface has its first frame far behind the beginning of a file, and others have theirs before"
-FROM_OTHERS = {  # events that tell of one flow by what was seen of others
-    "options_refused": "a server refused options, or sent SYN cookies",
-    "syn_cookie": "a server refused options, or sent SYN cookies",
-    "tw_recycle": "several hosts are behind one address, and their timestamps are compared",
-}
 
 
 class NotInParts(Exception):
@@ -71,6 +63,8 @@ class Pass:
     gathered: Rows
     complaints: IcmpErrors
     presence: Presence
+    late: list[Rows] = field(default_factory=list)  # events that only the end of the capture makes certain
+    parts: Parts | None = None
 
 
 class Parted:
@@ -82,6 +76,7 @@ class Parted:
     executor : who does the work
     checking, addresses, max_flows : are checksums verified, which addresses are looked for, how many flows are followed at most
     kept : what was done before, and keeps what is done now
+    beside : what the shares are to write beside what is known of their flows, as `Beside` says
     """
 
     def __init__(
@@ -94,7 +89,9 @@ class Parted:
         max_flows: int,
         progress: Callable[[Capture], None] | None = None,
         kept: Kept | None = None,
+        beside: Mapping[str, Any] | None = None,
     ) -> None:
+        self._beside = beside or {}
         self._capture, self._executor = capture, executor
         self._checking, self._addresses, self._max_flows = checking, addresses, max_flows
         self._progress, self._kept = progress, kept
@@ -102,6 +99,12 @@ class Parted:
 
     def run(self) -> Pass:
         """All of it. Raises NotInParts where one pass must do it; nothing is known of the capture then."""
+        with self.running() as found:
+            return found
+
+    @contextmanager
+    def running(self) -> Iterator[Pass]:
+        """The same, for as long as what the shares have written `beside` it is wanted."""
         self._folder = self._kept.folder if self._kept else temporary_folder()
         try:
             plan = plan_of(self._capture, cuts_of, self._executor.width)
@@ -109,12 +112,13 @@ class Parted:
             found = self._joined_ranges(folders, facts)
             silent = plan.interfaces.silent
             self._refuse(LATE_INTERFACE if any(map(found.summary.interface_frames, silent)) else "")
-            self._judge(found, folders, facts)
+            judged = self._judge(found, folders, facts)
+            tell(self._capture, plan, facts, read)
+            found.parts = Parts(self._executor, self._folder, read, _before(facts), judged)
+            yield found
         finally:
             if self._kept is None:
                 removed(self._folder)
-        tell(self._capture, plan, facts, read)
-        return found
 
     def _placed(self, name: str, task: dict[str, Any], label: str) -> Task:
         """The task, with the folder that it writes."""
@@ -184,6 +188,8 @@ class Parted:
 
     def _scatter(self, wanted: Range, label: str) -> Task:
         asked = {"shares": self._shares, "checking": self._checking, "addresses": list(self._addresses)}
+        if "counters" in self._beside:
+            asked["whole"] = True
         return self._placed("scatter", {"given": wanted.plain(), **asked}, label)
 
     def _joined_ranges(self, folders: Sequence[Path], facts: Sequence[Result]) -> Pass:
@@ -222,56 +228,28 @@ class Parted:
         self._refuse(sums.too_many(len(rows)))
         return sums.joined_checker(rows)
 
-    def _judge(self, found: Pass, folders: Sequence[Path], facts: Sequence[Result]) -> None:
+    def _judge(self, found: Pass, folders: Sequence[Path], facts: Sequence[Result]) -> Judged:
         """Have the shares judged, and put together what is known of their flows."""
-        opening = np.concatenate([arrays.read(each, OPENINGS, openings.OPENING) for each in folders])
-        self._refuse("more connections are opened than can be compared" if len(opening) > MOST_OPENINGS else "")
-        self._refuse(
-            "the same connections were captured on both sides of a NAT" if openings.may_be_legs(opening) else ""
-        )
-        suspects = openings.suspects(opening)
-        self._refuse(FROM_OTHERS["tw_recycle"] if openings.are_recycled(suspects) else "")
-        asked = {
-            "folders": [str(each) for each in folders], "before": _before(facts), "first_ns": found.summary.total("first_ns"),
-            "max_flows": self._max_flows,
-        }  # fmt: skip
-        tasks = [self._placed("judge", {**asked, "share": share}, f"share-{share}") for share in range(self._shares)]
-        judged = [Path(task["folder"]) for task in tasks]
+        asked: dict[str, Any] = {"first_ns": found.summary.total("first_ns"), "max_flows": self._max_flows}
+        if self._beside:
+            last = {"last_frame": found.summary.total("frames")}
+            beside = {**self._beside, **last}
+            if "counters" in beside:
+                beside["counters"] = {**beside["counters"], "last_ns": found.summary.total("last_ns")}
+            asked["beside"] = beside
+        asked |= {"folders": [str(each) for each in folders], "before": _before(facts)}
+        count = self._shares + ("counters" in self._beside)  # rows without a flow have a share of their own
+        tasks = [self._placed("judge", {**asked, "share": share}, f"share-{share}") for share in range(count)]
         results: dict[int, Result] = {}
         for position, told in self._run("judge", tasks):
             self._refuse(COPIES if told["seen"]["shared"] else "")
             results[position] = told
-        seen = [results[share]["seen"] for share in range(self._shares)]
-        total = sum(each["flows"] for each in results.values())
-        left = any(each["left"] for each in results.values())
-        self._refuse("there are more flows than are followed at a time" if left or total > self._max_flows else "")
-        self._refuse(
-            "more is missing at a time than is remembered" if sum(each["boards"] for each in seen) > BOARDS else ""
-        )
-        for each, told in zip(judged, seen, strict=True):
-            found.judge.join(arrays.read(each, COUNTS, np.int64), told)
-        for name, reason in FROM_OTHERS.items():
-            self._refuse(reason if found.judge.counts[NUMBER[name]] else "")
-        self._join_flows(found, judged, len(opening), openings.damaged(opening))
-        states, ends = found.tracker.states[:total], found.tracker.ends
-        clients = states["ends"][np.arange(total), states["client"].astype(np.intp)]
-        judged_syns = int(ends["syns"][clients].sum())
-        # Else which SYNs the judge has looked at, and so which clocks it knows, is not told by the SYNs alone.
-        self._refuse(FROM_OTHERS["tw_recycle"] if len(suspects) and judged_syns != len(opening) else "")
-
-    def _join_flows(self, found: Pass, judged: Sequence[Path], syns: int, bad_syns: int) -> None:
-        joining = Joining([{name: arrays.read(each, name, dtype) for name, dtype in KEPT.items()} for each in judged])
-        self._refuse(joining.into(found.tracker, found.summary.total("last_ns"), syns, bad_syns))
-        gathered = []
-        for part, each in enumerate(judged):
-            rows = arrays.read(each, GATHERED, FLOW_EVENTS.dtype)
-            rows["flow"] = joining.numbers(part, rows["flow"])
-            gathered.append(rows)
-        late = Gatherer()
-        for events in found.judge.finish():
-            late.add(events)
-        found.gathered = in_order(np.concatenate([*gathered, late.rows()]))
-        self._refuse("more happened than is told flow by flow" if len(found.gathered) > CAPACITY // 2 else "")
+        judged = Judged([Path(task["folder"]) for task in tasks], [results[share] for share in range(count)])
+        self._refuse(judged.why_not(self._max_flows))
+        opening = np.concatenate([arrays.read(each, OPENINGS, openings.OPENING) for each in folders])
+        self._refuse(openings.why_not(opening))
+        self._refuse(judged.into(found, opening))
+        return judged
 
     def _refuse(self, reason: str) -> None:
         if reason:

@@ -31,16 +31,22 @@ DIRECTIONS, OPENINGS, QUOTING = "directions", "openings", "quoting"
 
 
 def scatter(
-    given: dict[str, Any], shares: int, checking: bool, addresses: Sequence[str], folder: str, sealed: bool = False
+    given: dict[str, Any],
+    shares: int,
+    checking: bool,
+    addresses: Sequence[str],
+    folder: str,
+    sealed: bool = False,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Read a range (as `Range.plain` says it) and write all that there is to know of it into `folder`, which appears when it is complete.
 
-    `addresses` are looked for in its frames. Returns what `arrays.read_facts` reads there: where the first record begins and what
+    `addresses` are looked for in its frames; rows are written `whole` where counters are predicted. Returns what `arrays.read_facts` reads there: where the first record begins and what
     follows the last ends (`start` None where there is none), how many frames there are, what is `pending` and may go on in the
     next range (empty: nothing), whether a frame is earlier than the one before (`back`), the first and the last of their `times`, and `reason`, why the range cannot be judged in parts.
     """
     with whole_folder(Path(folder)) as draft:
-        reading = _Reading(Range.of(given), shares, checking, addresses, draft)
+        reading = _Reading(Range.of(given), checking, addresses, ShareWriter(draft, shares, whole=whole))
         facts = reading.run()
         arrays.write(draft, facts, reading.found(), sealed=sealed)
     return facts
@@ -49,12 +55,12 @@ def scatter(
 class _Reading:
     """One range while it is read."""
 
-    def __init__(self, wanted: Range, shares: int, checking: bool, addresses: Sequence[str], folder: Path) -> None:
+    def __init__(self, wanted: Range, checking: bool, addresses: Sequence[str], writer: ShareWriter) -> None:
         self._wanted = wanted
         self._summary, self._presence = Summary(), Presence(addresses)
         self._checker = Checker()
         self._reader = FrameReader(self._checker if checking else None)
-        self._writer = ShareWriter(folder, shares)
+        self._writer = writer
         self._back, self._latest = False, np.zeros(0, np.int64)
         self._openings = [np.zeros(0, OPENING)]
         self._quoting = [np.zeros(0, PACKETS.dtype)]
