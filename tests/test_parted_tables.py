@@ -27,6 +27,7 @@ from analyzer.tables import TABLES
 from analyzer.timing import series
 from tests import build
 from tests.test_cluster import CHAINS, Several, cut_at, doubled, records, written
+from tests.test_cluster_files import content_of, ring, split
 
 EVERY_NS = 50_000_000
 NUMBERS = np.dtype([("value", "i8")])
@@ -56,6 +57,24 @@ def test_the_rows_of_one_pass(tmp_path: Path, chain: str, table: str, monkeypatc
         with table_in_parts([path], table, None, every_ns=EVERY_NS, cluster=Several(width)) as found:
             assert found is not None
             assert same(table, expected, [rows.copy() for rows in found.rows()])
+
+
+@pytest.mark.parametrize("table", IN_PARTS)
+def test_several_files(tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of different kinds, in any order, one packed: interfaces have the numbers of one pass in each row."""
+    random = Random(table)
+    kinds = ("interfaces", "pcap", "pcapng", "interfaces")
+    pieces = [
+        content_of(each, kind, at)
+        for at, (each, kind) in enumerate(zip(split(records("losses"), 4, random), kinds, strict=True))
+    ]
+    paths = ring(tmp_path, pieces, ["", ".gz", "", ""])
+    random.shuffle(paths)
+    expected = list(table_rows(paths, table, every_ns=EVERY_NS))
+    cut_at(monkeypatch, [random.randrange(max(map(len, pieces))) for _ in range(3)])
+    with table_in_parts(paths, table, None, every_ns=EVERY_NS, cluster=Several(2)) as found:
+        assert found is not None
+        assert same(table, expected, [rows.copy() for rows in found.rows()])
 
 
 def exported(path: Path, output: Path, *more: str) -> bytes:
