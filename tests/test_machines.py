@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import fsspec
 import pytest
 from click.testing import CliRunner
 from distributed import Client, LocalCluster
@@ -90,6 +91,10 @@ def test_workers_that_do_not_fit(client: Any, tmp_path: Path, monkeypatch: pytes
     """Other versions are refused by name; and so is a capture that no worker has."""
     with pytest.raises(CaptureError, match="no worker has it; copy or mount it there"):
         machines.connected(client, [str(tmp_path)])
+    with fsspec.open("memory://here/x.pcap", "wb") as file:
+        file.write(b"x")
+    with pytest.raises(CaptureError, match=r"no worker can read it; pip install 'tcpcap\[remote\]' there"):
+        machines.connected(client, ["memory://here/x.pcap"])
     own = machines.about()
     monkeypatch.setattr(machines, "about", lambda: own | {"numpy": "0.1"})
     monkeypatch.setattr(client, "run", lambda function, *given: {"tcp://a:1": own})

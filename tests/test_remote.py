@@ -25,6 +25,7 @@ from analyzer.capture.where import address_of, named
 from analyzer.cli import cli
 from analyzer.cluster import asked
 from analyzer.errors import CaptureError, UsageError
+from analyzer.serve.captures import Captures
 from tests.house import ROOT
 from tests.test_cluster import Several, cut_at, records, said, told, written
 from tests.test_cluster_files import PACKED, as_of, content_of, ring, split
@@ -213,6 +214,49 @@ def test_what_breaks_off(tmp_path: Path) -> None:
     assert 10 < analysis.summary.total("frames") == damage.frame < len(records("windows"))
 
 
+class Counted:
+    """Stands for what lies at a URL, and notes what is asked for."""
+
+    name, size = "x://y", 1 << 20
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def fetch(self, start: int, stop: int) -> bytes:
+        """Zeros."""
+        self.asked.append((start, stop))
+        return bytes(stop - start)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_no_more_is_asked_for_than_is_read() -> None:
+    """But for one piece ahead, where one is read after the other; of a range nothing behind its last record."""
+    remote_, window = Counted(), 1 << 17
+    source = remote.RangedSource(remote_, window)  # type: ignore[arg-type] # all of it that is needed
+    assert source.require(64)
+    source.read_range(window, 3 * window)
+    assert source.require(64)
+    assert source.require(window)
+    assert remote_.asked == [(0, remote.FIRST), (window, 2 * window)]
+    source.advance(window - 8)
+    assert source.require(64)
+    source.advance(window)
+    assert source.require(64)
+    source.advance(64)
+    assert not source.require(1)
+    source.close()
+    assert remote_.asked[2:] == [(2 * window, 3 * window), (3 * window, 3 * window + 56)]
+    source = remote.RangedSource(remote_, window)  # type: ignore[arg-type] # as above
+    del remote_.asked[:]
+    while source.require(1):
+        source.advance(len(source.window))
+    source.close()
+    assert sorted(remote_.asked) == remote_.asked
+    assert sum(stop - start for start, stop in remote_.asked) == remote_.size
+
+
 def test_names_without_secrets() -> None:
     """By which what was named is found again; what is no URL stays as it is."""
     for path in ("capture.pcap", "a:b/c", "/x/y:z", "C:\\x", "-"):
@@ -255,6 +299,14 @@ def test_all_commands_read_urls(tmp_path: Path) -> None:
         assert str(CliRunner().invoke(cli, ["crosscheck", f"{name}?token=s3cret"]).exception) == refused
         done = CliRunner().invoke(cli, ["show", f"{name}?token=s3cret", "3"])
         assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"without Wireshark's dissection: {refused}")
+
+
+def test_assistants_name_no_urls(tmp_path: Path) -> None:
+    """They ask about what lies in the folders that they were given."""
+    url = in_memory("capture.pcap", written(tmp_path, "windows", "pcap").read_bytes())
+    for name in (url, f"file://{tmp_path}/capture.pcap"):
+        with pytest.raises(UsageError, match="no capture"):
+            Captures([str(tmp_path)]).path_of(name)
 
 
 def test_a_url_is_not_followed(tmp_path: Path) -> None:

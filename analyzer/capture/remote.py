@@ -18,6 +18,7 @@ from analyzer.capture.where import named
 from analyzer.errors import CaptureError
 
 T = TypeVar("T")
+FIRST = 1 << 16  # bytes that are asked for at first: what a file says of itself, behind which nobody may read on
 PIECE = 1 << 22  # bytes that are asked for at a time of what is unpacked
 ENDS = 1 << 16  # bytes at either end that tell whether it is the same
 TODO = "check the address, and that you may read it"
@@ -116,7 +117,7 @@ class Remote:
 
 
 class RangedSource(Source):
-    """What gives ranges, in windows: the next piece is on its way while one is worked on. It may be told to read a part of it only."""
+    """What gives ranges, in windows: while one piece after the other is read, the next is on its way. It may be told to read a part of it only."""
 
     def __init__(self, remote: Remote, window_bytes: int) -> None:
         super().__init__(remote.name, window_bytes)
@@ -126,6 +127,7 @@ class RangedSource(Source):
         self._thread = ThreadPoolExecutor(1, "fetch")
         self._coming: tuple[int, int, Future[bytes]] | None = None
         self._stop: int | None = None
+        self._behind = -1  # the piece that was taken last
 
     def read_range(self, start: int, stop: int) -> None:
         """Go to `start`, and end with the record that begins before `stop`."""
@@ -144,7 +146,7 @@ class RangedSource(Source):
             return False
         end = self.size if self._stop is None else min(self.size, max(self._stop, self.position + count))
         at = self.position + len(self.window)
-        stop = min(max(at + self._window_bytes, self.position + count), end)
+        stop = min(max(at + (self._window_bytes if at else FIRST), self.position + count), end)
         if at < stop and not self.broken:
             try:
                 self.window = np.concatenate([self.window, np.frombuffer(self._taken(at, stop, end), np.uint8)])
@@ -164,7 +166,8 @@ class RangedSource(Source):
         else:
             future = self._asked(start, stop)
         behind = min(stop + self._window_bytes, end)
-        self._coming = (stop, behind, self._asked(stop, behind)) if stop < behind else None
+        reads_on, self._behind = start == self._behind, stop
+        self._coming = (stop, behind, self._asked(stop, behind)) if reads_on and stop < behind else None
         return future.result()
 
     def _asked(self, start: int, stop: int) -> Future[bytes]:

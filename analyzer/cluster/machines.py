@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.capture.opened import size_of
-from analyzer.capture.where import away_of, named
+from analyzer.capture.where import away_of, is_url, named
 from analyzer.cluster import shares
 from analyzer.cluster.away import lay_out, parsed, workers_of
 from analyzer.cluster.executor import Result, Task
@@ -201,8 +201,12 @@ def _holders(client: Any, paths: Sequence[str]) -> dict[str, tuple[str, list[str
         size = _size_of(path)
         found[path] = there[path], [worker for worker in workers if told[worker][at] == size >= 0]
         if not found[path][1]:
-            todo = "copy or mount it there under the same name" if away is None else "was it written to meanwhile?"
-            raise CaptureError(named(path), "no worker has it", todo)
+            lacking, todo = "no worker has it", "copy or mount it there under the same name"
+            if away is not None:
+                todo = "was it written to meanwhile?"
+            elif is_url(path):
+                lacking, todo = "no worker can read it", "pip install 'tcpcap[remote]' there, and check that they may"
+            raise CaptureError(named(path), lacking, todo)
     return found
 
 
