@@ -262,11 +262,11 @@ def test_what_only_one_pass_can_tell(tmp_path: Path, case: str, monkeypatch: pyt
     ],
 )
 def test_connections_that_tell_of_others(script: str, reason: str, tmp_path: Path) -> None:
-    """The two sides of a NAT, clocks behind one address, options that a server granted to others: as soon as they are seen."""
+    """The two sides of a NAT, clocks behind one address, options that a server granted to others: as soon as they are seen, each in a share of its own."""
     scenario = next(each for each in pkt.read(EVENTS / f"{script}.pkt") if each.expects(script))
     path = tmp_path / "capture.pcap"
     path.write_bytes(build.pcap([build.Record(line.frame, line.time_ns) for line in scenario.lines]))
-    analysis = analyze(str(path), cluster=Several(2))
+    analysis = analyze(str(path), cluster=Several(32))
     assert analysis.one_pass.startswith(reason)
     assert told(analysis) == told(analyze(str(path)))
 
