@@ -146,7 +146,7 @@ class RangedSource(Source):
             return False
         end = self.size if self._stop is None else min(self.size, max(self._stop, self.position + count))
         at = self.position + len(self.window)
-        stop = min(max(at + (self._window_bytes if at else FIRST), self.position + count), end)
+        stop = min(max(at + (self._window_bytes if at else min(FIRST, self._window_bytes)), self.position + count), end)
         if at < stop and not self.broken:
             try:
                 self.window = np.concatenate([self.window, np.frombuffer(self._taken(at, stop, end), np.uint8)])
