@@ -14,13 +14,15 @@ from analyzer.described import EVERY_TABLE
 from analyzer.errors import UsageError, suggest
 from analyzer.passes import Progress, table_rows
 from analyzer.run import Captures, analyze, check_points
-from analyzer.tables import CHECKSUMS, FINDINGS, FLOWS, PASSAGES, POINT_TABLES, TABLES
+from analyzer.streamed import streamed_rows
+from analyzer.tables import CHECKSUMS, FINDINGS, FLOWS, PACKETS, PASSAGES, POINT_TABLES, TABLES
 from analyzer.text import length_ns
 from analyzer.whole import WHOLE, whole_frames
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.lines import Written
     from analyzer.points.points import Points
 
 KEPT = (FLOWS.name, CHECKSUMS.name)  # tables that an analysis has, without reading again
@@ -42,11 +44,16 @@ def table_frames(
     between: tuple[Time, Time] | None = None,
     frames: str | tuple[int, int] | None = None,
     jobs: int | None = None,
-) -> Iterator[pd.DataFrame]:
+    kind: str | None = None,
+    reasons: list[str] | None = None,
+) -> Iterator[pd.DataFrame | Written]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
+
+    With `jobs`, and a `kind` of text in which it is written (a format of `lines`), some of it may be written already. `reasons` gets why one process did it, where several were asked to.
 
     `every` is of `series`, which has intervals of one flow alone where one is asked for; `jobs` is as in `analyze`; `filter`, `flow`, `between` and `frames` are as in `analyze`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
+    pieces: Iterator[pd.DataFrame | Written]
     if table in WHOLE or (jobs is not None and table in KEPT):
         analysis = analyze(
             paths,
@@ -63,11 +70,23 @@ def table_frames(
         )
         if damages is not None:
             damages.extend(analysis.damages)
+        if reasons is not None and analysis.one_pass:
+            reasons.append(analysis.one_pass)
         pieces = whole_frames(analysis, table) if table in WHOLE else _kept(analysis, table)
+    elif table == PACKETS.name and jobs and kind and not choice_of(filter, flow, between, frames):
+        pieces = _written(paths, kind, jobs, {"progress": progress, "damages": damages}, reasons)
     else:
         choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
-        one = choice.flows[0] if len(choice.flows) == 1 else None
-        parts = table_rows(paths, table, progress=progress, damages=damages, every_ns=every_ns, flow=one, choice=choice)
+        parts = streamed_rows(
+            paths,
+            table,
+            jobs=jobs,
+            progress=progress,
+            damages=damages,
+            reasons=reasons,
+            every_ns=every_ns,
+            choice=choice,
+        )
         pieces = map(TABLES[table].frame, parts)
     empty = True
     for piece in pieces:
@@ -75,6 +94,20 @@ def table_frames(
         yield piece
     if empty:
         yield TABLES[table].empty()
+
+
+def _written(
+    paths: list[str], kind: str, jobs: int, told: dict[str, Any], reasons: list[str] | None
+) -> Iterator[pd.DataFrame | Written]:
+    """The table `packets` as several processes write it, behind a frame without a row; or all of its frames, if one process makes them."""
+    from analyzer.cluster.tables import table_in_parts
+
+    with table_in_parts(paths, PACKETS.name, jobs, reasons=reasons, **told) as found:
+        if found is not None:
+            yield PACKETS.empty()
+            yield from found.written(kind)
+    if found is None:
+        yield from map(PACKETS.frame, table_rows(paths, PACKETS.name, **told))
 
 
 def _kept(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from analyzer.tables import COUNTERS, INCREMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analyzer.cluster.tabled import Parts
 
 AT_ONCE = 1 << 14  # flows
 MOST_HOSTS = 8  # whose counters are tried, where nothing tells whose are meant
@@ -233,7 +235,33 @@ class KernelCounters:
 
 def predictor_of(local: Sequence[str], paths: Sequence[str], *, copies: bool = False) -> Predictor:
     """For the host with these addresses, with the links and settings that its host.json names; `copies` as of Predictor."""
+    mtu, sysctls = _settings_of(paths)
+    return Predictor(local, mtu, sysctls, copies=copies)
+
+
+def counting_of(comparison: Comparison, local: Sequence[str], paths: Sequence[str]) -> dict[str, Any]:
+    """What who counts for a comparison must know (see `cluster.counted`), in what JSON can say."""
+    mtu, sysctls = _settings_of(paths)
+    tally = comparison.tally
+    cuts: list[int] = tally.cuts.tolist()
+    return {
+        "addresses": list(local),
+        "mtu": mtu,
+        "sysctls": sysctls,
+        "cuts": cuts,
+        "followed": list(tally.steps),
+    }
+
+
+def take_counts(comparison: Comparison, parts: Parts) -> None:
+    """Have a comparison know what others have counted for it."""
+    for events in parts.events(also_last=False):
+        comparison.add_events(events)
+    comparison.add_later(parts.count_into(comparison.tally))
+
+
+def _settings_of(paths: Sequence[str]) -> tuple[int, dict[str, str]]:
+    """The largest packet of its links, and the settings below /proc/sys."""
     recorded = [host for host in map(host_of, paths) if host is not None]
     mtu = max((host.mtu for host in recorded), default=0) or DEFAULT_MTU
-    sysctls = {name: value for path in paths for name, value in sysctls_of(path).items()}
-    return Predictor(local, mtu, sysctls, copies=copies)
+    return mtu, {name: value for path in paths for name, value in sysctls_of(path).items()}

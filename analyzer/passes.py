@@ -66,10 +66,7 @@ def table_rows(
                     if table == "flows":
                         account.add(piece, judge.moments)
                     elif series is not None:
-                        series.add(piece, judge.moments)
-                        for stretches in account.stretches(piece, judge.moments):
-                            series.spend(stretches)
-                        yield from series.certain()
+                        yield from series.take(piece, judge.moments, account)
                     if table == "events" and len(events):
                         yield events.copy()
                 while tracker.rows_left:

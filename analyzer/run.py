@@ -60,7 +60,7 @@ class Watcher(Live, Protocol):
         """Called when all that was there has been read; `so_far` says what is known by now, without counters."""
 
 
-OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher")
+OF_ONE_CAPTURE = ("paths", "snapshots", "sockets", "hosts", "flow", "frames", "watcher", "on")
 
 Captures = Given | Sequence[Given]  # a path, bytes, an open binary file, or several of them
 Files = str | Path | Sequence[str | Path]
@@ -99,13 +99,14 @@ def analyze(
     passings: Passings | None = None,
     jobs: int | None = None,
     cluster: Any = None,
+    on: str | Sequence[str] = (),
     resume: str | Path | None = None,
 ) -> Analysis | Points:
     """Read, decode and follow a capture, or what of it is asked for.
 
     Parameters
     ----------
-    paths : a file, `-` for standard input, a bundle directory, the bytes of a capture, an open binary file, or several of them as one capture
+    paths : a file, a URL that fsspec opens, `-` for standard input, a bundle directory, the bytes of a capture, an open binary file, or several of them as one capture
         What is unpacked, or kept of bytes, lies below TMPDIR until the Analysis is closed (`close`, or `with`) or nobody knows it any more
     at : instead of `paths`, the captures of several points by their names: what was sent at one is looked for at the others, see `analyzer.points`.
         What belongs to one capture (snapshots, sockets, hosts, flow, frames, watcher) cannot be given with it; bundles have it inside
@@ -130,6 +131,8 @@ def analyze(
         same. `one_pass` of the result says why it was not
     cluster : instead of `jobs`, who does the work: the address of the scheduler of a dask cluster, a `distributed.Client`, or an
         `analyzer.cluster.executor.Executor`
+    on : captures that lie at machines of the `cluster` alone, each as "HOST:/path", beside `paths` or instead of them: HOST is a worker's name or
+        address. What is to be read again, or by one process, is refused; copy them for that
     resume : a folder where what was done of the work on this capture is kept until all of it is done: with `jobs` (without it or `cluster`,
         as many as there are cores) or `cluster`, whoever was interrupted goes on there. Small captures are read in parts, too
 
@@ -137,7 +140,7 @@ def analyze(
     """
     if at is not None:
         check_points(
-            at, clock, paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher
+            at, clock, paths=paths, snapshots=snapshots, sockets=sockets, hosts=hosts, flow=flow, frames=frames, watcher=watcher, on=on
         )  # fmt: skip
         asked: dict[str, Any] = {
             "increments": increments, "checksums": checksums, "max_flows": max_flows, "batch_frames": batch_frames,
@@ -146,6 +149,10 @@ def analyze(
         return _between(at, asked, all_rules(names_of(rules, "rules")), clock, times)
     choice = choice_of(filter, flow, between, frames)
     names = paths_of(paths)
+    if on:
+        from analyzer.cluster.machines import laid_out
+
+        names += laid_out(cluster, names_of(on, "on"))
     reader = Reader(names)
     snapshots, sockets = names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
     rules = names_of(rules, "rules")
@@ -172,12 +179,13 @@ def analyze(
     local = given or list(recorded)
     parts: Pass | None = None
     one_pass = ""
+    beside: dict[str, Any] = {}  # what is wanted of parts beyond that
     # Without verified checksums nobody knows what the host has dropped: then the comparison reads the capture for itself.
     decided = counters is not None and (counters.snapshots or not counters.others)
     counted = None
     if counters is not None and decided and local and checksums:
         from analyzer.correlate import Comparison
-        from analyzer.kernel_counters import predictor_of
+        from analyzer.kernel_counters import counting_of, predictor_of, take_counts
 
         counted, predictor = Comparison(counters), predictor_of(local, names)
 
@@ -226,14 +234,20 @@ def analyze(
                 "part of it is asked for": chooser,
                 "it is followed": watcher,
                 "it is compared with others": passings,
-                "kernel counters are predicted": counted,
             }
             from analyzer.cluster.asked import in_parts
 
+            if counted is not None:
+                beside = {"tables": ["events"], "counters": counting_of(counted, local, names)}
+
             parts, one_pass = in_parts(
                 capture, cluster, jobs, resume, [reason for reason, given_ in only.items() if given_ is not None],
-                checking=checksums, addresses=given, max_flows=max_flows, progress=progress,
+                then=lambda told: None if counted is None else take_counts(counted, told),
+                checking=checksums, addresses=given, max_flows=max_flows, progress=progress, beside=beside,
             )  # fmt: skip
+            if on and parts is None:
+                found_ = f"one process must read all of it: {one_pass}"
+                raise UsageError("--on", found_, "leave out what asks for that, or copy the files here")
         if parts is not None:
             summary, tracker, judge, checker = parts.summary, parts.tracker, parts.judge, parts.checker
             complaints, presence = parts.complaints, parts.presence
@@ -260,7 +274,7 @@ def analyze(
                 watcher.read(found)
     for events in judge.finish() if parts is None else ():
         gatherer.add(events)
-    if counted is not None:
+    if counted is not None and parts is None:
         counted.close(predictor)
     if counters is not None and read is not None and summary.total("frames"):
         span = summary.total("first_ns"), summary.total("last_ns")

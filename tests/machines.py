@@ -1,11 +1,13 @@
 """`python -m tests.machines` (Linux, root): a dask cluster of machines that are network namespaces, each with a disk of its own, reads a capture in parts.
 
-One has the scheduler and asks; two have workers, of which one is killed while both work. The answer must be that of one pass.
+One has the scheduler and asks; two have workers, of which one is killed while both work. A ring of files of which each worker has a
+part, and who asks nothing, is read where it lies. The answer must be that of one pass.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,14 +47,15 @@ class Machine:
 
     def asked(self, *words: str) -> str:
         """What `analyze` below prints there."""
-        run = [sys.executable, "-m", "tests.machines", str(self.place / "capture.pcap"), *words]
+        run = [sys.executable, "-m", "tests.machines", *words]
         return subprocess.run(self.command(run), cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main() -> int:
     """Do it; 0 if all is as it should be."""
     with tempfile.TemporaryDirectory(prefix="tcpcap-machines-") as name, ExitStack() as stack:
-        content = build.pcap(chained([SAMPLES / "loss-ipv4/client/capture.pcap"] * COPIES))
+        records = chained([SAMPLES / "loss-ipv4/client/capture.pcap"] * COPIES)
+        content, quarter = build.pcap(records), -(-len(records) // 4)
         first, *others = stack.enter_context(machines(Path(name), 3))
         for each in (first, *others):
             (each.disk / "capture.pcap").write_bytes(content)
@@ -60,17 +63,33 @@ def main() -> int:
         stack.enter_context(running(first, "scheduler", *listening))
         worker = "worker", SCHEDULER, "--nthreads", "1", "--no-nanny", "--no-dashboard"
         workers = [stack.enter_context(running(each, *worker)) for each in others]
-        alone = first.asked()
-        whole = first.asked(SCHEDULER, "2")
+        capture = str(first.place / "capture.pcap")
+        alone = first.asked(capture)
+        whole = first.asked(capture, SCHEDULER, "2")
         say("two machines", whole == alone)
+        ring, on = [], []
+        for at in range(4):
+            name, number = f"ring_{at:05}.pcap", at % 2
+            for each in (first, others[number]):
+                (each.disk / f"tap{number}").mkdir(exist_ok=True)
+                (each.disk / f"tap{number}" / name).write_bytes(build.pcap(records[at * quarter : (at + 1) * quarter]))
+            ring.append(str(first.place / f"tap{number}" / name))
+            on.append(f"{NET}.{2 + number}:{ring[-1]}")
+        apart = first.asked(",".join(ring))
+        for number in range(2):
+            shutil.rmtree(first.disk / f"tap{number}")
+        there = first.asked(",".join(on), SCHEDULER, "2")
+        for name, path in zip(on, ring, strict=True):
+            there = there.replace(name, path)
+        say("each with files that nobody else has", there == apart)
         (first.disk / BEGUN).unlink()
         killing = Thread(target=kill_when_begun, args=(workers[1], first.disk / BEGUN))
         killing.start()
-        after = first.asked(SCHEDULER, "2")
+        after = first.asked(capture, SCHEDULER, "2")
         killing.join()
         say("one of them killed in the middle", after == alone)
         say("it did not come back", workers[1].poll() is not None)
-        return 0 if whole == after == alone and workers[1].poll() is not None else 1
+        return 0 if whole == after == alone and there == apart and workers[1].poll() is not None else 1
 
 
 def say(what: str, right: bool) -> None:
@@ -78,22 +97,28 @@ def say(what: str, right: bool) -> None:
     print(f"{what}: {'as one pass' if right else 'NOT AS IT SHOULD BE'}", flush=True)
 
 
-def analyze(path: str, address: str | None = None, workers: str = "0") -> None:
-    """In a machine: print the answer as JSON; of a cluster with so many workers, in ranges so small that each has some."""
+def analyze(paths: str, address: str | None = None, workers: str = "0") -> None:
+    """In a machine: print the answer as JSON; of a cluster with so many workers, in ranges so small that each has some.
+
+    `paths` have commas between them; those that lie elsewhere have their host before them.
+    """
     from analyzer.analysis import Analysis
     from analyzer.cluster import ranges
     from analyzer.report.json_text import json_pieces
     from analyzer.run import analyze as run
 
     if address is None:
-        found: Analysis = run(path)
+        found: Analysis = run(paths.split(","))
     else:
         from distributed import Client
 
         ranges.LEAST_RANGE = 1 << 16
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(int(workers))
-            found = run(path, cluster=client, progress=lambda _: Path(path).with_name(BEGUN).touch())
+            named = paths.split(",")
+            given = {"on": named} if ":" in paths else {"paths": named}
+            sign = (Path(named[0]).with_name(BEGUN),) if "paths" in given else ()
+            found = run(**given, cluster=client, progress=lambda _: [each.touch() for each in sign])
         assert found.one_pass == "", found.one_pass
     sys.stdout.writelines(json_pieces(found))
 

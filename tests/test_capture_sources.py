@@ -497,7 +497,7 @@ def test_more_files_than_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyP
         resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
         assert [data.decode() for data in read_all(*paths).data] == [f"frame {n}" for n in range(60)] * 3
         resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
-        monkeypatch.setattr("analyzer.capture.source._more_files", lambda: False)
+        monkeypatch.setattr("analyzer.capture.opened._more_files", lambda: False)
         with pytest.raises(CaptureError, match=r"too many files that overlap in time.*ulimit -n"):
             read_all(*paths)
     finally:

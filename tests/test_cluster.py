@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import signal
@@ -18,21 +19,13 @@ from analyzer import analyze
 from analyzer.capture import open_capture
 from analyzer.cluster import asked, parted
 from analyzer.cluster.executor import Here, Result, Task
-from analyzer.cluster.part_kernel import (
-    ADDRESSES,
-    BEHIND_FIRST,
-    BEHIND_LAST,
-    FIRST_HEADERS,
-    FRAME,
-    INTERFACE,
-    LAST_HEADERS,
-    SACK,
-    TIME,
-)
+from analyzer.cluster.part_kernel import ADDRESSES, INTERFACE, NUMBERS, PACKED, PORTS, SACK, STAMPS, STATES, TIME
 from analyzer.cluster.processes import Processes
 from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, head_of, ranges_of
 from analyzer.cluster.shares import ROWS, ShareWriter, rows_of_share
 from analyzer.errors import CaptureError, TcpcapError
+from analyzer.events.judge import Judge
+from analyzer.flows import FlowTracker
 from analyzer.passes import decoded
 from analyzer.report.json_text import json_pieces
 from analyzer.schema import Rows
@@ -44,6 +37,7 @@ from tests.chained import START_NS, chained, records_of
 from tests.helpers import SAMPLES
 from tests.house import PACKAGE
 from tests.naive import parted as naive
+from tests.test_batching import mixed_capture
 
 CHAINS = {
     "losses": ("syn-ack-loss/server", "loss-ipv4/client", "fin-loss/client", "loss-ipv6/server"),
@@ -265,17 +259,45 @@ def test_what_only_one_pass_can_tell(tmp_path: Path, case: str, monkeypatch: pyt
     [
         ("answered_past_nat", "the same connections were captured on both sides of a NAT"),
         ("tw_recycle", "several hosts are behind one address"),
-        ("options_refused", "a server refused options"),
+        ("syn_cookie", "a server refused options that it had granted others"),
     ],
 )
 def test_connections_that_tell_of_others(script: str, reason: str, tmp_path: Path) -> None:
-    """The two sides of a NAT, clocks behind one address, options that a server granted to others: as soon as one is told of."""
+    """The two sides of a NAT, clocks behind one address, options that a server granted to others: as soon as they are seen, each in a share of its own."""
     scenario = next(each for each in pkt.read(EVENTS / f"{script}.pkt") if each.expects(script))
     path = tmp_path / "capture.pcap"
     path.write_bytes(build.pcap([build.Record(line.frame, line.time_ns) for line in scenario.lines]))
-    analysis = analyze(str(path), cluster=Several(2))
+    analysis = analyze(str(path), cluster=Several(32))
     assert analysis.one_pass.startswith(reason)
     assert told(analysis) == told(analyze(str(path)))
+
+
+def test_servers_that_refuse_options(tmp_path: Path) -> None:
+    """All of them, from anybody, is told of each connection for itself; and so is it beside servers that grant them."""
+    (scenario, *_) = (each for each in pkt.read(EVENTS / "options_refused.pkt") if each.expects("options_refused"))
+    found = [build.Record(line.frame, line.time_ns) for line in scenario.lines]
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(build.pcap([*found, *(later(each, found[-1].time_ns) for each in records("windows"))]))
+    analysis = analyze(str(path), cluster=Several(2))
+    assert (analysis.one_pass, analysis.event_counts["options_refused"]) == ("", 1)
+    assert told(analysis) == told(analyze(str(path)))
+
+
+def test_servers_that_several_judges_saw() -> None:
+    """They are put together unless one was asked for that another has seen, wherever in the table."""
+    one, two, joined = (Judge(FlowTracker()) for _ in range(3))
+    half = len(one.servers) // 2
+    one.servers[7] = two.servers[9] = 1234
+    one.servers[half + 7] = one.servers[half + 8] = two.servers[half + 9] = 1
+    assert joined.join_servers([one.servers, two.servers])
+    assert np.flatnonzero(joined.servers).tolist() == [7, 9]
+    two.servers[8] = 5678
+    assert not joined.join_servers([one.servers, two.servers])
+
+
+def later(record: build.Record, than_ns: int) -> build.Record:
+    """The same, after that time."""
+    return build.Record(record.data, record.time_ns - START_NS + than_ns + 1, record.length)
 
 
 def test_interfaces_that_are_not_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,19 +360,13 @@ def test_fragments_on_both_sides_of_a_cut(tmp_path: Path, monkeypatch: pytest.Mo
         assert told(analysis) == told(analyze(str(path)))
 
 
-def test_what_is_no_single_file(tmp_path: Path) -> None:
-    """Compressed, several, or with counters."""
+def test_what_cannot_be_cut(tmp_path: Path) -> None:
+    """Compressed, alone."""
     path = written(tmp_path, "windows", "pcap")
-    more = tmp_path / "more.pcap"
-    more.write_bytes(
-        build.pcap([build.Record(record.data, record.time_ns + 10**12, record.length) for record in records("windows")])
-    )
-    assert (
-        analyze([str(path), str(more)], cluster=Several(2)).one_pass
-        == "there are several files, which are read side by side"
-    )
-    bundle = analyze(str(SAMPLES / "fin-loss" / "client"), cluster=Several(2))
-    assert bundle.one_pass == "kernel counters are predicted"
+    packed = tmp_path / "capture.pcap.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    analysis = analyze(str(packed), cluster=Several(2))
+    assert (analysis.one_pass, told(analysis)) == ("it is compressed", told(analyze(str(packed))))
 
 
 def test_a_file_that_was_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,6 +406,25 @@ def test_rows_go_to_shares_and_come_back(tmp_path: Path) -> None:
         assert (found["flow"] == -1).all() and (found["place"] == -1).all()
         for name in sorted(naive.READ - {"frame"}):
             assert np.array_equal(found[name], mine[name]), name
+
+
+def test_whole_rows(tmp_path: Path) -> None:
+    """For who predicts counters every column comes back, and rows without a flow have a share of their own."""
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(mixed_capture(3, 400, "pcap"))
+    rows = analyze(str(path))._again("packets")
+    writer = ShareWriter(tmp_path, 2, whole=True)
+    writer.add(rows)
+    writer.close()
+    found = [[part.copy() for part in rows_of_share([tmp_path], [0], share)] for share in range(3)]
+    counts = [sum(map(len, parts)) for parts in found]
+    assert counts == [*map(len, naive.shares(rows, 2)), sum(not naive.has_flow(row) for row in rows)]
+    assert counts[2] > 50
+    together = np.concatenate([part for parts in found for part in parts])
+    together = together[np.argsort(together["frame"])]
+    others = {"flow", "place", "events", "wireshark", "direction", "reused", "unused"}
+    for name in set(PACKETS.dtype.names or ()) - others:
+        assert np.array_equal(together[name], rows[name]), name
 
 
 def test_rows_of_a_file_that_was_changed(tmp_path: Path) -> None:
@@ -434,19 +469,12 @@ def test_all_that_is_read_is_kept() -> None:
         for file in (PACKAGE / folder).glob("*_kernel.py"):
             read |= set(re.findall(r'\brow\["(\w+)"\]', file.read_text()))
     columns = read & set(PACKETS.dtype.names or ()) - {"flow", "place", "direction", "events", "reused", "wireshark"}
-    words = {
-        FRAME,
-        TIME,
-        INTERFACE,
-        SACK,
-        *range(ADDRESSES, ADDRESSES + 4),
-        *range(FIRST_HEADERS, BEHIND_FIRST),
-        *range(LAST_HEADERS, BEHIND_LAST),
-    }
+    words = {TIME, INTERFACE, SACK, *range(ADDRESSES, ADDRESSES + 4), NUMBERS, STAMPS, PORTS, STATES, STATES + 1}
     kept = {
         name
         for name in columns
-        if (PACKETS.dtype.fields or {})[name][1] // 8 in words
+        if name in ("frame", *PACKED)
+        or (PACKETS.dtype.fields or {})[name][1] // 8 in words
         or (PACKETS.dtype.fields or {})[name][1] >= PACKETS.hot_bytes
     }
     assert len(columns) > 30

@@ -218,7 +218,7 @@ def test_a_file_that_shrinks_under_the_reader(tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
     words = """
 import os, sys
-from analyzer.capture.source import open_source
+from analyzer.capture.opened import open_source
 from analyzer.ending import run
 from analyzer.output import temporary_folder
 def command():

@@ -105,7 +105,7 @@ def test_examples_run(name: str, line: str, here: Path, capsys: pytest.CaptureFi
         del context.params["script"]
         assert planned(**context.params)
         return
-    if name == "mcp" or arguments == ["sql", "trace.pcap"]:  # they talk with somebody
+    if name == "mcp" or "--cluster" in arguments or arguments == ["sql", "trace.pcap"]:  # they talk with somebody
         assert cli.commands[name].make_context(name, arguments[1:])
         return
     if "-" in arguments:  # a pipe: the same of the file

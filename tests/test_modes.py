@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analyzer.together import joined
 from tests import test_fix_checksums, test_fuzz, test_judge, test_kernels, test_prediction_kernels
 from tests.helpers import FEWER_CAPTURES, said_in_mode
 
@@ -25,7 +26,6 @@ def test_an_index_beyond_its_array_is_an_error(tmp_path_factory: Factory, mode: 
     """Five bytes of four."""
     code = """
 import numpy as np
-from analyzer.together import joined
 from analyzer.capture.merge_kernel import copy_records
 first, sizes = np.zeros(1, np.int64), np.array([5])
 try:

@@ -56,6 +56,7 @@ OTHERS = {
         "clock",
         "jobs",
         "cluster",
+        "on",
         "resume",
         *CHOICE,
     },

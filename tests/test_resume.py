@@ -195,12 +195,12 @@ def test_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(analyze(str(path), cluster=Meeting(), resume=folder)) == told(analyze(str(path)))
     assert (len(refused), list(folder.iterdir())) == (2 * (PIECES + SHARES), [])
     interrupted(path, folder, PIECES)
-    with kept.Kept(folder, str(path)) as first:
+    with kept.Kept(folder, [str(path)]) as first:
         first.drop()
-        with kept.Kept(folder, str(path)) as second:
+        with kept.Kept(folder, [str(path)]) as second:
             first.close()  # once more: it has nothing there now
             with pytest.raises(UsageError, match="another tcpcap"):
-                kept.Kept(folder, str(path))
+                kept.Kept(folder, [str(path)])
             second.drop()
     assert list(folder.iterdir()) == []
 

@@ -18,9 +18,10 @@ from analyzer.diagnosis.database import INTERRUPTS_S, bounded
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.errors import UsageError
+from analyzer.lines import no_room
 from analyzer.output import Input, removed, temporary_folder
 from analyzer.passes import Progress
-from analyzer.report.export import columns_kept, no_room, save_query
+from analyzer.report.export import columns_kept, save_query
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,9 @@ from analyzer.capture.pipes import is_pipe
 from analyzer.choose import choice_of
 from analyzer.diagnosis.views import columns_of
 from analyzer.errors import UsageError
-from analyzer.passes import Progress, table_rows
+from analyzer.passes import Progress
 from analyzer.schema import Rows, Table
+from analyzer.streamed import streamed_rows
 from analyzer.tables import CHECKSUMS, FLOWS, TABLES
 from analyzer.whole import WHOLE, whole_frames
 
@@ -34,6 +35,7 @@ class Request:
     chosen: dict[str, Any] = field(default_factory=dict)
     at: Mapping[str, list[str]] = field(default_factory=dict)
     clock: str | None = None
+    jobs: int | None = None
 
 
 class Source:
@@ -74,8 +76,9 @@ class Source:
         if known is not None:
             return known.parts(name, self.progress)
         assert isinstance(self._asked, Request)
-        choice = choice_of(**self._asked.chosen)
-        return table_rows(self._asked.paths, name, progress=self.progress, damages=self._damages, choice=choice)
+        request, choice = self._asked, choice_of(**self._asked.chosen)
+        told: dict[str, Any] = {"progress": self.progress, "damages": self._damages, "choice": choice}
+        return streamed_rows(request.paths, name, jobs=request.jobs, **told)
 
     @property
     def analysis(self) -> Analysis:

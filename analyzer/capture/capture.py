@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-
-from analyzer.capture import pcap, pcapng, snoop
 from analyzer.capture.file import CaptureFile, Reader
-from analyzer.capture.foreign import LOOK_AT, unreadable
+from analyzer.capture.formats import capture_file, open_capture_file
 from analyzer.capture.live import Live, following
 from analyzer.capture.merge import merged
+from analyzer.capture.numbering import Numbering
+from analyzer.capture.opened import open_source, size_of
 from analyzer.capture.places import all_files
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
-from analyzer.capture.source import HEAD, Source, open_source
+from analyzer.capture.where import is_file, is_here
 from analyzer.errors import CaptureError
 
 BATCH_FRAMES = 1 << 15
@@ -22,6 +22,15 @@ WINDOW_BYTES = 8 << 20  # the headers of a window and their rows fit the cache o
 MERGE_BATCH_FRAMES = 1 << 12  # several files are open at once: less of each
 MERGE_WINDOW_BYTES = 2 << 20
 NO_TIME = -(2**63)
+LOOK_FRAMES, LOOK_BYTES = 1 << 10, 1 << 16  # of the beginning of each of several files
+
+
+class Beginning(NamedTuple):
+    """How one of several files begins: when, of how many interfaces, and which of them have frames there, in order of the first of each."""
+
+    first_ns: int  # NO_TIME without a frame, or where nobody can look twice
+    interfaces: int = 0
+    seen: tuple[int, ...] = ()
 
 
 class Capture:
@@ -52,6 +61,8 @@ class Capture:
         several = len(self.paths) > 1
         if several and live is not None:
             raise CaptureError(self.paths[1], "a second capture", "follow one at a time")
+        if live is not None and not is_here(self.paths[0]):
+            raise CaptureError(self.paths[0], "no file on a disk here", "follow it where it is written")
         self._live = live
         self._batch_frames = batch_frames or (MERGE_BATCH_FRAMES if several else BATCH_FRAMES)
         self._window_bytes = window_bytes or (MERGE_WINDOW_BYTES if several else WINDOW_BYTES)
@@ -59,9 +70,10 @@ class Capture:
         self._infos: dict[int, FileInfo] = {}
         self._open: dict[int, CaptureFile] = {}
         self._passed = 0
+        self._sizes: dict[int, int | None] = {}
         self._interfaces: dict[int, Interfaces] = {}
         if several:
-            self._first_times = [self._first_time(position) for position in range(len(self.paths))]
+            self.beginnings = [self._beginning(position) for position in range(len(self.paths))]
             self.interfaces = Interfaces()
         else:
             self.interfaces = self._file(0).interfaces
@@ -81,9 +93,9 @@ class Capture:
         if len(self.paths) == 1:
             yield from self._records(0)
             return
-        numbering = _Numbering(self.interfaces)
+        numbering = Numbering(self.interfaces)
         every = [self._numbered(position, numbering) for position in range(len(self.paths))]
-        for batch in merged(every, self._first_times, self._batch_frames):
+        for batch in merged(every, [each.first_ns for each in self.beginnings], self._batch_frames):
             yield numbering.final(batch)
         numbering.finish([self._interfaces[position] for position in sorted(self._interfaces)])
 
@@ -107,18 +119,26 @@ class Capture:
         """Bytes of all files on disk; None where a pipe is among them, or one that grows."""
         if self._live is not None:
             return None
-        sizes = [Path(path).stat().st_size if path != "-" and Path(path).is_file() else None for path in self.paths]
+        sizes = [self.size_of(position) for position in range(len(self.paths))]
         return None if None in sizes else sum(size for size in sizes if size)
+
+    def size_of(self, position: int) -> int | None:
+        """Bytes of the file at `position` of `paths`; None of a pipe, or where it is not known."""
+        path = self.paths[position]
+        if is_here(path):
+            return size_of(path)
+        if position not in self._sizes:  # to ask takes long
+            self._sizes[position] = size_of(path)
+        return self._sizes[position]
 
     @property
     def done(self) -> int:
         """Bytes of the files on disk read so far."""
         return self._passed + sum(file.source.done for file in self._open.values())
 
-    @property
-    def macs(self) -> tuple[int, ...]:
-        """The MAC addresses of the host that recorded the only file, where they are known."""
-        host = self._places[self.paths[0]][1]
+    def macs(self, position: int) -> tuple[int, ...]:
+        """The MAC addresses of the host that recorded the file at `position` of `paths`, where they are known."""
+        host = self._places[self.paths[position]][1]
         return () if host is None else host.macs
 
     def has_read(self, count: int) -> None:
@@ -127,20 +147,23 @@ class Capture:
 
     def was_read(
         self,
+        position: int,
         frames: int,
         read: int,
         interfaces: Sequence[Interface],
         notes: Sequence[str],
         damages: Sequence[tuple[int, str, int | None, int]],
+        times: tuple[int, int],
     ) -> None:
-        """Others have read the only file to its end: so many frames, in so many bytes, of these interfaces. Who reads it himself knows no more.
+        """Others have read the file at `position` of `paths` to its end: so many frames, in so many bytes, of these interfaces. Who reads it himself knows no more.
 
-        `damages` are as `CaptureFile.damage` takes them, `notes` what is peculiar.
+        `damages` are as `CaptureFile.damage` takes them, `notes` what is peculiar, `times` the first and the last (ns) of its frames.
+        Files are told in the order in which one pass comes to their ends; then `all_read` ends it.
         """
-        file = self._file(0)
-        for known, told in zip(self.interfaces, interfaces, strict=False):
+        file = self._file(position)
+        for known, told in zip(file.interfaces, interfaces, strict=False):
             known.drops, known.statistics = told.drops, told.statistics
-        for interface in interfaces[len(self.interfaces) :]:
+        for interface in interfaces[len(file.interfaces) :]:
             file.add_interface(interface)
         for note in notes:
             file.note(note)
@@ -149,8 +172,21 @@ class Capture:
         for damage in damages:
             file.damage(*damage)
         file.finish()
-        self._passed = 0
-        self._finish(0)
+        if len(self.paths) > 1 and frames:
+            _note_times(file, *times)
+        self._interfaces[position] = file.interfaces
+        self._finish(position)
+
+    def all_read(self, numbers: Mapping[int, Sequence[int]]) -> None:
+        """Others have read all of it. Of several files, the interfaces of each, by its position, got these numbers."""
+        every = [
+            (number, self._interfaces[position][at])
+            for position in numbers
+            for at, number in enumerate(numbers[position])
+        ]
+        for _, interface in sorted(every, key=lambda each: each[0]):
+            self.interfaces.add(interface)
+        self._passed = sum(info.size or 0 for info in self.files)
 
     def close(self) -> None:
         """Close what is still open."""
@@ -184,7 +220,7 @@ class Capture:
         file.finish()
         self._finish(position)
 
-    def _numbered(self, position: int, numbering: _Numbering) -> Iterator[RecordBatch]:
+    def _numbered(self, position: int, numbering: Numbering) -> Iterator[RecordBatch]:
         """The records of one file among several; the file is opened when the merge reaches it."""
         file = self._file(position)
         self._interfaces[position] = file.interfaces
@@ -195,120 +231,36 @@ class Capture:
         self._passed += file.source.done
         file.source.close()
 
-    def _first_time(self, position: int) -> int:
-        """Time of the first record of a file that can be opened twice; NO_TIME makes it join at once."""
+    def _beginning(self, position: int) -> Beginning:
+        """How a file begins that can be opened twice; one without a time joins at once."""
         path = self.paths[position]
-        if path == "-" or not Path(path).is_file():
+        if not is_file(path):
             if path != "-" and not Path(path).exists():
                 raise CaptureError(path, "no such file", "check the path")
-            return NO_TIME
-        file = open_capture_file(path, position, [], 1, 1 << 16)
+            return Beginning(NO_TIME)
+        file = open_capture_file(path, position, [], LOOK_FRAMES, LOOK_BYTES)
         try:
             batch = next(iter(file.batches()), None)
-            return NO_TIME if batch is None else int(batch.rows["time_ns"][0])
+            if batch is None:
+                return Beginning(NO_TIME, len(file.interfaces))
+            seen = tuple(dict.fromkeys(batch.rows["interface"].tolist()))
+            return Beginning(int(batch.rows["time_ns"][0]), len(file.interfaces), seen)
         finally:
             file.source.close()
 
 
-def open_capture_file(
-    path: str, index: int, damages: list[Damage], batch_frames: int, window_bytes: int
-) -> CaptureFile:
-    """Open one file, recognise its format and read its header."""
-    return capture_file(open_source(path, window_bytes), index, damages, batch_frames)
-
-
-def capture_file(source: Source, index: int, damages: list[Damage], batch_frames: int) -> CaptureFile:
-    """The reader of the format that `source` holds, its header read; the source is closed where it is no capture."""
-    try:
-        source.require(HEAD)
-        head = source.window[:HEAD].tobytes()
-        kind = _format_of(head)
-        if kind is None:
-            raise _no_capture(source)
-        file = kind(source, index, Interfaces(), damages, batch_frames)
-        file.start()
-    except BaseException:
-        source.close()
-        raise
-    return file
-
-
 def _timed(file: CaptureFile) -> Iterator[RecordBatch]:
     """The batches of a file, whose times and interfaces are noted."""
-    info = file.info
     for batch in file.batches():
         times = batch.rows["time_ns"]
-        first, last = int(times.min()), int(times.max())
-        begun = info.links != ()
-        info.first_ns, info.last_ns = (
-            min(info.first_ns, first) if begun else first,
-            max(info.last_ns, last) if begun else last,
-        )
-        info.links = tuple(sorted({(each.link_type, each.name) for each in file.interfaces}))
+        _note_times(file, int(times.min()), int(times.max()))
         yield batch
 
 
-def _format_of(head: bytes) -> type[CaptureFile] | None:
-    if pcap.magic_of(head):
-        return pcap.PcapFile
-    if head.startswith(pcapng.MAGIC):
-        return pcapng.PcapngFile
-    if head.startswith(snoop.MAGIC):
-        return snoop.SnoopFile
-    return None
-
-
-def _no_capture(source: Source) -> CaptureError:
-    source.require(LOOK_AT)
-    head = source.window[:LOOK_AT].tobytes()
-    if source.unsupported:
-        return CaptureError(source.path, source.broken, source.unsupported)
-    if source.broken and len(head) < HEAD:
-        return CaptureError(source.path, source.broken, "copy or compress it again")
-    if not head:
-        return CaptureError(
-            source.path, f"an empty file, {source.compression}-compressed", "was the capture written at all?"
-        )
-    return unreadable(source.path, head)
-
-
-class _Numbering:
-    """Interfaces of several files get their numbers in order of their first record, which no batch size changes.
-
-    Inside the merge they carry the provisional number that they got when their file was read.
-    """
-
-    def __init__(self, final: Interfaces) -> None:
-        self._final = final
-        self._provisional: list[Interface] = []
-        self._numbers = np.zeros(0, np.int32)  # final number of each provisional one, -1 before its first record
-
-    def provisional(self, interfaces: Interfaces, batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
-        """The batches of one file with provisional numbers."""
-        known = np.zeros(0, np.int32)
-        for batch in batches:
-            new = [interfaces[index] for index in range(len(known), len(interfaces))]
-            numbers = np.arange(len(self._provisional), len(self._provisional) + len(new), dtype=np.int32)
-            known = np.concatenate([known, numbers])
-            self._provisional += new
-            batch.rows["interface"] = known[batch.rows["interface"]]
-            yield batch
-
-    def final(self, batch: RecordBatch) -> RecordBatch:
-        """The batch with final numbers."""
-        missing = len(self._provisional) - len(self._numbers)
-        self._numbers = np.append(self._numbers, np.full(missing, -1, np.int32))
-        seen, first = np.unique(batch.rows["interface"], return_index=True)
-        for number in seen[np.argsort(first)]:
-            if self._numbers[number] < 0:
-                self._numbers[number] = self._final.add(self._provisional[number])
-        batch.rows["interface"] = self._numbers[batch.rows["interface"]]
-        return batch
-
-    def finish(self, every: list[Interfaces]) -> None:
-        """Add the interfaces without records, in file order."""
-        known = {id(interface) for interface in self._final}
-        for interfaces in every:
-            for interface in interfaces:
-                if id(interface) not in known:
-                    self._final.add(interface)
+def _note_times(file: CaptureFile, first: int, last: int) -> None:
+    """Frames of a file were read, the earliest and the latest of these times."""
+    info = file.info
+    begun = info.links != ()
+    info.first_ns = min(info.first_ns, first) if begun else first
+    info.last_ns = max(info.last_ns, last) if begun else last
+    info.links = tuple(sorted({(each.link_type, each.name) for each in file.interfaces}))

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from analyzer.capture.compression import CHUNK
 from analyzer.capture.kept import made_for
+from analyzer.capture.where import named
 from analyzer.errors import UsageError
 from analyzer.output import appearing, temporary_folder
 
@@ -47,7 +48,7 @@ def _name_of(path: str | os.PathLike[str], where: str) -> str:
 
 def _path_of(given: Any, where: str) -> str:
     if isinstance(given, str | os.PathLike):
-        return _name_of(given, where)
+        return named(_name_of(given, where))
     if isinstance(given, bytes | bytearray | memoryview):
         return _kept(io.BytesIO(given))
     if _is_open(given):

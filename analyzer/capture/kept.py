@@ -11,13 +11,13 @@ from pathlib import Path
 from analyzer.output import removed
 
 _readers: Counter[str] = Counter()  # of each path, how many there are
-_made: dict[str, list[tuple[Path, Callable[[], None]]]] = {}  # for it: temporary folders, and what forgets each
+_made: dict[str, list[tuple[Path | None, Callable[[], None]]]] = {}  # for it: temporary folders, and what forgets each
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_made.clear)  # what the parent reads goes with the parent
 
 
-def made_for(path: str, folder: Path, forget: Callable[[], None] = lambda: None) -> None:
-    """A temporary folder was made for whoever reads `path`; `forget` is called when it is gone."""
+def made_for(path: str, folder: Path | None, forget: Callable[[], None] = lambda: None) -> None:
+    """A temporary folder was made for whoever reads `path`, or nothing but what `forget` forgets when all of them are gone."""
     _made.setdefault(path, []).append((folder, forget))
 
 
@@ -42,4 +42,5 @@ def _left(paths: Sequence[str]) -> None:
         del _readers[path]
         for folder, forget in _made.pop(path, ()):
             forget()
-            removed(folder)
+            if folder is not None:
+                removed(folder)

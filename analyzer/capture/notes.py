@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, Capture
+from analyzer.capture.opened import open_source
 from analyzer.capture.pcapng import PcapngFile
 from analyzer.capture.records import Interfaces, RecordBatch
-from analyzer.capture.source import open_source
 from analyzer.patterns import regex
 from analyzer.schema import Rows
 

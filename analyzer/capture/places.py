@@ -9,6 +9,7 @@ from analyzer.capture.bundle import Host, host_of
 from analyzer.capture.packed import folder_of
 from analyzer.capture.same import same_as
 from analyzer.capture.support import captures_in, report_of
+from analyzer.capture.where import is_here, named
 from analyzer.errors import CaptureError
 from analyzer.parts import CAPTURE_PATTERNS
 
@@ -25,7 +26,7 @@ def all_files(paths: Sequence[str]) -> tuple[Places, list[str]]:
     missing: list[CaptureError] = []
     notes = []
     beside: dict[str, str] = {}
-    for path in paths:
+    for path in map(named, paths):
         try:
             files = capture_files(path)
             beside |= dict.fromkeys(_beside(path, files), path)
@@ -34,7 +35,7 @@ def all_files(paths: Sequence[str]) -> tuple[Places, list[str]]:
                 raise
             missing.append(error)
             continue
-        host = host_of(path)
+        host = host_of(path) if is_here(path) else None
         for file in files:
             if file == "-" and file in found:
                 raise CaptureError("-", "standard input named twice", "name it once")
@@ -59,15 +60,17 @@ def all_files(paths: Sequence[str]) -> tuple[Places, list[str]]:
 
 def _beside(path: str, files: Sequence[str]) -> list[str]:
     """Captures in the folder of a bundle that are not called as its own are."""
+    if path == "-" or not is_here(path):
+        return []
     folder = Path(folder_of(path))
-    if path == "-" or not folder.is_dir() or not any(next(folder.glob(pattern), None) for pattern in CAPTURE_PATTERNS):
+    if not folder.is_dir() or not any(next(folder.glob(pattern), None) for pattern in CAPTURE_PATTERNS):
         return []
     return sorted({*captures_in(folder)} - {*files})
 
 
 def capture_files(path: str) -> list[str]:
     """The capture files that `path` stands for: itself, or those of a bundle (a folder, or packed), of a report of a support tool, or of any other folder."""
-    path = folder_of(path)
+    path = folder_of(path) if is_here(path) else path
     if path == "-" or not Path(path).is_dir():
         return [path]
     found = sorted({str(file) for pattern in CAPTURE_PATTERNS for file in Path(path).glob(pattern) if file.is_file()})
@@ -86,7 +89,7 @@ def capture_files(path: str) -> list[str]:
 def alone(paths: Sequence[str]) -> list[str]:
     """What of these paths is to be read for itself, where they are not one capture: files, bundles, and the files of other folders."""
     found = []
-    for path in paths:
+    for path in map(named, paths):
         files = capture_files(path)
         bundle = inside_bundle(path) if len(files) > 1 else True
         found += [path] if bundle else files

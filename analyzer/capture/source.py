@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import mmap
 import os
-import stat
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -17,7 +12,6 @@ import numpy.typing as npt
 
 from analyzer.capture.compression import CHUNK, Damaged, RawReader, Unsupported, compression_of, decompressed
 from analyzer.ending import watch_mappings
-from analyzer.errors import CaptureError
 from analyzer.text import shown
 
 Bytes = npt.NDArray[np.uint8]
@@ -187,77 +181,3 @@ class _Counted:
         piece = self._file.read(size)
         self.count += len(piece)
         return piece
-
-
-def open_source(path: str, window_bytes: int, make: Callable[[str, BinaryIO, int], Source] | None = None) -> Source:
-    """Open `path` (or standard input for `-`); raises CaptureError with the next step. `make` is what makes a source of the open file, if not `source_of`."""
-    if path == "-" and sys.stdin is None:
-        raise CaptureError(path, "standard input is closed", "name a file")
-    try:
-        file = sys.stdin.buffer if path == "-" else _opened(path)
-        try:
-            return (make or source_of)(path, file, window_bytes)
-        except BaseException:
-            if path != "-":
-                file.close()
-            raise
-    except FileNotFoundError:
-        raise CaptureError(path, "no such file", "check the path") from None
-    except PermissionError:
-        raise CaptureError(path, "permission denied", "read it as a user who may, or copy it") from None
-    except IsADirectoryError:
-        raise CaptureError(path, "a directory", "name a capture file in it") from None
-    except OSError as error:
-        if error.errno == errno.EMFILE:
-            found = "too many files that overlap in time: no more may be open at once"
-            raise CaptureError(path, found, "allow more (`ulimit -n 65536`), or merge some of them first") from None
-        raise CaptureError(path, f"cannot be read ({error.strerror or error})", "check the file") from None
-
-
-def _opened(path: str) -> BinaryIO:
-    """The file, to be read; where no more may be open, as many as the system grants."""
-    try:
-        return Path(path).open("rb", buffering=0)
-    except OSError as error:
-        if error.errno != errno.EMFILE or not _more_files():
-            raise
-    return Path(path).open("rb", buffering=0)
-
-
-def _more_files() -> bool:
-    """Raise the limit of open files to the highest that this process may set; False where it is there already."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return False
-    limit, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == highest:
-        return False
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest, highest))
-    return True
-
-
-def source_of(path: str, file: BinaryIO, window_bytes: int) -> Source:
-    """The source for an open file that stands at its beginning; `path` is how it is called."""
-    status = os.fstat(file.fileno())
-    regular = stat.S_ISREG(status.st_mode)
-    head = _read_head(file)
-    if not head:
-        raise CaptureError(path, "an empty file", "was the capture written, or stopped before the first packet?")
-    size = status.st_size if regular else None
-    if regular and path != "-" and not compression_of(head):
-        try:
-            return MappedSource(path, file, window_bytes)
-        except (OSError, ValueError):  # a file system that cannot map files
-            pass
-    return StreamSource(path, file, window_bytes, head, size)
-
-
-def _read_head(file: BinaryIO) -> bytes:
-    head = b""
-    while len(head) < HEAD:
-        piece = file.read(HEAD - len(head))
-        if not piece:
-            break
-        head += piece
-    return head

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from analyzer.capture import Damage, Interfaces, RecordBatch
 from analyzer.capture.bundle import inputs
-from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, capture_file
+from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES
+from analyzer.capture.formats import capture_file
 from analyzer.capture.source import Source
 from analyzer.checksums.checker import Checker
 from analyzer.checksums.fix_input import Copied, rereadable

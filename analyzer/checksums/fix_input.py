@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from analyzer.capture.source import Bytes, Source, open_source, source_of
+from analyzer.capture.opened import open_source, source_of
+from analyzer.capture.source import Bytes, Source
 from analyzer.errors import CaptureError
 from analyzer.output import nothing_temporary, temporary_file
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["colour", "styled"]  # what commands need of the terminal, beside all that stands here
 
 OK, FOUND, UNREADABLE, DAMAGED = 0, 1, 2, 3
+CAPTURES = ("trace", "source")  # parameters that name captures
 UNCUT = 10_000  # characters of a summary in a list of commands: all
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
@@ -77,8 +78,22 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         from analyzer.report.layout import columns
 
+        for name in CAPTURES:
+            if ctx.params.get(name):
+                ctx.params[name] = _without_secrets(ctx.params[name])
         with columns(line_width(), quiet()):
             return super().invoke(ctx)
+
+
+def _without_secrets(given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Names of captures, by which URLs are found from now on: nothing that is said or written has a password in it."""
+    if isinstance(given, tuple):
+        return tuple(str(_without_secrets(each)) for each in given)
+    if "://" not in given:
+        return given
+    from analyzer.capture.where import named
+
+    return named(given)
 
 
 class _Group(click.Group):
@@ -158,8 +173,8 @@ def cli() -> None:
     """Reads packet captures and says what happened in them.
 
     TRACE is a capture file (pcap, pcapng or snoop; gzip, zstd, lz4, xz or bzip2 compressed or not), `-` for standard
-    input, a folder of captures, or a bundle: a directory that holds capture*.pcap[ng], or a tar of one (.tar.zst). Several of
-    them are one capture, in order of time.
+    input, a folder of captures, or a bundle: a directory that holds capture*.pcap[ng], or a tar of one (.tar.zst). It may be at a
+    URL (https://, s3://, ...; needs the extra tcpcap[remote]). Several of them are one capture, in order of time.
 
     Exit status: 0 done; 1 something was found that `--fail-on` names; 2 wrong usage, or nothing readable (no file, or no frame
     of a link layer that is decoded); 3 done, but the input was cut short or damaged;
@@ -320,10 +335,10 @@ jobs_option = click.option(
 )
 
 
-def say_one_pass(analysis: Analysis) -> None:
-    """Say on a terminal why one process has done it, where several were asked to."""
-    if analysis.one_pass and is_terminal(sys.stderr) and not quiet():
-        say(f"tcpcap: read by one process: {analysis.one_pass}", err=True)
+def say_one_pass(reason: str) -> None:
+    """Say on a terminal why one process has done it, where several were asked to; nothing where they did."""
+    if reason and is_terminal(sys.stderr) and not quiet():
+        say(f"tcpcap: read by one process: {reason}", err=True)
 
 
 def status_of(analysis: Analysis) -> int:

@@ -76,6 +76,12 @@ if TYPE_CHECKING:
     help="Instead of --jobs: machines of a dask cluster do it, by the address of its scheduler; needs the extra tcpcap[cluster].",
 )
 @click.option(
+    "--on",
+    multiple=True,
+    metavar="HOST:PATH",
+    help="With --cluster: a capture that lies at a worker alone, by its name or address and the path there; may be repeated.",
+)
+@click.option(
     "--resume",
     metavar="DIR",
     help="Keep what --jobs or --cluster have done in this folder until all is done: the same command goes on there after an interruption.",
@@ -98,6 +104,7 @@ def analyze(
     max_flows: int,
     jobs: int | None,
     cluster: str | None,
+    on: tuple[str, ...],
     resume: str | None,
 ) -> None:
     """Say what happened: findings first, the worst cause foremost, then what the capture holds.
@@ -109,7 +116,11 @@ def analyze(
 
     # What one capture alone can have says that one is meant, whoever recorded its parts.
     of_one = (each, follow, *(value for value in beside.values() if value != ()))
-    points = points_given(trace, at, clock, plain=not any((*of_one, chosen["flow"], chosen["frames"])))
+    points = (
+        {}
+        if on and not (trace or at)
+        else points_given(trace, at, clock, plain=not any((*of_one, chosen["flow"], chosen["frames"])))
+    )
     if points:
         shown = top if not (as_json or as_ndjson) else None
         refuse_with_points(
@@ -119,6 +130,7 @@ def analyze(
                 "--top without --json or --ndjson": shown,
                 "--jobs": jobs,
                 "--cluster": cluster,
+                "--on": on or None,
                 "--resume": resume,
             }
         )
@@ -159,7 +171,12 @@ def analyze(
 
         raise UsageError("--each", "what grows is read as one capture by --follow", "leave one of them out")
 
-    who: dict[str, Any] = {"jobs": jobs, "cluster": cluster, "resume": resume}
+    if each and on:
+        from analyzer.errors import UsageError
+
+        raise UsageError("--each", "captures of --on are read as one", "leave one of them out")
+
+    who: dict[str, Any] = {"jobs": jobs, "cluster": cluster, "on": on, "resume": resume}
 
     def answer(paths: Sequence[str]) -> Analysis:
         if follow:
@@ -168,7 +185,7 @@ def analyze(
         else:
             with progress_shown() as update:
                 analysis = run(list(paths), **asked, progress=update, **who)
-            say_one_pass(analysis)
+            say_one_pass(analysis.one_pass)
         if as_json or as_ndjson:
             from analyzer.report.json_text import json_pieces, ndjson_pieces
 

@@ -55,7 +55,7 @@ def checksums(
     with progress_shown() as update:
         asked = {"snapshots": snapshots, "hosts": hosts, "increments": increments, "jobs": jobs, **chosen}
         analysis = run(list(trace), progress=update, **asked)
-    say_one_pass(analysis)
+    say_one_pass(analysis.one_pass)
     if as_json:
         say(json_text(analysis, top), nl=False)
     else:

@@ -13,6 +13,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tcpcap analyze -q trace.pcap --fail-on warning  # the exit status tells",
         "tcpcap analyze --jobs 8 trace.pcap  # a large one, on eight cores",
         "tcpcap analyze --jobs 8 --resume work trace.pcap  # goes on where it ended",
+        "tcpcap analyze --cluster tcp://taps:8786 --on tap1:/data/ring  # where it lies",
         "tcpcap analyze trace.pcap --json | jq '.findings[].summary'",
         "tcpdump -U -i any -w - | tcpcap analyze --follow -  # live, until Ctrl-C",
     ),

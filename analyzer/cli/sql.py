@@ -107,7 +107,7 @@ def sql(
         )
     if question is None:
         refuse_pipe(read_of, "sql")
-    with Ask(Request(list(paths), partial(analyze, jobs=jobs), beside, folders, chosen, points, clock)) as ask:
+    with Ask(Request(list(paths), partial(analyze, jobs=jobs), beside, folders, chosen, points, clock, jobs)) as ask:
         if question is None:
             status = converse(ask, limit or LIMIT, kind)
         elif saved:

@@ -20,6 +20,7 @@ from analyzer.cli.base import (
     read_by,
     refuse_with_points,
     say,
+    say_one_pass,
     warn,
 )
 
@@ -79,7 +80,7 @@ def export(
 
     `counters` has a row per counter and interval between snapshots, `increments` one per frame and counter it moves,
     `sockets` one per socket and list of sockets. With --at, the rows of all capture points, the name of the point in front.
-    --jobs helps where no frame has a row of its own.
+    --jobs helps with all tables but `increments`.
     """
     from analyzer.exported import point_frames, table_frames, table_named
     from analyzer.report.export import export as write
@@ -92,14 +93,19 @@ def export(
         refuse_with_points({"--jobs": jobs})
     name, kind = table_named(table, "--table", bool(points)), format_of(output, kind, safe)
     damages: list[Damage] = []
+    reasons: list[str] = []
     read = [path for paths in points.values() for path in paths] if points else trace
     with progress_shown() as update:
         asked: dict[str, Any] = {**beside, **chosen, "progress": update}
         if points:
             frames = point_frames(points, name, clock, damages, every, **asked)
         else:
-            frames = table_frames(list(trace), name, damages=damages, every=every, jobs=jobs, **asked)
+            jobs = jobs if limit is None else None  # few rows are there as soon as several processes are
+            frames = table_frames(
+                list(trace), name, damages=damages, every=every, jobs=jobs, kind=kind, reasons=reasons, **asked
+            )
         write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))
+    say_one_pass("".join(reasons[:1]))
     warn(damages)
     sys.exit(DAMAGED if damages else OK)
 

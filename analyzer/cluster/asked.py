@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from analyzer.capture import Capture
+from analyzer.capture.where import address_of
 from analyzer.cluster.executor import Executor
 from analyzer.cluster.kept import Kept
 from analyzer.cluster.parted import NotInParts, Parted, Pass
 from analyzer.cluster.processes import Processes
+from analyzer.cluster.tabled import Parts
 from analyzer.errors import UsageError
 
 LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
+SMALL = "it is small, and one process is done as soon as several are there"
 AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
 
 
 def in_parts(
-    capture: Capture, cluster: Any, jobs: int | None, resume: str | Path | None, reasons: list[str], **asked: Any
+    capture: Capture,
+    cluster: Any,
+    jobs: int | None,
+    resume: str | Path | None,
+    reasons: list[str],
+    then: Callable[[Parts], None] = lambda _: None,
+    **asked: Any,
 ) -> tuple[Pass | None, str]:
-    """What processes or machines find in parts, and where they leave what a next time goes on with; or why they do not."""
+    """What processes or machines find in parts, and where they leave what a next time goes on with; or why they do not.
+
+    What they have written beside it is there for as long as `then` takes.
+    """
     if resume == "":  # of which a Path would make the current folder
         raise UsageError("--resume", "an empty name", "name a folder")
     if resume is not None and cluster is None:
         jobs = jobs or os.cpu_count() or 1
     elif cluster is None and (jobs or 1) <= AHEAD_JOBS:
         return None, ""
-    from analyzer.cluster.ranges import why_whole
+    from analyzer.cluster.planned import why_whole
 
     reason = next(iter(reasons), "") or why_whole(capture)
     if not reason and cluster is None and resume is None and (capture.size or 0) < LEAST_IN_PARTS:
-        reason = "it is small, and one process is done as soon as several are there"
+        reason = SMALL
     if reason:
         return None, reason
-    path = str(Path(capture.paths[0]).absolute())
-    keeping: AbstractContextManager[Kept | None] = nullcontext() if resume is None else Kept(Path(resume), path)
+    paths = list(map(address_of, capture.paths))
+    keeping: AbstractContextManager[Kept | None] = (
+        nullcontext() if resume is None else Kept(Path(resume), capture.paths)
+    )
     with keeping as kept:
         try:
-            with _executor(cluster, jobs or 1, path, keeping=kept is not None) as executor:
-                found = Parted(capture, executor, **asked, kept=kept).run()
+            with (
+                executor_for(cluster, jobs or 1, paths, keeping=kept is not None) as executor,
+                Parted(capture, executor, **asked, kept=kept).running() as found,
+            ):
+                assert found.parts is not None
+                then(found.parts)
         except NotInParts as error:
             capture.has_read(-capture.done)
             found, reason = None, str(error)
@@ -51,8 +69,8 @@ def in_parts(
 
 
 @contextmanager
-def _executor(cluster: Any, jobs: int, path: str, *, keeping: bool) -> Iterator[Executor]:
-    """Who does tasks for the capture at `path`; what they write is to be kept here, or not."""
+def executor_for(cluster: Any, jobs: int, paths: Sequence[str], *, keeping: bool) -> Iterator[Executor]:
+    """Who does tasks for the files of a capture; what they write is to be kept here, or not."""
     if cluster is None:
         with Processes(jobs - 1, helping=True) as processes:
             yield processes
@@ -61,6 +79,6 @@ def _executor(cluster: Any, jobs: int, path: str, *, keeping: bool) -> Iterator[
     else:
         from analyzer.cluster.machines import connected
 
-        with connected(cluster, path) as machines:
+        with connected(cluster, paths) as machines:
             machines.keeps_rows = keeping
             yield machines

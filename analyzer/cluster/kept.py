@@ -15,27 +15,28 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from analyzer.capture.where import address_of, away_of, is_url
 from analyzer.cluster import arrays
 from analyzer.cluster.executor import Executor, Result, Task
 from analyzer.cluster.same import about
 from analyzer.errors import UsageError
 from analyzer.output import meant, removed
 
-FORMAT = 1  # of what tasks write
+FORMAT = 2  # of what tasks write
 HEAD = 1 << 16  # bytes of the capture that are compared, at either end
 LOCK = ".tcpcap-lock"
 WORK, TASK = 12, 16  # hexadecimal digits of what an entry hangs on, in its name
 
 
 class Kept:
-    """The entries of the work on one capture, below `folder`, which is made where it is not there, and is locked until `close`.
+    """The entries of the work on the files of one capture, below `folder`, which is made where it is not there, and is locked until `close`.
 
     Raises UsageError where that is no folder that can be written to, and where another works there.
     """
 
-    def __init__(self, folder: Path, capture: str) -> None:
+    def __init__(self, folder: Path, capture: Sequence[str]) -> None:
         self.folder = folder.absolute()
-        self._work = _digest({"format": FORMAT, **about(), "capture": _sign_of(Path(capture))})[:WORK]
+        self._work = _digest({"format": FORMAT, **about(), "capture": [sign_of(file) for file in capture]})[:WORK]
         self._closed = False
         self.found = 0  # tasks that were done before
         try:
@@ -142,10 +143,18 @@ def _digest(what: Any) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def _sign_of(capture: Path) -> list[Any]:
-    """What changes with the file."""
-    seen = capture.stat()
-    with capture.open("rb") as file:
+def sign_of(capture: str) -> list[int | str]:
+    """What changes with a file."""
+    if (away := away_of(capture)) is not None:
+        return list(away.sign)
+    if is_url(capture):
+        from analyzer.capture.remote import Remote
+
+        with Remote(address_of(capture)) as remote:
+            return remote.sign()
+    path = Path(capture)
+    seen = path.stat()
+    with path.open("rb") as file:
         ends = hashlib.sha256(file.read(HEAD))
         file.seek(max(seen.st_size - HEAD, 0))
         ends.update(file.read(HEAD))

@@ -11,7 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from analyzer.capture.opened import size_of
+from analyzer.capture.where import away_of, is_url, named
 from analyzer.cluster import shares
+from analyzer.cluster.away import lay_out, parsed, workers_of
 from analyzer.cluster.executor import Result, Task
 from analyzer.cluster.same import about
 from analyzer.cluster.tasks import run
@@ -25,14 +28,14 @@ CONNECT_S = "10s"
 
 
 class Machines:
-    """An Executor on a cluster, which has the capture at `path` on at least one machine, under the same name as here."""
+    """An Executor on a cluster, which has each file of the capture on at least one machine, under the same name as here, or there alone."""
 
-    def __init__(self, client: Any, path: str, own: bool = False) -> None:
+    def __init__(self, client: Any, paths: Sequence[str], own: bool = False) -> None:
         self._client, self._own = client, own
         self.keeps_rows = False  # what is written comes here with the rows of flows, so that it may be gone on with
         self._ranges: dict[str, Any] = {}  # what was written into a folder: who has it knows dask
-        _refuse_others(client)
-        self._holders = _holders(client, path)
+        refuse_others(client)
+        self._holders = _holders(client, paths)
         self.width = sum(client.nthreads().values())
 
     def __enter__(self) -> Machines:
@@ -67,7 +70,10 @@ class Machines:
         """The task, on its way to somebody who can do it."""
         given = dict(task)
         if "folders" not in given:
-            return self._client.submit(done_alone, name, given, workers=self._holders, retries=TRIES, pure=False)
+            wanted = given["given"]
+            path, holders = self._holders[wanted["path"]]
+            given["given"] = {**wanted, "path": path}
+            return self._client.submit(done_alone, name, given, workers=holders, retries=TRIES, pure=False)
         read = [
             self._client.submit(of_share, self._range(folder), given["share"], pure=False)
             for folder in given["folders"]
@@ -82,22 +88,46 @@ class Machines:
         return self._ranges[folder]
 
 
-def connected(cluster: Any, path: str) -> Machines:
-    """The cluster at an address, or of a dask client, with a capture. Raises UsageError where it cannot be used."""
+def connected(cluster: Any, paths: Sequence[str]) -> Machines:
+    """The cluster at an address, or of a dask client, with the files of a capture. Raises UsageError where it cannot be used."""
+    client, own = client_of(cluster)
+    try:
+        return Machines(client, paths, own=own)
+    except BaseException:
+        if own:
+            client.close()
+        raise
+
+
+def client_of(cluster: Any) -> tuple[Any, bool]:
+    """A client of the cluster at an address, or that client itself; and is it ours to close? Raises UsageError where there is none."""
     if find_spec("distributed") is None:
         raise UsageError("--cluster", "dask.distributed is not installed", "pip install 'tcpcap[cluster]'")
     if isinstance(cluster, _distributed().Client):
-        return Machines(cluster, path)
+        return cluster, False
     try:
-        client = _distributed().Client(cluster, timeout=CONNECT_S, set_as_default=False)
+        return _distributed().Client(cluster, timeout=CONNECT_S, set_as_default=False), True
     except (OSError, ValueError) as error:
         todo = "start one: dask scheduler, and dask worker ADDRESS on each machine"
         raise UsageError("--cluster", f"no scheduler at {cluster} ({error})", todo) from None
+
+
+def laid_out(cluster: Any, on: Sequence[str]) -> list[str]:
+    """The names of captures that lie at workers alone, each known here by its name as long as somebody reads it.
+
+    Raises UsageError where there is no cluster, no such worker or another tcpcap, CaptureError where there is no such file.
+    """
+    for each in on:
+        parsed(each)  # before anybody is asked
+    if cluster is None or not (isinstance(cluster, str) or hasattr(cluster, "scheduler_info")):
+        raise UsageError("--on", "no dask cluster is named", "name it with --cluster ADDRESS")
+    client, own = client_of(cluster)
     try:
-        return Machines(client, path, own=True)
-    except BaseException:
-        client.close()
-        raise
+        refuse_others(client)
+        return lay_out(client, on)
+    finally:
+        if own:
+            client.close()
 
 
 def done_alone(name: str, given: dict[str, Any]) -> Done:
@@ -132,9 +162,17 @@ def without_rows(done: Done) -> Done:
     return facts, {name: content for name, content in files.items() if name not in (shares.ROWS, shares.BLOCKS)}
 
 
-def size_of(path: str) -> int:
-    """At a worker: bytes of a file, -1 where it is not there."""
-    return Path(path).stat().st_size if Path(path).is_file() else -1
+def sizes_of(paths: Sequence[str]) -> list[int]:
+    """At a worker: bytes of each file, -1 where it cannot be read."""
+    return list(map(_size_of, paths))
+
+
+def _size_of(path: str) -> int:
+    try:
+        size = size_of(path)
+    except (TcpcapError, OSError):  # who has none is not asked to read it
+        return -1
+    return -1 if size is None else size
 
 
 def _distributed() -> Any:
@@ -142,7 +180,7 @@ def _distributed() -> Any:
     return import_module("distributed")
 
 
-def _refuse_others(client: Any) -> None:
+def refuse_others(client: Any) -> None:
     """Raise UsageError where a worker is not what this process is."""
     own = about()
     for worker, told in client.run(about).items():
@@ -152,12 +190,23 @@ def _refuse_others(client: Any) -> None:
                 raise UsageError("--cluster", found, "install the same on all machines")
 
 
-def _holders(client: Any, path: str) -> list[str]:
-    """The workers that have the capture."""
-    path, size = str(Path(path).absolute()), size_of(path)
-    found = [worker for worker, told in client.run(size_of, path).items() if told == size >= 0]
-    if not found:
-        raise CaptureError(path, "no worker has it", "copy or mount it there under the same name")
+def _holders(client: Any, paths: Sequence[str]) -> dict[str, tuple[str, list[str]]]:
+    """What each file is called at the workers that have it, and which these are."""
+    lying = {path: away_of(path) for path in paths}
+    there = {path: path if away is None else away.path for path, away in lying.items()}
+    told = client.run(sizes_of, list(there.values()))
+    found = {}
+    for at, (path, away) in enumerate(lying.items()):
+        workers = list(told) if away is None else workers_of(client, away.host)
+        size = _size_of(path)
+        found[path] = there[path], [worker for worker in workers if told[worker][at] == size >= 0]
+        if not found[path][1]:
+            lacking, todo = "no worker has it", "copy or mount it there under the same name"
+            if away is not None:
+                todo = "was it written to meanwhile?"
+            elif is_url(path):
+                lacking, todo = "no worker can read it", "pip install 'tcpcap[remote]' there, and check that they may"
+            raise CaptureError(named(path), lacking, todo)
     return found
 
 

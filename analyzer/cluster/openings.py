@@ -23,6 +23,8 @@ OPENING = np.dtype([(name, PACKETS.dtype[name]) for name in COLUMNS])
 """Of a SYN without ACK."""
 LEG = ("src_port", "dst_port", "seq", "tsval", "window", "ip_id", "ip_version")  # what a NAT leaves as it is
 PORTS = ("src_port", "dst_port")
+MOST_OPENINGS = 1 << 23
+RECYCLED = "several hosts are behind one address, and their timestamps are compared"
 ADDRESSES = ("src_hi", "src_lo", "dst_hi", "dst_lo")
 
 
@@ -32,6 +34,15 @@ def openings_of(rows: Rows) -> Rows:
     for name in COLUMNS:
         found[name] = rows[name]
     return found
+
+
+def why_not(openings: Rows) -> str:
+    """Why one connection tells of another; empty where none does."""
+    if len(openings) > MOST_OPENINGS:
+        return "more connections are opened than can be compared"
+    if may_be_legs(openings):
+        return "the same connections were captured on both sides of a NAT"
+    return RECYCLED if are_recycled(suspects(openings)) else ""
 
 
 def damaged(openings: Rows) -> int:

@@ -1,13 +1,14 @@
 """A capture and an executor in; out comes what one pass over it finds, or why only one pass can tell.
 
-Ranges of the file are read, the rows of their flows go to shares, the shares are judged, and all is put together. What is said of
+Ranges of its files are read, the rows of their flows go to shares, the shares are judged, and all is put together. What is said of
 one flow must hang on no other: where it could, that is seen, and the capture is left to one pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,16 @@ from analyzer.checksums import joined as sums
 from analyzer.checksums.state import DIRECTION
 from analyzer.cluster import arrays, openings
 from analyzer.cluster.executor import Executor, Result, Task
-from analyzer.cluster.judging import COUNTS, GATHERED
+from analyzer.cluster.judged import Judged
 from analyzer.cluster.kept import Kept
-from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, cuts_of, head_of, ranges_of
+from analyzer.cluster.planned import Plan, plan_of, tell
+from analyzer.cluster.ranges import Bounds, Range, are_in_order, cuts_of
 from analyzer.cluster.scatter import DIRECTIONS, OPENINGS, QUOTING
-from analyzer.events.gather import CAPACITY, Gatherer, in_order
+from analyzer.cluster.tabled import Parts
 from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
-from analyzer.flows.joined import KEPT, Joining
-from analyzer.flows.sent import BOARDS
 from analyzer.flows.time_state import SORTS
-from analyzer.kinds import NUMBER
 from analyzer.output import removed, temporary_folder
 from analyzer.presence import Presence
 from analyzer.schema import Rows
@@ -39,17 +38,14 @@ from analyzer.summary import Summary
 from analyzer.tables import FLOW_EVENTS, PACKETS
 
 SHARES_EACH = 2  # for each that works at a time: so that nobody waits long for the last
-MOST_OPENINGS = 1 << 23
 MOST_TOGETHER = 4  # ranges that are read as one, since what began in one goes on in the next
 COPIES = "frames came twice, and whether the capture doubles them shows in all of it"
 CLOCK_BACK = "the capture clock goes back"
 OUT_OF_ORDER = "several interfaces were captured, and their frames are not in order of time"
 EVERYWHERE = "wherever it is cut"
-FROM_OTHERS = {  # events that tell of one flow by what was seen of others
-    "options_refused": "a server refused options, or sent SYN cookies",
-    "syn_cookie": "a server refused options, or sent SYN cookies",
-    "tw_recycle": "several hosts are behind one address, and their timestamps are compared",
-}
+AT_AN_END = "where a file ends and another goes on"
+OVERLAP = "there are several files that overlap in time, which are read side by side"
+LATE_INTERFACE = "an interface has its first frame far behind the beginning of a file, and others have theirs before"
 
 
 class NotInParts(Exception):
@@ -67,6 +63,8 @@ class Pass:
     gathered: Rows
     complaints: IcmpErrors
     presence: Presence
+    late: list[Rows] = field(default_factory=list)  # events that only the end of the capture makes certain
+    parts: Parts | None = None
 
 
 class Parted:
@@ -78,6 +76,7 @@ class Parted:
     executor : who does the work
     checking, addresses, max_flows : are checksums verified, which addresses are looked for, how many flows are followed at most
     kept : what was done before, and keeps what is done now
+    beside : what the shares are to write beside what is known of their flows, as `Beside` says
     """
 
     def __init__(
@@ -90,7 +89,9 @@ class Parted:
         max_flows: int,
         progress: Callable[[Capture], None] | None = None,
         kept: Kept | None = None,
+        beside: Mapping[str, Any] | None = None,
     ) -> None:
+        self._beside = beside or {}
         self._capture, self._executor = capture, executor
         self._checking, self._addresses, self._max_flows = checking, addresses, max_flows
         self._progress, self._kept = progress, kept
@@ -98,23 +99,26 @@ class Parted:
 
     def run(self) -> Pass:
         """All of it. Raises NotInParts where one pass must do it; nothing is known of the capture then."""
+        with self.running() as found:
+            return found
+
+    @contextmanager
+    def running(self) -> Iterator[Pass]:
+        """The same, for as long as what the shares have written `beside` it is wanted."""
         self._folder = self._kept.folder if self._kept else temporary_folder()
         try:
-            ranges = self._ranges()
-            folders, facts = self._scattered(ranges)
+            plan = plan_of(self._capture, cuts_of, self._executor.width)
+            folders, facts, read = self._scattered(plan)
             found = self._joined_ranges(folders, facts)
-            self._judge(found, folders, facts)
+            silent = plan.interfaces.silent
+            self._refuse(LATE_INTERFACE if any(map(found.summary.interface_frames, silent)) else "")
+            judged = self._judge(found, folders, facts)
+            tell(self._capture, plan, facts, read)
+            found.parts = Parts(self._executor, self._folder, read, _before(facts), judged)
+            yield found
         finally:
             if self._kept is None:
                 removed(self._folder)
-        self._tell_capture(ranges[0], facts)
-        return found
-
-    def _ranges(self) -> list[Range]:
-        path = str(Path(self._capture.paths[0]).absolute())
-        head, size = head_of(path), self._capture.size
-        assert head is not None and size is not None, "why_whole said so"
-        return ranges_of(path, head, cuts_of(head, size, self._executor.width), size, self._capture.macs)
 
     def _placed(self, name: str, task: dict[str, Any], label: str) -> Task:
         """The task, with the folder that it writes."""
@@ -125,8 +129,9 @@ class Parted:
     def _run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         return self._kept.run(self._executor, name, tasks) if self._kept else self._executor.run(name, tasks)
 
-    def _scattered(self, ranges: Sequence[Range]) -> tuple[list[Path], list[Result]]:
-        """Read all ranges: the folders and the facts of those that follow each other without a gap."""
+    def _scattered(self, plan: Plan) -> tuple[list[Path], list[Result], list[Range]]:
+        """Read all ranges: of those that follow each other without a gap the folders, the facts, and what was read."""
+        ranges = plan.ranges
         found: dict[int, Result] = {}
         tasks = [self._scatter(wanted, f"range-{number}") for number, wanted in enumerate(ranges)]
         folders = [Path(task["folder"]) for task in tasks]
@@ -135,27 +140,35 @@ class Parted:
             before = found.get(position - 1)
             if ranges[position].exact or (before is not None and before["end"] == facts["start"]):
                 self._refuse(facts["reason"])  # else it may have begun where no record is
+                late = facts["frames"] and plan.overlaps(ranges[position].file, facts["times"][1])
+                self._refuse(OVERLAP if late else "")
             self._capture.has_read(ranges[position].stop - ranges[position].start)
             if self._progress is not None:
                 self._progress(self._capture)
         kept = self._without_gaps(ranges, folders, found)
         self._refuse("" if kept else "it holds no frames")
-        for number in kept[:-1]:
-            self._refuse("the file is damaged" if found[number]["damages"] else "")
-        facts = found[kept[-1]]
-        cut_short = all(damage["frame"] == facts["frames"] for damage in facts["damages"])
-        self._refuse("" if cut_short and len(facts["damages"]) < 2 else "the file is damaged")
-        return [folders[number] for number in kept], [found[number] for number in kept]
+        files = [ranges[number].file for number in kept]
+        for at, number in enumerate(kept):
+            facts, last = found[number], at + 1 == len(kept) or files[at + 1] != files[at]
+            self._refuse(OVERLAP if facts["frames"] and plan.overlaps(files[at], facts["times"][1]) else "")
+            cut_short = all(damage["frame"] == facts["frames"] for damage in facts["damages"])
+            self._refuse("" if len(facts["damages"]) <= last and cut_short else "the file is damaged")
+        read = [replace(ranges[number], start=found[number]["start"], exact=True) for number in kept]
+        return [folders[number] for number in kept], [found[number] for number in kept], read
 
     def _without_gaps(self, ranges: Sequence[Range], folders: list[Path], found: dict[int, Result]) -> list[int]:
         """Those of the ranges that follow each other; one that does not begin where the one before ends is read once more, from there.
 
         So is one with the one before, where a datagram in fragments lies across the cut, or what became of a wrong segment shows
-        behind it. Those without a record are left out.
+        behind it. Those without a record are left out. What began at the end of a file must not go on in the next.
         """
         kept: list[int] = []
-        expected = ranges[0].start
+        expected = 0
         for number, wanted in enumerate(ranges):
+            if number == 0 or wanted.file != ranges[number - 1].file:
+                expected = wanted.start
+                pending = found[kept[-1]]["pending"] if kept else ""
+                self._refuse(f"{pending} {AT_AN_END}" if pending else "")
             if expected >= wanted.stop:
                 continue  # one record covers all of it
             start, pending = expected, ""
@@ -175,6 +188,8 @@ class Parted:
 
     def _scatter(self, wanted: Range, label: str) -> Task:
         asked = {"shares": self._shares, "checking": self._checking, "addresses": list(self._addresses)}
+        if "counters" in self._beside:
+            asked["whole"] = True
         return self._placed("scatter", {"given": wanted.plain(), **asked}, label)
 
     def _joined_ranges(self, folders: Sequence[Path], facts: Sequence[Result]) -> Pass:
@@ -202,7 +217,7 @@ class Parted:
             found.complaints.add(quoting)
         found.presence.know([each["missing"] for each in facts], found.summary.total("frames"))
         self._refuse("" if found.summary.total("frames") else "it holds no frames")
-        sorted_ = len(facts[0]["drops"]) == 1 or (are_in_order(bounds) and not any(each["back"] for each in facts))
+        sorted_ = are_in_order(bounds) and not any(each["back"] for each in facts)
         self._refuse("" if sorted_ else OUT_OF_ORDER)
         return found
 
@@ -213,76 +228,28 @@ class Parted:
         self._refuse(sums.too_many(len(rows)))
         return sums.joined_checker(rows)
 
-    def _judge(self, found: Pass, folders: Sequence[Path], facts: Sequence[Result]) -> None:
+    def _judge(self, found: Pass, folders: Sequence[Path], facts: Sequence[Result]) -> Judged:
         """Have the shares judged, and put together what is known of their flows."""
-        opening = np.concatenate([arrays.read(each, OPENINGS, openings.OPENING) for each in folders])
-        self._refuse("more connections are opened than can be compared" if len(opening) > MOST_OPENINGS else "")
-        self._refuse(
-            "the same connections were captured on both sides of a NAT" if openings.may_be_legs(opening) else ""
-        )
-        suspects = openings.suspects(opening)
-        self._refuse(FROM_OTHERS["tw_recycle"] if openings.are_recycled(suspects) else "")
-        asked = {
-            "folders": [str(each) for each in folders], "before": _before(facts), "first_ns": found.summary.total("first_ns"),
-            "max_flows": self._max_flows,
-        }  # fmt: skip
-        tasks = [self._placed("judge", {**asked, "share": share}, f"share-{share}") for share in range(self._shares)]
-        judged = [Path(task["folder"]) for task in tasks]
+        asked: dict[str, Any] = {"first_ns": found.summary.total("first_ns"), "max_flows": self._max_flows}
+        if self._beside:
+            last = {"last_frame": found.summary.total("frames")}
+            beside = {**self._beside, **last}
+            if "counters" in beside:
+                beside["counters"] = {**beside["counters"], "last_ns": found.summary.total("last_ns")}
+            asked["beside"] = beside
+        asked |= {"folders": [str(each) for each in folders], "before": _before(facts)}
+        count = self._shares + ("counters" in self._beside)  # rows without a flow have a share of their own
+        tasks = [self._placed("judge", {**asked, "share": share}, f"share-{share}") for share in range(count)]
         results: dict[int, Result] = {}
         for position, told in self._run("judge", tasks):
             self._refuse(COPIES if told["seen"]["shared"] else "")
             results[position] = told
-        seen = [results[share]["seen"] for share in range(self._shares)]
-        total = sum(each["flows"] for each in results.values())
-        left = any(each["left"] for each in results.values())
-        self._refuse("there are more flows than are followed at a time" if left or total > self._max_flows else "")
-        self._refuse(
-            "more is missing at a time than is remembered" if sum(each["boards"] for each in seen) > BOARDS else ""
-        )
-        for each, told in zip(judged, seen, strict=True):
-            found.judge.join(arrays.read(each, COUNTS, np.int64), told)
-        for name, reason in FROM_OTHERS.items():
-            self._refuse(reason if found.judge.counts[NUMBER[name]] else "")
-        self._join_flows(found, judged, len(opening), openings.damaged(opening))
-        states, ends = found.tracker.states[:total], found.tracker.ends
-        clients = states["ends"][np.arange(total), states["client"].astype(np.intp)]
-        judged_syns = int(ends["syns"][clients].sum())
-        # Else which SYNs the judge has looked at, and so which clocks it knows, is not told by the SYNs alone.
-        self._refuse(FROM_OTHERS["tw_recycle"] if len(suspects) and judged_syns != len(opening) else "")
-
-    def _join_flows(self, found: Pass, judged: Sequence[Path], syns: int, bad_syns: int) -> None:
-        joining = Joining([{name: arrays.read(each, name, dtype) for name, dtype in KEPT.items()} for each in judged])
-        self._refuse(joining.into(found.tracker, found.summary.total("last_ns"), syns, bad_syns))
-        gathered = []
-        for part, each in enumerate(judged):
-            rows = arrays.read(each, GATHERED, FLOW_EVENTS.dtype)
-            rows["flow"] = joining.numbers(part, rows["flow"])
-            gathered.append(rows)
-        late = Gatherer()
-        for events in found.judge.finish():
-            late.add(events)
-        found.gathered = in_order(np.concatenate([*gathered, late.rows()]))
-        self._refuse("more happened than is told flow by flow" if len(found.gathered) > CAPACITY // 2 else "")
-
-    def _tell_capture(self, first: Range, facts: Sequence[Result]) -> None:
-        """The capture knows what was read of it."""
-        opened = RangeFile(first)
-        try:
-            described = list(opened.file.interfaces)
-        finally:
-            opened.close()
-        frames = sum(each["frames"] for each in facts)
-        last = facts[-1]
-        damages = [
-            (each["offset"], each["what"], each["lost"], each["frame"] + frames - last["frames"])
-            for each in last["damages"]
-        ]
-        for number, interface in enumerate(described):
-            interface.drops = sum(each["drops"][number] for each in facts)
-            for each in facts:
-                interface.statistics.update(each["statistics"][number])
-        notes = [note for each in facts for note in each["notes"]]
-        self._capture.was_read(frames, last["end"], described, notes, damages)
+        judged = Judged([Path(task["folder"]) for task in tasks], [results[share] for share in range(count)])
+        self._refuse(judged.why_not(self._max_flows))
+        opening = np.concatenate([arrays.read(each, OPENINGS, openings.OPENING) for each in folders])
+        self._refuse(openings.why_not(opening))
+        self._refuse(judged.into(found, opening))
+        return judged
 
     def _refuse(self, reason: str) -> None:
         if reason:

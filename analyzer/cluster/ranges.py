@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
 
-from analyzer.capture import Capture, pcap, pcapng
-from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, capture_file
+import numpy as np
+
+from analyzer.capture import pcap, pcapng
+from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES
 from analyzer.capture.file import CaptureFile
+from analyzer.capture.formats import capture_file
+from analyzer.capture.opened import open_source, start_of
 from analyzer.capture.records import Damage
-from analyzer.capture.source import MappedSource, open_source
+from analyzer.capture.source import MappedSource
+from analyzer.schema import Rows
+
+if TYPE_CHECKING:
+    from analyzer.frames import FrameReader
 
 PACKET_BLOCKS = (2, 3, 6)
 MOST_HEAD = 1 << 20  # bytes before the first packet of a pcapng file that are looked through
@@ -27,7 +34,9 @@ class Range:
     """Which part of which file: the records that begin from `start` on and before `stop`.
 
     `exact` says that one begins at `start`; else the first is looked for from there on. Records begin behind `head`, where the
-    file has said all that is to be known of its interfaces, whose host has the MAC addresses `macs`.
+    file has said all that is to be known of its interfaces, whose host has the MAC addresses `macs`. A `whole` file is read from
+    its beginning, unpacked where it is compressed. It is the one at position `file` of the capture, in which its interfaces have
+    the `numbers`, or without any those that they have in the file.
     """
 
     path: str
@@ -36,11 +45,14 @@ class Range:
     stop: int
     exact: bool
     macs: tuple[int, ...] = ()
+    file: int = 0
+    numbers: tuple[int, ...] = ()
+    whole: bool = False
 
     @staticmethod
     def of(given: dict[str, Any]) -> Range:
         """As `asdict` wrote it."""
-        return Range(**{**given, "macs": tuple(given["macs"])})
+        return Range(**{**given, "macs": tuple(given["macs"]), "numbers": tuple(given["numbers"])})
 
     def plain(self) -> dict[str, Any]:
         """In what JSON can say."""
@@ -54,8 +66,18 @@ class Bounds(NamedTuple):
     last_ns: int
 
 
+class Part(Protocol):
+    """A source of which only a range is read: up to the end of the record that lies across the end of the range."""
+
+    def read_range(self, start: int, stop: int) -> None:
+        """Go to `start`, and end with the record that begins before `stop`."""
+
+    def look(self, start: int, count: int) -> tuple[Any, bool]:
+        """Up to so many bytes from `start` on, and whether the file ends with them."""
+
+
 class RangeSource(MappedSource):
-    """A mapped file of which only a range is read: up to the end of the record that lies across the end of the range."""
+    """A mapped file as a Part."""
 
     _stop: int | None = None
 
@@ -89,23 +111,49 @@ class RangeFile:
 
     def __init__(self, wanted: Range, *, window_bytes: int = WINDOW_BYTES, batch_frames: int = BATCH_FRAMES) -> None:
         self.wanted = wanted
+        self._numbers = np.array(wanted.numbers, np.int32)
         self.damages: list[Damage] = []
-        source = open_source(wanted.path, window_bytes, _range_source)
-        assert isinstance(source, RangeSource)
-        self.source = source
-        self.file: CaptureFile = capture_file(source, 0, self.damages, batch_frames)
+        self.source = open_source(wanted.path, window_bytes, None if wanted.whole else _range_source)
+        self.file: CaptureFile = capture_file(self.source, wanted.file, self.damages, batch_frames)
         self.file.interfaces.belong_to(wanted.macs)
-        source.read_range(source.position, wanted.head)
+        if wanted.whole:
+            return
+        self._part.read_range(self.source.position, wanted.head)
         for _ in self.file.batches() if isinstance(self.file, pcapng.PcapngFile) else ():
             raise AssertionError("packets before the first packet")
 
     def begin(self) -> int | None:
         """Find the first record of the range: where it begins; None where none does."""
         wanted = self.wanted
+        if wanted.whole:
+            return wanted.start
         start = wanted.start if wanted.exact else self._found(max(wanted.start, wanted.head))
         if start is not None:
-            self.source.read_range(start, wanted.stop)
+            self._part.read_range(start, wanted.stop)
         return start
+
+    def rows(self, reader: FrameReader) -> Iterator[Rows]:
+        """The packet rows of its records, piece by piece, whose interfaces have their numbers in the capture. They hold until the next are asked for."""
+        self.file.reader = reader
+        for batch in self.file.batches():
+            rows = reader.rows_of(batch, self.file.interfaces)
+            if len(self._numbers):  # other files have interfaces, too
+                if len(self.file.interfaces) > len(
+                    self._numbers
+                ):  # described in the middle: nobody can tell their numbers
+                    self._numbers = np.resize(self._numbers, len(self.file.interfaces))
+                rows["interface"] = self._numbers[rows["interface"]]
+            yield rows
+
+    @property
+    def known(self) -> int:
+        """How many interfaces the capture has at least: all numbers so far are lower."""
+        return max(len(self.file.interfaces), 1 + max(self.wanted.numbers, default=0))
+
+    @property
+    def _part(self) -> Part:
+        assert not self.wanted.whole, "else it may be a stream"
+        return cast(Part, self.source)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -113,33 +161,22 @@ class RangeFile:
 
     def _found(self, start: int) -> int | None:
         if isinstance(self.file, pcapng.PcapngFile):
-            return _next_block(self.source, start, self.file)
+            return _next_block(self._part, start, self.file)
         assert isinstance(self.file, pcap.PcapFile)
-        return _next_record(self.source, start, self.file)
+        return _next_record(self._part, start, self.file)
 
 
 def _range_source(path: str, file: BinaryIO, window_bytes: int) -> RangeSource:
     return RangeSource(path, file, window_bytes)
 
 
-def why_whole(capture: Capture) -> str:
-    """Why a capture cannot be read in ranges; empty where it can."""
-    if len(capture.paths) != 1:
-        return "there are several files, which are read side by side"
-    path = Path(capture.paths[0])
-    if capture.size is None or not path.is_file():
-        return "it is no file"
-    if capture.files[0].compression:
-        return "it is compressed"
-    if head_of(str(path)) is None:
-        return "it is not of a format that can be read from the middle"
-    return ""
-
-
 def head_of(path: str) -> int | None:
     """Where the first packet of a file stands, or would; None where it is no capture that can be read in ranges."""
-    with Path(path).open("rb") as file:
-        start = file.read(MOST_HEAD)
+    return head_in(start_of(path, MOST_HEAD))
+
+
+def head_in(start: bytes) -> int | None:
+    """The same, of a file that begins so."""
     if pcap.magic_of(start):
         return pcap.HEADER_LEN if len(start) >= pcap.HEADER_LEN else None
     if not start.startswith(pcapng.MAGIC) or start[8:12] not in pcapng.BYTE_ORDER:
@@ -162,12 +199,13 @@ def cuts_of(head: int, size: int, width: int) -> Sequence[int]:
     return range(head + step, size - step // 2, step)
 
 
-def ranges_of(path: str, head: int, cuts: Sequence[int], size: int, macs: tuple[int, ...] = ()) -> list[Range]:
-    """The ranges between bytes at which a file is cut."""
+def ranges_of(path: str, head: int, cuts: Sequence[int], size: int, **known: Any) -> list[Range]:
+    """The ranges between bytes at which a file is cut; `known` is what else they say of it."""
     starts = sorted({cut for cut in cuts if head < cut < size})
     ends = [*starts, size]
     return [
-        Range(path, head, start, stop, start == head, macs) for start, stop in zip([head, *starts], ends, strict=True)
+        Range(path, head, start, stop, start == head, **known)
+        for start, stop in zip([head, *starts], ends, strict=True)
     ]
 
 
@@ -176,7 +214,7 @@ def are_in_order(bounds: Sequence[Bounds]) -> bool:
     return all(before.last_ns <= after.first_ns for before, after in pairwise(bounds))
 
 
-def _next_record(source: RangeSource, start: int, file: pcap.PcapFile) -> int | None:
+def _next_record(source: Part, start: int, file: pcap.PcapFile) -> int | None:
     """Where the first plausible chain of records begins from `start` on."""
     from analyzer.capture.pcap_kernel import resync
 
@@ -192,7 +230,7 @@ def _next_record(source: RangeSource, start: int, file: pcap.PcapFile) -> int | 
         at += stop - 1
 
 
-def _next_block(source: RangeSource, start: int, file: pcapng.PcapngFile) -> int | None:
+def _next_block(source: Part, start: int, file: pcapng.PcapngFile) -> int | None:
     """Where the first plausible block begins from `start` on: blocks are aligned."""
     from analyzer.capture.pcapng_kernel import resync
 

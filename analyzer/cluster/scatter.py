@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture.pcapng import PcapngFile
+from analyzer.capture.where import named
 from analyzer.checksums import Checker
 from analyzer.checksums.joined import is_waiting, too_many
 from analyzer.cluster import arrays
@@ -30,16 +31,22 @@ DIRECTIONS, OPENINGS, QUOTING = "directions", "openings", "quoting"
 
 
 def scatter(
-    given: dict[str, Any], shares: int, checking: bool, addresses: Sequence[str], folder: str, sealed: bool = False
+    given: dict[str, Any],
+    shares: int,
+    checking: bool,
+    addresses: Sequence[str],
+    folder: str,
+    sealed: bool = False,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Read a range (as `Range.plain` says it) and write all that there is to know of it into `folder`, which appears when it is complete.
 
-    `addresses` are looked for in its frames. Returns what `arrays.read_facts` reads there: where the first record begins and what
+    `addresses` are looked for in its frames; rows are written `whole` where counters are predicted. Returns what `arrays.read_facts` reads there: where the first record begins and what
     follows the last ends (`start` None where there is none), how many frames there are, what is `pending` and may go on in the
-    next range (empty: nothing), whether a frame is earlier than the one before (`back`), and `reason`, why the range cannot be judged in parts.
+    next range (empty: nothing), whether a frame is earlier than the one before (`back`), the first and the last of their `times`, and `reason`, why the range cannot be judged in parts.
     """
     with whole_folder(Path(folder)) as draft:
-        reading = _Reading(Range.of(given), shares, checking, addresses, draft)
+        reading = _Reading(Range.of(given), checking, addresses, ShareWriter(draft, shares, whole=whole))
         facts = reading.run()
         arrays.write(draft, facts, reading.found(), sealed=sealed)
     return facts
@@ -48,12 +55,12 @@ def scatter(
 class _Reading:
     """One range while it is read."""
 
-    def __init__(self, wanted: Range, shares: int, checking: bool, addresses: Sequence[str], folder: Path) -> None:
+    def __init__(self, wanted: Range, checking: bool, addresses: Sequence[str], writer: ShareWriter) -> None:
         self._wanted = wanted
         self._summary, self._presence = Summary(), Presence(addresses)
         self._checker = Checker()
         self._reader = FrameReader(self._checker if checking else None)
-        self._writer = ShareWriter(folder, shares)
+        self._writer = writer
         self._back, self._latest = False, np.zeros(0, np.int64)
         self._openings = [np.zeros(0, OPENING)]
         self._quoting = [np.zeros(0, PACKETS.dtype)]
@@ -66,18 +73,21 @@ class _Reading:
             known, sections = len(file.interfaces), _sections(file)
             begun = opened.begin()
             if begun is not None:
-                file.reader = self._reader
-                for batch in file.batches():
-                    self._add(self._reader.rows_of(batch, file.interfaces), len(file.interfaces))
+                for rows in opened.rows(self._reader):
+                    self._add(rows, opened.known, len(file.interfaces))
                 file.finish()
             self._writer.close()
             changed = (known, sections) != (len(file.interfaces), _sections(file))
+            if self._wanted.whole:  # nobody has looked which there are
+                changed = any(each.after for each in file.interfaces) or _sections(file) > sections
             return {
                 "start": begun,
                 "end": opened.source.position if begun is not None else None,
                 "frames": file.frames,
                 "damages": [asdict(each) for each in opened.damages],
                 "notes": file.info.notes,
+                "times": [self._summary.total("first_ns"), self._summary.total("last_ns")],
+                "interfaces": [asdict(each) for each in file.interfaces],
                 "drops": [each.drops for each in file.interfaces],
                 "statistics": [each.statistics for each in file.interfaces],
                 "missing": self._presence.missing(),
@@ -86,7 +96,7 @@ class _Reading:
                 "reason": self._reason(changed),
             }
         except CaptureError as error:
-            raise CaptureError(self._wanted.path, error.found, error.todo) from None
+            raise CaptureError(named(self._wanted.path), error.found, error.todo) from None
         finally:
             opened.close()
 
@@ -99,8 +109,8 @@ class _Reading:
             QUOTING: np.concatenate(self._quoting),
         }
 
-    def _add(self, rows: Rows, interfaces: int) -> None:
-        if self._summary.add(rows, interfaces) & QUOTED:
+    def _add(self, rows: Rows, known: int, interfaces: int) -> None:
+        if self._summary.add(rows, known) & QUOTED:
             self._quoting.append(rows[rows["layers"] & QUOTED > 0])
         self._presence.add(rows)
         if interfaces > 1 and not self._back and len(rows):

@@ -15,18 +15,22 @@ from analyzer.schema import Rows
 
 ROWS, BLOCKS = "rows", "blocks"  # the files of a range
 BLOCK_WORDS = 1 << 15
-AT_ONCE = 1 << 13  # rows that are judged together: few enough to stay near the processor
+AT_ONCE = 1 << 11  # rows that are judged together: few enough to stay near the processor
 BLOCK = np.dtype([("share", "i8"), ("offset", "i8"), ("words", "i8"), ("rows", "i8")])
 
 
 class ShareWriter:
-    """Takes packet rows, and writes those of flows into the share of each, a block of it at a time."""
+    """Takes packet rows, and writes those of flows into the share of each, a block of it at a time.
 
-    def __init__(self, folder: Path, shares: int) -> None:
+    If `whole`, all of a row is written, and rows without a flow into a share of their own, the one behind all others.
+    """
+
+    def __init__(self, folder: Path, shares: int, *, whole: bool = False) -> None:
+        self._whole = whole
         self._folder = folder
         self._file: BinaryIO = (folder / ROWS).open("wb")
-        self._words = np.empty((shares, BLOCK_WORDS), np.uint64)
-        self._filled, self._counts = np.zeros(shares, np.int64), np.zeros(shares, np.int64)
+        self._words = np.empty((shares + 1, BLOCK_WORDS), np.uint64)
+        self._filled, self._counts = np.zeros(shares + 1, np.int64), np.zeros(shares + 1, np.int64)
         self._blocks: list[tuple[int, int, int, int]] = []
         self._size = 0
 
@@ -38,7 +42,7 @@ class ShareWriter:
         words = words_of_rows(rows)
         at = 0
         while True:
-            at = part(rows, words, at, self._words, self._filled, self._counts, opening)
+            at = part(rows, words, at, self._words, self._filled, self._counts, opening, self._whole)
             if at == len(rows):
                 return opening[1 : 1 + opening[0]]
             for share in np.flatnonzero(self._filled + MOST_WORDS > BLOCK_WORDS).tolist():

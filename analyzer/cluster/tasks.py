@@ -7,9 +7,10 @@ from typing import Any
 
 from analyzer.cluster.judging import judge
 from analyzer.cluster.scatter import scatter
+from analyzer.cluster.tabulate import tabulate
 from analyzer.errors import TcpcapError
 
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "judge": judge}
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "judge": judge, "tabulate": tabulate}
 
 
 def run(name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -96,6 +96,10 @@ class Comparison:
         predictor.count_settled(self.tally)
         self._ledger.add_late(predictor.finish())
 
+    def add_later(self, increments: Rows) -> None:
+        """What may have happened after the last frames (INCREMENT), where others have counted the rest into `tally`."""
+        self._ledger.add_late(increments)
+
     def know(self, facts: Facts, slow_starts: Callable[[], SlowStarts] | None = None) -> None:
         """Be told of the capture what is known only at its end, before anything is judged; `slow_starts` is asked where counters of these moved."""
         self._given_facts = facts

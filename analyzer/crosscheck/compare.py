@@ -21,7 +21,7 @@ from analyzer.crosscheck.checksums import (
 )
 from analyzer.crosscheck.differences import TCPCAP, Difference
 from analyzer.crosscheck.headers import Dpkt
-from analyzer.crosscheck.programs import tshark_version
+from analyzer.crosscheck.programs import refuse_elsewhere, tshark_version
 from analyzer.crosscheck.shape import shape_of
 from analyzer.crosscheck.sums import proved
 from analyzer.crosscheck.tshark import Said, said_of
@@ -93,9 +93,10 @@ def crosscheck(path: str, choice: Choice = EVERYTHING) -> Crosscheck:
 
     With a `choice` the frames that it means are compared, as they stand in the whole capture: tshark reads all of it, too.
 
-    Raises UsageError where one of them is not installed, CaptureError where a file cannot be read, or tshark numbers its
+    Raises UsageError where one of them is not installed or cannot read it (a URL), CaptureError where a file cannot be read, or tshark numbers its
     frames otherwise.
     """
+    refuse_elsewhere(path)
     version, dpkt = tshark_version(), Dpkt()
     found = Crosscheck(path, choice.words(), programs=[f"tshark {version}", dpkt.name])
     pairs: Counter[tuple[int, int]] = Counter()

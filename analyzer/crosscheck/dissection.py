@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
-from analyzer.crosscheck.programs import library, tshark_version
+from analyzer.crosscheck.programs import library, refuse_elsewhere, tshark_version
 from analyzer.errors import CaptureError
 
 INDENT = "  "
@@ -20,9 +20,10 @@ MARKS = ("field", "proto")
 def dissection(path: str, frame: int) -> Iterator[str]:
     """Wireshark's tree of a frame: a line for each layer and field, indented below what it belongs to.
 
-    Raises UsageError where pyshark or tshark is not installed, CaptureError where tshark cannot read the file, or the file
+    Raises UsageError where pyshark or tshark is not installed, or for a URL, CaptureError where tshark cannot read the file, or the file
     has no such frame.
     """
+    refuse_elsewhere(path)
     tshark_version()
     pyshark, _ = library("pyshark")
     pyshark.config.fp_config_path = pyshark.config.pyshark_config_path  # else a config.ini here would name the program

@@ -8,9 +8,16 @@ import subprocess
 from importlib.metadata import version
 from typing import Any
 
+from analyzer.capture.where import is_here, named
 from analyzer.errors import UsageError
 
 EXTRA = "pip install 'tcpcap[crosscheck]'"
+
+
+def refuse_elsewhere(path: str) -> None:
+    """Raise UsageError for what none of them can open: a URL."""
+    if not is_here(path):
+        raise UsageError(named(path), "tshark reads files of this machine only", "copy the capture here first")
 
 
 def tshark_version() -> str:

@@ -160,7 +160,7 @@ def announce(at: Int, board: Any, kind: Int, state: Any, world: Any, out: Any, c
     row = out[world["out"]]
     row["frame"], row["time_ns"] = board["doubt_frame"][at], board["doubt_ns"][at]
     row["flow"], row["direction"] = state["flow"], board["doubt_direction"][at]
-    row["event"], row["cause"], row["late"] = kind, 0, 1
+    row["event"], row["cause"], row["late"] = kind, 0, world["sent"]
     row["related_frame"], row["value"], row["since_ns"] = board["doubt_related"][at], board["doubt_value"][at], 0
     world["out"] += 1
     counts[kind] += 1

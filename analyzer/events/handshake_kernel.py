@@ -57,7 +57,7 @@ def apart(ttl: Any, other: Any) -> Any:
 
 @inline
 def opening(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any, servers: Any) -> None:
-    """A SYN or SYN-ACK, before its end's state moves on. `servers` (uint64, SERVERS) has those that granted options."""
+    """A SYN or SYN-ACK, before its end's state moves on. `servers` (uint64, twice SERVERS) has those that granted options, and behind them where it was asked who did."""
     flags, options = seg["flags"], row["options"]
     me["syn_id"] = seg["ip_id"]
     if me["syns"] == 0 or not flags & ACK:
@@ -112,6 +112,7 @@ def granting(row: Any, seg: Any, you: Any, state: Any, world: Any, out: Any, cou
     if row["options"] & (SCALE | SACK | TIMESTAMPS):
         servers[place] = server
     elif you["offered"] & (SCALE | SACK) == SCALE | SACK:
+        servers[SERVERS + place] = np.uint64(1)
         if servers[place] == server:
             emit(seg, state, world, out, counts, SYN_COOKIE, 0, 0, 0)
         else:

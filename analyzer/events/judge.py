@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +26,22 @@ SUMS = (
 )  # of WORLD, over all flows  # fmt: skip
 
 
+def new_sent() -> Sent:
+    """Memory of what was sent."""
+    return Sent(*(blank(SENT_CAPACITY, part, dense=True) for part in SENT))
+
+
 class Judge:
     """Says what happened, batch by batch, after the FlowTracker gave the rows their flows.
 
     `counts` has the events of each kind, `moments` (MOMENT) what each of the rows judged last left behind. The memory of what
-    was sent is bounded, and the system gives it page by page.
+    was sent is bounded, and the system gives it page by page; `sent` may be one that another Judge is done with, since what is there
+    is looked up by numbers that nobody else knows.
     """
 
-    def __init__(self, tracker: FlowTracker, *, keep: bool = False, whole: bool = False) -> None:
+    def __init__(
+        self, tracker: FlowTracker, *, keep: bool = False, whole: bool = False, sent: Sent | None = None
+    ) -> None:
         from analyzer.events.clock_kernel import SOURCE, SOURCES
         from analyzer.events.copies_kernel import KEYS, RECENT, RECENT_CAPACITY
         from analyzer.events.handshake_kernel import SERVERS
@@ -48,11 +56,13 @@ class Judge:
         self._world = np.zeros(1, WORLD)
         self._segment = np.zeros(1, SEGMENT)
         self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)
-        self._sent = Sent(*(blank(SENT_CAPACITY, part, dense=True) for part in SENT))
+        self._sent = sent or new_sent()
         self._boards = blank(BOARDS, BOARD)
         self._recent = np.zeros(RECENT_CAPACITY, RECENT)
         self._sources = blank(SOURCES, SOURCE)
-        self._servers = np.zeros(SERVERS, np.uint64)
+        self.servers = np.zeros(
+            2 * SERVERS, np.uint64
+        )  # that granted options, and behind them where it was asked who did
         self._identities = np.zeros(AT_A_TIME, np.uint64)
         self._keys = np.frombuffer(bytearray(secrets.token_bytes(8 * KEYS)), np.uint64)
         self._moments = np.zeros(0, MOMENT)
@@ -96,7 +106,7 @@ class Judge:
                 tracker.free_histograms,
                 self._recent,
                 self._sources,
-                self._servers,
+                self.servers,
                 self._identities,
                 self._keys,
                 self._moments,
@@ -151,6 +161,18 @@ class Judge:
         for name in SUMS:
             world[name] += seen[name]
 
+    def join_servers(self, parts: Sequence[npt.NDArray[np.uint64]]) -> bool:
+        """Know which servers have granted options to whom other Judges followed (their `servers`), if none of them would have judged otherwise for it.
+
+        False where one asked for a server that another has seen.
+        """
+        granted, asked = np.split(np.array(parts), 2, axis=1)
+        by = np.count_nonzero(granted, axis=0)
+        if ((asked > 0) & (by - (granted > 0) > 0)).any():
+            return False
+        self.servers[: granted.shape[1]] = granted.max(axis=0)
+        return True
+
     def _settled(self, places: npt.NDArray[np.intp]) -> Iterator[Rows]:
         """The events of flows at these places that waited for what came; it will not come any more."""
         from analyzer.events.judge_kernel import settle_all
@@ -167,7 +189,7 @@ class Judge:
         """The late events of the flows at these places, which are counted and remembered with them."""
         tracker = self._tracker
         states = tracker.states
-        events, owners = late_events(tracker, places, self._servers)
+        events, owners = late_events(tracker, places, self.servers[: len(self.servers) // 2])
         np.bitwise_or.at(states["events"], owners, np.uint64(1) << events["event"].astype(np.uint64))
         self.counts += np.bincount(events["event"], minlength=len(NAMES))
         return events

@@ -45,12 +45,28 @@ def hash_of(row: Any, seed: Any) -> Any:
 
 
 @inline
+def sort_of_quoted(row: Any) -> Int:
+    """What `sort_of` says of the packet that an ICMP error quotes."""
+    none = np.uint64(0)
+    src = mix(address_of(row["quoted_src_hi"], row["quoted_src_lo"], none) ^ np.uint64(row["quoted_src_port"]))
+    dst = mix(address_of(row["quoted_dst_hi"], row["quoted_dst_lo"], none) ^ np.uint64(row["quoted_dst_port"]))
+    return np.int64(mix(src + dst + np.uint64(row["quoted_proto"])) & np.uint64(SORTS - 1))
+
+
+@inline
 def sort_of(row: Any) -> Int:
     """One of SORTS, the same for all packets of a conversation, here and wherever else they are judged: without a secret.
 
     Who has all flows fall into one sort gains no more than that they are judged by one process.
     """
     return np.int64(hash_of(row, np.uint64(0)) & np.uint64(SORTS - 1))
+
+
+@inline
+def place_in(places: Int, sort: Int, key: Any) -> Int:
+    """Where a key has its place in a table of so many (a multiple of SORTS): those of one sort push out none of another."""
+    each = places // SORTS
+    return sort * each + np.int64(key % np.uint64(each))
 
 
 @inline

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analyzer.flows.end_state import BINS, END_STATE, FIRST_END
 from analyzer.flows.state import ACKED, FIN, FLOW_STATE, PEERS, RST, SUCCEEDED, SYN, SYN_ACK, SYN_AGAIN, TCP
-from analyzer.flows.time_state import NOTE, TALK, TIME_STATE
+from analyzer.flows.time_state import FIRST_SORT, NOTE, NOTES_OF_SORT, TALK, TIME_STATE
 from analyzer.flows.tracker import FlowTracker
 from analyzer.schema import Rows
 from analyzer.together import taken
@@ -26,7 +26,7 @@ Kept = Mapping[str, npt.NDArray[Any]]
 def kept_of(tracker: FlowTracker, histograms: int) -> dict[str, npt.NDArray[Any]]:
     """All that there is to know of the flows of a tracker that none has left; so many histograms are in use."""
     used = len(tracker)
-    places = np.flatnonzero(tracker.notes["flow"])
+    places = _noted(tracker)
     return {
         "states": tracker.states[:used],
         "ends": tracker.ends[FIRST_END : int(tracker.ends_room[0])],
@@ -39,6 +39,16 @@ def kept_of(tracker: FlowTracker, histograms: int) -> dict[str, npt.NDArray[Any]
     }
 
 
+def _noted(tracker: FlowTracker) -> npt.NDArray[np.intp]:
+    """Where notes are. Only places are looked at that flows have had: most of the others the system has never given."""
+    had = [np.zeros(0, np.intp)]
+    for sort, count in enumerate(tracker.talks_used[FIRST_SORT:].tolist()):
+        if count:
+            had.append(sort * NOTES_OF_SORT + np.arange(min(count + 1, NOTES_OF_SORT)))
+    places = np.concatenate(had)
+    return places[tracker.notes["flow"][places] > 0]
+
+
 class Joining:
     """Puts together what trackers kept, and says which number each of their flows has in the whole."""
 
@@ -48,6 +58,11 @@ class Joining:
         self._order = np.argsort(_all(kept, "states")["first_frame"], kind="stable")
         self._numbers = np.empty(len(self._order), np.int64)
         self._numbers[self._order] = np.arange(len(self._order))
+
+    def alone(self) -> Joining:
+        """The same, without what the trackers kept: it knows numbers alone."""
+        self._kept = ()
+        return self
 
     @property
     def total(self) -> int:

@@ -11,7 +11,7 @@ from analyzer.prediction.names import NUMBER
 from analyzer.prediction.sink import INCREMENT, Kept
 from analyzer.prediction.state import CHUNK, CONNECTION, PLACE, SLOT, SLOTS, Connections
 from analyzer.prediction.tally import Tally
-from analyzer.prediction.world import world_of
+from analyzer.prediction.world import ON_FRAGMENTS, ON_PASSED, ON_QUOTED, ON_REFUSED, world_of
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
 
@@ -20,6 +20,13 @@ FIRST_CHUNKS = 1 << 10
 CHUNKS_MORE = 16  # by this part of them their number grows
 NO_FLOW = -1
 DEFAULT_MTU = 1500
+ON_PORTS = "connections of a port tell of each other: SYNs without an answer, cookies, fast open"
+HANGS = {
+    ON_QUOTED: "an ICMP error is about a TCP connection of the host",
+    ON_FRAGMENTS: "fragments came to the host",
+    ON_PASSED: "the host passes packets on",
+    ON_REFUSED: "the host refuses packets by ICMP errors",
+}
 
 
 class Predictor:
@@ -59,6 +66,34 @@ class Predictor:
             tally.make_room()
         tally.reach(int(self._world["end_ns"][0]))
 
+    def reach(self, time_ns: int) -> None:
+        """The capture goes on to this time, whatever rows were given."""
+        self._world["end_ns"] = np.maximum(self._world["end_ns"], time_ns)
+
+    def hangs(self) -> str:
+        """Why what it has counted hangs on more than the packets that it was given, where these are some connections of a capture.
+
+        Empty where the sum over several predictors is what one counts, if of none of their pools (`taken`) more is taken than there is.
+        """
+        ports, bits = self._world["ports"], int(self._world["hangs"][0])
+        if ports["asked"].any() or ports["fast_open"].any() or ports["cookie_ns"].any():
+            return ON_PORTS
+        return next((reason for bit, reason in HANGS.items() if bits & bit), "")
+
+    def saw(self, bit: int) -> bool:
+        """Was that asked (ON_...)?"""
+        return bool(int(self._world["hangs"][0]) & bit)
+
+    def is_uncut(self) -> bool:
+        """Was a segment captured that the card has cut?"""
+        return bool(self._world["uncut"][0])
+
+    def taken(self) -> list[int]:
+        """How much of each of the pools that all connections share was ever in use, in parts of all of it (2^20)."""
+        pools = (("segments", "start"), ("ranges", "left"), ("pieces", "count"))
+        marks = [(int(self._world[name][mark][0, 0]), self._world[name].shape[1]) for name, mark in pools]
+        return [-(-(mark << 20) // size) for mark, size in marks]
+
     def settle(self) -> Iterator[Rows]:
         """The increments of frames whose answer, or the lack of it, only the end of the capture makes certain.
 
@@ -68,7 +103,8 @@ class Predictor:
             yield self._increments.taken()
 
     def count_settled(self, tally: Tally) -> None:
-        """The same summed, and all that waits."""
+        """The same summed, at the latest time of a frame, and all that waits."""
+        tally.enter(int(self._world["end_ns"][0]))
         for _ in self._settle(tally):
             tally.drain()
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.prediction.names import NUMBER, PREDICTED
-from analyzer.prediction.sink import NONE, ROOM, STEPS, SUM, new_sink
-from analyzer.prediction.steps import Steps
+from analyzer.prediction.sink import EARLIEST, LATEST, NONE, ROOM, STEPS, SUM, new_sink
+from analyzer.prediction.steps import Arrays, Steps
 from analyzer.schema import Rows
 
 FIRST_COLUMNS = 64
@@ -52,6 +52,26 @@ class Tally:
             if len(mine):
                 steps.add(*(increments[name][mine] for name in ("time_ns", "least", "most")))
 
+    def told(self) -> tuple[Numbers, Rows, list[Arrays], Numbers]:
+        """All that it holds, as `join` takes it; nothing waits."""
+        columns = self.sink["column"][0]
+        counters = np.flatnonzero(columns != NONE)
+        steps = [each.arrays() for each in self.steps.values()]
+        rest = [int(self.sink[name][0]) for name in ("first_ns", "last_ns")]
+        rest += [each.bits for each in self.steps.values()]
+        return counters, self.sums[:, columns[counters]], steps, np.array(rest, np.int64)
+
+    def join(self, counters: Numbers, sums: Rows, steps: Sequence[Arrays], rest: Numbers) -> None:
+        """Add what another one of the same cells and followed counters has told."""
+        sink, (first, last, *bits) = self.sink[0], rest.tolist()
+        sink["first_ns"], sink["last_ns"] = min(sink["first_ns"], first), max(sink["last_ns"], last)
+        columns = self._columns_of(counters.astype(np.uint16))
+        for name in SUM.names or ():
+            self.sums[name][:, columns] += sums[name]
+        for each, more, width in zip(self.steps.values(), steps, bits, strict=True):
+            each.bits = max(each.bits, width)
+            each.add(more.first, more.least, more.most)
+
     def make_room(self) -> None:
         """Take what waits in the sink, if that is much."""
         sink = self.sink[0]
@@ -62,6 +82,14 @@ class Tally:
     def reach(self, time_ns: int) -> None:
         """Frames up to this time were looked at."""
         self.sink["last_ns"] = max(self.sink["last_ns"][0], time_ns)
+
+    def enter(self, time_ns: int) -> None:
+        """What is counted from now on belongs to the cell of this time."""
+        self.drain()
+        cell = int(np.searchsorted(self.cuts, time_ns, side="right"))
+        self.sink["cell"] = cell
+        self.sink["from_ns"] = self.cuts[cell - 1] if cell else EARLIEST
+        self.sink["until_ns"] = self.cuts[cell] if cell < len(self.cuts) else LATEST
 
     def drain(self) -> None:
         """Take what waits in the sink."""

@@ -27,7 +27,7 @@ from analyzer.prediction.sink import ROOM, SINK, STEPS, SUM
 from analyzer.prediction.state import CONNECTIONS, Connections
 from analyzer.prediction.tcp_kernel import goes_on, tcp_events
 from analyzer.prediction.validity.quoted_kernel import quoted_received
-from analyzer.prediction.world import NO_SLOT, WORLD
+from analyzer.prediction.world import NO_SLOT, ON_PIECES, WORLD
 from analyzer.tables import EVENTS, PACKETS
 
 IN, OUT = PACKETS.bit("link_direction", "in"), PACKETS.bit("link_direction", "out")
@@ -76,6 +76,8 @@ def predict(
             note_events(events, first, first, world)
         at += 1
         world["end_ns"] = max(world["end_ns"], row["time_ns"])
+        if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
+            enter(row["time_ns"], cuts, sums, out)
         if row["ip_version"] == 0:
             no_packet(row, out)
             continue
@@ -87,8 +89,6 @@ def predict(
         if row["link_direction"] and row["layers"] & ETHERNET and not (mine or to_me):
             mine, to_me = mine_by_link(row, world), row["link_direction"] == IN and is_link_local(row["dst_hi"])
         group = 0 if to_me else is_group(row)
-        if out["summing"] and not out["from_ns"] <= row["time_ns"] < out["until_ns"]:
-            enter(row["time_ns"], cuts, sums, out)
         if row["time_ns"] >= world["next_ns"] and world["next_ns"] != 0:
             expire(row, world, out)
         if not (mine or to_me or group):
@@ -123,6 +123,7 @@ def predict(
             most = segments
             if mine and world["base_mss"]:  # as long as no probe for a larger MTU got through, and the card cuts it
                 base = first_size(row, talk, world)
+                world["hangs"] |= ON_PIECES
                 most = max(segments, in_segments(row, base))
                 if (fewest > 1 or world["uncut"]) and size > base:
                     size, segments = base, most

@@ -49,6 +49,10 @@ REFUSED = np.dtype(
 NO_ROUTE, NO_PORT, NO_PROTOCOL, DIED = 1, 2, 3, 4
 NO_SLOT = -1
 
+# What was asked of which more than the packets of one connection tell (`hangs`): a connection that an ICMP error quotes, whether
+# super-segments are captured whole, fragments, packets that are passed on, what was refused by an ICMP error.
+ON_QUOTED, ON_PIECES, ON_FRAGMENTS, ON_PASSED, ON_REFUSED = (1 << bit for bit in range(5))
+
 # A timestamp request to the host.
 ASKED = np.dtype([("hi", "u8"), ("lo", "u8"), ("rest", "u4"), ("open", "u1")], align=True)
 
@@ -104,6 +108,7 @@ WORLD = np.dtype(
             "i8",
         ),  # its segments are no larger at first, where it probes for the MTU from the beginning; else 0
         ("uncut", "u1"),  # its super-segments are captured whole
+        ("hangs", "u1"),  # what of it hangs on more than one connection (ON_...)
         ("mtu", "i8"),  # of its links: a larger packet was captured merged, or before it was segmented
         # The counter of each ICMP type received, and sent; -1 without one.
         ("types4", "i4", (2, 256)),

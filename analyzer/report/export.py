@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from analyzer.ending import pass_on
-from analyzer.errors import TcpcapError, UsageError, suggest
-from analyzer.moments import with_texts
+from analyzer.errors import UsageError, suggest
+from analyzer.lines import COPY_OPTIONS, MEMORY, SAFE_CSV, Spool, Written, no_room, quoted, without_formulas, write_text
 from analyzer.output import Input, appearing, removed, temporary_folder
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-FORMATS = ("csv", "jsonl", "parquet")
-SAFE_CSV = "safe-csv"  # CSV whose texts no spreadsheet takes for formulas
-FORMULA = "^\\s*[-=+@\uff1d\uff0b\uff0d\uff20]"  # what spreadsheets take for one; the last four are those of East Asian writing
-COPY_OPTIONS = {
-    "csv": "FORMAT csv, HEADER {header}",
-    SAFE_CSV: "FORMAT csv, HEADER {header}",
-    "jsonl": "FORMAT json",
-    "parquet": "FORMAT parquet, COMPRESSION zstd",
-}
+    Piece = pd.DataFrame | Written
 
-FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of disks, as DuckDB passes on their words
+FORMATS = ("csv", "jsonl", "parquet")
 BINARY = {"csv": "", SAFE_CSV: "", "jsonl": "", "parquet": "Parquet"}
 
 
@@ -58,8 +45,8 @@ def format_of(output: str, chosen: str | None, safe: bool = False) -> str:
     return ending
 
 
-def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Sequence[Input]) -> None:
-    """Write the frames, all with the same columns, as one table to `output` (`-` is standard output).
+def export(frames: Iterable[Piece], output: str, kind: str, inputs: Sequence[Input]) -> None:
+    """Write the frames, all with the same columns, or what others have made of them (the first is a frame), as one table to `output` (`-` is standard output).
 
     `inputs` is all that is read to make them, which must not happen before they are asked for: they are not written over.
 
@@ -71,15 +58,14 @@ def export(frames: Iterable[pd.DataFrame], output: str, kind: str, inputs: Seque
         try:
             frames = _begun(frames)
             with duckdb.connect(str(scratch / "spool.duckdb")) as connection:
-                # By default DuckDB takes four fifths of the machine before it spills to disk.
-                connection.execute("SET memory_limit = '256MB'")
+                connection.execute(MEMORY)
                 write = _write_parquet if kind == "parquet" else _write_lines
                 write(connection, frames, target, kind, scratch)
         except duckdb.Error as error:  # our own words and rows: what fails is the disk, or memory
             raise no_room(output, str(error)) from None
 
 
-def _begun(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+def _begun(frames: Iterable[Piece]) -> Iterator[Piece]:
     """The same frames, the first of them made: what cannot be read is said before anything is prepared for it."""
     rest = iter(frames)
     return chain([*islice(rest, 1)], rest)
@@ -104,46 +90,27 @@ def _scratch() -> Iterator[Path]:
         removed(folder)
 
 
-def no_room(output: str, words: str) -> TcpcapError:
-    """The error where what is prepared for `output` does not fit below TMPDIR; `words` are those of the system or of DuckDB."""
-    pass_on(words)
-    known = next((text for text in map(os.strerror, FAILURES) if text in words), words)
-    found = f"{'it could not be prepared' if known == os.strerror(errno.EIO) else 'no room to prepare it'} in {tempfile.gettempdir()} ({known})"
-    return TcpcapError(output, found, "make room, or set TMPDIR to another folder")
-
-
 def _write_lines(
-    connection: duckdb.DuckDBPyConnection, frames: Iterable[pd.DataFrame], target: BinaryIO, kind: str, scratch: Path
+    connection: duckdb.DuckDBPyConnection, frames: Iterable[Piece], target: BinaryIO, kind: str, scratch: Path
 ) -> None:
     part = scratch / "part"
     for number, frame in enumerate(frames):
-        # Readers of JSON keep numbers as doubles, and lose the last digits of a moment.
-        connection.register("batch", with_texts(frame) if kind == "jsonl" else frame)
-        options = COPY_OPTIONS[kind].format(header="true" if number == 0 else "false")
-        columns = _without_formulas(connection, "batch") if kind == SAFE_CSV else "*"
-        connection.execute(f"COPY (SELECT {columns} FROM batch) TO '{_quoted(part)}' ({options})")
-        connection.unregister("batch")
-        with part.open("rb") as piece:
+        if not isinstance(frame, Written):
+            write_text(connection, frame, part, kind, head=number == 0)
+        with (frame.path if isinstance(frame, Written) else part).open("rb") as piece:
             shutil.copyfileobj(piece, target)
         target.flush()
 
 
 def _write_parquet(
-    connection: duckdb.DuckDBPyConnection, frames: Iterable[pd.DataFrame], target: BinaryIO, kind: str, scratch: Path
+    connection: duckdb.DuckDBPyConnection, frames: Iterable[Piece], target: BinaryIO, kind: str, scratch: Path
 ) -> None:
     """Parquet is written from a table on disk: its footer can be written only when every row is known."""
-    for number, frame in enumerate(frames):
-        connection.register("batch", frame)
-        # Categories differ from batch to batch; the spool has plain text.
-        columns = ", ".join(
-            f'CAST("{name}" AS VARCHAR) AS "{name}"' if str(dtype) == "category" else f'"{name}"'
-            for name, dtype in frame.dtypes.items()
-        )
-        start = "CREATE TABLE spool AS" if number == 0 else "INSERT INTO spool"
-        connection.execute(f"{start} SELECT {columns} FROM batch")
-        connection.unregister("batch")
+    spool = Spool(connection)
+    for frame in frames:
+        spool.add(frame)
     part = scratch / "part"
-    connection.execute(f"COPY spool TO '{_quoted(part)}' ({COPY_OPTIONS[kind]})")
+    spool.finish(part, COPY_OPTIONS[kind])
     with part.open("rb") as piece:
         shutil.copyfileobj(piece, target)
 
@@ -161,29 +128,13 @@ def save_query(database: Path, table: str, output: str, kind: str, inputs: Seque
             with duckdb.connect(str(database)) as connection:
                 options = COPY_OPTIONS[kind].format(header="true")
                 columns = (
-                    _without_formulas(connection, table) if kind == SAFE_CSV else columns_kept(connection, table, kind)
+                    without_formulas(connection, table) if kind == SAFE_CSV else columns_kept(connection, table, kind)
                 )
-                connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{_quoted(part)}' ({options})")
+                connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{quoted(part)}' ({options})")
         except duckdb.Error as error:  # our own words: what fails is the disk, or memory
             raise no_room(output, str(error)) from None
         with part.open("rb") as piece:
             shutil.copyfileobj(piece, target)
-
-
-def _without_formulas(connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    """All columns, texts (names of columns among them) that a spreadsheet would take for a formula behind an apostrophe, as OWASP advises."""
-    names = [(str(row[0]), str(row[1])) for row in connection.execute(f"DESCRIBE {table}").fetchall()]
-    found = []
-    for name, type_name in names:
-        column = '"' + name.replace('"', '""') + '"'
-        if type_name.startswith(("VARCHAR", "ENUM", "BLOB")) and not type_name.endswith("]"):
-            text = f"CAST({column} AS VARCHAR)"
-            value = f"CASE WHEN regexp_matches({text}, '{FORMULA}') THEN '''' || {text} ELSE {text} END"
-        else:
-            value = column
-        title = "'" + name if re.match(FORMULA, name) else name
-        found.append(f'{value} AS "' + title.replace('"', '""') + '"')
-    return ", ".join(found)
 
 
 def columns_kept(connection: duckdb.DuckDBPyConnection, table: str, kind: str = "parquet") -> str:
@@ -205,7 +156,3 @@ def _changed(connection: duckdb.DuckDBPyConnection, table: str, column: str, typ
         ).fetchone() or (1,)
         return "" if beyond else f"CAST({name} AS BIGINT) AS {name}"
     return ""
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -18,7 +18,7 @@ EVENTS = Table(
         Column("related_frame", "i8", "The frame it refers to, such as the first transmission of what is sent again; 0 without one, or where that is not known any more (it was acknowledged, or not captured)."),
         Column("value", "i8", "How much; what it counts depends on the event."),
         Column("since_ns", "i8", "Of what is sent again, the time since it was first sent; of what shows that this was not needed, the time since it was sent again. 0 for other events, and where that is not known (any more).", unit="ns"),
-        Column("late", "u1", "Was it said at a later frame.", public=False),
+        Column("late", "i8", "The later frame at which it was said; 0 where that was its own.", public=False),
     ),
     appendix=kinds_markdown(),
 )  # fmt: skip

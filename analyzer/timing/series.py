@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from analyzer.flows.times import account_of
 from analyzer.kinds import NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import SERIES, TIME_CAUSES
+from analyzer.timing.account import TimeAccount
 from analyzer.together import joined, taken
 
 AGAIN = np.uint64(1 << NUMBER["retransmission"])
@@ -35,6 +37,9 @@ AT_ONCE = 1 << 16  # intervals
 LONGEST = 1 << 21  # intervals without a frame, each of which would be a row: 24 days of seconds, and half a gigabyte
 TOGETHER = -1
 BEFORE_ALL = np.iinfo(np.int64).min
+BLOCK = (
+    1 << 14
+)  # frames; as soon as a later one begins, what is certain is handed over: so the order does not hang on batches
 
 
 class SeriesMaker:
@@ -44,6 +49,7 @@ class SeriesMaker:
         self._tracker = tracker
         self._every = every_ns
         self._flow = flow
+        self.block = 0  # of the frames that were taken in last
         self._cells = np.zeros(0, CELL)
         self._together = np.zeros(0, CELL)
         # Of the flow that a place has: the latest time of a frame that the account knows.
@@ -52,6 +58,23 @@ class SeriesMaker:
         self._told = np.zeros(0, np.int64)  # how much of its time was taken in
         self._on_leave = tracker.on_leave
         tracker.on_leave = weakref.WeakMethod(self._leave)
+
+    def take(self, rows: Rows, moments: npt.NDArray[np.void], account: TimeAccount) -> Iterator[Rows]:
+        """Take in the next rows, for which the account has not been asked yet. Gives what is certain by then, of whole blocks of frames."""
+        blocks = np.maximum(np.maximum.accumulate(rows["frame"]) // BLOCK, self.block)
+        cuts = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(rows)]
+        for start, stop in pairwise(cuts if len(rows) else ()):
+            if blocks[start] > self.block:
+                yield from self.certain()
+                self.block = int(blocks[start])
+            self.add(rows[start:stop], moments[start:stop])
+            for stretches in account.stretches(rows[start:stop], moments[start:stop]):
+                self.spend(stretches)
+
+    def pass_by(self, frame: int) -> Iterator[Rows]:
+        """Other frames were captured, up to this one: what is certain by then."""
+        if frame // BLOCK > self.block:
+            yield from self.certain()
 
     def add(self, rows: Rows, moments: npt.NDArray[np.void]) -> None:
         """Take in the next rows, of which the account is told by `spend`."""
@@ -116,12 +139,24 @@ class SeriesMaker:
     def finish(self) -> Iterator[Rows]:
         """What is left, and what is owed to the end of the capture; then all connections together."""
         tracker = self._tracker
+        yield from self.certain()
         for start in range(0, len(tracker), AT_ONCE):
             places = tracker.places()[start : start + AT_ONCE]
             self.spend(self._owed(places[tracker.states["protocol"][places] == TCP]))
-            yield from self._hand_over(np.ones(len(self._cells), bool))
+            yield from self._hand_over(np.isin(self._cells["place"], places))
         if self._flow is None and len(self._together):
             yield self._rows(self._together)
+
+    def kept(self) -> tuple[Rows, Rows, npt.NDArray[np.int64]]:
+        """What it knows of flows of which none has left, and has not handed over, as `go_on` takes it."""
+        self._grow()
+        return self._cells, self._together, self._told[: len(self._tracker)]
+
+    def go_on(self, cells: Rows, together: Rows, told: npt.NDArray[np.int64]) -> None:
+        """Know what others have kept, in the numbers and places of this one's tracker: the sum of all of it."""
+        self._grow()
+        self._cells, self._together = _joined(cells), _joined(together)
+        self._told[: len(told)] += told
 
     def _owed(self, places: npt.NDArray[np.intp]) -> Rows:
         """What `flows` has beyond what frames told, as stretches."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_MPTCP
+from analyzer.flows.hash_kernel import place_in, sort_of
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.closing.state import AT_ONCE_NS, SAME_TIME_NS, TIME_WAIT_NS, TIMER_NS, WAITS, WOKEN_NS
 from analyzer.prediction.emit_kernel import add, add_range, add_then
@@ -29,7 +30,6 @@ ON_TIMEOUT, ON_LINGER = NUMBER["TcpExtTCPAbortOnTimeout"], NUMBER["TcpExtTCPAbor
 ON_MEMORY = NUMBER["TcpExtTCPAbortOnMemory"]
 AGAIN_BIT = np.uint64(1 << EVENT["retransmission"] | 1 << EVENT["capture_duplicate"])
 MIX = np.uint64(0x9E3779B97F4A7C15)
-WAIT_MASK = np.uint64(WAITS - 1)
 
 
 @part
@@ -182,7 +182,7 @@ def place_of(row: Any, sent: Any) -> Int:
     if not sent:
         ports = np.uint64(row["dst_port"]) << np.uint64(16) | np.uint64(row["src_port"])
     mixed = (row["src_lo"] ^ row["dst_lo"] ^ row["src_hi"] ^ row["dst_hi"] ^ ports << np.uint64(17) ^ ports) * MIX
-    return np.int64(mixed >> np.uint64(40) & WAIT_MASK)
+    return place_in(np.int64(WAITS), sort_of(row), mixed >> np.uint64(40))
 
 
 @inline

@@ -39,7 +39,7 @@ WAIT = np.dtype(
     ],
     align=True,
 )
-WAITS = 1 << 12  # how many are remembered, at most one of each hash
+WAITS = 1 << 12  # how many are remembered, at most one of each hash, and as many of each sort of flows
 TIME_WAIT_NS = 60_000_000_000  # TCP_TIMEWAIT_LEN
 TIMER_NS = 4_000_000_000  # by how much a timer of that length may be late
 AT_ONCE_NS = 1_000_000  # what one system call sends is not further apart

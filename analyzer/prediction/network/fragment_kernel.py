@@ -13,6 +13,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline, part
 from analyzer.prediction.emit_kernel import NO_FLOW, add, add_of, packet_bytes
 from analyzer.prediction.names import NUMBER
+from analyzer.prediction.world import ON_FRAGMENTS
 
 REASM_OKS = (NUMBER["IpReasmOKs"], NUMBER["Ip6ReasmOKs"])
 REASM_FAILS = (NUMBER["IpReasmFails"], NUMBER["Ip6ReasmFails"])
@@ -27,6 +28,7 @@ UNIT = 8
 def fragment_received(row: Any, world: Any, out: Any) -> Int:
     """A fragment for the host: the ICMP type of the packet that it completes, 256 for another protocol; else -1."""
     six = 1 if row["ip_version"] == 6 else 0
+    world["hangs"] |= ON_FRAGMENTS
     entry = entry_of(row, six, world, out)
     start = np.int64(row["fragment_offset"])
     stop = start + packet_bytes(row) - (np.int64(row["l4_at"]) - np.int64(row["l3_at"]))

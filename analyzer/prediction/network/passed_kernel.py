@@ -9,6 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.prediction.emit_kernel import add, packet_bytes
 from analyzer.prediction.names import NUMBER
+from analyzer.prediction.world import ON_PASSED
 
 
 def both(name4: str, name6: str) -> tuple[int, int]:
@@ -51,6 +52,7 @@ def taken_back(row: Any, world: Any) -> Int:
 @inline
 def quoted(row: Any, world: Any) -> Int:
     """Where the packet stands that an ICMP error quotes, the last of them; -1 for another."""
+    world["hangs"] |= ON_PASSED
     size_of_ring = len(world["passed"])
     for back in range(1, size_of_ring + 1):
         at = np.int64((world["passed_at"] + size_of_ring - back) % size_of_ring)
@@ -74,6 +76,7 @@ def quoted(row: Any, world: Any) -> Int:
 def leaves(row: Any, six: Int, world: Any, out: Any) -> Any:
     """Is it a packet that was captured as it came in, or a fragment of one? Then it was counted, but for being cut (ip_do_fragment())."""
     piece = row["fragment_offset"] != 0 or row["ip_flags"] & 1 != 0
+    world["hangs"] |= ON_PASSED
     for k in range(len(world["passed"])):
         kept = world["passed"][k]
         if (

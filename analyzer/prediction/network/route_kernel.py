@@ -25,7 +25,7 @@ from analyzer.prediction.network.passed_kernel import (
     remember,
     taken_back,
 )
-from analyzer.prediction.world import DIED, NO_PORT, NO_PROTOCOL, NO_ROUTE
+from analyzer.prediction.world import DIED, NO_PORT, NO_PROTOCOL, NO_ROUTE, ON_REFUSED
 
 IN, OUT, OVERHEARD = 1, 2, 4  # link_direction, link_direction, reception
 UDP, UDP_LITE = 17, 136
@@ -117,6 +117,7 @@ def refuses(refused: Any, what: Int, hi: Any, lo: Any, number: Int) -> Any:
 @inline
 def refuse(world: Any, what: Int, hi: Any, lo: Any, number: Int) -> None:
     """Remember that it has, in a ring."""
+    world["hangs"] |= ON_REFUSED
     at = world["refused_at"]
     world["refused_at"] = (at + 1) % len(world["refused"])
     each = world["refused"][at]

@@ -105,6 +105,7 @@ def dropped(row: Any, own: Any, port: Any, count: Int, time_ns: Int, frame: Int,
 def unanswered(row: Any, own: Any, port: Any, time_ns: Int, frame: Int, out: Any) -> None:
     """A SYN without an answer: dropped for a full queue, if this port answers others."""
     own["waits"] = 0
+    port["asked"] = 1
     signed = own["syn_options"] & O_MD5 != 0
     if signed or port["signs"]:  # a listener that has a key may have one for this client, too
         if not signed:
@@ -170,7 +171,9 @@ def undecided(row: Any, own: Any, port: Any, now_ns: Int, out: Any) -> None:
             overflowed(row, own, port, own["acks"], out)
             no_acks(row, own, own["pure_acks"], out)
             at(row, PASSIVE_OPENS, -1, own["opened_ns"], own["opened_frame"], out)
-    elif own["crowd"] > port["proven"] or (own["opened"] and port["cookie_ns"]):
+        return
+    port["asked"] = 1
+    if own["crowd"] > port["proven"] or (own["opened"] and port["cookie_ns"]):
         may_be(row, COOKIES_SENT, own["answers"], time_ns, frame, out)
         may_be(row, FULL_COOKIES, own["answers"], time_ns, frame, out)
         if own["opened"]:

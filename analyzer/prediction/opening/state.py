@@ -74,6 +74,7 @@ PORT = np.dtype(
         ("no_cookies", "u1"),  # it sends none: it has dropped SYNs for a full queue of requests, or its settings say so
         ("guarded", "i4"),  # net.ipv4.tcp_max_syn_backlog where there are no cookies, else 0
         ("cookie_ns", "i8"),  # when it last sent a SYN cookie
+        ("asked", "u1"),  # what others of its connections have shown has decided what is said of one
     ],
     align=True,
 )

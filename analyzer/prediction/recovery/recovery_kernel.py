@@ -18,6 +18,7 @@ from analyzer.prediction.recovery.rtt_kernel import TICK_NS, clock_at, note_rtt
 from analyzer.prediction.recovery.sent_kernel import TIMEOUTS, again, late, new_data, retransmit_simply
 from analyzer.prediction.recovery.state import LOSS, REORDERING, TICKS_NS
 from analyzer.prediction.state import ESTABLISHED, GONE, SYN_RECEIVED, SYN_SENT
+from analyzer.prediction.world import ON_PIECES
 
 FIN, SYN, RST, ACK, ECE = 1, 2, 4, 16, 64
 
@@ -184,6 +185,8 @@ def recovery_sent(row: Any, talk: Any, ends: Any, before: Int, full: Int, segmen
     if segments > 1:
         world["uncut"] = 1
     joined = world["joined"] != 0 and not world["uncut"]
+    if joined:
+        world["hangs"] |= ON_PIECES
     if at >= end["next"]:
         end["next"] = at + size
         new_data(row, end, pool, at, at + size, segments, joined, probes, out)

@@ -6,12 +6,14 @@ from typing import Any
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import QUOTED
+from analyzer.flows.hash_kernel import sort_of_quoted
 from analyzer.prediction.emit_kernel import add, add_range
 from analyzer.prediction.names import NUMBER
 from analyzer.prediction.opening.opening_kernel import over
 from analyzer.prediction.rest_kernel import bring
 from analyzer.prediction.validity.socket_kernel import link_key, linked
 from analyzer.prediction.validity.state import CLOSED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT, TIME_WAIT
+from analyzer.prediction.world import ON_QUOTED
 from analyzer.serial import difference
 
 difference = inline(difference)
@@ -32,11 +34,13 @@ def quoted_received(row: Any, kept: Any, world: Any, out: Any) -> None:
         error = row["ip_proto"] == 58 and 1 <= kind <= 4
     if not error or not row["layers"] & QUOTED or row["quoted_proto"] != 6:
         return
+    world["hangs"] |= ON_QUOTED
     key = link_key(row["quoted_src_lo"], row["quoted_dst_lo"], row["quoted_src_port"], row["quoted_dst_port"])
-    place, side = linked(key, kept, world), 0
+    sort = sort_of_quoted(row)
+    place, side = linked(key, sort, kept, world), 0
     if place < 0:
         key = link_key(row["quoted_dst_lo"], row["quoted_src_lo"], row["quoted_dst_port"], row["quoted_src_port"])
-        place, side = linked(key, kept, world), 1
+        place, side = linked(key, sort, kept, world), 1
     needed = kind == 3 and row["icmp_code"] == 4 if row["ip_proto"] == 1 else kind == 2
     if place >= 0 and not needed:
         add_range(row, LOCK_DROPPED_ICMPS, 0, 0, 1, out)  # if the application held the socket

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.accelerate import Int, inline, part
 from analyzer.decode.codes import O_SACK_PERMITTED, O_TIMESTAMPS, O_WINDOW_SCALE
-from analyzer.flows.hash_kernel import mix
+from analyzer.flows.hash_kernel import mix, place_in, sort_of
 from analyzer.prediction.rest_kernel import bring
 from analyzer.prediction.state import CONNECTION
 from analyzer.prediction.validity.state import (
@@ -249,9 +249,9 @@ def link_key(client_lo: Any, server_lo: Any, client_port: Any, server_port: Any)
 
 
 @inline
-def linked(key: Any, kept: Any, world: Any) -> Int:
-    """The place of the last flow between these ends, or -1."""
-    link = world["links"][np.int64(key & np.uint64(LINKS - 1))]
+def linked(key: Any, sort: Int, kept: Any, world: Any) -> Int:
+    """The place of the last flow between these ends, whose flows are of that sort, or -1."""
+    link = world["links"][place_in(np.int64(LINKS), sort, key)]
     there = kept.places[link["place"]]
     known = link["key"] == key and there["at"] != 0 and there["flow"] == link["flow"]
     return np.int64(link["place"]) if known else -1
@@ -264,10 +264,11 @@ def inherit(row: Any, slot: Int, kept: Any, world: Any) -> None:
         key = link_key(row["src_lo"], row["dst_lo"], row["src_port"], row["dst_port"])
     else:
         key = link_key(row["dst_lo"], row["src_lo"], row["dst_port"], row["src_port"])
-    place = linked(key, kept, world)
+    sort = sort_of(row)
+    place = linked(key, sort, kept, world)
     if row["reused"] and place >= 0:
         before = bring(place, kept, world)
         for k in range(FIRST_WORD, END_WORD):
             kept.words[slot, k] = kept.words[before, k]
-    link = world["links"][np.int64(key & np.uint64(LINKS - 1))]
+    link = world["links"][place_in(np.int64(LINKS), sort, key)]
     link["key"], link["place"], link["flow"] = key, row["place"], row["flow"]

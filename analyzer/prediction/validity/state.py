@@ -52,7 +52,7 @@ VALIDITY = np.dtype(
     align=True,
 )
 
-# Which place a 4-tuple was last followed at: a table of fixed size, newer entries push out older ones.
+# Which place a 4-tuple was last followed at: a table of fixed size, newer entries push out older ones of their sort.
 LINK = np.dtype([("key", "u8"), ("place", "i8"), ("flow", "i8")], align=True)
 LINKS = 1 << 14
 

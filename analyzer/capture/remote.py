@@ -1,0 +1,238 @@
+"""A URL -> its bytes, by fsspec: in any order where whoever serves it gives ranges, else as a stream. Nobody else imports that package."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+import numpy as np
+
+from analyzer.capture.compression import compression_of
+from analyzer.capture.source import HEAD, Source, StreamSource
+from analyzer.capture.where import named
+from analyzer.errors import CaptureError
+
+T = TypeVar("T")
+FIRST = 1 << 16  # bytes that are asked for at first: what a file says of itself, behind which nobody may read on
+PIECE = 1 << 22  # bytes that are asked for at a time of what is unpacked
+ENDS = 1 << 16  # bytes at either end that tell whether it is the same
+TODO = "check the address, and that you may read it"
+
+
+class Broken(OSError):
+    """What was asked for did not come: the reason, with no address in it."""
+
+
+class Remote:
+    """What lies at a URL, opened. Raises CaptureError, without what is secret in the URL, where it cannot be.
+
+    `size` in bytes, None where nobody says; `has_ranges` whether any part of it can be asked for.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.name = named(url)
+        if find_spec("fsspec") is None:
+            raise CaptureError(self.name, "fsspec is not installed, which reads URLs", "pip install 'tcpcap[remote]'")
+        self._system, self._path = self._opened(lambda: import_module("fsspec.core").url_to_fs(url))
+        info = self._opened(lambda: self._system.info(self._path))
+        if info.get("type") == "directory":
+            raise CaptureError(self.name, "a folder", "name a file in it")
+        size = info.get("size")
+        self.size: int | None = size if isinstance(size, int) else None
+        self._file: Any = self._opened(lambda: self._system.open(self._path, "rb", cache_type="none"))
+        self.has_ranges = self.size is not None and self._gives_ranges(self.size)
+        if not self.has_ranges:
+            self.close()
+            self._file = self._opened(lambda: self._system.open(self._path, "rb", **self._streaming))
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def fetch(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` up to `stop`, both inside of it; raises Broken where they do not come."""
+
+        def asked() -> bytes:
+            self._file.seek(start)
+            found = b""
+            while len(found) < stop - start and (piece := self._file.read(stop - start - len(found))):
+                found += piece
+            return found
+
+        found = _tried(asked)
+        if len(found) != stop - start:
+            raise Broken(f"{len(found):,} bytes came of {stop - start:,} that were asked for")
+        return found
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes of a stream, b"" at the end; raises Broken where they do not come."""
+        found: bytes = _tried(lambda: self._file.read(size))
+        return found
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
+
+    def sign(self) -> list[int | str]:
+        """What changes with it: its size, what the server says of it, and its ends where they can be asked for."""
+        told = str(self._opened(lambda: self._system.ukey(self._path)))
+        if not self.has_ranges or self.size is None:
+            return [told]
+        ends = self.fetch(0, min(ENDS, self.size)) + self.fetch(max(self.size - ENDS, 0), self.size)
+        return [self.size, told, hashlib.sha256(ends).hexdigest()]
+
+    @property
+    def _streaming(self) -> dict[str, Any]:
+        """How it is opened to be read from its beginning to its end; of HTTP, it must be said."""
+        kinds = self._system.protocol
+        return {"block_size": 0} if "http" in ([kinds] if isinstance(kinds, str) else kinds) else {}
+
+    def _gives_ranges(self, size: int) -> bool:
+        """Is the last byte given alone? Some servers say so of ranges that they do not give."""
+        try:
+            return size == 0 or len(self.fetch(size - 1, size)) == 1
+        except Broken:
+            return False
+
+    def _opened(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except FileNotFoundError as error:
+            status = getattr(error.__cause__, "status", 404)  # of HTTP, any that is no success comes as this
+            found = "no such file" if status in (404, None) else f"cannot be read (status {status})"
+            raise CaptureError(self.name, found, "check the address" if status in (404, None) else TODO) from None
+        except PermissionError:
+            raise CaptureError(self.name, "permission denied", "say who you are, as that place wants it") from None
+        except ImportError as error:  # names the package that is missing
+            raise CaptureError(self.name, str(error), "pip install it beside 'tcpcap[remote]'") from None
+        except Exception as error:  # noqa: BLE001 # each of many packages has errors of its own
+            raise CaptureError(self.name, f"cannot be read ({_said(error)})", TODO) from None
+
+
+class RangedSource(Source):
+    """What gives ranges, in windows: while one piece after the other is read, the next is on its way. It may be told to read a part of it only."""
+
+    def __init__(self, remote: Remote, window_bytes: int) -> None:
+        super().__init__(remote.name, window_bytes)
+        assert remote.size is not None, "it has ranges"
+        self.size: int = remote.size
+        self._remote = remote
+        self._thread = ThreadPoolExecutor(1, "fetch")
+        self._coming: tuple[int, int, Future[bytes]] | None = None
+        self._stop: int | None = None
+        self._behind = -1  # the piece that was taken last
+
+    def read_range(self, start: int, stop: int) -> None:
+        """Go to `start`, and end with the record that begins before `stop`."""
+        self.window = self.window[:0]
+        self.position, self._stop = start, stop
+
+    def look(self, start: int, count: int) -> tuple[Any, bool]:
+        """Up to so many bytes from `start` on, and whether the file ends with them."""
+        stop = min(start + count, self.size)
+        return np.frombuffer(self._asked(start, stop).result(), np.uint8), stop == self.size
+
+    def require(self, count: int) -> bool:
+        if count <= len(self.window):
+            return True
+        if self._stop is not None and self.position >= self._stop:
+            return False
+        end = self.size if self._stop is None else min(self.size, max(self._stop, self.position + count))
+        at = self.position + len(self.window)
+        stop = min(max(at + (self._window_bytes if at else min(FIRST, self._window_bytes)), self.position + count), end)
+        if at < stop and not self.broken:
+            try:
+                self.window = np.concatenate([self.window, np.frombuffer(self._taken(at, stop, end), np.uint8)])
+                self.window.flags.writeable = False  # as a mapped file's
+            except Broken as error:
+                self.broken = str(error)
+        return count <= len(self.window)
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+        self._remote.close()
+
+    def _taken(self, start: int, stop: int, end: int) -> bytes:
+        """These bytes, or fewer that have come already; those behind them are asked for, up to `end`."""
+        if self._coming is not None and self._coming[0] == start and self._coming[1] <= end:
+            _, stop, future = self._coming
+        else:
+            future = self._asked(start, stop)
+        behind = min(stop + self._window_bytes, end)
+        reads_on, self._behind = start == self._behind, stop
+        self._coming = (stop, behind, self._asked(stop, behind)) if reads_on and stop < behind else None
+        return future.result()
+
+    def _asked(self, start: int, stop: int) -> Future[bytes]:
+        return self._thread.submit(self._remote.fetch, start, stop)
+
+
+class Forward:
+    """What gives ranges, read from its beginning to its end, the next piece while one is worked on."""
+
+    def __init__(self, remote: Remote, at: int) -> None:
+        self._source = RangedSource(remote, PIECE)
+        self._source.read_range(at, self._source.size)
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, b"" at the end."""
+        self._source.require(1)
+        if self._source.broken:
+            raise Broken(self._source.broken)
+        piece = self._source.window[:size].tobytes()
+        self._source.advance(len(piece))
+        return piece
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._source.close()
+
+
+def remote_source(url: str, window_bytes: int) -> Source:
+    """The source for what lies at a URL."""
+    with contextlib.ExitStack() as opened:
+        remote = Remote(url)
+        opened.callback(remote.close)
+        try:
+            ranged = remote.size is not None and remote.has_ranges
+            head = remote.fetch(0, min(HEAD, remote.size or 0)) if ranged else _head(remote)
+        except Broken as error:
+            raise CaptureError(remote.name, f"cannot be read ({error})", TODO) from None
+        if not head:
+            raise CaptureError(
+                remote.name, "an empty file", "was the capture written, or stopped before the first packet?"
+            )
+        opened.pop_all()
+    if not ranged:
+        return StreamSource(remote.name, remote, window_bytes, head, remote.size)
+    if compression_of(head):
+        return StreamSource(remote.name, Forward(remote, len(head)), window_bytes, head, remote.size)
+    return RangedSource(remote, window_bytes)
+
+
+def _head(remote: Remote) -> bytes:
+    head = b""
+    while len(head) < HEAD and (piece := remote.read(HEAD - len(head))):
+        head += piece
+    return head
+
+
+def _tried(call: Callable[[], T]) -> T:
+    """What it gives; raises Broken where that fails."""
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 # each of many packages has errors of its own
+        raise Broken(_said(error)) from None
+
+
+def _said(error: Exception) -> str:
+    """An error in a few words: what it says may have the whole address in it, and secrets with that."""
+    status = getattr(error, "status", None)
+    return f"{type(error).__name__}, status {status}" if isinstance(status, int) else type(error).__name__

@@ -1,0 +1,321 @@
+"""Captures at URLs: read as a stream and in ranges, by one process and in parts, with the answer of the same file on disk."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar
+
+import fsspec
+import pytest
+from click.testing import CliRunner
+
+from analyzer import analyze
+from analyzer.capture import open_capture, remote
+from analyzer.capture.where import address_of, named
+from analyzer.cli import cli
+from analyzer.cluster import asked
+from analyzer.errors import CaptureError, UsageError
+from analyzer.serve.captures import Captures
+from tests.house import ROOT
+from tests.test_cluster import Several, cut_at, records, said, told, written
+from tests.test_cluster_files import PACKED, as_of, content_of, ring, split
+from tests.test_resume import Counting
+
+
+class Plain(SimpleHTTPRequestHandler):
+    """Serves files, without ranges."""
+
+    asked: ClassVar[list[tuple[str, str]]] = []
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self.asked.append((self.path, self.headers.get("Range", "")))
+        self.path = self.path.partition("?")[0]
+        super().do_GET()
+
+    def do_HEAD(self) -> None:
+        self.path = self.path.partition("?")[0]
+        super().do_HEAD()
+
+
+class Ranged(Plain):
+    """Serves ranges of files."""
+
+    def do_GET(self) -> None:
+        path, wanted = (
+            Path(self.translate_path(self.path)),
+            re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")),
+        )
+        if wanted is None or not path.is_file():
+            super().do_GET()
+            return
+        self.asked.append((self.path, wanted[0]))
+        content = path.read_bytes()
+        start, stop = int(wanted[1]), min(int(wanted[2]) + 1, len(content))
+        self.send_response(206)
+        self.send_header("Content-Length", str(stop - start))
+        self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
+        self.end_headers()
+        self.wfile.write(content[start:stop])
+
+
+class Failing(Ranged):
+    """Serves the first 4,000 bytes of files, and then nothing more."""
+
+    def do_GET(self) -> None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if wanted is not None and 4000 <= int(wanted[1]) < Path(self.translate_path(self.path)).stat().st_size - 1:
+            self.send_error(503)
+            return
+        super().do_GET()
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Lets nobody read anything."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    do_HEAD = do_GET
+
+
+@contextmanager
+def served(folder: Path, kind: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a folder that is served on loopback."""
+    handler = partial(kind, directory=str(folder)) if issubclass(kind, SimpleHTTPRequestHandler) else kind
+    Plain.asked = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def in_memory(name: str, content: bytes) -> str:
+    """The URL of a file in memory."""
+    with fsspec.open(f"memory://captures/{name}", "wb") as file:
+        file.write(content)
+    return f"memory://captures/{name}"
+
+
+@pytest.mark.parametrize("packed", PACKED)
+@pytest.mark.parametrize("kind", ["pcap", "interfaces"])
+def test_one_pass_over_a_url(kind: str, packed: str, tmp_path: Path) -> None:
+    """With small windows: in memory, by file://, by HTTP with ranges and without; nothing is asked for twice of a stream."""
+    path = tmp_path / f"capture.{kind}{packed}"
+    content = PACKED[packed](content_of(records("losses"), kind))
+    path.write_bytes(content)
+    expected = said(analyze(str(path)))
+    with served(tmp_path, Ranged) as ranged, served(tmp_path, Plain) as plain:
+        for url in (in_memory(path.name, content), f"file://{path}", f"{ranged}/{path.name}", f"{plain}/{path.name}"):
+            found = analyze(url, window_bytes=1 << 12)
+            assert as_of(said(found), [url], [str(path)]) == expected, url
+            assert len(found.packets) == len(records("losses")), "read again"
+
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng", "interfaces"])
+def test_in_parts(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file and several, at any cuts, for 1 to 4 workers; with --resume, too."""
+    random = Random(kind)
+    pieces = [content_of(piece, kind, at) for at, piece in enumerate(split(records("windows"), 3, random))]
+    several = ring(tmp_path, pieces, ["", ".zst", ""])
+    (tmp_path / "one").mkdir()
+    one = written(tmp_path / "one", "windows", kind)
+    with served(tmp_path, Ranged) as address:
+        for paths in ([str(one)], several):
+            expected = said(analyze(paths))
+            for urls in (
+                [f"{address}/{Path(path).relative_to(tmp_path)}" for path in paths],
+                [in_memory(Path(path).name, Path(path).read_bytes()) for path in paths],
+            ):
+                for width in (1, 4):
+                    cut_at(monkeypatch, [random.randrange(one.stat().st_size) for _ in range(2 * width)])
+                    found = analyze(urls, cluster=Several(width))
+                    assert found.one_pass == ""
+                    assert as_of(said(found), urls, paths) == expected
+            counting = Counting()
+            found = analyze(urls, cluster=counting, resume=tmp_path / "work")
+            assert counting.done["judge"] and as_of(told(found), urls, paths) == expected[:-1]
+
+
+def test_processes_read_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each opens it for itself, secrets and all; where no ranges are given, one process reads it."""
+    path = written(tmp_path, "windows", "pcap")
+    expected = told(analyze(str(path)))
+    monkeypatch.setattr(asked, "LEAST_IN_PARTS", 0)
+    cut_at(monkeypatch, [path.stat().st_size // 2])
+    with served(tmp_path, Ranged) as address:
+        url = f"{address}/{path.name}"
+        found = analyze(f"{url}?token=s3cret", jobs=3)
+        assert (found.one_pass, as_of(told(found), [url], [str(path)])) == ("", expected)
+        assert {asked for asked, _ in Plain.asked} == {f"/{path.name}?token=s3cret"}
+    with served(tmp_path, Plain) as address:
+        url = f"{address}/{path.name}"
+        found = analyze(url, jobs=3)
+        assert found.one_pass == "it can be had as a stream only"
+        assert as_of(told(found), [url], [str(path)]) == expected
+
+
+def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told with the next step, and without what is secret in the address."""
+    written(tmp_path, "windows", "pcap")
+    (tmp_path / "empty.pcap").touch()
+    with served(tmp_path, Ranged) as address, served(tmp_path, Refusing) as refusing:
+        secret = address.replace("http://", "http://user:s3cret@")
+        cases = {
+            f"{secret}/not-there.pcap?token=s3cret": r"not-there\.pcap: no such file; check the address",
+            f"{refusing}/capture.pcap?token=s3cret": r"capture\.pcap: cannot be read \(status 403\)",
+            f"{address}/empty.pcap": "an empty file",
+            "memory://captures": "a folder; name a file in it",
+            "gs://bucket/capture.pcap?token=s3cret": "gcsfs",
+            "nothing://s3cret@bucket/capture.pcap": r"cannot be read \(ValueError\)",
+        }
+        in_memory("x", b"x")
+        for url, message in cases.items():
+            with pytest.raises(CaptureError, match=message) as error:
+                analyze(url)
+            assert "s3cret" not in str(error.value)
+            done = CliRunner().invoke(cli, ["analyze", url])
+            assert done.exit_code != 0
+            assert "s3cret" not in done.output + str(done.exception)
+    with monkeypatch.context() as without:
+        without.setattr(remote, "find_spec", lambda name: None)
+        with pytest.raises(
+            CaptureError, match=r"fsspec is not installed, which reads URLs; pip install 'tcpcap\[remote\]'"
+        ):
+            analyze("http://127.0.0.1/x.pcap")
+
+
+def test_what_breaks_off(tmp_path: Path) -> None:
+    """Is a damage where it is, and the rest was read."""
+    path = written(tmp_path, "windows", "pcap")
+    with served(tmp_path, Failing) as address:
+        analysis = analyze(f"{address}/{path.name}?token=s3cret", window_bytes=1 << 12)
+    (damage,) = analysis.damages
+    assert (damage.path, damage.what, damage.offset < 9000) == (
+        f"{address}/{path.name}", "ClientResponseError, status 503", True
+    )  # fmt: skip
+    assert 10 < analysis.summary.total("frames") == damage.frame < len(records("windows"))
+
+
+class Counted:
+    """Stands for what lies at a URL, and notes what is asked for."""
+
+    name, size = "x://y", 1 << 20
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def fetch(self, start: int, stop: int) -> bytes:
+        """Zeros."""
+        self.asked.append((start, stop))
+        return bytes(stop - start)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_no_more_is_asked_for_than_is_read() -> None:
+    """But for one piece ahead, where one is read after the other; of a range nothing behind its last record."""
+    remote_, window = Counted(), 1 << 17
+    source = remote.RangedSource(remote_, window)  # type: ignore[arg-type] # all of it that is needed
+    assert source.require(64)
+    source.read_range(window, 3 * window)
+    assert source.require(64)
+    assert source.require(window)
+    assert remote_.asked == [(0, remote.FIRST), (window, 2 * window)]
+    source.advance(window - 8)
+    assert source.require(64)
+    source.advance(window)
+    assert source.require(64)
+    source.advance(64)
+    assert not source.require(1)
+    source.close()
+    assert remote_.asked[2:] == [(2 * window, 3 * window), (3 * window, 3 * window + 56)]
+    source = remote.RangedSource(remote_, window)  # type: ignore[arg-type] # as above
+    del remote_.asked[:]
+    while source.require(1):
+        source.advance(len(source.window))
+    source.close()
+    assert sorted(remote_.asked) == remote_.asked
+    assert sum(stop - start for start, stop in remote_.asked) == remote_.size
+
+
+def test_names_without_secrets() -> None:
+    """By which what was named is found again; what is no URL stays as it is."""
+    for path in ("capture.pcap", "a:b/c", "/x/y:z", "C:\\x", "-"):
+        assert named(path) == path
+    assert named("s3://bucket/key.pcap") == "s3://bucket/key.pcap"
+    secret = "https://user:pw@host:81/a/b.pcap?X-Amz-Signature=abc#part"
+    assert named(secret) == "https://host:81/a/b.pcap"
+    assert address_of("https://host:81/a/b.pcap") == secret
+
+
+def test_paths_do_not_import_fsspec(tmp_path: Path) -> None:
+    """Nor the URLs of nobody."""
+    path = written(tmp_path, "windows", "pcap")
+    code = (
+        f"import sys; from analyzer import analyze; analyze({str(path)!r}, jobs=3); sys.exit('fsspec' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+COMMANDS = (
+    "flows {}", "flow {} 0", "show --no-wireshark {} 3", "checksums {}", "export {} --table packets -o -", "sql {} 'SELECT max(frame) FROM packets'",
+    "extract {} --flow 0 -o -", "analyze --each {}", "analyze --at a={} --at b={}", "fix-checksums {} -",
+)  # fmt: skip
+
+
+def test_all_commands_read_urls(tmp_path: Path) -> None:
+    """As they read files, to the byte; what only tshark reads is refused. No secret is told by any."""
+    path = written(tmp_path, "windows", "pcap")
+    with served(tmp_path, Ranged) as address:
+        name = f"{address}/{path.name}"
+        for command in COMMANDS:
+            there, here = (
+                CliRunner().invoke(cli, shlex.split(command.replace("{}", shlex.quote(each))))
+                for each in (f"{name}?token=s3cret", str(path))
+            )
+            assert (there.exit_code, here.exit_code) == (0, 0), (command, there.exception)
+            assert b"s3cret" not in there.output_bytes
+            assert there.output_bytes.replace(name.encode(), str(path).encode()) == here.output_bytes, command
+        refused = f"{name}: tshark reads files of this machine only; copy the capture here first"
+        assert str(CliRunner().invoke(cli, ["crosscheck", f"{name}?token=s3cret"]).exception) == refused
+        done = CliRunner().invoke(cli, ["show", f"{name}?token=s3cret", "3"])
+        assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"without Wireshark's dissection: {refused}")
+
+
+def test_assistants_name_no_urls(tmp_path: Path) -> None:
+    """They ask about what lies in the folders that they were given."""
+    url = in_memory("capture.pcap", written(tmp_path, "windows", "pcap").read_bytes())
+    for name in (url, f"file://{tmp_path}/capture.pcap"):
+        with pytest.raises(UsageError, match="no capture"):
+            Captures([str(tmp_path)]).path_of(name)
+
+
+def test_a_url_is_not_followed(tmp_path: Path) -> None:
+    """Nor is one asked of a cluster that is not there."""
+    url = in_memory("capture.pcap", written(tmp_path, "windows", "pcap").read_bytes())
+    done = CliRunner().invoke(cli, ["analyze", "--follow", url])
+    assert done.exit_code != 0
+    assert "no file on a disk here; follow it where it is written" in str(done.exception)
+    with open_capture([url]) as capture:
+        assert sum(map(len, capture)) == len(records("windows"))
+    with pytest.raises(UsageError, match="no dask cluster is named"):
+        analyze(url, on="host:/x.pcap")
