@@ -44,16 +44,14 @@ def table_frames(
     between: tuple[Time, Time] | None = None,
     frames: str | tuple[int, int] | None = None,
     jobs: int | None = None,
-    kind: str | None = None,
     reasons: list[str] | None = None,
-) -> Iterator[pd.DataFrame | Written]:
+) -> Iterator[pd.DataFrame]:
     """A table as DataFrames, at least one, while the capture is read; what could not be read is added to `damages`.
 
-    With `jobs`, and a `kind` of text in which it is written (a format of `lines`), some of it may be written already. `reasons` gets why one process did it, where several were asked to.
+    `reasons` gets why one process did it, where several were asked to (`jobs`).
 
     `every` is of `series`, which has intervals of one flow alone where one is asked for; `jobs` is as in `analyze`; `filter`, `flow`, `between` and `frames` are as in `analyze`. Raises UsageError where a table of counters is asked for, and its host or its snapshots are not known.
     """
-    pieces: Iterator[pd.DataFrame | Written]
     if table in WHOLE or (jobs is not None and table in KEPT):
         analysis = analyze(
             paths,
@@ -73,8 +71,6 @@ def table_frames(
         if reasons is not None and analysis.one_pass:
             reasons.append(analysis.one_pass)
         pieces = whole_frames(analysis, table) if table in WHOLE else _kept(analysis, table)
-    elif table == PACKETS.name and jobs and kind and not choice_of(filter, flow, between, frames):
-        pieces = _written(paths, kind, jobs, {"progress": progress, "damages": damages}, reasons)
     else:
         choice, every_ns = choice_of(filter, flow, between, frames), length_ns(every, "--every")
         parts = streamed_rows(
@@ -96,18 +92,23 @@ def table_frames(
         yield TABLES[table].empty()
 
 
-def _written(
-    paths: list[str], kind: str, jobs: int, told: dict[str, Any], reasons: list[str] | None
+def table_pieces(
+    paths: list[str], table: str, kind: str, *, jobs: int | None, reasons: list[str], **asked: Any
 ) -> Iterator[pd.DataFrame | Written]:
-    """The table `packets` as several processes write it, behind a frame without a row; or all of its frames, if one process makes them."""
-    from analyzer.cluster.tables import table_in_parts
+    """The same to be written in a format of `lines`: of `packets`, what several processes have written of it, behind a frame without a row."""
+    only = [asked.get(name) for name in ("filter", "flow", "between", "frames")]
+    if table == PACKETS.name and jobs is not None and not choice_of(*only):
+        from analyzer.cluster.tables import table_in_parts
 
-    with table_in_parts(paths, PACKETS.name, jobs, reasons=reasons, **told) as found:
+        told: dict[str, Any] = {"progress": asked.get("progress"), "damages": asked.get("damages"), "reasons": reasons}
+        with table_in_parts(paths, table, jobs, **told) as found:
+            if found is not None:
+                yield PACKETS.empty()
+                yield from found.written(kind)
         if found is not None:
-            yield PACKETS.empty()
-            yield from found.written(kind)
-    if found is None:
-        yield from map(PACKETS.frame, table_rows(paths, PACKETS.name, **told))
+            return
+        jobs = None
+    yield from table_frames(paths, table, jobs=jobs, reasons=reasons, **asked)
 
 
 def _kept(analysis: Analysis, table: str) -> Iterator[pd.DataFrame]:

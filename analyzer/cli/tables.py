@@ -82,7 +82,8 @@ def export(
     `sockets` one per socket and list of sockets. With --at, the rows of all capture points, the name of the point in front.
     --jobs helps with all tables but `increments`.
     """
-    from analyzer.exported import point_frames, table_frames, table_named
+    from analyzer.cluster.tables import IN_PARTS
+    from analyzer.exported import point_frames, table_named, table_pieces
     from analyzer.report.export import export as write
     from analyzer.report.export import first_rows, format_of
     from analyzer.report.progress import progress_shown
@@ -97,13 +98,14 @@ def export(
     read = [path for paths in points.values() for path in paths] if points else trace
     with progress_shown() as update:
         asked: dict[str, Any] = {**beside, **chosen, "progress": update}
+        frames: Any
         if points:
             frames = point_frames(points, name, clock, damages, every, **asked)
         else:
-            jobs = jobs if limit is None else None  # few rows are there as soon as several processes are
-            frames = table_frames(
-                list(trace), name, damages=damages, every=every, jobs=jobs, kind=kind, reasons=reasons, **asked
-            )
+            if limit is not None and name in IN_PARTS:  # few rows are there as soon as several processes are
+                jobs = None
+            told = {"damages": damages, "every": every, "reasons": reasons, **asked}
+            frames = table_pieces(list(trace), name, kind, jobs=jobs, **told)
         write(frames if limit is None else first_rows(frames, limit), output, kind, read_by(tuple(read), beside))
     say_one_pass("".join(reasons[:1]))
     warn(damages)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.checksums import Checker
 from analyzer.cluster import arrays
@@ -51,7 +52,7 @@ def tabulate(given: dict[str, Any], before: int, folders: Sequence[str], kind: s
     return facts
 
 
-def write_numbers(folder: Path, numbers: Sequence[Rows]) -> None:
+def write_numbers(folder: Path, numbers: Sequence[npt.NDArray[Any]]) -> None:
     """Write which number each flow of each share has in the whole, as `tabulate` reads it."""
     with whole_folder(folder) as draft:
         begun = np.cumsum([0, *map(len, numbers)])
