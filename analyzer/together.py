@@ -13,7 +13,8 @@ Records = npt.NDArray[np.void]
 
 def taken(rows: Records, which: npt.NDArray[Any]) -> Records:
     """`rows[which]`, for a mask or positions of any shape."""
-    return rows.view(_whole(rows.dtype))[which].view(rows.dtype)
+    found: Records = rows.view(_whole(rows.dtype))[which].view(rows.dtype)
+    return found
 
 
 def joined(parts: Sequence[Records]) -> Records:
