@@ -68,10 +68,10 @@ def was_sent_before(seg: Any, me: Any) -> Any:
 @inline
 def paws(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """A TSval against the one that its receiver holds: would it be dropped?"""
-    if not seg["has_tsval"] or not you["recent_known"] or seg["flags"] & (SYN | RST):
+    if not seg["has_tsval"] or not me["recent_known"] or seg["flags"] & (SYN | RST):
         return
-    old = difference(you["recent"], seg["tsval"])
-    if old <= PAWS_WINDOW or seg["time_ns"] - you["recent_ns"] > PAWS_NS:
+    old = difference(me["recent"], seg["tsval"])
+    if old <= PAWS_WINDOW or seg["time_ns"] - me["recent_ns"] > PAWS_NS:
         return
     pure = seg["length"] == 0 and not seg["flags"] & FIN
     excused = pure and seg["start"] == me["una"] and seg["has_ack"] and seg["ack"] == seg["una"]
@@ -105,7 +105,7 @@ def timestamps(seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, co
 
 
 @inline
-def remember_timestamps(seg: Any, me: Any, you: Any) -> None:
+def remember_timestamps(seg: Any, me: Any) -> None:
     """The clocks move on: the highest that was sent, and TS.Recent of the receiver (RFC 7323 section 4.3)."""
     if not seg["has_tsval"] or seg["flags"] & RST:
         return
@@ -119,9 +119,9 @@ def remember_timestamps(seg: Any, me: Any, you: Any) -> None:
     ahead = difference(tsval, me["tsval_first"]) * TICK_NS - seg["time_ns"]
     me["clock_gain_ns"] = max(me["clock_gain_ns"], ahead - me["clock_low_ns"])
     me["clock_low_ns"] = min(me["clock_low_ns"], ahead)
-    if not you["recent_known"] or (seg["start"] <= me["una"] and difference(tsval, you["recent"]) >= 0):
-        you["recent_known"] = 1
-        you["recent"], you["recent_ns"] = tsval, seg["time_ns"]
+    if not me["recent_known"] or (seg["start"] <= me["una"] and difference(tsval, me["recent"]) >= 0):
+        me["recent_known"] = 1
+        me["recent"], me["recent_ns"] = tsval, seg["time_ns"]
 
 
 @inline

@@ -301,7 +301,7 @@ def follow(
     if world["pure_acks"] == 0 and echoes_unseen(seg, you):
         world["unseen_acks"] += 1
     timestamps(seg, me, you, state, world, out, counts)
-    remember_timestamps(seg, me, you)
+    remember_timestamps(seg, me)
     congestion(row, seg, me, you, state, world, out, counts)
     if (me["syn_ttl"] and not me["syn_met"]) or state["judged"] == SAW_SYN | SAW_SYN_ACK:
         meeting(row, seg, me, you, state, world, out, counts)

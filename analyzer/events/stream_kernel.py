@@ -85,7 +85,7 @@ def place_in_streams(row: Any, seg: Any, me: Any, you: Any, state: Any) -> None:
         if you["two_isns"] and not state["judged"] & ACKED and ack == (np.int64(you["other_isn"]) + 1 & 0xFFFFFFFF):
             you["isn"], you["two_isns"] = you["other_isn"], 0
             you["next"], you["una"] = 1, 0
-            you["timestamps"] = me["recent_known"] = 0  # another host has another clock
+            you["timestamps"] = you["recent_known"] = 0  # another host has another clock
             forget(you)
         next_ = you["next"]
         seg["ack"] = next_ + difference(ack, np.int64(you["isn"]) + next_ & 0xFFFFFFFF)

@@ -58,7 +58,7 @@ END_STATE = np.dtype(
             "i8",
         ),  # least that its TSval, counted in milliseconds since its first, was ahead of the capture's time
         ("clock_gain_ns", "i8"),  # the most by which it then came to be further ahead
-        ("recent", "u4"),  # TS.Recent of this end, as a receiver
+        ("recent", "u4"),  # TS.Recent of the other end: so a SYN leaves nothing to keep of who never answers
         ("recent_ns", "i8"),
         ("next", "i8"),  # after the highest that was sent
         ("captured", "i8"),  # after the highest that was captured
