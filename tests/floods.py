@@ -39,6 +39,7 @@ BOMB_BYTES = 1000  # for each frame that is asked for
 MOST_RATIO, MOST_BYTES = 11.0, 1_500_000_000
 START = 1_795_205_020
 AT_ONCE = 100_000
+OPTIONS = build.mss(1460) + build.SACK_PERMITTED + build.timestamps(297198412, 0) + build.NOP + build.window_scale(7)
 RECORD = np.dtype([("seconds", "<u4"), ("fraction", "<u4"), ("captured", "<u4"), ("length", "<u4")])
 
 
@@ -71,8 +72,10 @@ def _parts(count: int) -> Iterator[tuple[int, Any]]:
 
 
 def syn(file: IO[bytes], count: int) -> None:
-    """Half-open connections: a SYN each, from addresses and ports of everywhere."""
-    template = build.ethernet(build.ipv4(build.tcp(flags=2, dst_port=80), src="10.0.0.1", dst="10.0.0.2"))
+    """Half-open connections: a SYN each, with the options of Linux, from addresses and ports of everywhere."""
+    template = build.ethernet(
+        build.ipv4(build.tcp(flags=2, dst_port=80, options=OPTIONS), src="10.0.0.1", dst="10.0.0.2")
+    )
     file.write(build.pcap([]))
     for first, numbers in _parts(count):
         found = _records(template, len(numbers), first)
@@ -84,7 +87,7 @@ def syn(file: IO[bytes], count: int) -> None:
 def tuples(file: IO[bytes], count: int) -> None:
     """IPv6 connections of one /48 in which address and port cancel each other, in whatever adds or mixes them in words."""
     template = build.ethernet(
-        build.ipv6(build.tcp(flags=2, dst_port=80), src="2001:db8:1::", dst="2001:db8::2"), 0x86DD
+        build.ipv6(build.tcp(flags=2, dst_port=80, options=OPTIONS), src="2001:db8:1::", dst="2001:db8::2"), 0x86DD
     )
     file.write(build.pcap([]))
     for first, numbers in _parts(count):
