@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -26,6 +28,7 @@ from analyzer.schema import Rows
 from analyzer.tables import TABLES
 from analyzer.timing import series
 from tests import build
+from tests.house import ROOT
 from tests.test_cluster import CHAINS, Several, cut_at, doubled, records, written
 from tests.test_cluster_files import content_of, ring, split
 
@@ -57,6 +60,17 @@ def test_the_rows_of_one_pass(tmp_path: Path, chain: str, table: str, monkeypatc
         with table_in_parts([path], table, None, every_ns=EVERY_NS, cluster=Several(width)) as found:
             assert found is not None
             assert same(table, expected, [rows.copy() for rows in found.rows()])
+
+
+@pytest.mark.parametrize("table", IN_PARTS)
+def test_a_pipe_is_read_by_one(tmp_path: Path, table: str) -> None:
+    """What several processes cannot open is not touched before one does."""
+    path = str(written(tmp_path, CHAINS[0] if isinstance(CHAINS, list | tuple) else next(iter(CHAINS)), "pcap"))
+    with Path(path).open("rb") as file:
+        words = [sys.executable, "-m", "analyzer", "export", "-", "--table", table, "--jobs", "3", "-o", "-"]
+        done = subprocess.run(words, stdin=file, cwd=ROOT, capture_output=True, check=False)
+    expected = CliRunner().invoke(cli, ["export", path, "--table", table, "-o", "-"])
+    assert (done.returncode, done.stdout) == (0, expected.stdout_bytes)
 
 
 @pytest.mark.parametrize("table", IN_PARTS)

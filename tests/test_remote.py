@@ -184,7 +184,12 @@ def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             f"{address}/empty.pcap": "an empty file",
             "memory://captures": "a folder; name a file in it",
             "gs://bucket/capture.pcap?token=s3cret": "gcsfs",
-            "nothing://s3cret@bucket/capture.pcap": r"cannot be read \(ValueError\)",
+            "nothing://s3cret@bucket/capture.pcap": "nothing reads nothing://; name a file, or a URL of HTTP",
+            "htp://host/capture.pcap?token=s3cret": r"nothing reads htp://; did you mean http or https\?",
+            "http://[::1/capture.pcap?token=s3cret": r"cannot be read \(\w+\); check the address",
+            "http://user:s3cret@127.0.0.1:1/capture.pcap": r"cannot be read \(ClientConnectorError\)",
+            "http://user:s3cret/word@127.0.0.1:1/capture.pcap": "cannot be read",
+            "simplecache::http://user:s3cret@127.0.0.1:1/capture.pcap?token=s3cret": "cannot be read",
         }
         in_memory("x", b"x")
         for url, message in cases.items():
@@ -255,6 +260,45 @@ def test_no_more_is_asked_for_than_is_read() -> None:
     source.close()
     assert sorted(remote_.asked) == remote_.asked
     assert sum(stop - start for start, stop in remote_.asked) == remote_.size
+
+
+def test_addresses_that_differ_in_what_is_secret(tmp_path: Path) -> None:
+    """Are two captures, also to whoever reads the first of them again."""
+    names = [f"{sample}.pcap" for sample in ("windows", "losses")]
+    for sample, name in zip(("windows", "losses"), names, strict=True):
+        written(tmp_path, sample, "pcap").rename(tmp_path / name)
+
+    class ByQuery(Ranged):
+        """Serves the file that is named behind the `?`."""
+
+        def do_GET(self) -> None:
+            self.path = "/" + self.path.rpartition("=")[2]
+            super().do_GET()
+
+        def do_HEAD(self) -> None:
+            self.path = "/" + self.path.rpartition("=")[2]
+            super().do_HEAD()
+
+    with served(tmp_path, ByQuery) as address:
+        first, second = (analyze(f"{address}/get?file={name}") for name in names)
+        both = analyze([f"{address}/get?file={name}" for name in names])
+        expected = [len(analyze(tmp_path / name).packets) for name in names]
+        assert [len(first.packets), len(second.packets)] == expected
+        assert both.summary.total("frames") == sum(expected)
+        assert first.paths == [f"{address}/get"] and second.paths == [f"{address}/get (2)"]
+
+
+def test_a_file_called_by_a_url_is_that_file(tmp_path: Path) -> None:
+    """It is read once, and nothing is written over it, also where it is read through something else."""
+    path = written(tmp_path, "windows", "pcap")
+    content = path.read_bytes()
+    frames = analyze(path).summary.total("frames")
+    assert analyze([path, f"file://{path}", f"local://{path}"]).summary.total("frames") == frames
+    for name in (f"file://{path}", f"simplecache::file://{path}"):
+        for words in (["extract", name, "--flow", "0"], ["export", name, "--table", "packets", "--format", "csv"]):
+            done = CliRunner().invoke(cli, [*words, "-o", str(path)])
+            assert done.exit_code != 0 and "is the input" in str(done.exception)
+            assert path.read_bytes() == content
 
 
 def test_names_without_secrets() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from analyzer.capture.links import interfaces_in
 from analyzer.capture.packed import folder_of
 from analyzer.capture.support import Report, captures_in, report_of
+from analyzer.capture.where import files_in
 from analyzer.errors import CaptureError
 from analyzer.output import Input
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS, COUNTERS_FILE, HOST_FILE, SOCKETS_FILE
@@ -76,7 +77,7 @@ def inputs(*paths: str | Path) -> list[Input]:
     """
     parts = (*CAPTURE_PATTERNS, *BESIDE)
     found = []
-    for path in map(str, paths):
+    for path in (file for each in paths for file in files_in(str(each))):
         if path == "-":
             found.append(Input(path))
         elif Path(path).is_dir():

@@ -118,6 +118,6 @@ def start_of(name: str, count: int) -> bytes:
         from analyzer.capture.remote import Remote
 
         with Remote(address_of(name)) as remote:
-            return remote.fetch(0, min(count, remote.size)) if remote.size is not None and remote.has_ranges else b""
+            return remote.beginning(count)
     with Path(name).open("rb") as file:
         return file.read(count)

@@ -14,18 +14,24 @@ import numpy as np
 
 from analyzer.capture.compression import compression_of
 from analyzer.capture.source import HEAD, Source, StreamSource
-from analyzer.capture.where import named
-from analyzer.errors import CaptureError
+from analyzer.capture.where import chain_of, named
+from analyzer.errors import CaptureError, suggest
 
 T = TypeVar("T")
 FIRST = 1 << 16  # bytes that are asked for at first: what a file says of itself, behind which nobody may read on
 PIECE = 1 << 22  # bytes that are asked for at a time of what is unpacked
 ENDS = 1 << 16  # bytes at either end that tell whether it is the same
 TODO = "check the address, and that you may read it"
+MISSING = 404
+SERVER_FAILS = 500  # and above, of the statuses of HTTP
 
 
 class Broken(OSError):
-    """What was asked for did not come: the reason, with no address in it."""
+    """What was asked for did not come: the reason, with no address in it; `status` is that of HTTP."""
+
+    def __init__(self, found: str, status: int | None = None) -> None:
+        super().__init__(found)
+        self.status = status
 
 
 class Remote:
@@ -38,6 +44,7 @@ class Remote:
         self.name = named(url)
         if find_spec("fsspec") is None:
             raise CaptureError(self.name, "fsspec is not installed, which reads URLs", "pip install 'tcpcap[remote]'")
+        _refuse_unknown(self.name)
         self._system, self._path = self._opened(lambda: import_module("fsspec.core").url_to_fs(url))
         info = self._opened(lambda: self._system.info(self._path))
         if info.get("type") == "directory":
@@ -71,6 +78,12 @@ class Remote:
             raise Broken(f"{len(found):,} bytes came of {stop - start:,} that were asked for")
         return found
 
+    def beginning(self, count: int) -> bytes:
+        """Up to so many bytes from its beginning, none where only a stream of it can be had. Raises CaptureError where they do not come."""
+        if self.size is None or not self.has_ranges:
+            return b""
+        return self._come(0, min(count, self.size))
+
     def read(self, size: int, /) -> bytes:
         """The next bytes of a stream, b"" at the end; raises Broken where they do not come."""
         found: bytes = _tried(lambda: self._file.read(size))
@@ -85,7 +98,7 @@ class Remote:
         told = str(self._opened(lambda: self._system.ukey(self._path)))
         if not self.has_ranges or self.size is None:
             return [told]
-        ends = self.fetch(0, min(ENDS, self.size)) + self.fetch(max(self.size - ENDS, 0), self.size)
+        ends = self._come(0, min(ENDS, self.size)) + self._come(max(self.size - ENDS, 0), self.size)
         return [self.size, told, hashlib.sha256(ends).hexdigest()]
 
     @property
@@ -94,20 +107,33 @@ class Remote:
         kinds = self._system.protocol
         return {"block_size": 0} if "http" in ([kinds] if isinstance(kinds, str) else kinds) else {}
 
+    def _come(self, start: int, stop: int) -> bytes:
+        """As `fetch`; raises CaptureError."""
+        try:
+            return self.fetch(start, stop)
+        except Broken as error:
+            raise CaptureError(self.name, f"cannot be read ({error})", TODO) from None
+
     def _gives_ranges(self, size: int) -> bool:
-        """Is the last byte given alone? Some servers say so of ranges that they do not give."""
+        """Is the last byte given alone? Some servers say so of ranges that they do not give: then another answer comes, or too much. Raises CaptureError where none comes."""
         try:
             return size == 0 or len(self.fetch(size - 1, size)) == 1
-        except Broken:
+        except Broken as error:
+            if error.status is not None and error.status >= SERVER_FAILS:
+                raise CaptureError(self.name, f"cannot be read ({error})", TODO) from None
             return False
 
     def _opened(self, call: Callable[[], T]) -> T:
         try:
             return call()
         except FileNotFoundError as error:
-            status = getattr(error.__cause__, "status", 404)  # of HTTP, any that is no success comes as this
-            found = "no such file" if status in (404, None) else f"cannot be read (status {status})"
-            raise CaptureError(self.name, found, "check the address" if status in (404, None) else TODO) from None
+            cause = error.__cause__  # of HTTP, all that is no success comes as this
+            status = getattr(cause, "status", MISSING)
+            if status != MISSING:
+                raise CaptureError(self.name, f"cannot be read (status {status})", TODO) from None
+            if isinstance(cause, OSError | ValueError):  # nobody answers, or nobody can be asked
+                raise CaptureError(self.name, f"cannot be read ({_said(cause)})", TODO) from None
+            raise CaptureError(self.name, "no such file", "check the address") from None
         except PermissionError:
             raise CaptureError(self.name, "permission denied", "say who you are, as that place wants it") from None
         except ImportError as error:  # names the package that is missing
@@ -137,7 +163,10 @@ class RangedSource(Source):
     def look(self, start: int, count: int) -> tuple[Any, bool]:
         """Up to so many bytes from `start` on, and whether the file ends with them."""
         stop = min(start + count, self.size)
-        return np.frombuffer(self._asked(start, stop).result(), np.uint8), stop == self.size
+        try:
+            return np.frombuffer(self._asked(start, stop).result(), np.uint8), stop == self.size
+        except Broken as error:
+            raise CaptureError(self.path, f"cannot be read ({error})", TODO) from None
 
     def require(self, count: int) -> bool:
         if count <= len(self.window):
@@ -229,10 +258,23 @@ def _tried(call: Callable[[], T]) -> T:
     try:
         return call()
     except Exception as error:  # noqa: BLE001 # each of many packages has errors of its own
-        raise Broken(_said(error)) from None
+        status = getattr(error, "status", None)
+        raise Broken(_said(error), status if isinstance(status, int) else None) from None
 
 
-def _said(error: Exception) -> str:
+def _refuse_unknown(name: str) -> None:
+    """Raise CaptureError where there is nothing that reads a part of this URL."""
+    known = import_module("fsspec").available_protocols()
+    for part in chain_of(name):
+        kind = part.partition("://")[0]
+        if kind not in known:
+            near = [each for each in known if each.startswith(kind[:2])]
+            todo = suggest(kind, near) if near else "name a file, or a URL of HTTP, S3 or another that fsspec knows"
+            raise CaptureError(name, f"nothing reads {kind}://", todo)
+
+
+def _said(error: BaseException) -> str:
     """An error in a few words: what it says may have the whole address in it, and secrets with that."""
     status = getattr(error, "status", None)
-    return f"{type(error).__name__}, status {status}" if isinstance(status, int) else type(error).__name__
+    name = type(error).__name__
+    return f"{name}, status {status}" if isinstance(status, int) else name

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from analyzer.errors import CaptureError
 from analyzer.patterns import regex
 
 _URL = regex(r"(?:[A-Za-z][\w.+-]*::)*[A-Za-z][\w.+-]*://")
+_LOCAL = regex(r"(?:file|local)://")
+_PORT = regex(r"[^:]*(?::\d*)?|\[[^\]]*\](?::\d*)?")  # a host, or one with the number of a port
+_CHAIN = regex(
+    r"::(?=[A-Za-z][\w.+-]*(?:::|://))"
+)  # an address of IPv6 has these colons, too, and no protocol behind them
 _addresses: dict[str, str] = {}  # of what has a secret in its URL, by its name, which has none
 _away: dict[str, Away] = {}
 
@@ -37,14 +41,48 @@ def is_url(path: str) -> bool:
 
 
 def named(path: str) -> str:
-    """What a path is called: a URL without password, query and fragment, by which it is found from now on."""
-    if path in _away or not is_url(path):
+    """What a path is called: a URL without password, query and fragment, by which it is found from now on. Of a file of this machine it is its path.
+
+    Where two URLs differ in that only, the later one gets a number. A URL that is the name of another is that other.
+    """
+    if path in _away or path in _addresses or not is_url(path):
         return path
-    scheme, place, rest, *secrets = urlsplit(path)
-    name = urlunsplit((scheme, place.rpartition("@")[2], rest, "", ""))
-    if "@" in place or any(secrets):
+    if local := _LOCAL.match(path):
+        return path[local.end() :]
+    shown = "::".join(map(_without_secrets, chain_of(path)))
+    name, number = shown, 1
+    while (known := _addresses.get(name)) is not None and known != path:
+        number += 1
+        name = f"{shown} ({number})"
+    if name != path:
         _addresses[name] = path
     return name
+
+
+def chain_of(url: str) -> list[str]:
+    """The parts of a URL in which one is read through the next."""
+    return _CHAIN.split(url)
+
+
+def _without_secrets(part: str) -> str:
+    """A URL without what may be secret in it: what is behind `?` and `#`, and who asks, also where a password holds what it must not."""
+    scheme, mark, rest = part.partition("://")
+    if not mark:
+        return part
+    rest = rest.partition("#")[0].partition("?")[0]
+    host, slash, path = rest.partition("/")
+    if "@" in host:
+        host = host.rpartition("@")[2]
+    elif "@" in path and not _PORT.fullmatch(host):  # user:pass/word@host
+        host, slash, path = path.rpartition("@")[2].partition("/")
+    return f"{scheme}{mark}{host}{slash}{path}"
+
+
+def files_in(name: str) -> list[str]:
+    """The files of this machine that are read where a name is: itself, or those in a URL that is read through others."""
+    if is_here(name):
+        return [name]
+    return [part[local.end() :] for part in chain_of(_addresses.get(name, name)) if (local := _LOCAL.match(part))]
 
 
 def address_of(name: str) -> str:

@@ -331,7 +331,7 @@ jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many cores work on it. From 3 on, as many processes read and judge the capture in parts; the answer is the same.",
+    help="How many cores work on it. From 3 on (2 for a table of packets), as many processes read and judge the capture in parts; the answer is the same.",
 )
 
 

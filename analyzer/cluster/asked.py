@@ -16,6 +16,7 @@ from analyzer.cluster.parted import NotInParts, Parted, Pass
 from analyzer.cluster.processes import Processes
 from analyzer.cluster.tabled import Parts
 from analyzer.errors import UsageError
+from analyzer.output import removed, temporary_folder
 
 LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
 SMALL = "it is small, and one process is done as soon as several are there"
@@ -55,8 +56,9 @@ def in_parts(
     with keeping as kept:
         try:
             with (
+                room_for(kept) as folder,
                 executor_for(cluster, jobs or 1, paths, keeping=kept is not None) as executor,
-                Parted(capture, executor, **asked, kept=kept).running() as found,
+                Parted(capture, executor, folder, **asked, kept=kept).running() as found,
             ):
                 assert found.parts is not None
                 then(found.parts)
@@ -66,6 +68,19 @@ def in_parts(
         if kept is not None:
             kept.drop()
     return found, reason
+
+
+@contextmanager
+def room_for(kept: Kept | None) -> Iterator[Path]:
+    """Where tasks write: a temporary folder, if not that which keeps it. Who does tasks ends before it goes, else something might be written there behind it."""
+    if kept is not None:
+        yield kept.folder
+        return
+    folder = temporary_folder()
+    try:
+        yield folder
+    finally:
+        removed(folder)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from analyzer.capture.where import address_of, away_of, is_url
+from analyzer.capture.where import address_of, away_of, is_url, named
 from analyzer.cluster import arrays
 from analyzer.cluster.executor import Executor, Result, Task
 from analyzer.cluster.same import about
@@ -70,7 +70,7 @@ class Kept:
     def placed(self, name: str, task: Mapping[str, Any], label: str) -> dict[str, Any]:
         """The task, with the folder that it writes."""
         read = [Path(each).name for each in task.get("folders", ())]
-        sign = _digest([name, {**task, "folders": read}])[:TASK]
+        sign = _digest([name, _without_addresses({**task, "folders": read})])[:TASK]
         return {**task, "folder": str(self.folder / f"{label}-{self._work}-{sign}"), "sealed": True}
 
     def run(self, executor: Executor, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
@@ -136,6 +136,13 @@ def _lock(file: BinaryIO) -> bool:
     except OSError:  # some network disks have none
         return False
     return True
+
+
+def _without_addresses(what: Any) -> Any:
+    """The same with the names of URLs in their place: who renews a signature, or a password, asks for the same work."""
+    if isinstance(what, dict):
+        return {key: _without_addresses(value) for key, value in what.items()}
+    return named(what) if isinstance(what, str) else what
 
 
 def _digest(what: Any) -> str:

@@ -31,7 +31,6 @@ from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
 from analyzer.flows import FlowTracker
 from analyzer.flows.time_state import SORTS
-from analyzer.output import removed, temporary_folder
 from analyzer.presence import Presence
 from analyzer.schema import Rows
 from analyzer.summary import Summary
@@ -73,7 +72,7 @@ class Parted:
     Parameters
     ----------
     capture : it is read nowhere else
-    executor : who does the work
+    executor, folder : who does the work, and where it is written
     checking, addresses, max_flows : are checksums verified, which addresses are looked for, how many flows are followed at most
     kept : what was done before, and keeps what is done now
     beside : what the shares are to write beside what is known of their flows, as `Beside` says
@@ -83,6 +82,7 @@ class Parted:
         self,
         capture: Capture,
         executor: Executor,
+        folder: Path,
         *,
         checking: bool,
         addresses: Sequence[str],
@@ -92,33 +92,23 @@ class Parted:
         beside: Mapping[str, Any] | None = None,
     ) -> None:
         self._beside = beside or {}
-        self._capture, self._executor = capture, executor
+        self._capture, self._executor, self._folder = capture, executor, folder
         self._checking, self._addresses, self._max_flows = checking, addresses, max_flows
         self._progress, self._kept = progress, kept
         self._shares = min(1 << (SHARES_EACH * executor.width - 1).bit_length(), SORTS)
 
-    def run(self) -> Pass:
-        """All of it. Raises NotInParts where one pass must do it; nothing is known of the capture then."""
-        with self.running() as found:
-            return found
-
     @contextmanager
     def running(self) -> Iterator[Pass]:
-        """The same, for as long as what the shares have written `beside` it is wanted."""
-        self._folder = self._kept.folder if self._kept else temporary_folder()
-        try:
-            plan = plan_of(self._capture, cuts_of, self._executor.width)
-            folders, facts, read = self._scattered(plan)
-            found = self._joined_ranges(folders, facts)
-            silent = plan.interfaces.silent
-            self._refuse(LATE_INTERFACE if any(map(found.summary.interface_frames, silent)) else "")
-            judged = self._judge(found, folders, facts)
-            tell(self._capture, plan, facts, read)
-            found.parts = Parts(self._executor, self._folder, read, _before(facts), judged)
-            yield found
-        finally:
-            if self._kept is None:
-                removed(self._folder)
+        """All of it, and for as long as it is wanted what the shares have written `beside` it. Raises NotInParts where one pass must do it; nothing is known of the capture then."""
+        plan = plan_of(self._capture, cuts_of, self._executor.width)
+        folders, facts, read = self._scattered(plan)
+        found = self._joined_ranges(folders, facts)
+        silent = plan.interfaces.silent
+        self._refuse(LATE_INTERFACE if any(map(found.summary.interface_frames, silent)) else "")
+        judged = self._judge(found, folders, facts)
+        tell(self._capture, plan, facts, read)
+        found.parts = Parts(self._executor, self._folder, read, _before(facts), judged)
+        yield found
 
     def _placed(self, name: str, task: dict[str, Any], label: str) -> Task:
         """The task, with the folder that it writes."""

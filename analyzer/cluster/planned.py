@@ -17,6 +17,8 @@ Cut = Callable[
     [int, int, int], Sequence[int]
 ]  # head and size of a file, and for how many: the bytes at which it is cut
 
+NO_FILE = "it is no file, or none of a known size"
+
 
 class Numbered(NamedTuple):
     """The interfaces of several files: the number of each, by the position of its file; and those that are taken to have no frames."""
@@ -45,7 +47,7 @@ class Plan:
 def why_whole(capture: Capture) -> str:
     """Why a capture cannot be read in ranges of files; empty where it can."""
     if capture.size is None or not all(map(is_file, capture.paths)):
-        return "it is no file, or none of a known size"
+        return NO_FILE
     only = capture.paths[0] if len(capture.paths) == 1 else None
     if only is None or away_of(only) is not None:  # else nobody else could read it
         return ""

@@ -17,6 +17,7 @@ from analyzer.capture.formats import capture_file
 from analyzer.capture.opened import open_source, start_of
 from analyzer.capture.records import Damage
 from analyzer.capture.source import MappedSource
+from analyzer.errors import CaptureError
 from analyzer.schema import Rows
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ class RangeFile:
     @property
     def _part(self) -> Part:
         assert not self.wanted.whole, "else it may be a stream"
+        if not hasattr(self.source, "read_range"):  # what gave ranges before
+            raise CaptureError(self.source.path, "parts of it are not given any more", "try again, or copy it first")
         return cast(Part, self.source)
 
     def close(self) -> None:

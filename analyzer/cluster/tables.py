@@ -7,10 +7,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from analyzer.capture import Capture, Damage, open_capture
+from analyzer.capture.pipes import is_pipe
 from analyzer.capture.where import address_of
-from analyzer.cluster.asked import SMALL, executor_for
+from analyzer.cluster.asked import SMALL, executor_for, room_for
 from analyzer.cluster.parted import NotInParts, Parted, Pass
-from analyzer.cluster.planned import why_whole
+from analyzer.cluster.planned import NO_FILE, why_whole
 from analyzer.flows.tracker import MAX_FLOWS
 from analyzer.lines import Written
 from analyzer.passes import EVERY_NS
@@ -68,6 +69,10 @@ def table_in_parts(
         yield None
         return
     beside = {"tables": [table], "every_ns": every_ns}
+    if any(map(is_pipe, paths)):  # what is looked at in one is gone
+        _note(reasons, NO_FILE)
+        yield None
+        return
     with open_capture(list(paths)) as capture:
         reason = why_whole(capture)
         if not reason and cluster is None and (capture.size or 0) < LEAST_BYTES[table]:
@@ -77,11 +82,19 @@ def table_in_parts(
             yield None
             return
         with ExitStack() as stack:
+            folder = stack.enter_context(room_for(None))
             executor = stack.enter_context(
                 executor_for(cluster, jobs or 1, list(map(address_of, capture.paths)), keeping=False)
             )
             parted = Parted(
-                capture, executor, checking=True, addresses=(), max_flows=MAX_FLOWS, progress=progress, beside=beside
+                capture,
+                executor,
+                folder,
+                checking=True,
+                addresses=(),
+                max_flows=MAX_FLOWS,
+                progress=progress,
+                beside=beside,
             )
             found = None
             try:

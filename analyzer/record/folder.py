@@ -74,6 +74,10 @@ class Folder:
             grant(self.path, PRIVATE, owner)
         except FileNotFoundError:  # one file was made of it
             return
+        except (
+            OSError
+        ):  # somebody has put something else there: it is theirs, and what was recorded is told all the same
+            return
         for file in self.captures() if is_root() and owner is None else ():
             os.chown(file, os.geteuid(), os.getegid(), follow_symlinks=False)
 
