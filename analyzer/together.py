@@ -25,7 +25,7 @@ def joined(parts: Sequence[Records]) -> Records:
 
 def cleared(rows: Records, which: npt.NDArray[Any]) -> None:
     """Make all fields of `rows[which]` 0."""
-    rows.view(np.uint8).reshape(len(rows), -1)[which] = 0
+    rows.view(np.uint8).reshape(len(rows), rows.itemsize)[which] = 0
 
 
 def _whole(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -150,7 +150,7 @@ def test_files_at_workers_alone(client: Any, kind: str, tmp_path: Path, monkeypa
 
 
 def test_resumed_at_workers(client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a folder here in which what they have done is kept; a file that was changed there is read anew."""
+    """With a folder here in which what they have done is kept."""
     (place, *_) = disks(client, tmp_path).values()
     path, folder = written(place, "losses", "pcap"), tmp_path / "work"
     on = f"{place.name.rpartition(' ')[2]}:{path}"

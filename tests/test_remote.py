@@ -301,6 +301,19 @@ def test_a_file_called_by_a_url_is_that_file(tmp_path: Path) -> None:
             assert path.read_bytes() == content
 
 
+def test_only_captures_are_read_from_urls(tmp_path: Path) -> None:
+    """What goes beside them is not, and no secret is told."""
+    path, url = str(written(tmp_path, "windows", "pcap")), "http://user:s3cret@host/x?token=s3cret"
+    for words in (
+        ["analyze", path, "--snapshots", url],
+        ["analyze", path, "--sockets", url],
+        ["counters", "diff", url, url],
+    ):
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code != 0 and "http://host/x" in str(done.exception) and "only captures" in str(done.exception)
+        assert "s3cret" not in done.output + str(done.exception)
+
+
 def test_names_without_secrets() -> None:
     """By which what was named is found again; what is no URL stays as it is."""
     for path in ("capture.pcap", "a:b/c", "/x/y:z", "C:\\x", "-"):
@@ -309,6 +322,11 @@ def test_names_without_secrets() -> None:
     secret = "https://user:pw@host:81/a/b.pcap?X-Amz-Signature=abc#part"
     assert named(secret) == "https://host:81/a/b.pcap"
     assert address_of("https://host:81/a/b.pcap") == secret
+    assert named("zip://a.pcap::https://user:pw@host/x.zip?sig=abc") == "zip://a.pcap::https://host/x.zip"
+    assert named("simplecache::s3://key:pw@bucket/x") == "simplecache::s3://bucket/x"
+    assert named("http://user:p/w@host/x") == "http://host/x"
+    assert named("http://[2001:db8::1]:80/a@b.pcap?sig=abc") == "http://[2001:db8::1]:80/a@b.pcap"
+    assert named("http://host:81/mail@home.pcap") == "http://host:81/mail@home.pcap"
 
 
 def test_paths_do_not_import_fsspec(tmp_path: Path) -> None:

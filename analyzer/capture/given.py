@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from analyzer.capture.compression import CHUNK
 from analyzer.capture.kept import made_for
-from analyzer.capture.where import named
+from analyzer.capture.where import is_url, named
 from analyzer.errors import UsageError
 from analyzer.output import appearing, temporary_folder
 
@@ -36,7 +36,10 @@ def names_of(files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], w
     for each in files if isinstance(files, Iterable) else [files]:
         if not isinstance(each, str | os.PathLike):
             raise UsageError(where, f"{_shown(each)} is no name", "give a text or a path, or several of them")
-    return [_name_of(each, where) for each in files]
+    names = [_name_of(each, where) for each in files]
+    for name in filter(is_url, names):
+        raise UsageError(where, f"{named(name)} is a URL, from which only captures are read", "copy it here first")
+    return names
 
 
 def _name_of(path: str | os.PathLike[str], where: str) -> str:

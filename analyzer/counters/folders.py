@@ -12,7 +12,11 @@ def files_of(path: str | Path) -> list[str]:
     """The files of counters in a folder; a file itself, and a folder of another kind, as they are."""
     # Only here: counters alone need no numpy.
     from analyzer.capture.support import report_of
+    from analyzer.capture.where import is_url, named
 
+    if is_url(str(path)):
+        found = "a URL, from which only captures are read"
+        raise SnapshotError(named(str(path)), found, "copy it here first")
     report = report_of(path)
     return (report.counters if report else []) or [str(path)]
 
