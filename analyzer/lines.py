@@ -1,4 +1,4 @@
-"""Frames -> the text of CSV and JSON Lines, or the columns of Parquet, as DuckDB writes them: a piece of a table, without its head."""
+"""Frames -> CSV, JSON Lines or columns of Parquet, as DuckDB writes them: a piece of a table, without its head."""
 
 from __future__ import annotations
 
