@@ -80,6 +80,7 @@ def _leave() -> None:
                 stream.flush()
     except (OSError, ValueError):
         return  # Python says it, and exits with a status of its own
+    _undo()
     os._exit(_statuses[-1] & 0xFF)
 
 

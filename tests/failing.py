@@ -26,6 +26,7 @@ SOURCE = r"""
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -59,6 +60,9 @@ __attribute__((destructor)) static void tell(void) {
     FILE *file = path ? fopen(path, "w") : NULL;
     if (file) { fprintf(file, "%ld", seen); fclose(file); }
 }
+
+/* As a command ends: without what is called at the end of a process. */
+__attribute__((noreturn)) void _exit(int status) { tell(); for (;;) syscall(SYS_exit_group, status); }
 
 #define REAL(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
 
