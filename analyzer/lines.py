@@ -40,7 +40,7 @@ class Written:
     rows: int
 
 
-def write_text(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, part: Path, kind: str, head: bool) -> None:
+def text_into(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, part: Path, kind: str, head: bool) -> None:
     """Write a frame to the file `part`, with the names of its columns in front where CSV is to have a `head`."""
     # Readers of JSON keep numbers as doubles, and lose the last digits of a moment.
     connection.register("batch", with_texts(frame) if kind == "jsonl" else frame)

@@ -16,7 +16,7 @@ from analyzer.cluster.beside import FRAMES, TOLD
 from analyzer.cluster.lanes import Lane
 from analyzer.cluster.ranges import Range, RangeFile
 from analyzer.frames import FrameReader
-from analyzer.lines import MEMORY, SPOOLED, Spool, no_room, write_text
+from analyzer.lines import MEMORY, SPOOLED, Spool, no_room, text_into
 from analyzer.output import whole_folder
 from analyzer.passes import EXPORT_BATCH_FRAMES
 from analyzer.schema import Rows
@@ -115,7 +115,7 @@ def _writer(kind: str, folder: Path) -> Iterator[Write]:
                 with table.open("wb") as text:
 
                     def to_text(rows: Rows) -> None:
-                        write_text(connection, PACKETS.frame(rows), part, kind, head=False)
+                        text_into(connection, PACKETS.frame(rows), part, kind, head=False)
                         text.write(part.read_bytes())
 
                     yield to_text

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import UsageError, suggest
-from analyzer.lines import COPY_OPTIONS, MEMORY, SAFE_CSV, Spool, Written, no_room, quoted, without_formulas, write_text
+from analyzer.lines import COPY_OPTIONS, MEMORY, SAFE_CSV, Spool, Written, no_room, quoted, text_into, without_formulas
 from analyzer.output import Input, appearing, removed, temporary_folder
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _write_lines(
     part = scratch / "part"
     for number, frame in enumerate(frames):
         if not isinstance(frame, Written):
-            write_text(connection, frame, part, kind, head=number == 0)
+            text_into(connection, frame, part, kind, head=number == 0)
         with (frame.path if isinstance(frame, Written) else part).open("rb") as piece:
             shutil.copyfileobj(piece, target)
         target.flush()
