@@ -213,7 +213,7 @@ def test_a_query_that_does_not_end_is_stopped() -> None:
     database = Database(limit_s=0.3)
     began = time.monotonic()
     with pytest.raises(QueryError, match=r"longer than 0\.3 s"):
-        database.query("SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range % 7 = 3")
+        database.query("SELECT count(*) FROM range(1000000000000) a WHERE a.range % 7 = 3")  # which needs no memory
     assert time.monotonic() - began < 30
     assert database.query("SELECT 1 AS one") == [{"one": 1}]
 
