@@ -12,7 +12,7 @@ import numpy as np
 from analyzer.analysis import Analysis
 from analyzer.beside import addresses, counter_files, known_names, socket_lists
 from analyzer.capture import open_capture
-from analyzer.capture.given import Given, names_of, paths_of
+from analyzer.capture.given import Given, files_here, names_of, paths_of
 from analyzer.capture.kept import Reader
 from analyzer.capture.live import Live
 from analyzer.capture.pipes import is_pipe
@@ -154,7 +154,7 @@ def analyze(
 
         names += laid_out(cluster, names_of(on, "on"))
     reader = Reader(names)
-    snapshots, sockets = names_of(snapshots, "snapshots"), names_of(sockets, "sockets")
+    snapshots, sockets = files_here(snapshots, "snapshots"), files_here(sockets, "sockets")
     rules = names_of(rules, "rules")
     if times not in TIMES:
         raise UsageError("times", f"{times!r} is no form of times", f"give one of {', '.join(TIMES)}")

@@ -36,7 +36,12 @@ def names_of(files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], w
     for each in files if isinstance(files, Iterable) else [files]:
         if not isinstance(each, str | os.PathLike):
             raise UsageError(where, f"{_shown(each)} is no name", "give a text or a path, or several of them")
-    names = [_name_of(each, where) for each in files]
+    return [_name_of(each, where) for each in files]
+
+
+def files_here(files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], where: str) -> list[str]:
+    """As `names_of`, of what is read from this machine only. Raises UsageError where something is a URL."""
+    names = names_of(files, where)
     for name in filter(is_url, names):
         raise UsageError(where, f"{named(name)} is a URL, from which only captures are read", "copy it here first")
     return names
