@@ -89,6 +89,15 @@ class Server:
             assert status is not None
             return status, said.read_text(errors="replace")
 
+    def both(self, words: Sequence[str], folder: Path) -> tuple[list[int | None], list[str]]:
+        """Status and standard error of two at once of the same command."""
+        with tempfile.TemporaryDirectory() as place:
+            said = [Path(place) / f"{number}" for number in range(2)]
+            for file in said:
+                file.touch()
+            begun = [self.begun(words, folder, {}, file) for file in said]
+            return [self.status(each) for each in begun], [file.read_text() for file in said]
+
     def _ask(self, **asked: Any) -> Any:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps(asked) + "\n")

@@ -135,13 +135,9 @@ class Trial:
     def twice(self) -> list[str]:
         """What is wrong after two of them wrote the same file at once."""
         which = self._random.randrange(len(self._words))
-        said = [self._root / f"said{number}" for number in range(2)]
-        for file in said:
-            file.touch()
-        both = [self._server.begun(self._words[which], self.place.folder, {}, file) for file in said]
-        ends = [self._server.status(each) for each in both]
+        ends, said = self._server.both(self._words[which], self.place.folder)
         found = list(self.place.wrong(self._before, self._expected[which]))
-        found += [f"status {status}: {file.read_text()}" for status, file in zip(ends, said, strict=True) if status]
+        found += [f"status {status}: {text}" for status, text in zip(ends, said, strict=True) if status]
         self.place.clean()
         return found
 

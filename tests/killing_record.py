@@ -94,12 +94,8 @@ class RecordTrial:
     def twice(self) -> list[str]:
         """What is wrong after two of them made the same bundle at once: one of them does."""
         which = self._random.randrange(len(self._words))
-        said = [self._root / f"said{number}" for number in range(2)]
-        for file in said:
-            file.touch()
-        both = [self._server.begun(self._words[which], self.place.folder, {}, file) for file in said]
-        ends = [self._server.status(each) for each in both]
-        found = list(self._wrong(0, "".join(file.read_text() for file in said)))
+        ends, said = self._server.both(self._words[which], self.place.folder)
+        found = list(self._wrong(0, "".join(said)))
         if sorted(map(str, ends)) != ["0", "2"]:
             found.append(f"they ended with {ends}")
         self.place.clean()

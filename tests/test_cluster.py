@@ -479,3 +479,27 @@ def test_all_that_is_read_is_kept() -> None:
     }
     assert len(columns) > 30
     assert columns - kept - naive.OF_OTHERS == set()
+
+
+def test_processes_end_before_their_folder_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one of them might still write there what nobody removes; also where it is broken off."""
+    path = written(tmp_path, "losses", "pcap")
+    monkeypatch.setattr(asked, "LEAST_IN_PARTS", 0)
+    cut_at(monkeypatch, [path.stat().st_size // 2])
+    begun: list[Processes] = []
+    left: list[list[int]] = []
+
+    class Watched(Processes):
+        def run(self, name: str, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+            begun.append(self)
+            for done in super().run(name, tasks):
+                assert self.ids
+                yield done
+                raise KeyboardInterrupt
+
+    real = asked.removed
+    monkeypatch.setattr(asked, "Processes", Watched)
+    monkeypatch.setattr(asked, "removed", lambda folder: (left.append(begun[0].ids), real(folder)))
+    with pytest.raises(KeyboardInterrupt):
+        analyze(path, jobs=3)
+    assert left == [[]]

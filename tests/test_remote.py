@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from analyzer import analyze
-from analyzer.capture import open_capture, remote
+from analyzer.capture import open_capture, remote, where
 from analyzer.capture.where import address_of, named
 from analyzer.cli import cli
 from analyzer.cluster import asked
@@ -29,7 +29,7 @@ from analyzer.serve.captures import Captures
 from tests.house import ROOT
 from tests.test_cluster import Several, cut_at, records, said, told, written
 from tests.test_cluster_files import PACKED, as_of, content_of, ring, split
-from tests.test_resume import Counting
+from tests.test_resume import PIECES, Counting, cuts
 
 
 class Plain(SimpleHTTPRequestHandler):
@@ -299,6 +299,59 @@ def test_a_file_called_by_a_url_is_that_file(tmp_path: Path) -> None:
             done = CliRunner().invoke(cli, [*words, "-o", str(path)])
             assert done.exit_code != 0 and "is the input" in str(done.exception)
             assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("ways", [{}, {"cluster": Several(2)}])
+def test_a_server_that_fails_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: dict[str, Any]) -> None:
+    """Once so many parts were given: up to there, or an error about that address, which says so."""
+    path = written(tmp_path, "windows", "pcap")
+    frames = analyze(path).summary.total("frames")
+    cut_at(monkeypatch, [path.stat().st_size // 3, path.stat().st_size // 2])
+
+    class Tired(Ranged):
+        """Gives so many parts, and no more."""
+
+        left = 0
+
+        def do_GET(self) -> None:
+            Tired.left -= 1
+            if Tired.left < 0:
+                self.send_error(503)
+                return
+            super().do_GET()
+
+    ended = []
+    with served(tmp_path, Tired) as address:
+        for Tired.left in (*range(12), 1000):
+            try:
+                found = analyze(f"{address}/{path.name}", window_bytes=1 << 12, **ways)
+                whole = found.summary.total("frames") == frames
+                assert whole or any("503" in str(each) for each in found.damages)
+                ended.append("whole" if whole else "damaged")
+            except CaptureError as error:
+                assert (error.where, error.todo) == (f"{address}/{path.name}", remote.TODO)
+                assert "503" in error.found
+                ended.append("failed")
+    assert ended[0] == "failed" and ended[-1] == "whole"
+
+
+def test_a_signature_that_was_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was done is not done again for it."""
+    path, folder = written(tmp_path, "windows", "pcap"), tmp_path / "work"
+    cut_at(monkeypatch, cuts(path))
+    dying, counting = Counting(), Counting()
+
+    def fails(name: str, tasks: Any) -> Any:
+        yield from Counting.run(dying, name, tasks)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dying, "run", fails)
+    with served(tmp_path, Ranged) as address:
+        with pytest.raises(KeyboardInterrupt):
+            analyze(f"{address}/{path.name}?signature=1", cluster=dying, resume=folder)
+        monkeypatch.setattr(where, "_addresses", {})  # as in a process of its own
+        assert analyze(f"{address}/{path.name}?signature=2", cluster=counting, resume=folder).one_pass == ""
+    assert dying.done["scatter"] == PIECES and "scatter" not in counting.done
 
 
 def test_only_captures_are_read_from_urls(tmp_path: Path) -> None:

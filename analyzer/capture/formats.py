@@ -50,7 +50,7 @@ def _no_capture(source: Source) -> CaptureError:
     if source.unsupported:
         return CaptureError(source.path, source.broken, source.unsupported)
     if source.broken and len(head) < HEAD:
-        return CaptureError(source.path, source.broken, "copy or compress it again")
+        return CaptureError(source.path, source.broken, source.again)
     if not head:
         return CaptureError(
             source.path, f"an empty file, {source.compression}-compressed", "was the capture written at all?"

@@ -46,7 +46,7 @@ class Remote:
             raise CaptureError(self.name, "fsspec is not installed, which reads URLs", "pip install 'tcpcap[remote]'")
         _refuse_unknown(self.name)
         self._system, self._path = self._opened(lambda: import_module("fsspec.core").url_to_fs(url))
-        info = self._opened(lambda: self._system.info(self._path))
+        self._info = info = dict(self._opened(lambda: self._system.info(self._path)))
         if info.get("type") == "directory":
             raise CaptureError(self.name, "a folder", "name a file in it")
         size = info.get("size")
@@ -95,11 +95,17 @@ class Remote:
 
     def sign(self) -> list[int | str]:
         """What changes with it: its size, what the server says of it, and its ends where they can be asked for."""
-        told = str(self._opened(lambda: self._system.ukey(self._path)))
+        # Its times, tags and sums; where it is found may hold a signature, which changes without it.
+        told = str(sorted((key, str(value)) for key, value in self._info.items() if str(value) not in self._places))
         if not self.has_ranges or self.size is None:
             return [told]
         ends = self._come(0, min(ENDS, self.size)) + self._come(max(self.size - ENDS, 0), self.size)
         return [self.size, told, hashlib.sha256(ends).hexdigest()]
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        """What it is called where it lies."""
+        return (self._path, str(self._info.get("name")), str(self._info.get("url")))
 
     @property
     def _streaming(self) -> dict[str, Any]:
@@ -239,11 +245,14 @@ def remote_source(url: str, window_bytes: int) -> Source:
                 remote.name, "an empty file", "was the capture written, or stopped before the first packet?"
             )
         opened.pop_all()
-    if not ranged:
-        return StreamSource(remote.name, remote, window_bytes, head, remote.size)
-    if compression_of(head):
-        return StreamSource(remote.name, Forward(remote, len(head)), window_bytes, head, remote.size)
-    return RangedSource(remote, window_bytes)
+    source: Source
+    if ranged and not compression_of(head):
+        source = RangedSource(remote, window_bytes)
+    else:
+        file = Forward(remote, len(head)) if ranged else remote
+        source = StreamSource(remote.name, file, window_bytes, head, remote.size)
+    source.again = TODO
+    return source
 
 
 def _head(remote: Remote) -> bytes:

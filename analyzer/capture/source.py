@@ -40,6 +40,7 @@ class Source:
         self.position = 0
         self.window: Bytes = np.zeros(0, np.uint8)
         self.broken = ""  # why the bytes ended before the file's own end
+        self.again = "copy or compress it again"  # what to do where they end before anything of it could be read
         self.unsupported = ""  # what to do about it, where the bytes are right but not to be unpacked here
         self._window_bytes = window_bytes
 

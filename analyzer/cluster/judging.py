@@ -50,26 +50,11 @@ def judge(
     `beside` what is known of flows is as `Beside` says. Returns what `arrays.read_facts` reads there: `seen` by the judge, how the
     counters hang together with other shares, and `reason`, why the share cannot be judged for itself.
     """
-    with _lent() as sent:
-        return _judge(folders, before, share, first_ns, max_flows, folder, sealed, beside or {}, sent)
-
-
-def _judge(
-    folders: Sequence[str],
-    before: Sequence[int],
-    share: int,
-    first_ns: int,
-    max_flows: int,
-    folder: str,
-    sealed: bool,
-    beside: Mapping[str, Any],
-    sent: Sent,
-) -> dict[str, Any]:
-    tracker = FlowTracker(max_flows)
-    judge = Judge(tracker, whole="series" in beside.get("tables", ()), sent=sent)
-    gatherer = Gatherer()
-    judge.go_on_behind(first_ns)
-    with whole_folder(Path(folder)) as draft:
+    beside = beside or {}
+    tracker, gatherer = FlowTracker(max_flows), Gatherer()
+    with _lent() as sent, whole_folder(Path(folder)) as draft:
+        judge = Judge(tracker, whole="series" in beside.get("tables", ()), sent=sent)
+        judge.go_on_behind(first_ns)
         written = Beside(draft, beside, tracker, TimeAccount(tracker))
         for rows in rows_of_share([Path(each) for each in folders], before, share):
             for part in tracker.follow(rows):
