@@ -19,9 +19,11 @@ from analyzer import analyze
 from analyzer.capture import open_capture
 from analyzer.cluster import asked, parted
 from analyzer.cluster.executor import Here, Result, Task
+from analyzer.cluster.judging import judge
 from analyzer.cluster.part_kernel import ADDRESSES, INTERFACE, NUMBERS, PACKED, PORTS, SACK, STAMPS, STATES, TIME
 from analyzer.cluster.processes import Processes
 from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, head_of, ranges_of
+from analyzer.cluster.scatter import scatter
 from analyzer.cluster.shares import ROWS, ShareWriter, rows_of_share
 from analyzer.errors import CaptureError, TcpcapError
 from analyzer.events.judge import Judge
@@ -425,6 +427,38 @@ def test_whole_rows(tmp_path: Path) -> None:
     others = {"flow", "place", "events", "wireshark", "direction", "reused", "unused"}
     for name in set(PACKETS.dtype.names or ()) - others:
         assert np.array_equal(together[name], rows[name]), name
+
+
+def opened_below(folder: Path) -> list[str]:
+    """The files of a folder that this process holds open to write."""
+    numbers = (each.name for each in Path("/proc/self/fd").iterdir() if str(each.resolve()).startswith(str(folder)))
+    flags = {number: Path(f"/proc/self/fdinfo/{number}").read_text() for number in numbers}
+    return [number for number, text in flags.items() if int(re.findall(r"flags:\s*(\d+)", text)[0], 8) & os.O_ACCMODE]
+
+
+def test_nothing_stays_open_behind_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of a range and of a share are closed, whatever ended the work on them."""
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(mixed_capture(3, 400, "pcap"))
+    head = head_of(str(path))
+    assert head is not None
+    (wanted,) = ranges_of(str(path), head, [], path.stat().st_size)
+    scatter(wanted.plain(), 2, False, [], str(tmp_path / "range"), whole=True)
+    asked = {"tables": ("packets", "events", "series"), "every_ns": 50_000_000}
+
+    def fails(*_: object) -> None:
+        assert opened_below(tmp_path)
+        raise CaptureError(str(path), "is bad", "give up")
+
+    monkeypatch.setattr(ShareWriter, "add", fails)
+    with pytest.raises(CaptureError, match="is bad"):
+        scatter(wanted.plain(), 2, False, [], str(tmp_path / "again"))
+    assert not opened_below(tmp_path)
+    monkeypatch.setattr(Judge, "judged", fails)
+    with pytest.raises(CaptureError, match="is bad"):
+        judge([str(tmp_path / "range")], [0], 0, 0, 1000, str(tmp_path / "share"), beside=asked)
+    assert not opened_below(tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["capture.pcap", "range"]
 
 
 def test_rows_of_a_file_that_was_changed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -182,10 +183,10 @@ def test_lanes_are_read_together(tmp_path: Path) -> None:
             keys = np.sort(np.array([random.randrange(50) for _ in range(random.choice([0, 1, 9000]))], np.int64))
             rows = np.zeros(len(keys), NUMBERS)
             rows["value"] = np.arange(len(keys)) + 100_000 * number
-            writer = LaneWriter(tmp_path, f"{case}-{number}")
-            for start in range(0, len(keys), 777):
-                writer.add(keys[start : start + 777], rows[start : start + 777])
-            writer.close()
+            with ExitStack() as opened:
+                writer = LaneWriter(tmp_path, f"{case}-{number}", opened)
+                for start in range(0, len(keys), 777):
+                    writer.add(keys[start : start + 777], rows[start : start + 777])
             lanes.append(Lane(tmp_path, f"{case}-{number}", NUMBERS))
             everything += [(int(key), int(value)) for key, value in zip(keys, rows["value"], strict=True)]
         found: list[tuple[int, int]] = []

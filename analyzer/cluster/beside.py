@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,17 @@ class Beside:
     ----------
     asked : `tables` of which rows are wanted (`packets`, `events`, `series`); `every_ns` and `flow` of series; `last_frame` of the
         capture; `counters`, where these are predicted (see `Counting`)
+    opened : closes the files when it is left, whatever happened
     """
 
-    def __init__(self, folder: Path, asked: Mapping[str, Any], tracker: FlowTracker, account: TimeAccount) -> None:
+    def __init__(
+        self, folder: Path, asked: Mapping[str, Any], tracker: FlowTracker, account: TimeAccount, opened: ExitStack
+    ) -> None:
         tables = asked.get("tables", ())
         self._account, self._last_frame = account, int(asked.get("last_frame", 0))
-        self._frames = LaneWriter(folder, FRAMES) if "packets" in tables else None
-        self._said = LaneWriter(folder, SAID) if "events" in tables else None
-        self._stretched = LaneWriter(folder, STRETCHED) if "series" in tables else None
+        self._frames = LaneWriter(folder, FRAMES, opened) if "packets" in tables else None
+        self._said = LaneWriter(folder, SAID, opened) if "events" in tables else None
+        self._stretched = LaneWriter(folder, STRETCHED, opened) if "series" in tables else None
         self._series = SeriesMaker(tracker, asked["every_ns"], None) if "series" in tables else None
         self._counting = Counting(asked["counters"]) if "counters" in asked else None
         self._labeller = WiresharkLabeller() if "packets" in tables else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,10 @@ def judge(
     """
     beside = beside or {}
     tracker, gatherer = FlowTracker(max_flows), Gatherer()
-    with _lent() as sent, whole_folder(Path(folder)) as draft:
+    with _lent() as sent, whole_folder(Path(folder)) as draft, ExitStack() as opened:
         judge = Judge(tracker, whole="series" in beside.get("tables", ()), sent=sent)
         judge.go_on_behind(first_ns)
-        written = Beside(draft, beside, tracker, TimeAccount(tracker))
+        written = Beside(draft, beside, tracker, TimeAccount(tracker), opened)
         for rows in rows_of_share([Path(each) for each in folders], before, share):
             for part in tracker.follow(rows):
                 for piece, events in judge.judged(part):

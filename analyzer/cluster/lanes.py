@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,11 +19,11 @@ Keys = npt.NDArray[np.int64]
 
 
 class LaneWriter:
-    """Writes the rows of a lane, whose keys never go back, into a folder."""
+    """Writes the rows of a lane, whose keys never go back, into a folder; the files are closed with `opened`, whatever happens."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._rows: BinaryIO = (folder / name).open("wb")
-        self._keys: BinaryIO = (folder / f"{name}.{KEYS}").open("wb")
+    def __init__(self, folder: Path, name: str, opened: ExitStack) -> None:
+        self._rows: BinaryIO = opened.enter_context((folder / name).open("wb"))
+        self._keys: BinaryIO = opened.enter_context((folder / f"{name}.{KEYS}").open("wb"))
 
     def add(self, keys: Keys, rows: Rows) -> None:
         """The next rows (contiguous or not), and the key of each."""

@@ -45,8 +45,8 @@ def scatter(
     follows the last ends (`start` None where there is none), how many frames there are, what is `pending` and may go on in the
     next range (empty: nothing), whether a frame is earlier than the one before (`back`), the first and the last of their `times`, and `reason`, why the range cannot be judged in parts.
     """
-    with whole_folder(Path(folder)) as draft:
-        reading = _Reading(Range.of(given), checking, addresses, ShareWriter(draft, shares, whole=whole))
+    with whole_folder(Path(folder)) as draft, ShareWriter(draft, shares, whole=whole) as writer:
+        reading = _Reading(Range.of(given), checking, addresses, writer)
         facts = reading.run()
         arrays.write(draft, facts, reading.found(), sealed=sealed)
     return facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,8 @@ BLOCK = np.dtype([("share", "i8"), ("offset", "i8"), ("words", "i8"), ("rows", "
 class ShareWriter:
     """Takes packet rows, and writes those of flows into the share of each, a block of it at a time.
 
-    If `whole`, all of a row is written, and rows without a flow into a share of their own, the one behind all others.
+    If `whole`, all of a row is written, and rows without a flow into a share of their own, the one behind all others. Left as a
+    context, its file is closed whatever happened; complete it is only once `close` was called.
     """
 
     def __init__(self, folder: Path, shares: int, *, whole: bool = False) -> None:
@@ -33,6 +34,12 @@ class ShareWriter:
         self._filled, self._counts = np.zeros(shares + 1, np.int64), np.zeros(shares + 1, np.int64)
         self._blocks: list[tuple[int, int, int, int]] = []
         self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
     def add(self, rows: Rows) -> npt.NDArray[np.int64]:
         """The next rows. Gives the places of those with a SYN alone."""
