@@ -13,7 +13,7 @@ from analyzer.flows.state import TCP
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, WINDOW_CLOSED
-from analyzer.together import joined
+from analyzer.together import joined, taken
 
 ANSWERED, SILENT = CAUSE["answered"], CAUSE["silent"]
 UNANSWERED = FLOWS.bit("state", "unanswered")
@@ -106,8 +106,8 @@ def _closed_windows(tracker: FlowTracker, places: Places, end: int) -> tuple[Row
     """`window_never_reopened`, on the frame that closed the window."""
     ends = tracker.ends
     closed = places[ends["zero_frame"][tracker.states["ends"][places, end]] > 0]
-    me, you = (ends[tracker.states["ends"][closed, each]] for each in (end, 1 - end))
-    for_ns = closed_for_ns(tracker.states[closed], me, tracker.latest_ns)
+    me, you = (taken(ends, tracker.states["ends"][closed, each]) for each in (end, 1 - end))
+    for_ns = closed_for_ns(taken(tracker.states, closed), me, tracker.latest_ns)
     long = for_ns >= LONG_CLOSED_NS
     return _event(
         tracker,
@@ -125,7 +125,7 @@ def _black_holes(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, 
     """`mtu_black_hole`, on the frame in which the timer sent the segment last."""
     ends = tracker.ends
     tried = places[ends["full_times"][tracker.states["ends"][places, end]] >= TIMES]
-    me, you = (ends[tracker.states["ends"][tried, each]] for each in (end, 1 - end))
+    me, you = (taken(ends, tracker.states["ends"][tried, each]) for each in (end, 1 - end))
     size = me["largest"].astype(np.int64)
     size = np.where(you["mss"] > 0, np.minimum(size, you["mss"]), size)
     # What is acknowledged was smaller: the first of this size began there.

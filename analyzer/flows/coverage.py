@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from analyzer.flows.state import ACKED, SYN, SYN_ACK, TCP
 from analyzer.schema import Rows
+from analyzer.together import taken
 
 TICK_NS, DENIED_NS, MANY_TIMES = 1_000_000, 50_000_000, 10
 MANY_PACKETS, LONG_NS = 10, 3_000_000_000  # who gets no answer to data sends it again within that time
@@ -91,7 +92,7 @@ def begun_at(states: Rows, places: npt.NDArray[np.intp], addresses: Collection[t
     begun = (states["protocol"][places] == TCP) & (states["seen"][places] & (SYN | SYN_ACK) == 0)
     lows = np.array([low for _, low in addresses], np.uint64)
     near = np.isin(states["address_lo"][places], lows).any(axis=1)
-    found = states[places[own & begun & near]]
+    found = taken(states, places[own & begun & near])
     pairs = zip(found["address_hi"].tolist(), found["address_lo"].tolist(), strict=True)
     mine = found[np.array([any(pair in addresses for pair in zip(*ends, strict=True)) for ends in pairs], np.bool_)]
     return Begun(len(mine), int(mine["packets"].sum()), int(mine["payload"].sum()))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.first import first_of
 from analyzer.flows.end_state import IN_VAIN
 from analyzer.flows.state import ACKED, DAMAGED, FIN, IMPOSSIBLE, PEERS, RST, SUCCEEDED, SYN, SYN_ACK, SYN_AGAIN
 from analyzer.schema import Rows
@@ -68,7 +69,7 @@ def closed_how(me: Rows, other: Rows) -> Any:
     last = np.maximum(other["sent_ns"], other["probe_ns"])
     vain = other["void_probes"] >= IN_VAIN
     conditions = [me["zero_frame"] == 0, (last > since) & (me["last_ns"] < last), last > since, vain]
-    return np.select(conditions, [0, UNANSWERED, PROBED, INVALID_PROBES], UNPROBED)
+    return first_of(conditions, [0, UNANSWERED, PROBED, INVALID_PROBES], UNPROBED)
 
 
 def _since(then_ns: npt.NDArray[np.int64], now_ns: int) -> npt.NDArray[np.int64]:

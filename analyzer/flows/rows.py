@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.first import first_of
 from analyzer.flows.edge import closed_for_ns, closed_how
 from analyzer.flows.end_state import BINS, BINS_FROM, NO_BOX, NO_WINDOW
 from analyzer.flows.state import ACKED, FIN, HISTORY, RST, SYN, SYN_ACK, TCP
@@ -149,7 +150,7 @@ def final_states(
         ((handshake & (SYN_ACK | ACKED)) == SYN_ACK, "half_open"),
     ]
     numbers = [FLOWS.bit("state", word) for _, word in conditions]
-    return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("state", "open"))
+    return first_of([condition for condition, _ in conditions], numbers, FLOWS.bit("state", "open"))
 
 
 def _outlived(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
@@ -190,7 +191,7 @@ def _completeness(states: Rows) -> Any:
         (ended, "no_beginning"),
     ]
     numbers = [FLOWS.bit("completeness", word) for _, word in conditions]
-    return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("completeness", "middle"))
+    return first_of([condition for condition, _ in conditions], numbers, FLOWS.bit("completeness", "middle"))
 
 
 def _tcp_state(states: Rows, mine: Rows, other: Rows, end: npt.NDArray[np.intp]) -> Any:
@@ -218,7 +219,7 @@ def _tcp_state(states: Rows, mine: Rows, other: Rows, end: npt.NDArray[np.intp])
         (heard, "LAST-ACK"),
     ]
     numbers = [FLOWS.bit("client_state", word) for _, word in conditions]
-    return np.select([condition for condition, _ in conditions], numbers, FLOWS.bit("client_state", "ESTABLISHED"))
+    return first_of([condition for condition, _ in conditions], numbers, FLOWS.bit("client_state", "ESTABLISHED"))
 
 
 def _quantile(ends: Rows, histograms: npt.NDArray[np.uint32], share: float) -> npt.NDArray[np.int64]:

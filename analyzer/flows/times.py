@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.first import first_of
 from analyzer.flows.moment import BOTH, FLIGHT, IN_FAST, IN_LOSS, LIMITED, ZERO
 from analyzer.flows.state import SUCCEEDED, TCP
 from analyzer.flows.time_state import (
@@ -84,9 +85,9 @@ def _at_the_end(
         (owes, "server_think", True),
     ]
     chosen = [condition for condition, _, _ in conditions]
-    cause = np.select(chosen, [NUMBER[word] for _, word, _ in conditions], NUMBER["idle"])
-    owed = np.select(chosen, [np.broadcast_to(owed, len(places)) for _, _, owed in conditions], False)
-    return cause, owed & (states["seen"][places] & SUCCEEDED == 0)
+    cause = first_of(chosen, [NUMBER[word] for _, word, _ in conditions], NUMBER["idle"])
+    owed = first_of(chosen, [owed for _, _, owed in conditions], False)
+    return cause, (owed > 0) & (states["seen"][places] & SUCCEEDED == 0)
 
 
 def fill_times(flows: Rows, spent: Counts, states: Rows, ends: Rows, times: Rows, talks: Rows) -> None:

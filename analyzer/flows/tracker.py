@@ -199,7 +199,7 @@ class FlowTracker:
         Of the rows that left only the WORST_LEFT worst are kept.
         """
         places = self.places()
-        trouble = self._troubles(places)
+        trouble = self._troubles(places, self.final_states(places))
         some = int(np.count_nonzero(trouble))
         order = np.argsort(-trouble, kind="stable")[: min(count, some)]
         rows = joined([self._worst_left, self._rows_at(places[order])])
@@ -241,19 +241,20 @@ class FlowTracker:
             found[start : start + PIECE] = final_states(self.states, self.ends, piece, opening)
         return found
 
-    def _troubles(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        """How much trouble the flows at these places had."""
+    def _troubles(self, places: npt.NDArray[np.intp], final: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """How much trouble the flows at these places had, which end in these states."""
         found = np.zeros(len(places))
         for start in range(0, len(places), PIECE):
-            piece = places[start : start + PIECE]
-            final = self.final_states(piece)
-            found[start : start + PIECE] = troubles(self.states, self.ends, piece, final, self.latest_ns)
+            some = slice(start, start + PIECE)
+            found[some] = troubles(self.states, self.ends, places[some], final[some], self.latest_ns)
         return found
 
-    def _rows_at(self, places: npt.NDArray[np.intp]) -> Rows:
+    def _rows_at(self, places: npt.NDArray[np.intp], final: npt.NDArray[np.int64] | None = None) -> Rows:
+        """Their rows; `final` are the states in which they end, where these are known already."""
         ends = taken(self.ends, self.states["ends"][places])
         states, times = taken(self.states, places), taken(self.times, places)
-        rows = flow_rows(states, ends, self.histograms, self.final_states(places), self.latest_ns)
+        final = self.final_states(places) if final is None else final
+        rows = flow_rows(states, ends, self.histograms, final, self.latest_ns)
         spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
         fill_times(rows, spent, states, ends, times, self.talks)
         return rows
@@ -320,18 +321,17 @@ class FlowTracker:
 
     def _account_for(self, leaving: npt.NDArray[np.intp]) -> None:
         """What is to be known of the flows that leave, beyond that they were there."""
-        numbers = np.bincount(self.final_states(leaving), minlength=len(FLOW_STATES))
+        final = self.final_states(leaving)
+        numbers = np.bincount(final, minlength=len(FLOW_STATES))
         self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
-        legs = leaving[self.states["leg_of"][leaving] >= 0]
-        self._left_legs.update(FLOW_STATES[word] for word in self.final_states(legs))
+        self._left_legs.update(FLOW_STATES[word] for word in final[self.states["leg_of"][leaving] >= 0])
         self._left_coverage = sum(
             (coverage_of(self.states, self.ends, each) for each in pieces(leaving)), self._left_coverage
         )
-        self._remember_worst(leaving)
+        self._remember_worst(leaving, final)
         if self._keep_left:
-            self.rows_left += [
-                self._rows_at(piece) for piece in pieces(leaving[np.argsort(self.states["flow"][leaving])])
-            ]
+            order = np.argsort(self.states["flow"][leaving])
+            self.rows_left += [self._rows_at(leaving[some], final[some]) for some in pieces(order)]
         for places in pieces(leaving[self.states["protocol"][leaving] == TCP]):
             spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
             self._spent_left += spent.sum(axis=0)
@@ -344,16 +344,16 @@ class FlowTracker:
         self.ends_room[1] = len(self.free_ends)
         self.states["ends"][leaving] = BLANK
 
-    def _remember_worst(self, leaving: npt.NDArray[np.intp]) -> None:
-        """Of the flows that leave, those that the ranking will need."""
-        trouble = self._troubles(leaving)
+    def _remember_worst(self, leaving: npt.NDArray[np.intp], final: npt.NDArray[np.int64]) -> None:
+        """Of the flows that leave, in these states, those that the ranking will need."""
+        trouble = self._troubles(leaving, final)
         self._left_troubled += int(np.count_nonzero(trouble))
         order = np.lexsort((self.states["flow"][leaving], -trouble))[:WORST_LEFT]
         least = self._worst_trouble[-1] if len(self._worst_trouble) == WORST_LEFT else 0.0
         order = order[trouble[order] > least]
         if not len(order):
             return
-        rows = joined([self._worst_left, self._rows_at(leaving[order])])
+        rows = joined([self._worst_left, self._rows_at(leaving[order], final[order])])
         both = np.concatenate([self._worst_trouble, trouble[order]])
         worst = np.argsort(-both, kind="stable")[:WORST_LEFT]
         self._worst_left, self._worst_trouble = taken(rows, worst), both[worst]

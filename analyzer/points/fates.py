@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.first import first_of
 from analyzer.points.counted import Ran, held_by
 from analyzer.points.pending import ACKED, COPY, CORRUPT, LATE, MET, NEAR, NOT_SURE, OTHER_TTL, PARTLY
 from analyzer.points.sampling import FIN, RST, SYN
@@ -166,7 +167,7 @@ class Judgement:
         found["point_number"] = np.array(points, np.uint8)[rows["side"]]
         found["other_number"] = np.array(points, np.uint8)[1 - rows["side"]]
         found["way"] = np.where((status & NOT_SURE) != 0, 0, np.where(near, SENT, CAME))
-        found["fate"] = np.select(
+        found["fate"] = first_of(
             [~met, (status & CORRUPT) != 0, (status & COPY) != 0, (status & LATE) != 0, rows["fields"] != 0],
             [UNKNOWN, CORRUPTED, DUPLICATED, REORDERED, REWRITTEN],
             ARRIVED,
@@ -174,7 +175,7 @@ class Judgement:
         tcp = (rows["flags"] & DATAGRAM) == 0
         closed, opened = (PASSAGES.bit("window", word) for word in ("closed", "opened"))
         note = rows["note"]
-        found["window"] = np.select([tcp & ((note & CLOSED) != 0), tcp & ((note & OPENED) != 0)], [closed, opened], 0)
+        found["window"] = first_of([tcp & ((note & CLOSED) != 0), tcp & ((note & OPENED) != 0)], [closed, opened], 0)
         self._uncertain(rows, found)
         # Who acknowledges what did not come, by the count of its host, is another one.
         acked = near & ((status & ACKED) != 0)
@@ -247,7 +248,7 @@ class Judgement:
     ) -> npt.NDArray[np.int64]:
         """Why nobody knows whether packets passed the far point, between two times each; 0 where the capture there would hold them."""
         ran = self._ran[far]
-        return np.select(
+        return first_of(
             [
                 ~self._followed[connection],
                 (first < ran.start_ns) | (last > ran.end_ns),
