@@ -73,8 +73,10 @@ class Table:
     hot_bytes: int = field(init=False)
     dtype: np.dtype[np.void] = field(init=False)
     _bits: dict[tuple[str, ...], int] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _named: dict[str, Column] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._named.update((column.name, column) for column in self.columns)
         hot = [self[name] for name in self.hot]
         cold = [column for column in self.columns if column.kind not in NOT_STORED and column not in hot]
         first, rest = ([stored for column in group for stored in column.fields] for group in (hot, cold))
@@ -88,9 +90,9 @@ class Table:
         object.__setattr__(self, "hot_bytes", np.dtype(first, align=True).itemsize)
 
     def __getitem__(self, name: str) -> Column:
-        for column in self.columns:
-            if column.name == name:
-                return column
+        found = self._named.get(name)
+        if found is not None:
+            return found
         raise UsageError(f"table {self.name}", f"no column {name!r}", suggest(name, [c.name for c in self.columns]))
 
     def bit(self, column: str, *words: str) -> int:

@@ -101,6 +101,7 @@ WORDS = {
     if column.kind in ("bits", "enum")
     for word in column.words
 }
+ENUMS = {column.name for column in PACKETS.columns if column.kind == "enum"}
 STORED = [stored for column in PACKETS.columns for stored, _ in column.fields]
 
 
@@ -130,9 +131,11 @@ def number(text: str) -> int:
 
 def has(row: Row, column: str, word: str) -> bool:
     """Is this word set?"""
-    if PACKETS[column].kind == "enum":
-        return bool(row[column] == WORDS[column, word])
-    return bool(row[column] & WORDS[column, word])
+    return _has(row[column], column, word)
+
+
+def _has(value: int, column: str, word: str) -> bool:
+    return value == WORDS[column, word] if column in ENUMS else value & WORDS[column, word] > 0
 
 
 def address(row: Row, name: str, version: int) -> int:
@@ -425,8 +428,11 @@ def outcome(path: Path, together: bool = False) -> Outcome:
             result.unexplained.append(f"frame {row['frame']}: {sorted(wrong)} in {':'.join(shape.protocols)}")
     for name in STORED:
         result.seen[name] = sum(row[name] != 0 for row in rows)
+    values = {column: Counter(row[column] for row in rows) for column, _ in WORDS}
     for column, word in WORDS:
-        result.seen[f"{column} {word}"] = sum(has(row, column, word) for row in rows)
+        result.seen[f"{column} {word}"] = sum(
+            count for value, count in values[column].items() if _has(value, column, word)
+        )
     return result
 
 

@@ -1100,14 +1100,15 @@ def test_quantiles_of_many_histograms(monkeypatch: pytest.MonkeyPatch) -> None:
     ends["rtt_first"][:, 0] = 5000
     ends["rtt_max_ns"] = 1 << 40
     monkeypatch.setattr(flow_rows, "AT_ONCE", 3)
-    found = flow_rows._quantile(ends, histograms, 0.95)
-    for end, quantile in zip(ends, found.tolist(), strict=True):
-        if end["histogram"] < 0:
-            assert quantile == 5000
-            continue
-        samples = [at for at, count in enumerate(histograms[end["histogram"]]) for _ in range(count)]
-        at = samples[math.ceil(0.95 * len(samples)) - 1]
-        assert quantile == pytest.approx(2 ** (BINS_FROM + (at + 0.5) / 4), rel=1e-6)
+    shares = (0.5, 0.95)
+    for share, found in zip(shares, flow_rows._quantiles(ends, histograms, shares), strict=True):
+        for end, quantile in zip(ends, found.tolist(), strict=True):
+            if end["histogram"] < 0:
+                assert quantile == 5000
+                continue
+            samples = [at for at, count in enumerate(histograms[end["histogram"]]) for _ in range(count)]
+            at = samples[math.ceil(share * len(samples)) - 1]
+            assert quantile == pytest.approx(2 ** (BINS_FROM + (at + 0.5) / 4), rel=1e-6)
 
 
 # SYNs that open nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,8 @@ def _describe(
     sampled = mine["rtt_count"] > 0
     flows[f"{side}_rtt_min_ns"] = np.where(sampled, mine["rtt_min_ns"], -1)
     flows[f"{side}_rtt_max_ns"] = np.where(sampled, mine["rtt_max_ns"], -1)
-    flows[f"{side}_rtt_median_ns"] = _quantile(mine, histograms, 0.5)
-    flows[f"{side}_rtt_p95_ns"] = _quantile(mine, histograms, 0.95)
+    median_ns, p95_ns = _quantiles(mine, histograms, (0.5, 0.95))
+    flows[f"{side}_rtt_median_ns"], flows[f"{side}_rtt_p95_ns"] = median_ns, p95_ns
     flows[f"{side}_state"] = _tcp_state(states, mine, other, end)
 
 
@@ -222,20 +223,21 @@ def _tcp_state(states: Rows, mine: Rows, other: Rows, end: npt.NDArray[np.intp])
     return first_of([condition for condition, _ in conditions], numbers, FLOWS.bit("client_state", "ESTABLISHED"))
 
 
-def _quantile(ends: Rows, histograms: npt.NDArray[np.uint32], share: float) -> npt.NDArray[np.int64]:
-    """The quantile of the RTT samples: exact where they were kept, else from the histogram."""
+def _quantiles(ends: Rows, histograms: npt.NDArray[np.uint32], shares: Sequence[float]) -> list[npt.NDArray[np.int64]]:
+    """These quantiles of the RTT samples: exact where they were kept, else from the histogram."""
     count = ends["rtt_count"].astype(np.int64)
-    few = np.where(np.arange(ends["rtt_first"].shape[1]) < count[:, None], ends["rtt_first"], np.inf)
-    rank = np.maximum(np.ceil(share * count).astype(np.int64) - 1, 0)
-    ordered = np.sort(few, axis=1)
-    exact = ordered[np.arange(len(ends)), np.minimum(rank, few.shape[1] - 1)]
-    result = np.where(count > 0, exact, -1)
+    ordered = np.where(np.arange(ends["rtt_first"].shape[1]) < count[:, None], ends["rtt_first"], np.inf)
+    ordered.sort(axis=1)
+    ranks = [np.maximum(np.ceil(share * count).astype(np.int64) - 1, 0) for share in shares]
+    results = [ordered[np.arange(len(ends)), np.minimum(rank, ordered.shape[1] - 1)] for rank in ranks]
     binned = np.flatnonzero(ends["histogram"] >= 0)
-    for some in np.split(binned, range(AT_ONCE, len(binned), AT_ONCE)):
+    for start in range(0, len(binned), AT_ONCE):
+        some = binned[start : start + AT_ONCE]
         upto = np.cumsum(histograms[ends["histogram"][some]], axis=1, dtype=np.int64)
-        result[some] = MIDDLES[(upto <= rank[some, None]).sum(axis=1)]
-    bounded = np.clip(result, ends["rtt_min_ns"], np.maximum(ends["rtt_max_ns"], ends["rtt_min_ns"]))
-    return np.where(count > 0, bounded, -1).astype(np.int64)
+        for rank, result in zip(ranks, results, strict=True):
+            result[some] = MIDDLES[(upto <= rank[some, None]).sum(axis=1)]
+    least, most = ends["rtt_min_ns"], np.maximum(ends["rtt_max_ns"], ends["rtt_min_ns"])
+    return [np.where(count > 0, np.clip(result, least, most), -1).astype(np.int64) for result in results]
 
 
 assert BINS == 4 * (36 - BINS_FROM)

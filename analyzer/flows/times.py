@@ -143,20 +143,21 @@ def _fill_answers(
         (SIZE, "answer_bytes", "", times["turn_bytes"].astype(np.int64)),
         (IN_FLIGHT, "in_flight", "", None),
     ):
-        bins = talk["bins"].reshape(-1, 8, TALK_BINS)[np.arange(len(details)), 2 * kind + end_of].astype(np.int64)
-        most = talk["most"][np.arange(len(details)), 2 * kind + end_of]
-        if kind in (LAST_BYTE, SIZE):  # it has not been taken down: nobody knew whether it is over
-            assert only is not None
-            now = np.flatnonzero(last[details])
-            value = only[details][now]
-            np.add.at(bins, (now, _bin_of(value, FIRST_BIN[kind])), 1)
-            most[now] = np.maximum(most[now], value)
-        alone = np.where(turned, only, -1) if only is not None else np.full(len(flows), -1)
+        values = np.where(turned, only, -1) if only is not None else np.full(len(flows), -1)
+        if len(details):
+            bins = talk["bins"].reshape(-1, 8, TALK_BINS)[np.arange(len(details)), 2 * kind + end_of].astype(np.int64)
+            most = talk["most"][np.arange(len(details)), 2 * kind + end_of]
+            if kind in (LAST_BYTE, SIZE):  # it has not been taken down: nobody knew whether it is over
+                assert only is not None
+                now = np.flatnonzero(last[details])
+                value = only[details][now]
+                np.add.at(bins, (now, _bin_of(value, FIRST_BIN[kind])), 1)
+                most[now] = np.maximum(most[now], value)
         for word, share in (("median", 0.5), ("p95", 0.95), ("max", 1.0)):
             if kind == IN_FLIGHT and word != "median":
                 continue
-            values = alone.copy()
-            values[details] = _quantile(bins, most, share, FIRST_BIN[kind])
+            if len(details):
+                values[details] = _quantile(bins, most, share, FIRST_BIN[kind])
             flows[f"{side}_{name}_{word}{unit}"] = values
 
 

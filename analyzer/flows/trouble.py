@@ -25,6 +25,10 @@ COUNTED = {
 # a FIN alone that no timer repeats: some stacks send it with every ACK of a close from both sides.
 OF_SYN_ACKS = ("retransmission", "spurious_retransmission", "dsack")
 OF_FINS = ("retransmission", "spurious_retransmission")
+HAPPENED = [
+    (1 << number, kind.trouble) for number, kind in enumerate(KINDS) if kind.trouble and kind.name not in COUNTED
+]
+BITS, WEIGHTS = np.array([bit for bit, _ in HAPPENED], np.uint64), np.array([float(weight) for _, weight in HAPPENED])
 SECOND_SHUT = 10.0  # a second of closed window weighs as a timeout does
 FAILED = ("refused", "unanswered", "half_open")
 
@@ -39,7 +43,7 @@ def troubles(
     """
     total = np.zeros(len(places))
     events, at = states["events"][places], states["ends"][places]
-    for number, kind in enumerate(KINDS):
+    for kind in KINDS:
         if kind.name in COUNTED:
             count = ends[COUNTED[kind.name]][at].astype(np.float64)
             if kind.name in OF_SYN_ACKS:
@@ -48,8 +52,7 @@ def troubles(
             if kind.name in OF_FINS:
                 count -= np.minimum(count, ends["fins_again"][at])
             total += kind.trouble * count.sum(axis=1)
-        elif kind.trouble:
-            total += np.where(events & np.uint64(1 << number), float(kind.trouble), 0.0)
+    total += (events[:, None] & BITS != 0) @ WEIGHTS  # whole numbers: in whatever order, the sum is exact
     total += SECOND_SHUT / 1e9 * ends["zero_ns"][at].sum(axis=1, dtype=np.float64)
     still = np.flatnonzero((ends["zero_frame"][at] > 0).any(axis=1))
     for end in (0, 1) if len(still) else ():
