@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,9 @@ class Analysis(Found):
     def _tables_asked(self) -> Any:
         """The tables in SQL, which keep what was made for one query for the next."""
         assert self._ask is not None, "made without analyze()"
-        return self._ask(self)
+        return self._ask(
+            weakref.proxy(self)
+        )  # which outlives them: what knew each other would stay until cycles are looked for
 
     @cached_property
     def flow_events(self) -> pd.DataFrame:
@@ -243,8 +246,8 @@ class Analysis(Found):
 
     def socket_frames(self) -> Iterator[pd.DataFrame]:
         """The same piece by piece: there may be millions."""
-        if self._socket_lists is not None:
-            for host, batch in self._socket_lists.read(self._flow_index):
+        if self._listed is not None:
+            for host, batch in self._listed.batches():
                 yield batch.frame(host)
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from analyzer.events.icmp import IcmpErrors
 from analyzer.facts import Fact
 from analyzer.flows import FlowTracker
 from analyzer.hosts import KnownHost, hosts_rows, known_hosts
-from analyzer.passes import FLOWS_AT_ONCE, recorded_hosts
+from analyzer.passes import recorded_hosts
 from analyzer.schema import Rows
 from analyzer.summary import Summary
 from analyzer.tables import FLOW_EVENTS, TIME_CAUSES
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from analyzer.counters import Series
     from analyzer.follow import Flow
     from analyzer.kernel_counters import KernelCounters
-    from analyzer.sockets import FlowIndex, SocketLists
+    from analyzer.sockets import SocketLists
+    from analyzer.sockets.listed import Listed
     from analyzer.sockets.seen import SocketsSeen
 
 
@@ -84,7 +85,9 @@ class Found:
         self.host_addresses = list(host_addresses)
         self._counted = counted
         self._shown = shown
-        self._socket_lists = socket_lists
+        # What is handed to others knows the parts and not this object: else memory would stay until cycles are looked for.
+        self._local = partial(_local, self.host_addresses, checksum_result)
+        self._listed = _listed(socket_lists, flows, self._local)
         self.gathered = np.zeros(0, FLOW_EVENTS.dtype) if gathered is None else gathered
         self.icmp_errors = icmp_errors or IcmpErrors()
         self._diagnose = diagnose
@@ -128,10 +131,10 @@ class Found:
             self._series,
             self._counted,
             self.account,
-            lambda: self.local,
-            lambda: self.host_name,
+            self._local,
+            self.host_name,
             self.choice,
-            lambda: self.sockets_seen.slow_starts.ended if self.has_sockets else [],
+            self._listed,
         )
 
     @property
@@ -147,46 +150,36 @@ class Found:
     @property
     def local(self) -> list[str]:
         """Addresses of the host that took the capture: those that were named or recorded, else what the packets tell."""
-        return self.host_addresses or [host.address for host in self.capture_hosts]
+        return self._local()
 
     @property
     def socket_lists(self) -> SocketLists | None:
         """What the lists of sockets show in all, None without any; they are read when this is first asked for."""
-        if self._socket_lists is not None:
-            self.sockets_seen  # noqa: B018 # reads them
-        return self._socket_lists
+        if self._listed is None:
+            return None
+        self._listed.seen  # noqa: B018 # reads them
+        return self._listed.lists
 
     @property
     def has_sockets(self) -> bool:
         """Were lists of sockets recorded?"""
-        return self._socket_lists is not None
+        return self._listed is not None
 
-    @cached_property
+    @property
     def sockets_seen(self) -> SocketsSeen:
         """Of each socket the rows worth keeping."""
         from analyzer.sockets.seen import SocketsSeen
 
-        seen = SocketsSeen()
-        if self._socket_lists is not None:
-            for _, batch in self._socket_lists.read(self._flow_index):
-                seen.add(batch)
-        return seen
+        return SocketsSeen() if self._listed is None else self._listed.seen
 
     @cached_property
     def sysctls(self) -> dict[str, str]:
         """Settings of the host, from host.json of its bundle."""
         return {name: value for path in self.paths for name, value in sysctls_of(path).items()}
 
-    @cached_property
-    def _flow_index(self) -> FlowIndex:
-        from analyzer.sockets import FlowIndex
-
-        return FlowIndex(self.flow_parts(), self.local)
-
     def flow_parts(self) -> Iterator[Rows]:
         """The rows of `flows`, some at a time."""
-        starts = range(0, len(self.flow_tracker), FLOWS_AT_ONCE)
-        return (self.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE)) for start in starts)
+        return self.flow_tracker.row_parts()
 
     def hosts_rows(self) -> tuple[Rows, dict[str, Any], Any]:
         """The same without pandas: what is stored, the texts, and the MTUs (0 where one is not known)."""
@@ -288,6 +281,18 @@ class Found:
         hosts = [note for host in self._recorded for note in host.notes]
         sockets = self.socket_lists.notes if self.socket_lists is not None else []
         return list(map(shown, [*self.account.warnings(), *hosts, *settings, *counters, *sockets]))
+
+
+def _local(named: Sequence[str], checksums: Checksums | None) -> list[str]:
+    return list(named) or [host.address for host in (checksums.hosts if checksums else ())]
+
+
+def _listed(lists: SocketLists | None, flows: FlowTracker, local: Callable[[], list[str]]) -> Listed | None:
+    if lists is None:
+        return None
+    from analyzer.sockets.listed import Listed
+
+    return Listed(lists, flows, local)
 
 
 def _unfit(sysctls: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,15 +24,14 @@ from analyzer.errors import UsageError
 from analyzer.passes import increment_rows, judged_rows
 from analyzer.prediction import DEFAULT_MTU, NUMBER, Predictor, increment_table, increment_texts
 from analyzer.schema import Rows
-from analyzer.sockets.slow_start import Ended
 from analyzer.tables import COUNTERS, INCREMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from analyzer.cluster.tabled import Parts
+    from analyzer.sockets.listed import Listed
 
-AT_ONCE = 1 << 14  # flows
 MOST_HOSTS = 8  # whose counters are tried, where nothing tells whose are meant
 
 
@@ -40,7 +39,7 @@ class KernelCounters:
     """The snapshots of one capture against its packets.
 
     `choice` is what of the capture is asked for. `series` are the snapshots, `counted` what was counted while the capture was read, `local` gives the addresses of the host
-    that took it (empty where that is not known), `name` what that host is called, `slow_starts` those that its lists of sockets show as ended.
+    that took it (empty where that is not known), `name` is what that host is called, `listed` are its sockets.
     """
 
     def __init__(
@@ -50,9 +49,9 @@ class KernelCounters:
         counted: Comparison | None,
         account: Account,
         local: Callable[[], list[str]],
-        name: Callable[[], str],
+        name: str,
         choice: Choice = EVERYTHING,
-        slow_starts: Callable[[], Sequence[Ended]] = tuple,
+        listed: Listed | None = None,
     ) -> None:
         self._paths = paths
         self._choice = choice
@@ -61,7 +60,7 @@ class KernelCounters:
         self._account = account
         self._local = local
         self._name = name
-        self._ended = slow_starts
+        self._listed = listed
         self._network_doubles = False  # what was taken for captured twice; known once the counters were compared
 
     @cached_property
@@ -113,20 +112,12 @@ class KernelCounters:
                 self._local(),
                 self._choice.words(),
             ),
-            self._slow_starts,
+            partial(_slow_starts, self._account, self._local, self._listed),
         )
         moved = found.realigned()
         if moved is not None:
             self._count_into(moved)
         return self._by_network(moved or found)
-
-    def _slow_starts(self) -> SlowStarts:
-        """What sockets and flows tell of the ends of slow start."""
-        flows = self._account.flows
-        pieces = (flows.rows(slice(start, start + AT_ONCE)) for start in range(0, len(flows), AT_ONCE))
-        total = self._account.summary.total
-        left = sum(flows.left.values()), total("frames") + total("bytes") // LEAST_SEGMENT
-        return slow_starts(self._ended(), pieces, self._local(), left)
 
     def _by_network(self, found: Comparison) -> Comparison:
         """Who doubled packets, the capture or the network, where the packets leave that open? What the host counted tells.
@@ -198,7 +189,7 @@ class KernelCounters:
         for found in parts():
             wanted = found if numbers is None else found[np.isin(found["counter"], numbers)]
             if len(wanted):
-                yield INCREMENTS.frame(increment_table(wanted), increment_texts(self._name(), wanted))
+                yield INCREMENTS.frame(increment_table(wanted), increment_texts(self._name, wanted))
 
     def frames_behind(self, counters: Sequence[str]) -> dict[str, list[int]]:
         """The frames that should have moved these counters. Reads the capture again; empty for a pipe, which cannot be."""
@@ -227,10 +218,17 @@ class KernelCounters:
 
         series = self.series
         reason = OTHER_HOST if series is not None and series.snapshots else ANY_HOST
-        parts = [(self._name(), found)]
+        parts = [(self._name, found)]
         parts += [(each.host, apart(each, reason, whole=whole)) for each in (series.others if series else ())]
         frames = [COUNTERS.frame(counter_table(rows), counter_texts(host, rows)) for host, rows in parts if rows]
         return pd.concat(frames, ignore_index=True) if frames else COUNTERS.empty()
+
+
+def _slow_starts(account: Account, local: Callable[[], list[str]], listed: Listed | None) -> SlowStarts:
+    """What sockets and flows tell of the ends of slow start. No method: a comparison keeps it, and is kept by who would be meant."""
+    total = account.summary.total
+    left = sum(account.flows.left.values()), total("frames") + total("bytes") // LEAST_SEGMENT
+    return slow_starts(listed.seen.slow_starts.ended if listed else [], account.flows.row_parts(), local(), left)
 
 
 def predictor_of(local: Sequence[str], paths: Sequence[str], *, copies: bool = False) -> Predictor:

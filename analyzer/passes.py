@@ -28,7 +28,6 @@ Progress = Callable[[Capture], None]
 Mark = Callable[[RecordBatch, Interfaces, Rows], None]
 EXPORT_BATCH_FRAMES = 1 << 14
 EVERY_NS = 1_000_000_000  # an interval of `series`
-FLOWS_AT_ONCE = 10_000
 TIMED_FLOWS = 1000  # the busiest: their round-trip times tell which host is near
 
 
@@ -84,8 +83,7 @@ def table_rows(
         if series is not None:
             yield from series.finish()
         if table == "flows":
-            for start in range(0, len(tracker), FLOWS_AT_ONCE):
-                yield tracker.rows(slice(start, start + FLOWS_AT_ONCE))
+            yield from tracker.row_parts()
         if table == "checksums" and checker is not None:
             told = chooser.ways.among if chooser else None
             yield Checksums(checker, tracker.busiest(TIMED_FLOWS), recorded, told=told).rows()

@@ -45,6 +45,7 @@ LOST = [TIME_CAUSES.index(cause) for cause in (*LOST_TIME, "server_think")]
 LEAST_LOST_NS = 100_000_000  # of a connection, and a tenth of its time, are worth telling
 WORST_LEFT = 100
 PIECE = 1 << 14
+ROWS_AT_ONCE = 10_000
 ENDS_MORE = 32  # room for ends grows by this part of itself
 EARLIEST = np.iinfo(np.int64).min
 LEAVING = 4  # every fourth flow leaves when there is no room: so that making room is rare
@@ -180,6 +181,11 @@ class FlowTracker:
     def rows(self, which: slice | npt.NDArray[np.intp] = slice(None)) -> Rows:
         """The `flows` rows, in order of first frames; `which` takes some of them, by position in `places`."""
         return self._rows_at(self.places()[which])
+
+    def row_parts(self) -> Iterator[Rows]:
+        """The same, ROWS_AT_ONCE at a time."""
+        starts = range(0, len(self), ROWS_AT_ONCE)
+        return (self.rows(slice(start, start + ROWS_AT_ONCE)) for start in starts)
 
     def rows_of(self, flows: npt.NDArray[np.int64]) -> Rows:
         """The `flows` rows of those of these flows that are still followed, in order."""

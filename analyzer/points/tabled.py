@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,4 +104,4 @@ class Tabled:
     def _tables_asked(self) -> Any:
         """The tables in SQL, which keep what was made for one query for the next."""
         assert self._tools.ask is not None, "made without analyze()"
-        return self._tools.ask(self)
+        return self._tools.ask(weakref.proxy(self))  # as in Analysis: they would keep each other

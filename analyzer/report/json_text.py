@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1  # rises where a reader of an earlier one would misread what is there
-FLOWS_AT_ONCE = 10_000
 SLOW_FLOWS = 100
 NOT_KNOWN = 0  # of the moments of a finding
 
@@ -97,8 +96,7 @@ def _flows(analysis: Analysis, top: int | None) -> Iterator[Rows]:
     if top is not None:
         yield analysis.flow_tracker.busiest(top)
         return
-    for start in range(0, len(analysis.flow_tracker), FLOWS_AT_ONCE):
-        yield analysis.flow_tracker.rows(slice(start, start + FLOWS_AT_ONCE))
+    yield from analysis.flow_parts()
 
 
 def _time(analysis: Analysis, top: int | None) -> dict[str, Any]:
