@@ -27,6 +27,12 @@ def pass_on(words: str) -> None:
         raise Ended
 
 
+def end_if_asked() -> None:
+    """Raise Ended where a signal has asked for the end: for a thread that waits, to which none comes."""
+    if _came:
+        raise Ended
+
+
 def status_of_signal() -> int:
     """128 and the signal that came first, as shells have it."""
     return 128 + (_came[0] if _came else signal.SIGINT)
