@@ -23,9 +23,8 @@ from tests.command import COMMAND, environment
 from tests.failing import ENDLESS, FAILURES, Failure, library, variables
 from tests.forked import Server
 from tests.helpers import SAMPLES, interrupts_on
-from tests.in_parts import workers_left
 from tests.killing_record import RecordTrial, can_record
-from tests.place import Place, place_in
+from tests.place import Place, place_in, workers_left
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 # What each command is given behind its name, in a folder with a bundle B, the same packed, and a folder for what is written.

@@ -6,24 +6,19 @@ import ctypes
 import ctypes.util
 import struct
 import sys
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any
 
 import numpy as np
 
 from analyzer.choose.program import INSTRUCTION, Program, checked
-from analyzer.ending import end_if_asked
+from analyzer.ending import within
 from analyzer.errors import UsageError
 
 NAMES = {"win32": ("wpcap.dll",), "darwin": ("libpcap.A.dylib", "/usr/lib/libpcap.A.dylib")}
 OTHERS = ("libpcap.so.1", "libpcap.so.0.8")
 SHORT = 1000  # characters, of which a program is made in no time
-LOOK_S, MOST_S = 0.2, 60
+MOST_S = 60
 MAGIC, SNAPLEN, ERROR = 0xA1B2C3D4, 262_144, 256
 
 
@@ -75,29 +70,10 @@ def compiled(found: ctypes.CDLL, text: str, link_type: int) -> Program:
         raise UsageError("--filter", "a filter with a NUL in it", "leave that out")
     if len(text) <= SHORT:
         return _compiled(found, text, link_type)
-    return _beside(lambda: _compiled(found, text, link_type))
-
-
-def _beside(work: Callable[[], Program]) -> Program:
-    """What it gives, from a thread of its own, which ends with the process: nobody can stop C, and its optimizer may take days."""
-    ended: SimpleQueue[Program | BaseException] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            ended.put(work())
-        except BaseException as error:  # noqa: BLE001 # it is raised there where it was asked for
-            ended.put(error)
-
-    Thread(target=run, daemon=True, name="filter").start()
-    until = time.monotonic() + MOST_S
-    while time.monotonic() < until:
-        end_if_asked()  # who asks for a program may be a thread, and Ctrl-C comes to another
-        with suppress(Empty):
-            answer = ended.get(timeout=LOOK_S)
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-    raise UsageError("--filter", f"libpcap makes no program of it in {MOST_S} s", "shorten it")
+    try:  # nobody can stop C, and its optimizer may take days
+        return within(MOST_S, lambda: _compiled(found, text, link_type))
+    except TimeoutError:
+        raise UsageError("--filter", f"libpcap makes no program of it in {MOST_S} s", "shorten it") from None
 
 
 def _compiled(found: ctypes.CDLL, text: str, link_type: int) -> Program:
