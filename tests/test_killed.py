@@ -276,7 +276,7 @@ def test_a_standard_output_that_is_full(place: Place) -> None:
     assert "No space left on device" in ran.err
 
 
-@pytest.mark.parametrize("call", ["parquet", "anonymize", "html", "completion", "passages"])
+@pytest.mark.parametrize("call", ["parquet", "anonymize", "html", "completion", "passages", "parts-csv"])
 def test_random_moments(call: str, tmp_path: Path) -> None:
     """A share of what tests/killing.py does with all commands: a signal and a disk that fails, at a moment of each run that nobody has chosen."""
     with Trial(place_in(tmp_path), call, Random()) as trial:

@@ -77,7 +77,7 @@ async def session(**given: Any) -> Any:
 
         async def read(self) -> bytes:
             """All of it. Raises Broken where that is more than was asked for."""
-            if self._body is None:
+            if self._body is None:  # type: ignore[has-type] # as above
                 most, found = most_of(self._asked), bytearray()
                 while piece := await self.content.read(PIECE):
                     found += piece
