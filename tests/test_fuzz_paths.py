@@ -55,6 +55,7 @@ def _leaving(_: random.Random, __: Path) -> str:
 
 
 DEADLY = {3: "the process ended with 9", 17: "the process ended with 9", 18: "it waits for ever", 39: "the process ended with 9"}  # fmt: skip
+GREEDY = (5, 19)  # behind which a process is another one, whose first case is the next
 
 
 def test_no_case_is_lost_where_some_kill_their_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,10 +66,11 @@ def test_no_case_is_lost_where_some_kill_their_process(monkeypatch: pytest.Monke
     whole = campaigns.Outcome()
     for outcome in campaigns.campaign(3, range(40), 2):
         whole.add(outcome)
+    expected = DEADLY | dict.fromkeys(GREEDY, "MemoryError: ''")
     assert sorted(whole.failures) == [
-        (number, f"{path_of(number).__name__}: {words}") for number, words in DEADLY.items()
+        (number, f"{path_of(number).__name__}: {words}") for number, words in sorted(expected.items())
     ]
-    assert whole.ends == {(str(number), "read"): 1 for number in range(40) if number not in DEADLY}
+    assert whole.ends == {(str(number), "read"): 1 for number in range(40) if number not in expected}
     assert whole.cases == 40
 
 
@@ -82,6 +84,8 @@ _WORK = campaigns._work
 
 
 def _deadly(_: int, number: int, __: Path) -> tuple[str, str]:
+    if number in GREEDY:
+        raise MemoryError
     if DEADLY.get(number, "").endswith("9"):
         os._exit(9)
     if number in DEADLY:

@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import random
+import re
 import resource
 import signal
 import tempfile
@@ -25,6 +26,7 @@ from tests.test_fuzz import compile_kernels
 CASE_SECONDS = 60  # of processor time, beyond which an input is one that keeps tcpcap busy
 WAIT_SECONDS = 1800  # of any time, beyond which it is one that waits for what never comes
 MOST_BYTES = 3 << 30  # of memory
+OUT_OF_MEMORY, RENEWED = re.compile("MemoryError|Cannot allocate memory"), 75
 BLOCK = 1000  # cases, in which each path has its share
 CHECKED = 10  # of so many blocks one runs with every index checked
 PathInto = Callable[[random.Random, Path], str]
@@ -122,7 +124,10 @@ def _work(seed: int, cases: list[range], told: Connection, place: str) -> None:
         for number in chain.from_iterable(cases):
             signal.setitimer(signal.ITIMER_PROF, CASE_SECONDS)
             signal.alarm(WAIT_SECONDS)
-            told.send(run_case(seed, number, folder))
+            outcome = run_case(seed, number, folder)
+            told.send(outcome)
+            if any(OUT_OF_MEMORY.search(words) for _, words in outcome.failures):
+                os._exit(RENEWED)  # what it keeps would be a failure of all cases behind it
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
 
@@ -191,6 +196,11 @@ class Worker:
         code = self._process.exitcode
         if not self._has_begun:
             raise SystemExit("a process ended before its first case")
+        if code == RENEWED:
+            if self._cases:
+                self._start()
+            self.is_done = not self._cases
+            return
         if not self._cases and code:
             raise SystemExit(f"a process ended with {code} after its last case")
         if not self._cases:
