@@ -6,12 +6,17 @@ import atexit
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
+
+T = TypeVar("T")
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name))
 UNREADABLE = 2
+LOOK_S = 0.2  # between two looks whether the end was asked for
 _came: list[int] = []
 _handlers: list[Any] = []  # of signals that Python cannot handle; empty where the process is not that of the command
 _statuses: list[int] = []  # that with which the command has ended
@@ -25,6 +30,35 @@ def pass_on(words: str) -> None:
     """Raise Ended again where it stands in the words of another: DuckDB makes a text of what comes while Python makes a table for it."""
     if _came and f"{Ended.__name__}:" in words:
         raise Ended
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What `work` gives or raises, from a thread of its own that the end of the process does not wait for: for what nobody can end.
+
+    Raises TimeoutError after so many seconds, and Ended when a signal has asked for the end, which may come to another thread.
+    """
+    from queue import Empty, SimpleQueue
+    from threading import Thread
+
+    done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put((work(), None))
+        except BaseException as error:  # noqa: BLE001 # it is raised there where it was asked for
+            done.put((None, error))
+
+    Thread(target=run, daemon=True, name="within").start()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if _came:
+            raise Ended
+        with suppress(Empty):
+            found, error = done.get(timeout=LOOK_S)
+            if error is not None:
+                raise error
+            return cast(T, found)
+    raise TimeoutError(f"no answer in {seconds:g} s")
 
 
 def status_of_signal() -> int:

@@ -207,8 +207,12 @@ def nothing_temporary(error: OSError) -> TcpcapError:
 
 
 def removed(folder: Path) -> None:
-    """Remove a temporary folder, with all that is in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a temporary folder, with all that is in it; or what stands in its place."""
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            folder.unlink(missing_ok=True)
     _temporary.discard(folder)
 
 

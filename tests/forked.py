@@ -40,12 +40,12 @@ sys.stderr.write("\\n" + json.dumps([name for name in found if sys.modules[name]
 
 
 class Server:
-    """Forks a process for each call; `variables` are put into the environment of what these processes are forked from."""
+    """Forks a process for each call; `variables` are put into the environment of what these processes are forked from, which has imported `first`."""
 
-    def __init__(self, words: Sequence[str], folder: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, words: Sequence[str], folder: Path, variables: Mapping[str, str], first: str = "") -> None:
         known = environment(PYTHONPATH=str(ROOT), **variables)
         told = subprocess.run(
-            [sys.executable, "-c", IMPORTED, *words], cwd=folder, env=known, text=True, check=True, timeout=PATIENCE_S,
+            [sys.executable, "-c", f"import {first}\n{IMPORTED}" if first else IMPORTED, *words], cwd=folder, env=known, text=True, check=True, timeout=PATIENCE_S,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         ).stderr.splitlines()[-1]  # fmt: skip
         self._process = subprocess.Popen(

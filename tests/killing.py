@@ -24,7 +24,7 @@ from tests.failing import ENDLESS, FAILURES, Failure, library, variables
 from tests.forked import Server
 from tests.helpers import SAMPLES, interrupts_on
 from tests.killing_record import RecordTrial, can_record
-from tests.place import Place, place_in
+from tests.place import Place, place_in, workers_left
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 # What each command is given behind its name, in a folder with a bundle B, the same packed, and a folder for what is written.
@@ -50,7 +50,13 @@ CALLS = {
     "points-plot": "plot --at a={given} --at b=B -o out/x.html",
     "completion": "completion bash --install",
     "json": "analyze {given} --json",
+    "parts-csv": "export {given} --table packets --jobs 3 -o out/x.csv",
+    "parts-parquet": "export {given} --table packets --jobs 3 -o out/x.parquet",
+    "parts-events": "export {given} --table events --jobs 3 -o out/x.jsonl",
+    "parts-json": "analyze {given} --jobs 3 --json",
 }
+MODULE = "tests.in_parts"
+IN_PARTS = "parts-"  # several processes read the capture, however small it is (tests/in_parts.py)
 EVERY = (*CALLS, RecordTrial.name)
 GIVEN = ("B", "packed.tgz")
 ANEW = 10  # of so many commands one is begun anew, as people begin it; the others are forked when all is imported
@@ -69,10 +75,16 @@ class Trial:
 
     def __init__(self, place: Place, call: str, random: Random) -> None:
         self.place, self.name, self._random = place, call, random
+        self._in_parts = call.startswith(IN_PARTS)
         self._before, self._root = place.files(), place.folder.parent
         self._words = [words_of(call, given) for given in GIVEN if given == GIVEN[0] or "{given}" in CALLS[call]]
         self._variables = {"TMPDIR": str(place.temporary), "XDG_DATA_HOME": str(place.folder / "out")}
-        self._server = Server(self._words[0], place.folder, {"LD_PRELOAD": str(library()), **self._variables})
+        self._server = Server(
+            self._words[0],
+            place.folder,
+            {"LD_PRELOAD": str(library()), **self._variables},
+            MODULE if self._in_parts else "",
+        )
         self.place.clean()
         self._took, self._expected = [], []
         for words in self._words:
@@ -157,8 +169,14 @@ class Trial:
     ) -> tuple[int, str]:  # fmt: skip
         """Status and standard error of a command that gets a signal after some seconds."""
         if anew:
-            return _ended(self.place, words, number, after, {**self._variables, **(more or {})})
-        return self._server.ended(words, self.place.folder, more or {}, after, number)
+            command = [sys.executable, "-m", MODULE] if self._in_parts else COMMAND
+            ended = _ended(self.place, [*command, *words], number, after, {**self._variables, **(more or {})})
+        else:
+            ended = self._server.ended(words, self.place.folder, more or {}, after, number)
+        if self._in_parts:
+            left = workers_left(self.place.temporary)
+            assert not left, f"processes {left} go on behind the one that began them"
+        return ended
 
 
 def main() -> int:
@@ -199,9 +217,9 @@ def _all_ends(trial: Trial | RecordTrial, moments: int) -> Iterator[tuple[str, i
 
 
 def _ended(place: Place, words: list[str], number: int, after: float, more: Mapping[str, str]) -> tuple[int, str]:
-    """The same for one that is begun anew."""
+    """The same for one that is begun anew by these words."""
     with interrupts_on(), subprocess.Popen(
-        [*COMMAND, *words],
+        words,
         cwd=place.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from typing import NamedTuple
 from tests.helpers import SAMPLES
 
 BUNDLE = SAMPLES / "zero-window" / "server"
+WORKER = b"analyzer.cluster.worker"
+WAIT_S = 60.0  # for what a process began to end behind it
 
 
 class Place(NamedTuple):
@@ -60,3 +63,22 @@ def place_in(root: Path) -> Place:
     Path(archive).rename(place.folder / "packed.tgz")
     (place.folder / "key").write_bytes(bytes(range(32)))
     return place
+
+
+def workers_left(temporary: Path) -> list[int]:
+    """The processes with this TMPDIR that still do tasks, after as long as they may take to end."""
+    until = time.monotonic() + WAIT_S
+    while (found := _workers(temporary)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
+def _workers(temporary: Path) -> list[int]:
+    mark, found = f"TMPDIR={temporary}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if WORKER in (process / "cmdline").read_bytes() and mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:  # it has ended meanwhile
+            continue
+    return found

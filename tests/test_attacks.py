@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import resource
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -13,16 +17,19 @@ import pytest
 
 from analyzer import Analysis, analyze
 from analyzer.cases import bound
-from analyzer.choose import choice_of
+from analyzer.choose import choice_of, libpcap
+from analyzer.choose.closed import MOST, refuse_open
 from analyzer.diagnosis.database import MOST_OF_VALUE, Database, QueryError
 from analyzer.diagnosis.rule import RuleError, all_rules, own_rules, rules_of
 from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.errors import UsageError
 from analyzer.serve.captures import Captures
-from analyzer.serve.tools import Tools
+from analyzer.serve.tools import Part, Tools
 from tests.command import run_here
 from tests.failing import Failure
-from tests.helpers import SAMPLES
+from tests.filters import LIBPCAP_ONLY, Words
+from tests.helpers import SAMPLES, interrupts_on
+from tests.house import ROOT
 from tests.killing import Trial, place_in
 
 BUNDLE = SAMPLES / "zero-window" / "server"
@@ -171,3 +178,56 @@ def test_two_at_once(tmp_path: Path) -> None:
     """That write the same file: both succeed, and it is whole."""
     with Trial(place_in(tmp_path), "csv", Random(1)) as trial:
         assert trial.twice() == []
+
+
+NAMES = (
+    "host evil.example", "evil", "net b", "host \\tcp2", "host 1.2.3.4 or evil", "port evil", "host ab.cd.ef", "portrange evil-http", "host x-1", "ether host x",
+    "host 10.0.0.1.evil", "host dead:beef:x::", "tcp[evil] = 1", "host 'a'", "host 1e.com", "host 1.2.3.4:evil.com", "host cafe", "host \u0663", "gateway foo",
+)  # fmt: skip
+NO_NAMES = (
+    "ether host 00-11-22-33-44-55", "ether host ab:cd:ef:01:02:03", "port http", "portrange 80-90", "portrange ftp-http", "tcp[0xd:0x1]=2", "net 10", "net 10.0.0.0/8",
+    "dst host ::ffff:1.2.3.4", "vlan 5 && (tcp or udp)", "icmp[icmptype]=icmp-echo", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "len>=5-3", *LIBPCAP_ONLY,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NAMES)
+def test_assistants_look_no_name_up(text: str) -> None:
+    """Else a name could carry what was read in a capture to whose name server it is; and what cannot be asked about is said."""
+    with pytest.raises(UsageError, match=r"may be the name of a host; give addresses: no name is looked up"):
+        Tools(Captures([str(BUNDLE.parent)])).open("server", Part(filter=text))
+
+
+def test_assistants_ask_with_all_that_is_no_name() -> None:
+    """Whatever libpcap knows of the language; up to a length of which it makes a program soon."""
+    every = [Words(Random(seed), ["10.0.0.1", "fe80::1"], [443], vlans=True) for seed in range(300)]
+    for text in (*NO_NAMES, *(words.expression(2, common=number % 2 == 0) for number, words in enumerate(every))):
+        refuse_open(text)
+    with pytest.raises(UsageError, match="characters; ask with no more than 1,000"):
+        refuse_open("tcp or " * MOST + "udp")
+
+
+LASTING = """
+import sys
+from analyzer.choose import libpcap
+from analyzer.ending import run
+libpcap.MOST_S = float(sys.argv[2])
+def command():
+    from analyzer.cli import main
+    return main(["analyze", sys.argv[1], "--filter", "1+" * 100_000 + "1=2"])
+run(command)
+"""
+
+
+@pytest.mark.skipif(libpcap.library() is None, reason="no libpcap")
+@pytest.mark.parametrize(("most_s", "status"), [(600, 130), (1, 2)])
+def test_a_filter_that_takes_long(most_s: int, status: int) -> None:
+    """It can be ended while libpcap works, which asks nobody; and it is given up."""
+    command = [sys.executable, "-c", LASTING, str(BUNDLE), str(most_s)]
+    with interrupts_on(), subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # fmt: skip
+        if status == 130:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(12)
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert said.strip() == ("tcpcap: interrupted" if status == 130 else "tcpcap: --filter: libpcap makes no program of it in 1.0 s; shorten it")  # fmt: skip

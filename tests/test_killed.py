@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -275,7 +276,7 @@ def test_a_standard_output_that_is_full(place: Place) -> None:
     assert "No space left on device" in ran.err
 
 
-@pytest.mark.parametrize("call", ["parquet", "anonymize", "html", "completion", "passages"])
+@pytest.mark.parametrize("call", ["parquet", "anonymize", "html", "completion", "passages", "parts-csv"])
 def test_random_moments(call: str, tmp_path: Path) -> None:
     """A share of what tests/killing.py does with all commands: a signal and a disk that fails, at a moment of each run that nobody has chosen."""
     with Trial(place_in(tmp_path), call, Random()) as trial:
@@ -291,3 +292,24 @@ def test_what_is_read_is_read_before_anything_is_written(tmp_path: Path) -> None
         last = trial.calls(failure)
         assert last > most
         assert [wrong for first in range(last, last - most, -1) for wrong in trial.failing(failure, first)] == []
+
+
+def test_who_does_tasks_for_nobody_ends_without_a_word() -> None:
+    """Where what gave them is killed while they are done, the terminal shows nothing of it."""
+    command = [sys.executable, "-m", "analyzer.cluster.worker"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        task = {
+            "given": {},
+            "folder": "/nowhere/x",
+            "shares": 1,
+            "checking": True,
+            "addresses": [],
+        }  # refused: there is an answer
+        process.stdin.write(json.dumps({"name": "scatter", "task": task}).encode() + b"\n")
+        process.stdin.close()
+        said = process.stderr.read()
+        process.wait(TIMEOUT_S)
+    assert said == b""
+    assert process.returncode == 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter, methodcaller
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 import fsspec
@@ -18,7 +21,7 @@ from analyzer import analyze
 from analyzer.cli import cli
 from analyzer.cluster import away, machines
 from analyzer.cluster.executor import Result, Task
-from analyzer.errors import CaptureError, UsageError
+from analyzer.errors import CaptureError, TcpcapError, UsageError
 from tests import build
 from tests.simulated import EACH_S, JOIN_S, Measured, dealt, lines, measured
 from tests.test_cluster import cut_at, records, said, told, written
@@ -218,3 +221,35 @@ def test_no_scheduler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machines, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"is not installed; pip install 'tcpcap\[cluster\]'"):
         machines.connected("tcp://127.0.0.1:1", [str(tmp_path)])
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 7 + b"\x7f" + b"\0" * 7 + b"\x10"])
+def test_what_is_no_scheduler(said: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It takes the connection, and says nothing, or something else: no scheduler is there, and nobody waits for ever."""
+    path = written(tmp_path, "windows", "pcap")
+    monkeypatch.setattr(machines, "ANSWER_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken: list[socket.socket] = []
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    taken.append(server.accept()[0])
+                    taken[-1].sendall(said)
+
+        Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UsageError, match="--cluster: no scheduler at"):
+            analyze(str(path), cluster=address)
+        server.shutdown(socket.SHUT_RDWR)
+        for each in taken:
+            each.close()
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", "", "..", "."])
+def test_files_that_want_to_be_elsewhere(name: str, tmp_path: Path) -> None:
+    """What comes from a worker is written where it belongs, and nowhere else."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(TcpcapError, match="was sent"):
+        machines._lay_files(tmp_path / "folder", {"found": b"1", name: b"2"})
+    assert [each.name for each in tmp_path.rglob("*")] == ["folder", "found"]

@@ -195,6 +195,19 @@ def test_a_connection_through_a_router_that_cuts(tmp_path: Path) -> None:
     assert packets.loc[packets["first_fragment"] > 0, "payload_len"].tolist() == [1000, 1400]
 
 
+def test_a_syn_of_which_a_fragment_is_all(tmp_path: Path) -> None:
+    """Nothing is said of it that only a judged SYN shows: it stands in no verdict, and every verdict of a capture has a frame."""
+    first, _ = build.in_pieces(4, build.TCP, build.tcp(bytes(100), flags=0x02, options=build.mss(1460) + build.window_scale(7) + b"\0"))  # fmt: skip
+    plain = build.ipv4(build.tcp(flags=0x02, src_port=50000), build.TCP)
+    at = (0, 10**6, 20 * 10**9)  # nanoseconds: longer than anybody waits for an answer
+    frames = (first, plain, build.ipv4(build.tcp(flags=0x10, src_port=60000), build.TCP))
+    (tmp_path / "x.pcap").write_bytes(build.pcap([build.Record(build.ethernet(each), when) for each, when in zip(frames, at, strict=True)]))  # fmt: skip
+    found = analyze(tmp_path / "x.pcap")
+    assert list(found.flows["state"][:2]) == ["unanswered", "unanswered"]
+    said = found.events[found.events["event"] == "syn_unanswered"]
+    assert said[["frame", "flow", "value"]].to_numpy().tolist() == [[2, 1, 1]]
+
+
 def test_memory_is_bounded() -> None:
     """Of very many datagrams that are never complete the oldest are forgotten; those that are complete in time are put together."""
     firsts = [build.in_pieces(4, build.UDP, build.udp(bytes(64)), (8,), ident)[0] for ident in range(3000)]

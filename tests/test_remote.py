@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -13,14 +16,17 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any, ClassVar
+from urllib.parse import quote, unquote
 
 import fsspec
 import pytest
 from click.testing import CliRunner
+from yarl import URL
 
 from analyzer import analyze
-from analyzer.capture import open_capture, remote, where
+from analyzer.capture import http, open_capture, remote, where
 from analyzer.capture.where import address_of, named
 from analyzer.cli import cli
 from analyzer.cluster import asked
@@ -434,3 +440,130 @@ def test_a_url_is_not_followed(tmp_path: Path) -> None:
         assert sum(map(len, capture)) == len(records("windows"))
     with pytest.raises(UsageError, match="no dask cluster is named"):
         analyze(url, on="host:/x.pcap")
+
+
+class Lying(Ranged):
+    """Answers as an enemy does, by the name of what is asked for; the file is its first word."""
+
+    def do_HEAD(self) -> None:
+        self.path = self.path.rpartition("/")[0]
+        super().do_HEAD()
+
+    def do_GET(self) -> None:
+        self.path, _, kind = self.path.rpartition("/")
+        content = Path(self.translate_path(self.path)).read_bytes()
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        start, stop = (int(asked[1]), int(asked[2]) + 1) if asked else (0, len(content))
+        late = 1 < start < len(content) - 1  # not when it is looked at for the first time
+        self.asked.append((kind, self.headers.get("Range", "")))
+        if kind == "endless" and late:
+            self.send_response(206)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(2000):
+                    self.wfile.write(bytes(1 << 20))
+            return
+        if kind == "short" or asked is None:  # whoever gives no ranges
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+            return
+        total, tag = len(content), '"first"'
+        if late:
+            start, stop = (start - 1, stop - 1) if kind == "another" else (start, stop)
+            total -= kind == "shrunk"
+            total += kind == "grown"
+            tag = tag if kind in ("whole", "shrunk") else '"second"'
+        self.send_response(206)
+        self.send_header("Content-Length", str(stop - start))
+        self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{total}")
+        self.send_header("ETag", tag)
+        self.end_headers()
+        self.wfile.write(content[start:stop])
+
+
+LIES = {
+    "whole": "", "grown": "", "changed": "the file was changed while it was read", "another": "another part came than was asked for",
+    "shrunk": r"the file shrank from [\d,]+ to [\d,]+ bytes while it was read", "endless": "more bytes came than were asked for",
+    "short": r"[\d,]+ bytes came of [\d,]+ that it has",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LIES)
+def test_a_server_that_lies(kind: str, tmp_path: Path) -> None:
+    """An answer up to there, which says so; one that grows is read as a file that grows. Memory does not follow what is sent."""
+    path = written(tmp_path, "windows", "pcap")
+    frames = analyze(path).summary.total("frames")
+    with served(tmp_path, Lying) as address:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        found = analyze(f"{address}/{path.name}/{kind}", window_bytes=1 << 12)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+    if LIES[kind]:
+        (damage,) = found.damages
+        assert re.fullmatch(LIES[kind], damage.what) and 0 < damage.frame < frames
+    assert (found.summary.total("frames") == frames) == (not LIES[kind])
+
+
+def test_where_a_server_sends_on(tmp_path: Path) -> None:
+    """To another host as browsers go; not for ever, and to nothing but HTTP. No word of the way is said."""
+    path = written(tmp_path, "windows", "pcap")
+
+    class Sending(Ranged):
+        """Sends to what is behind the `?`."""
+
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if "?" not in self.path and self.path != "/loop":
+                super().do_GET()
+                return
+            self.send_response(302)
+            self.send_header("Location", unquote(self.path.partition("?")[2]) or "/loop")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_HEAD(self) -> None:
+            if "?" in self.path or self.path == "/loop":
+                self.do_GET()
+            else:
+                super().do_HEAD()
+
+    with served(tmp_path, Sending) as address:
+        frames = analyze(path).summary.total("frames")
+        other = address.replace("127.0.0.1", "localhost")
+        assert analyze(f"{address}/x?{other}/{path.name}").summary.total("frames") == frames
+        targets = ("/loop", f"file://{path}#s3cret", "ftp://s3cret@127.0.0.1/x", "http://[s3cret", "\x1b[2Js3cret")
+        for target in targets:
+            with pytest.raises(CaptureError, match=r"cannot be read|no such file") as error:
+                analyze(f"{address}/x?{quote(target)}")
+            assert "s3cret" not in str(error.value)
+            assert "\x1b" not in str(error.value)
+            assert path.name not in str(error.value)
+
+
+def test_from_https_to_http() -> None:
+    """Nobody is sent, however it is written; and what is packed on the way is unpacked by us alone, so that it stays bounded."""
+
+    async def asked(scheme: str, location: str) -> None:
+        given = await http.session()
+        try:
+            assert (
+                not given.auto_decompress and given.timeout.total is None and given.timeout.sock_read == http.SILENT_S
+            )
+            trace = given.trace_configs[0]
+            trace.freeze()
+            params = SimpleNamespace(url=URL(f"{scheme}://host/x"), response=SimpleNamespace(headers={"Location": location}))  # fmt: skip
+            await trace.on_request_redirect.send(given, None, params)
+        finally:
+            await given.close()
+
+    for allowed in (
+        ("https", "https://other/x"),
+        ("https", "/http:"),
+        ("http", "http://other/x"),
+        ("http", "https://x"),
+    ):
+        asyncio.run(asked(*allowed))
+    for location in ("http://other/x", "HTTP://host/x"):
+        with pytest.raises(http.Broken, match="from https to http"):
+            asyncio.run(asked("https", location))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,13 +114,45 @@ def spoil(entry: Path, how: str) -> None:
         largest.unlink()
     elif how == "other facts":
         found.write_bytes(b"\n".join([seal, line.replace(b"1", b"2", 1), *arrays]))
+    elif how == "a link":
+        largest.rename(entry.with_name("aside"))
+        largest.symlink_to(entry.with_name("aside"))
+    elif how == "a link to another":
+        entry.rename(entry.with_name(f"aside-{entry.name}"))
+        entry.symlink_to(entry.with_name(f"aside-{entry.name}"))
+        (entry / "found").unlink()
+    elif how == "a file":
+        shutil.rmtree(entry)
+        entry.write_text("")
+    elif how == "waiting":
+        found.unlink()
+        os.mkfifo(found)
+    elif how == "deep":
+        found.write_text("[" * 100_000)
     elif how == "no seal":
         found.write_bytes(b"\n".join([b"null", line, *arrays]))
     else:
         found.write_text(how)
 
 
-@pytest.mark.parametrize("how", ["cut", "changed", "gone", "other facts", "no seal", "", "[1]", "[3, 0]\n{}\n"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "cut",
+        "changed",
+        "gone",
+        "other facts",
+        "no seal",
+        "",
+        "[1]",
+        "[3, 0]\n{}\n",
+        "a link",
+        "a link to another",
+        "a file",
+        "waiting",
+        "deep",
+    ],
+)
 def test_what_is_damaged_is_done_anew(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And only that: an entry of which a byte is missing, other or unreadable."""
     path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
@@ -275,6 +309,38 @@ def test_a_folder_that_is_not_ours(tmp_path: Path) -> None:
     """It is named, and not TMPDIR."""
     with pytest.raises(UsageError, match=r"--resume: /sys: [A-Z][a-z -]+; name a folder, or one that can be made"):
         analyze(str(written(tmp_path, "losses", "pcap")), cluster=Counting(), resume="/sys")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="a system without owners")
+def test_a_folder_in_which_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found is believed, so nobody else may put anything there, nor there where a folder above it stands."""
+    path, own = written(tmp_path, "losses", "pcap"), tmp_path / "above" / "work"
+    cut_at(monkeypatch, cuts(path))
+    own.mkdir(parents=True)
+    for shared, mode in ((own, 0o770), (own, 0o1777), (own.parent, 0o707)):
+        shared.chmod(mode)
+        with pytest.raises(UsageError, match=rf"others can write to {shared}; name a folder of your own"):
+            analyze(str(path), cluster=Counting(), resume=own)
+        shared.chmod(0o755)
+    own.parent.chmod(0o1777)
+    assert analyze(str(path), cluster=Counting(), resume=own).one_pass == ""
+    own.parent.chmod(0o755)
+    if os.geteuid() == 0:  # who else cannot give a folder away
+        os.chown(own, 4711, -1)
+        with pytest.raises(UsageError, match="others can write"):
+            analyze(str(path), cluster=Counting(), resume=own)
+    analyze(str(path), cluster=Counting(), resume=tmp_path / "new")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_that_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made where it leads."""
+    path, folder = written(tmp_path, "losses", "pcap"), tmp_path / "work"
+    folder.mkdir()
+    (folder / kept.LOCK).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="name a folder"):
+        analyze(str(path), cluster=Counting(), resume=folder)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize("asked", [{}, {"frames": "1-2"}])

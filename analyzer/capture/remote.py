@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from analyzer.capture.compression import compression_of
+from analyzer.capture.http import KINDS, Broken, ways
 from analyzer.capture.source import HEAD, Source, StreamSource
 from analyzer.capture.where import chain_of, named
 from analyzer.errors import CaptureError, suggest
@@ -26,14 +27,6 @@ MISSING = 404
 SERVER_FAILS = 500  # and above, of the statuses of HTTP
 
 
-class Broken(OSError):
-    """What was asked for did not come: the reason, with no address in it; `status` is that of HTTP."""
-
-    def __init__(self, found: str, status: int | None = None) -> None:
-        super().__init__(found)
-        self.status = status
-
-
 class Remote:
     """What lies at a URL, opened. Raises CaptureError, without what is secret in the URL, where it cannot be.
 
@@ -45,13 +38,15 @@ class Remote:
         if find_spec("fsspec") is None:
             raise CaptureError(self.name, "fsspec is not installed, which reads URLs", "pip install 'tcpcap[remote]'")
         _refuse_unknown(self.name)
-        self._system, self._path = self._opened(lambda: import_module("fsspec.core").url_to_fs(url))
+        known = ways([part.partition("://")[0] for part in chain_of(url)])
+        self._system, self._path = self._opened(lambda: import_module("fsspec.core").url_to_fs(url, **known))
         self._info = info = dict(self._opened(lambda: self._system.info(self._path)))
         if info.get("type") == "directory":
             raise CaptureError(self.name, "a folder", "name a file in it")
         size = info.get("size")
         self.size: int | None = size if isinstance(size, int) else None
         self._file: Any = self._opened(lambda: self._system.open(self._path, "rb", cache_type="none"))
+        self._streamed = 0  # bytes
         self.has_ranges = self.size is not None and self._gives_ranges(self.size)
         if not self.has_ranges:
             self.close()
@@ -87,6 +82,9 @@ class Remote:
     def read(self, size: int, /) -> bytes:
         """The next bytes of a stream, b"" at the end; raises Broken where they do not come."""
         found: bytes = _tried(lambda: self._file.read(size))
+        self._streamed += len(found)
+        if not found and size and self._streamed < (self.size or 0):
+            raise Broken(f"{self._streamed:,} bytes came of {self.size:,} that it has")
         return found
 
     def close(self) -> None:
@@ -111,7 +109,7 @@ class Remote:
     def _streaming(self) -> dict[str, Any]:
         """How it is opened to be read from its beginning to its end; of HTTP, it must be said."""
         kinds = self._system.protocol
-        return {"block_size": 0} if "http" in ([kinds] if isinstance(kinds, str) else kinds) else {}
+        return {"block_size": 0} if set([kinds] if isinstance(kinds, str) else kinds) & set(KINDS) else {}
 
     def _come(self, start: int, stop: int) -> bytes:
         """As `fetch`; raises CaptureError."""
@@ -134,11 +132,10 @@ class Remote:
             return call()
         except FileNotFoundError as error:
             cause = error.__cause__  # of HTTP, all that is no success comes as this
-            status = getattr(cause, "status", MISSING)
-            if status != MISSING:
-                raise CaptureError(self.name, f"cannot be read (status {status})", TODO) from None
-            if isinstance(cause, OSError | ValueError):  # nobody answers, or nobody can be asked
-                raise CaptureError(self.name, f"cannot be read ({_said(cause)})", TODO) from None
+            status = getattr(cause, "status", None)
+            if cause is not None and status != MISSING:  # nobody answers, can be asked, or is believed
+                said = f"status {status}" if isinstance(status, int) else _said(cause)
+                raise CaptureError(self.name, f"cannot be read ({said})", TODO) from None
             raise CaptureError(self.name, "no such file", "check the address") from None
         except PermissionError:
             raise CaptureError(self.name, "permission denied", "say who you are, as that place wants it") from None
@@ -284,6 +281,11 @@ def _refuse_unknown(name: str) -> None:
 
 def _said(error: BaseException) -> str:
     """An error in a few words: what it says may have the whole address in it, and secrets with that."""
+    ours: BaseException | None = error
+    while ours is not None:
+        if isinstance(ours, Broken):  # which aiohttp tells as an error of the system
+            return str(ours)
+        ours = ours.__cause__
     status = getattr(error, "status", None)
     name = type(error).__name__
     return f"{name}, status {status}" if isinstance(status, int) else name

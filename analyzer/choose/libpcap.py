@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from analyzer.choose.program import INSTRUCTION, Program, checked
+from analyzer.ending import within
 from analyzer.errors import UsageError
 
 NAMES = {"win32": ("wpcap.dll",), "darwin": ("libpcap.A.dylib", "/usr/lib/libpcap.A.dylib")}
 OTHERS = ("libpcap.so.1", "libpcap.so.0.8")
+SHORT = 1000  # characters, of which a program is made in no time
+MOST_S = 60
 MAGIC, SNAPLEN, ERROR = 0xA1B2C3D4, 262_144, 256
 
 
@@ -65,6 +68,15 @@ def compiled(found: ctypes.CDLL, text: str, link_type: int) -> Program:
     """The program of a filter for frames of a link type, as `tcpdump -r` compiles it. Raises UsageError with what libpcap says against it."""
     if "\0" in text:
         raise UsageError("--filter", "a filter with a NUL in it", "leave that out")
+    if len(text) <= SHORT:
+        return _compiled(found, text, link_type)
+    try:  # nobody can stop C, and its optimizer may take days
+        return within(MOST_S, lambda: _compiled(found, text, link_type))
+    except TimeoutError:
+        raise UsageError("--filter", f"libpcap makes no program of it in {MOST_S} s", "shorten it") from None
+
+
+def _compiled(found: ctypes.CDLL, text: str, link_type: int) -> Program:
     handle = _opened(found, link_type)
     program = _Filter()
     try:

@@ -6,7 +6,10 @@ arrays. A seal is a size and a check sum, and none where nobody asked for one.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -58,14 +61,15 @@ def read(folder: Path, name: str, dtype: Any) -> npt.NDArray[Any]:
 def whole(folder: Path) -> dict[str, Any] | None:
     """What JSON said, if all is as it was sealed; None where anything is missing, damaged or was written by another."""
     try:
-        with (folder / FOUND).open("rb") as file:
+        with _file(folder / FOUND) as file:
             if json.loads(file.readline()) != _seal_of(file):
                 return None
             file.seek(0)
             told = _told(file)
         facts: dict[str, Any] = told["facts"]
-        return facts if all(_seal(folder / name) == seal for name, seal in told["files"].items()) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        sealed: dict[str, list[int]] = told["files"]
+        return facts if all(_seal(folder / Path(name).name) == seal for name, seal in sealed.items()) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -76,9 +80,19 @@ def _told(file: BinaryIO) -> dict[str, Any]:
     return told
 
 
+def _file(path: Path) -> BinaryIO:
+    """A file, opened. Raises OSError where it is none, but a link, or something that might be waited for."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "no file", str(path))
+    return file
+
+
 def _seal(path: Path) -> list[int]:
     """The seal of a file."""
-    with path.open("rb") as file:
+    with _file(path) as file:
         return _seal_of(file)
 
 

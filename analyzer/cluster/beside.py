@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +48,21 @@ class Beside:
         self._account, self._last_frame = account, int(asked.get("last_frame", 0))
         self._frames = LaneWriter(folder, FRAMES, opened) if "packets" in tables else None
         self._said = LaneWriter(folder, SAID, opened) if "events" in tables else None
-        self._stretched = LaneWriter(folder, STRETCHED, opened) if "series" in tables else None
-        self._series = SeriesMaker(tracker, asked["every_ns"], None) if "series" in tables else None
+        self._series = (
+            _Series(LaneWriter(folder, STRETCHED, opened), SeriesMaker(tracker, asked["every_ns"], None))
+            if "series" in tables
+            else None
+        )
         self._counting = Counting(asked["counters"]) if "counters" in asked else None
         self._labeller = WiresharkLabeller() if "packets" in tables else None
         self._last = [np.zeros(0, EVENTS.dtype)]
 
     def add(self, rows: Rows, events: Rows, judge: Judge) -> None:
         """Rows that were judged just now, and what was said; their account is kept here, too."""
-        if self._series is None or self._stretched is None:
+        if self._series is None:
             self._account.add(rows, judge.moments)
         else:
-            for found in self._series.take(rows, judge.moments, self._account):
-                self._hand_over(self._series.block + 1, found)
+            self._series.write(self._series.maker.take(rows, judge.moments, self._account))
         if self._said is not None and len(events):
             self._said.add(np.maximum(events["frame"], events["late"]), events)
         if self._counting is not None:
@@ -84,10 +87,10 @@ class Beside:
         """There are no more: what is left of it, as arrays; and what JSON can say of counters."""
         found: dict[str, npt.NDArray[Any]] = {LAST: np.concatenate(self._last)}
         if self._series is not None:
-            for rows in self._series.pass_by(self._last_frame):
-                self._hand_over(self._series.block + 1, rows)
-            found |= dict(zip((CELLS, TOGETHER, SPENT), self._series.kept(), strict=True))
-        for lane in (self._frames, self._said, self._stretched):
+            self._series.write(self._series.maker.pass_by(self._last_frame))
+            found |= dict(zip((CELLS, TOGETHER, SPENT), self._series.maker.kept(), strict=True))
+            self._series.lane.close()
+        for lane in (self._frames, self._said):
             if lane is not None:
                 lane.close()
         if self._counting is None:
@@ -95,9 +98,18 @@ class Beside:
         counted, told = self._counting.close()
         return found | counted, told
 
-    def _hand_over(self, block: int, rows: Rows) -> None:
-        assert self._stretched is not None
-        self._stretched.add(np.full(len(rows), block), rows)
+
+@dataclass(frozen=True)
+class _Series:
+    """Rows of `series`, and where they are written."""
+
+    lane: LaneWriter
+    maker: SeriesMaker
+
+    def write(self, pieces: Iterable[Rows]) -> None:
+        """Each in front of the block that is open when it comes."""
+        for rows in pieces:
+            self.lane.add(np.full(len(rows), self.maker.block + 1), rows)
 
 
 assert SERIES.dtype["flow"] == TOLD["flow"]

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -25,13 +26,15 @@ from analyzer.output import meant, removed
 FORMAT = 2  # of what tasks write
 HEAD = 1 << 16  # bytes of the capture that are compared, at either end
 LOCK = ".tcpcap-lock"
+MAKING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 WORK, TASK = 12, 16  # hexadecimal digits of what an entry hangs on, in its name
 
 
 class Kept:
     """The entries of the work on the files of one capture, below `folder`, which is made where it is not there, and is locked until `close`.
 
-    Raises UsageError where that is no folder that can be written to, and where another works there.
+    Raises UsageError where that is no folder that can be written to, where another works there, and where another user could write
+    there: what is found is believed.
     """
 
     def __init__(self, folder: Path, capture: Sequence[str]) -> None:
@@ -40,7 +43,11 @@ class Kept:
         self._closed = False
         self.found = 0  # tasks that were done before
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder = self.folder.resolve()  # no link on the way is another one later
+            if (open_to_others := _open_to_others(self.folder)) is not None:
+                todo = "name a folder of your own, in which nobody else may write (chmod go-w)"
+                raise UsageError("--resume", f"{folder}: others can write to {open_to_others}", todo)
             self._lock = _locked(self.folder / LOCK)
         except BlockingIOError:
             raise UsageError(
@@ -81,6 +88,9 @@ class Kept:
             facts = arrays.whole(folder)
             if facts is None:
                 removed(folder)
+                if os.path.lexists(folder):
+                    found = f"{folder}: what is there is damaged, and cannot be removed"
+                    raise UsageError("--resume", found, "remove it, or name another folder")
                 left.append(position)
             else:
                 self.found += 1
@@ -106,6 +116,23 @@ def _is_entry(name: str, work: str) -> bool:
     return re.fullmatch(rf"(range|share)-[0-9]+(-again)?-{work}-[0-9a-f]{{{TASK}}}", name) is not None
 
 
+def _open_to_others(folder: Path) -> Path | None:
+    """The folder, or the one above it, in which another user (but root) may put something in the place of what is there; None where there is none.
+
+    In a folder like /tmp nobody can take away what belongs to another.
+    """
+    if not hasattr(os, "geteuid"):  # Windows
+        return None
+    for each in (folder, *folder.parents):
+        status = each.stat()
+        writes = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and (
+            each == folder or not status.st_mode & stat.S_ISVTX
+        )
+        if writes or status.st_uid not in (0, os.geteuid()):
+            return each
+    return None
+
+
 def _locked(path: Path) -> BinaryIO | None:
     """A file, made and locked until it is closed; None where there are no locks.
 
@@ -113,7 +140,7 @@ def _locked(path: Path) -> BinaryIO | None:
     """
     while True:
         with ExitStack() as opened:
-            file = opened.enter_context(path.open("ab"))
+            file = opened.enter_context(os.fdopen(os.open(path, MAKING, 0o600), "ab"))
             if not _lock(file):
                 return None
             # Else who had it has removed it meanwhile, and the next one would lock another file of that name.

@@ -18,13 +18,14 @@ from analyzer.cluster.away import lay_out, parsed, workers_of
 from analyzer.cluster.executor import Result, Task
 from analyzer.cluster.same import about
 from analyzer.cluster.tasks import run
+from analyzer.ending import within
 from analyzer.errors import CaptureError, TcpcapError, UsageError
 from analyzer.output import removed, temporary_folder, whole_folder
 
 Files = dict[str, bytes]
 Done = tuple[Result, Files]
 TRIES = 3
-CONNECT_S = "10s"
+CONNECT_S, ANSWER_S = "10s", 20.0
 
 
 class Machines:
@@ -57,8 +58,7 @@ class Machines:
                 facts, files = _result(future)
                 folder = Path(tasks[position]["folder"])
                 with whole_folder(folder) as draft:
-                    for each, content in files.items():
-                        (draft / each).write_bytes(content)
+                    _lay_files(draft, files)
                 self._ranges[str(folder)] = small[future]
                 yield position, facts
         finally:
@@ -106,8 +106,9 @@ def client_of(cluster: Any) -> tuple[Any, bool]:
     if isinstance(cluster, _distributed().Client):
         return cluster, False
     try:
-        return _distributed().Client(cluster, timeout=CONNECT_S, set_as_default=False), True
-    except (OSError, ValueError) as error:
+        # Who takes a connection and says nothing is waited for by dask for ever; who talks of something else may have it ask for any memory.
+        return within(ANSWER_S, lambda: _distributed().Client(cluster, timeout=CONNECT_S, set_as_default=False)), True
+    except (OSError, ValueError, MemoryError) as error:
         todo = "start one: dask scheduler, and dask worker ADDRESS on each machine"
         raise UsageError("--cluster", f"no scheduler at {cluster} ({error})", todo) from None
 
@@ -142,13 +143,20 @@ def done_with(name: str, given: dict[str, Any], read: Sequence[Files]) -> Done:
         folders = [place / f"{number}" for number in range(len(read))]
         for folder, files in zip(folders, read, strict=True):
             folder.mkdir()
-            for each, content in files.items():
-                (folder / each).write_bytes(content)
+            _lay_files(folder, files)
         own = {**given, "folder": str(place / "done")}
         facts = run(name, own | ({"folders": [str(each) for each in folders]} if read else {}))
         return facts, {file.name: file.read_bytes() for file in (place / "done").iterdir()}
     finally:
         removed(place)
+
+
+def _lay_files(folder: Path, files: Files) -> None:
+    """Write files into a folder, and nowhere else. Raises TcpcapError where that is not all that was sent."""
+    for name, content in files.items():
+        if name in ("", "..") or Path(name).name != name:
+            raise TcpcapError("--cluster", f"a file called {name!r} was sent", "does another tcpcap work there?")
+        (folder / name).write_bytes(content)
 
 
 def of_share(done: Done, share: int) -> Files:

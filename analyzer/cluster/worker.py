@@ -19,7 +19,7 @@ def main() -> None:
     """Do tasks until standard input ends."""
     begin()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gives the tasks
-    told = os.fdopen(os.dup(1), "w")  # what else is printed goes where it disturbs nobody
+    told = os.fdopen(os.dup(1), "wb", buffering=0)  # what else is printed goes where it disturbs nobody
     os.dup2(2, 1)
     from analyzer.cluster.tasks import run
 
@@ -30,8 +30,12 @@ def main() -> None:
             answer = {"done": run(asked["name"], asked["task"])}
         except TcpcapError as error:
             answer = {"error": [type(error).__name__, error.where, error.found, error.todo]}
-        told.write(json.dumps(answer) + "\n")
-        told.flush()
+        left = memoryview(json.dumps(answer).encode() + b"\n")
+        try:
+            while left:
+                left = left[told.write(left) :]
+        except BrokenPipeError:  # who gave the task has ended, whatever ended it
+            return
 
 
 if __name__ == "__main__":

@@ -54,10 +54,12 @@ def _event(tracker: FlowTracker, owners: Places, end: Any, kind: str, **columns:
 
 
 def _unanswered(tracker: FlowTracker, places: Places) -> tuple[Rows, Places]:
-    """`syn_unanswered`, on the last SYN; on one side of a NAT only."""
+    """`syn_unanswered`, on the last SYN; on one side of a NAT only, and not where all that is known of the SYNs is that they were fragments."""
     silent = places[(tracker.final_states(places) == UNANSWERED) & (tracker.states["leg_of"][places] < 0)]
+    ends = tracker.ends
+    silent = silent[ends["syns"][tracker.states["ends"][silent, tracker.states["client"][silent]]] > 0]
     client = tracker.states["client"][silent]
-    ends, at = tracker.ends, tracker.states["ends"][silent, client]
+    at = tracker.states["ends"][silent, client]
     return _event(
         tracker,
         silent,

@@ -10,6 +10,7 @@ from typing import Any
 
 from analyzer.analysis import Analysis
 from analyzer.choose import EVERYTHING, Choice, choice_of
+from analyzer.choose.closed import refuse_open
 from analyzer.errors import UsageError
 from analyzer.moments import timed, with_texts
 from analyzer.report.answer_text import answer_dict
@@ -35,7 +36,7 @@ TOLD_OF_FINDINGS = ("finding", "rule", "severity", "summary", "side", "host", "c
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a capture: only the frames that satisfy all of it, as if there were no others; numbers of frames and flows stay those of the whole. `filter` is in tcpdump's language (`host 192.0.2.1 and port 80`); `flow` are numbers of connections (`3` or `3,7`); `between` two times (`12:59:26.8` UTC, seconds since the epoch, or since the capture began: `+5s`; `-` is no bound); `frames` are numbers (`10-20`, `10-` or `7`)."""
+    """A part of a capture: only the frames that satisfy all of it, as if there were no others; numbers of frames and flows stay those of the whole. `filter` is in tcpdump's language (`host 192.0.2.1 and port 80`), with addresses and no names of hosts; `flow` are numbers of connections (`3` or `3,7`); `between` two times (`12:59:26.8` UTC, seconds since the epoch, or since the capture began: `+5s`; `-` is no bound); `frames` are numbers (`10-20`, `10-` or `7`)."""
 
     filter: str = ""
     flow: str = ""
@@ -43,7 +44,8 @@ class Part:
     frames: str = ""
 
     def choice(self) -> Choice:
-        """What of the capture is asked for. Raises UsageError for what cannot be meant."""
+        """What of the capture is asked for. Raises UsageError for what cannot be meant, and for names of hosts."""
+        refuse_open(self.filter)
         return choice_of(self.filter or None, self.flow or None, self.between, self.frames or None)
 
 

@@ -145,7 +145,8 @@ class SeriesMaker:
             self.spend(self._owed(places[tracker.states["protocol"][places] == TCP]))
             yield from self._hand_over(np.isin(self._cells["place"], places))
         if self._flow is None and len(self._together):
-            yield self._rows(self._together)
+            for start in range(0, len(self._together), AT_ONCE):
+                yield self._rows(self._together[start : start + AT_ONCE])
 
     def kept(self) -> tuple[Rows, Rows, npt.NDArray[np.int64]]:
         """What it knows of flows of which none has left, and has not handed over, as `go_on` takes it."""
@@ -244,15 +245,21 @@ class SeriesMaker:
             self._cells = _joined(joined([self._cells, *cells]))
 
     def _hand_over(self, done: npt.NDArray[np.bool_]) -> Iterator[Rows]:
-        cells, self._cells = taken(self._cells, done), taken(self._cells, ~done)
-        if self._flow is None:
-            together = cells.copy()
-            together["flow"], together["place"] = TOGETHER, 0
-            for name in (*LATEST, *MOST):
-                together[name] = -1
-            self._together = _joined(joined([self._together, together]))
-        if len(cells):
-            yield self._rows(cells)
+        which, cells = np.flatnonzero(done), self._cells
+        self._cells = taken(cells, ~done)
+        together = [self._together]
+        for start in range(0, len(which), AT_ONCE):  # there may be millions, of which no copy is needed
+            part = taken(cells, which[start : start + AT_ONCE])
+            rows = self._rows(part)
+            if self._flow is None:
+                part["flow"], part["place"] = TOGETHER, 0
+                for name in (*LATEST, *MOST):
+                    part[name] = -1
+                together.append(part)
+            yield rows
+        del cells
+        if len(together) > 1:
+            self._together = _joined(joined(together))
 
     def _rows(self, cells: Rows) -> Rows:
         rows = np.zeros(len(cells), SERIES.dtype)

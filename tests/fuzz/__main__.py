@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.fuzz.campaign import BLOCK, Outcome, campaign, prepared, run, run_block
+from tests.fuzz.campaign import BLOCK, Outcome, campaign, prepared, run, run_case
 
 TOLD_EVERY = 100 * BLOCK
 
@@ -27,8 +27,8 @@ def here(seed: int, cases: range) -> Iterator[Outcome]:
         if len(cases) == 1:
             yield Outcome(ends=Counter([run(seed, cases.start, folder)]))
             return
-        for first in range(cases.start, cases.stop, BLOCK):
-            yield run_block(seed, range(first, min(first + BLOCK, cases.stop)), folder, lambda _: None)
+        for number in cases:
+            yield run_case(seed, number, folder)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,16 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
     outcomes = campaign(asked.seed, cases, asked.jobs) if asked.jobs else here(asked.seed, cases)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where whoever started it has switched them off
         signal.signal(number, signal.default_int_handler)
+    is_whole = True
     try:
         for outcome in outcomes:
-            before = whole.ends.total()
+            before = whole.cases
             whole.add(outcome)
             _tell(outcome, asked.seed)
-            if whole.ends.total() // TOLD_EVERY > before // TOLD_EVERY:
-                print(f"... {whole.ends.total():,} cases, {len(whole.failures):,} failed", flush=True)
+            if whole.cases // TOLD_EVERY > before // TOLD_EVERY:
+                print(f"... {whole.cases:,} cases, {len(whole.failures):,} failed", flush=True)
     except KeyboardInterrupt:
+        is_whole = False
         print("ended before its time")
     _report(whole)
+    assert whole.cases == len(cases) or not is_whole, f"of {len(cases):,} cases {whole.cases:,} were told"
     return 1 if whole.failures else 0
 
 
@@ -70,7 +73,7 @@ def _report(whole: Outcome) -> None:
         told = ", ".join(f"{end} {number:,}" for end, number in ends.items())
         print(f"{path:<10} {count:>10,} {spent / 1e6 / max(count, 1):>8.2f} ms  {told}")
     seconds = sum(whole.spent.values()) / 1e9
-    print(f"{whole.ends.total() + len(whole.failures):,} cases, {whole.checked:,} of them with every index checked, {len(whole.failures):,} failed, {seconds:,.0f} s of processor time")  # fmt: skip
+    print(f"{whole.cases:,} cases, {whole.checked:,} of them with every index checked, {len(whole.failures):,} failed, {seconds:,.0f} s of processor time")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -6,25 +6,28 @@ import gc
 import multiprocessing
 import os
 import random
+import re
 import resource
 import signal
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 from analyzer.errors import TcpcapError
 from tests.fuzz import readers, whole
 from tests.test_fuzz import compile_kernels
 
 CASE_SECONDS = 60  # of processor time, beyond which an input is one that keeps tcpcap busy
+WAIT_SECONDS = 1800  # of any time, beyond which it is one that waits for what never comes
 MOST_BYTES = 3 << 30  # of memory
+OUT_OF_MEMORY, RENEWED = re.compile("MemoryError|Cannot allocate memory"), 75
 BLOCK = 1000  # cases, in which each path has its share
-NONE = -1  # the number of no case
 CHECKED = 10  # of so many blocks one runs with every index checked
 PathInto = Callable[[random.Random, Path], str]
 # How many of a thousand cases go each way: as many as it costs little.
@@ -45,11 +48,16 @@ class Outcome:
     spent: Counter[str] = field(default_factory=Counter)
     checked: int = 0
 
+    @property
+    def cases(self) -> int:
+        """How many there were."""
+        return self.ends.total() + len(self.failures)
+
     def add(self, other: Outcome) -> None:
         """Those of another process."""
-        self.ends += other.ends
+        self.ends.update(other.ends)
         self.failures += other.failures
-        self.spent += other.spent
+        self.spent.update(other.spent)
         self.checked += other.checked
 
 
@@ -81,19 +89,14 @@ def _temporary() -> set[str]:
     return {path.name for path in Path(tempfile.gettempdir()).iterdir()}
 
 
-def run_block(seed: int, numbers: range, folder: Path, begun: Callable[[int], None]) -> Outcome:
-    """Cases one after the other; `begun` is told of each before it runs."""
-    outcome = Outcome()
-    for number in numbers:
-        begun(number)
-        started = time.process_time_ns()
-        try:
-            outcome.ends[run(seed, number, folder)] += 1
-        except Exception as error:  # noqa: BLE001 # whatever it is, it is what is looked for
-            outcome.failures.append(
-                (number, f"{path_of(number).__name__}: {type(error).__name__}: {str(error)[:300]!r}")
-            )
-        outcome.spent[path_of(number).__name__] += time.process_time_ns() - started
+def run_case(seed: int, number: int, folder: Path) -> Outcome:
+    """One case, whatever becomes of it."""
+    outcome, name, started = Outcome(), path_of(number).__name__, time.process_time_ns()
+    try:
+        outcome.ends[run(seed, number, folder)] += 1
+    except Exception as error:  # noqa: BLE001 # whatever it is, it is what is looked for
+        outcome.failures.append((number, f"{name}: {type(error).__name__}: {str(error)[:300]!r}"))
+    outcome.spent[name] += time.process_time_ns() - started
     return outcome
 
 
@@ -112,85 +115,116 @@ def prepared() -> Iterator[Path]:
             tempfile.tempdir = outside
 
 
-def _work(seed: int, blocks: list[range], at: Any, results: Any, checked: bool) -> None:
-    """The life of a process: its blocks; a case that takes too long or too much ends it."""
+def _work(seed: int, cases: list[range], told: Connection, place: str) -> None:
+    """The life of a process: its cases, each told as it ends; one that takes too long or too much ends it."""
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
-
-    def begun(number: int) -> None:
-        at.value = number
-        signal.setitimer(signal.ITIMER_PROF, CASE_SECONDS)
-
+    tempfile.tempdir = place
     with prepared() as folder:
-        for block in blocks:
-            outcome = run_block(seed, block, folder, begun)
-            outcome.checked = len(block) * checked
-            results.put(outcome)
+        told.send(None)
+        for number in chain.from_iterable(cases):
+            signal.setitimer(signal.ITIMER_PROF, CASE_SECONDS)
+            signal.alarm(WAIT_SECONDS)
+            outcome = run_case(seed, number, folder)
+            told.send(outcome)
+            if any(OUT_OF_MEMORY.search(words) for _, words in outcome.failures):
+                os._exit(RENEWED)  # what it keeps would be a failure of all cases behind it
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.alarm(0)
 
 
-class _Worker:
-    """A process and what it has to do; where a case kills it, another one goes on behind that."""
+class Worker:
+    """A process and the cases that it has to do; where one kills it, another process goes on behind that.
 
-    def __init__(self, seed: int, blocks: list[range], checked: bool) -> None:
-        self._seed, self._blocks, self._checked = seed, blocks, checked
-        self._context = multiprocessing.get_context("spawn")
-        self._at, self.results = self._context.Value("q", NONE), self._context.SimpleQueue()
+    `place` is a folder for what is temporary, which also a process that is killed must not leave behind.
+    """
+
+    def __init__(self, seed: int, cases: list[range], checked: bool, place: str) -> None:
+        self._seed, self._checked, self._place = seed, checked, place
+        self._cases = deque(cases)
         self._start()
 
     def _start(self) -> None:
-        before, self._at.value = os.environ.get("TCPCAP_KERNELS"), NONE
+        before = os.environ.get("TCPCAP_KERNELS")
         if self._checked:
             os.environ["TCPCAP_KERNELS"] = "checked-library"  # which a process takes from where it was begun
-        self._process = self._context.Process(
-            target=_work, args=(self._seed, self._blocks, self._at, self.results, self._checked), daemon=True
+        context = multiprocessing.get_context("spawn")
+        self.told, telling = context.Pipe(
+            duplex=False
+        )  # of this process alone: one that is killed may be within a word
+        self._process = context.Process(
+            target=_work, args=(self._seed, list(self._cases), telling, self._place), daemon=True
         )
         self._process.start()
+        telling.close()  # so that the other end closes with the process
+        self._has_begun, self.is_done = False, False
         if self._checked:
             del os.environ["TCPCAP_KERNELS"]
             if before is not None:
                 os.environ["TCPCAP_KERNELS"] = before
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """What it has done since it was asked last."""
-        while not self.results.empty():
-            yield self.results.get()
-            self._blocks = self._blocks[1:]
+    def outcome(self) -> Outcome:
+        """What became of the cases that were told since it was asked last, and of one that killed the process, if one did."""
+        whole = Outcome()
+        try:
+            while self.told.poll():
+                self._hear(self.told.recv(), whole)
+        except (
+            EOFError,
+            OSError,
+        ):  # the process has ended, in the middle of a word or not, and all that it said was heard
+            self._ended(whole)
+        return whole
 
-    @property
-    def is_alive(self) -> bool:
-        """Does it run? What it has done is complete only where it was asked for after this said no."""
-        return self._process.is_alive()
-
-    def killed(self) -> Iterator[Outcome]:
-        """What killed a process that does not run any more, if something did; then another one is started for the rest."""
-        if not self._blocks:
+    def _hear(self, outcome: Outcome | None, whole: Outcome) -> None:
+        if outcome is None:
+            self._has_begun = True
             return
-        number, code = self._at.value, self._process.exitcode
-        if number == NONE:
-            raise SystemExit("a process ended before its first case")
-        words = "it keeps tcpcap busy" if code == -signal.SIGPROF else f"the process ended with {code}"
-        yield Outcome(failures=[(number, f"{path_of(number).__name__}: {words}")])
-        first = self._blocks[0]
-        self._blocks = [range(number + 1, first.stop), *self._blocks[1:]]
-        self._start()
+        whole.add(outcome)
+        whole.checked += self._checked
+        self._next()
 
-    @property
-    def is_done(self) -> bool:
-        return not self._process.is_alive() and not self._blocks
+    def _next(self) -> int:
+        """The number of the case that is done or running, which is taken from those to do."""
+        first = self._cases.popleft()
+        if len(first) > 1:
+            self._cases.appendleft(first[1:])
+        return first.start
+
+    def _ended(self, whole: Outcome) -> None:
+        self.told.close()
+        self._process.join()
+        code = self._process.exitcode
+        if not self._has_begun:
+            raise SystemExit("a process ended before its first case")
+        if code == RENEWED:
+            if self._cases:
+                self._start()
+            self.is_done = not self._cases
+            return
+        if not self._cases and code:
+            raise SystemExit(f"a process ended with {code} after its last case")
+        if not self._cases:
+            self.is_done = True
+            return
+        number = self._next()
+        known = {-signal.SIGPROF: "it keeps tcpcap busy", -signal.SIGALRM: "it waits for ever"}
+        words = known.get(code or 0, f"the process ended with {code}")
+        whole.failures.append((number, f"{path_of(number).__name__}: {words}"))
+        whole.checked += self._checked
+        self._start()
 
 
 def campaign(seed: int, cases: range, jobs: int) -> Iterator[Outcome]:
-    """Cases in several processes, one more for those with every index checked: what became of each block of them."""
+    """Cases in several processes, one more for those with every index checked: what became of them, some at a time, of each once."""
     blocks = [range(first, min(first + BLOCK, cases.stop)) for first in range(cases.start, cases.stop, BLOCK)]
     checked = [block for block in blocks if block.start // BLOCK % CHECKED == CHECKED - 1]
     others = [block for block in blocks if block not in checked]
-    workers = [_Worker(seed, others[number::jobs], False) for number in range(jobs)]
-    workers += [_Worker(seed, checked, True)] if checked else []
-    while workers:
-        time.sleep(0.2)
-        for worker in workers:
-            alive = worker.is_alive
-            yield from worker.outcomes()
-            if not alive:
-                yield from worker.killed()
-        workers = [worker for worker in workers if not worker.is_done]
+    with tempfile.TemporaryDirectory(prefix="tcpcap-campaign-") as place:
+        workers = [Worker(seed, others[number::jobs], False, place) for number in range(jobs)]
+        workers += [Worker(seed, checked, True, place)] if checked else []
+        while workers:
+            wait([worker.told for worker in workers])
+            time.sleep(0.2)  # so that many are told at once
+            for worker in workers:
+                yield worker.outcome()
+            workers = [worker for worker in workers if not worker.is_done]

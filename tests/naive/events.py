@@ -1106,7 +1106,7 @@ def say_late(connection: Connection, succeeded: bool, latest_ns: int, handshakes
     opening = is_opening(packets, succeeded, latest_ns, handshakes, copies)
     me = connection.ends[client]
     is_unanswered = state_of(what_was_seen(packets, client), client, opening) == "unanswered"
-    if is_unanswered and connection.root is None:
+    if is_unanswered and connection.root is None and me.syns:
         connection.events.append(Event(me.syn_frame, "syn_unanswered", value=me.syns))
     server = connection.ends[1 - client]
     if any(end.counts.get("options_refused") for end in connection.ends):
