@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from analyzer.cluster.executor import Result, Task
 from analyzer.cluster.forked import Forked, is_possible
-from analyzer.cluster.tasks import run
+from analyzer.cluster.tasks import prepared, run
 from analyzer.cluster.worker import ERRORS, serve
 from analyzer.errors import TcpcapError
 
@@ -126,6 +126,7 @@ class _Worker:
 def _begun() -> subprocess.Popen[bytes] | Forked:
     """A process, in the way that takes the least time."""
     if is_possible():
+        prepared()
         return Forked(serve)
     return subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
