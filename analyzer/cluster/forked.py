@@ -24,7 +24,7 @@ Serve = Callable[[BinaryIO, BinaryIO], None]
 def is_possible() -> bool:
     """Is this a process of one thread, of a system that says so?"""
     try:
-        return len(os.listdir(THREADS)) == 1
+        return len(list(THREADS.iterdir())) == 1
     except OSError:
         return False
 
@@ -71,14 +71,17 @@ def _become(serve: Serve, asked: int, told: int) -> NoReturn:
         os.dup2(asked, 0)
         os.dup2(2, 1)  # what is printed goes where it disturbs nobody
         sys.stdout = sys.stderr
-        for each in map(int, os.listdir(FILES)):
+        for each in [int(file.name) for file in FILES.iterdir()]:
             if each >= STANDARD and each != told:
                 with suppress(OSError):  # that with which they were listed
                     os.close(each)
-        with os.fdopen(0, "rb", closefd=False) as hearing, os.fdopen(told, "wb") as telling:
-            serve(hearing, telling)
+        hearing, telling = (
+            os.fdopen(0, "rb", closefd=False),
+            os.fdopen(told, "wb"),
+        )  # open to the end, which ends with it
+        serve(hearing, telling)
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 # it is the outermost block of a process, which says what ended it
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)

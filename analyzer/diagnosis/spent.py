@@ -27,9 +27,7 @@ def stopped_late(connection: Any, limit_s: float) -> Iterator[None]:
         done.set()
 
 
-def _watch(
-    connection: Any, limit_s: float, clock: Callable[[], float], waited: _Waited, done: threading.Event
-) -> None:
+def _watch(connection: Any, limit_s: float, clock: Callable[[], float], waited: _Waited, done: threading.Event) -> None:
     try:
         worked, begun, left = clock(), time.monotonic() - waited.seconds(), limit_s
         while not done.wait(max(left, INTERRUPTS_S)):
