@@ -181,3 +181,26 @@ def test_an_interface_that_is_seen_late(tmp_path: Path, monkeypatch: pytest.Monk
                 "an interface has its first frame" if name == "seen" else "interfaces are"
             )
             assert told(analysis) == told(analyze(paths))
+
+
+def test_what_many_files_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system is asked about each of them, and not about each beside each other: of twice as many, twice as often."""
+    found, asked_for = records("losses"), [0]
+    stat = Path.stat
+
+    def counted(self: Path, **ways: Any) -> Any:
+        asked_for[0] += 1
+        return stat(self, **ways)
+
+    counts = []
+    for count in (20, 40):
+        folder = tmp_path / f"{count}"
+        folder.mkdir()
+        step = len(found) // count
+        ring(folder, [build.pcap(found[at * step : (at + 1) * step]) for at in range(count)])
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "stat", counted)
+            asked_for[0] = 0
+            assert analyze(str(folder), cluster=Several(2)).one_pass == ""
+        counts.append(asked_for[0])
+    assert counts[1] < 2.5 * counts[0]

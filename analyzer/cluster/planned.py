@@ -60,13 +60,13 @@ def why_whole(capture: Capture) -> str:
 
 def plan_of(capture: Capture, cut: Cut, width: int) -> Plan:
     """How a capture is read for so many that work at a time; `cut` says where a file is cut."""
-    several = len(capture.paths) > 1
+    several, all_of_it = len(capture.paths) > 1, capture.size or 0
     begins = [each.first_ns for each in capture.beginnings] if several else [0]
     order = sorted(range(len(begins)), key=lambda position: (begins[position], position))
     numbered = numbered_of(capture.beginnings, order) if several else Numbered({}, ())
     ranges = []
     for position in order:
-        path, size, all_of_it = address_of(capture.paths[position]), capture.size_of(position) or 0, capture.size or 0
+        path, size = address_of(capture.paths[position]), capture.size_of(position) or 0
         numbers = numbered.numbers.get(position, ())
         known: dict[str, Any] = {"macs": capture.macs(position), "file": position, "numbers": numbers}
         head = head_in(capture.start_of(position, MOST_HEAD)) if begins[position] != NO_TIME else None
