@@ -35,8 +35,11 @@ def serve(asked: BinaryIO, told: BinaryIO) -> None:
             answer = {"done": run(task["name"], task["task"])}
         except TcpcapError as error:
             answer = {"error": [type(error).__name__, error.where, error.found, error.todo]}
-        told.write(json.dumps(answer).encode() + b"\n")
-        told.flush()
+        try:
+            told.write(json.dumps(answer).encode() + b"\n")
+            told.flush()
+        except BrokenPipeError:  # who asked is gone, and its other tasks are nobody's
+            return
 
 
 if __name__ == "__main__":
