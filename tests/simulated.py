@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 
 from analyzer.analysis import Analysis
 from analyzer.cluster.executor import Here, Result, Task
@@ -93,12 +92,33 @@ def measured(path: str, width: int, start_s: float) -> Measured:
     return Measured(width, timing.seconds, spent - sum(map(sum, timing.seconds.values())), start_s)
 
 
+START = """
+import sys, tempfile
+from pathlib import Path
+from analyzer.beginning import begin
+begin()
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from analyzer.cluster.processes import Processes
+from analyzer.cluster.ranges import Range
+from analyzer.cluster.tasks import prepared
+def spent():
+    return sum(each.ru_utime + each.ru_stime for each in map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+prepared()
+with tempfile.TemporaryDirectory() as folder:
+    wanted = Range(sys.argv[1], 24, 24, Path(sys.argv[1]).stat().st_size, True)
+    task = {"given": wanted.plain(), "shares": 2, "checking": True, "addresses": [], "folder": folder + "/range"}
+    before = spent()
+    with Processes(1) as processes:
+        list(processes.run("scatter", [task]))
+    print(spent() - before)
+"""
+SMALL = "samples/loss-ipv4/client/capture.pcap"
+
+
 def start_of_a_process() -> float:
-    """Seconds of processor time until a process is there that does tasks."""
-    before = getrusage(RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "analyzer.cluster.worker"], stdin=subprocess.DEVNULL, check=True)
-    after = getrusage(RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    """Seconds of processor time until a process is there, and has done a task of a few kilobytes."""
+    done = subprocess.run([sys.executable, "-c", START, SMALL], stdout=subprocess.PIPE, check=True, text=True)
+    return float(done.stdout)
 
 
 def lines(runs: Sequence[Measured]) -> Iterator[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,12 +20,12 @@ import pytest
 
 from analyzer import analyze
 from analyzer.capture import open_capture
-from analyzer.cluster import asked, parted
+from analyzer.cluster import asked, forked, parted
 from analyzer.cluster.executor import Here, Result, Task
 from analyzer.cluster.judging import judge
 from analyzer.cluster.part_kernel import ADDRESSES, INTERFACE, NUMBERS, PACKED, PORTS, SACK, STAMPS, STATES, TIME
 from analyzer.cluster.processes import Processes
-from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, head_of, ranges_of
+from analyzer.cluster.ranges import Bounds, Range, RangeFile, are_in_order, head_in, ranges_of
 from analyzer.cluster.scatter import scatter
 from analyzer.cluster.shares import ROWS, ShareWriter, rows_of_share
 from analyzer.errors import CaptureError, TcpcapError
@@ -37,7 +40,7 @@ from analyzer.together import joined
 from tests import build, pkt
 from tests.chained import START_NS, chained, records_of
 from tests.helpers import SAMPLES
-from tests.house import PACKAGE
+from tests.house import PACKAGE, ROOT
 from tests.naive import parted as naive
 from tests.test_batching import mixed_capture
 
@@ -166,6 +169,54 @@ def test_processes_that_die_again_and_again(tmp_path: Path) -> None:
             raise AssertionError("done")
 
 
+FORKING = """
+import json, os, sys, threading
+from pathlib import Path
+from analyzer.beginning import begin
+begin()
+from analyzer.cluster.processes import Processes
+from analyzer.errors import TcpcapError
+def seen(number):
+    place = Path(f"/proc/{number}")
+    caught = [line.split()[1] for line in (place / "status").read_text().splitlines() if line.startswith("SigCgt")]
+    files = sorted(os.readlink(file).partition(":")[0] for file in (place / "fd").iterdir())
+    return {"is_fork": (place / "cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes(), "files": files, "caught": caught[0]}
+task, told = json.loads(sys.argv[1]), []
+with open(sys.argv[2]) as kept, Processes(2) as processes:
+    list(processes.run("scatter", [{**task, "folder": task["folder"] + str(number)} for number in range(2)]))
+    told += map(seen, processes.ids)
+done = threading.Event()
+waiting = threading.Thread(target=done.wait)
+waiting.start()
+with Processes(1) as processes:
+    list(processes.run("scatter", [{**task, "folder": task["folder"] + "2"}]))
+    told += map(seen, processes.ids)
+done.set()
+waiting.join()
+try:
+    with Processes(1) as processes:
+        list(processes.run("no such task", [{}]))
+except TcpcapError as error:
+    told.append(str(error))
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.skipif(not forked.THREADS.exists(), reason="the system does not say how many threads there are")
+def test_a_process_of_one_thread_forks(tmp_path: Path) -> None:
+    """What is forked has no file and no handler of a signal of who forked it; with a second thread it is a Python anew."""
+    path = written(tmp_path, "windows", "pcap")
+    task = json.dumps(scattering(Range(str(path), 24, 24, path.stat().st_size, True), tmp_path / "range"))
+    words = [sys.executable, "-c", FORKING, task, str(path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    *seen, error = json.loads(done.stdout)
+    assert [each["is_fork"] for each in seen] == [True, True, False]
+    for each in seen[:2]:
+        assert each["files"].count("pipe") == 4 and str(path) not in each["files"] and len(each["files"]) == 4
+        assert int(each["caught"], 16) == 0
+    assert "3 processes died of it" in error and done.stderr.count("KeyError: 'no such task'") == 3
+
+
 def outer(folder: Path) -> Path:
     """A capture whose packets carry another one: its records look like those of the file."""
     inner = build.pcap(Record for Record in records("windows"))[24:]
@@ -182,7 +233,7 @@ def outer(folder: Path) -> Path:
 def test_a_capture_inside_of_a_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A range that begins with a record of the inner one does not count: it is read again from where the one before ends."""
     path = outer(tmp_path)
-    head = head_of(str(path))
+    head = head_in(path.read_bytes())
     assert head == 24
     middle = path.stat().st_size // 3
     (_, second) = ranges_of(str(path), head, [middle], path.stat().st_size)
@@ -440,7 +491,7 @@ def test_nothing_stays_open_behind_a_failure(tmp_path: Path, monkeypatch: pytest
     """The files of a range and of a share are closed, whatever ended the work on them."""
     path = tmp_path / "capture.pcap"
     path.write_bytes(mixed_capture(3, 400, "pcap"))
-    head = head_of(str(path))
+    head = head_in(path.read_bytes())
     assert head is not None
     (wanted,) = ranges_of(str(path), head, [], path.stat().st_size)
     scatter(wanted.plain(), 2, False, [], str(tmp_path / "range"), whole=True)

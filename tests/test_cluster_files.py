@@ -9,6 +9,7 @@ import lzma
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import lz4.frame
@@ -16,6 +17,7 @@ import pytest
 import zstandard
 
 from analyzer import analyze
+from analyzer.cluster.asked import SMALL, SMALL_FILES, why_small
 from tests import build
 from tests.test_cluster import CHAINS, Several, cut_at, records, said, told
 
@@ -181,3 +183,40 @@ def test_an_interface_that_is_seen_late(tmp_path: Path, monkeypatch: pytest.Monk
                 "an interface has its first frame" if name == "seen" else "interfaces are"
             )
             assert told(analysis) == told(analyze(paths))
+
+
+def test_small_files_are_read_by_one_process() -> None:
+    """Each costs as much as some megabytes of one; with enough processes it is worth while."""
+    mega = 1 << 20
+
+    def reason(files: int, each: int, jobs: int) -> str:
+        capture: Any = SimpleNamespace(size=files * each, paths=["ring.pcap"] * files)
+        return why_small(capture, jobs, 256 * mega)
+
+    assert reason(1, 255 * mega, 8) == SMALL
+    assert [reason(1, 256 * mega, jobs) for jobs in (2, 3, 8)] == ["", "", ""]
+    assert [reason(1000, mega, jobs) for jobs in (3, 8, 16)] == [SMALL_FILES, SMALL_FILES, ""]
+    assert reason(20, 100 * mega, 3) == ""
+
+
+def test_what_many_files_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system is asked about each of them, and not about each beside each other: of twice as many, twice as often."""
+    found, asked_for = records("losses"), [0]
+    stat = Path.stat
+
+    def counted(self: Path, **ways: Any) -> Any:
+        asked_for[0] += 1
+        return stat(self, **ways)
+
+    counts = []
+    for count in (20, 40):
+        folder = tmp_path / f"{count}"
+        folder.mkdir()
+        step = len(found) // count
+        ring(folder, [build.pcap(found[at * step : (at + 1) * step]) for at in range(count)])
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "stat", counted)
+            asked_for[0] = 0
+            assert analyze(str(folder), cluster=Several(2)).one_pass == ""
+        counts.append(asked_for[0])
+    assert counts[1] < 2.5 * counts[0]

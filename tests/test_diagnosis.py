@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Mapping
@@ -216,6 +220,32 @@ def test_a_query_that_does_not_end_is_stopped() -> None:
         database.query("SELECT count(*) FROM range(1000000000000) a WHERE a.range % 7 = 3")  # which needs no memory
     assert time.monotonic() - began < 30
     assert database.query("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_a_query_that_sleeps_is_stopped() -> None:
+    """It does not work, and would go on for an hour."""
+    with pytest.raises(QueryError, match=r"longer than 0\.02 s"):
+        Database(limit_s=0.02).query("SELECT sleep_ms(3600000)")
+
+
+HELD_UP = """
+import os, signal, threading
+from analyzer.diagnosis.database import Database
+database = Database(limit_s=1)
+database.query("SELECT 1")
+threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGSTOP)).start()
+print(database.query("SELECT count(*) AS n FROM range(40000000) a WHERE a.range * 7 % 11 = 3"))
+"""
+
+
+def test_a_query_is_stopped_for_its_own_work_alone() -> None:
+    """Not since the machine had no time for it in the middle: else another answer would be given there."""
+    with subprocess.Popen([sys.executable, "-c", HELD_UP], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.read() == "[{'n': 3636364}]\n"
 
 
 def test_a_query_that_takes_all_memory_is_stopped() -> None:

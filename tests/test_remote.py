@@ -178,6 +178,27 @@ def test_processes_read_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert as_of(told(found), [url], [str(path)]) == expected
 
 
+def test_how_often_a_server_is_asked(tmp_path: Path) -> None:
+    """Once for what the file is, once whether it gives ranges, and for what is read: by each process that opens it, and by who keeps what was done."""
+    path = written(tmp_path, "windows", "pcap")
+    heads = []
+
+    class Counted(Ranged):
+        """Notes what is asked without reading, too."""
+
+        def do_HEAD(self) -> None:
+            heads.append(self.path)
+            super().do_HEAD()
+
+    with served(tmp_path, Counted) as address:
+        for ways, opened, most in (({}, 1, 4), ({"cluster": Several(2), "resume": tmp_path / "work"}, 4, 15)):
+            heads.clear()
+            Plain.asked.clear()
+            assert analyze(f"{address}/{path.name}", **ways).one_pass == ""
+            assert len(heads) == opened
+            assert len(heads) + len(Plain.asked) <= most
+
+
 def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is told with the next step, and without what is secret in the address."""
     written(tmp_path, "windows", "pcap")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,8 +13,9 @@ from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, t
 from analyzer.ask.rows import Request
 from analyzer.ask.sources import source_of
 from analyzer.capture import Damage
-from analyzer.diagnosis.database import INTERRUPTS_S, bounded
+from analyzer.diagnosis.database import bounded
 from analyzer.diagnosis.room import bounded_memory
+from analyzer.diagnosis.spent import stopped_late
 from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.errors import UsageError
 from analyzer.lines import no_room
@@ -58,7 +58,7 @@ class Ask:
     Parameters
     ----------
     asked : the capture or the points, and what is given beside it; or what is known of it already
-    limit_s : after so long a query is stopped, without counting what it takes to fill its tables
+    limit_s : after so much processor time a query is stopped, without counting what it takes to fill its tables
     """
 
     def __init__(self, asked: Request | Analysis | Points, limit_s: float | None = None) -> None:
@@ -191,32 +191,25 @@ class Ask:
         self._filled[name] = [column.name for column in wanted]
 
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
-        done = threading.Event()
-        if self._limit_s is not None:
-            threading.Thread(target=self._stop_late, args=(done, self._limit_s), daemon=True).start()
         try:
-            with self._room():
-                answer = self._connection.execute(query)
-                rows = answer.fetchmany(ROWS_AT_ONCE)
-            while rows:
-                yield from rows
+            with self._limited():
                 with self._room():
+                    answer = self._connection.execute(query)
                     rows = answer.fetchmany(ROWS_AT_ONCE)
+                while rows:
+                    yield from rows
+                    with self._room():
+                        rows = answer.fetchmany(ROWS_AT_ONCE)
         except MemoryError:
             raise UsageError("SQL", "takes more memory than it may have", "ask for less") from None
         except self._duckdb.InterruptException:
-            raise UsageError("SQL", f"took longer than {self._limit_s:g} s and was stopped", "ask for less") from None
+            raise UsageError("SQL", f"worked longer than {self._limit_s:g} s and was stopped", "ask for less") from None
         except self._duckdb.Error as error:
             raise query_error(error) from None
-        finally:
-            done.set()
 
-    def _stop_late(self, done: threading.Event, limit_s: float) -> None:
-        """Interrupt what has not ended in time; again and again, since DuckDB forgets an interrupt that comes before it begins."""
-        ended = done.wait(limit_s)
-        while not ended:
-            self._connection.interrupt()
-            ended = done.wait(INTERRUPTS_S)
+    def _limited(self) -> AbstractContextManager[None]:
+        """No more time than this for somebody else's question."""
+        return nullcontext() if self._limit_s is None else stopped_late(self._connection, self._limit_s)
 
 
 def _as_it_is(place: str, _: str) -> str:

@@ -11,10 +11,10 @@ from analyzer.capture.formats import capture_file, open_capture_file
 from analyzer.capture.live import Live, following
 from analyzer.capture.merge import merged
 from analyzer.capture.numbering import Numbering
-from analyzer.capture.opened import open_source, size_of
+from analyzer.capture.opened import open_source, size_of, start_of
 from analyzer.capture.places import all_files
 from analyzer.capture.records import Damage, FileInfo, Interface, Interfaces, RecordBatch
-from analyzer.capture.where import is_file, is_here
+from analyzer.capture.where import is_file, is_here, is_url
 from analyzer.errors import CaptureError
 
 BATCH_FRAMES = 1 << 15
@@ -71,6 +71,7 @@ class Capture:
         self._open: dict[int, CaptureFile] = {}
         self._passed = 0
         self._sizes: dict[int, int | None] = {}
+        self._starts: dict[int, bytes] = {}
         self._interfaces: dict[int, Interfaces] = {}
         if several:
             self.beginnings = [self._beginning(position) for position in range(len(self.paths))]
@@ -130,6 +131,15 @@ class Capture:
         if position not in self._sizes:  # to ask takes long
             self._sizes[position] = size_of(path)
         return self._sizes[position]
+
+    def start_of(self, position: int, count: int) -> bytes:
+        """Up to so many bytes from the beginning of a file, each time as many; none where only a stream of it can be had."""
+        path = self.paths[position]
+        if is_here(path):
+            return start_of(path, count)
+        if position not in self._starts:
+            self._starts[position] = start_of(path, count)
+        return self._starts[position]
 
     @property
     def done(self) -> int:
@@ -198,6 +208,8 @@ class Capture:
         if position not in self._open:
             path = self.paths[position]
             source = open_source(path, self._window_bytes, following(self._live))
+            if is_url(path):
+                self._sizes[position] = source.size
             file = capture_file(source, position, self.damages, self._batch_frames)
             self._open[position] = file
             self._infos[position] = file.info

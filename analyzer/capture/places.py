@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analyzer.capture.bundle import Host, host_of
 from analyzer.capture.packed import folder_of
-from analyzer.capture.same import same_as
+from analyzer.capture.same import Named
 from analyzer.capture.support import captures_in, report_of
 from analyzer.capture.where import is_here, named
 from analyzer.errors import CaptureError
@@ -23,6 +23,7 @@ def all_files(paths: Sequence[str]) -> tuple[Places, list[str]]:
     A report without any goes with another that has some.
     """
     found: Places = {}
+    known = Named()
     missing: list[CaptureError] = []
     notes = []
     beside: dict[str, str] = {}
@@ -39,15 +40,16 @@ def all_files(paths: Sequence[str]) -> tuple[Places, list[str]]:
         for file in files:
             if file == "-" and file in found:
                 raise CaptureError("-", "standard input named twice", "name it once")
-            before = same_as(file, found)
+            before = known.same_as(file)
             if before:
                 what = f"is the same as {before}" if file != before else "was named twice"
                 notes.append(f"{file} {what}, and read once")
             else:
                 found[file] = path, host
+                known.add(file)
     if missing and not found:
         raise missing[0]
-    left = [(file, path) for file, path in beside.items() if not same_as(file, found)]
+    left = [(file, path) for file, path in beside.items() if not known.same_as(file)]
     if left:
         names = ", ".join(Path(file).name for file, _ in left[:MOST_NAMED]) + (
             ", ..." if len(left) > MOST_NAMED else ""

@@ -45,7 +45,7 @@ class Remote:
             raise CaptureError(self.name, "a folder", "name a file in it")
         size = info.get("size")
         self.size: int | None = size if isinstance(size, int) else None
-        self._file: Any = self._opened(lambda: self._system.open(self._path, "rb", cache_type="none"))
+        self._file: Any = self._opened(lambda: self._system.open(self._path, "rb", cache_type="none", **self._sized))
         self._streamed = 0  # bytes
         self.has_ranges = self.size is not None and self._gives_ranges(self.size)
         if not self.has_ranges:
@@ -97,7 +97,8 @@ class Remote:
         told = str(sorted((key, str(value)) for key, value in self._info.items() if str(value) not in self._places))
         if not self.has_ranges or self.size is None:
             return [told]
-        ends = self._come(0, min(ENDS, self.size)) + self._come(max(self.size - ENDS, 0), self.size)
+        first = self._come(0, min(ENDS, self.size))
+        ends = first + (self._come(self.size - ENDS, self.size) if self.size > ENDS else first)
         return [self.size, told, hashlib.sha256(ends).hexdigest()]
 
     @property
@@ -106,10 +107,19 @@ class Remote:
         return (self._path, str(self._info.get("name")), str(self._info.get("url")))
 
     @property
+    def _sized(self) -> dict[str, Any]:
+        """What is known of it when it is opened: who reads HTTP would ask once more."""
+        return {"size": self.size} if self._is_http and self.size is not None else {}
+
+    @property
     def _streaming(self) -> dict[str, Any]:
         """How it is opened to be read from its beginning to its end; of HTTP, it must be said."""
+        return {"block_size": 0} if self._is_http else {}
+
+    @property
+    def _is_http(self) -> bool:
         kinds = self._system.protocol
-        return {"block_size": 0} if set([kinds] if isinstance(kinds, str) else kinds) & set(KINDS) else {}
+        return not set(KINDS).isdisjoint([kinds] if isinstance(kinds, str) else kinds)
 
     def _come(self, start: int, stop: int) -> bytes:
         """As `fetch`; raises CaptureError."""

@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 LEAST = 64  # bytes: files without frames are alike and say nothing
 COMPARED = 1 << 16  # bytes at each end
 
 
-def same_as(path: str, others: Iterable[str]) -> str:
-    """The one of the `others` that is the same file, or of the same length with the same beginning and end; empty without one.
+class Named:
+    """The files that were named, and what is known of each: a ring has thousands, of which none is asked for with each other."""
 
-    Two captures do not begin with the same times and end with the same frames.
-    """
-    mine = _status(path)
-    for other in others:
-        if other == path:
-            return other
-        known = _status(other) if mine is not None else None
-        if mine is None or known is None:
-            continue
-        if os.path.samestat(mine, known):
-            return other
-        if mine.st_size == known.st_size > LEAST and _ends(path, mine.st_size) == _ends(other, mine.st_size):
-            return other
-    return ""
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._by_size: dict[int, list[tuple[str, os.stat_result]]] = {}
+        self._known: dict[str, bytes | None] = {}
+
+    def same_as(self, path: str) -> str:
+        """The one of them that is the same file, or of the same length with the same beginning and end; empty without one.
+
+        Two captures do not begin with the same times and end with the same frames.
+        """
+        if path in self._paths:
+            return path
+        mine = _status(path)
+        for other, known in self._by_size.get(mine.st_size, ()) if mine is not None else ():
+            if mine is not None and (os.path.samestat(mine, known) or self._is_copy(path, other, mine.st_size)):
+                return other
+        return ""
+
+    def add(self, path: str) -> None:
+        """One more."""
+        self._paths.add(path)
+        if (status := _status(path)) is not None:
+            self._by_size.setdefault(status.st_size, []).append((path, status))
+
+    def _is_copy(self, path: str, other: str, size: int) -> bool:
+        ends = self._ends(path, size) if size > LEAST else None
+        return ends is not None and ends == self._ends(other, size)
+
+    def _ends(self, path: str, size: int) -> bytes | None:
+        """What tells how a file begins and ends; None where it cannot be read."""
+        if path not in self._known:
+            self._known[path] = _ends(path, size)
+        return self._known[path]
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -39,12 +58,12 @@ def _status(path: str) -> os.stat_result | None:
     return status if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
-def _ends(path: str, size: int) -> tuple[bytes, bytes] | None:
-    """How a file begins and ends; None where it cannot be read."""
+def _ends(path: str, size: int) -> bytes | None:
     try:
         with Path(path).open("rb") as file:
-            begin = file.read(COMPARED)
+            ends = hashlib.sha256(file.read(COMPARED))
             file.seek(max(size - COMPARED, 0))
-            return begin, file.read(COMPARED)
+            ends.update(file.read(COMPARED))
+            return ends.digest()
     except OSError:  # whoever opens it says so
         return None

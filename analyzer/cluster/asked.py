@@ -20,7 +20,12 @@ from analyzer.output import removed, temporary_folder
 
 LEAST_IN_PARTS = 256 << 20  # bytes of a capture: of a smaller one, one process is done as soon as several are there
 SMALL = "it is small, and one process is done as soon as several are there"
+SMALL_FILES = "its files are small, and to begin so many ranges takes longer than to read them"
 AHEAD_JOBS = 2  # so many cores one process keeps busy, which reads ahead
+AHEAD_SHARE = 0.6  # of its work are one thread's
+EACH_FILE = (
+    6 << 20
+)  # bytes that are read in the time that one more file takes, with all that is written of it and put together
 
 
 def in_parts(
@@ -45,8 +50,8 @@ def in_parts(
     from analyzer.cluster.planned import why_whole
 
     reason = next(iter(reasons), "") or why_whole(capture)
-    if not reason and cluster is None and resume is None and (capture.size or 0) < LEAST_IN_PARTS:
-        reason = SMALL
+    if not reason and cluster is None and resume is None:
+        reason = why_small(capture, jobs or 1, LEAST_IN_PARTS)
     if reason:
         return None, reason
     paths = list(map(address_of, capture.paths))
@@ -68,6 +73,14 @@ def in_parts(
         if kept is not None:
             kept.drop()
     return found, reason
+
+
+def why_small(capture: Capture, jobs: int, least: int, each_file: int = EACH_FILE) -> str:
+    """Why one process is done with a capture as soon as so many; empty where it is not. `least` bytes are worth while as one file, and one more takes as long as `each_file` bytes."""
+    size, more_files = capture.size or 0, len(capture.paths) - 1
+    if size < least:
+        return SMALL
+    return SMALL_FILES if (size + more_files * each_file) / jobs > AHEAD_SHARE * size else ""
 
 
 @contextmanager

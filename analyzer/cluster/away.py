@@ -33,7 +33,7 @@ def lay_out(client: Any, on: Sequence[str]) -> list[str]:
 
     Raises UsageError for a host that no worker has, CaptureError where it has no such file.
     """
-    names: dict[str, None] = {}
+    every: dict[str, Away] = {}
     for each in on:
         host, path = parsed(each)
         told = client.run(captures_at, path, workers=workers_of(client, host))
@@ -41,11 +41,11 @@ def lay_out(client: Any, on: Sequence[str]) -> list[str]:
         if found is None:
             raise CaptureError(each, next(iter(told.values())), f"check the path, as {host} sees it")
         for file, size, sign, head in found:
-            name = f"{host}:{file}"
-            lay(name, Away(host, file, size, tuple(sign), head))
-            made_for(name, None, partial(forget, name))
-            names[name] = None
-    return list(names)
+            every[f"{host}:{file}"] = Away(host, file, size, tuple(sign), head)
+    for name, away in every.items():  # once all are there: what nobody reads then is forgotten by nobody
+        lay(name, away)
+        made_for(name, None, partial(forget, name))
+    return list(every)
 
 
 def workers_of(client: Any, host: str) -> list[str]:

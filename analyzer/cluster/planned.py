@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from analyzer.capture import Capture, Interface
 from analyzer.capture.capture import NO_TIME, Beginning
-from analyzer.capture.opened import start_of
 from analyzer.capture.where import address_of, away_of, is_file
 from analyzer.cluster.executor import Result
-from analyzer.cluster.ranges import Range, head_of, ranges_of
+from analyzer.cluster.ranges import MOST_HEAD, Range, head_in, ranges_of
 
 Cut = Callable[
     [int, int, int], Sequence[int]
@@ -53,23 +52,24 @@ def why_whole(capture: Capture) -> str:
         return ""
     if capture.files[0].compression:
         return "it is compressed"
-    if not start_of(only, 1):
+    start = capture.start_of(0, MOST_HEAD)
+    if not start:
         return "it can be had as a stream only"
-    return "" if head_of(only) is not None else "it is not of a format that can be read from the middle"
+    return "" if head_in(start) is not None else "it is not of a format that can be read from the middle"
 
 
 def plan_of(capture: Capture, cut: Cut, width: int) -> Plan:
     """How a capture is read for so many that work at a time; `cut` says where a file is cut."""
-    several = len(capture.paths) > 1
+    several, all_of_it = len(capture.paths) > 1, capture.size or 0
     begins = [each.first_ns for each in capture.beginnings] if several else [0]
     order = sorted(range(len(begins)), key=lambda position: (begins[position], position))
     numbered = numbered_of(capture.beginnings, order) if several else Numbered({}, ())
     ranges = []
     for position in order:
-        path, size, all_of_it = address_of(capture.paths[position]), capture.size_of(position) or 0, capture.size or 0
+        path, size = address_of(capture.paths[position]), capture.size_of(position) or 0
         numbers = numbered.numbers.get(position, ())
         known: dict[str, Any] = {"macs": capture.macs(position), "file": position, "numbers": numbers}
-        head = head_of(capture.paths[position]) if begins[position] != NO_TIME else None
+        head = head_in(capture.start_of(position, MOST_HEAD)) if begins[position] != NO_TIME else None
         if head is None:
             ranges.append(Range(path, 0, 0, size, exact=True, **known, whole=True))
         else:

@@ -1,4 +1,4 @@
-"""Processes on this machine that do tasks: each is a Python of its own, and hears and says lines of JSON."""
+"""Processes on this machine that do tasks: each is a fork of this one or a Python of its own, and hears and says lines of JSON."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from analyzer.cluster.executor import Result, Task
-from analyzer.cluster.tasks import run
-from analyzer.cluster.worker import ERRORS
+from analyzer.cluster.forked import Forked, is_possible
+from analyzer.cluster.tasks import prepared, run
+from analyzer.cluster.worker import ERRORS, serve
 from analyzer.errors import TcpcapError
 
 TRIES = 3
@@ -88,7 +89,7 @@ class _Worker:
     """One process, and the tasks that it was given: it does them in this order."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = _begun()
         assert self.process.stdout is not None
         self.said: IO[bytes] = self.process.stdout
         self.doing: deque[int] = deque()
@@ -120,6 +121,14 @@ class _Worker:
             self.process.stdin.close()
         self.process.wait()
         self.said.close()
+
+
+def _begun() -> subprocess.Popen[bytes] | Forked:
+    """A process, in the way that takes the least time."""
+    if is_possible():
+        prepared()
+        return Forked(serve)
+    return subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def _count_death(name: str, worker: _Worker, tries: list[int]) -> None:

@@ -14,7 +14,7 @@ from analyzer.capture import pcap, pcapng
 from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES
 from analyzer.capture.file import CaptureFile
 from analyzer.capture.formats import capture_file
-from analyzer.capture.opened import open_source, start_of
+from analyzer.capture.opened import open_source
 from analyzer.capture.records import Damage
 from analyzer.capture.source import MappedSource
 from analyzer.errors import CaptureError
@@ -173,13 +173,8 @@ def _range_source(path: str, file: BinaryIO, window_bytes: int) -> RangeSource:
     return RangeSource(path, file, window_bytes)
 
 
-def head_of(path: str) -> int | None:
-    """Where the first packet of a file stands, or would; None where it is no capture that can be read in ranges."""
-    return head_in(start_of(path, MOST_HEAD))
-
-
 def head_in(start: bytes) -> int | None:
-    """The same, of a file that begins so."""
+    """Where the first packet of a file that begins so stands, or would; None where it is no capture that can be read in ranges."""
     if pcap.magic_of(start):
         return pcap.HEADER_LEN if len(start) >= pcap.HEADER_LEN else None
     if not start.startswith(pcapng.MAGIC) or start[8:12] not in pcapng.BYTE_ORDER:

@@ -15,7 +15,7 @@ from analyzer.schema import Rows
 
 ROWS, BLOCKS = "rows", "blocks"  # the files of a range
 BLOCK_WORDS = 1 << 15
-AT_ONCE = 1 << 11  # rows that are judged together: few enough to stay near the processor
+AT_ONCE = 1 << 12  # rows that are judged together: few enough to stay near the processor
 BLOCK = np.dtype([("share", "i8"), ("offset", "i8"), ("words", "i8"), ("rows", "i8")])
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from analyzer.capture import Capture, Damage, open_capture
 from analyzer.capture.pipes import is_pipe
 from analyzer.capture.where import address_of
-from analyzer.cluster.asked import SMALL, executor_for, room_for
+from analyzer.cluster import asked
+from analyzer.cluster.asked import executor_for, room_for, why_small
 from analyzer.cluster.parted import NotInParts, Parted, Pass
 from analyzer.cluster.planned import NO_FILE, why_whole
 from analyzer.flows.tracker import MAX_FLOWS
@@ -20,6 +21,7 @@ from analyzer.schema import Rows
 IN_PARTS = ("packets", "events", "series")
 LEAST_JOBS = {"packets": 2, "events": 3, "series": 3}  # one pass keeps two cores busy, but for the text of packets
 LEAST_BYTES = {"packets": 64 << 20, "events": 256 << 20, "series": 256 << 20}
+EACH_FILE = {"packets": 0, "events": asked.EACH_FILE, "series": asked.EACH_FILE}  # to make text of frames takes longer
 
 
 class TableParts:
@@ -75,8 +77,8 @@ def table_in_parts(
         return
     with open_capture(list(paths)) as capture:
         reason = why_whole(capture)
-        if not reason and cluster is None and (capture.size or 0) < LEAST_BYTES[table]:
-            reason = SMALL
+        if not reason and cluster is None:
+            reason = why_small(capture, jobs or 1, LEAST_BYTES[table], EACH_FILE[table])
         if reason:
             _note(reasons, reason)
             yield None

@@ -13,6 +13,16 @@ from analyzer.errors import TcpcapError
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "judge": judge, "tabulate": tabulate}
 
 
+def prepared() -> None:
+    """Import what all tasks call when they begin, for those who will be forked from this process."""
+    from analyzer.capture import pcap_kernel, pcapng_kernel  # noqa: F401
+    from analyzer.cluster import part_kernel  # noqa: F401
+    from analyzer.events import judge_kernel, late_kernel  # noqa: F401
+    from analyzer.flows import flow_kernel  # noqa: F401
+    from analyzer.frames import read_kernel  # noqa: F401
+    from analyzer.timing import account_kernel  # noqa: F401
+
+
 def run(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Do a task. What it is given, and what it gives back, JSON can say; all else it reads and writes as files.
 

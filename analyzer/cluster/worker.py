@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 from analyzer.beginning import begin
 from analyzer.errors import CaptureError, TcpcapError, UsageError
@@ -21,13 +21,18 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gives the tasks
     told = os.fdopen(os.dup(1), "wb", buffering=0)  # what else is printed goes where it disturbs nobody
     os.dup2(2, 1)
+    serve(sys.stdin.buffer, told)
+
+
+def serve(asked: BinaryIO, told: BinaryIO) -> None:
+    """Do the tasks that `asked` has, line by line, until there are no more; `told` keeps nothing back."""
     from analyzer.cluster.tasks import run
 
-    for line in sys.stdin:
-        asked = json.loads(line)
+    for line in asked:
+        task = json.loads(line)
         answer: dict[str, Any]
         try:
-            answer = {"done": run(asked["name"], asked["task"])}
+            answer = {"done": run(task["name"], task["task"])}
         except TcpcapError as error:
             answer = {"error": [type(error).__name__, error.where, error.found, error.todo]}
         left = memoryview(json.dumps(answer).encode() + b"\n")

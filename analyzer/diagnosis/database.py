@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from analyzer.diagnosis.room import bounded_memory
+from analyzer.diagnosis.spent import stopped_late
 from analyzer.diagnosis.views import TABLES, VIEWS, Columns, create_ends, create_table
 from analyzer.ending import pass_on
 from analyzer.patterns import regex
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 10_000  # of an answer
 MOST_OF_VALUE = 100_000  # bytes of one, as text
 MOST_BYTES = 16 << 20  # of all of them
-LIMIT_S = 5.0
-INTERRUPTS_S = 0.05
+LIMIT_S = 5.0  # of processor time
 MEMORY = "512MB"
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
@@ -86,28 +85,18 @@ class Database:
         # A comment at the end of the query must not swallow the bracket.
         select = self._one_select(f"SELECT {columns} FROM (\n{sql}\n) LIMIT {MOST_ROWS}", sql)
         self._make_all(sql)
-        done = threading.Event()
-        threading.Thread(target=self._stop_late, args=(done,), daemon=True).start()
         try:
-            answer = self._connection.execute(select)
-            names = [column[0] for column in answer.description or ()]
-            rows = answer.fetchall() if trusted else _few(iter(answer.fetchone, None))
-            return [dict(zip(names, row, strict=True)) for row in rows]
+            with stopped_late(self._connection, self._limit_s):
+                answer = self._connection.execute(select)
+                names = [column[0] for column in answer.description or ()]
+                rows = answer.fetchall() if trusted else _few(iter(answer.fetchone, None))
+                return [dict(zip(names, row, strict=True)) for row in rows]
         except MemoryError:
             raise QueryError("takes more memory than it may have") from None
         except self._duckdb.InterruptException:
-            raise QueryError(f"took longer than {self._limit_s:g} s and was stopped") from None
+            raise QueryError(f"worked longer than {self._limit_s:g} s and was stopped") from None
         except (self._duckdb.Error, RuntimeError, ValueError, OverflowError) as error:
             raise QueryError(_words(error)) from None
-        finally:
-            done.set()
-
-    def _stop_late(self, done: threading.Event) -> None:
-        """Interrupt what has not ended in time; again and again, since DuckDB forgets an interrupt that comes before it begins to run a query."""
-        ended = done.wait(self._limit_s)
-        while not ended:
-            self._connection.interrupt()
-            ended = done.wait(INTERRUPTS_S)
 
     def bind(self, sql: str) -> list[str]:
         """The columns of a query, which is planned and not run. Raises QueryError."""
