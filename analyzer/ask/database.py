@@ -105,7 +105,7 @@ class Ask:
     def statements(self, text: str) -> list[str]:
         """The statements in a text, one by one. Raises UsageError where it is no SQL."""
         try:
-            return [each.query for each in self._duckdb.extract_statements(text)]
+            return [each.query for each in self._connection.extract_statements(text)]
         except self._duckdb.Error as error:
             raise query_error(error) from None
 

@@ -135,7 +135,8 @@ class Database:
     def _one_select(self, text: str, sql: str) -> Statement:
         """The one statement of a text that has a query in it, read once. Raises QueryError, about the query alone, where there is none, or another."""
         try:
-            statements = self._duckdb.extract_statements(text)
+            # By this connection: DuckDB's own function of that name opens a database for itself, which takes as long as a dozen small queries.
+            statements = self._connection.extract_statements(text)
         except self._duckdb.Error as error:
             if text != sql:
                 self._one_select(sql, sql)

@@ -220,9 +220,9 @@ def create_ends() -> str:
     parts = []
     for side, other in (("client", "server"), ("server", "client")):
         own = ", ".join(f"{side}_{name} AS {name}" for name in SIDED)
-        flow = "flow, state, completeness, roles, agreed, events, start_ns, end_ns, duration_ns, first_frame, last_frame, handshake_rtt_ns"
+        flow = "flow, state, completeness, roles, agreed, events, start_ns, end_ns, duration_ns, first_frame, last_frame, handshake_rtt_ns, closed_first"
         parts.append(
-            f"SELECT {flow}, '{side}' AS side, '{other}' AS other_side, {int(side == 'server')} AS direction, {side} AS address, {side}_port AS port, "
+            f"SELECT {flow}, '{side}' AS side, '{other}' AS other_side, {int(side == 'server')}::BIGINT AS direction, {side} AS address, {side}_port AS port, "
             f"{other} AS peer, {other}_port AS peer_port, server, server_port, client, {side} IN (SELECT address FROM local_addresses) AS local, "
             f"{other} IN (SELECT address FROM local_addresses) AS peer_local, {own}, "
             f"{', '.join(f'time_{cause}_ns' for cause in TIME_CAUSES)} FROM flows WHERE protocol = 'tcp' AND leg_of < 0"
