@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from analyzer.diagnosis.created import sql_type
 from analyzer.diagnosis.database import MACROS
-from analyzer.diagnosis.views import sql_type
 from analyzer.ending import pass_on
 from analyzer.errors import UsageError
 from analyzer.moments import MOMENTS
