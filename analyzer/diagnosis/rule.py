@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -120,6 +122,13 @@ def own_rules() -> list[Rule]:
 
 def user_folder() -> Path:
     """Where a user keeps rules of their own."""
+    # Every start asks, and where the answer is plain (XDG Base Directory Specification) need not import what knows all others, too.
+    if sys.platform == "linux":
+        given, home = (os.environ.get(name, "") for name in ("XDG_CONFIG_HOME", "HOME"))
+        if os.path.isabs(given):
+            return Path(given, "tcpcap", "rules")
+        if not given and os.path.isabs(home):
+            return Path(home, ".config", "tcpcap", "rules")
     from platformdirs import user_config_path
 
     return user_config_path("tcpcap", appauthor=False) / "rules"
