@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from platformdirs import user_config_path
 
 from analyzer.cases import bound
 from analyzer.diagnosis import parsed
@@ -17,7 +19,7 @@ from analyzer.diagnosis.created import VIEWS, create_table
 from analyzer.diagnosis.database import SETTINGS, Database, QueryError, named_tables
 from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
-from analyzer.diagnosis.rule import Rule, RuleError, all_rules, own_folder, own_rules, rule_of, rules_of
+from analyzer.diagnosis.rule import Rule, RuleError, all_rules, own_folder, own_rules, rule_of, rules_of, user_folder
 from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES, Columns, Named
@@ -49,6 +51,11 @@ def rule(tmp_path: Path, name: str = "some-rule", **more: str) -> Rule:
     return rule_of(written(tmp_path, RULE, name, id=f'"{name}"', **more))
 
 
+def given(values: Mapping[str, Any], names: Named) -> Columns:
+    """What a table holds, whatever of it is asked for."""
+    return dict(values)
+
+
 def evidence(
     words: Mapping[str, set[str]] | None = None, available: tuple[str, ...] = ("flows",), **columns: Mapping[str, Any]
 ) -> Evidence:
@@ -57,7 +64,7 @@ def evidence(
     return Evidence(
         Signals(words or {}),
         available,
-        {name: lambda _, values=values: dict(values) for name, values in columns.items()},
+        {name: partial(given, values) for name, values in columns.items()},
         lambda flow: Ends("10.0.0.1", 40000 + flow, "10.0.0.2", 80, flow != 999) if 0 <= flow < 1000 else None,
         lambda: moved,
     )
@@ -122,6 +129,19 @@ def test_rules_that_were_read_before_are_the_same(tmp_path: Path, monkeypatch: p
     changed = own[0].read_bytes().replace(b'severity = "', b'severity = "very ')
     assert parsed.told_by(changed)["severity"].startswith("very ")
     parsed._known.cache_clear()
+
+
+@pytest.mark.parametrize("given", ["/somewhere", "relative", "", None])
+@pytest.mark.parametrize("home", ["/home/somebody", "relative"])
+def test_the_folder_of_a_user_is_where_all_programs_look(
+    given: str | None, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the environment says plainly is what platformdirs says, too."""
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if given is not None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", given)
+    assert user_folder() == user_config_path("tcpcap", appauthor=False) / "rules"
 
 
 def test_folders_of_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from functools import cache
+from io import FileIO
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -45,8 +46,8 @@ def digest_of(names: Iterable[str]) -> str:
     """The same of files by their names in the package, with `/` between folders. Every start asks, so that no path is taken apart more than once."""
     found, folder = hashlib.sha256(), str(PACKAGE)
     for name in sorted(names, key=lambda name: name.split("/")):
-        with open(f"{folder}/{name}", "rb", buffering=0) as file:
-            content = file.read()
+        with FileIO(f"{folder}/{name}") as file:
+            content = file.readall()
         found.update(f"{name} {len(content)}\n".encode())
         found.update(content)
     return found.hexdigest()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
+
 Words = list[int]  # arguments as the library takes them: 64 bits each
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Scalar:
     """A number, in one word."""
 
@@ -41,7 +42,7 @@ UINT = Scalar("uint64", 0, (1 << 64) - 1)
 BOOL = Scalar("bool", 0, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Array:
     """A contiguous array. One that is not `written` may be read-only, as the windows of a file are."""
 
@@ -69,7 +70,7 @@ class Array:
         return f"{hashlib.sha256(layout.encode()).hexdigest()[:12]}.{self.ndim}{'w' if self.written else 'r'}"
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Group:
     """A NamedTuple of arrays."""
 

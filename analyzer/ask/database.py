@@ -6,7 +6,6 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analyzer.analysis import Analysis
@@ -18,6 +17,7 @@ from analyzer.diagnosis.database import INTERRUPTS_S, bounded
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.lines import no_room
 from analyzer.output import Input, removed, temporary_folder
 from analyzer.passes import Progress
@@ -34,7 +34,7 @@ ANSWER = f"{STORE}.answer"
 RFC3339 = "'%Y-%m-%dT%H:%M:%S.%nZ'"
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Answer:
     """What a query gives: the names and DuckDB types of its columns, and its rows, which are read as they are asked for."""
 

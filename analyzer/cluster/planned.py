@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from analyzer.capture import Capture, Interface
@@ -12,6 +11,7 @@ from analyzer.capture.opened import start_of
 from analyzer.capture.where import address_of, away_of, is_file
 from analyzer.cluster.executor import Result
 from analyzer.cluster.ranges import Range, head_of, ranges_of
+from analyzer.fields import of_fields
 
 Cut = Callable[
     [int, int, int], Sequence[int]
@@ -27,7 +27,7 @@ class Numbered(NamedTuple):
     silent: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Plan:
     """What is to be read: `ranges` of the files in their `order`, and what is taken for granted of them until they were read."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from analyzer.diagnosis.database import LIMIT_S, Database, QueryError
@@ -11,6 +11,7 @@ from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof, Sp
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.views import Source, arrays_of
+from analyzer.fields import of_fields
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 from analyzer.text import duration_text, endpoint
 
@@ -42,7 +43,7 @@ class Ends(NamedTuple):
     known: bool
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Evidence:
     """What rules are asked about.
 
