@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from analyzer.capture import Damage, FileInfo, Interface, Interfaces
 from analyzer.capture.sets import doubts
 from analyzer.decode.link import is_decoded, link_name
+from analyzer.fields import of_fields
 from analyzer.flows import FlowTracker
 from analyzer.summary import Summary
 
 SHOWN_DAMAGES = 3
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Account:
     """Where the frames came from, and how many of them there are."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +15,13 @@ from analyzer.diagnosis.rule import CHECKOUT, Case, Rule, RuleError
 from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.evidence.seen import diagnosed
 from analyzer.evidence_between import diagnosed_between
+from analyzer.fields import of_fields
 from analyzer.run import analyze
 
 SAMPLES, PACKAGE = "samples", "analyzer"  # which a checkout has side by side
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Result:
     """What became of a case: `wrong` is empty where it is as it says; `missing` where it was not tried, since its capture is not here."""
 

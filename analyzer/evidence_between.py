@@ -23,7 +23,7 @@ ARRIVED, UNKNOWN = (PASSAGES.bit("fate", word) for word in ("arrived", "unknown"
 def diagnosed_between(points: Points, rules: Sequence[Rule], limit_s: float | None = None) -> Diagnosis:
     """What the rules say of the ways between the points (those that ask for several of them), then what was found at each point."""
     asked = [rule for rule in rules if BETWEEN in rule.when.get("seen", ())]
-    sources = {"paths": lambda: _paths(points), "passages": lambda: _passages(points)}
+    sources = {"paths": lambda _: _paths(points), "passages": lambda _: _passages(points)}
     signals = Signals({"seen": {BETWEEN} if points.between else set()})
     between = diagnose(asked, Evidence(signals, set(sources), sources, lambda flow: None, dict), limit_s)
     return together(points, between)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analyzer.capture import Interfaces
 from analyzer.events.judge import Judge
+from analyzer.fields import of_fields
 from analyzer.flows import FlowTracker
 from analyzer.flows.coverage import Coverage
 from analyzer.ordering import TimeOrder
@@ -28,7 +28,7 @@ OF_TEN, MOST_OF_TEN = 9, 7
 COARSE_NS = 1_000_000_000  # a second: finer ones, of 10 or 16 ms, still tell what people wait for
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Fact:
     """One row: a word of FACTS, the frames that it is about, their share of all, and a sentence."""
 
@@ -38,7 +38,7 @@ class Fact:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Witness:
     """All that was seen of a capture as a whole."""
 

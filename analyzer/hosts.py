@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from analyzer.capture.bundle import host_of
 from analyzer.capture.sysctls import sysctls_of
+from analyzer.fields import of_fields
 from analyzer.flows.addresses import among
 from analyzer.schema import Rows, optional
 from analyzer.tables import HOST_ROLES, HOSTS, KNOWN_FROM
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORWARDS = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class KnownHost:
     """A host; `known_from` is a word of KNOWN_FROM, `mtu` 0 where it is not known."""
 

@@ -7,10 +7,10 @@ that fires and one that stays silent, in `tests/events/<kind>.pkt`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from analyzer.fields import of_fields
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Kind:
     """One kind of event. `trouble` weighs it when connections are ranked; 0 is not trouble at all."""
 

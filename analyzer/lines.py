@@ -6,12 +6,12 @@ import errno
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analyzer.ending import pass_on
 from analyzer.errors import TcpcapError
+from analyzer.fields import of_fields
 from analyzer.moments import with_texts
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of disks, as 
 MEMORY = "SET memory_limit = '256MB'"  # by default DuckDB takes four fifths of the machine before it spills to disk
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Written:
     """A piece of a table that others have made: text of `rows` of it without a head, or Parquet with columns as they are spooled."""
 
@@ -123,7 +123,7 @@ class Spool:
         return f"SELECT {columns} FROM {name}"
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class _Rows:
     """Some rows of a frame, of a file, or of a table."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from analyzer.capture import Capture, Damage, Interfaces, RecordBatch, open_capture
@@ -28,6 +27,7 @@ Progress = Callable[[Capture], None]
 Mark = Callable[[RecordBatch, Interfaces, Rows], None]
 EXPORT_BATCH_FRAMES = 1 << 14
 EVERY_NS = 1_000_000_000  # an interval of `series`
+SOON_BYTES = 1 << 20  # a capture that is read before a thread has begun
 TIMED_FLOWS = 1000  # the busiest: their round-trip times tell which host is near
 
 
@@ -221,10 +221,12 @@ def _as_filed(
                 return None
         return rows
 
-    if capture.size is None or not ahead:
+    if capture.size is None or capture.size < SOON_BYTES or not ahead:
         while (rows := rows_of_next()) is not None:
             yield rows
         return
+    from concurrent.futures import ThreadPoolExecutor  # with all that it logs to: not for a capture of a few frames
+
     with ThreadPoolExecutor(1, "decode") as thread:
         coming = thread.submit(rows_of_next)
         while (rows := coming.result()) is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from analyzer.errors import UsageError, suggest
+from analyzer.fields import of_fields
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ NOT_STORED = ("text", "optional")  # kinds of columns that are not in the rows
 CACHE_LINE = 64  # bytes
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Column:
     """One column: how it is stored, and what it means.
 
@@ -56,7 +57,7 @@ class Column:
         )
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Table:
     """A named list of columns. `dtype` is the packed storage of a row, in declaration order.
 

@@ -9,20 +9,24 @@ import sys
 import time
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from platformdirs import user_config_path
 
 from analyzer.cases import bound
 from analyzer.diagnosis import parsed
+from analyzer.diagnosis.created import VIEWS, create_table
 from analyzer.diagnosis.database import SETTINGS, Database, QueryError, named_tables
 from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
-from analyzer.diagnosis.rule import Rule, RuleError, all_rules, own_folder, rule_of, rules_of
+from analyzer.diagnosis.rule import Rule, RuleError, all_rules, own_folder, own_rules, rule_of, rules_of, user_folder
 from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.template import Template
-from analyzer.diagnosis.views import TABLES, VIEWS, create_table
+from analyzer.diagnosis.views import TABLES, Columns, Named
 from analyzer.report.finding_text import finding_lines, not_checked_lines
 from tests.helpers import fitting
 
@@ -51,6 +55,11 @@ def rule(tmp_path: Path, name: str = "some-rule", **more: str) -> Rule:
     return rule_of(written(tmp_path, RULE, name, id=f'"{name}"', **more))
 
 
+def given(values: Mapping[str, Any], names: Named) -> Columns:
+    """What a table holds, whatever of it is asked for."""
+    return dict(values)
+
+
 def evidence(
     words: Mapping[str, set[str]] | None = None, available: tuple[str, ...] = ("flows",), **columns: Mapping[str, Any]
 ) -> Evidence:
@@ -59,7 +68,7 @@ def evidence(
     return Evidence(
         Signals(words or {}),
         available,
-        {name: lambda values=values: dict(values) for name, values in columns.items()},
+        {name: partial(given, values) for name, values in columns.items()},
         lambda flow: Ends("10.0.0.1", 40000 + flow, "10.0.0.2", 80, flow != 999) if 0 <= flow < 1000 else None,
         lambda: moved,
     )
@@ -126,6 +135,19 @@ def test_rules_that_were_read_before_are_the_same(tmp_path: Path, monkeypatch: p
     parsed._known.cache_clear()
 
 
+@pytest.mark.parametrize("given", ["/somewhere", "relative", "", None])
+@pytest.mark.parametrize("home", ["/home/somebody", "relative"])
+def test_the_folder_of_a_user_is_where_all_programs_look(
+    given: str | None, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the environment says plainly is what platformdirs says, too."""
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if given is not None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", given)
+    assert user_folder() == user_config_path("tcpcap", appauthor=False) / "rules"
+
+
 def test_folders_of_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user's own folder and others stand beside what comes with tcpcap; a later one of a name takes its place; twice in one is wrong."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -172,6 +194,26 @@ def test_every_table_can_be_made_and_is_found_by_its_name() -> None:
     assert all(
         create_table(each).count(",") + 1 >= sum(column.public for column in each.columns) for each in TABLES.values()
     )
+
+
+def test_a_query_sees_the_same_where_only_what_queries_name_is_made() -> None:
+    """Each rule that comes with tcpcap has the same columns then, and so has the view; without any name a table still has a row for each of its rows."""
+    whole = Database()
+    for each in own_rules():
+        assert Database(queries=[each.sql]).bind(each.sql) == whole.bind(each.sql), each.id
+    flows = {"flow": np.arange(3), "protocol": ["tcp"] * 3, "leg_of": [-1] * 3, "server_retransmissions": [0, 7, 0]}
+    asked_for: list[set[str]] = []
+
+    def source(names: Named) -> Columns:
+        asked_for.append(set(names or ()))
+        return {name: np.array(flows.get(name, [0] * 3)) for name in names or ()}
+
+    queries = ["SELECT flow FROM ends WHERE retransmissions > 0 AND side = 'server'", "SELECT count(*) AS n FROM flows"]
+    database = Database({"flows": source}, queries=queries)
+    assert [database.query(sql) for sql in queries] == [[{"flow": 1}], [{"n": 3}]]
+    assert asked_for[0] >= {"client_retransmissions", "server_retransmissions"} and "client_bytes" not in asked_for[0]
+    with pytest.raises(QueryError, match="client_bytes"):
+        database.query("SELECT client_bytes FROM flows")
 
 
 # What a query must not do

@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.accelerate.library import FOLDER, LIBRARY, KernelsError, names_of
 from analyzer.accelerate.sources import PACKAGE, digest, file_of, kernel_modules, sources
+from analyzer.fields import of_fields
 
 if TYPE_CHECKING:
     from analyzer.accelerate.emit import Texts
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LINKERS = ("cc", "gcc", "clang", "ld", "ld.lld")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Made:
     """What was made of some modules: an object file, and of each of their kernels symbol and types."""
 

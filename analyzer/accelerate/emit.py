@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import llvmlite.binding as llvm
+
+from analyzer.fields import of_fields
 
 PREFIX = "tcpcap_"
 # The oldest machine of each architecture: newer instructions have made no kernel measurably faster.
 CPU = {"x86_64": "x86-64", "amd64": "x86-64"}
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Kernel:
     """A function that Python calls. `symbol` is that of numba's own convention, `types` what the library agrees on."""
 
@@ -21,7 +22,7 @@ class Kernel:
     types: str
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Texts:
     """What the front end made: kernels, and the modules (LLVM assembly) that they and all that they call are in."""
 

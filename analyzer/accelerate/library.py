@@ -17,7 +17,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from analyzer.accelerate.sources import PACKAGE, digest
+from analyzer.accelerate.sources import digest_of
 from analyzer.accelerate.types import Type, results_of, text_of
 from analyzer.errors import TcpcapError
 
@@ -66,7 +66,7 @@ class Library:
         if content != expected:
             raise KernelsError(where, "cut, changed or of another build", "install tcpcap again")
         try:
-            found = digest(PACKAGE / name for name in names)
+            found = digest_of(names)
         except OSError as error:
             found = f"{error.filename} is gone"
         if found != made_from:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from functools import cache
+from io import FileIO
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -38,10 +39,16 @@ def file_of(module: str) -> Path:
 
 def digest(files: Iterable[Path]) -> str:
     """A number that changes with the content of any of these files of the package, and with their names; OSError if one is gone."""
-    found = hashlib.sha256()
-    for file in sorted(files):
-        content = file.read_bytes()
-        found.update(f"{file.relative_to(PACKAGE).as_posix()} {len(content)}\n".encode())
+    return digest_of(file.relative_to(PACKAGE).as_posix() for file in files)
+
+
+def digest_of(names: Iterable[str]) -> str:
+    """The same of files by their names in the package, with `/` between folders. Every start asks, so that no path is taken apart more than once."""
+    found, folder = hashlib.sha256(), str(PACKAGE)
+    for name in sorted(names, key=lambda name: name.split("/")):
+        with FileIO(f"{folder}/{name}") as file:
+            content = file.readall()
+        found.update(f"{name} {len(content)}\n".encode())
         found.update(content)
     return found.hexdigest()
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
+
 Words = list[int]  # arguments as the library takes them: 64 bits each
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Scalar:
     """A number, in one word."""
 
@@ -41,7 +43,7 @@ UINT = Scalar("uint64", 0, (1 << 64) - 1)
 BOOL = Scalar("bool", 0, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Array:
     """A contiguous array. One that is not `written` may be read-only, as the windows of a file are."""
 
@@ -65,11 +67,10 @@ class Array:
     @property
     def text(self) -> str:
         """What the library was compiled for, in a word: fields, their offsets and types are in the number."""
-        layout = f"{self.dtype.descr} {self.dtype.itemsize} {self.dtype.isalignedstruct}"
-        return f"{hashlib.sha256(layout.encode()).hexdigest()[:12]}.{self.ndim}{'w' if self.written else 'r'}"
+        return f"{_layout(self.dtype, self.dtype.isalignedstruct)}.{self.ndim}{'w' if self.written else 'r'}"
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Group:
     """A NamedTuple of arrays."""
 
@@ -105,6 +106,13 @@ def view_of(dtype: npt.DTypeLike, ndim: int = 1) -> Array:
 def group_of(kind: type[tuple[Any, ...]], dtypes: Iterable[Any]) -> Group:
     """A NamedTuple of arrays that the kernel may write to, of these dtypes."""
     return Group(kind, tuple(map(rows_of, dtypes)))
+
+
+@cache
+def _layout(dtype: np.dtype[Any], aligned: bool) -> str:
+    """Fields, offsets and types as a number; equal dtypes may differ in `aligned`. NumPy lists those of a wide record in Python, and two hundred arguments are of a few dozen sorts."""
+    layout = f"{dtype.descr} {dtype.itemsize} {aligned}"
+    return hashlib.sha256(layout.encode()).hexdigest()[:12]
 
 
 def _array(dtype: np.dtype[Any], ndim: int, written: bool) -> Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analyzer.analysis import Analysis
@@ -18,6 +17,7 @@ from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.spent import stopped_late
 from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.lines import no_room
 from analyzer.output import Input, removed, temporary_folder
 from analyzer.passes import Progress
@@ -34,7 +34,7 @@ ANSWER = f"{STORE}.answer"
 RFC3339 = "'%Y-%m-%dT%H:%M:%S.%nZ'"
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Answer:
     """What a query gives: the names and DuckDB types of its columns, and its rows, which are read as they are asked for."""
 
@@ -105,7 +105,7 @@ class Ask:
     def statements(self, text: str) -> list[str]:
         """The statements in a text, one by one. Raises UsageError where it is no SQL."""
         try:
-            return [each.query for each in self._duckdb.extract_statements(text)]
+            return [each.query for each in self._connection.extract_statements(text)]
         except self._duckdb.Error as error:
             raise query_error(error) from None
 

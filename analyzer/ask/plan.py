@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from analyzer.diagnosis.created import sql_type
 from analyzer.diagnosis.database import MACROS
-from analyzer.diagnosis.views import sql_type
 from analyzer.ending import pass_on
 from analyzer.errors import UsageError
 from analyzer.moments import MOMENTS
@@ -36,7 +36,7 @@ class Planner:
     def needs(self, sql: str) -> dict[str, list[str]]:
         """The columns that a query reads of each table; all of them where the plan does not tell. Raises UsageError for what is no query, or names what is not there."""
         try:
-            statements = self._duckdb.extract_statements(sql)
+            statements = self._connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
                 raise UsageError(WHERE, "not one SELECT", "ask one question at a time; nothing can be changed")
             plans = self._connection.execute(f"EXPLAIN (FORMAT json) SELECT * FROM (\n{sql}\n)").fetchall()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from analyzer.analysis import Analysis
@@ -12,6 +12,7 @@ from analyzer.capture.pipes import is_pipe
 from analyzer.choose import choice_of
 from analyzer.diagnosis.views import columns_of
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.passes import Progress
 from analyzer.schema import Rows, Table
 from analyzer.streamed import streamed_rows
@@ -21,7 +22,7 @@ from analyzer.whole import WHOLE, whole_frames
 STREAMED = ("packets", "flows", "events", "series", "checksums")  # the others only the whole of a capture makes
 
 
-@dataclass
+@of_fields()
 class Request:
     """A capture, what may be given beside it, and what of it is asked for (`chosen`), as `analyze()` takes them; or several capture points (`at`).
 

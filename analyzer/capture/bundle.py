@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from analyzer.capture.packed import folder_of
 from analyzer.capture.support import Report, captures_in, report_of
 from analyzer.capture.where import files_in
 from analyzer.errors import CaptureError
+from analyzer.fields import of_fields
 from analyzer.output import Input
 from analyzer.parts import BESIDE, CAPTURE_PATTERNS, COUNTERS_FILE, HOST_FILE, SOCKETS_FILE
 from analyzer.patterns import regex
@@ -26,7 +26,7 @@ MAX_HOST_BYTES = 16 << 20
 LEAST_MTU, MOST_MTU = 68, 1 << 31  # of IPv4, and more than any link has
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Recording:
     """What host.json says of how it was recorded: what the files of frames do not."""
 
@@ -36,7 +36,7 @@ class Recording:
     unfinished: str = ""  # why the recording was not brought to its end; empty where it was
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Host:
     """What `host.json` (or a report of a support tool) says of the host that recorded: its name, its kernel, the addresses of its interfaces, its settings."""
 

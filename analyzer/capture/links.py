@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 _BEGIN = regex(r"\d+:\s+([^\s:@]+)(?:@\S+)?:?\s|([A-Za-z][^\s:]*(?::\d+)?):?\s+(?:flags=|Link encap:)")
@@ -12,7 +13,7 @@ _MTU = regex(r"\bmtu[ :](\d{1,10})\b", re.IGNORECASE)
 _ADDRESS = regex(r"\binet6? (?:addr: ?)?([0-9a-fA-F:.]+)")
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Link:
     """One interface: its MTU, 0 where it is not said, and what stands as addresses of it."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from analyzer.capture.records import RECORDS, RecordBatch
+from analyzer.fields import of_fields
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class _Head:
     """The records of one file that were read but not yet given out."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from analyzer.capture.capture import BATCH_FRAMES, WINDOW_BYTES, Capture
 from analyzer.capture.opened import open_source
 from analyzer.capture.pcapng import PcapngFile
 from analyzer.capture.records import Interfaces, RecordBatch
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 from analyzer.schema import Rows
 
@@ -32,7 +33,7 @@ _NAMED = (
 _CURRENT = regex(r"^PID=(?P<pid>\d+)\b")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Process:
     """A program: its name ('' where only the number is known), and its PID (-1 where only the name is).
 
@@ -44,7 +45,7 @@ class Process:
     sure: bool = True
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class FrameNotes:
     """What is said of one frame."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from analyzer.capture.file import CaptureFile
 from analyzer.capture.layout import BAD, INTERFACE, LAYOUT, NEED, PCAP
 from analyzer.capture.records import Interface, RecordBatch
 from analyzer.errors import CaptureError
+from analyzer.fields import of_fields
 
 HEADER_LEN = 24
 MAX_SNAPLEN = 262144  # libpcap's MAXIMUM_SNAPLEN: a longer record means that its header is damaged
@@ -20,7 +20,7 @@ RESYNC_WINDOW = 8 << 20
 CHAIN = 4 * (MAX_SNAPLEN + 24)
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Variant:
     """A kind of classic pcap, known by its magic number."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.schema import Column, Rows, Table
 
 NO_PACKET_TYPE = 255
@@ -29,7 +30,7 @@ RECORDS = Table(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class RecordBatch:
     """Consecutive records of a capture and the bytes they lie in.
 
@@ -53,7 +54,7 @@ class RecordBatch:
         return self.buffer[start : start + int(self.rows["captured"][position])].tobytes()
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Interface:
     """A capture interface: one per classic pcap file, one per pcapng interface description block."""
 
@@ -120,7 +121,7 @@ class Interfaces:
         return self._fcs_lens[: len(self._items)]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Damage:
     """A place where a file could not be read as it should.
 
@@ -139,7 +140,7 @@ class Damage:
         return f"{self.path}: byte {self.offset:,}, after frame {self.frame}: {self.what}; {lost} lost"
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class FileInfo:
     """What one file of the capture turned out to be."""
 

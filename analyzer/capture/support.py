@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from analyzer.capture import pcap, pcapng, snoop
 from analyzer.capture.compression import compression_of
 from analyzer.errors import CaptureError
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 MAX_TEXT = 64 << 20
@@ -33,7 +33,7 @@ _SECTION_OF_LINKS = regex(r"(?:/\S*/)?(?:ip (?:-\S+ )*a(?:ddr)?\b|ifconfig)")
 _SECTION_OF_NAME = regex(r"(?:/\S*/)?uname -a")
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Report:
     """A folder of a support tool. Paths are those of files that are there.
 

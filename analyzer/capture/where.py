@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.errors import CaptureError
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 _URL = regex(r"(?:[A-Za-z][\w.+-]*::)*[A-Za-z][\w.+-]*://")
@@ -18,7 +18,7 @@ _addresses: dict[str, str] = {}  # of what has a secret in its URL, by its name,
 _away: dict[str, Away] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Away:
     """A file that lies at `host` alone, as `path`: of its `size` (bytes) the first ones are known here, and what `sign` changes with it."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 
 from analyzer.counters.names import group_of
+from analyzer.fields import of_fields
 
 UNITS = {
     "wire_segments": "segments or packets as they are on the wire",
@@ -40,7 +41,7 @@ CONFIDENCE = {
 """How sure the entry is."""
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Counter:
     """One counter of the kernel.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from analyzer.catalogue.counter import Counter
+from analyzer.fields import of_fields
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class _Variant:
     """One of the four lines: what its datagrams are called, where the code is."""
 

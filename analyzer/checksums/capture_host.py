@@ -7,11 +7,12 @@ can both have taken the capture only where it is known (loopback, host.json, sev
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from analyzer.checksums.state import BAD, PARTIAL, VALID, ZERO
+from analyzer.fields import of_fields
 from analyzer.schema import Rows, address_text
 
 SURE, LIKELY = 0.9, 0.5
@@ -31,7 +32,7 @@ _SUMS: tuple[str, ...] = ("frames", *_STATES, "out", "into", "short", "padded")
 _OF_SENDER = ("ttl_min", "ttl_max", "bare_partial", "bare_valid", "bad_super", "followed", "acknowledged")
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Endpoint:
     """What an address sent and received, over all its directions."""
 
@@ -60,7 +61,7 @@ class Endpoint:
         return 1 - doubt
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class CaptureHost:
     """An address of the host that took the capture, how sure that is (0..1), and why."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from analyzer.fields import of_fields
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Fit:
     """One counter: what the capture lets expect, by how much it moved, and whether both fit (None: cannot be compared)."""
 

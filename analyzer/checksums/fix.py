@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from analyzer.checksums.fix_input import Copied, rereadable
 from analyzer.checksums.fix_output import Output
 from analyzer.checksums.passes import Fixer, Survey
 from analyzer.decode import decode
+from analyzer.fields import of_fields
 from analyzer.output import appearing
 from analyzer.schema import Rows
 
@@ -34,7 +34,7 @@ PROTOCOLS = ("IPv4 header", "TCP", "UDP", "ICMP", "ICMPv6", "GRE", "FCS")
 REASONS = ("corrupt", "cut", "fragment", "other")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Fixed:
     """What was done: how many of the `frames` got which checksum, and how many were left as they are, and why.
 
@@ -48,7 +48,7 @@ class Fixed:
     damages: list[Damage]
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Work:
     """How far the work is, in bytes of the file on disk: it is read twice."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from analyzer.fields import of_fields
 from analyzer.schema import Rows, address_text
 
 ALL_ONES = 0xFFFF
@@ -18,7 +18,7 @@ SERVICES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Rewritten:
     """A field that explains the error: what is in the packets now, and what the checksum was made for."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from analyzer.checksums.state import NONE, UNVERIFIABLE
+from analyzer.fields import of_fields
 from analyzer.schema import Rows
 
 HARMFUL = ("corruption", "middlebox", "tunnel", "wrong")
 UNTROUBLED = ("", "valid", "unverifiable", "none")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Verdict:
     """What the checksums of a direction mean: a word of CHECKSUM_VERDICTS, and why, a sentence each."""
 

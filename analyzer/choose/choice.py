@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ NO_END = (1 << 63) - 1
 _RANGE = regex(r"(\d{1,18})?(-)?(\d{1,18})?")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Choice:
     """What is asked for; a frame must satisfy all of it. Nothing is asked for where it is false: then all frames are meant.
 

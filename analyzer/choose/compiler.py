@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from analyzer.choose.language import Both, Length, Network, Not, Ports, Protocol, Tree, Vlan, parsed
 from analyzer.choose.program import (
@@ -35,6 +35,7 @@ from analyzer.choose.program import (
     checked,
 )
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 
 IP, ARP, RARP, IP6 = 0x0800, 0x0806, 0x8035, 0x86DD
 TAGS = (0x8100, 0x88A8, 0x9100)
@@ -43,7 +44,7 @@ FRAGMENT = 44  # IPv6 header
 ETHERNET, RAW, SLL, IPV4, IPV6, SLL2 = 1, 101, 113, 228, 229, 276
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Layout:
     """Where the EtherType and what it is of stand in a frame; `type_at` is -1 where the IP version tells, or all is of `only`."""
 
@@ -58,7 +59,7 @@ LAYOUTS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Test:
     """Loads, then a jump: is what was loaded equal to a value, or greater, ... With no loads it is `known`."""
 
@@ -68,7 +69,7 @@ class Test:
     known: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Joined:
     """All of these, or (`every` is false) one of them; or with `denied` not that."""
 

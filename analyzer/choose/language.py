@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import NoReturn
 
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 WORDS = ("and", "or", "not", "(", ")")
@@ -25,7 +25,7 @@ _SYMBOLS = {"&&": "and", "||": "or", "!": "not"}
 _PARTIAL = regex(r"\d{1,3}(\.\d{1,3}){0,3}")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Head:
     """The words before an address or a port: protocol, side (`src`, `dst`, `src or dst`, `src and dst`), what it is."""
 
@@ -34,14 +34,14 @@ class Head:
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Protocol:
     """A frame of this protocol."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Network:
     """A frame from or to an address of a network; a host is a network of one."""
 
@@ -50,7 +50,7 @@ class Network:
     network: ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Ports:
     """A frame from or to one of these ports."""
 
@@ -60,14 +60,14 @@ class Ports:
     high: int
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Vlan:
     """A frame with a VLAN tag, perhaps of this number; what stands behind it in the filter is about what is in the tag."""
 
     number: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Length:
     """A frame that was at most, or at least, so long."""
 
@@ -75,14 +75,14 @@ class Length:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Not:
     """Any frame but these."""
 
     part: Tree
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Both:
     """`and` or `or`."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 DAY_NS, SECOND_NS = 86_400 * 10**9, 10**9
@@ -18,7 +18,7 @@ _OFFSET = regex(r"\+?(\d{1,19})(?:\.(\d{1,9}))? ?(ns|us|ms|s|m|min|h)?")
 _CLOCK = regex(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Moment:
     """A time that may need the capture to be known: `ns` since the capture's first frame, since midnight (UTC), or since the epoch."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -26,6 +25,7 @@ from analyzer.cli.base import (
     styled,
     warn,
 )
+from analyzer.fields import of_fields
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ def flows(
     sys.exit(DAMAGED if damages else OK)
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class _Wanted:
     """What is asked of a list of connections."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
 
 from analyzer.events.clock_kernel import CLOCKS, NO_CLOCK, PAWS_WINDOW, RECYCLE_NS, SAME_CLOCK, SOURCES
+from analyzer.fields import of_fields
 from analyzer.flows.handshake_kernel import BAD_SUM
 from analyzer.flows.leg_kernel import LEG_NS
 from analyzer.schema import Rows
@@ -98,7 +99,7 @@ def are_recycled(openings: Rows) -> bool:
     return False
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class _Source:
     """What is known of the clocks between two addresses, as `clock_kernel.recycling` keeps it."""
 

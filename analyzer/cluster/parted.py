@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from analyzer.cluster.scatter import DIRECTIONS, OPENINGS, QUOTING
 from analyzer.cluster.tabled import Parts
 from analyzer.events.icmp import IcmpErrors
 from analyzer.events.judge import Judge
+from analyzer.fields import of_fields
 from analyzer.flows import FlowTracker
 from analyzer.flows.time_state import SORTS
 from analyzer.presence import Presence
@@ -51,7 +52,7 @@ class NotInParts(Exception):
     """What is said of some flows may hang on others, for the reason given."""
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Pass:
     """What one pass over a capture finds."""
 

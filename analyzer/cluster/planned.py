@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from analyzer.capture import Capture, Interface
@@ -11,6 +10,7 @@ from analyzer.capture.capture import NO_TIME, Beginning
 from analyzer.capture.where import address_of, away_of, is_file
 from analyzer.cluster.executor import Result
 from analyzer.cluster.ranges import MOST_HEAD, Range, head_in, ranges_of
+from analyzer.fields import of_fields
 
 Cut = Callable[
     [int, int, int], Sequence[int]
@@ -26,7 +26,7 @@ class Numbered(NamedTuple):
     silent: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Plan:
     """What is to be read: `ranges` of the files in their `order`, and what is taken for granted of them until they were read."""
 

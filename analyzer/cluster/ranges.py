@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
 
@@ -18,6 +18,7 @@ from analyzer.capture.opened import open_source
 from analyzer.capture.records import Damage
 from analyzer.capture.source import MappedSource
 from analyzer.errors import CaptureError
+from analyzer.fields import of_fields
 from analyzer.schema import Rows
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ LEAST_RANGE, MOST_RANGE = 1 << 25, 1 << 28  # bytes
 RANGES_EACH = 4  # for each that works at a time: so that nobody waits long for the last
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Range:
     """Which part of which file: the records that begin from `start` on and before `stop`.
 

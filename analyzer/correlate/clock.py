@@ -7,7 +7,7 @@ every offset at which the two overlap; those that cannot be told from the best m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from analyzer.correlate.observed import UNKNOWN, Observed
 from analyzer.correlate.votes import Curve, Votes, Windows, between, votes_at, votes_on_grid
+from analyzer.distinct import distinct
+from analyzer.fields import of_fields
 from analyzer.prediction.steps import Numbers, Steps
 
 WITHIN_NS = 50_000_000  # an offset known less closely than this is not known
@@ -48,7 +50,7 @@ VOTERS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Offset:
     """What must be added to the times of the snapshots, and how far that may be off."""
 
@@ -56,7 +58,7 @@ class Offset:
     uncertainty_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Fit:
     """What the counters say of the clocks.
 
@@ -222,7 +224,7 @@ def _runs(single: Windows) -> Windows:
     starts, ends, moved = single
     found = []
     while True:
-        chosen = np.unique(np.linspace(0, len(starts) - 1, min(MOST_WINDOWS, len(starts))).astype(np.intp))
+        chosen = distinct(np.linspace(0, len(starts) - 1, min(MOST_WINDOWS, len(starts))).astype(np.intp))
         found.append((starts[chosen], ends[chosen], moved[chosen]))
         if len(starts) <= MOST_WINDOWS:
             break

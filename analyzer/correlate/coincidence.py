@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from analyzer.correlate.observed import Observed
+from analyzer.distinct import distinct
+from analyzer.fields import of_fields
 from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 
@@ -28,7 +29,7 @@ Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Patterns:
     """The intervals of each kind of event of each flow: those of pattern `n` begin at `begins[n]` of `intervals`."""
 
@@ -56,7 +57,7 @@ class Patterns:
         return np.add.reduceat(values[self.intervals], self.begins) if len(self.begins) else np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Coincidence:
     """A counter that moved when an event happened.
 
@@ -108,7 +109,7 @@ class Activity:
         keys, intervals = keys[keep], (np.cumsum(comparable) - 1)[intervals[keep]]
         flows, kinds = np.divmod(keys, len(NAMES))
         size = max(int(comparable.sum()), 1)
-        every_kind, every_interval = np.divmod(np.unique(kinds * size + intervals), size)
+        every_kind, every_interval = np.divmod(distinct(kinds * size + intervals), size)
         flows = np.concatenate([np.full(len(every_kind), EVERY_FLOW), flows])
         kinds, intervals = np.concatenate([every_kind, kinds]), np.concatenate([every_interval, intervals])
         begins = np.flatnonzero((np.diff(flows, prepend=-2) != 0) | (np.diff(kinds, prepend=-1) != 0))
@@ -122,7 +123,7 @@ class Activity:
         where = self._interval[np.searchsorted(self._edges, times, side="right")]
         mine = (where >= 0) & (flows >= 0)
         codes = ((flows * len(NAMES) + kinds) * len(self._interval) + where)[mine]
-        self._codes = np.unique(np.concatenate([self._codes, codes]))[:MOST_ENTRIES]
+        self._codes = distinct(np.concatenate([self._codes, codes]))[:MOST_ENTRIES]
         self._events, self._waiting = [], 0
 
 
@@ -196,7 +197,7 @@ def _testable(test: _Test, moved: list[int], sizes: Numbers) -> int:
     order = np.argsort(smallest)
     ordered, found = np.array(smallest)[order], np.cumsum(np.tile(counts, len(moved))[order])
     # The smallest number of tests that leaves no more than itself able to pass.
-    for tests in np.unique(np.concatenate([[1], found])).tolist():
+    for tests in distinct(np.concatenate([[1], found])).tolist():
         able = np.searchsorted(ordered, CHANCE / tests, side="right")
         if (found[able - 1] if able else 0) <= tests:
             return int(tests)

@@ -138,8 +138,7 @@ class Comparison:
 
     def whole(self) -> list[Compared]:
         """Every counter that moved or should have, over the intervals that the capture covers."""
-        found = (self._whole(name) for name in self._names)
-        return [self._judged(each) for each in found if each is not None]
+        return list(self._compared)
 
     def rows(self) -> list[Compared]:
         """The same for every interval, in order of time."""
@@ -152,6 +151,12 @@ class Comparison:
         increments = {name: np.maximum(self._observed.of(name), 0) for name in names}
         busy = self._covered & self._ledger.busy()
         return coincidences(increments, self._activity, busy) if busy.sum() > 1 else []
+
+    @cached_property
+    def _compared(self) -> list[Compared]:
+        """What whole() gives, to rules, to the text and to whoever asks next."""
+        found = (self._whole(name) for name in self._names)
+        return [self._judged(each) for each in found if each is not None]
 
     @cached_property
     def _names(self) -> list[str]:

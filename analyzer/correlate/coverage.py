@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from analyzer.correlate.compared import Compared
 from analyzer.correlate.facts import Facts
 from analyzer.correlate.observed import Observed
+from analyzer.fields import of_fields
 
 # Every packet moves one of these: they tell how much of the host's traffic the capture holds.
 COVERING = (
@@ -41,7 +41,7 @@ BEGUN_BEFORE = "connections that began before the capture are known in part"
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Coverage:
     """How much of the host's traffic the capture holds, by the counters that every packet moves.
 

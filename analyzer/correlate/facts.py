@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from analyzer.capture import Interfaces
 from analyzer.capture.bundle import Host
+from analyzer.fields import of_fields
 from analyzer.flows import FlowTracker
 from analyzer.schema import Rows
 from analyzer.summary import Summary
@@ -17,7 +17,7 @@ from analyzer.summary import Summary
 LEAST_SEGMENT = 536  # bytes that every host takes in one (TCP_MSS_DEFAULT)
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Facts:
     """Why a capture may not hold all that its host sent and received.
 

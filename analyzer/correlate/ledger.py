@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from analyzer.correlate.observed import Observed
+from analyzer.distinct import distinct
+from analyzer.fields import of_fields
 from analyzer.prediction import NUMBER, PREDICTED, Tally
 from analyzer.schema import Rows
 
@@ -18,7 +18,7 @@ Numbers = npt.NDArray[np.int64]
 _BOUNDS = np.iinfo(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Sums:
     """Of one counter, an array each over the intervals."""
 
@@ -51,7 +51,7 @@ class Ledger:
     def add_late(self, increments: Rows) -> None:
         """Count what may have happened at any time after its frame, or not at all."""
         where = np.searchsorted(self._edges, increments["time_ns"], side="right")
-        for number in np.unique(increments["counter"]).tolist():
+        for number in distinct(increments["counter"]).tolist():
             mine = increments["counter"] == number
             late = self._late.setdefault(number, np.zeros(len(self._edges) + 1, np.int64))
             np.add.at(late, where[mine], increments["most"][mine])
@@ -108,7 +108,7 @@ class Ledger:
 
 def _cuts(edges: Numbers, edge_ns: int) -> Numbers:
     """Where increments begin to count otherwise: at the edges, and where those close to them begin and are over."""
-    return np.unique(np.concatenate([edges, *_around(edges, edge_ns)]))
+    return distinct(np.concatenate([edges, *_around(edges, edge_ns)]))
 
 
 def _around(edges: Numbers, edge_ns: int) -> tuple[Numbers, Numbers]:

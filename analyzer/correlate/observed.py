@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.counters import Interval, Series, deltas, standing
+from analyzer.distinct import distinct
 
 UNKNOWN = -1
 EVER_NS = 1 << 61  # further from now than any packet
@@ -48,7 +49,7 @@ class Observed:
         ends = [EVER_NS if self.loose else each.end_ns for each in self.intervals]
         self.starts = np.array(starts, np.int64) + offset_ns
         self.ends = np.array(ends, np.int64) + offset_ns
-        self.edges = np.unique(np.concatenate([self.starts, self.ends]))
+        self.edges = distinct(np.concatenate([self.starts, self.ends]))
         self.first = np.searchsorted(self.edges, self.starts)
         self.last = np.searchsorted(self.edges, self.ends)
         self.exact = np.array([each.exact for each in self.intervals], np.bool_)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.flows.addresses import among
 from analyzer.prediction import NUMBER
 from analyzer.prediction.sink import INCREMENT
@@ -26,7 +26,7 @@ _TCP = FLOWS["protocol"].words.index("tcp")
 Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class SlowStarts:
     """The increments (INCREMENT) that lists of sockets show, and those that may have come at any time after theirs."""
 

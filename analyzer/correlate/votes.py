@@ -6,12 +6,12 @@ can only say less for a shift, never more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.prediction.steps import Arrays, Numbers
 
 MOST_BITS = 8.0  # an agreement of larger numbers is no better evidence
@@ -29,7 +29,7 @@ class Windows(NamedTuple):
     moved: Numbers
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Votes:
     """For each cell: bits of the numbers that agree, and how many intervals agree and contradict.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from analyzer.counters.drafts import SnapshotError
 from analyzer.counters.intervals import Compared, compare
 from analyzer.counters.names import GAUGES, group_of, rank_of
 from analyzer.counters.series import Snapshot
+from analyzer.fields import of_fields
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Change:
     """A counter that differs between two snapshots; None is not known."""
 

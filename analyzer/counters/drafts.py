@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import add
 
 from analyzer.counters.guess import kind_of
 from analyzer.counters.stamps import SECOND, Stamp
 from analyzer.errors import TcpcapError
+from analyzer.fields import of_fields
 
 MAX_SNAPSHOTS = 5_000
 JUDGED = 400  # of them, where it is judged what they are
@@ -20,7 +21,7 @@ class SnapshotError(TcpcapError):
     """A file without counters, or with values that no counter can have."""
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Draft:
     """A snapshot while it is read. `form`: nstat, json, raw, prose, exporter or series."""
 

@@ -6,12 +6,12 @@ What is absolute never falls, but where the host started again: then nearly ever
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import log2
 from typing import Literal
 
 from analyzer.counters.names import NSTAT_OMITS
+from analyzer.fields import of_fields
 
 Kind = Literal["absolute", "increments"]
 Values = Mapping[str, int]
@@ -23,7 +23,7 @@ MOST_BITS = 8.0  # that one counter gives
 ROUNDS = 3  # so often two hosts alternate at least
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Guess:
     """What they are, why, and whether that is certain. `hosts` : whether they are of two hosts by turns."""
 
@@ -33,7 +33,7 @@ class Guess:
     hosts: bool = False
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class _Step:
     """What happened from one text to the next: who fell of those that had moved, how many of them to less than half, and how
     much speaks for a total that grows."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from operator import sub
 
 from analyzer.counters.names import GAUGES, group_of, listed_once_moved
 from analyzer.counters.series import Series, Snapshot
+from analyzer.fields import of_fields
 
 WRAP = 1 << 32
 _WIDE_GROUPS = ("Ip", "IpExt", "Ip6")  # of 64 bits on hosts of 32 bits, too
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Interval:
     """By how much each counter of one host moved from one time to another.
 
@@ -38,7 +39,7 @@ class Interval:
     loose: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Restart:
     """Between these times the host started again, or the snapshots are of two hosts."""
 
@@ -47,7 +48,7 @@ class Restart:
     note: str
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Compared:
     """Two absolute snapshots, name by name."""
 

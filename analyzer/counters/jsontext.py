@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any, NoReturn, TypeGuard
 
@@ -14,11 +14,12 @@ from analyzer.counters.names import group_of
 from analyzer.counters.samples import Sample, answered
 from analyzer.counters.stamps import SERIES_NS, Stamp
 from analyzer.counters.values import HIGHEST, LOWEST, decimal_of, whole_number
+from analyzer.fields import of_fields
 
 MOST_NAME = 200  # letters in the name of a counter: more than three times what the kernel's longest has
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Parsed:
     """What one JSON object holds; `form` is series or json, `source` is where nstat says that it looked."""
 

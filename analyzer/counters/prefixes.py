@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from analyzer.counters.dates import stamp_in_line
 from analyzer.counters.names import GROUPS, group_of
 from analyzer.counters.stamps import Stamp, stamp_in_name
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 SAMPLE = 400  # lines by which it is decided
@@ -38,7 +38,7 @@ def _no_time(text: str) -> Stamp | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Prefix:
     """What stands before a line; its first group may be the time, as `stamp` reads it, or something that is none of it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.counters.drafts import OPEN, Draft, SnapshotError
@@ -11,6 +10,7 @@ from analyzer.counters.lines import HEAD, Text
 from analyzer.counters.names import group_of
 from analyzer.counters.others import other_kind
 from analyzer.counters.sentences import NOT_ENGLISH
+from analyzer.fields import of_fields
 
 PATIENCE = 4 << 20
 """So many characters without a counter are read before a file is given up."""
@@ -23,7 +23,7 @@ FORMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Reading:
     """The drafts of a file, what is to be said of it as a whole, and when it was modified."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from analyzer.counters.names import group_of
 from analyzer.counters.stamps import SECOND, SERIES_NS, Stamp
 from analyzer.counters.values import decimal_of, whole_decimal
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 PREFIX = "node_netstat_"
@@ -24,7 +24,7 @@ _WHOSE = ("instance", "host", "node", "nodename", "pod", "netns")
 _UNCERTAINTY_NS = SECOND  # a scrape reads the counters some time after it began
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Sample:
     """One counter of one host at one time; value None is no whole number."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from analyzer.fields import of_fields
 
 Kind = Literal["absolute", "increments"]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Snapshot:
     """The counters of one host at one time.
 
@@ -44,7 +46,7 @@ class Snapshot:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Series:
     """The snapshots of one host in order of time, and what to know of them.
 

@@ -5,10 +5,11 @@ Everything is int64 nanoseconds since 1970 (UTC) and never goes through a float.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 from analyzer.counters.calendar import UNSURE_ZONES, ZONES, offset_of
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 
 SECOND = 1_000_000_000
@@ -25,7 +26,7 @@ _NAME_ISO = regex(
 _NAME_SECONDS = regex(r"(?<!\d)(\d{10})(\d{3}|\d{6}|\d{9})?(?!\d)(?:\.(\d{1,9})(?!\d))?")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Stamp:
     """A time, how far it may be off, and where it comes from (line, name, mtime, series, exporter).
 

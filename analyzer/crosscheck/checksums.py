@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from analyzer.crosscheck.shape import TRANSPORTS, Shape
+from analyzer.fields import of_fields
 
 Row = Mapping[str, Any]
 
@@ -23,7 +23,7 @@ AGREEING = {
 }
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Checked:
     """A frame, its row (words of `quirks` and `layers` as sets), our words on its checksums, and those of tshark on the same headers."""
 
@@ -42,7 +42,7 @@ class Checked:
         return self.shape.transport == TRANSPORTS.get(self.row["ip_proto"])
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Exclusion:
     """Words of tcpcap and of tshark for a frame of which `applies` holds, though they do not agree."""
 

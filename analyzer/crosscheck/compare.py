@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any, NamedTuple
 
 from analyzer.capture import Damage, open_capture
@@ -26,6 +26,7 @@ from analyzer.crosscheck.shape import shape_of
 from analyzer.crosscheck.sums import proved
 from analyzer.crosscheck.tshark import Said, said_of
 from analyzer.errors import CaptureError
+from analyzer.fields import of_fields
 from analyzer.passes import table_rows
 from analyzer.schema import Rows
 from analyzer.tables import PACKETS
@@ -52,7 +53,7 @@ class Begin(NamedTuple):
     syn: bool
 
 
-@dataclass
+@of_fields()
 class Crosscheck:
     """How far several programs agree on a capture file.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from analyzer.fields import of_fields
 
 TCPCAP = "tcpcap"
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Difference:
     """One value of one frame.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from analyzer.crosscheck.differences import TCPCAP, Difference
 from analyzer.crosscheck.programs import library
+from analyzer.fields import of_fields
 
 Row = Mapping[str, Any]
 NULL, ETHERNET, RAW, LINUX_SLL, IPV4, IPV6, LINUX_SLL2 = 0, 1, 101, 113, 228, 229, 276
 TCP, UDP = 6, 17
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Field:
     """A value of a header: its column, where it stands (from the header's begin), its bytes and mask, and how dpkt calls it."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+from analyzer.fields import of_fields
 
 TRANSPORTS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmpv6"}
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Shape:
     """The headers that tshark names, without those that an ICMP error quotes."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+
+from analyzer.fields import of_fields
 
 # How a frame of a link type begins (`begin` of a row); link_kernel.py has the code of each.
 (
@@ -14,7 +14,7 @@ import numpy.typing as npt
 ) = range(24)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class LinkType:
     """A LINKTYPE_ of the registry at tcpdump.org.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from analyzer.diagnosis.created import VIEWS, create_ends, create_table, read_by
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.spent import stopped_late
-from analyzer.diagnosis.views import TABLES, VIEWS, Columns, create_ends, create_table
+from analyzer.diagnosis.views import TABLES, Source
 from analyzer.ending import pass_on
 from analyzer.patterns import regex
 
@@ -58,10 +59,20 @@ def _words(error: Exception) -> str:
 
 
 class Database:
-    """Answers queries. `sources` make the columns of tables when a query first names them; a table without one is empty."""
+    """Answers queries. `sources` make the columns of tables when a query first names them; a table without one is empty.
 
-    def __init__(self, sources: Mapping[str, Callable[[], Columns]] | None = None, limit_s: float = LIMIT_S) -> None:
+    Where all `queries` that will be asked are known, tables have only the columns that one of them names: of a hundred and fifty most read a
+    few. A `*` then stands for those.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source] | None = None,
+        limit_s: float = LIMIT_S,
+        queries: Iterable[str] | None = None,
+    ) -> None:
         duckdb = self._duckdb = engine()
+        self._named = None if queries is None else {word for sql in queries for word in named_words(sql)}
         self._sources = dict(sources or {})
         self._limit_s = limit_s
         self._made: set[str] = set()
@@ -124,7 +135,8 @@ class Database:
     def _one_select(self, text: str, sql: str) -> Statement:
         """The one statement of a text that has a query in it, read once. Raises QueryError, about the query alone, where there is none, or another."""
         try:
-            statements = self._duckdb.extract_statements(text)
+            # By this connection: DuckDB's own function of that name opens a database for itself, which takes as long as a dozen small queries.
+            statements = self._connection.extract_statements(text)
         except self._duckdb.Error as error:
             if text != sql:
                 self._one_select(sql, sql)
@@ -149,15 +161,16 @@ class Database:
         if name in VIEWS:
             for each in VIEWS[name]:
                 self._make(each)
-            self._connection.execute(create_ends())
+            self._connection.execute(create_ends(self._named))
             return
         table = TABLES[name]
-        self._connection.execute(create_table(table))
+        self._connection.execute(create_table(table, self._named))
         source = self._sources.get(name)
-        columns = source() if source else None
+        read = [column.name for column in read_by(table, self._named)]
+        columns = source(read) if source else None
         if columns and len(next(iter(columns.values()))):
             self._connection.register("source_of_rows", columns)
-            listed = ", ".join(f'"{column.name}"' for column in table.columns if column.public)
+            listed = ", ".join(f'"{column}"' for column in read)
             self._connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM source_of_rows")
             self._connection.unregister("source_of_rows")
 
@@ -191,7 +204,12 @@ _NO_NAMES = regex(r"--[^\n]*|'[^']*'")
 _WORD = regex(r"[A-Za-z_][A-Za-z_0-9]*")
 
 
+def named_words(sql: str) -> set[str]:
+    """All words of it that may be names, in small letters, but for comments and texts."""
+    return {word.lower() for word in _WORD.findall(_NO_NAMES.sub(" ", sql))}
+
+
 def named_tables(sql: str) -> list[str]:
     """The tables and views whose names occur in it, but for comments and texts."""
-    words = {word.lower() for word in _WORD.findall(_NO_NAMES.sub(" ", sql))}
+    words = named_words(sql)
     return [name for name in (*TABLES, *VIEWS) if name in words]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
-from analyzer.diagnosis.database import Database, QueryError
+from analyzer.diagnosis.database import LIMIT_S, Database, QueryError
 from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof, Span
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
-from analyzer.diagnosis.views import Columns, arrays_of
+from analyzer.diagnosis.views import Source, arrays_of
+from analyzer.fields import of_fields
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 from analyzer.text import duration_text, endpoint
 
@@ -42,7 +43,7 @@ class Ends(NamedTuple):
     known: bool
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Evidence:
     """What rules are asked about.
 
@@ -52,7 +53,7 @@ class Evidence:
 
     signals: Signals
     available: Collection[str]
-    sources: Mapping[str, Callable[[], Columns]]
+    sources: Mapping[str, Source]
     ends: Callable[[int], Ends | None]
     moved: Callable[[], Mapping[str, Proof]]
     doubts: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +67,7 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     ran = []
     left_out: dict[str, int] = {}
     sources = dict(evidence.sources)
-    sources["explained_counters"] = lambda: arrays_of(
+    sources["explained_counters"] = lambda _: arrays_of(
         {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
     )
     refused = _refused(rule.sql for rule in rules if not rule.own and not rule.lacks(evidence.available))
@@ -80,7 +81,7 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
             not_checked.append(NotChecked(rule.id, lacking, text, any_of))
         elif rule.applies(evidence.signals):
             if database is None:
-                database = Database(sources) if limit_s is None else Database(sources, limit_s)
+                database = Database(sources, LIMIT_S if limit_s is None else limit_s, _queries(rules, evidence))
             try:
                 if rule.sql in refused:
                     raise QueryError(refused[rule.sql])
@@ -97,6 +98,12 @@ def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = 
     if database is not None:
         database.close()
     return Diagnosis(told(findings), not_checked, ran, left_out)
+
+
+def _queries(rules: Iterable[Rule], evidence: Evidence) -> list[str] | None:
+    """All that will be asked; None where a stranger's query is among them, who may want to see with `*` whatever there is."""
+    asked = [rule for rule in rules if not rule.lacks(evidence.available) and rule.applies(evidence.signals)]
+    return [rule.sql for rule in asked] if all(rule.own for rule in asked) else None
 
 
 def _refused(queries: Iterable[str]) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from analyzer.diagnosis.rule import Rule
+from analyzer.fields import of_fields
 from analyzer.tables import SEVERITIES
 
 FAILED_NS = 3_000_000_000  # a connection that failed weighs as much as one that lost this: the first two tries of a SYN
@@ -14,7 +15,7 @@ SOON_NS = 1_000_000_000  # what a cause is known by, and its consequence, may be
 BYTE_NS = 8  # a byte sent for nothing as much as it takes at 1 Gbit/s
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Proof:
     """A counter that moved, as it stands in a finding."""
 
@@ -39,7 +40,7 @@ class Proof:
         return f"{self.counter} +{self.observed:,}"
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Span:
     """When something was found in a connection, and between which hosts. Unknown times are 0."""
 
@@ -72,7 +73,7 @@ def times_by_hosts(spans: Iterable[Span]) -> dict[frozenset[str], list[tuple[int
     return found
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Finding:
     """One finding. `number` is its place in the answer, `because_of` the finding that explains it (0 for none).
 
@@ -162,7 +163,7 @@ class Finding:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class NotChecked:
     """A rule that could not run, and why: it needs all of the tables, or any of them would do."""
 
@@ -172,7 +173,7 @@ class NotChecked:
     any_of: bool = False
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Diagnosis:
     """What the rules say. `findings` stand in the order in which they are told, `ran` are the rules that were asked, `left_out` how many findings of a rule were too many."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from analyzer.diagnosis.signals import SIGNALS, Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES
 from analyzer.errors import TcpcapError, suggest
+from analyzer.fields import of_fields
 from analyzer.output import Input
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
 
@@ -27,7 +30,7 @@ class RuleError(TcpcapError):
     """A rule that cannot be used: where, what was found, what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Case:
     """A capture on which the rule must fire, or must not; or with `at` captures of several points, `sample` being all of them."""
 
@@ -40,7 +43,7 @@ class Case:
     at: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Rule:
     """One rule, as its file says.
 
@@ -120,6 +123,13 @@ def own_rules() -> list[Rule]:
 
 def user_folder() -> Path:
     """Where a user keeps rules of their own."""
+    # Every start asks, and where the answer is plain (XDG Base Directory Specification) need not import what knows all others, too.
+    if sys.platform == "linux":
+        given, home = (Path(os.environ.get(name, "")) for name in ("XDG_CONFIG_HOME", "HOME"))
+        if given.is_absolute():
+            return given / "tcpcap" / "rules"
+        if home.is_absolute():
+            return home / ".config" / "tcpcap" / "rules"
     from platformdirs import user_config_path
 
     return user_config_path("tcpcap", appauthor=False) / "rules"
@@ -167,7 +177,7 @@ def _read(path: Path, mtime_ns: int, size: int) -> Rule:
         RecursionError,
     ) as error:  # what tomllib says of numbers too long, or nested too deeply, is no error of its own
         raise RuleError(str(path), f"not TOML ({error})", "mend that line") from None
-    return replace(_Reader(str(path), told).rule(path), own=path.is_relative_to(own_folder()))
+    return _Reader(str(path), told).rule(path)
 
 
 class _Reader:
@@ -208,6 +218,7 @@ class _Reader:
             rests_on=self.trusted(),
             when=self.when(),
             cases=tuple(map(self.case, self.list_of("case"))),
+            own=path.is_relative_to(own_folder()),
         )
 
     def wrong(self, key: str, found: str, todo: str) -> RuleError:

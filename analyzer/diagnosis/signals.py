@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 
+from analyzer.fields import of_fields
 from analyzer.kinds import KINDS, NAMES
 from analyzer.tables import CHECKSUM_VERDICTS, FACTS, FLOW_STATES, SOCKET_STATES, TIME_CAUSES
 
@@ -39,7 +39,7 @@ traffic captured at several places: what such a rule reads are `paths` and `pass
 """
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Signals:
     """By kind, the words that hold."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -187,47 +187,9 @@ TABLES: dict[str, Table] = {
     )
 }  # fmt: skip
 
-# Columns of `flows` that come once a side: `client_x` and `server_x`.
-SIDED = tuple(
-    column.name.removeprefix("client_")
-    for column in FLOWS.columns
-    if column.name.startswith("client_") and any(each.name == f"server_{column.name[7:]}" for each in FLOWS.columns)
-)
-VIEWS = {"ends": ("flows", "local_addresses")}
-"""What is made of tables, and of which."""
-
-
-def sql_type(column: Column) -> str:
-    """How DuckDB stores a column."""
-    if column.name in ("frames", "related_frames") and column.kind == "text":
-        return "BIGINT[]"
-    if column.kind in ("enum", "bits", "address", "text", "ascii"):
-        return "VARCHAR"
-    return "DOUBLE" if np.dtype(column.dtype).kind == "f" else "BIGINT"
-
-
-def create_table(table: Table) -> str:
-    """The statement that makes it, empty."""
-    columns = ", ".join(f'"{column.name}" {sql_type(column)}' for column in table.columns if column.public)
-    return f"CREATE TABLE {table.name} ({columns})"
-
-
-def create_ends() -> str:
-    """A table with one row per connection and side: the columns of `flows` for that side without its name, and who the other is.
-
-    As a view it would be planned anew in each query that names it, which takes longer than most of the queries themselves.
-    """
-    parts = []
-    for side, other in (("client", "server"), ("server", "client")):
-        own = ", ".join(f"{side}_{name} AS {name}" for name in SIDED)
-        flow = "flow, state, completeness, roles, agreed, events, start_ns, end_ns, duration_ns, first_frame, last_frame, handshake_rtt_ns"
-        parts.append(
-            f"SELECT {flow}, '{side}' AS side, '{other}' AS other_side, {int(side == 'server')} AS direction, {side} AS address, {side}_port AS port, "
-            f"{other} AS peer, {other}_port AS peer_port, server, server_port, client, {side} IN (SELECT address FROM local_addresses) AS local, "
-            f"{other} IN (SELECT address FROM local_addresses) AS peer_local, {own}, "
-            f"{', '.join(f'time_{cause}_ns' for cause in TIME_CAUSES)} FROM flows WHERE protocol = 'tcp' AND leg_of < 0"
-        )
-    return "CREATE TABLE ends AS " + " UNION ALL ".join(parts)
+Named = Collection[str] | None  # the names that queries use, where all of them are known
+Source = Callable[[Named], Columns]
+"""Makes the columns of a table, those of these names at least."""
 
 
 def columns_of(

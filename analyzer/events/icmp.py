@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from analyzer.fields import of_fields
 from analyzer.schema import Rows, address_text
 from analyzer.tables import PACKETS
 
@@ -27,7 +26,7 @@ MEANINGS = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class IcmpError:
     """One sort of complaint by one sender about the packets of one direction. `mtu` is the smallest that was named, 0 for none."""
 

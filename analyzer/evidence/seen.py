@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
-from analyzer.diagnosis.views import Columns, arrays_of, columns_of
+from analyzer.diagnosis.views import Columns, Named, Source, arrays_of, columns_of
 from analyzer.events.gather import TROUBLE, frames_of
 from analyzer.evidence import capture
 from analyzer.kinds import CAUSES, NAMES
@@ -69,24 +69,24 @@ class _Seen:
         untimely = [fact.text for fact in self.analysis.facts if fact.fact == "made_up_times"]
         return {"times": f"Of the capture itself: {untimely[0]}."} if untimely else {}
 
-    def _sources(self) -> Mapping[str, Callable[[], Columns]]:
+    def _sources(self) -> Mapping[str, Source]:
         analysis, counters = self.analysis, self._counters
         return {
-            "flows": lambda: columns_of(FLOWS, self.flows),
+            "flows": lambda names: columns_of(FLOWS, self.flows, names=names),
             "flow_events": self.flow_events,
-            "waits": lambda: capture.waits(analysis),
-            "connection_states": lambda: capture.states(analysis),
-            "capture_facts": lambda: capture.facts(analysis),
-            "checksums": lambda: capture.checksums(analysis),
-            "counters": counters.whole if counters else dict,
-            "counter_intervals": counters.intervals if counters else dict,
-            "sockets": (lambda: capture.sockets(analysis)) if analysis.has_sockets else dict,
-            "local_addresses": lambda: arrays_of({"address": analysis.local}),
-            "sysctls": lambda: capture.sysctls(analysis),
-            "hosts": lambda: capture.hosts(analysis),
-            "capture": lambda: capture.capture(analysis),
-            "icmp_errors": lambda: capture.icmp_errors(analysis),
-            "ports_in_use": lambda: capture.ports(analysis),
+            "waits": lambda _: capture.waits(analysis),
+            "connection_states": lambda _: capture.states(analysis),
+            "capture_facts": lambda _: capture.facts(analysis),
+            "checksums": lambda _: capture.checksums(analysis),
+            "counters": lambda _: counters.whole() if counters else {},
+            "counter_intervals": lambda _: counters.intervals() if counters else {},
+            "sockets": lambda _: capture.sockets(analysis) if analysis.has_sockets else {},
+            "local_addresses": lambda _: arrays_of({"address": analysis.local}),
+            "sysctls": lambda _: capture.sysctls(analysis),
+            "hosts": lambda _: capture.hosts(analysis),
+            "capture": lambda _: capture.capture(analysis),
+            "icmp_errors": lambda _: capture.icmp_errors(analysis),
+            "ports_in_use": lambda _: capture.ports(analysis),
         }
 
     @cached_property
@@ -145,10 +145,10 @@ class _Seen:
 
     # Flows
 
-    def flow_events(self) -> Columns:
+    def flow_events(self, names: Named) -> Columns:
         gathered = self.analysis.gathered
         frames = {"frames": frames_of(gathered), "related_frames": frames_of(gathered, "related")}
-        return columns_of(FLOW_EVENTS, gathered, frames)
+        return columns_of(FLOW_EVENTS, gathered, frames, names)
 
     @cached_property
     def flows(self) -> Rows:

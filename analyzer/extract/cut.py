@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from analyzer.extract.anonymize import Anonymizer
 from analyzer.extract.blocks import common_snaplen, interface_block, packet_block, section
 from analyzer.extract.comments import comments_of
 from analyzer.extract.survey import Survey, frames_of, surveyed
+from analyzer.fields import of_fields
 from analyzer.kinds import NAMES, NUMBER
 from analyzer.output import appearing
 from analyzer.passes import Progress
@@ -45,7 +46,7 @@ DECODED = (
 )
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Cut:
     """What was written: `frames` of `of` in the capture, with so many `comments`; `emptied` are frames of which anonymising left not all headers that are decoded, since it does not know what stands there."""
 

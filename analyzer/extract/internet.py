@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analyzer.extract.cryptopan import Pan
 from analyzer.extract.room import Room
 from analyzer.extract.sums import carried_over, compensation, sum16
 from analyzer.extract.transport import Transport
+from analyzer.fields import of_fields
 
 if TYPE_CHECKING:
     from analyzer.extract.layers import Layers
@@ -18,7 +18,7 @@ ADDRESSES_FROM = {0: 8, 2: 8, 4: 8}  # of routing headers, by type
 ROUTER_ALERT4, ROUTER_ALERT6, JUMBO, PAD1 = 148, 5, 0xC2, 0
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Pseudo:
     """Sums of the pseudo-header without its length, before and after."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from analyzer.capture import Interface, open_capture
 from analyzer.checksums import Checker
 from analyzer.choose import Choice
 from analyzer.events.judge import Judge
+from analyzer.fields import of_fields
 from analyzer.flows import FlowTracker
 from analyzer.passes import EXPORT_BATCH_FRAMES, Progress, chooser_of, decoded
 from analyzer.schema import Rows
@@ -20,7 +20,7 @@ from analyzer.tables import EVENTS, PACKETS
 FRAME = np.dtype([(name, PACKETS.dtype[name]) for name in ("frame", "time_ns", "flow", "interface", "checksum", "ip_header_checksum")])  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Survey:
     """`frames` (FRAME) in order of their numbers, `events` (EVENTS) in order of their frames, and the interfaces of the whole capture."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.flows.state import ACKED, SYN, SYN_ACK, TCP
 from analyzer.schema import Rows
 from analyzer.together import taken
@@ -17,7 +17,7 @@ TICK_NS, DENIED_NS, MANY_TIMES = 1_000_000, 50_000_000, 10
 MANY_PACKETS, LONG_NS = 10, 3_000_000_000  # who gets no answer to data sends it again within that time
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Coverage:
     """Counts over conversations; those of NAT's other legs are not among them, since they are the same."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.schema import Rows
 from analyzer.tables import TIME_CAUSES
 
@@ -21,7 +21,7 @@ CLIENT, SERVER = 0, 1
 SYN, RST = 2, 4
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Stall:
     """A pause. `after` is the frame before it, `before` the one that ended it (0: the capture ended in it), `waits` who was silent or waited (0 the client, 1 the server)."""
 

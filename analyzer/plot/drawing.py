@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from analyzer.fields import of_fields
 from analyzer.output import Input
 from analyzer.plot.extras import needed
 from analyzer.plot.interactive import figure_dict
@@ -14,7 +14,7 @@ from analyzer.plot.picture import Picture
 from analyzer.plot.saving import save
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Drawing(Picture):
     """What `analysis.plot` gives."""
 

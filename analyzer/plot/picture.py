@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
+
 Numbers = npt.NDArray[np.float64]
 Shape = Literal["line", "steps", "bars", "points", "spans", "columns"]
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Layer:
     """One sort of thing in a panel.
 
@@ -42,7 +43,7 @@ class Layer:
         return self.name + (f" ({self.left_out:,} more not drawn)" if self.left_out else "")
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Band:
     """A time that is shaded in a panel, such as that of a closed window."""
 
@@ -51,7 +52,7 @@ class Band:
     role: str
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Panel:
     """A coordinate system. `unit` is `bytes`, `bit/s`, `s` or empty for counts; `rows` name the heights 0, 1, ... of spans, topmost first."""
 
@@ -76,7 +77,7 @@ class Panel:
         return max(reached.values(), default=0.0)
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Picture:
     """A picture, with what it shows in words for those who cannot see it. `axis` is the title of the axis that all panels share."""
 

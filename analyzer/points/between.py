@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.output import temporary_file
 from analyzer.points.counted import Ran
 from analyzer.points.fates import Judgement, Misses
@@ -27,7 +27,7 @@ MOST_NOTABLE = 40_000  # rows
 ARRIVED, UNKNOWN = (PASSAGES.bit("fate", word) for word in ("arrived", "unknown"))
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Notable:
     """What of the packets between two points is no plain arrival, the first of it: matched rows (PASSED), their `passages`, and which packets repeat what came damaged."""
 

@@ -8,10 +8,10 @@ proves, so that half the distance between the two is the uncertainty.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+
+from analyzer.fields import of_fields
 
 MOST_DRIFT = 500e-6  # of any clock that anybody keeps
 NO_DRIFT_NS = 25_000  # a line that is not tilted, and fits so well, is taken
@@ -20,7 +20,7 @@ STEPS = 80
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Clock:
     """At `start_ns` of the first clock the second one shows `offset_ns` more, and it gains `drift` (a ratio).
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from analyzer.analysis import Analysis
 from analyzer.capture import open_capture
 from analyzer.capture.pipes import is_pipe
+from analyzer.fields import of_fields
 from analyzer.frames import FrameReader
 from analyzer.points.pending import MET, NEAR, WHOLE
 from analyzer.tables import PACKETS, PASSAGES
@@ -33,7 +33,7 @@ OF_ICMP = ((0, "icmp_type"), (1, "icmp_code"), (2, CHECKSUM), (4, "icmp_rest"))
 PAYLOAD = "payload"
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Change:
     """A run of bytes that changed: in which header field, or in the payload, and where there (bytes from its first). `sent` and `came` are hexadecimal."""
 
@@ -49,7 +49,7 @@ class Change:
     came: str
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class _Held:
     """The IP packet of a frame, as far as it was captured, and where its transport header and payload begin."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from analyzer.analysis import Analysis
 from analyzer.capture.bundle import host_of, part_of
 from analyzer.counters.series import Snapshot
+from analyzer.fields import of_fields
 from analyzer.parts import COUNTERS_FILE
 from analyzer.points.pending import NEAR
 from analyzer.points.survey import Survey
@@ -19,7 +19,7 @@ from analyzer.schema import Rows
 RECEIVED = ("IpInReceives", "Ip6InReceives")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Ran:
     """When a capture ran, on the clock of the first point, and how many packets it says itself that it lost, or cut inside their headers.
 

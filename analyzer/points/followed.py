@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.follow import Flow, flow_number, flow_row
 from analyzer.follow.flow import FROM_OUTSIDE
 from analyzer.follow.telling import Telling
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SENT, CAME = (PASSAGES.bit("way", word) for word in ("sent", "came"))
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Sight:
     """A packet: `time_ns` when it was first seen, on the clock chosen, at the point with the place `first` in the order of the path.
 

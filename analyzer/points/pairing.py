@@ -5,11 +5,10 @@ Segments have the same sequence and acknowledgment numbers at both points, 64 bi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.points.sampling import ACK, SYN
 from analyzer.points.segment import DATAGRAM
 from analyzer.schema import Rows
@@ -34,7 +33,7 @@ _KNOWN = np.dtype(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Pairs:
     """Connections of two captures. Those that follow each other on one pair of ends are one, as whoever captures them tells them apart differently.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.points.clock import Clock, clock_of
 from analyzer.points.met import keeps_of, met_of
 from analyzer.points.pairing import NONE, Pairs, pairs_of
@@ -25,7 +25,7 @@ LEAST_SLACK_NS, MOST_SLACK_NS = 1_000_000, 50_000_000
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Survey:
     """What is known of two captures before their packets are matched.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from analyzer.described import described
 from analyzer.diagnosis.finding import Diagnosis
 from analyzer.diagnosis.frames import findings_frame
 from analyzer.errors import UsageError, suggest
+from analyzer.fields import of_fields
 from analyzer.points.joined import POINT, SEVERAL, at_point, together
 from analyzer.tables import COUNTERS, FINDINGS, POINT_TABLES, SERIES
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Tools:
     """What comes after this stage: what rules say of the points, how they are shown as text, asked in SQL and drawn, and how one connection is shown."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.distinct import distinct
 from analyzer.prediction.names import NUMBER, PREDICTED
 from analyzer.prediction.sink import EARLIEST, LATEST, NONE, ROOM, STEPS, SUM, new_sink
 from analyzer.prediction.steps import Arrays, Steps
@@ -129,7 +130,7 @@ class Tally:
     def _columns_of(self, counters: npt.NDArray[np.uint16]) -> npt.NDArray[np.int16]:
         """Where each counter is summed; one that had no place gets one."""
         sink = self.sink[0]
-        fresh = np.unique(counters[sink["column"][counters] == NONE])
+        fresh = distinct(counters[sink["column"][counters] == NONE])
         sink["column"][fresh] = np.arange(sink["columns"], sink["columns"] + len(fresh))
         sink["columns"] += len(fresh)
         self._widen()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.patterns import regex
 from analyzer.text import length_ns, size_of
 
@@ -15,7 +15,7 @@ RESERVE = 32 << 20  # bytes that are left free on the disk
 _LIMIT = regex(r"([A-Za-z]\w+)\s*>\s*(\d+(?:\.\d+)?)(?:\s*/\s*s)?")
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Limit:
     """A rate of a counter, per second, beyond which the recording ends, `after_ns` later."""
 
@@ -28,7 +28,7 @@ class Limit:
         return during_ns > 0 and moved * 1e9 > self.rate * during_ns
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Plan:
     """What is to be recorded.
 

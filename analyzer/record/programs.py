@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from analyzer.fields import of_fields
 from analyzer.record.namespace import RecordError
 from analyzer.record.plan import SNAPLEN, Plan
 from analyzer.record.rights import User, is_root
@@ -25,7 +25,7 @@ _REFUSALS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Program:
     """A program that captures.
 

@@ -7,12 +7,13 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from analyzer.errors import TcpcapError, UsageError, suggest
+from analyzer.fields import of_fields
 from analyzer.record.capture import Capture, capturing
 from analyzer.record.folder import Folder, made, written
 from analyzer.record.host import described
@@ -32,7 +33,7 @@ STEP_NS = 500_000_000  # a clock that is adjusted slowly does not move as far be
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Recorded:
     """What a recording left.
 

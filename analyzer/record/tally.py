@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from analyzer.fields import of_fields
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Tallied:
     """Frames, as the program counts them; -1 where it has not said it."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from analyzer.fields import of_fields
 from analyzer.follow import Flow
 from analyzer.follow.stalls import Stall
 from analyzer.report import layout
@@ -32,7 +32,7 @@ def flow_text(flow: Flow, everything: bool = False, style: Style = plain) -> str
     return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class _Run:
     """Frames that are told together, by their places."""
 

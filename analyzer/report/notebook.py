@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from analyzer.analysis import Analysis
 from analyzer.capture.pipes import refuse_pipe
 from analyzer.choose import EVERYTHING, Choice
 from analyzer.diagnosis.finding import Finding
+from analyzer.fields import of_fields
 from analyzer.output import Input, appearing
 from analyzer.report.console import opaque_text, overview_text, shown_warnings, told_facts
 from analyzer.report.finding_text import (
@@ -57,7 +58,7 @@ MOST_CONSEQUENCES = 8
 SLOW = 5  # connections whose time is told
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Request:
     """How the user asked for the analysis: the notebook asks in the same way."""
 
@@ -109,7 +110,7 @@ def whole(path: str) -> str:
     return str(Path(path).absolute())
 
 
-@dataclass
+@of_fields()
 class _Drawn:
     """What the cells before have shown, and what there is to be shown."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from analyzer.correlate import OVER, UNDER
+from analyzer.fields import of_fields
 from analyzer.points.points import Points
 from analyzer.report.counter_text import forecast_text
 from analyzer.report.grid import grid_lines
@@ -16,7 +16,7 @@ MOST = 40
 MOST_TOLD = 12
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Beside:
     """A counter: of each point what was counted and what the packets say (empty where nobody counted it)."""
 

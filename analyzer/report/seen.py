@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from analyzer.events.gather import frames_of
+from analyzer.fields import of_fields
 from analyzer.kinds import NAMES
 from analyzer.report.words import frames_text
 from analyzer.schema import Rows
@@ -16,7 +17,7 @@ Place = tuple[str, int]  # an event, and whose frames they are: 0 the client's, 
 BOTH = (0, 1)
 
 
-@dataclass(slots=True)
+@of_fields(slots=True)
 class Seen:
     """How often an event was seen on some connections: `frames` are its first ones, in order, `first_ns` is the time of the first."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from threading import RLock
 from typing import Any
 
@@ -12,6 +12,7 @@ from analyzer.analysis import Analysis
 from analyzer.choose import EVERYTHING, Choice, choice_of
 from analyzer.choose.closed import refuse_open
 from analyzer.errors import UsageError
+from analyzer.fields import of_fields
 from analyzer.moments import timed, with_texts
 from analyzer.report.answer_text import answer_dict
 from analyzer.report.console import overview_text
@@ -34,7 +35,7 @@ FEW_COLUMNS = (
 TOLD_OF_FINDINGS = ("finding", "rule", "severity", "summary", "side", "host", "connections", "flows", "frames", "start_time", "cost_ns", "failed", "confidence", "because_of")  # fmt: skip
 
 
-@dataclass(frozen=True)
+@of_fields(frozen=True)
 class Part:
     """A part of a capture: only the frames that satisfy all of it, as if there were no others; numbers of frames and flows stay those of the whole. `filter` is in tcpdump's language (`host 192.0.2.1 and port 80`), with addresses and no names of hosts; `flow` are numbers of connections (`3` or `3,7`); `between` two times (`12:59:26.8` UTC, seconds since the epoch, or since the capture began: `+5s`; `-` is no bound); `frames` are numbers (`10-20`, `10-` or `7`)."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.schema import Rows, optional
 from analyzer.sockets.details import Details, details_of
 from analyzer.sockets.endpoint import Endpoint
@@ -25,7 +25,7 @@ Numbers = npt.NDArray[np.int64]
 Known = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Ends:
     """One end of each socket: addresses as two numbers of 64 bits, as the other tables store them.
 
@@ -39,7 +39,7 @@ class Ends:
     port: Numbers
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Batch:
     """Some sockets. `rows` are those of SOCKETS; what is not stored there is made by `frame`.
 

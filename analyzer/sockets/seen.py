@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from analyzer.distinct import distinct
 from analyzer.sockets.batch import Batch
 from analyzer.sockets.endpoint import Endpoint
 from analyzer.sockets.ports import PortsTaken
@@ -42,7 +43,7 @@ class SocketsSeen:
         self.taken.add(batch)
         self.slow_starts.add(batch)
         states = batch.rows["state"]
-        self.states.update(SOCKET_STATES[state] for state in np.unique(states).tolist() if state)
+        self.states.update(SOCKET_STATES[state] for state in distinct(states).tolist() if state)
         queue = np.maximum(batch.recv_q, np.where(batch.listening, -1, batch.send_q))
         # A SYN or FIN counts as one byte, and is none that anybody wrote.
         unread = ~batch.listening & (batch.recv_q > np.isin(states, _FIN_CAME))

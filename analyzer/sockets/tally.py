@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from analyzer.fields import of_fields
 from analyzer.sockets.batch import Batch
 from analyzer.sockets.endpoint import Endpoint
 from analyzer.tables import NETIDS, SOCKET_STATES
@@ -19,7 +19,7 @@ _SYN_OR_FIN_SENT = tuple(map(_STATE, ("SYN-SENT", "FIN-WAIT-1", "LAST-ACK", "CLO
 """States in which one of the bytes in a queue may be a FIN or SYN: they count as one."""
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Queue:
     """A queue of a socket at its longest: of bytes, or of connections that wait to be accepted. `limit` is -1 where it is not known."""
 

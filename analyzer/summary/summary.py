@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.fields import of_fields
 from analyzer.schema import Column, Rows
 from analyzer.summary.steps import is_regular
 from analyzer.tables import PACKETS
@@ -38,7 +38,7 @@ SUMS = (
 )  # of TOTALS, where the clock never goes back
 
 
-@dataclass(frozen=True, slots=True)
+@of_fields(frozen=True, slots=True)
 class Share:
     """A protocol's part of the capture."""
 
