@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -72,6 +74,17 @@ def test_no_case_is_lost_where_some_kill_their_process(monkeypatch: pytest.Monke
     ]
     assert whole.ends == {(str(number), "read"): 1 for number in range(40) if number not in expected}
     assert whole.cases == 40
+
+
+def test_one_that_is_ended_leaves_nobody_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nor files, though its processes were in the middle of cases."""
+    monkeypatch.setattr(campaigns, "CHECKED", 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    outcomes = campaigns.campaign(3, range(4000), 1)
+    assert next(outcomes).cases < 4000
+    outcomes.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def _deadly_work(*given: Any) -> None:

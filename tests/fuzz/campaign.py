@@ -162,6 +162,12 @@ class Worker:
             if before is not None:
                 os.environ["TCPCAP_KERNELS"] = before
 
+    def end(self) -> None:
+        """Whatever it is at."""
+        self._process.kill()
+        self._process.join()
+        self.told.close()
+
     def outcome(self) -> Outcome:
         """What became of the cases that were told since it was asked last, and of one that killed the process, if one did."""
         whole = Outcome()
@@ -222,9 +228,13 @@ def campaign(seed: int, cases: range, jobs: int) -> Iterator[Outcome]:
     with tempfile.TemporaryDirectory(prefix="tcpcap-campaign-") as place:
         workers = [Worker(seed, others[number::jobs], False, place) for number in range(jobs)]
         workers += [Worker(seed, checked, True, place)] if checked else []
-        while workers:
-            wait([worker.told for worker in workers])
-            time.sleep(0.2)  # so that many are told at once
+        try:
+            while workers:
+                wait([worker.told for worker in workers])
+                time.sleep(0.2)  # so that many are told at once
+                for worker in workers:
+                    yield worker.outcome()
+                workers = [worker for worker in workers if not worker.is_done]
+        finally:
             for worker in workers:
-                yield worker.outcome()
-            workers = [worker for worker in workers if not worker.is_done]
+                worker.end()  # or it would write where all is being removed
