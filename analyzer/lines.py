@@ -29,7 +29,8 @@ COPY_OPTIONS = {
 SPOOL = "spool"  # the table in which rows of Parquet wait
 SPOOLED = 1 << 14  # rows that are put there at a time
 FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of disks, as DuckDB passes on their words
-MEMORY = "SET memory_limit = '256MB'"  # by default DuckDB takes four fifths of the machine before it spills to disk
+# By default DuckDB takes four fifths of the machine before it spills to disk; and where Python is asked line by line, it paints a bar.
+MEMORY = "SET memory_limit = '256MB'; SET enable_progress_bar = false"
 
 
 @of_fields(frozen=True, slots=True)

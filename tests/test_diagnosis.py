@@ -28,7 +28,8 @@ from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES, Columns, Named
 from analyzer.report.finding_text import finding_lines, not_checked_lines
-from tests.helpers import fitting
+from tests.helpers import SAMPLES, fitting
+from tests.house import ROOT
 
 RULE = """
 id = "some-rule"
@@ -288,6 +289,23 @@ def test_a_query_is_stopped_for_its_own_work_alone() -> None:
         time.sleep(1.5)
         process.send_signal(signal.SIGCONT)
         assert process.stdout.read() == "[{'n': 3636364}]\n"
+
+
+def test_no_bar_is_painted_where_python_is_asked_line_by_line() -> None:
+    """As `python -c` is: there DuckDB does so by itself, on standard output."""
+    code = f"""
+import duckdb
+from analyzer import analyze
+from analyzer.diagnosis.database import Database
+from analyzer.lines import MEMORY
+sql = "SELECT current_setting('enable_progress_bar') AS bar"
+print(duckdb.sql(sql).fetchall())
+connection = duckdb.connect()
+connection.execute(MEMORY)
+print([*Database().query(sql), *analyze({str(SAMPLES / "loss-ipv4" / "client")!r}).sql(sql)["bar"], connection.sql(sql).fetchall()])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[(True,)]", "[{'bar': False}, False, [(False,)]]"]
 
 
 def test_a_query_that_takes_all_memory_is_stopped() -> None:

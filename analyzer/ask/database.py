@@ -12,7 +12,7 @@ from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, t
 from analyzer.ask.rows import Request
 from analyzer.ask.sources import source_of
 from analyzer.capture import Damage
-from analyzer.diagnosis.database import bounded
+from analyzer.diagnosis.database import NO_BAR, bounded
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.spent import stopped_late
 from analyzer.diagnosis.trial import TOO_MUCH, harmful
@@ -77,6 +77,7 @@ class Ask:
         }
         try:
             self._connection = duckdb.connect(str(self._path), config=settings)
+            self._connection.execute(NO_BAR)
             make_tables(self._connection, self._tables)
             self._connection.execute("SET enable_external_access = false")  # after the place to spill, which needs it
             self._connection.execute("SET lock_configuration = true")

@@ -28,6 +28,9 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",  # else what does not fit is spilled into the current folder, which may hold somebody's evidence
 }
 
+# Where Python is asked line by line DuckDB paints a bar over what is being written, once a query takes two seconds.
+NO_BAR = "SET enable_progress_bar = false"
+
 # What rules write often: a duration, a size, and a number with its noun, as in the summaries.
 MACROS = (
     """duration(ns) AS CASE WHEN ns < 1000 THEN printf('%d ns', ns::BIGINT) WHEN ns < 999500 THEN printf('%.3g us', ns / 1e3)
@@ -77,6 +80,7 @@ class Database:
         self._limit_s = limit_s
         self._made: set[str] = set()
         self._connection = duckdb.connect(":memory:", config=SETTINGS)
+        self._connection.execute(NO_BAR)
         for macro in MACROS:
             self._connection.execute(f"CREATE MACRO {macro}")
         # Python's own variables are no tables; and from here on nothing can be set. Access to files is taken away last: given with the
