@@ -100,7 +100,7 @@ class Analysis(Found):
         """One row per rule that could not run; the columns are those of `tables.NOT_CHECKED`."""
         return self._table(NOT_CHECKED, not_checked_frame(self.diagnosis))
 
-    @cached_property
+    @property
     def plot(self) -> Any:
         """Its pictures, such as `plot.time_sequence(flow)`: see `analyzer.plot.plots.Plots`, which comes after this module."""
         return self._plots(self) if self._plots else None
@@ -145,13 +145,18 @@ class Analysis(Found):
         found: pd.DataFrame = self._tables_asked.frame(query)
         return found
 
-    @cached_property
+    @property
     def _tables_asked(self) -> Any:
-        """The tables in SQL, which keep what was made for one query for the next."""
+        """The tables in SQL, which keep what was made for one query for the next; a copy has its own.
+
+        They know this object weakly: what knew each other would stay until cycles are looked for.
+        """
         assert self._ask is not None, "made without analyze()"
-        return self._ask(
-            weakref.proxy(self)
-        )  # which outlives them: what knew each other would stay until cycles are looked for
+        of, asked = vars(self).get("_kept_tables", (None, None))
+        if of is None or of() is not self:
+            asked = self._ask(weakref.proxy(self))
+            self._kept_tables = (weakref.ref(self), asked)
+        return asked
 
     @cached_property
     def flow_events(self) -> pd.DataFrame:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def addresses(hosts: Sequence[str]) -> list[str]:
-    """The addresses of hosts in their usual form; a UsageError for what is none."""
+    """The addresses of hosts in their usual form, each once; a UsageError for what is none."""
     found = []
     for host in hosts:
         try:
             found.append(str(ipaddress.ip_address(host)))
         except ValueError:
             raise UsageError("--host", f"{host!r} is no IP address", "give one, such as 192.0.2.1") from None
-    return found
+    return list(dict.fromkeys(found))
 
 
 def known_names(paths: Sequence[str], given: Sequence[str], recorded: Iterable[str]) -> list[str]:

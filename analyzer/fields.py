@@ -18,15 +18,20 @@ Method = Callable[..., Any]
 
 @dataclass_transform(field_specifiers=(field,))
 def of_fields(*, frozen: bool = False, slots: bool = False) -> Callable[[type[Class]], type[Class]]:
-    """As `dataclass(frozen=frozen, slots=slots)`: equal where class and fields are, hashable where it is frozen; what the class defines itself stays."""
+    """As `dataclass(frozen=frozen, slots=slots)`: equal where class and fields are, hashable where it is frozen; what the class defines itself stays.
+
+    Without `InitVar`, and none inherits from a plain dataclass or the other way round where one of them is frozen.
+    """
 
     def made(plain: type[Class]) -> type[Class]:
-        own = set(vars(plain))
+        own = {
+            name for name, value in vars(plain).items() if name != "__hash__" or value is not None
+        }  # which Python puts beside an __eq__
         found = dataclass(slots=slots, init=False, eq=False, repr=False)(plain)
         every = fields(found)  # type: ignore[arg-type]
         compared = _values(each.name for each in every if each.compare)
         methods = {
-            "__init__": _init(every, frozen, hasattr(found, "__post_init__")),
+            "__init__": _init(every, frozen, hasattr(found, "__post_init__"), found.__module__),
             "__repr__": _shown([each.name for each in every if each.repr]),
             "__eq__": _equal(compared),
         }
@@ -45,9 +50,19 @@ def of_fields(*, frozen: bool = False, slots: bool = False) -> Callable[[type[Cl
     return made
 
 
-def _init(every: Sequence[Field[Any]], frozen: bool, more: bool) -> Method:
+class _Absent:
+    """Stands for what is made anew for each."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_ABSENT = _Absent()
+
+
+def _init(every: Sequence[Field[Any]], frozen: bool, more: bool, module: str) -> Method:
     """Takes the fields, with their defaults, and puts them in place."""
-    names: dict[str, Any] = {"_absent": MISSING, "_set": object.__setattr__}
+    names: dict[str, Any] = {"_absent": _ABSENT, "_set": object.__setattr__, "__name__": module}
     places: list[str] = []
     named: list[str] = []
     body = ["self.__post_init__()"] if more else []
@@ -68,13 +83,16 @@ def _init(every: Sequence[Field[Any]], frozen: bool, more: bool) -> Method:
     given = ", ".join(["self", *places, *(["*", *named] if named else [])])
     exec(f"def __init__({given}):\n " + "\n ".join(body or ["pass"]), names)
     made: Method = names["__init__"]
-    made.__annotations__ = {each.name: each.type for each in every if each.init}
+    made.__annotations__ = {each.name: each.type for each in every if each.init} | {"return": None}
     return made
 
 
 def _values(names: Iterable[str]) -> Callable[[Any], Any]:
     """What the fields of these names hold."""
     listed = tuple(names)
+    if len(listed) == 1:  # a tuple, too: what is the same object is equal in it
+        (name,) = listed
+        return lambda self: (getattr(self, name),)
     return attrgetter(*listed) if listed else lambda _: ()
 
 

@@ -97,6 +97,7 @@ class Found:
         self._ask = ask
         self._start_ns = start_ns
         self.reader: Reader | None = None  # keeps what was put on disk to be read
+        self.drawn: Any = None  # what pictures have read of it
         self.one_pass = ""  # why one process has read all of it, where several were asked to
 
     @cached_property

@@ -27,7 +27,9 @@ Progress = Callable[[Capture], None]
 Mark = Callable[[RecordBatch, Interfaces, Rows], None]
 EXPORT_BATCH_FRAMES = 1 << 14
 EVERY_NS = 1_000_000_000  # an interval of `series`
-SOON_BYTES = 1 << 20  # a capture that is read before a thread has begun
+SOON_BYTES = (
+    1 << 20
+)  # on disk: of a capture that is read before a thread has begun, or hardly later where it is compressed
 TIMED_FLOWS = 1000  # the busiest: their round-trip times tell which host is near
 
 
@@ -201,7 +203,7 @@ def _as_filed(
 ) -> Iterator[Rows]:
     """The packet rows of each batch in the order of the file. They hold until the next are asked for.
 
-    With `ahead` the next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does
+    With `ahead`, and of a capture of SOON_BYTES or more, the next batch is read and decoded in a thread of its own while the caller works on this one: compiled code does
     not hold Python's lock. A pipe is read when the caller asks, so that an interrupt need not wait for its sender.
     """
     reader = FrameReader(checker)

@@ -63,6 +63,11 @@ class Server:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    @property
+    def pid(self) -> int:
+        """The number of the process that forks."""
+        return self._process.pid
+
     def begun(self, words: Sequence[str], folder: Path, variables: Mapping[str, str], said: Path) -> int:
         """Begin a command in `folder`, which writes its standard error to the file `said`: the number of its process."""
         return int(self._ask(words=list(words), folder=str(folder), variables=dict(variables), said=str(said))["pid"])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from analyzer.cluster import asked, ranges, tables
+from analyzer.beginning import begin
+
+begin()  # before NumPy is imported, as the command does: a process of one thread forks others
+
+from analyzer.cluster import asked, ranges, tables  # noqa: E402
 
 asked.LEAST_IN_PARTS = 0
 tables.LEAST_BYTES = dict.fromkeys(tables.LEAST_BYTES, 0)

@@ -174,7 +174,7 @@ class Trial:
         else:
             ended = self._server.ended(words, self.place.folder, more or {}, after, number)
         if self._in_parts:
-            left = workers_left(self.place.temporary)
+            left = workers_left(self.place.temporary, self._server.pid)
             assert not left, f"processes {left} go on behind the one that began them"
         return ended
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from tests.helpers import SAMPLES
 
 BUNDLE = SAMPLES / "zero-window" / "server"
-WORKER = b"analyzer.cluster.worker"
 WAIT_S = 60.0  # for what a process began to end behind it
 
 
@@ -65,19 +64,20 @@ def place_in(root: Path) -> Place:
     return place
 
 
-def workers_left(temporary: Path) -> list[int]:
-    """The processes with this TMPDIR that still do tasks, after as long as they may take to end."""
+def workers_left(temporary: Path, other: int = 0) -> list[int]:
+    """The processes that began with this TMPDIR but for an `other`, after as long as they may take to end."""
     until = time.monotonic() + WAIT_S
-    while (found := _workers(temporary)) and time.monotonic() < until:
+    while (found := workers(temporary, other)) and time.monotonic() < until:
         time.sleep(0.05)
     return found
 
 
-def _workers(temporary: Path) -> list[int]:
+def workers(temporary: Path, other: int = 0) -> list[int]:
+    """Those that there are now. A fork is called as who forked it, and has what was in the environment of that when it began."""
     mark, found = f"TMPDIR={temporary}".encode(), []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if WORKER in (process / "cmdline").read_bytes() and mark in (process / "environ").read_bytes().split(b"\0"):
+            if int(process.name) != other and mark in (process / "environ").read_bytes().split(b"\0"):
                 found.append(int(process.name))
         except OSError:  # it has ended meanwhile
             continue

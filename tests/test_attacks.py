@@ -183,10 +183,12 @@ def test_two_at_once(tmp_path: Path) -> None:
 NAMES = (
     "host evil.example", "evil", "net b", "host \\tcp2", "host 1.2.3.4 or evil", "port evil", "host ab.cd.ef", "portrange evil-http", "host x-1", "ether host x",
     "host 10.0.0.1.evil", "host dead:beef:x::", "tcp[evil] = 1", "host 'a'", "host 1e.com", "host 1.2.3.4:evil.com", "host cafe", "host \u0663", "gateway foo",
+    "host icmp-thepasswordis", "host 123456789.987654321.1.2.3", "host 1.2.3.4.", "host 1.2.3.256", "host 1234567-99", "host ssh", "host mgt", "host http",
+    "host data", "http", "port 80 and tcp and http", "port 80 and host ssh", "host \\tcp", "net 1.2.3.4.5", "src 10-20",
 )  # fmt: skip
 NO_NAMES = (
-    "ether host 00-11-22-33-44-55", "ether host ab:cd:ef:01:02:03", "port http", "portrange 80-90", "portrange ftp-http", "tcp[0xd:0x1]=2", "net 10", "net 10.0.0.0/8",
-    "dst host ::ffff:1.2.3.4", "vlan 5 && (tcp or udp)", "icmp[icmptype]=icmp-echo", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "len>=5-3", *LIBPCAP_ONLY,
+    "ether host 00-11-22-33-44-55", "ether host ab:cd:ef:01:02:03", "port http", "portrange 80-90", "portrange ftp-http", "port http or https or 8080", "ip proto \\tcp", "wlan type mgt", "net 10.1", "tcp[0xd:0x1]=2", "net 10", "net 10.0.0.0/8",
+    "dst host ::ffff:1.2.3.4", "vlan 5 && (tcp or udp)", "icmp[icmptype]=icmp-echo", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "len>=5 - 3", *LIBPCAP_ONLY,
 )  # fmt: skip
 
 

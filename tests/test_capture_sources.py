@@ -25,6 +25,7 @@ import pytest
 import zstandard
 
 from analyzer.capture import open_capture
+from analyzer.capture.same import Named
 from analyzer.errors import CaptureError
 from tests import build, strategies
 from tests.helpers import Reading, read_all, read_bytes, same_rows
@@ -692,3 +693,15 @@ def test_random_bytes_behind_a_compression_magic(tmp_path: Path, seed: int) -> N
     )
     with pytest.raises(CaptureError):
         read_bytes(tmp_path, magic + rng.randbytes(rng.randint(0, 3000)))
+
+
+def test_a_file_that_grows_is_the_same_by_another_name(tmp_path: Path) -> None:
+    """Whatever its size was when it was first looked at."""
+    ring, latest = tmp_path / "ring_1.pcap", tmp_path / "latest.pcap"
+    ring.write_bytes(bytes(100))
+    latest.symlink_to(ring)
+    named = Named()
+    named.add(str(latest))
+    ring.write_bytes(bytes(200))
+    assert named.same_as(str(ring)) == str(latest)
+    assert named.same_as(str(tmp_path / "other")) == ""

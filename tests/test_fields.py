@@ -125,6 +125,49 @@ def test_what_a_class_has_itself_stays() -> None:
     assert Nothing() == Nothing() and repr(Nothing()).endswith("Nothing()") and len({Nothing(), Nothing()}) == 1
 
 
+def test_one_field_is_no_special_case() -> None:
+    """What is not equal to itself is where it is the same; and there is a hash beside a comparison of its own."""
+    nan, array = float("nan"), np.zeros(3)
+
+    @of_fields(frozen=True)
+    class Ours:
+        one: Any
+
+    @dataclass(frozen=True)
+    class Theirs:
+        one: Any
+
+    for kind in (Ours, Theirs):
+        assert kind(nan) == kind(nan) and kind(array) == kind(array) and kind(1) != kind(2)
+        assert hash(kind(1)) == hash((1,))
+
+    @of_fields(frozen=True)
+    class Alike:
+        one: int
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Alike)
+
+    assert len({Alike(1), Alike(1)}) == 1
+
+
+def test_what_help_shows() -> None:
+    """The same as of a dataclass: what is made anew is called so, and where a method is from."""
+
+    @of_fields()
+    class Ours:
+        one: int
+        many: list[int] = field(default_factory=list)
+
+    @dataclass
+    class Theirs:
+        one: int
+        many: list[int] = field(default_factory=list)
+
+    assert str(inspect.signature(Ours)) == str(inspect.signature(Theirs))
+    assert Ours.__init__.__module__ == __name__
+
+
 def test_those_of_the_package() -> None:
     """They go to other processes and come back equal, count in sets, and are completed by __post_init__."""
     proof = Proof("TcpRetransSegs", 3, 2, "over")

@@ -27,7 +27,7 @@ from tests.command import COMMAND, environment, run
 from tests.failing import FAILURES
 from tests.helpers import SAMPLES, interrupts_on
 from tests.killing import Trial, words_of
-from tests.place import Place, place_in
+from tests.place import Place, place_in, workers, workers_left
 
 ROOT = SAMPLES.parent
 TIMEOUT_S = 60
@@ -294,22 +294,42 @@ def test_what_is_read_is_read_before_anything_is_written(tmp_path: Path) -> None
         assert [wrong for first in range(last, last - most, -1) for wrong in trial.failing(failure, first)] == []
 
 
-def test_who_does_tasks_for_nobody_ends_without_a_word() -> None:
-    """Where what gave them is killed while they are done, the terminal shows nothing of it."""
+TASK = {
+    "given": {},
+    "folder": "/nowhere/x",
+    "shares": 1,
+    "checking": True,
+    "addresses": [],
+}  # refused: there is an answer
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20])
+def test_who_does_tasks_for_nobody_ends_without_a_word(cut: int) -> None:
+    """Where what gave them is killed while they are done, or while it gives one, the terminal shows nothing of it."""
     command = [sys.executable, "-m", "analyzer.cluster.worker"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         process.stdout.close()
-        task = {
-            "given": {},
-            "folder": "/nowhere/x",
-            "shares": 1,
-            "checking": True,
-            "addresses": [],
-        }  # refused: there is an answer
-        process.stdin.write(json.dumps({"name": "scatter", "task": task}).encode() + b"\n")
+        line = json.dumps({"name": "scatter", "task": TASK}).encode() + b"\n"
+        process.stdin.write(line[: len(line) - cut])
         process.stdin.close()
         said = process.stderr.read()
         process.wait(TIMEOUT_S)
     assert said == b""
     assert process.returncode == 0
+
+
+def test_processes_that_do_tasks_are_found_and_end(tmp_path: Path) -> None:
+    """Those whom the trials look for are there while they work, and gone with who began them."""
+    place = place_in(tmp_path)
+    known = {**environment(), "TMPDIR": str(place.temporary)}
+    command = [sys.executable, "-m", "tests.in_parts", "export", str(place.folder / "B"), "--table", "packets", "--jobs", "3", "-o", "-"]  # fmt: skip
+    with subprocess.Popen(command, cwd=ROOT, env=known, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # fmt: skip
+        until = time.monotonic() + TIMEOUT_S  # its output is not read, so it cannot end
+        while (
+            not (found := workers(place.temporary, process.pid)) and process.poll() is None and time.monotonic() < until
+        ):
+            time.sleep(0.005)
+        process.kill()
+    assert found
+    assert workers_left(place.temporary) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import weakref
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ ASKED: dict[str, Callable[[Any], object]] = {
     "text": str,
     "notebook": lambda analysis: analysis._repr_html_(),
     "flow": lambda analysis: str(analysis.flow(0)),
+    "picture": lambda analysis: (analysis.plot.time_sequence(0), analysis.plot.overview()),
     "question": lambda analysis: analysis.sql("SELECT count(*) FROM flows"),
 }
 
@@ -58,6 +60,7 @@ ASKED_OF_POINTS: dict[str, Callable[[Any], object]] = {
     "text": str,
     "notebook": lambda points: points._repr_html_(),
     "flow": lambda points: str(points.flow(0)),
+    "picture": lambda points: points.plot.time_sequence(0),
     "question": lambda points: points.sql("SELECT count(*) FROM passages"),
 }
 
@@ -77,3 +80,12 @@ def test_what_is_kept_of_it_still_answers() -> None:
     comparison = analyze(str(BUNDLE)).comparison
     assert comparison is not None
     assert comparison.whole() == analyze(str(BUNDLE)).comparison.whole()  # type: ignore[union-attr]
+
+
+def test_what_is_asked_of_a_copy() -> None:
+    """It answers when the first is gone."""
+    analysis = analyze(str(BUNDLE))
+    analysis.sql("SELECT 1")
+    other = copy.copy(analysis)
+    del analysis
+    assert len(other.sql("SELECT flow FROM flows")) > 0

@@ -565,7 +565,7 @@ def test_where_a_server_sends_on(tmp_path: Path) -> None:
 def test_from_https_to_http() -> None:
     """Nobody is sent, however it is written; and what is packed on the way is unpacked by us alone, so that it stays bounded."""
 
-    async def asked(scheme: str, location: str) -> None:
+    async def asked(scheme: str, location: str, header: str = "Location") -> None:
         given = await http.session()
         try:
             assert (
@@ -573,7 +573,7 @@ def test_from_https_to_http() -> None:
             )
             trace = given.trace_configs[0]
             trace.freeze()
-            params = SimpleNamespace(url=URL(f"{scheme}://host/x"), response=SimpleNamespace(headers={"Location": location}))  # fmt: skip
+            params = SimpleNamespace(url=URL(f"{scheme}://host/x"), response=SimpleNamespace(headers={header: location}))  # fmt: skip
             await trace.on_request_redirect.send(given, None, params)
         finally:
             await given.close()
@@ -586,5 +586,6 @@ def test_from_https_to_http() -> None:
     ):
         asyncio.run(asked(*allowed))
     for location in ("http://other/x", "HTTP://host/x"):
-        with pytest.raises(http.Broken, match="from https to http"):
-            asyncio.run(asked("https", location))
+        for header in ("Location", "URI"):
+            with pytest.raises(http.Broken, match="from https to http"):
+                asyncio.run(asked("https", location, header))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -319,7 +322,13 @@ def test_a_folder_in_which_others_write(tmp_path: Path, monkeypatch: pytest.Monk
     own.mkdir(parents=True)
     for shared, mode in ((own, 0o770), (own, 0o1777), (own.parent, 0o707)):
         shared.chmod(mode)
-        with pytest.raises(UsageError, match=rf"others can write to {shared}; name a folder of your own"):
+        if mode & stat.S_IWGRP and os.geteuid() == 0:  # who else cannot give a folder to a group that is nobody's own
+            os.chown(shared, -1, 4711)
+        elif mode & stat.S_IWGRP:
+            continue
+        with pytest.raises(
+            UsageError, match=rf"others can write to {shared} \(chmod go-w\); name a folder of your own"
+        ):
             analyze(str(path), cluster=Counting(), resume=own)
         shared.chmod(0o755)
     own.parent.chmod(0o1777)
@@ -327,10 +336,33 @@ def test_a_folder_in_which_others_write(tmp_path: Path, monkeypatch: pytest.Monk
     own.parent.chmod(0o755)
     if os.geteuid() == 0:  # who else cannot give a folder away
         os.chown(own, 4711, -1)
-        with pytest.raises(UsageError, match="others can write"):
+        with pytest.raises(UsageError, match=rf"{own} belongs to another user"):
             analyze(str(path), cluster=Counting(), resume=own)
+        os.chown(own, 0, 0)
     analyze(str(path), cluster=Counting(), resume=tmp_path / "new")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="a system without owners")
+def test_a_group_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each user has one, folders are made for it to write to; what is made above the folder is for this user alone."""
+    user = pwd.getpwuid(os.geteuid())
+    path, own = written(tmp_path, "losses", "pcap"), tmp_path / "own"
+    cut_at(monkeypatch, cuts(path))
+    own.mkdir()
+    own.chmod(0o775)
+    if (user.pw_gid, grp.getgrgid(user.pw_gid).gr_name) == (own.stat().st_gid, user.pw_name):
+        assert analyze(str(path), cluster=Counting(), resume=own).one_pass == ""
+    before = os.umask(0o002)
+    try:
+        assert analyze(str(path), cluster=Counting(), resume=tmp_path / "a" / "b" / "c").one_pass == ""
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/c")] == [0o700] * 3
+    own.chmod(0o757)
+    with pytest.raises(UsageError, match="others can write"):
+        analyze(str(path), cluster=Counting(), resume=own / "x" / "y")
+    assert list(own.iterdir()) == []
 
 
 def test_a_lock_that_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

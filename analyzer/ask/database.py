@@ -75,6 +75,8 @@ class Ask:
             "memory_limit": MEMORY,
             "temp_directory": str(self._path.with_suffix(".spill")),
         }
+        if limit_s is not None:
+            settings["threads"] = 1  # whose time is what the limit counts
         try:
             self._connection = duckdb.connect(str(self._path), config=settings)
             self._connection.execute(NO_BAR)

@@ -93,7 +93,9 @@ async def session(**given: Any) -> Any:
             return str(self.request_info.headers.get("Range", ""))
 
     async def sent_on(_: Any, __: Any, asked: Any) -> None:
-        if asked.url.scheme == "https" and asked.response.headers.get("Location", "").lower().startswith("http:"):
+        headers = asked.response.headers
+        to = headers.get("Location") or headers.get("URI") or ""  # aiohttp goes by either
+        if asked.url.scheme == "https" and to.strip().lower().startswith("http:"):
             raise Broken("the server sends on from https to http, which others can read and change")
 
     looking = aiohttp.TraceConfig()

@@ -16,7 +16,8 @@ class Named:
 
     def __init__(self) -> None:
         self._paths: set[str] = set()
-        self._by_size: dict[int, list[tuple[str, os.stat_result]]] = {}
+        self._by_place: dict[tuple[int, int], str] = {}  # device and number there: whatever its size is by now
+        self._by_size: dict[int, list[str]] = {}
         self._known: dict[str, bytes | None] = {}
 
     def same_as(self, path: str) -> str:
@@ -27,16 +28,20 @@ class Named:
         if path in self._paths:
             return path
         mine = _status(path)
-        for other, known in self._by_size.get(mine.st_size, ()) if mine is not None else ():
-            if mine is not None and (os.path.samestat(mine, known) or self._is_copy(path, other, mine.st_size)):
-                return other
-        return ""
+        if mine is None:
+            return ""
+        if (same := self._by_place.get((mine.st_dev, mine.st_ino))) is not None:
+            return same
+        return next(
+            (each for each in self._by_size.get(mine.st_size, ()) if self._is_copy(path, each, mine.st_size)), ""
+        )
 
     def add(self, path: str) -> None:
         """One more."""
         self._paths.add(path)
         if (status := _status(path)) is not None:
-            self._by_size.setdefault(status.st_size, []).append((path, status))
+            self._by_place.setdefault((status.st_dev, status.st_ino), path)
+            self._by_size.setdefault(status.st_size, []).append(path)
 
     def _is_copy(self, path: str, other: str, size: int) -> bool:
         ends = self._ends(path, size) if size > LEAST else None

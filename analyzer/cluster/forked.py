@@ -51,7 +51,8 @@ class Forked:
     def kill(self) -> None:
         """End it at once."""
         if not self._ended:
-            os.kill(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # where SIGCHLD is ignored, it may be gone
+                os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> None:
         """Until it has ended."""

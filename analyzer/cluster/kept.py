@@ -6,6 +6,7 @@ reads. So an entry of other work is not looked at, and never removed; one of thi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ from analyzer.output import meant, removed
 FORMAT = 2  # of what tasks write
 HEAD = 1 << 16  # bytes of the capture that are compared, at either end
 LOCK = ".tcpcap-lock"
+OVERFLOW = Path("/proc/sys/kernel/overflowuid")  # as Linux tells it
 MAKING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 WORK, TASK = 12, 16  # hexadecimal digits of what an entry hangs on, in its name
 
@@ -42,12 +44,20 @@ class Kept:
         self._work = _digest({"format": FORMAT, **about(), "capture": [sign_of(file) for file in capture]})[:WORK]
         self._closed = False
         self.found = 0  # tasks that were done before
+        made: list[Path] = []
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for each in [each for each in (*reversed(self.folder.parents), self.folder) if not each.exists()]:
+                each.mkdir(mode=0o700, exist_ok=True)
+                made.append(each)
+            if not self.folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             self.folder = self.folder.resolve()  # no link on the way is another one later
-            if (open_to_others := _open_to_others(self.folder)) is not None:
-                todo = "name a folder of your own, in which nobody else may write (chmod go-w)"
-                raise UsageError("--resume", f"{folder}: others can write to {open_to_others}", todo)
+            if open_to_others := _open_to_others(self.folder):
+                for each in reversed(made):
+                    with suppress(OSError):
+                        each.rmdir()
+                todo = "name a folder of your own, in which nobody else may write"
+                raise UsageError("--resume", f"{folder}: {open_to_others}", todo)
             self._lock = _locked(self.folder / LOCK)
         except BlockingIOError:
             raise UsageError(
@@ -116,21 +126,44 @@ def _is_entry(name: str, work: str) -> bool:
     return re.fullmatch(rf"(range|share)-[0-9]+(-again)?-{work}-[0-9a-f]{{{TASK}}}", name) is not None
 
 
-def _open_to_others(folder: Path) -> Path | None:
-    """The folder, or the one above it, in which another user (but root) may put something in the place of what is there; None where there is none.
+def _open_to_others(folder: Path) -> str:
+    """What lets another user (but root) put something in the place of what is in this folder, there or in one above it; empty where nothing does.
 
-    In a folder like /tmp nobody can take away what belongs to another.
+    In a folder like /tmp nobody can take away what belongs to another. A group that is one user's own has no others in it.
     """
     if not hasattr(os, "geteuid"):  # Windows
-        return None
+        return ""
+    owners = {0, os.geteuid()}
     for each in (folder, *folder.parents):
         status = each.stat()
-        writes = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and (
-            each == folder or not status.st_mode & stat.S_ISVTX
-        )
-        if writes or status.st_uid not in (0, os.geteuid()):
-            return each
-    return None
+        others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not _is_own_group(status.st_gid))
+        if others and (each == folder or not status.st_mode & stat.S_ISVTX):
+            return f"others can write to {each} (chmod go-w)"
+        # In a container the root of the machine outside may have no number.
+        outside = each != folder and status.st_uid == _nobody() and not os.access(each, os.W_OK)
+        if status.st_uid not in owners and not outside:
+            return f"{each} belongs to another user"
+    return ""
+
+
+def _is_own_group(number: int) -> bool:
+    """Is it the group that many systems give each user alone, of the same name, which is this user's?"""
+    import grp
+    import pwd
+
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(number)
+    except KeyError:
+        return False
+    return user.pw_gid == number and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def _nobody() -> int:
+    """The number that stands for users without one; -1 where the system does not say."""
+    try:
+        return int(OVERFLOW.read_text())
+    except (OSError, ValueError):
+        return -1
 
 
 def _locked(path: Path) -> BinaryIO | None:

@@ -29,6 +29,8 @@ def serve(asked: BinaryIO, told: BinaryIO) -> None:
     from analyzer.cluster.tasks import run
 
     for line in asked:
+        if not line.endswith(b"\n"):  # who gave the task has ended within it
+            return
         task = json.loads(line)
         answer: dict[str, Any]
         try:

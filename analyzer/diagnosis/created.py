@@ -19,10 +19,10 @@ VIEWS = {"ends": ("flows", "local_addresses")}
 # Columns of `ends` that both sides of a connection share.
 SHARED = (
     "flow", "state", "completeness", "roles", "agreed", "events", "start_ns", "end_ns", "duration_ns", "first_frame", "last_frame",
-    "handshake_rtt_ns", "closed_first", "server", "server_port", "client", *(f"time_{cause}_ns" for cause in TIME_CAUSES),
+    "handshake_rtt_ns", "server", "server_port", "client", *(f"time_{cause}_ns" for cause in TIME_CAUSES),
 )  # fmt: skip
 # What makes a connection one of `ends`, and what its columns of other names are made of.
-OF_ENDS = ("flow", "protocol", "leg_of", "client", "client_port", "server", "server_port")
+OF_ENDS = ("flow", "protocol", "leg_of", "closed_first", "client", "client_port", "server", "server_port")
 
 
 def sql_type(column: Column) -> str:
@@ -67,6 +67,7 @@ def create_ends(named: Named = None) -> str:
             "peer_port": f"{other}_port",
             "local": f"{side} IN (SELECT address FROM local_addresses)",
             "peer_local": f"{other} IN (SELECT address FROM local_addresses)",
+            "closes_first": f"closed_first = '{side}'",
         }
         columns |= {name: f"{side}_{name}" for name in SIDED if name not in columns}
         parts.append(f"SELECT {_listed(columns, named)} FROM flows WHERE protocol = 'tcp' AND leg_of < 0")

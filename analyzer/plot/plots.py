@@ -41,6 +41,15 @@ OF_A_FINDING = 3
 STRIPS_OF_A_CONNECTION = 3
 
 
+class Kept:
+    """What was read for pictures of one capture, which stays with what was found in it for the next ones."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, Trace] = {}
+        self.rows: dict[int, Rows] = {}  # of `flows`
+        self.whole: Seen | None = None
+
+
 class Plots:
     """Pictures, each a `drawing.Drawing`: it shows itself in a notebook, and `save` writes it. All times are seconds since the first frame of the capture.
 
@@ -50,9 +59,8 @@ class Plots:
 
     def __init__(self, analysis: Analysis) -> None:
         self._analysis = analysis
-        self._seen: dict[int, Trace] = {}
-        self._rows: dict[int, Rows] = {}  # of `flows`
-        self._whole: Seen | None = None
+        self._kept: Kept = analysis.drawn or Kept()
+        analysis.drawn = self._kept
         self._first_ns = analysis.summary.total("first_ns")
 
     def time_sequence(self, flow: int) -> Drawing:
@@ -102,11 +110,11 @@ class Plots:
     def overview(self, flows: Sequence[int] = ()) -> Drawing:
         """The whole capture: rates, trouble, findings but for consequences of others, these connections, counters."""
         self.prepare(flows)
-        assert self._whole is not None, "it was read just now"
-        drawn = [(self.name(flow), self._seen[flow].row) for flow in flows]
+        assert self._kept.whole is not None, "it was read just now"
+        drawn = [(self.name(flow), self._kept.seen[flow].row) for flow in flows]
         findings = [each for each in self._analysis.diagnosis.findings if not each.because_of]
         panels = [
-            *overview_panels(self._whole.whole, findings, drawn, self._clock),
+            *overview_panels(self._kept.whole.whole, findings, drawn, self._clock),
             *self._strips.panels(self._strips.names(), self._clock),
         ]
         text = (
@@ -117,8 +125,8 @@ class Plots:
 
     def prepare(self, flows: Iterable[int], progress: Progress | None = None) -> None:
         """Read the capture once for all of these connections, and for the overview; `progress` is called with the Capture after each batch."""
-        missing = [flow for flow in flows if flow not in self._seen]
-        if missing or self._whole is None:
+        missing = [flow for flow in flows if flow not in self._kept.seen]
+        if missing or self._kept.whole is None:
             self._read(missing, progress)
 
     def chosen(self, most: int = MOST_DRAWN) -> list[int]:
@@ -132,7 +140,9 @@ class Plots:
         busy = self._analysis.flow_tracker.busiest(most)["flow"].tolist()[:OF_A_FINDING]
         wanted = list(dict.fromkeys([*named, *slow]))
         self._look_up([*wanted, *busy])
-        return [flow for flow in wanted if flow in self._rows][:most] or [flow for flow in busy if flow in self._rows]
+        return [flow for flow in wanted if flow in self._kept.rows][:most] or [
+            flow for flow in busy if flow in self._kept.rows
+        ]
 
     def worst(self) -> int:
         """The first of these; UsageError where there is no TCP connection."""
@@ -152,7 +162,7 @@ class Plots:
     def trace(self, flow: int) -> Trace:
         """What is kept of a connection."""
         self.prepare([flow])
-        return self._seen[flow]
+        return self._kept.seen[flow]
 
     def seconds(self, time_ns: int) -> float:
         """A time on the axis of time."""
@@ -215,19 +225,19 @@ class Plots:
             progress=progress,
             choice=analysis.choice,
         )
-        self._seen |= seen.traces
-        self._whole = self._whole or seen
+        self._kept.seen |= seen.traces
+        self._kept.whole = self._kept.whole or seen
 
     def _known(self, flow: int) -> Rows:
-        if flow not in self._rows:
+        if flow not in self._kept.rows:
             self._look_up([flow])
-        if flow not in self._rows:
+        if flow not in self._kept.rows:
             listing = command("export", *self._analysis.paths, "--table", "flows")
             raise UsageError("flow", f"no TCP connection {flow}", f"the table flows has their numbers: {listing}")
-        return self._rows[flow]
+        return self._kept.rows[flow]
 
     def _look_up(self, flows: Sequence[int]) -> None:
         """The rows of those that are TCP connections and are still followed."""
         rows = self._analysis.flow_tracker.rows_of(np.array(flows, np.int64))
         rows = rows[rows["protocol"] == FLOW_PROTOCOLS.index("tcp")]
-        self._rows |= {int(row["flow"]): row for row in rows}
+        self._kept.rows |= {int(row["flow"]): row for row in rows}

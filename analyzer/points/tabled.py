@@ -95,13 +95,17 @@ class Tabled:
         found: pd.DataFrame = self._tables_asked.frame(query)
         return found
 
-    @cached_property
+    @property
     def plot(self) -> Any:
         """Pictures that show both points, such as `plot.time_sequence(connection)`: see `analyzer.plot.between.PointPlots`, which comes after this module."""
         return self._tools.plots(self) if self._tools.plots else None
 
-    @cached_property
+    @property
     def _tables_asked(self) -> Any:
-        """The tables in SQL, which keep what was made for one query for the next."""
+        """The tables in SQL, which keep what was made for one query for the next; as in Analysis."""
         assert self._tools.ask is not None, "made without analyze()"
-        return self._tools.ask(weakref.proxy(self))  # as in Analysis: they would keep each other
+        of, asked = vars(self).get("_kept_tables", (None, None))
+        if of is None or of() is not self:
+            asked = self._tools.ask(weakref.proxy(self))
+            self._kept_tables = (weakref.ref(self), asked)
+        return asked
