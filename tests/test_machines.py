@@ -246,7 +246,7 @@ def test_what_is_no_scheduler(said: bytes, monkeypatch: pytest.MonkeyPatch, tmp_
             each.close()
 
 
-@pytest.mark.parametrize("name", ["../x", "/x", "a/b", "", "..", "."])
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", "", "..", ".", "a\0b"])
 def test_files_that_want_to_be_elsewhere(name: str, tmp_path: Path) -> None:
     """What comes from a worker is written where it belongs, and nowhere else."""
     (tmp_path / "folder").mkdir()

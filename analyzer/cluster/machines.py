@@ -154,7 +154,7 @@ def done_with(name: str, given: dict[str, Any], read: Sequence[Files]) -> Done:
 def _lay_files(folder: Path, files: Files) -> None:
     """Write files into a folder, and nowhere else. Raises TcpcapError where that is not all that was sent."""
     for name, content in files.items():
-        if name in ("", "..") or Path(name).name != name:
+        if name in ("", "..") or "\0" in name or Path(name).name != name:
             raise TcpcapError("--cluster", f"a file called {name!r} was sent", "does another tcpcap work there?")
         (folder / name).write_bytes(content)
 
