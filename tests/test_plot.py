@@ -522,7 +522,7 @@ def test_what_is_drawn_rests_on_the_same_checksums(verified: bool, tmp_path: Pat
     frames += [build.ethernet(build.ipv4(build.tcp(flags=SYN, src_port=2_000 + each))) for each in range(6)]
     found = analyze(pcap_of(tmp_path / "a.pcap", frames, step_ns=2 * 10**9), checksums=verified)
     found.plot.prepare([])
-    counted = dict(zip(NAMES, found.plot._whole.whole.events.sum(axis=1).tolist(), strict=True))
+    counted = dict(zip(NAMES, found.drawn.whole.whole.events.sum(axis=1).tolist(), strict=True))
     assert {name: count for name, count in counted.items() if count} == {
         name: count for name, count in found.event_counts.items() if count
     }

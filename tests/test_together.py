@@ -15,7 +15,7 @@ DTYPES = pytest.mark.parametrize("dtype", [PACKETS.dtype, EVENTS.dtype, FLOW_STA
 
 def some(dtype: np.dtype[np.void], count: int, seed: int) -> Records:
     """Records of any bytes."""
-    return np.frombuffer(np.random.default_rng(seed).bytes(count * dtype.itemsize), dtype).copy()
+    return np.frombuffer(bytearray(np.random.default_rng(seed).bytes(count * dtype.itemsize)), dtype)
 
 
 @DTYPES
@@ -48,7 +48,7 @@ def test_all_of_several(dtype: np.dtype[np.void]) -> None:
 def test_nothing_is_left_of_some(dtype: np.dtype[np.void]) -> None:
     """And all of the others."""
     rows = some(dtype, 5, 1)
-    before = rows.copy().view(f"V{dtype.itemsize}")
+    before = rows.view(f"V{dtype.itemsize}").copy()  # a copy of records leaves open what lies between fields
     cleared(rows, np.array([3, 1]))
     bytes_of = rows.view(f"V{dtype.itemsize}")
     assert [bytes_of[at].tobytes() == before[at].tobytes() for at in range(5)] == [True, False, True, False, True]
