@@ -1,9 +1,8 @@
-"""Packet rows -> flows: room for them, who must leave when there is none, and what was kept."""
+"""Packet rows -> flows: room for them, and what is known of those that are followed."""
 
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
@@ -13,29 +12,24 @@ from analyzer.blank import blank
 from analyzer.flows.coverage import Begun, Coverage, begun_at, coverage_of
 from analyzer.flows.edge import still_opening
 from analyzer.flows.end_state import BINS, BLANK, END_STATE, FIRST_END, NO_BOX, NO_WINDOW
+from analyzer.flows.left import Left, leaving
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
-    ACKED,
     AT_A_TIME,
     EMPTY,
-    FIN,
     FLOW_STATE,
     LEG,
     LEGS,
     PEER,
     PEERS,
-    RST,
-    SUCCEEDED,
-    SYN,
-    SYN_ACK,
     TCP,
 )
 from analyzer.flows.time_state import FIRST_SORT, NOTE, NOTES, SORTS, TALK, TIME_STATE
 from analyzer.flows.times import account_of, fill_times
 from analyzer.flows.trouble import troubles
 from analyzer.schema import Rows
-from analyzer.tables import FLOW_STATES, FLOWS, LOST_TIME, PACKETS, TIME_CAUSES
-from analyzer.together import cleared, joined, taken
+from analyzer.tables import FLOW_STATES, LOST_TIME, PACKETS, TIME_CAUSES
+from analyzer.together import cleared, taken
 
 MAX_FLOWS = 1_000_000
 FIRST_CAPACITY = 1 << 12
@@ -43,12 +37,10 @@ FIRST_HISTOGRAMS = 1 << 12
 FIRST_TALKS = 1 << 4
 LOST = [TIME_CAUSES.index(cause) for cause in (*LOST_TIME, "server_think")]
 LEAST_LOST_NS = 100_000_000  # of a connection, and a tenth of its time, are worth telling
-WORST_LEFT = 100
 PIECE = 1 << 14
 ROWS_AT_ONCE = 10_000
 ENDS_MORE = 32  # room for ends grows by this part of itself
 EARLIEST = np.iinfo(np.int64).min
-LEAVING = 4  # every fourth flow leaves when there is no room: so that making room is rare
 
 
 class FlowTracker:
@@ -72,13 +64,8 @@ class FlowTracker:
         self.ends_room = np.array([FIRST_END, 0])
         self.free_ends = np.zeros(0, np.int32)
         self.times = np.zeros(len(self.states), TIME_STATE)  # where their time went, for whom an account is kept
-        self.left: Counter[str] = Counter()
-        self.rows_left: list[Rows] = []
-        self._left_legs: Counter[str] = Counter()
-        self._left_coverage = Coverage()
-        self._left_troubled = 0
-        self._worst_left = np.zeros(0, FLOWS.dtype)  # and how bad they were
-        self._worst_trouble = np.zeros(0)
+        self._left = Left()
+        self.left, self.rows_left = self._left.states, self._left.rows
         self._keep_left = keep_left
         self._room = np.array([0, 0, 0, EARLIEST, EARLIEST, -1, -1, 0, 0, 0], np.int64)  # as flow_kernel names it
         self._legs = np.zeros(LEGS, LEG)
@@ -95,7 +82,6 @@ class FlowTracker:
         self.talks_used = np.zeros(FIRST_SORT + SORTS, np.int64)
         self.free_talks = np.zeros(1, np.int32)
         self.notes = blank(NOTES, NOTE)
-        self._spent_left = np.zeros(len(TIME_CAUSES), np.int64)
         self.on_leave: Callable[[], Callable[[npt.NDArray[np.intp]], None] | None] | None = None  # a weak reference
 
     def __len__(self) -> int:
@@ -202,29 +188,28 @@ class FlowTracker:
     def troubled(self, count: int) -> tuple[Rows, int]:
         """The `flows` rows with most trouble, most first, and how many have any; those that left included.
 
-        Of the rows that left only the WORST_LEFT worst are kept.
+        Of the rows that left only the worst are kept.
         """
         places = self.places()
         trouble = self._troubles(places, self.final_states(places))
         some = int(np.count_nonzero(trouble))
         order = np.argsort(-trouble, kind="stable")[: min(count, some)]
-        rows = joined([self._worst_left, self._rows_at(places[order])])
-        both = np.concatenate([self._worst_trouble, trouble[order]])
-        return taken(rows, np.argsort(-both, kind="stable")[:count]), some + self._left_troubled
+        rows = self._left.worst_with(self._rows_at(places[order]), trouble[order], count)
+        return rows, some + self._left.troubled
 
     def coverage(self) -> Coverage:
         """What of the conversations was captured, those that left included."""
-        return sum((coverage_of(self.states, self.ends, each) for each in pieces(self.places())), self._left_coverage)
+        return sum((coverage_of(self.states, self.ends, each) for each in pieces(self.places())), self._left.coverage)
 
     def begun_at(self, addresses: Collection[tuple[int, int]]) -> Begun:
         """Connections of these addresses of which no part of the handshake was captured; of those that left nobody knows whose they were."""
-        found, left = begun_at(self.states, self.places(), addresses), self._left_coverage
+        found, left = begun_at(self.states, self.places(), addresses), self._left.coverage
         return found._replace(connections=found.connections + left.begun, packets=found.packets + left.begun_packets)
 
     @property
     def legs(self) -> int:
         """Flows that are the other side of a NAT of another, those that left included."""
-        return self._left_legs.total() + int(np.count_nonzero(self.states["leg_of"][self.places()] >= 0))
+        return self._left.legs.total() + int(np.count_nonzero(self.states["leg_of"][self.places()] >= 0))
 
     def state_counts(self) -> dict[str, int]:
         """TCP connections per word of `flows.state`, those that left included; the two legs of a NAT are one."""
@@ -232,7 +217,7 @@ class FlowTracker:
         tcp = (self.states["protocol"][places] == TCP) & (self.states["leg_of"][places] < 0)
         counts = np.bincount(self.final_states(places)[tcp], minlength=len(FLOW_STATES))
         found = {
-            word: int(counts[i]) + self.left[word] - self._left_legs[word] for i, word in enumerate(FLOW_STATES) if word
+            word: int(counts[i]) + self.left[word] - self._left.legs[word] for i, word in enumerate(FLOW_STATES) if word
         }
         return {word: count for word, count in found.items() if count}
 
@@ -270,7 +255,7 @@ class FlowTracker:
 
         Time that servers think counts as lost here. Of those that left it is not told.
         """
-        total, where, lost = self._spent_left.copy(), [np.zeros(0, np.intp)], [np.zeros(0, np.int64)]
+        total, where, lost = self._left.spent.copy(), [np.zeros(0, np.intp)], [np.zeros(0, np.int64)]
         for places in pieces(self.places()):
             places = places[self.states["protocol"][places] == TCP]
             spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
@@ -304,72 +289,46 @@ class FlowTracker:
     def _evict(self) -> None:
         """The flows that matter least leave."""
         states = self.states
-        seen = states["seen"].astype(np.int64)
-        both = FIN | FIN << 1
-        over = (seen & both == both) | (seen & (RST | RST << 1 | SUCCEEDED) != 0)
-        opening = (seen & (SYN | SYN_ACK) != 0) & (seen & ACKED == 0)
-        count = max(1, len(states) // LEAVING)
-        leaving = np.concatenate(
-            [np.zeros(0, np.intp), *_longest_idle(states, [over, opening & ~over, ~over & ~opening], count)]
-        )
+        places = leaving(states)
         on_leave = self.on_leave and self.on_leave()
         if on_leave:
-            on_leave(leaving)
-        self._account_for(leaving)
-        states["flow"][leaving] = -1
+            on_leave(places)
+        self._account_for(places)
+        states["flow"][places] = -1
         # Whoever came after one of them forgets it now: its place will be another's.
         followed = states["previous_place"] >= 0
         gone_before = followed & (states["flow"][np.maximum(states["previous_place"], 0)] < 0)
         states["previous_place"][gone_before] = EMPTY
-        self._free = np.ascontiguousarray(leaving[::-1], np.int32)
-        self._room[2] = count
+        self._free = np.ascontiguousarray(places[::-1], np.int32)
+        self._room[2] = len(places)
         self._rehash()
 
-    def _account_for(self, leaving: npt.NDArray[np.intp]) -> None:
+    def _account_for(self, places: npt.NDArray[np.intp]) -> None:
         """What is to be known of the flows that leave, beyond that they were there."""
-        final = self.final_states(leaving)
-        numbers = np.bincount(final, minlength=len(FLOW_STATES))
-        self.left.update({word: int(count) for word, count in zip(FLOW_STATES, numbers, strict=True) if count})
-        self._left_legs.update(FLOW_STATES[word] for word in final[self.states["leg_of"][leaving] >= 0])
-        self._left_coverage = sum(
-            (coverage_of(self.states, self.ends, each) for each in pieces(leaving)), self._left_coverage
-        )
-        self._remember_worst(leaving, final)
+        left, flows, final = self._left, self.states["flow"][places], self.final_states(places)
+        left.count(final, self.states["leg_of"][places] >= 0)
+        left.coverage = sum((coverage_of(self.states, self.ends, each) for each in pieces(places)), left.coverage)
+        trouble = self._troubles(places, final)
+        left.remember_worst(flows, trouble, lambda which: self._rows_at(places[which], final[which]))
         if self._keep_left:
-            order = np.argsort(self.states["flow"][leaving])
-            self.rows_left += [self._rows_at(leaving[some], final[some]) for some in pieces(order)]
-        for places in pieces(leaving[self.states["protocol"][leaving] == TCP]):
-            spent = account_of(self.states, self.ends, self.times, places, self.latest_ns)
-            self._spent_left += spent.sum(axis=0)
-        self._free_talks_of(leaving)
-        ends = self.states["ends"][leaving].ravel()
+            left.rows += [self._rows_at(places[some], final[some]) for some in pieces(np.argsort(flows))]
+        for some in pieces(places[self.states["protocol"][places] == TCP]):
+            left.spent += account_of(self.states, self.ends, self.times, some, self.latest_ns).sum(axis=0)
+        self._free_talks_of(places)
+        ends = self.states["ends"][places].ravel()
         ends = ends[ends >= FIRST_END]
         histograms = self.ends["histogram"][ends]
         self.free_histograms = np.concatenate([self.free_histograms, histograms[histograms >= 0]])
         self.free_ends = np.concatenate([self.free_ends[: self.ends_room[1]], ends])
         self.ends_room[1] = len(self.free_ends)
-        self.states["ends"][leaving] = BLANK
+        self.states["ends"][places] = BLANK
 
-    def _remember_worst(self, leaving: npt.NDArray[np.intp], final: npt.NDArray[np.int64]) -> None:
-        """Of the flows that leave, in these states, those that the ranking will need."""
-        trouble = self._troubles(leaving, final)
-        self._left_troubled += int(np.count_nonzero(trouble))
-        order = np.lexsort((self.states["flow"][leaving], -trouble))[:WORST_LEFT]
-        least = self._worst_trouble[-1] if len(self._worst_trouble) == WORST_LEFT else 0.0
-        order = order[trouble[order] > least]
-        if not len(order):
-            return
-        rows = joined([self._worst_left, self._rows_at(leaving[order], final[order])])
-        both = np.concatenate([self._worst_trouble, trouble[order]])
-        worst = np.argsort(-both, kind="stable")[:WORST_LEFT]
-        self._worst_left, self._worst_trouble = taken(rows, worst), both[worst]
-
-    def _free_talks_of(self, leaving: npt.NDArray[np.intp]) -> None:
-        details = self.times["details"][leaving]
+    def _free_talks_of(self, places: npt.NDArray[np.intp]) -> None:
+        details = self.times["details"][places]
         waiting = self.free_talks[: self.talks_used[1]]
         self.free_talks = np.concatenate([waiting, details[details > 0] - 1, np.zeros(1, np.int32)])
         self.talks_used[1] = len(self.free_talks) - 1
-        cleared(self.times, leaving)
+        cleared(self.times, places)
 
     def _rehash(self) -> None:
         from analyzer.flows.flow_kernel import rehash
@@ -380,21 +339,6 @@ class FlowTracker:
     def _new_table(self) -> npt.NDArray[np.int32]:
         """At most half full, so that a search stays short."""
         return np.full(1 << (2 * len(self.states) - 1).bit_length(), EMPTY, np.int32)
-
-
-def _longest_idle(states: Rows, classes: list[npt.NDArray[np.bool_]], count: int) -> Iterator[npt.NDArray[np.intp]]:
-    """`count` places, of the classes in their order, and of a class those whose last frame is the oldest."""
-    for members in classes:
-        places = np.flatnonzero(members)
-        if len(places) > count:
-            # Not a sort of all: only those as old as the youngest that leaves need to be told apart.
-            idle = states["end_ns"][places]
-            limit = np.partition(idle, count - 1)[count - 1] if count else 0
-            older, equal = places[idle < limit], places[idle == limit] if count else places[:0]
-            equal = equal[np.argsort(states["flow"][equal], kind="stable")]
-            places = np.concatenate([older, equal])[:count]
-        count -= len(places)
-        yield places
 
 
 def pieces(places: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
