@@ -37,13 +37,20 @@ def described(table: Table, frame: pd.DataFrame, times: str = "ns") -> pd.DataFr
             at = list(frame.columns).index(name) + 1
             frame.insert(at, MOMENTS[name], pd.DatetimeIndex(moments).tz_localize("UTC"))
             docs[MOMENTS[name]] = f"The same as a date: {docs[name]}"
-    frame.attrs = {
-        "table": table.name,
-        "doc": table.doc,
-        "columns": docs,
-        "units": {column.name: column.unit for column in public if column.unit},
-    }
+    units = {column.name: column.unit for column in public if column.unit}
+    frame.attrs = {"table": table.name, "doc": table.doc, "columns": _Words(docs), "units": _Words(units)}
     return frame
+
+
+class _Words(dict[str, str]):
+    """Texts by name. pandas copies `attrs` deeply for each column that is taken: texts cannot be changed, so their dictionary alone is copied."""
+
+    def __deepcopy__(self, memo: object) -> _Words:
+        return _Words(self)
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, str]]]:
+        """As a plain one, which can be read where there is no tcpcap."""
+        return dict, (dict(self),)
 
 
 class _AsWritten(str):

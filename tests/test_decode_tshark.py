@@ -9,17 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analyzer.capture import open_capture
 from analyzer.crosscheck.shape import Shape, shape_of
 from analyzer.decode import decode
 from analyzer.frames import FrameReader
+from analyzer.schema import Rows
 from analyzer.tables import PACKETS
+from analyzer.together import joined
 from tests import build, tshark
 from tests.each import for_each
 from tests.fragments import Captured, random_fragments
@@ -108,14 +110,23 @@ STORED = [stored for column in PACKETS.columns for stored, _ in column.fields]
 # What the two say
 
 
-def decoded(path: Path, together: bool = False) -> Iterator[Row]:
-    """The packet rows of a capture, as plain values; datagrams in fragments put together or not."""
+def decoded(path: Path, most: int | None, together: bool = False) -> Rows:
+    """The packet rows of a capture, no more than so many; datagrams in fragments put together or not."""
     rows_of = FrameReader(None).rows_of if together else decode
+    found, count = [np.zeros(0, PACKETS.dtype)], 0
     with open_capture([str(path)]) as capture:
         for batch in capture:
-            rows = rows_of(batch, capture.interfaces)
-            for values in zip(*(rows[name].tolist() for name in STORED), strict=True):
-                yield dict(zip(STORED, values, strict=True))
+            found.append(rows_of(batch, capture.interfaces).copy())
+            count += len(batch)
+            if most is not None and count >= most:
+                break
+    return joined(found)[:most]
+
+
+def plain(rows: Rows) -> Iterator[Row]:
+    """The rows as plain values."""
+    for values in zip(*(rows[name].tolist() for name in STORED), strict=True):
+        yield dict(zip(STORED, values, strict=True))
 
 
 @lru_cache(maxsize=100_000)
@@ -412,9 +423,9 @@ def outcome(path: Path, together: bool = False) -> Outcome:
     """Compare a file frame by frame, datagrams in fragments put together or not."""
     frames = fields_of(path, FIELDS, preferences=PUT_TOGETHER) if together else SAID[path]
     result = Outcome(len(frames), 0, Counter(), [], Counter())
-    rows = list(islice(decoded(path, together), MOST_FRAMES))
+    rows = decoded(path, MOST_FRAMES, together)
     assert len(rows) == len(frames)
-    for row, parts in zip(rows, frames, strict=True):
+    for row, parts in zip(plain(rows), frames, strict=True):
         said = _reader(parts)
         shape = shape_of(parts[PLACES["frame.protocols"]])
         is_tcp = shape.transport == "tcp"
@@ -427,11 +438,13 @@ def outcome(path: Path, together: bool = False) -> Outcome:
         if wrong:
             result.unexplained.append(f"frame {row['frame']}: {sorted(wrong)} in {':'.join(shape.protocols)}")
     for name in STORED:
-        result.seen[name] = sum(row[name] != 0 for row in rows)
-    values = {column: Counter(row[column] for row in rows) for column, _ in WORDS}
+        result.seen[name] = np.count_nonzero(rows[name])
+    values = {column: np.unique(rows[column], return_counts=True) for column in {column for column, _ in WORDS}}
     for column, word in WORDS:
         result.seen[f"{column} {word}"] = sum(
-            count for value, count in values[column].items() if _has(value, column, word)
+            count
+            for value, count in zip(*map(np.ndarray.tolist, values[column]), strict=True)
+            if _has(value, column, word)
         )
     return result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import pickle
 import re
 import shlex
 import shutil
@@ -320,6 +321,17 @@ def test_tables_describe_themselves() -> None:
                 assert frame[date].astype("int64").tolist() == frame[name].tolist()
                 assert frame.attrs["units"][name] == "ns"
     assert "start_time" not in analysis().flows
+
+
+def test_what_tables_say_of_themselves_is_copied_with_them() -> None:
+    """Nobody changes it for others; and it is pickled as what any Python has."""
+    flows = analyze(CAPTURE).flows
+    said, taken = flows.attrs["columns"], flows.copy()
+    assert taken.attrs == flows.attrs == flows["client"].attrs
+    taken.attrs["columns"]["client"] = "another"
+    assert said["client"] != "another" and flows.attrs["columns"] == said
+    assert type(pickle.loads(pickle.dumps(said))) is dict
+    assert pickle.loads(pickle.dumps(said)) == said
 
 
 def test_a_notebook_shows_tables() -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from analyzer.flows import FlowTracker
 from analyzer.flows.edge import LONG_CLOSED_NS, closed_for_ns, closed_how
-from analyzer.flows.state import TCP
+from analyzer.flows.state import ACKED, SYN, SYN_ACK, TCP
 from analyzer.kinds import CAUSE, NUMBER
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS, FLOWS, WINDOW_CLOSED
@@ -24,6 +24,7 @@ LEAST_FULL = 536  # bytes of payload that every way carries (RFC 9293 section 3.
 HOW = np.array([CAUSE[word] for word in WINDOW_CLOSED], np.uint8)
 
 Places = npt.NDArray[np.intp]
+NOTHING = (np.zeros(0, EVENTS.dtype), np.zeros(0, np.intp))  # what flows have nearly always
 
 
 def late_events(tracker: FlowTracker, places: Places, servers: npt.NDArray[np.uint64]) -> tuple[Rows, Places]:
@@ -55,7 +56,11 @@ def _event(tracker: FlowTracker, owners: Places, end: Any, kind: str, **columns:
 
 def _unanswered(tracker: FlowTracker, places: Places) -> tuple[Rows, Places]:
     """`syn_unanswered`, on the last SYN; on one side of a NAT only, and not where all that is known of the SYNs is that they were fragments."""
-    silent = places[(tracker.final_states(places) == UNANSWERED) & (tracker.states["leg_of"][places] < 0)]
+    only_asked = tracker.states["seen"][places] & (SYN | SYN_ACK | ACKED) == SYN  # as of all that are unanswered
+    silent = places[only_asked & (tracker.states["leg_of"][places] < 0)]
+    if not len(silent):
+        return NOTHING
+    silent = silent[tracker.final_states(silent) == UNANSWERED]
     ends = tracker.ends
     silent = silent[ends["syns"][tracker.states["ends"][silent, tracker.states["client"][silent]]] > 0]
     client = tracker.states["client"][silent]
@@ -75,6 +80,8 @@ def _cookies(tracker: FlowTracker, places: Places, servers: npt.NDArray[np.uint6
     """`syn_cookie`, where the server granted options to a later SYN, on the SYN-ACK that was sent last."""
     events = tracker.states["events"][places]
     refused = places[events & (OPTIONS_REFUSED | SYN_COOKIE) == OPTIONS_REFUSED]
+    if not len(refused):
+        return NOTHING
     ends = tracker.ends
     end = 1 - tracker.states["client"][refused]
     ttl = ends["syn_ttl"][tracker.states["ends"][refused, end]].astype(np.uint64)
@@ -88,8 +95,11 @@ def _cookies(tracker: FlowTracker, places: Places, servers: npt.NDArray[np.uint6
 def _fins(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, Places]:
     """`fin_unanswered`, on the last frame of the end that sent it."""
     ends = tracker.ends
+    places = places[ends["fins"][tracker.states["ends"][places, end]] >= FINS]
+    if not len(places):
+        return NOTHING
     me, you = (tracker.states["ends"][places, each] for each in (end, 1 - end))
-    waits = (ends["fins"][me] >= FINS) & (ends["una"][me] <= ends["fin"][me]) & (ends["rst"][me] == 0)
+    waits = (ends["una"][me] <= ends["fin"][me]) & (ends["rst"][me] == 0)
     silent = (ends["heard"][you] == 0) | (ends["last_ns"][you] < ends["fin_ns"][me])
     gone = waits & silent & (ends["rst"][you] == 0)
     me = me[gone]
@@ -108,6 +118,8 @@ def _closed_windows(tracker: FlowTracker, places: Places, end: int) -> tuple[Row
     """`window_never_reopened`, on the frame that closed the window."""
     ends = tracker.ends
     closed = places[ends["zero_frame"][tracker.states["ends"][places, end]] > 0]
+    if not len(closed):
+        return NOTHING
     me, you = (taken(ends, tracker.states["ends"][closed, each]) for each in (end, 1 - end))
     for_ns = closed_for_ns(taken(tracker.states, closed), me, tracker.latest_ns)
     long = for_ns >= LONG_CLOSED_NS
@@ -127,6 +139,8 @@ def _black_holes(tracker: FlowTracker, places: Places, end: int) -> tuple[Rows, 
     """`mtu_black_hole`, on the frame in which the timer sent the segment last."""
     ends = tracker.ends
     tried = places[ends["full_times"][tracker.states["ends"][places, end]] >= TIMES]
+    if not len(tried):
+        return NOTHING
     me, you = (taken(ends, tracker.states["ends"][tried, each]) for each in (end, 1 - end))
     size = me["largest"].astype(np.int64)
     size = np.where(you["mss"] > 0, np.minimum(size, you["mss"]), size)

@@ -39,13 +39,12 @@ class Coverage:
         ports = other.ports if self.ports is None else self.ports
         if self.ports is not None and other.ports is not None:
             ports = self.ports & other.ports
-        sums = {
-            name: getattr(self, name) + getattr(other, name)
-            for name in self.__dataclass_fields__
-            if name not in ("ports", "contradicted_ns")
-        }
+        sums = {name: getattr(self, name) + getattr(other, name) for name in SUMMED}
         most = max(self.contradicted_ns, other.contradicted_ns)
         return Coverage(**sums, ports=ports, contradicted_ns=most)
+
+
+SUMMED = [name for name in Coverage.__dataclass_fields__ if name not in ("ports", "contradicted_ns")]
 
 
 def coverage_of(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> Coverage:
@@ -104,15 +103,20 @@ def _denied_ns(states: Rows, ends: Rows, places: npt.NDArray[np.intp]) -> npt.ND
     A queue on the way holds packets up and passes them on together; then the round trip on its side is as long. A clock that ticks faster than
     once in a millisecond (tcp_usec_ts) does so all the time.
     """
+    found = np.zeros(len(places), np.int64)
     at = states["ends"][places]
+    known = np.flatnonzero(ends["timestamps"][at].all(axis=1) & (ends["rtt_count"][at] > 0).all(axis=1))
+    if not len(known):
+        return found
+    places, at = places[known], at[known]
     gains_ns = ends["clock_gain_ns"][at]
     gain_ns, ticks = gains_ns.min(axis=1), (ends["tsval"][at] - ends["tsval_first"][at]).max(axis=1)
     lasted_ns = states["end_ns"][places] - states["start_ns"][places]
-    known = ends["timestamps"][at].all(axis=1) & (ends["rtt_count"][at] > 0).all(axis=1)
     slow = ticks * np.float64(TICK_NS) <= 1.1 * lasted_ns
     unexplained = gains_ns > MANY_TIMES * ends["rtt_max_ns"][at][:, ::-1]  # that of what the other end sent
-    denied = known & slow & (gain_ns >= DENIED_NS) & unexplained.any(axis=1)
-    return np.where(denied, gain_ns, 0)
+    denied = slow & (gain_ns >= DENIED_NS) & unexplained.any(axis=1)
+    found[known] = np.where(denied, gain_ns, 0)
+    return found
 
 
 def _is_silent(
@@ -122,13 +126,17 @@ def _is_silent(
 
     What it sent was acknowledged; or the client went on after its SYN; or much was sent for long, and nothing of it again.
     """
-    me, you = states["ends"][places, end], states["ends"][places, 1 - end]
-    heard, una = ends["heard"][me], ends["una"][me]
+    silent = np.zeros(len(places), np.bool_)
+    unheard = np.flatnonzero(ends["heard"][states["ends"][places, end]] == 0)
+    if not len(unheard):
+        return silent
+    places, end = places[unheard], end[unheard]
+    una, you = ends["una"][states["ends"][places, end]], states["ends"][places, 1 - end]
     other_heard, again = ends["heard"][you], ends["retransmissions"][you]
     seen = states["seen"][places]
     answered = (states["client"][places] != end) & (seen & (SYN | SYN_ACK | ACKED) == SYN | ACKED)
     lasted = states["end_ns"][places] - states["start_ns"][places] > LONG_NS
     many = (states["packets"][places, 1 - end] >= MANY_PACKETS) & (states["payload"][places, 1 - end] > 0)
     shown = (una > 1) | answered | (lasted & many & (again == 0))
-    silent: npt.NDArray[np.bool_] = (heard == 0) & (other_heard > 0) & shown
+    silent[unheard] = (other_heard > 0) & shown
     return silent

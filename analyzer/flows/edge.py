@@ -33,8 +33,13 @@ def still_opening(
     and no such handshake, the second may have been answered, too, unless the first timeout was captured after it.
     Nobody answers SYNs with impossible flags, or (if `damage_counts`) with a wrong checksum of the IPv4 header.
     """
+    found = np.zeros(len(places), np.bool_)
     seen = states["seen"][places].astype(np.int64)
     waits = (seen & (SYN | SYN_ACK) != 0) & (seen & (ACKED | FIN | FIN << 1 | RST | RST << 1 | SUCCEEDED) == 0)
+    which = np.flatnonzero(waits)
+    if not len(which):
+        return found
+    places, seen = places[which], seen[which]
     pair = states["pair"][places]
     slot = (pair & np.uint64(PEERS - 1)).astype(np.intp)
     rtt, known_pair = peers["rtt_ns"][slot], peers["pair"][slot] == pair
@@ -50,7 +55,7 @@ def still_opening(
     )
     early |= twice & ~known_pair & (_since(states["syn_ns"][places], latest_ns) < FIRST_TIMER_NS)
     early |= alone & (seen & (IMPOSSIBLE | (DAMAGED if damage_counts else 0)) != 0)
-    found: npt.NDArray[np.bool_] = waits & early
+    found[which] = early
     return found
 
 

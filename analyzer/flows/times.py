@@ -31,6 +31,23 @@ SIDES = ("client", "server")
 NUMBER = {cause: number for number, cause in enumerate(TIME_CAUSES)}
 REQUEST = 65536  # bytes of a first message: nobody need answer more
 SOON_NS = 1_000_000_000  # an ACK that is not there after this was lost, or not captured
+# What each condition of `_at_the_end` says, and the last where none holds: a cause, and whether something is owed.
+AT_END = (
+    ("unknown", False),
+    ("closing", False),
+    ("handshake", True),
+    ("unknown", False),
+    ("zero_window", True),
+    ("loss_timeout", True),
+    ("loss_fast", True),
+    ("closing", True),
+    ("receive_window", True),
+    ("round_trip", True),
+    ("server_think", True),
+    ("idle", False),
+)
+CLOSES = 7  # only where a FIN waits for its ACK
+CAUSE_AT_END, OWED = np.array([NUMBER[cause] for cause, _ in AT_END]), np.array([owed for _, owed in AT_END])
 FIRST_BIN = {FIRST_BYTE: 15, LAST_BYTE: 15, SIZE: 6, IN_FLIGHT: 6}  # where the first one ends, as a power of two
 
 
@@ -71,23 +88,22 @@ def _at_the_end(
     for end in (0, 1):
         place = states["ends"][places, end]
         fin |= (ends["fin"][place] > 0) & (ends["una"][place] <= ends["fin"][place])
-    conditions: list[tuple[Any, str, Any]] = [
-        ((flags & BEGUN == 0) | (states["protocol"][places] != TCP), "unknown", False),
-        (flags & OVER != 0, "closing", False),
-        (flags & OPENING != 0, "handshake", True),
-        (bits & BOTH == 0, "unknown", False),
-        (bits & 3 * ZERO != 0, "zero_window", True),
-        (bits & 3 * IN_LOSS != 0, "loss_timeout", True),
-        (bits & 3 * IN_FAST != 0, "loss_fast", True),
-        ((flags & FINISHED != 0) & ~flight, "closing", fin),
-        (flight & (bits & 3 * LIMITED != 0), "receive_window", True),
-        (flight, "round_trip", True),
-        (owes, "server_think", True),
+    chosen = [
+        (flags & BEGUN == 0) | (states["protocol"][places] != TCP),
+        flags & OVER != 0,
+        flags & OPENING != 0,
+        bits & BOTH == 0,
+        bits & 3 * ZERO != 0,
+        bits & 3 * IN_LOSS != 0,
+        bits & 3 * IN_FAST != 0,
+        (flags & FINISHED != 0) & ~flight,
+        flight & (bits & 3 * LIMITED != 0),
+        flight,
+        owes,
     ]
-    chosen = [condition for condition, _, _ in conditions]
-    cause = first_of(chosen, [NUMBER[word] for _, word, _ in conditions], NUMBER["idle"])
-    owed = first_of(chosen, [owed for _, _, owed in conditions], False)
-    return cause, (owed > 0) & (states["seen"][places] & SUCCEEDED == 0)
+    which = first_of(chosen, range(len(chosen)), len(chosen))
+    owed = OWED[which] & ((which != CLOSES) | fin)
+    return CAUSE_AT_END[which], owed & (states["seen"][places] & SUCCEEDED == 0)
 
 
 def fill_times(flows: Rows, spent: Counts, states: Rows, ends: Rows, times: Rows, talks: Rows) -> None:

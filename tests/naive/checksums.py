@@ -11,6 +11,7 @@ import ipaddress
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from tests.naive.decode import Pieces
@@ -47,6 +48,7 @@ def number(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "big")
 
 
+@lru_cache(maxsize=10_000)
 def packed(address: str) -> bytes:
     """An address as it stands in a header."""
     return ipaddress.ip_address(address).packed

@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 from unittest import mock
 
@@ -152,7 +153,7 @@ class Frame:
 
     def has(self, at: int, count: int) -> bool:
         """Can `count` bytes be read at `at`?"""
-        return at + count <= self.end
+        return at + count <= len(self.data) and at + count <= self.wire_end
 
     def number(self, at: int, count: int) -> int:
         """`count` bytes as a big-endian number."""
@@ -203,7 +204,7 @@ def decoded(
     joiner: Joiner | None = None,
 ) -> Frame:
     """The same frame with its row; its bytes are those of a whole datagram, where it completes one."""
-    row = {name: empty(name) for name in DECODED_NAMES}
+    row = dict(EMPTY)
     frame = Frame(data, max(length, len(data)), fcs, row, joiner=joiner)
     if len(data) < length:
         frame.quirk("cut")
@@ -226,6 +227,9 @@ def empty(name: str) -> Any:
     """What a column holds when nothing was found."""
     column = PACKETS[name]
     return column.words[0] if column.kind == "enum" else NOTHING[column.kind]
+
+
+EMPTY = {name: empty(name) for name in DECODED_NAMES}  # of what nobody can change: a copy is as good as a new one
 
 
 def flags_of_record(row: dict[str, Any], record_flags: int) -> None:
@@ -1026,8 +1030,13 @@ def good_ipv4(frame: Frame, at: int) -> bool:
 
 def address(frame: Frame, at: int, size: int) -> str:
     """An address as text."""
-    raw_address = frame.data[at : at + size]
-    return str(ipaddress.IPv4Address(raw_address) if size == 4 else ipaddress.IPv6Address(raw_address))
+    return address_text(frame.data[at : at + size])
+
+
+@lru_cache(maxsize=10_000)
+def address_text(raw_address: bytes) -> str:
+    """4 or 16 bytes as text."""
+    return str(ipaddress.IPv4Address(raw_address) if len(raw_address) == 4 else ipaddress.IPv6Address(raw_address))
 
 
 def limit_to_packet(frame: Frame, at: int, header: int, length: int) -> None:
