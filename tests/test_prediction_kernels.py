@@ -42,9 +42,11 @@ def results() -> dict[str, list[str]]:
             continue
         host = host_of(str(folder))
         assert host is not None
-        one_by_one = Predictor(host.addresses, host.mtu, host.sysctls)
-        with patch("analyzer.prediction.predictor.SLOTS", 2):
-            together = Predictor(host.addresses, host.mtu, host.sysctls)
+        # Of places there are few at first, as all of them are gone through in the end: more come with the connections.
+        with patch("analyzer.prediction.predictor.FIRST_CAPACITY", 2):
+            one_by_one = Predictor(host.addresses, host.mtu, host.sysctls)
+            with patch("analyzer.prediction.predictor.SLOTS", 2):
+                together = Predictor(host.addresses, host.mtu, host.sysctls)
         comparison, parts = Comparison(series_of([folder / COUNTERS_FILE])), []
         for rows, events in judged_rows([str(folder)]):
             parts += [part.copy() for part in one_by_one.add(rows, events)]
