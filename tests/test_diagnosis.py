@@ -217,6 +217,23 @@ def test_a_query_sees_the_same_where_only_what_queries_name_is_made() -> None:
         database.query("SELECT client_bytes FROM flows")
 
 
+def test_what_captures_share_is_no_table_of_theirs() -> None:
+    """Each sees its own rows, whoever else asks at that time; once it is closed nothing of it is left. Nor are Python's variables tables there."""
+    sql = "SELECT flow, duration(duration_ns) AS took FROM flows"
+    mine = [{"flow": np.arange(count), "duration_ns": np.full(count, 5)} for count in (2, 3)]
+    one, other = (Database({"flows": lambda _, rows=rows: rows}, queries=[sql]) for rows in mine)
+    for database, count in ((one, 2), (other, 3), (one, 2)):
+        assert database.query(sql) == [{"flow": flow, "took": "5 ns"} for flow in range(count)]
+        with pytest.raises(QueryError, match="mine"):
+            database.query("SELECT * FROM mine")
+    one.close()
+    assert len(other.query(sql)) == 3
+    assert Database(queries=[sql]).query(sql) == []
+    assert Database(queries=[]).query("SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = 'ends'") == [
+        {"n": 0}
+    ]
+
+
 # What a query must not do
 
 

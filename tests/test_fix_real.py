@@ -162,7 +162,7 @@ def against_tcprewrite(folder: Path) -> Counter[str]:
         return Counter()
     found: Counter[str] = Counter()
     with open_capture([str(folder / "in")]) as capture:
-        lengths = [int(length) for batch in capture for length in batch.rows["length"]]
+        lengths = [length for batch in capture for length in batch.rows["length"].tolist()]
     # libpcap gives up where a file is damaged, or describes several interfaces.
     every = zip(data_of(folder / "in"), lengths, data_of(folder / "out"), data_of(folder / "theirs"), strict=False)
     for position, (given, length, ours, theirs) in enumerate(every):

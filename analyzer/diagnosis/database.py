@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from analyzer.diagnosis.created import VIEWS, create_ends, create_table, read_by
+from analyzer.diagnosis.created import VIEWS, create_ends, create_table, fill_table, read_by
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.spent import stopped_late
 from analyzer.diagnosis.views import TABLES, Source
@@ -61,11 +63,37 @@ def _words(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def _opened() -> Any:
+    """A DuckDB of its own, in which nothing can be set any more."""
+    connection = engine().connect(":memory:", config=SETTINGS)
+    connection.execute(NO_BAR)
+    for macro in MACROS:
+        connection.execute(f"CREATE MACRO {macro}")
+    # Python's own variables are no tables, whoever asks; and from here on nothing can be set. Access to files is taken away last: given
+    # with the others, DuckDB may apply it first, and then refuses where to spill.
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET GLOBAL python_enable_replacements = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+@cache
+def _shared(process: int, settings: tuple[tuple[str, object], ...]) -> Any:
+    """The one that all share who ask rules of a process: to open it takes as long as a dozen rules. A process that is forked has another, as a
+    thread may hold this one."""
+    return _opened()
+
+
+_READ: dict[
+    str, Statement
+] = {}  # of rules that come with tcpcap, by their text: to read one takes as long as to run it
+
+
 class Database:
     """Answers queries. `sources` make the columns of tables when a query first names them; a table without one is empty.
 
     Where all `queries` that will be asked are known, tables have only the columns that one of them names: of a hundred and fifty most read a
-    few. A `*` then stands for those.
+    few. A `*` then stands for those. And then nobody's memory can be used up by another's: all such share one DuckDB, each with tables of its own.
     """
 
     def __init__(
@@ -74,20 +102,12 @@ class Database:
         limit_s: float = LIMIT_S,
         queries: Iterable[str] | None = None,
     ) -> None:
-        duckdb = self._duckdb = engine()
+        self._duckdb = engine()
         self._named = None if queries is None else {word for sql in queries for word in named_words(sql)}
         self._sources = dict(sources or {})
         self._limit_s = limit_s
         self._made: set[str] = set()
-        self._connection = duckdb.connect(":memory:", config=SETTINGS)
-        self._connection.execute(NO_BAR)
-        for macro in MACROS:
-            self._connection.execute(f"CREATE MACRO {macro}")
-        # Python's own variables are no tables; and from here on nothing can be set. Access to files is taken away last: given with the
-        # others, DuckDB may apply it first, and then refuses where to spill.
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET python_enable_replacements = false")
-        self._connection.execute("SET lock_configuration = true")
+        self._connection = _opened() if queries is None else _shared(os.getpid(), tuple(SETTINGS.items())).cursor()
 
     def query(self, sql: str, trusted: bool = True) -> list[dict[str, Any]]:
         """The rows of a SELECT, MOST_ROWS at most. Of one that is not trusted no value is larger than MOST_OF_VALUE, nor all of them than MOST_BYTES. Raises QueryError."""
@@ -138,6 +158,9 @@ class Database:
 
     def _one_select(self, text: str, sql: str) -> Statement:
         """The one statement of a text that has a query in it, read once. Raises QueryError, about the query alone, where there is none, or another."""
+        known = _READ.get(text)
+        if known is not None:
+            return known
         try:
             # By this connection: DuckDB's own function of that name opens a database for itself, which takes as long as a dozen small queries.
             statements = self._connection.extract_statements(text)
@@ -148,6 +171,8 @@ class Database:
         if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
             raise QueryError("a rule is one SELECT, nothing else")
         statement: Statement = statements[0]
+        if self._named is not None:  # the same will be asked of the next capture
+            _READ[text] = statement
         return statement
 
     def _make_all(self, sql: str) -> None:
@@ -168,15 +193,14 @@ class Database:
             self._connection.execute(create_ends(self._named))
             return
         table = TABLES[name]
-        self._connection.execute(create_table(table, self._named))
         source = self._sources.get(name)
-        read = [column.name for column in read_by(table, self._named)]
-        columns = source(read) if source else None
+        columns = source([column.name for column in read_by(table, self._named)]) if source else None
         if columns and len(next(iter(columns.values()))):
             self._connection.register("source_of_rows", columns)
-            listed = ", ".join(f'"{column}"' for column in read)
-            self._connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM source_of_rows")
+            self._connection.execute(fill_table(table, "source_of_rows", self._named))
             self._connection.unregister("source_of_rows")
+        else:
+            self._connection.execute(create_table(table, self._named))
 
 
 def bounded(place: str, kind: str) -> str:

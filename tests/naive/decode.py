@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
-from unittest import mock
 
 from analyzer.tables import DIRECTIONS, PACKETS, RECEPTIONS
 
@@ -1623,13 +1622,19 @@ UDP_TUNNELS: dict[int, tuple[str, Callable[[Frame, int], None]]] = {
 
 
 @contextmanager
-def no_deeper(depth: int) -> Iterator[None]:
-    """The decoder enters at most `depth` tunnels."""
-    really = try_tunnel
+def no_deeper(depth: int) -> Iterator[list[Frame]]:
+    """The decoder enters at most `depth` tunnels. The list is of those who would have gone on."""
+    global try_tunnel
+    really, stopped = try_tunnel, []
 
     def limited(frame: Frame, *rest: Any) -> None:
         if frame.row["tunnel_depth"] < depth:
             really(frame, *rest)
+        else:
+            stopped.append(frame)
 
-    with mock.patch(f"{__name__}.try_tunnel", limited):
-        yield
+    try_tunnel = limited
+    try:
+        yield stopped
+    finally:
+        try_tunnel = really

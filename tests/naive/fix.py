@@ -54,11 +54,13 @@ def levels(frame: Frame) -> list[Row]:
     """The rows of the IP packets in a frame, the outermost first."""
     rows: list[Row] = []
     while True:
-        with naive_decode.no_deeper(len(rows)):
+        with naive_decode.no_deeper(len(rows)) as stopped:
             row: Row = naive_decode.decode_frame(frame.data, frame.length, frame.link, fcs=frame.fcs)
         if row["ip_version"] == 0 or row["tunnel_depth"] < len(rows):
             return rows
         rows.append(row)
+        if not stopped:  # with room for one tunnel more it would be the same
+            return rows
 
 
 def whole_levels(frame: Frame, joiner: naive_decode.Joiner) -> list[tuple[bytes, Row]]:
