@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.blank import blank
 from analyzer.capture import Interfaces, RecordBatch
 from analyzer.capture.capture import WINDOW_BYTES
 from analyzer.capture.source import Bytes
@@ -22,10 +23,10 @@ class Survey:
 
     def __init__(self) -> None:
         self.checker = Checker()
-        self.datagrams = np.zeros(SETS * WAYS, DATAGRAM)
+        self.datagrams = blank(SETS * WAYS, DATAGRAM)
         self.begun = np.zeros(1, np.int64)
-        self._heads = np.zeros(SETS * WAYS, HEAD)
-        self._found = np.zeros(MAX_FOUND, FOUND)
+        self._heads = blank(SETS * WAYS, HEAD)
+        self._found = blank(MAX_FOUND, FOUND)
         self._room = np.zeros(3, np.int64)
         self.scratch, self.blank = np.zeros(1, PACKETS.dtype), np.zeros(1, PACKETS.dtype)
 

@@ -126,6 +126,11 @@ class Joiner:
         del self.known[key]
         return found
 
+    def copy(self) -> Joiner:
+        """One that goes on alone."""
+        known = {key: replace(found, pieces=dict(found.pieces)) for key, found in self.known.items()}
+        return Joiner(self.time_ns, known, self.begun)
+
     def is_over(self, found: Pieces) -> bool:
         """Is it too long ago that its first fragment came, or have too many others begun since?"""
         late = abs(self.time_ns - found.since_ns) > 30 * 10**9

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import struct
 import zlib
 from collections import Counter
@@ -65,7 +64,7 @@ def levels(frame: Frame) -> list[Row]:
 
 def whole_levels(frame: Frame, joiner: naive_decode.Joiner) -> list[tuple[bytes, Row]]:
     """The bytes and rows of the packets in a frame, or in the datagram that it completes, the outermost first."""
-    before = copy.deepcopy(joiner)
+    before = joiner.copy()
 
     def at_most(depth: int, joiner: naive_decode.Joiner) -> naive_decode.Frame:
         with naive_decode.no_deeper(depth):
@@ -74,7 +73,7 @@ def whole_levels(frame: Frame, joiner: naive_decode.Joiner) -> list[tuple[bytes,
             )
 
     innermost = at_most(1 << 10, joiner)
-    outer = [at_most(level, copy.deepcopy(before)) for level in range(innermost.row["tunnel_depth"])]
+    outer = [at_most(level, before.copy()) for level in range(innermost.row["tunnel_depth"])]
     return [(each.data, each.row) for each in (*outer, innermost)]
 
 
