@@ -20,9 +20,10 @@ from platformdirs import user_config_path
 from analyzer.cases import bound
 from analyzer.diagnosis import parsed
 from analyzer.diagnosis.created import VIEWS, create_table
-from analyzer.diagnosis.database import SETTINGS, Database, QueryError, named_tables
+from analyzer.diagnosis.database import Database, QueryError, named_tables
 from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
+from analyzer.diagnosis.opened import SETTINGS
 from analyzer.diagnosis.rule import Rule, RuleError, all_rules, own_folder, own_rules, rule_of, rules_of, user_folder
 from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.template import Template

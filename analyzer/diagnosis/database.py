@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from analyzer.diagnosis.created import VIEWS, create_ends, create_table, read_by
+from analyzer.diagnosis.opened import engine, opened
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.spent import stopped_late
 from analyzer.diagnosis.views import TABLES, Source
@@ -21,38 +23,11 @@ MOST_ROWS = 10_000  # of an answer
 MOST_OF_VALUE = 100_000  # bytes of one, as text
 MOST_BYTES = 16 << 20  # of all of them
 LIMIT_S = 5.0  # of processor time
-MEMORY = "512MB"
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 1,
-    "memory_limit": MEMORY,
-    "temp_directory": "",  # else what does not fit is spilled into the current folder, which may hold somebody's evidence
-}
-
-# Where Python is asked line by line DuckDB paints a bar over what is being written, once a query takes two seconds.
-NO_BAR = "SET enable_progress_bar = false"
-
-# What rules write often: a duration, a size, and a number with its noun, as in the summaries.
-MACROS = (
-    """duration(ns) AS CASE WHEN ns < 1000 THEN printf('%d ns', ns::BIGINT) WHEN ns < 999500 THEN printf('%.3g us', ns / 1e3)
-    WHEN ns < 999500000 THEN printf('%.3g ms', ns / 1e6) WHEN ns < 100000000000 THEN printf('%.3g s', ns / 1e9)
-    WHEN ns < 3600000000000 THEN printf('%d s', (ns / 1e9)::BIGINT) ELSE printf('%.1f h', ns / 3.6e12) END""",
-    """size(bytes) AS CASE WHEN bytes < 1000 THEN printf('%d B', bytes::BIGINT) WHEN bytes < 999500 THEN printf('%.3g kB', bytes / 1e3)
-    WHEN bytes < 999500000 THEN printf('%.3g MB', bytes / 1e6) ELSE printf('%.4g GB', bytes / 1e9) END""",
-    "many(n, noun) AS format('{:,} {}', n::BIGINT, noun) || CASE WHEN n = 1 THEN '' ELSE 's' END",
-    "endpoint(address, port) AS CASE WHEN contains(address, ':') THEN printf('[%s]:%d', address, port) ELSE printf('%s:%d', address, port) END",
-)
+MOST_WAITING = 4  # answers that nobody has taken yet
 
 
 class QueryError(Exception):
     """A query that DuckDB refuses, or that took too long."""
-
-
-def engine() -> Any:
-    """DuckDB: its compiled part alone where the installed version has that apart, as the package around it takes longer to import than a dozen rules to ask."""
-    try:
-        return importlib.import_module("_duckdb")
-    except ImportError:
-        return importlib.import_module("duckdb")
 
 
 def _words(error: Exception) -> str:
@@ -74,20 +49,12 @@ class Database:
         limit_s: float = LIMIT_S,
         queries: Iterable[str] | None = None,
     ) -> None:
-        duckdb = self._duckdb = engine()
+        self._duckdb = engine()
         self._named = None if queries is None else {word for sql in queries for word in named_words(sql)}
         self._sources = dict(sources or {})
         self._limit_s = limit_s
         self._made: set[str] = set()
-        self._connection = duckdb.connect(":memory:", config=SETTINGS)
-        self._connection.execute(NO_BAR)
-        for macro in MACROS:
-            self._connection.execute(f"CREATE MACRO {macro}")
-        # Python's own variables are no tables; and from here on nothing can be set. Access to files is taken away last: given with the
-        # others, DuckDB may apply it first, and then refuses where to spill.
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET python_enable_replacements = false")
-        self._connection.execute("SET lock_configuration = true")
+        self._connection, *self._beside = opened()
 
     def query(self, sql: str, trusted: bool = True) -> list[dict[str, Any]]:
         """The rows of a SELECT, MOST_ROWS at most. Of one that is not trusted no value is larger than MOST_OF_VALUE, nor all of them than MOST_BYTES. Raises QueryError."""
@@ -96,13 +63,55 @@ class Database:
                 return self._asked(sql, self._bounded(sql), trusted=False)
         return self._asked(sql, "*", trusted=True)
 
-    def _asked(self, sql: str, columns: str, trusted: bool) -> list[dict[str, Any]]:
-        # A comment at the end of the query must not swallow the bracket.
-        select = self._one_select(f"SELECT {columns} FROM (\n{sql}\n) LIMIT {MOST_ROWS}", sql)
-        self._make_all(sql)
+    def answers(self, queries: Iterable[str]) -> Iterator[list[dict[str, Any]] | QueryError]:
+        """The rows of each of these, which are trusted, in their order, or what `query` would raise: AT_ONCE of them are asked at a time."""
+        free = list(self._beside)
+
+        def ask(sql: str) -> list[dict[str, Any]] | QueryError:
+            connection = free.pop()
+            try:
+                return self._rows(connection, self._limited(connection, sql))
+            except QueryError as error:
+                return error
+            finally:
+                free.append(connection)
+
+        waiting: deque[Future[list[dict[str, Any]] | QueryError]] = deque()
+        with ThreadPoolExecutor(len(free)) as threads:
+            try:
+                for sql in queries:
+                    waiting.append(threads.submit(ask, sql) if (failed := self._failed(sql)) is None else _done(failed))
+                    if len(waiting) > MOST_WAITING:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for each in waiting:
+                    each.cancel()
+                for connection in self._beside if waiting else ():
+                    connection.interrupt()
+
+    def _failed(self, sql: str) -> QueryError | None:
+        """Make the tables that a query names; what is wrong with them."""
         try:
-            with stopped_late(self._connection, self._limit_s):
-                answer = self._connection.execute(select)
+            self._make_all(sql)
+        except QueryError as error:
+            return error
+        return None
+
+    def _asked(self, sql: str, columns: str, trusted: bool) -> list[dict[str, Any]]:
+        select = self._limited(self._connection, sql, columns)
+        self._make_all(sql)
+        return self._rows(self._connection, select, trusted)
+
+    def _limited(self, connection: Any, sql: str, columns: str = "*") -> Statement:
+        """The statement that is asked: a comment at the end of the query must not swallow the bracket."""
+        return self._one_select(connection, f"SELECT {columns} FROM (\n{sql}\n) LIMIT {MOST_ROWS}", sql)
+
+    def _rows(self, connection: Any, select: Statement, trusted: bool = True) -> list[dict[str, Any]]:
+        try:
+            with stopped_late(connection, self._limit_s):
+                answer = connection.execute(select)
                 names = [column[0] for column in answer.description or ()]
                 rows = answer.fetchall() if trusted else _few(iter(answer.fetchone, None))
                 return [dict(zip(names, row, strict=True)) for row in rows]
@@ -119,7 +128,7 @@ class Database:
 
     def _described(self, sql: str) -> list[tuple[str, str]]:
         """Name and type of its columns."""
-        self._one_select(sql, sql)
+        self._one_select(self._connection, sql, sql)
         self._make_all(sql)
         try:
             answer = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)")
@@ -134,16 +143,17 @@ class Database:
 
     def close(self) -> None:
         """Give its memory back."""
-        self._connection.close()
+        for connection in (*self._beside, self._connection):
+            connection.close()
 
-    def _one_select(self, text: str, sql: str) -> Statement:
+    def _one_select(self, connection: Any, text: str, sql: str) -> Statement:
         """The one statement of a text that has a query in it, read once. Raises QueryError, about the query alone, where there is none, or another."""
         try:
             # By this connection: DuckDB's own function of that name opens a database for itself, which takes as long as a dozen small queries.
-            statements = self._connection.extract_statements(text)
+            statements = connection.extract_statements(text)
         except self._duckdb.Error as error:
             if text != sql:
-                self._one_select(sql, sql)
+                self._one_select(connection, sql, sql)
             raise QueryError(_words(error)) from None
         if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
             raise QueryError("a rule is one SELECT, nothing else")
@@ -177,6 +187,13 @@ class Database:
             listed = ", ".join(f'"{column}"' for column in read)
             self._connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM source_of_rows")
             self._connection.unregister("source_of_rows")
+
+
+def _done(error: QueryError) -> Future[Any]:
+    """An answer that is there."""
+    done: Future[Any] = Future()
+    done.set_result(error)
+    return done
 
 
 def bounded(place: str, kind: str) -> str:
