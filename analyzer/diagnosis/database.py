@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from analyzer.diagnosis.created import VIEWS, create_ends, create_table, read_by
 from analyzer.diagnosis.opened import engine, opened
 from analyzer.diagnosis.room import bounded_memory
-from analyzer.diagnosis.spent import stopped_late
+from analyzer.diagnosis.spent import INTERRUPTS_S, stopped_late
 from analyzer.diagnosis.views import TABLES, Source
 from analyzer.ending import pass_on
 from analyzer.patterns import regex
@@ -86,10 +86,12 @@ class Database:
                 while waiting:
                     yield waiting.popleft().result()
             finally:
-                for each in waiting:
-                    each.cancel()
-                for connection in self._beside if waiting else ():
-                    connection.interrupt()
+                running = [each for each in waiting if not each.cancel()]
+                while wait(
+                    running, INTERRUPTS_S
+                ).not_done:  # again and again: one that comes before a query begins is forgotten
+                    for connection in self._beside:
+                        connection.interrupt()
 
     def _failed(self, sql: str) -> QueryError | None:
         """Make the tables that a query names; what is wrong with them."""
