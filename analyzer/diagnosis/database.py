@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from analyzer.diagnosis.created import VIEWS, create_ends, create_table, read_by
@@ -17,6 +16,8 @@ from analyzer.ending import pass_on
 from analyzer.patterns import regex
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from duckdb import Statement
 
 MOST_ROWS = 10_000  # of an answer
@@ -65,6 +66,8 @@ class Database:
 
     def answers(self, queries: Iterable[str]) -> Iterator[list[dict[str, Any]] | QueryError]:
         """The rows of each of these, which are trusted, in their order, or what `query` would raise: AT_ONCE of them are asked at a time."""
+        from concurrent.futures import ThreadPoolExecutor, wait  # with all that it logs to: not where no rule is asked
+
         free = list(self._beside)
 
         def ask(sql: str) -> list[dict[str, Any]] | QueryError:
@@ -82,14 +85,15 @@ class Database:
                 for sql in queries:
                     waiting.append(threads.submit(ask, sql) if (failed := self._failed(sql)) is None else _done(failed))
                     if len(waiting) > MOST_WAITING:
-                        yield waiting.popleft().result()
+                        yield waiting[0].result()
+                        waiting.popleft()
                 while waiting:
-                    yield waiting.popleft().result()
+                    yield waiting[0].result()
+                    waiting.popleft()
             finally:
                 running = [each for each in waiting if not each.cancel()]
-                while wait(
-                    running, INTERRUPTS_S
-                ).not_done:  # again and again: one that comes before a query begins is forgotten
+                # Again and again: an interrupt that comes before a query begins is forgotten.
+                while wait(running, INTERRUPTS_S).not_done:
                     for connection in self._beside:
                         connection.interrupt()
 
@@ -193,6 +197,8 @@ class Database:
 
 def _done(error: QueryError) -> Future[Any]:
     """An answer that is there."""
+    from concurrent.futures import Future
+
     done: Future[Any] = Future()
     done.set_result(error)
     return done
