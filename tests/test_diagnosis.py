@@ -275,6 +275,7 @@ def test_a_database_is_opened_ahead_once(monkeypatch: pytest.MonkeyPatch) -> Non
         return connect()
 
     monkeypatch.setattr(opened, "_open", open_)
+    monkeypatch.setattr(opened, "_free", [])
     opened.open_ahead()
     opened.open_ahead()
     first, second = Database(), Database()
@@ -286,6 +287,25 @@ def test_a_database_is_opened_ahead_once(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
+def test_a_database_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty, by the next who asks; not by a fork, and not after a stranger."""
+    monkeypatch.setattr(opened, "_free", [])
+    queries = ["SELECT count(*) AS n FROM local_addresses", "SELECT max(flow) AS n FROM ends"]
+    first = Database({"local_addresses": lambda _: {"address": np.array(["192.0.2.1"], object)}}, queries=queries)
+    assert [first.query(sql) for sql in queries] == [[{"n": 1}], [{"n": None}]]
+    first.close()
+    (free,) = opened._free
+    second = Database(queries=queries)
+    assert opened._free == [] and [second.query(sql) for sql in queries] == [[{"n": 0}], [{"n": None}]]
+    assert second._connection is free[1][0]
+    second.close()
+    monkeypatch.setattr(opened, "_free", [(os.getpid() + 1, free[1])])
+    stranger = Database()
+    assert stranger._connection is not free[1][0] and opened._free == []
+    stranger.close()
+    assert opened._free == []
+
+
 def test_what_cannot_be_opened_ahead_is_said_by_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread says nothing."""
 
@@ -293,6 +313,7 @@ def test_what_cannot_be_opened_ahead_is_said_by_whoever_asks(monkeypatch: pytest
         raise MemoryError("no room")
 
     monkeypatch.setattr(opened, "_open", fails)
+    monkeypatch.setattr(opened, "_free", [])
     opened.open_ahead()
     with pytest.raises(MemoryError, match="no room"):
         Database()

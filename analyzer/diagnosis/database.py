@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from analyzer.diagnosis.created import VIEWS, create_ends, create_table, read_by
-from analyzer.diagnosis.opened import engine, opened
+from analyzer.diagnosis.opened import close, engine, give_back, opened
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.spent import INTERRUPTS_S, stopped_late
 from analyzer.diagnosis.views import TABLES, Source
@@ -148,9 +148,21 @@ class Database:
         return ", ".join(f"{bounded(name, kind)} AS {name}" for name, kind in columns)
 
     def close(self) -> None:
-        """Give its memory back."""
-        for connection in (*self._beside, self._connection):
-            connection.close()
+        """Give its memory back; where only rules that come with tcpcap were asked, the next who asks has the same database."""
+        connections = [self._connection, *self._beside]
+        if self._named is None or not self._emptied():
+            close(connections)
+        else:
+            give_back(connections)
+
+    def _emptied(self) -> bool:
+        """Is it as it was when it was opened?"""
+        try:
+            for name in self._made:
+                self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+        except self._duckdb.Error:
+            return False
+        return True
 
     def _one_select(self, connection: Any, text: str, sql: str) -> Statement:
         """The one statement of a text that has a query in it, read once. Raises QueryError, about the query alone, where there is none, or another."""

@@ -7,6 +7,7 @@ another thread meanwhile.
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from typing import Any
 
@@ -42,14 +43,35 @@ def engine() -> Any:
 
 
 def opened() -> list[Any]:
-    """Connections to one database, to the one that was opened ahead or a new one: to make its tables, and AT_ONCE to ask it at the same time."""
+    """Connections to one database, which is empty: to make its tables, and AT_ONCE to ask it at the same time.
+
+    It is the one that somebody has given back, or that was opened ahead, or a new one.
+    """
+    while _free:
+        process, connections = _free.pop()
+        if process == os.getpid():  # else this one is a fork, and does not know what the other was doing with it
+            return connections
     waiting = _ahead.pop() if _ahead else None
     return (waiting and waiting.taken()) or _open()
 
 
+def give_back(connections: list[Any]) -> None:
+    """Keep a database that is empty again for whoever asks next; one is enough."""
+    if _free:
+        close(connections)
+    else:
+        _free.append((os.getpid(), connections))
+
+
+def close(connections: list[Any]) -> None:
+    """Give the memory of a database back."""
+    for connection in reversed(connections):
+        connection.close()
+
+
 def open_ahead() -> None:
     """Have a thread begin to open one for whoever asks next. Where that cannot be, whoever asks does it, and says what is wrong."""
-    if _ahead:
+    if _ahead or _free:
         return
     waiting = _Opening()
     try:
@@ -79,6 +101,7 @@ class _Opening(threading.Thread):
 
 
 _ahead: list[_Opening] = []
+_free: list[tuple[int, list[Any]]] = []  # each with the process that opened it
 
 
 def _open() -> list[Any]:
