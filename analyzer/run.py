@@ -25,6 +25,7 @@ from analyzer.errors import UsageError
 from analyzer.events.gather import Gatherer
 from analyzer.events.icmp import QUOTED, IcmpErrors
 from analyzer.events.judge import Judge
+from analyzer.evidence.expected import Expected
 from analyzer.evidence.seen import diagnosed
 from analyzer.facts import Witness, facts_of
 from analyzer.flows import FlowTracker
@@ -101,6 +102,7 @@ def analyze(
     cluster: Any = None,
     on: str | Sequence[str] = (),
     resume: str | Path | None = None,
+    findings: bool = False,
 ) -> Analysis | Points:
     """Read, decode and follow a capture, or what of it is asked for.
 
@@ -135,6 +137,7 @@ def analyze(
         address. What is to be read again, or by one process, is refused; copy them for that
     resume : a folder where what was done of the work on this capture is kept until all of it is done: with `jobs` (without it or `cluster`,
         as many as there are cores) or `cluster`, whoever was interrupted goes on there. Small captures are read in parts, too
+    findings : whether the findings will be asked for in any case: what answers the rules is opened while the capture is being read
 
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
@@ -170,6 +173,7 @@ def analyze(
         counters = chosen(read, known)
     lists = socket_lists(names, sockets)
     known_rules = all_rules(rules)
+    expected = Expected(known_rules, bool(files or lists)) if findings and jobs in (None, 2) else None
     chooser = chooser_of(choice, max_flows)
     presence = Presence(given if chooser is None else ())  # a part may well be without its host
     summary, checker = Summary(), Checker() if checksums else None
@@ -215,7 +219,7 @@ def analyze(
             lists,
             gatherer.rows() if parts is None else parts.gathered,
             complaints,
-            lambda analysis: diagnosed(analysis, known_rules),
+            lambda analysis: diagnosed(analysis, known_rules, at_once=jobs != 1),
             _plots,
             _flow_text,
             choice,
@@ -268,6 +272,8 @@ def analyze(
                         watcher.seen(events, tracker, (chooser and chooser.first_ns) or summary.total("first_ns"))
                     if counted is not None:
                         counted.add(piece, events, predictor)
+            if expected is not None:
+                expected.see(judge.counts)
             if progress is not None:
                 progress(capture)
             if watcher is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import io
 import json
@@ -25,7 +26,7 @@ import pytest
 
 from analyzer.accelerate import BOOL, INT, UINT, group_of, library, rows_of, view_of
 from analyzer.accelerate.library import LIBRARY, MANIFEST, KernelsError, Library
-from analyzer.accelerate.sources import PACKAGE, kernel_modules
+from analyzer.accelerate.sources import PACKAGE, file_of, kernel_modules
 from analyzer.accelerate.types import Type
 
 ROOT = PACKAGE.parent
@@ -197,6 +198,18 @@ def test_every_kernel_is_in_the_library(made: Path) -> None:
     """Of every module that has one."""
     kernels = Library(made).kernels
     assert {name.rpartition(".")[0] for name in kernels} == set(kernel_modules())
+
+
+@pytest.mark.parametrize("name", kernel_modules())
+def test_what_only_kernels_call_is_imported_only_where_it_is_compiled(name: str) -> None:
+    """The library holds it already: what of other kernels is imported in any case, the module itself uses."""
+    tree = ast.parse(file_of(name).read_text(encoding="utf-8"))
+    compiled = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
+    bodies = {id(each) for node in compiled for statement in node.body for each in ast.walk(statement)}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in bodies}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and str(node.module).endswith("_kernel"):
+            assert used & {alias.asname or alias.name for alias in node.names}, node.module
 
 
 def test_an_intact_copy_is_loaded(copied: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Mapping
@@ -18,16 +19,23 @@ import pytest
 from platformdirs import user_config_path
 
 from analyzer.cases import bound
-from analyzer.diagnosis import parsed
+from analyzer.diagnosis import opened, parsed
 from analyzer.diagnosis.created import VIEWS, create_table
-from analyzer.diagnosis.database import SETTINGS, Database, QueryError, named_tables
+from analyzer.diagnosis.database import Database, QueryError, named_tables
 from analyzer.diagnosis.engine import Ends, Evidence, diagnose
 from analyzer.diagnosis.finding import Diagnosis, Proof
+from analyzer.diagnosis.opened import SETTINGS
 from analyzer.diagnosis.rule import Rule, RuleError, all_rules, own_folder, own_rules, rule_of, rules_of, user_folder
 from analyzer.diagnosis.signals import Signals
 from analyzer.diagnosis.template import Template
 from analyzer.diagnosis.views import TABLES, Columns, Named
+from analyzer.evidence import expected
+from analyzer.evidence.expected import Expected
+from analyzer.evidence.seen import diagnosed
+from analyzer.kinds import NAMES
 from analyzer.report.finding_text import finding_lines, not_checked_lines
+from analyzer.report.json_text import findings_dicts
+from analyzer.run import analyze
 from tests.helpers import SAMPLES, fitting
 from tests.house import ROOT
 
@@ -217,21 +225,118 @@ def test_a_query_sees_the_same_where_only_what_queries_name_is_made() -> None:
         database.query("SELECT client_bytes FROM flows")
 
 
-def test_what_captures_share_is_no_table_of_theirs() -> None:
-    """Each sees its own rows, whoever else asks at that time; once it is closed nothing of it is left. Nor are Python's variables tables there."""
-    sql = "SELECT flow, duration(duration_ns) AS took FROM flows"
-    mine = [{"flow": np.arange(count), "duration_ns": np.full(count, 5)} for count in (2, 3)]
-    one, other = (Database({"flows": lambda _, rows=rows: rows}, queries=[sql]) for rows in mine)
-    for database, count in ((one, 2), (other, 3), (one, 2)):
-        assert database.query(sql) == [{"flow": flow, "took": "5 ns"} for flow in range(count)]
-        with pytest.raises(QueryError, match="mine"):
-            database.query("SELECT * FROM mine")
-    one.close()
-    assert len(other.query(sql)) == 3
-    assert Database(queries=[sql]).query(sql) == []
-    assert Database(queries=[]).query("SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = 'ends'") == [
-        {"n": 0}
+# Several at a time, and ahead
+
+
+@pytest.mark.parametrize("sample", ["loss-ipv4/client", "reorder-duplicate/server", "zero-window-empty-queue/client"])
+def test_rules_asked_at_once_find_what_they_find_one_by_one(sample: str) -> None:
+    """The same findings in the same order, and the same is not checked; also of one that comes last and reads what others found."""
+    analysis = analyze([str(SAMPLES / sample)])
+    rules = own_rules()
+    together, alone = (diagnosed(analysis, rules, at_once=at_once) for at_once in (True, False))
+    assert findings_dicts(together.findings) == findings_dicts(alone.findings) != []
+    assert (together.not_checked, together.ran, together.left_out) == (alone.not_checked, alone.ran, alone.left_out)
+
+
+def test_answers_come_in_the_order_of_the_questions() -> None:
+    """Of more than are asked at a time; one that fails, for its table or its words, is an error in its place."""
+
+    def broken(_: Named) -> Columns:
+        return {"flow": ["no number"]}
+
+    queries = [f"SELECT {number} AS n" for number in range(20)]
+    queries[3], queries[7] = "SELECT flow FROM flows", "SELECT nothing FROM ends"
+    database = Database({"flows": broken}, queries=queries)
+    answers = list(database.answers(queries))
+    wrong = {at: str(answer) for at, answer in enumerate(answers) if isinstance(answer, QueryError)}
+    assert list(wrong) == [3, 7] and "table flows" in wrong[3] and "nothing" in wrong[7]
+    assert [each for at, each in enumerate(answers) if at not in wrong] == [
+        [{"n": n}] for n in range(20) if n not in (3, 7)
     ]
+
+
+def test_who_asks_no_longer_waits_for_no_answer() -> None:
+    """What is being asked is stopped: else this took a day, and the database could not be closed."""
+    database = Database(limit_s=86_400)
+    answers = database.answers(["SELECT 1 AS n", "SELECT sleep_ms(86400000)", "SELECT sleep_ms(86400000)", "SELECT 2"])
+    assert next(answers) == [{"n": 1}]
+    answers.close()
+    assert database.query("SELECT 3 AS n") == [{"n": 3}]
+    database.close()
+
+
+def test_a_database_is_opened_ahead_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another thread, for the next who asks; who asks then opens another one."""
+    who = []
+    connect = opened._open
+
+    def open_() -> list[Any]:
+        who.append(threading.current_thread() is threading.main_thread())
+        return connect()
+
+    monkeypatch.setattr(opened, "_open", open_)
+    monkeypatch.setattr(opened, "_free", [])
+    opened.open_ahead()
+    opened.open_ahead()
+    first, second = Database(), Database()
+    assert who == [False, True]
+    assert (
+        first.query("SELECT duration(1500) AS told")
+        == second.query("SELECT duration(1500) AS told")
+        == [{"told": "1.5 us"}]
+    )
+
+
+def test_a_database_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty, by the next who asks; not by a fork, and not after a stranger."""
+    monkeypatch.setattr(opened, "_free", [])
+    queries = ["SELECT count(*) AS n FROM local_addresses", "SELECT max(flow) AS n FROM ends"]
+    first = Database({"local_addresses": lambda _: {"address": np.array(["192.0.2.1"], object)}}, queries=queries)
+    assert [first.query(sql) for sql in queries] == [[{"n": 1}], [{"n": None}]]
+    first.close()
+    (free,) = opened._free
+    second = Database(queries=queries)
+    assert opened._free == [] and [second.query(sql) for sql in queries] == [[{"n": 0}], [{"n": None}]]
+    assert second._connection is free[1][0]
+    second.close()
+    monkeypatch.setattr(opened, "_free", [(os.getpid() + 1, free[1])])
+    stranger = Database()
+    assert stranger._connection is not free[1][0] and opened._free == []
+    stranger.close()
+    assert opened._free == []
+
+
+def test_what_cannot_be_opened_ahead_is_said_by_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread says nothing."""
+
+    def fails() -> list[Any]:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(opened, "_open", fails)
+    monkeypatch.setattr(opened, "_free", [])
+    opened.open_ahead()
+    with pytest.raises(MemoryError, match="no room"):
+        Database()
+
+
+def test_a_database_is_expected_when_there_is_something_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When an event is seen that a rule is about, once; at once where counters or sockets lie beside the capture."""
+    begun: list[None] = []
+    monkeypatch.setattr(expected, "open_ahead", lambda: begun.append(None))
+    counts = np.zeros(len(NAMES), np.int64)
+    rules = [each for each in own_rules() if each.when.get("events")]
+    named = {word.partition("/")[0] for each in rules for word in each.when["events"]}
+    watch = Expected(rules, at_once=False)
+    for position in [at for at, name in enumerate(NAMES) if name not in named]:
+        counts[position] = 1
+    watch.see(counts)
+    assert begun == [] and counts.any()
+    counts[NAMES.index(sorted(named)[0])] = 1
+    watch.see(counts)
+    watch.see(counts)
+    assert begun == [None]
+    Expected(rules, at_once=True).see(counts)
+    assert begun == [None, None]
 
 
 # What a query must not do

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from analyzer.diagnosis.finding import Proof
-from analyzer.distinct import distinct
+from analyzer.distinct import distinct, grouped
 from analyzer.fields import of_fields
 from analyzer.schema import Column, Table
 
@@ -184,3 +184,17 @@ def test_the_values_of_an_array(values: list[Any]) -> None:
     for kind in (np.int64, np.uint8):
         array = np.array(values, kind)
         assert distinct(array).tolist() == np.unique(array).tolist() and distinct(array).dtype == kind
+
+
+def test_what_is_grouped_is_what_numpy_says() -> None:
+    """Of numbers and of some fields of records, of none, one and many: values, where each is first, whose each row is, how often."""
+    made = np.random.default_rng(1)
+    for count in (0, 1, 2, 50, 1000):
+        records = np.zeros(count, [("a", "i4"), ("b", "u1"), ("c", "u8")])
+        records["a"], records["b"] = made.integers(0, 3, count), made.integers(0, 9, count)
+        records["c"] = made.integers(0, 1 << 62, count).astype(np.uint64) % 3 << np.uint64(62)
+        for values in (records["a"], records["c"], records[["a", "c"]]):
+            found = grouped(values)
+            expected = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
+            assert found.values.dtype == expected[0].dtype
+            assert [each.tolist() for each in found] == [each.reshape(-1).tolist() for each in expected]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 _KERNEL = re.compile(r"^@kernel\(", re.MULTILINE)
-_IMPORT = re.compile(rf"^from ({PACKAGE.name}[\w.]*) import ", re.MULTILINE)
 
 
 def kernel_modules() -> list[str]:
@@ -56,4 +55,6 @@ def digest_of(names: Iterable[str]) -> str:
 @cache
 def _imported(file: Path) -> tuple[Path, ...]:
     """The modules of this package that one imports at its top: what a kernel holds comes from there."""
-    return tuple(map(file_of, _IMPORT.findall(file.read_text(encoding="utf-8"))))
+    indented = "(?:    )?" if file.stem.endswith("_kernel") else ""  # those that a library makes needless
+    imports = re.compile(rf"^{indented}from ({PACKAGE.name}[\w.]*) import ", re.MULTILINE)
+    return tuple(map(file_of, imports.findall(file.read_text(encoding="utf-8"))))

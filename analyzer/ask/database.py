@@ -12,7 +12,8 @@ from analyzer.ask.plan import STORE, WHERE, Planner, make_tables, query_error, t
 from analyzer.ask.rows import Request
 from analyzer.ask.sources import source_of
 from analyzer.capture import Damage
-from analyzer.diagnosis.database import NO_BAR, bounded
+from analyzer.diagnosis.database import bounded
+from analyzer.diagnosis.opened import NO_BAR
 from analyzer.diagnosis.room import bounded_memory
 from analyzer.diagnosis.spent import stopped_late
 from analyzer.diagnosis.trial import TOO_MUCH, harmful

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from analyzer.diagnosis.created import sql_type
-from analyzer.diagnosis.database import MACROS
+from analyzer.diagnosis.opened import MACROS
 from analyzer.ending import pass_on
 from analyzer.errors import UsageError
 from analyzer.moments import MOMENTS

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, Int, inline, kernel, view_of
+from analyzer.accelerate import BOOL, INT, Int, in_library, inline, kernel, view_of
 from analyzer.capture.layout import BAD, BLOCK, FOUND, NEED, NO_INTERFACE
-from analyzer.capture.pcap_kernel import word16, word32
 from analyzer.capture.records import NO_PACKET_TYPE
+
+if not in_library():
+    from analyzer.capture.pcap_kernel import word16, word32
 
 # Block types (draft-ietf-opsawg-pcapng section 4).
 SHB, IDB, PB, SPB, NRB, ISB, EPB, DSB = 0x0A0D0D0A, 1, 2, 3, 4, 5, 6, 10

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel, rows_of, view_of
+from analyzer.accelerate import Int, in_library, inline, kernel, rows_of, view_of
 from analyzer.capture.layout import FOUND, FULL, INTERFACE, LAYOUT, PCAP
-from analyzer.capture.pcap_kernel import pcap_record
-from analyzer.capture.pcapng_kernel import pcapng_record
 from analyzer.capture.records import RECORDS
+
+if not in_library():
+    from analyzer.capture.pcap_kernel import pcap_record
+    from analyzer.capture.pcapng_kernel import pcapng_record
 
 
 @inline

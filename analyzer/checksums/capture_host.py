@@ -141,9 +141,9 @@ def endpoints(directions: Rows) -> dict[str, Endpoint]:
     return found
 
 
-def addresses(directions: Rows, side: str) -> list[str]:
-    """The address of that side of each direction; each is written once."""
-    keys = list(zip(*(directions[name].tolist() for name in (f"{side}_hi", f"{side}_lo", "version")), strict=True))
+def addresses(rows: Rows, side: str, version: str = "version") -> list[str]:
+    """The address of that side of each row, where `version` tells of which sort; each is written once."""
+    keys = list(zip(*(rows[name].tolist() for name in (f"{side}_hi", f"{side}_lo", version)), strict=True))
     texts = {key: address_text(*key) for key in set(keys)}
     return [texts[key] for key in keys]
 
@@ -249,18 +249,18 @@ _Typical = Mapping[str, tuple[float, float]]
 def _response_times(flows: Rows) -> _Times:
     """Per address: (its own answer time, that of its peer) for each connection that has both, in ns."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for flow in flows:
-        # The RTT of the client's data is how long the server side takes to answer, from here.
-        of_server, of_client = float(flow["client_rtt_min_ns"]), float(flow["server_rtt_min_ns"])
-        if of_client < 0 and flow["handshake_rtt_ns"] >= of_server >= 0:  # above, its acknowledgments were delayed
-            of_client = float(flow["handshake_rtt_ns"]) - of_server
-        if of_server < 0 or of_client < 0:
-            continue
-        version = int(flow["ip_version"])
-        client = address_text(int(flow["client_hi"]), int(flow["client_lo"]), version)
-        server = address_text(int(flow["server_hi"]), int(flow["server_lo"]), version)
-        found.setdefault(client, []).append((of_client, of_server))
-        found.setdefault(server, []).append((of_server, of_client))
+    # The RTT of the client's data is how long the server side takes to answer, from here.
+    of_server, of_client, opening = (
+        flows[name].astype(float) for name in ("client_rtt_min_ns", "server_rtt_min_ns", "handshake_rtt_ns")
+    )
+    # Above, its acknowledgments were delayed.
+    of_client = np.where((of_client < 0) & (opening >= of_server) & (of_server >= 0), opening - of_server, of_client)
+    told = (of_server >= 0) & (of_client >= 0)
+    clients, servers = (addresses(flows[told], side, "ip_version") for side in ("client", "server"))
+    times = of_client[told].tolist(), of_server[told].tolist()
+    for client, server, here, there in zip(clients, servers, *times, strict=True):
+        found.setdefault(client, []).append((here, there))
+        found.setdefault(server, []).append((there, here))
     return found
 
 

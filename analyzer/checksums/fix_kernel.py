@@ -11,24 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, Int, inline, kernel, rows_of, view_of
+from analyzer.accelerate import BOOL, INT, Int, in_library, inline, kernel, rows_of, view_of
 from analyzer.accelerate.view import read_only
 from analyzer.capture.records import RECORDS
-from analyzer.checksums.check_kernel import (
-    ALL_ONES,
-    NOT_READY,
-    UNKNOWN,
-    VERIFIED,
-    address_sum,
-    covered_length,
-    covers,
-    frame_state,
-    header_state,
-    is_piece,
-    state_of,
-)
-from analyzer.checksums.direction_kernel import direction_of
-from analyzer.checksums.pieces_kernel import LEVELS, decode_level
 from analyzer.checksums.state import (
     BAD,
     DIRECTION,
@@ -43,9 +28,6 @@ from analyzer.checksums.state import (
     VALID,
     ZERO,
 )
-from analyzer.checksums.sum_kernel import fold, sum32, sum_of
-from analyzer.checksums.write_kernel import put16, write, write_fcs
-from analyzer.decode.bytes_kernel import be8, be16
 from analyzer.decode.codes import (
     BAD_TCP_HEADER,
     CUT,
@@ -55,8 +37,28 @@ from analyzer.decode.codes import (
     TRUNCATED,
 )
 from analyzer.decode.link import LINK
-from analyzer.decode.tunnel_kernel import carried_by_udp
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.checksums.check_kernel import (
+        ALL_ONES,
+        NOT_READY,
+        UNKNOWN,
+        VERIFIED,
+        address_sum,
+        covered_length,
+        covers,
+        frame_state,
+        header_state,
+        is_piece,
+        state_of,
+    )
+    from analyzer.checksums.direction_kernel import direction_of
+    from analyzer.checksums.pieces_kernel import LEVELS, decode_level
+    from analyzer.checksums.sum_kernel import fold, sum32, sum_of
+    from analyzer.checksums.write_kernel import put16, write, write_fcs
+    from analyzer.decode.bytes_kernel import be8, be16
+    from analyzer.decode.tunnel_kernel import carried_by_udp
 
 # What was done to a frame: a bit for each kind of checksum that was written, and for each reason why one was not.
 WROTE_HEADER, WROTE_TCP, WROTE_UDP, WROTE_ICMP, WROTE_ICMPV6, WROTE_GRE, WROTE_FCS = (1 << n for n in range(7))

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of, view_of
+from analyzer.accelerate import INT, Int, in_library, inline, kernel, part, rows_of, view_of
 from analyzer.capture.records import RECORDS
-from analyzer.checksums.check_kernel import ALL_ONES, covers, is_piece
-from analyzer.checksums.datagram_kernel import piece_state, place_of
 from analyzer.checksums.state import DATAGRAM, FOUND, HEAD, NONE, UNVERIFIABLE, VALID
-from analyzer.checksums.sum_kernel import fold, sum_of
 from analyzer.decode.codes import CAPTURED_BEYOND_LENGTH, CUT, FRAGMENT
-from analyzer.decode.frame_kernel import decode_frame
 from analyzer.decode.link import LINK
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.checksums.check_kernel import ALL_ONES, covers, is_piece
+    from analyzer.checksums.datagram_kernel import piece_state, place_of
+    from analyzer.checksums.sum_kernel import fold, sum_of
+    from analyzer.decode.frame_kernel import decode_frame
 
 LEVELS = 64  # more than a frame has tunnels: frame * LEVELS + level is the key of a fragmented datagram
 

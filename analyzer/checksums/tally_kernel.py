@@ -6,20 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
+from analyzer.accelerate import INT, Int, group_of, in_library, inline, kernel, part, rows_of, view_of
 from analyzer.accelerate.view import read_only
 from analyzer.capture.records import RECORDS
-from analyzer.checksums.check_kernel import check_frame
-from analyzer.checksums.count_kernel import count, count_wrong
-from analyzer.checksums.direction_kernel import direction_of, same_way
-from analyzer.checksums.fate_kernel import follow_up
-from analyzer.checksums.outer_kernel import check_outer
 from analyzer.checksums.state import BAD, MEMORY, ZERO, Memory
 from analyzer.decode.codes import DECODED, ETHERNET, FRAGMENT, TUNNEL
 from analyzer.decode.fragments import FRAGMENTS, Fragments
 from analyzer.decode.link import LINK
-from analyzer.decode.reassembly_kernel import put_together
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.checksums.check_kernel import check_frame
+    from analyzer.checksums.count_kernel import count, count_wrong
+    from analyzer.checksums.direction_kernel import direction_of, same_way
+    from analyzer.checksums.fate_kernel import follow_up
+    from analyzer.checksums.outer_kernel import check_outer
+    from analyzer.decode.reassembly_kernel import put_together
 
 ETHERNET_LINK = 1
 SHORTEST = 60  # bytes of an Ethernet frame without its check sequence (IEEE 802.3)

@@ -181,10 +181,10 @@ def analyze(
     def answer(paths: Sequence[str]) -> Analysis:
         if follow:
             with follower(lines=not (as_json or as_ndjson) and html != "-") as watcher:
-                analysis = run(list(paths), **asked, watcher=watcher, **who)
+                analysis = run(list(paths), **asked, watcher=watcher, **who, findings=True)
         else:
             with progress_shown() as update:
-                analysis = run(list(paths), **asked, progress=update, **who)
+                analysis = run(list(paths), **asked, progress=update, **who, findings=True)
             say_one_pass(analysis.one_pass)
         if as_json or as_ndjson:
             from analyzer.report.json_text import json_pieces, ndjson_pieces

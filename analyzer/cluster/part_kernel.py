@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, Int, inline, kernel, rows_of, view_of
+from analyzer.accelerate import BOOL, INT, Int, in_library, inline, kernel, rows_of, view_of
 from analyzer.decode.frame_kernel import ALL_WORDS, HOT_WORDS, blank, is_cold
-from analyzer.flows.hash_kernel import sort_of
 from analyzer.flows.state import TCP
-from analyzer.flows.tuple_kernel import TCP_ACK, TCP_SYN, has_flow
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.flows.hash_kernel import sort_of
+    from analyzer.flows.tuple_kernel import TCP_ACK, TCP_SYN, has_flow
 
 # What follow and judge read of a row: number, time, addresses, then headers. Columns of half a word and less go together, those that
 # nobody reads stay away (`WHOLE` has all of them: for who predicts counters). The upper halves of addresses are 0 in IPv4, the

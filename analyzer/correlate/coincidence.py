@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.correlate.observed import Observed
-from analyzer.distinct import distinct
+from analyzer.distinct import distinct, grouped
 from analyzer.fields import of_fields
 from analyzer.kinds import NAMES
 from analyzer.schema import Rows
@@ -192,7 +192,7 @@ class _Test:
 
 def _testable(test: _Test, moved: list[int], sizes: Numbers) -> int:
     """By how many tests to correct: pairs that could not have shown anything, however they fell, do not count."""
-    kinds, counts = np.unique(sizes, return_counts=True)
+    kinds, _, _, counts = grouped(sizes)
     smallest = [test.chance(size, int(kind), min(size, int(kind))) for size in moved for kind in kinds]
     order = np.argsort(smallest)
     ordered, found = np.array(smallest)[order], np.cumsum(np.tile(counts, len(moved))[order])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.distinct import grouped
 from analyzer.fields import of_fields
 from analyzer.flows.addresses import among
 from analyzer.prediction import NUMBER
@@ -75,7 +76,7 @@ def _increments(found: Numbers, certain: bool) -> Rows:
 
     What is of the same time is one row of each counter, as only sums matter.
     """
-    times, where = np.unique(found[0], return_inverse=True)
+    times, _, where, _ = grouped(found[0])
     rows = np.zeros((len(SLOW_START), len(times)), INCREMENT)
     rows["flow"], rows["time_ns"] = -1, times
     names = [(pair, name) for pair in (DETECTED, WINDOWS) for name in ("+".join(pair), *pair)]

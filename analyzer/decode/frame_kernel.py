@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, inline, kernel, rows_of, view_of
+from analyzer.accelerate import INT, Int, in_library, inline, kernel, rows_of, view_of
 from analyzer.capture.records import RECORDS
 from analyzer.decode.codes import (
     CAPTURED_BEYOND_LENGTH,
@@ -26,13 +26,15 @@ from analyzer.decode.codes import (
     REASSEMBLED,
     TUNNEL,
 )
-from analyzer.decode.ip_kernel import GO_ON, ipv4, ipv6, is_good_ip
 from analyzer.decode.link import LINK
-from analyzer.decode.link_kernel import link_step, linux_packet_type
-from analyzer.decode.transport_kernel import icmp, payload, tcp, udp
-from analyzer.decode.tunnel_kernel import NO_ID, carried_by_ip, carried_by_udp
-from analyzer.decode.walk_kernel import IPV4_HERE, STOPPED, walk
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.decode.ip_kernel import GO_ON, ipv4, ipv6, is_good_ip
+    from analyzer.decode.link_kernel import link_step, linux_packet_type
+    from analyzer.decode.transport_kernel import icmp, payload, tcp, udp
+    from analyzer.decode.tunnel_kernel import NO_ID, carried_by_ip, carried_by_udp
+    from analyzer.decode.walk_kernel import IPV4_HERE, STOPPED, walk
 
 NO_PACKET_TYPE = 255
 HOT_WORDS, ALL_WORDS = PACKETS.hot_bytes // 8, PACKETS.dtype.itemsize // 8

@@ -46,17 +46,9 @@ def read_by(table: Table, named: Named) -> list[Column]:
 
 
 def create_table(table: Table, named: Named = None) -> str:
-    """The statement that makes it, empty; for one connection, as all of them."""
+    """The statement that makes it, empty."""
     columns = ", ".join(f'"{column.name}" {sql_type(column)}' for column in read_by(table, named))
-    return f"CREATE TEMP TABLE {table.name} ({columns})"
-
-
-def fill_table(table: Table, source: str, named: Named = None) -> str:
-    """The statement that makes it with the rows of `source`."""
-    columns = ", ".join(
-        f'CAST("{column.name}" AS {sql_type(column)}) AS "{column.name}"' for column in read_by(table, named)
-    )
-    return f"CREATE TEMP TABLE {table.name} AS SELECT {columns} FROM {source}"
+    return f"CREATE TABLE {table.name} ({columns})"
 
 
 def create_ends(named: Named = None) -> str:
@@ -79,7 +71,7 @@ def create_ends(named: Named = None) -> str:
         }
         columns |= {name: f"{side}_{name}" for name in SIDED if name not in columns}
         parts.append(f"SELECT {_listed(columns, named)} FROM flows WHERE protocol = 'tcp' AND leg_of < 0")
-    return "CREATE TEMP TABLE ends AS " + " UNION ALL ".join(parts)
+    return "CREATE TABLE ends AS " + " UNION ALL ".join(parts)
 
 
 def _listed(columns: dict[str, str], named: Named) -> str:

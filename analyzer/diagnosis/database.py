@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from analyzer.diagnosis.created import VIEWS, create_ends, create_table, fill_table, read_by
+from analyzer.diagnosis.created import VIEWS, create_ends, create_table, read_by
+from analyzer.diagnosis.opened import close, engine, give_back, opened
 from analyzer.diagnosis.room import bounded_memory
-from analyzer.diagnosis.spent import stopped_late
+from analyzer.diagnosis.spent import INTERRUPTS_S, stopped_late
 from analyzer.diagnosis.views import TABLES, Source
 from analyzer.ending import pass_on
 from analyzer.patterns import regex
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from duckdb import Statement
 
 MOST_ROWS = 10_000  # of an answer
 MOST_OF_VALUE = 100_000  # bytes of one, as text
 MOST_BYTES = 16 << 20  # of all of them
 LIMIT_S = 5.0  # of processor time
-MEMORY = "512MB"
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 1,
-    "memory_limit": MEMORY,
-    "temp_directory": "",  # else what does not fit is spilled into the current folder, which may hold somebody's evidence
-}
-
-# Where Python is asked line by line DuckDB paints a bar over what is being written, once a query takes two seconds.
-NO_BAR = "SET enable_progress_bar = false"
-
-# What rules write often: a duration, a size, and a number with its noun, as in the summaries.
-MACROS = (
-    """duration(ns) AS CASE WHEN ns < 1000 THEN printf('%d ns', ns::BIGINT) WHEN ns < 999500 THEN printf('%.3g us', ns / 1e3)
-    WHEN ns < 999500000 THEN printf('%.3g ms', ns / 1e6) WHEN ns < 100000000000 THEN printf('%.3g s', ns / 1e9)
-    WHEN ns < 3600000000000 THEN printf('%d s', (ns / 1e9)::BIGINT) ELSE printf('%.1f h', ns / 3.6e12) END""",
-    """size(bytes) AS CASE WHEN bytes < 1000 THEN printf('%d B', bytes::BIGINT) WHEN bytes < 999500 THEN printf('%.3g kB', bytes / 1e3)
-    WHEN bytes < 999500000 THEN printf('%.3g MB', bytes / 1e6) ELSE printf('%.4g GB', bytes / 1e9) END""",
-    "many(n, noun) AS format('{:,} {}', n::BIGINT, noun) || CASE WHEN n = 1 THEN '' ELSE 's' END",
-    "endpoint(address, port) AS CASE WHEN contains(address, ':') THEN printf('[%s]:%d', address, port) ELSE printf('%s:%d', address, port) END",
-)
+MOST_WAITING = 4  # answers that nobody has taken yet
 
 
 class QueryError(Exception):
     """A query that DuckDB refuses, or that took too long."""
-
-
-def engine() -> Any:
-    """DuckDB: its compiled part alone where the installed version has that apart, as the package around it takes longer to import than a dozen rules to ask."""
-    try:
-        return importlib.import_module("_duckdb")
-    except ImportError:
-        return importlib.import_module("duckdb")
 
 
 def _words(error: Exception) -> str:
@@ -63,37 +37,11 @@ def _words(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _opened() -> Any:
-    """A DuckDB of its own, in which nothing can be set any more."""
-    connection = engine().connect(":memory:", config=SETTINGS)
-    connection.execute(NO_BAR)
-    for macro in MACROS:
-        connection.execute(f"CREATE MACRO {macro}")
-    # Python's own variables are no tables, whoever asks; and from here on nothing can be set. Access to files is taken away last: given
-    # with the others, DuckDB may apply it first, and then refuses where to spill.
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET GLOBAL python_enable_replacements = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
-
-
-@cache
-def _shared(process: int, settings: tuple[tuple[str, object], ...]) -> Any:
-    """The one that all share who ask rules of a process: to open it takes as long as a dozen rules. A process that is forked has another, as a
-    thread may hold this one."""
-    return _opened()
-
-
-_READ: dict[
-    str, Statement
-] = {}  # of rules that come with tcpcap, by their text: to read one takes as long as to run it
-
-
 class Database:
     """Answers queries. `sources` make the columns of tables when a query first names them; a table without one is empty.
 
     Where all `queries` that will be asked are known, tables have only the columns that one of them names: of a hundred and fifty most read a
-    few. A `*` then stands for those. And then nobody's memory can be used up by another's: all such share one DuckDB, each with tables of its own.
+    few. A `*` then stands for those.
     """
 
     def __init__(
@@ -107,7 +55,7 @@ class Database:
         self._sources = dict(sources or {})
         self._limit_s = limit_s
         self._made: set[str] = set()
-        self._connection = _opened() if queries is None else _shared(os.getpid(), tuple(SETTINGS.items())).cursor()
+        self._connection, *self._beside = opened()
 
     def query(self, sql: str, trusted: bool = True) -> list[dict[str, Any]]:
         """The rows of a SELECT, MOST_ROWS at most. Of one that is not trusted no value is larger than MOST_OF_VALUE, nor all of them than MOST_BYTES. Raises QueryError."""
@@ -116,13 +64,60 @@ class Database:
                 return self._asked(sql, self._bounded(sql), trusted=False)
         return self._asked(sql, "*", trusted=True)
 
-    def _asked(self, sql: str, columns: str, trusted: bool) -> list[dict[str, Any]]:
-        # A comment at the end of the query must not swallow the bracket.
-        select = self._one_select(f"SELECT {columns} FROM (\n{sql}\n) LIMIT {MOST_ROWS}", sql)
-        self._make_all(sql)
+    def answers(self, queries: Iterable[str]) -> Iterator[list[dict[str, Any]] | QueryError]:
+        """The rows of each of these, which are trusted, in their order, or what `query` would raise: AT_ONCE of them are asked at a time."""
+        from concurrent.futures import ThreadPoolExecutor, wait  # with all that it logs to: not where no rule is asked
+
+        free = list(self._beside)
+
+        def ask(sql: str) -> list[dict[str, Any]] | QueryError:
+            connection = free.pop()
+            try:
+                return self._rows(connection, self._limited(connection, sql))
+            except QueryError as error:
+                return error
+            finally:
+                free.append(connection)
+
+        waiting: deque[Future[list[dict[str, Any]] | QueryError]] = deque()
+        with ThreadPoolExecutor(len(free)) as threads:
+            try:
+                for sql in queries:
+                    waiting.append(threads.submit(ask, sql) if (failed := self._failed(sql)) is None else _done(failed))
+                    if len(waiting) > MOST_WAITING:
+                        yield waiting[0].result()
+                        waiting.popleft()
+                while waiting:
+                    yield waiting[0].result()
+                    waiting.popleft()
+            finally:
+                running = [each for each in waiting if not each.cancel()]
+                # Again and again: an interrupt that comes before a query begins is forgotten.
+                while wait(running, INTERRUPTS_S).not_done:
+                    for connection in self._beside:
+                        connection.interrupt()
+
+    def _failed(self, sql: str) -> QueryError | None:
+        """Make the tables that a query names; what is wrong with them."""
         try:
-            with stopped_late(self._connection, self._limit_s):
-                answer = self._connection.execute(select)
+            self._make_all(sql)
+        except QueryError as error:
+            return error
+        return None
+
+    def _asked(self, sql: str, columns: str, trusted: bool) -> list[dict[str, Any]]:
+        select = self._limited(self._connection, sql, columns)
+        self._make_all(sql)
+        return self._rows(self._connection, select, trusted)
+
+    def _limited(self, connection: Any, sql: str, columns: str = "*") -> Statement:
+        """The statement that is asked: a comment at the end of the query must not swallow the bracket."""
+        return self._one_select(connection, f"SELECT {columns} FROM (\n{sql}\n) LIMIT {MOST_ROWS}", sql)
+
+    def _rows(self, connection: Any, select: Statement, trusted: bool = True) -> list[dict[str, Any]]:
+        try:
+            with stopped_late(connection, self._limit_s):
+                answer = connection.execute(select)
                 names = [column[0] for column in answer.description or ()]
                 rows = answer.fetchall() if trusted else _few(iter(answer.fetchone, None))
                 return [dict(zip(names, row, strict=True)) for row in rows]
@@ -139,7 +134,7 @@ class Database:
 
     def _described(self, sql: str) -> list[tuple[str, str]]:
         """Name and type of its columns."""
-        self._one_select(sql, sql)
+        self._one_select(self._connection, sql, sql)
         self._make_all(sql)
         try:
             answer = self._connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)")
@@ -153,26 +148,34 @@ class Database:
         return ", ".join(f"{bounded(name, kind)} AS {name}" for name, kind in columns)
 
     def close(self) -> None:
-        """Give its memory back."""
-        self._connection.close()
+        """Give its memory back; where only rules that come with tcpcap were asked, the next who asks has the same database."""
+        connections = [self._connection, *self._beside]
+        if self._named is None or not self._emptied():
+            close(connections)
+        else:
+            give_back(connections)
 
-    def _one_select(self, text: str, sql: str) -> Statement:
+    def _emptied(self) -> bool:
+        """Is it as it was when it was opened?"""
+        try:
+            for name in self._made:
+                self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+        except self._duckdb.Error:
+            return False
+        return True
+
+    def _one_select(self, connection: Any, text: str, sql: str) -> Statement:
         """The one statement of a text that has a query in it, read once. Raises QueryError, about the query alone, where there is none, or another."""
-        known = _READ.get(text)
-        if known is not None:
-            return known
         try:
             # By this connection: DuckDB's own function of that name opens a database for itself, which takes as long as a dozen small queries.
-            statements = self._connection.extract_statements(text)
+            statements = connection.extract_statements(text)
         except self._duckdb.Error as error:
             if text != sql:
-                self._one_select(sql, sql)
+                self._one_select(connection, sql, sql)
             raise QueryError(_words(error)) from None
         if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
             raise QueryError("a rule is one SELECT, nothing else")
         statement: Statement = statements[0]
-        if self._named is not None:  # the same will be asked of the next capture
-            _READ[text] = statement
         return statement
 
     def _make_all(self, sql: str) -> None:
@@ -193,14 +196,24 @@ class Database:
             self._connection.execute(create_ends(self._named))
             return
         table = TABLES[name]
+        self._connection.execute(create_table(table, self._named))
         source = self._sources.get(name)
-        columns = source([column.name for column in read_by(table, self._named)]) if source else None
+        read = [column.name for column in read_by(table, self._named)]
+        columns = source(read) if source else None
         if columns and len(next(iter(columns.values()))):
             self._connection.register("source_of_rows", columns)
-            self._connection.execute(fill_table(table, "source_of_rows", self._named))
+            listed = ", ".join(f'"{column}"' for column in read)
+            self._connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM source_of_rows")
             self._connection.unregister("source_of_rows")
-        else:
-            self._connection.execute(create_table(table, self._named))
+
+
+def _done(error: QueryError) -> Future[Any]:
+    """An answer that is there."""
+    from concurrent.futures import Future
+
+    done: Future[Any] = Future()
+    done.set_result(error)
+    return done
 
 
 def bounded(place: str, kind: str) -> str:

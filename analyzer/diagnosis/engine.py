@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from analyzer.diagnosis.database import LIMIT_S, Database, QueryError
@@ -59,51 +60,77 @@ class Evidence:
     doubts: Mapping[str, str] = field(default_factory=dict)
 
 
-def diagnose(rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = None) -> Diagnosis:
-    """Ask those rules for which there is a reason. A rule that fails harms no other: it is among those not checked."""
-    database: Database | None = None
-    findings: list[Finding] = []
+def diagnose(
+    rules: Sequence[Rule], evidence: Evidence, limit_s: float | None = None, *, at_once: bool = True
+) -> Diagnosis:
+    """Ask those rules for which there is a reason, several at a time unless told otherwise. A rule that fails harms no other: it is among those not checked."""
     not_checked: list[NotChecked] = []
-    ran = []
+    asked = []
+    # What the findings of others explain is asked for last.
+    for rule in sorted(rules, key=_is_last):
+        lacking = rule.lacks(evidence.available)
+        if lacking:
+            not_checked.append(_lacks(rule, lacking))
+        elif rule.applies(evidence.signals):
+            asked.append(rule)
+    findings: list[Finding] = []
     left_out: dict[str, int] = {}
     sources = dict(evidence.sources)
     sources["explained_counters"] = lambda _: arrays_of(
         {"counter": sorted({each.counter for finding in findings for each in finding.counters})}
     )
-    refused = _refused(rule.sql for rule in rules if not rule.own and not rule.lacks(evidence.available))
-    # What the findings of others explain is asked for last.
-    for rule in sorted(rules, key=lambda rule: "explained_counters" in rule.sql):
-        lacking = rule.lacks(evidence.available)
-        if lacking:
-            wanted = (": ".join(WHAT_TO_RECORD.get(name, (name,))) for name in lacking)
-            any_of = lacking == rule.any_of
-            text = f"{rule.title}: needs {('; or ' if any_of else '; and ').join(wanted)}"
-            not_checked.append(NotChecked(rule.id, lacking, text, any_of))
-        elif rule.applies(evidence.signals):
-            if database is None:
-                database = Database(sources, LIMIT_S if limit_s is None else limit_s, _queries(rules, evidence))
+    for rule, answer in _answers(asked, sources, LIMIT_S if limit_s is None else limit_s, at_once):
+        try:
+            if isinstance(answer, QueryError):
+                raise answer
+            found = found_by(rule, answer, evidence)
+            if len(found) > MOST_FINDINGS:
+                left_out[rule.id] = len(found) - MOST_FINDINGS
+                found = sorted(found, key=lambda finding: finding.weight, reverse=True)[:MOST_FINDINGS]
+            findings += found
+        except (QueryError, KeyError, TypeError, ValueError) as error:
+            not_checked.append(NotChecked(rule.id, (), f"{rule.path}: failed ({error}); its other findings are lost"))
+    return Diagnosis(told(findings), not_checked, [rule.id for rule in asked], left_out)
+
+
+def _is_last(rule: Rule) -> bool:
+    return "explained_counters" in rule.sql
+
+
+def _lacks(rule: Rule, lacking: tuple[str, ...]) -> NotChecked:
+    """What it would need, in words."""
+    wanted = (": ".join(WHAT_TO_RECORD.get(name, (name,))) for name in lacking)
+    any_of = lacking == rule.any_of
+    text = f"{rule.title}: needs {('; or ' if any_of else '; and ').join(wanted)}"
+    return NotChecked(rule.id, lacking, text, any_of)
+
+
+def _answers(
+    rules: Sequence[Rule], sources: Mapping[str, Source], limit_s: float, at_once: bool
+) -> Iterator[tuple[Rule, list[Row] | QueryError]]:
+    """Each rule with the rows that answer it, or why there are none. What strangers ask is asked alone: it may not have all memory."""
+    if not rules:
+        return
+    own = all(rule.own for rule in rules)
+    refused = {} if own else _refused(rule.sql for rule in rules if not rule.own)
+    # A stranger may want to see with `*` whatever there is.
+    database = Database(sources, limit_s, [rule.sql for rule in rules] if own else None)
+    try:
+        if own and at_once:
+            for _, some in groupby(rules, _is_last):
+                group = list(some)
+                yield from zip(group, database.answers([rule.sql for rule in group]), strict=True)
+            return
+        for rule in rules:
             try:
                 if rule.sql in refused:
                     raise QueryError(refused[rule.sql])
-                found = found_by(rule, database.query(rule.sql, rule.own), evidence)
-                if len(found) > MOST_FINDINGS:
-                    left_out[rule.id] = len(found) - MOST_FINDINGS
-                    found = sorted(found, key=lambda finding: finding.weight, reverse=True)[:MOST_FINDINGS]
-                findings += found
-            except (QueryError, KeyError, TypeError, ValueError) as error:
-                not_checked.append(
-                    NotChecked(rule.id, (), f"{rule.path}: failed ({error}); its other findings are lost")
-                )
-            ran.append(rule.id)
-    if database is not None:
+                answer: list[Row] | QueryError = database.query(rule.sql, rule.own)
+            except QueryError as error:
+                answer = error
+            yield rule, answer
+    finally:
         database.close()
-    return Diagnosis(told(findings), not_checked, ran, left_out)
-
-
-def _queries(rules: Iterable[Rule], evidence: Evidence) -> list[str] | None:
-    """All that will be asked; None where a stranger's query is among them, who may want to see with `*` whatever there is."""
-    asked = [rule for rule in rules if not rule.lacks(evidence.available) and rule.applies(evidence.signals)]
-    return [rule.sql for rule in asked] if all(rule.own for rule in asked) else None
 
 
 def _refused(queries: Iterable[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from analyzer.distinct import grouped
 from analyzer.schema import Column, Rows, Table, address_text, bits_text
 from analyzer.tables import (
     CAPTURE_FACTS,
@@ -245,8 +246,8 @@ def _objects(values: Sequence[Any]) -> Any:
 
 
 def _mapped(codes: Any, name: Any) -> Any:
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    return _objects([name(code) for code in distinct])[inverse.reshape(-1)]
+    values, _, group, _ = grouped(codes)
+    return _objects([name(code) for code in values])[group]
 
 
 def _addresses(column: Column, rows: Rows) -> Any:

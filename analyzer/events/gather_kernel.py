@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import UINT, Int, inline, kernel, rows_of
-from analyzer.flows.hash_kernel import mix
+from analyzer.accelerate import UINT, Int, in_library, inline, kernel, rows_of
 from analyzer.tables import EVENTS, FLOW_EVENTS
+
+if not in_library():
+    from analyzer.flows.hash_kernel import mix
 
 # A place: a row of `flow_events` with its key.
 GATHERED = np.dtype(

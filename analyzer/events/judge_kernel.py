@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, Int, group_of, inline, kernel, rows_of
-from analyzer.events.ack_kernel import acknowledging, answering_copy, answering_late, repeating
-from analyzer.events.again_kernel import again
+from analyzer.accelerate import BOOL, INT, Int, group_of, in_library, inline, kernel, rows_of
 from analyzer.events.clock_kernel import (
     SOURCE,
     paws,
@@ -17,33 +15,37 @@ from analyzer.events.clock_kernel import (
     timestamps,
     was_sent_before,
 )
-from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
-from analyzer.events.congestion_kernel import congestion
 from analyzer.events.copies_kernel import RECENT, identity_of
-from analyzer.events.doubt_kernel import answer_unseen, doubts_of, outdated, settle
-from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
-from analyzer.events.handshake_kernel import meeting, opening
-from analyzer.events.late_kernel import is_awaited
-from analyzer.events.look_up_kernel import look_up
-from analyzer.events.loss_kernel import sending
-from analyzer.events.moment_kernel import keep_moment
-from analyzer.events.nat_kernel import count_on, is_across, past_nat
-from analyzer.events.padding_kernel import without_padding
-from analyzer.events.sack_kernel import reporting
-from analyzer.events.stream_kernel import note_id, place_in_streams
-from analyzer.events.taken_kernel import has_room, is_blank, take
-from analyzer.events.window_kernel import answering, filling, offering, probing
 from analyzer.flows.end_state import BLANK, DRAFT, END_STATE, KEEP_ALIVE
 from analyzer.flows.moment import MOMENT, SEGMENT, SKIPPED, WORLD
 from analyzer.flows.sent import BOARD, SENT, Sent
 from analyzer.flows.state import ACKED, FLOW_STATE, TCP
 from analyzer.flows.state import SYN as SAW_SYN
 from analyzer.flows.state import SYN_ACK as SAW_SYN_ACK
-from analyzer.flows.tuple_kernel import low_end
 from analyzer.kinds import NUMBER
-from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.serial import difference as difference_python
 from analyzer.tables import EVENTS, PACKETS
+
+if not in_library():
+    from analyzer.events.ack_kernel import acknowledging, answering_copy, answering_late, repeating
+    from analyzer.events.again_kernel import again
+    from analyzer.events.closing_kernel import challenging, closing, from_before, is_stray, offending, over, resetting
+    from analyzer.events.congestion_kernel import congestion
+    from analyzer.events.doubt_kernel import answer_unseen, doubts_of, outdated, settle
+    from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
+    from analyzer.events.handshake_kernel import meeting, opening
+    from analyzer.events.late_kernel import is_awaited
+    from analyzer.events.look_up_kernel import look_up
+    from analyzer.events.loss_kernel import sending
+    from analyzer.events.moment_kernel import keep_moment
+    from analyzer.events.nat_kernel import count_on, is_across, past_nat
+    from analyzer.events.padding_kernel import without_padding
+    from analyzer.events.sack_kernel import reporting
+    from analyzer.events.stream_kernel import note_id, place_in_streams
+    from analyzer.events.taken_kernel import has_room, is_blank, take
+    from analyzer.events.window_kernel import answering, filling, offering, probing
+    from analyzer.flows.tuple_kernel import low_end
+    from analyzer.ordering.step_kernel import is_another_capture
 
 difference = inline(difference_python)
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel, rows_of
-from analyzer.flows.tuple_kernel import low_end
+from analyzer.accelerate import Int, in_library, inline, kernel, rows_of
 from analyzer.serial import difference
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.flows.tuple_kernel import low_end
 
 difference = inline(difference)
 

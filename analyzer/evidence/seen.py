@@ -28,9 +28,11 @@ THINKING, THOUGHT_NS = ("client_think", "server_think", "sender_stall", "idle"),
 LOST_NS = 10_000_000  # what connections lost to a cause, to be a signal
 
 
-def diagnosed(analysis: Analysis, rules: Sequence[Rule], limit_s: float | None = None) -> Diagnosis:
+def diagnosed(
+    analysis: Analysis, rules: Sequence[Rule], limit_s: float | None = None, *, at_once: bool = True
+) -> Diagnosis:
     """What the rules say of it."""
-    return diagnose(rules, _Seen(analysis).evidence(), limit_s)
+    return diagnose(rules, _Seen(analysis).evidence(), limit_s, at_once=at_once)
 
 
 class _Seen:

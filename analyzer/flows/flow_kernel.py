@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, UINT, Int, inline, kernel, rows_of
+from analyzer.accelerate import BOOL, INT, UINT, Int, in_library, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
 from analyzer.capture.records import JOINED_NS
-from analyzer.flows.handshake_kernel import BAD_SUM, follow_tcp
-from analyzer.flows.hash_kernel import hash_of
-from analyzer.flows.leg_kernel import find_leg
 from analyzer.flows.state import CACHE_LINE, EMPTY, FLOW_STATE, LEG, PEER, STATE_LINES, SUCCEEDED, TCP
-from analyzer.flows.tuple_kernel import TCP_ACK, TCP_SYN, begin, has_flow, is_reuse, low_end, same_flow
-from analyzer.ordering.step_kernel import is_another_capture
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.flows.handshake_kernel import BAD_SUM, follow_tcp
+    from analyzer.flows.hash_kernel import hash_of
+    from analyzer.flows.leg_kernel import find_leg
+    from analyzer.flows.tuple_kernel import TCP_ACK, TCP_SYN, begin, has_flow, is_reuse, low_end, same_flow
+    from analyzer.ordering.step_kernel import is_another_capture
 
 REASSEMBLED = PACKETS.bit("layers", "reassembled")
 # What the kernel keeps in `room`: the number of the next flow, places ever used and free again; the latest time; of the frame

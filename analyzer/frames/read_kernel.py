@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, Int, group_of, kernel, rows_of, view_of
+from analyzer.accelerate import BOOL, INT, Int, group_of, in_library, kernel, rows_of, view_of
 from analyzer.accelerate.prefetch import prefetch
 from analyzer.capture.layout import FOUND, FULL, GIVEN, INTERFACE, LAYOUT
 from analyzer.capture.records import RECORDS
-from analyzer.capture.scan_kernel import next_record
 from analyzer.checksums.state import MEMORY, Memory
-from analyzer.checksums.tally_kernel import check_record
 from analyzer.decode.codes import FRAGMENT
 from analyzer.decode.fragments import FRAGMENTS, Fragments
-from analyzer.decode.frame_kernel import decode_record
 from analyzer.decode.link import LINK
-from analyzer.decode.reassembly_kernel import put_together
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.capture.scan_kernel import next_record
+    from analyzer.checksums.tally_kernel import check_record
+    from analyzer.decode.frame_kernel import decode_record
+    from analyzer.decode.reassembly_kernel import put_together
 
 CACHE_LINE = 64
 AHEAD = 4096  # bytes that are fetched before they are needed: more than come in the time that a frame takes

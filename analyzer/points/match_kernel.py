@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, inline, kernel, part, rows_of
-from analyzer.points.compare_kernel import CHECKSUM, RST, changed, is_damaged
+from analyzer.accelerate import INT, Int, in_library, inline, kernel, part, rows_of
 from analyzer.points.pending import (
     ACKED,
     ACKED_BEFORE,
@@ -35,19 +34,22 @@ from analyzer.points.pending import (
     WAY,
     WHOLE,
 )
-from analyzer.points.pieces_kernel import join_datagrams
-from analyzer.points.seek_kernel import (
-    LOOKED_AT,
-    ahead,
-    arrive,
-    find_damaged,
-    find_same,
-    hash_block,
-    hash_exact,
-    join,
-    span_of,
-)
 from analyzer.points.segment import DATAGRAM, PASSING, UNSURE
+
+if not in_library():
+    from analyzer.points.compare_kernel import CHECKSUM, RST, changed, is_damaged
+    from analyzer.points.pieces_kernel import join_datagrams
+    from analyzer.points.seek_kernel import (
+        LOOKED_AT,
+        ahead,
+        arrive,
+        find_damaged,
+        find_same,
+        hash_block,
+        hash_exact,
+        join,
+        span_of,
+    )
 
 ACK = 16
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel, rows_of
-from analyzer.flows.hash_kernel import mix
-from analyzer.flows.tuple_kernel import low_end
+from analyzer.accelerate import Int, in_library, inline, kernel, rows_of
 from analyzer.kinds import NUMBER
-from analyzer.points.payload_kernel import FRAGMENT, UDP, length_of
 from analyzer.points.segment import AGAIN, CLOSED, CUT, DATAGRAM, HIDDEN, OPENED, PASSING, TWIN
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.flows.hash_kernel import mix
+    from analyzer.flows.tuple_kernel import low_end
+    from analyzer.points.payload_kernel import FRAGMENT, UDP, length_of
 
 TCP = PACKETS.bit("layers", "tcp")
 COPY, RETRANSMISSION, ZERO_WINDOW, ZERO_WINDOW_END = (

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel, rows_of, view_of
+from analyzer.accelerate import Int, in_library, inline, kernel, rows_of, view_of
 from analyzer.capture.records import RECORDS
-from analyzer.flows.hash_kernel import mix
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.flows.hash_kernel import mix
 
 UDP, ICMP, ICMPV6 = (PACKETS.bit("layers", name) for name in ("udp", "icmp", "icmpv6"))
 FRAGMENT = PACKETS.bit("layers", "fragment", "reassembled")  # the latter of the one that completes a datagram

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, group_of, inline, kernel, rows_of
-from analyzer.prediction.delivery.prediction_kernel import widens
-from analyzer.prediction.emit_kernel import keep
+from analyzer.accelerate import INT, Int, group_of, in_library, inline, kernel, rows_of
 from analyzer.prediction.names import NUMBER
-from analyzer.prediction.opening.silence_kernel import opening_over, syn_over
-from analyzer.prediction.rest_kernel import bring, has_room, holds, is_given_up, is_orphan
 from analyzer.prediction.sink import ROOM, SINK
 from analyzer.prediction.state import CONNECTIONS, OPEN_HELD, OPEN_ORPHAN, OPEN_SYN, OPEN_TIMER, Connections
 from analyzer.prediction.world import WORLD
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.prediction.delivery.prediction_kernel import widens
+    from analyzer.prediction.emit_kernel import keep
+    from analyzer.prediction.opening.silence_kernel import opening_over, syn_over
+    from analyzer.prediction.rest_kernel import bring, has_room, holds, is_given_up, is_orphan
 
 TIMEOUTS, ON_TIMEOUT = NUMBER["TcpExtTCPTimeouts"], NUMBER["TcpExtTCPAbortOnTimeout"]
 ESTAB_RESETS, ATTEMPT_FAILS = NUMBER["TcpEstabResets"], NUMBER["TcpAttemptFails"]

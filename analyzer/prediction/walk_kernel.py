@@ -10,25 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, group_of, inline, kernel, part, rows_of, view_of
+from analyzer.accelerate import INT, Int, group_of, in_library, inline, kernel, part, rows_of, view_of
 from analyzer.checksums.state import BAD, ZERO
 from analyzer.decode.codes import DECODED, ETHERNET, FRAGMENT, TRUNCATED
 from analyzer.kinds import CAUSE
 from analyzer.kinds import NUMBER as EVENT
-from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
-from analyzer.prediction.network.fragment_kernel import expire
-from analyzer.prediction.network.group_kernel import comes_back, takes
-from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
-from analyzer.prediction.network.malformed_kernel import is_malformed, malformed_received, no_packet
-from analyzer.prediction.network.route_kernel import between_others, error_sent
-from analyzer.prediction.rest_kernel import FOLDED_AT_ONCE, bring, has_room
-from analyzer.prediction.segment_kernel import begin, segment_received, segment_sent
 from analyzer.prediction.sink import ROOM, SINK, STEPS, SUM
 from analyzer.prediction.state import CONNECTIONS, Connections
-from analyzer.prediction.tcp_kernel import goes_on, tcp_events
-from analyzer.prediction.validity.quoted_kernel import quoted_received
 from analyzer.prediction.world import NO_SLOT, ON_PIECES, WORLD
 from analyzer.tables import EVENTS, PACKETS
+
+if not in_library():
+    from analyzer.prediction.emit_kernel import enter, in_segments, is_group, is_mine, packet_bytes, segment_size
+    from analyzer.prediction.network.fragment_kernel import expire
+    from analyzer.prediction.network.group_kernel import comes_back, takes
+    from analyzer.prediction.network.ip_kernel import around, packet_received, packet_sent
+    from analyzer.prediction.network.malformed_kernel import is_malformed, malformed_received, no_packet
+    from analyzer.prediction.network.route_kernel import between_others, error_sent
+    from analyzer.prediction.rest_kernel import FOLDED_AT_ONCE, bring, has_room
+    from analyzer.prediction.segment_kernel import begin, segment_received, segment_sent
+    from analyzer.prediction.tcp_kernel import goes_on, tcp_events
+    from analyzer.prediction.validity.quoted_kernel import quoted_received
 
 IN, OUT = PACKETS.bit("link_direction", "in"), PACKETS.bit("link_direction", "out")
 NO_FRAME = 0  # they are numbered from 1

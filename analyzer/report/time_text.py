@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.analysis import Analysis
+from analyzer.distinct import grouped
 from analyzer.flows.names import address, ends_text
 from analyzer.report.layout import wrapped
 from analyzer.report.words import numbers_text, offset_text, times
@@ -122,8 +123,7 @@ def shared_by(rows: Rows) -> str:
     lost = np.sum([rows[f"time_{cause}_ns"] for cause in (*LOST_TIME, "server_think")], axis=0)
     for side, keys in (("server", ("server_hi", "server_lo", "server_port")), ("client", ("client_hi", "client_lo"))):
         which = rows[list(keys)]
-        _, inverse, counts = np.unique(which, return_inverse=True, return_counts=True)
-        inverse = inverse.ravel()
+        _, _, inverse, counts = grouped(which)
         most = int(np.argmax(np.bincount(inverse, weights=lost)))
         if counts[most] > 1:
             row = rows[int(np.flatnonzero(inverse == most)[0])]

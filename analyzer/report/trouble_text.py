@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from analyzer.analysis import Analysis
 from analyzer.flows.names import address, ends_text
 from analyzer.report.layout import wrapped
@@ -54,8 +52,8 @@ def who_text(group: Rows) -> str:
     protocol = FLOWS["protocol"].words[int(first["protocol"])]
     if len(group) == 1:
         return f"{ends_text(first)}  {protocol}"
-    clients = np.unique(group[["client_hi", "client_lo"]])
-    come = address(first, "client") if len(clients) == 1 else plural(len(clients), "client")
+    clients = len(set(group[["client_hi", "client_lo"]].tolist()))
+    come = address(first, "client") if clients == 1 else plural(clients, "client")
     server = endpoint(address(first, "server"), int(first["server_port"]))
     return f"{len(group):,} connections of {come} with {server}  {protocol}"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.distinct import grouped
 from analyzer.flows.addresses import among
 from analyzer.schema import Rows
 from analyzer.sockets.batch import Batch, Ends
@@ -44,7 +45,7 @@ class FlowIndex:
         self._hashes, self._flows = hashes[order], flows[order]
         self._starts = self._flows["start_ns"]
         tcp = flows["protocol"] == _FLOW_PROTOCOLS[TCP]
-        self._servers, self._to_server = np.unique(server[tcp], return_counts=True)
+        self._servers, _, _, self._to_server = grouped(server[tcp])
         ours = tcp & among(flows["server_hi"], flows["server_lo"], local)
         self._to_port = {
             family: np.bincount(flows["server_port"][ours & (version == family)], minlength=1 << 16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analyzer.distinct import grouped
 from analyzer.flows.ports import IN_USE, MOST
 from analyzer.schema import Rows
 from analyzer.sockets.batch import Batch
@@ -53,11 +54,11 @@ class PortsTaken:
         rows, states = np.concatenate(self._rows), np.concatenate(self._states)
         names = ("address_hi", "address_lo", "peer_hi", "peer_lo", "peer_port", "version")
         keys = rows[list(names)]
-        _, first, group, count = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+        _, first, group, count = grouped(keys)
         found = rows[first]
         found["ports"] = count
-        np.minimum.at(found["lowest"], group.reshape(-1), rows["lowest"])
-        np.maximum.at(found["highest"], group.reshape(-1), rows["highest"])
+        np.minimum.at(found["lowest"], group, rows["lowest"])
+        np.maximum.at(found["highest"], group, rows["highest"])
         for name, state in _STATES.items():
-            found[name] = np.bincount(group.reshape(-1), states == state, len(first))
+            found[name] = np.bincount(group, states == state, len(first))
         return found[np.argsort(-count, kind="stable")[:MOST]]

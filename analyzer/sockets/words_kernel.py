@@ -9,17 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel, part, rows_of, view_of
-from analyzer.sockets.numbers_kernel import (
-    DOT,
-    LOWER_A,
-    MINUS,
-    ZERO,
-    is_digit,
-    put_decimal,
-    put_hex,
-    put_whole,
-)
+from analyzer.accelerate import Int, in_library, inline, kernel, part, rows_of, view_of
 from analyzer.sockets.words import (
     CGROUP,
     DECIMAL,
@@ -39,6 +29,18 @@ from analyzer.sockets.words import (
     TIMER,
     WHOLE,
 )
+
+if not in_library():
+    from analyzer.sockets.numbers_kernel import (
+        DOT,
+        LOWER_A,
+        MINUS,
+        ZERO,
+        is_digit,
+        put_decimal,
+        put_hex,
+        put_whole,
+    )
 
 SPACE, TAB, COLON, EQUALS, COMMA, SLASH, UNDERSCORE = 32, 9, 58, 61, 44, 47, 95
 CLOSE, LESS, GREATER = 41, 60, 62

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, kernel, rows_of
-from analyzer.ordering.step_kernel import is_another_capture
+from analyzer.accelerate import Int, in_library, inline, kernel, rows_of
 from analyzer.summary.steps import is_regular as is_regular_python
 from analyzer.tables import PACKETS
+
+if not in_library():
+    from analyzer.ordering.step_kernel import is_another_capture
 
 is_regular = inline(is_regular_python)
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, inline, kernel, rows_of
+from analyzer.accelerate import INT, Int, in_library, inline, kernel, rows_of
 from analyzer.accelerate.prefetch import prefetch
-from analyzer.flows.hash_kernel import sort_of
 from analyzer.flows.moment import (
     BOTH,
     MOMENT,
@@ -41,9 +40,12 @@ from analyzer.flows.time_state import (
     UNNUMBERED,
 )
 from analyzer.tables import PACKETS
-from analyzer.timing.gap_kernel import TIMER_NS, at_once, explain, goes_on, silent
-from analyzer.timing.spend_kernel import all_acknowledged, settle, spend, suspend
-from analyzer.timing.talk_kernel import acknowledged, talking
+
+if not in_library():
+    from analyzer.flows.hash_kernel import sort_of
+    from analyzer.timing.gap_kernel import TIMER_NS, at_once, explain, goes_on, silent
+    from analyzer.timing.spend_kernel import all_acknowledged, settle, spend, suspend
+    from analyzer.timing.talk_kernel import acknowledged, talking
 
 LINES = (TIME_STATE.itemsize + CACHE_LINE - 1) // CACHE_LINE
 
