@@ -67,6 +67,18 @@ def test_what_is_chosen_is_asked_and_listed_and_followed(capsys: pytest.CaptureF
 # What is read
 
 
+def test_planners_go_on_alone() -> None:
+    """They plan over the same empty tables; one that is closed takes nothing from the other."""
+    mine = {"flow": [1]}
+    one, other = Planner(), Planner()
+    assert one.needs("SELECT flow FROM flows") == {"flows": ["flow"]}
+    one.close()
+    assert other.needs("SELECT frame FROM packets") == {"packets": ["frame"]}
+    with pytest.raises(UsageError, match="mine"):
+        other.needs("SELECT * FROM mine")
+    assert mine
+
+
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from analyzer.diagnosis.created import sql_type
@@ -14,6 +15,7 @@ from analyzer.moments import MOMENTS
 from analyzer.schema import Column, Table
 from analyzer.tables import TABLES
 
+NUMBERS = {moment: number for number, moment in MOMENTS.items()}
 STORE = "store"  # the schema of what the views show
 LISTS = ("frames", "related_frames", "flows")  # JSON lists of numbers, where their column is a text
 # Without these a plan reads all columns that the query names, and no table is known to be empty.
@@ -22,16 +24,17 @@ WHERE = "SQL"
 
 
 class Planner:
-    """Plans queries over empty tables; nothing is ever in them."""
+    """Plans queries over empty tables; nothing is ever in them, so that all of a process share them."""
 
     def __init__(self, tables: Mapping[str, Table] = TABLES) -> None:
         import duckdb
 
         self._duckdb, self._tables = duckdb, tables
-        self._connection = duckdb.connect(":memory:", config={"threads": 1, "enable_external_access": "false"})
-        make_tables(self._connection, tables)
-        self._connection.execute(f"SET disabled_optimizers = '{OPTIMIZERS}'")
-        self._connection.execute("SET lock_configuration = true")
+        # A process that is forked has others: a thread may have held these.
+        key = os.getpid(), *map(id, tables.values())
+        if key not in _EMPTY:
+            _EMPTY[key] = tables, _empty(tables)
+        self._connection = _EMPTY[key][1].cursor()
 
     def needs(self, sql: str) -> dict[str, list[str]]:
         """The columns that a query reads of each table; all of them where the plan does not tell. Raises UsageError for what is no query, or names what is not there."""
@@ -58,6 +61,20 @@ class Planner:
         self._connection.close()
 
 
+_EMPTY: dict[tuple[int, ...], tuple[Mapping[str, Table], Any]] = {}
+
+
+def _empty(tables: Mapping[str, Table]) -> Any:
+    """A database with these tables, in which nothing can be set any more, nor be reached from."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config={"threads": 1, "enable_external_access": "false"})
+    make_tables(connection, tables)
+    connection.execute(f"SET disabled_optimizers = '{OPTIMIZERS}'")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
 def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
     """All operators of a plan."""
     for node in plan if isinstance(plan, list) else [plan]:
@@ -77,15 +94,18 @@ def _columns(told: dict[str, Any], table: Table) -> list[str]:
 
 def make_tables(connection: Any, tables: Mapping[str, Table] = TABLES) -> None:
     """The tables, empty, the views over them that have each moment as a timestamp, too, and the macros that rules have."""
-    connection.execute(f"CREATE SCHEMA {STORE}")
-    for table in tables.values():
-        columns = ", ".join(f'"{column.name}" {type_of(column)}' for column in table.columns if column.public)
-        connection.execute(f"CREATE TABLE {STORE}.{table.name} ({columns})")
-        connection.execute(f"CREATE VIEW {table.name} AS SELECT {', '.join(_shown(table))} FROM {STORE}.{table.name}")
-    for macro in MACROS:
-        connection.execute(f"CREATE MACRO {macro}")
+    # All at once: one by one, each is a transaction, which takes longer than to make a table.
+    connection.execute("; ".join(("BEGIN", f"CREATE SCHEMA {STORE}", *_statements(tables.values()), "COMMIT")))
     # Python's own variables are no tables.
-    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET GLOBAL python_enable_replacements = false")
+
+
+def _statements(tables: Iterable[Table]) -> Iterator[str]:
+    for table in tables:
+        columns = ", ".join(f'"{column.name}" {type_of(column)}' for column in table.columns if column.public)
+        yield f"CREATE TABLE {STORE}.{table.name} ({columns})"
+        yield f"CREATE VIEW {table.name} AS SELECT {', '.join(_shown(table))} FROM {STORE}.{table.name}"
+    yield from (f"CREATE MACRO {macro}" for macro in MACROS)
 
 
 def type_of(column: Column) -> str:
@@ -104,7 +124,7 @@ def columns_shown(table: Table) -> list[str]:
 
 def _shown(table: Table) -> Iterator[str]:
     for name in columns_shown(table):
-        number = next((number for number, text in MOMENTS.items() if text == name), "")
+        number = NUMBERS.get(name)
         if number:  # the greatest number stands for more than can be said
             yield f'CASE WHEN "{number}" < 9223372036854775807 THEN make_timestamp_ns("{number}") END AS "{name}"'
         else:
