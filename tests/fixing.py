@@ -20,6 +20,7 @@ from analyzer.checksums import Checker
 from analyzer.checksums.fix import Fixed, fix_checksums
 from analyzer.schema import address_text
 from tests import build, strategies
+from tests.helpers import contents
 from tests.naive.checksums import ALL_ONES, ones_complement_sum, pseudo_header
 from tests.naive.fix import (
     FIELD_AT,
@@ -132,7 +133,7 @@ def data_of(path: Path | str, most: int | None = None) -> list[bytes]:
     found: list[bytes] = []
     with open_capture([str(path)]) as capture:
         for batch in capture:
-            found += [batch.data(position) for position in range(len(batch))]
+            found += contents(batch)
             if most is not None and len(found) >= most:
                 break
     return found[:most]

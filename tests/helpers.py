@@ -204,7 +204,7 @@ def read_all(
             assert batch.first_frame == first_frame
             first_frame += len(batch)
             rows.append(batch.rows.copy())
-            data += [batch.data(position) for position in range(len(batch))]
+            data += contents(batch)
             rows_of = reader.rows_of if together else decode
             packets.append(rows_of(batch, capture.interfaces).copy())
             batches.append(len(batch))
@@ -217,6 +217,15 @@ def read_all(
         list(capture.files),
         batches,
     )
+
+
+def contents(batch: RecordBatch) -> list[bytes]:
+    """The captured bytes of each of its records, all at once: one by one, NumPy looks for their place in twice the time."""
+    found, whole = [], memoryview(batch.buffer)
+    for at, size in zip(batch.rows["offset"].tolist(), batch.rows["captured"].tolist(), strict=True):
+        found.append(bytes(whole[at : at + size]))
+    assert not found or found[-1] == batch.data(len(batch) - 1)
+    return found
 
 
 def read_bytes(folder: Path, *blocks: bytes, **options: int) -> Reading:
