@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -676,7 +677,12 @@ def spoil(row: dict[str, int], rng: random.Random) -> dict[str, int]:
 
 
 def simulated(seed: int) -> Rows:
-    """Some conversations at a time, as packet rows."""
+    """Some conversations at a time, as packet rows; several tests look at the same."""
+    return _simulated(seed).copy()
+
+
+@cache
+def _simulated(seed: int) -> Rows:
     rng = random.Random(seed)
     wild = rng.choice((0, 0, 0.01, 0.1))
     special = rng.choice(("", "", "", "ecn", "fast open", "cookie"))
