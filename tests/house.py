@@ -14,6 +14,7 @@ ORDER = (
     "prediction correlate diagnosis account facts hosts presence beside passes lines cluster streamed kernel_counters follow described found analysis whole points evidence evidence_between plot report ask run exported serve cases crosscheck|record|extract cli"
 )
 RANKS = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("|")}
+STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)  # where imports stand: in no expression
 ENTRANCES = ("__init__", "__main__")  # the package itself: they only pass on what others give
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -52,7 +53,8 @@ def _nodes(node: ast.AST, typing: bool) -> Iterator[ast.AST]:
             yield from _nodes(child, typing)
         return
     for child in ast.iter_child_nodes(node):
-        yield from _nodes(child, typing)
+        if isinstance(child, STATEMENTS):
+            yield from _nodes(child, typing)
 
 
 def imported(module: str, name: str) -> str:
