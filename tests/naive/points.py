@@ -41,11 +41,13 @@ def match(segments: Sequence[Segment]) -> dict[tuple[bool, int], Passed]:
     """By (near, frame): what became of each segment. Of those at the same time what was sent goes before what came."""
     found = {(each.near, each.frame): Passed() for each in segments}
     sent: list[Segment] = []
+    place: dict[int, int] = {}  # among those sent, by frame
     came: dict[tuple[int, int], list[Segment]] = {}  # by way: the originals of those that came, in that order
     usual: dict[tuple[int, int], int] = {}
     for each in sorted(segments, key=lambda segment: (segment.when_ns, not segment.near)):
         way = (each.connection, each.way)
         if each.near:
+            place[each.frame] = len(sent)
             sent.append(each)
             continue
         likely = [one for one in sent if _same(one, each)]
@@ -62,7 +64,7 @@ def match(segments: Sequence[Segment]) -> dict[tuple[bool, int], Passed]:
         took = each.when_ns - origin.when_ns
         usual[way] = took if way not in usual else usual[way] + (took - usual[way]) // 8
         before = came.setdefault(way, [])
-        later = [number for number, one in enumerate(before) if sent.index(one) > sent.index(origin)]
+        later = [number for number, one in enumerate(before) if place[one.frame] > place[origin.frame]]
         if later:
             told.is_late = original.is_late = True
             told.late_by = len(before) - later[0]
