@@ -209,7 +209,9 @@ def test_a_query_sees_the_same_where_only_what_queries_name_is_made() -> None:
     """Each rule that comes with tcpcap has the same columns then, and so has the view; without any name a table still has a row for each of its rows."""
     whole = Database()
     for each in own_rules():
-        assert Database(queries=[each.sql]).bind(each.sql) == whole.bind(each.sql), each.id
+        named = Database(queries=[each.sql])
+        assert named.bind(each.sql) == whole.bind(each.sql), each.id
+        named.close()
     flows = {"flow": np.arange(3), "protocol": ["tcp"] * 3, "leg_of": [-1] * 3, "server_retransmissions": [0, 7, 0]}
     asked_for: list[set[str]] = []
 
