@@ -212,6 +212,33 @@ def test_what_only_kernels_call_is_imported_only_where_it_is_compiled(name: str)
             assert used & {alias.asname or alias.name for alias in node.names}, node.module
 
 
+def test_python_calls_no_helper_that_lacks_what_it_calls() -> None:
+    """Where there is a library, what a module of kernels imports for them is not there for a helper that Python calls, either."""
+    called: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        if not path.stem.endswith("_kernel"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and str(node.module).endswith("_kernel"):
+                    called.setdefault(str(node.module), set()).update(alias.name for alias in node.names)
+    assert called
+    for name in kernel_modules():
+        tree = ast.parse(file_of(name).read_text(encoding="utf-8"))
+        inside = [each for node in tree.body if isinstance(node, ast.If) for each in node.body]
+        lacking = {
+            alias.asname or alias.name for node in inside if isinstance(node, ast.ImportFrom) for alias in node.names
+        }
+        functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        entries = {
+            each for each, node in functions.items() if any(isinstance(how, ast.Call) for how in node.decorator_list)
+        }
+        reached, waiting = set(), list((called.get(name, set()) - entries) & set(functions))
+        while waiting:
+            used = {node.id for node in ast.walk(functions[waiting.pop()]) if isinstance(node, ast.Name)}
+            waiting += (used - reached) & set(functions)
+            reached |= used
+        assert not reached & lacking, name
+
+
 def test_an_intact_copy_is_loaded(copied: Path) -> None:
     """Wherever it lies."""
     assert Library(copied).kernels == Library().kernels

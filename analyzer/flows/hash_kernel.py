@@ -31,6 +31,14 @@ def mix(value: Any) -> Any:
 
 
 @inline
+def folded(high: Any, low: Any) -> Int:
+    """An address as 32 bits; those of IPv4 are different for different addresses."""
+    if high == np.uint64(0) and low >> np.uint64(32) == np.uint64(0xFFFF):
+        return low & np.uint64(0xFFFFFFFF)
+    return mix(high ^ mix(low)) & np.uint64(0xFFFFFFFF)
+
+
+@inline
 def address_of(hi: Any, lo: Any, seed: Any) -> Any:
     """An address behind the seed."""
     return mix(hi ^ mix(lo ^ seed))

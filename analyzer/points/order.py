@@ -45,7 +45,7 @@ def folded_address(address: str) -> int:
     """An address as passing_kernel has it."""
     import ipaddress
 
-    from analyzer.points.passing_kernel import folded
+    from analyzer.flows.hash_kernel import folded
 
     found = ipaddress.ip_address(address)
     number = int(found) | (0xFFFF << 32 if found.version == 4 else 0)

@@ -12,7 +12,7 @@ from analyzer.points.segment import AGAIN, CLOSED, CUT, DATAGRAM, HIDDEN, OPENED
 from analyzer.tables import PACKETS
 
 if not in_library():
-    from analyzer.flows.hash_kernel import mix
+    from analyzer.flows.hash_kernel import folded, mix
     from analyzer.flows.tuple_kernel import low_end
     from analyzer.points.payload_kernel import FRAGMENT, UDP, length_of
 
@@ -142,11 +142,3 @@ def seen_just_now(row: Any, each: Any, recent: Any) -> Int:
         return np.int64(HERE) if entry["place"] == place else np.int64(ELSEWHERE)
     entry["identity"], entry["place"], entry["time_ns"] = identity, place, row["time_ns"]
     return np.int64(NOWHERE)
-
-
-@inline
-def folded(high: Any, low: Any) -> Int:
-    """An address as 32 bits; those of IPv4 are different for different addresses."""
-    if high == np.uint64(0) and low >> np.uint64(32) == np.uint64(0xFFFF):
-        return low & np.uint64(0xFFFFFFFF)
-    return mix(high ^ mix(low)) & np.uint64(0xFFFFFFFF)
