@@ -40,6 +40,23 @@ def direction_of(row: Any, outer: Any, directions: Any, slots: Any, room: Any) -
 
 
 @inline
+def known_direction(row: Any, outer: Any, before: Int, directions: Any, slots: Any, room: Any) -> Int:
+    """The index of the row's direction, 0 where it has none yet. That of the frame before, or its way back, is looked at first."""
+    if same_way(directions[before], row, outer):
+        return before
+    back = np.int64(directions[before]["reverse"])
+    if back != 0 and same_way(directions[back], row, outer):
+        return back
+    way = way_of(row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"], row["ip_proto"], np.uint64(room[SEED]))
+    slot = np.int64(way & np.uint64(SLOTS - 1))
+    while slots[slot] != 0:
+        if same_way(directions[slots[slot]], row, outer):
+            return np.int64(slots[slot])
+        slot = (slot + 1) & (SLOTS - 1)
+    return 0
+
+
+@inline
 def same_way(d: Any, row: Any, outer: Any) -> Any:
     """Is this the row's direction?"""
     return (

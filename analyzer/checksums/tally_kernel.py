@@ -11,7 +11,7 @@ from analyzer.accelerate.view import read_only
 from analyzer.capture.records import RECORDS
 from analyzer.checksums.check_kernel import check_frame
 from analyzer.checksums.count_kernel import count, count_wrong
-from analyzer.checksums.direction_kernel import direction_of, same_way
+from analyzer.checksums.direction_kernel import direction_of, known_direction
 from analyzer.checksums.fate_kernel import follow_up
 from analyzer.checksums.outer_kernel import check_outer
 from analyzer.checksums.state import BAD, MEMORY, ZERO, Memory
@@ -93,13 +93,12 @@ def check_row(buffer: Any, words: Any, skip: Int, record: Any, row: Any, links: 
     directions, room = memory.directions, memory.room
     if row["ip_version"] == 0:
         return found
+    # Before the bytes are summed: meanwhile what is counted of the direction comes from memory.
+    known = known_direction(row, 0, found, directions, memory.slots, room)
     check_frame(buffer, words, skip, record, row)
     if row["checksum"] == 0 and row["ip_header_checksum"] == 0:
         return found
-    if not same_way(directions[found], row, 0):
-        found = np.int64(directions[found]["reverse"])
-        if found == 0 or not same_way(directions[found], row, 0):
-            found = direction_of(row, 0, directions, memory.slots, room)
+    found = known if known != 0 else direction_of(row, 0, directions, memory.slots, room)
     d = directions[found]
     count(row, d)
     if row["layers"] & ETHERNET and row["length"] <= SHORTEST and links[row["interface"]] == ETHERNET_LINK:

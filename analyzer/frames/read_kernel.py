@@ -25,6 +25,8 @@ from analyzer.decode.reassembly_kernel import put_together
 from analyzer.tables import PACKETS
 
 CACHE_LINE = 64
+ROW_LINES = PACKETS.hot_bytes // CACHE_LINE
+ROWS_AHEAD = 4
 AHEAD = 4096  # bytes that are fetched before they are needed: more than come in the time that a frame takes
 
 
@@ -76,6 +78,9 @@ def read_frames(
             while fetched < min(at + AHEAD, len(buffer)):
                 prefetch(buffer, fetched, 0)
                 fetched += CACHE_LINE
+        later = min(n + ROWS_AHEAD, len(rows) - 1)
+        for line in range(ROW_LINES):
+            prefetch(rows, later, CACHE_LINE * line)
         decode_record(buffer, record, links, first_frame + n, row, row_words[n])
         if checking:
             found = check_record(buffer, words, skip, record, n, links, rows, link_types, memory, fragments, found)
