@@ -114,15 +114,18 @@ def judge(
     world, seg = world_[0], seg_[0]
     ring, step = len(identities) - 1, len(identities) // 4
     upto: Int = first
+    ack_at: Int = first
+    number: Int = 0
+    acked: Int = 0
     for i in range(first, len(rows)):
         if world["out"] + ROOM > len(out) or not has_room(ends, room):
             return i
         if i == upto:
             begins = i == first
             upto += step
-            identify(rows, i if begins else upto + step, upto + 2 * step, states, recent, identities, keys, moments)
-            fetch_ends(rows, i if begins else upto, upto + step, states, ends)
-            fetch_sent(rows, i, upto, states, ends, sent)
+            identify(rows, i if begins else upto + 2 * step, upto + 3 * step, states, recent, identities, keys, moments)
+            fetch_ends(rows, i if begins else upto + step, upto + 2 * step, states, ends)
+        ack_at, number, acked = fetch_sent(rows, i, upto + 2 * step, states, ends, sent, ack_at, number, acked)
         row = rows[i]
         moments[i]["kind"] = SKIPPED
         time_ns, interface = row["time_ns"], np.int64(row["interface"])

@@ -18,10 +18,12 @@ from analyzer.flows.end_state import END_LINES
 from analyzer.flows.sent_kernel import RING
 from analyzer.flows.state import CACHE_LINE, EMPTY, STATE_LINES, TCP
 from analyzer.flows.tuple_kernel import low_end
+from analyzer.serial import difference as difference_python
 from analyzer.tables import PACKETS
 
+difference = inline(difference_python)
+
 ROW_LINES = PACKETS.hot_bytes // CACHE_LINE
-ACKNOWLEDGED = 2  # segments that an ACK covers as a rule; the one behind them tells that it covers no more
 
 
 @inline
@@ -68,13 +70,31 @@ def fetch_ends(rows: Any, first: Int, stop: Int, states: Any, ends: Any) -> None
 
 
 @inline
-def fetch_sent(rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any) -> None:
-    """Have fetched the segments that the ACKs among some rows may acknowledge."""
-    for i in range(first, min(stop, len(rows))):
-        row = rows[i]
-        if row["flow"] >= 0 and row["ip_proto"] == TCP and row["flags"] & ACK:
-            other = states[np.int64(row["place"])]["ends"][1 - low_end(row)]
-            number = np.int64(ends[other]["oldest"])
-            for _ in range(ACKNOWLEDGED):
-                number += np.int64(sent.chain[number & RING]["ahead"])
+def fetch_sent(
+    rows: Any, first: Int, stop: Int, states: Any, ends: Any, sent: Any, at: Int, number: Int, upto: Int
+) -> tuple[Int, Int, Int]:
+    """Have fetched a segment that an ACK before `stop` acknowledges: one with each row, as each tells where the next is.
+
+    (`at`, `number`, `upto`): the row with the ACK, of the segment before, or 0, and what is acknowledged. They are of the call before; `first`
+    is the row at hand.
+    """
+    if number > 0 and at > first:
+        record = sent.chain[number & RING]
+        if record["end"] <= upto and record["ahead"] > 0:
+            number += np.int64(record["ahead"])
             prefetch(sent.chain, number & RING, 0)
+            prefetch(sent.first, number & RING, 0)
+            return at, number, upto
+    at = max(at, first) + 1
+    while at < min(stop, len(rows)):
+        row = rows[at]
+        if row["flow"] >= 0 and row["ip_proto"] == TCP and row["flags"] & ACK:
+            you = ends[states[np.int64(row["place"])]["ends"][1 - low_end(row)]]
+            number, next_ = np.int64(you["oldest"]), np.int64(you["next"])
+            if number > 0:
+                prefetch(sent.chain, number & RING, 0)
+                prefetch(sent.first, number & RING, 0)
+                ack = np.int64(row["ack"])
+                return at, number, next_ + difference(ack, np.int64(you["isn"]) + next_ & 0xFFFFFFFF)
+        at += 1
+    return at - 1, np.int64(0), upto
