@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from analyzer.accelerate import BOOL, INT, UINT, group_of, library, rows_of, view_of
@@ -115,7 +116,14 @@ def test_addresses_are_those_of_the_memory() -> None:
     """Read from the array itself: of a part of one, of one that nobody may write to, of none, and of one that has moved."""
     whole = np.arange(64, dtype=np.int64)
     grown = np.zeros(2, PAIR)
-    arrays = [whole, whole[3:9], whole[:0], whole.reshape(8, 8)[2:], np.frombuffer(b"abc", np.uint8), grown]
+    arrays: list[npt.NDArray[Any]] = [
+        whole,
+        whole[3:9],
+        whole[:0],
+        whole.reshape(8, 8)[2:],
+        np.frombuffer(b"abc", np.uint8),
+        grown,
+    ]
     assert [address_of(each) for each in arrays] == [each.ctypes.data for each in arrays]
     before = grown.ctypes.data
     grown.resize(1 << 20, refcheck=False)
