@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from analyzer.accelerate import BOOL, INT, UINT, group_of, library, rows_of, view_of
 from analyzer.accelerate.library import LIBRARY, MANIFEST, KernelsError, Library
 from analyzer.accelerate.sources import PACKAGE, file_of, kernel_modules
-from analyzer.accelerate.types import Type
+from analyzer.accelerate.types import Type, address_of
 
 ROOT = PACKAGE.parent
 PAIR = np.dtype([("left", "u4"), ("right", "u1")], align=True)
@@ -110,6 +111,33 @@ def test_words_are_those_of_numbas_convention() -> None:
     BOOL.put(words, np.True_, "here")
     INT.put(words, np.int32(-11), "here")
     assert words == [-7, 1, -11]
+
+
+def test_addresses_are_those_of_the_memory() -> None:
+    """Read from the array itself: of a part of one, of one that nobody may write to, of none, and of one that has moved."""
+    whole = np.arange(64, dtype=np.int64)
+    grown = np.zeros(2, PAIR)
+    arrays: list[npt.NDArray[Any]] = [
+        whole,
+        whole[3:9],
+        whole[:0],
+        whole.reshape(8, 8)[2:],
+        np.frombuffer(b"abc", np.uint8),
+        grown,
+    ]
+    assert [address_of(each) for each in arrays] == [each.ctypes.data for each in arrays]
+    before = grown.ctypes.data
+    grown.resize(1 << 20, refcheck=False)
+    assert address_of(grown) == grown.ctypes.data != before
+
+
+@pytest.mark.parametrize("shape", [(1,), (5,), (0, 4), (3, 4)])
+def test_shape_and_strides_stand_as_numpy_has_them(shape: tuple[int, ...]) -> None:
+    """Of one dimension they follow from its size; of several they are the array's own."""
+    array = np.zeros(shape, PAIR)
+    words: list[int] = []
+    rows_of(PAIR, len(shape)).put(words, array, "here")
+    assert words == [0, 0, array.size, PAIR.itemsize, array.ctypes.data, *array.shape, *array.strides]
 
 
 def test_a_dtype_that_is_an_array_gives_more_dimensions() -> None:

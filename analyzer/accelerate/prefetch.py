@@ -17,7 +17,7 @@ if mode() in ("jit", "checked"):
     from numba.core import types
     from numba.extending import intrinsic
 
-    READ, SECOND_LEVEL, DATA = 0, 2, 1  # what LLVM's `prefetch` is told
+    READ, FIRST_LEVEL, DATA = 0, 3, 1  # what LLVM's `prefetch` is told
 
     @intrinsic
     def prefetch(typing: Any, array: Any, at: Any, byte: Any) -> Any:
@@ -31,7 +31,7 @@ if mode() in ("jit", "checked"):
             )
             row = builder.bitcast(builder.gep(data, [arguments[1]]), address)
             where = builder.gep(row, [arguments[2]])
-            builder.call(function, [where, number(READ), number(SECOND_LEVEL), number(DATA)])
+            builder.call(function, [where, number(READ), number(FIRST_LEVEL), number(DATA)])
             return context.get_dummy_value()
 
         return types.void(array, at, byte), emit

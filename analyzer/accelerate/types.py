@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -13,6 +15,7 @@ import numpy.typing as npt
 from analyzer.fields import of_fields
 
 Words = list[int]  # arguments as the library takes them: 64 bits each
+HEAD = object.__basicsize__  # bytes of an object before what is its own
 
 
 @of_fields(frozen=True, slots=True)
@@ -55,19 +58,46 @@ class Array:
         """Append the words of an array, as numba passes one: owner, size, address, shape and strides."""
         if type(value) is not np.ndarray:
             raise TypeError(f"{where}: an array needed, not {type(value).__name__}")
-        flags = value.flags
-        if value.dtype is not self.dtype and value.dtype != self.dtype:
-            raise TypeError(f"{where}: an array of {self.dtype} needed, not of {value.dtype}")
-        if value.ndim != self.ndim or not flags.c_contiguous or not flags.aligned:
+        dtype, flags = value.dtype, value.flags
+        if dtype is not self.dtype and dtype != self.dtype:
+            raise TypeError(f"{where}: an array of {self.dtype} needed, not of {dtype}")
+        fits = flags.carray or (flags.c_contiguous and flags.aligned)  # the first says also that it is writable
+        if not fits or value.ndim != self.ndim:
             raise TypeError(f"{where}: a contiguous array of {self.ndim} dimensions needed, not shape {value.shape}")
-        if self.written and not flags.writeable:
+        if self.written and not flags.carray:
             raise TypeError(f"{where}: a writable array needed")
-        words += (0, 0, value.size, value.itemsize, value.ctypes.data, *value.shape, *value.strides)
+        size, each = value.size, dtype.itemsize
+        if self.ndim == 1:  # the shape and the strides are these
+            words += (0, 0, size, each, address_of(value), size, each)
+        else:
+            words += (0, 0, size, each, address_of(value), *value.shape, *value.strides)
 
     @property
     def text(self) -> str:
         """What the library was compiled for, in a word: fields, their offsets and types are in the number."""
         return f"{_layout(self.dtype, self.dtype.isalignedstruct)}.{self.ndim}{'w' if self.written else 'r'}"
+
+
+def _address_of(array: npt.NDArray[Any]) -> int:
+    """Where the first byte of an array lies."""
+    return array.ctypes.data
+
+
+def _address_in(array: npt.NDArray[Any]) -> int:
+    """The same, from where the array itself keeps it: a call has dozens of them, and `ctypes` makes an object for each."""
+    return _word(id(array) + HEAD).value
+
+
+def _keeps_it_there() -> bool:
+    """Does an array begin with its address, as NumPy's C API promises (`PyArrayObject_fields`), and can that be read?"""
+    some = np.zeros(3, np.uint8)
+    return sys.implementation.name == "cpython" and all(
+        _address_in(each) == _address_of(each) for each in (some, some[1:])
+    )
+
+
+_word = ctypes.c_size_t.from_address
+address_of = _address_in if _keeps_it_there() else _address_of
 
 
 @of_fields(frozen=True, slots=True)

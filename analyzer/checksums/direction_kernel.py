@@ -17,8 +17,7 @@ ANY = -2  # no wrong frame yet
 @inline
 def direction_of(row: Any, outer: Any, directions: Any, slots: Any, room: Any) -> Int:
     """The index of the row's direction; 0 where there is no room for a new one. `outer`: it is a packet around another one."""
-    way = way_of(row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"], row["ip_proto"], np.uint64(room[SEED]))
-    slot = np.int64(way & np.uint64(SLOTS - 1))
+    slot = slot_of(row, room)
     while slots[slot] != 0:
         d = directions[slots[slot]]
         if same_way(d, row, outer):
@@ -37,6 +36,31 @@ def direction_of(row: Any, outer: Any, directions: Any, slots: Any, room: Any) -
     d["partial_least"] = d["first_field"] = -1
     pair(found, directions, slots, room)
     return found
+
+
+@inline
+def slot_of(row: Any, room: Any) -> Int:
+    """Where the search for the row's direction begins."""
+    way = way_of(row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"], row["ip_proto"], np.uint64(room[SEED]))
+    return np.int64(way & np.uint64(SLOTS - 1))
+
+
+@inline
+def known_direction(row: Any, outer: Any, before: Int, slot: Int, directions: Any, slots: Any) -> Int:
+    """The index of the row's direction, 0 where it has none yet; `slot` is that of the row.
+
+    That of the frame `before`, or its way back, is looked at first.
+    """
+    if same_way(directions[before], row, outer):
+        return before
+    back = np.int64(directions[before]["reverse"])
+    if back != 0 and same_way(directions[back], row, outer):
+        return back
+    while slots[slot] != 0:
+        if same_way(directions[slots[slot]], row, outer):
+            return np.int64(slots[slot])
+        slot = (slot + 1) & (SLOTS - 1)
+    return 0
 
 
 @inline

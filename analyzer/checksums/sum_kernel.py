@@ -55,17 +55,20 @@ def sum_of(buffer: Any, words: Any, skip: Int, start: Int, stop: Int) -> Int:
         first, last = np.uintp(begin - skip >> 3), np.uintp(end - skip - 1 >> 3)
         head = ALL << np.uint64((begin - skip & 7) * 8)
         tail = ALL >> np.uint64((-(end - skip) & 7) * 8)
+        # All words, whose sum may overflow, and their high halves, whose sum does not: that of the low halves follows.
+        whole = words[first] & head
         if first == last:
-            word = words[first] & head & tail
-            wide = (word & LOW32) + (word >> HALF)
-        else:
-            word = words[first] & head
-            wide = (word & LOW32) + (word >> HALF)
+            whole &= tail
+        high = whole >> HALF
+        if first != last:
             for k in range(first + np.uintp(1), last):
                 word = words[k]
-                wide += (word & LOW32) + (word >> HALF)
+                whole += word
+                high += word >> HALF
             word = words[last] & tail
-            wide += (word & LOW32) + (word >> HALF)
+            whole += word
+            high += word >> HALF
+        wide = whole - (high << HALF) + high
         total += np.int64((wide & LOW32) + (wide >> HALF))
     total = fold(total)
     return total if start - skip & 1 else swapped(total)

@@ -18,7 +18,7 @@ from analyzer.tables import PACKETS
 if not in_library():
     from analyzer.checksums.check_kernel import check_frame
     from analyzer.checksums.count_kernel import count, count_wrong
-    from analyzer.checksums.direction_kernel import direction_of, same_way
+    from analyzer.checksums.direction_kernel import direction_of, known_direction, slot_of
     from analyzer.checksums.fate_kernel import follow_up
     from analyzer.checksums.outer_kernel import check_outer
     from analyzer.decode.reassembly_kernel import put_together
@@ -57,21 +57,26 @@ def check_frames(
     """
     found: Int = 0
     for i in range(len(rows)):
-        found = check_record(buffer, words, skip, records[i], i, links, rows, link_types, memory, fragments, found)
+        slot = slot_of(rows[i], memory.room)
+        found = check_record(
+            buffer, words, skip, records[i], i, slot, links, rows, link_types, memory, fragments, found
+        )
 
 
 @inline
 def check_record(
-    buffer: Any, words: Any, skip: Int, record: Any, i: Int, links: Any, rows: Any, link_types: Any, memory: Any,
+    buffer: Any, words: Any, skip: Int, record: Any, i: Int, slot: Int, links: Any, rows: Any, link_types: Any, memory: Any,
     fragments: Any, found: Int,
 ) -> Int:  # fmt: skip
-    """Check frame `i` and count it, or the datagram that it completes; `found` is as in `check_row`."""
+    """Check frame `i` and count it, or the datagram that it completes; `slot` and `found` are as in `check_row`."""
     if rows[i]["layers"] & FRAGMENT and put_together(buffer, record, i, links, rows, fragments):
         found = check_whole(rows[i], links, link_types, memory, fragments, found)
         if fragments.joined[0]:
             check_outer(buffer, words, skip, record, links, rows[i], 0, fragments.joined[0], False, memory, fragments)
         return found
-    found = check_row(buffer, words, skip, record, rows[i], link_types, memory, found)
+    if rows[i]["layers"] & FRAGMENT:  # whose addresses may be others by now
+        slot = slot_of(rows[i], memory.room)
+    found = check_row(buffer, words, skip, record, rows[i], slot, link_types, memory, found)
     if rows[i]["layers"] & TUNNEL:
         depth = np.int64(rows[i]["tunnel_depth"])
         check_outer(buffer, words, skip, record, links, rows[i], 0, depth, False, memory, fragments)
@@ -82,7 +87,7 @@ def check_record(
 def check_whole(row: Any, links: Any, link_types: Any, memory: Any, fragments: Any, found: Int) -> Int:
     """The same for a datagram that was put together."""
     record, whole, words = fragments.record[0], read_only(fragments.whole), read_only(fragments.words)
-    found = check_row(whole, words, 0, record, row, link_types, memory, found)
+    found = check_row(whole, words, 0, record, row, slot_of(row, memory.room), link_types, memory, found)
     low, depth = fragments.joined[1], np.int64(row["tunnel_depth"])
     if row["layers"] & TUNNEL and low < depth:
         check_outer(whole, words, 0, record, links, row, low, depth, True, memory, fragments)
@@ -90,18 +95,22 @@ def check_whole(row: Any, links: Any, link_types: Any, memory: Any, fragments: A
 
 
 @inline
-def check_row(buffer: Any, words: Any, skip: Int, record: Any, row: Any, links: Any, memory: Any, found: Int) -> Int:
-    """Check one frame and count it; `found` is the direction of the frame before, and the result that of this one."""
+def check_row(
+    buffer: Any, words: Any, skip: Int, record: Any, row: Any, slot: Int, links: Any, memory: Any, found: Int
+) -> Int:
+    """Check one frame and count it; `found` is the direction of the frame before, and the result that of this one.
+
+    `slot` is where the search for its direction begins.
+    """
     directions, room = memory.directions, memory.room
     if row["ip_version"] == 0:
         return found
     check_frame(buffer, words, skip, record, row)
     if row["checksum"] == 0 and row["ip_header_checksum"] == 0:
         return found
-    if not same_way(directions[found], row, 0):
-        found = np.int64(directions[found]["reverse"])
-        if found == 0 or not same_way(directions[found], row, 0):
-            found = direction_of(row, 0, directions, memory.slots, room)
+    found = known_direction(row, 0, found, slot, directions, memory.slots)
+    if found == 0:
+        found = direction_of(row, 0, directions, memory.slots, room)
     d = directions[found]
     count(row, d)
     if row["layers"] & ETHERNET and row["length"] <= SHORTEST and links[row["interface"]] == ETHERNET_LINK:

@@ -97,10 +97,9 @@ def copy_of(
     # Two places for each packet: the older of the two that are there gives way.
     mine = tuple_of(state["address_lo"][0], state["address_lo"][1], state["port"][0], state["port"][1])
     at = first_place(row, mine, np.int64(seg["end_of"]))
-    if recent[at]["identity"] != identity and (
-        recent[at ^ 1]["identity"] == identity or recent[at ^ 1]["frame"] < recent[at]["frame"]
-    ):
-        at ^= 1
+    here, beside = recent[at], recent[at ^ 1]
+    older = (beside["identity"] == identity) | (beside["frame"] < here["frame"])
+    at ^= np.int64((here["identity"] != identity) & older)  # without a branch: which of two is older is anybody's guess
     entry = recent[at]
     since = seg["time_ns"] - entry["time_ns"]
     if entry["identity"] == identity and entry["frame"] and 0 <= since <= COPY_NS:

@@ -14,7 +14,7 @@ from analyzer.events.late import late_events
 from analyzer.flows import FlowTracker
 from analyzer.flows.moment import MOMENT, SEGMENT, WORLD
 from analyzer.flows.sent import BOARD, BOARDS, SENT, SENT_CAPACITY, Sent
-from analyzer.flows.state import AT_A_TIME
+from analyzer.flows.state import AHEAD
 from analyzer.kinds import NAMES
 from analyzer.schema import Rows
 from analyzer.tables import EVENTS
@@ -58,12 +58,12 @@ class Judge:
         self._out = np.zeros(OUT_CAPACITY, EVENTS.dtype)
         self._sent = sent or new_sent()
         self._boards = blank(BOARDS, BOARD)
-        self._recent = np.zeros(RECENT_CAPACITY, RECENT)
+        self._recent = blank(RECENT_CAPACITY, RECENT)  # two in a cache line
         self._sources = blank(SOURCES, SOURCE)
         self.servers = np.zeros(
             2 * SERVERS, np.uint64
         )  # that granted options, and behind them where it was asked who did
-        self._identities = np.zeros(AT_A_TIME, np.uint64)
+        self._identities = np.zeros(AHEAD, np.uint64)
         self._keys = np.frombuffer(bytearray(secrets.token_bytes(8 * KEYS)), np.uint64)
         self._moments = np.zeros(0, MOMENT)
         self.moments = self._moments

@@ -35,7 +35,7 @@ if not in_library():
     from analyzer.events.emit_kernel import ACK, FIN, ROOM, RST, SYN, emit, letter
     from analyzer.events.handshake_kernel import meeting, opening
     from analyzer.events.late_kernel import is_awaited
-    from analyzer.events.look_up_kernel import look_up
+    from analyzer.events.look_up_kernel import fetch_ends, fetch_sent, identify
     from analyzer.events.loss_kernel import sending
     from analyzer.events.moment_kernel import keep_moment
     from analyzer.events.nat_kernel import count_on, is_across, past_nat
@@ -111,17 +111,23 @@ def judge(
     last room[FREE] in `unused` (int32) are free again, `world_` (WORLD, 1), `seg_` (SEGMENT, 1: scratch), `out` (EVENTS, of
     which world["out"] are in use), `counts` (int64 a kind), `sent` (Sent, a ring), `boards` (BOARD), `histograms` (uint32,
     BINS a row) with those in `free` (int32) to be taken first, `recent` (RECENT), `sources` (SOURCE), `servers` (uint64), `keys` (uint64, KEYS).
-    `moments` (MOMENT, as many as rows) gets what each frame left behind, if `whole` all of it. `identities` (uint64) is scratch: for so many rows at a time memory is looked up together.
+    `moments` (MOMENT, as many as rows) gets what each frame left behind, if `whole` all of it. `identities` (uint64, a power of two, 4 at least) is scratch: memory is fetched for a quarter as many rows at a time.
     """
     world, seg = world_[0], seg_[0]
-    begun: Int = first
+    ring, step = len(identities) - 1, len(identities) // 4
     upto: Int = first
+    ack_at: Int = first
+    number: Int = 0
+    acked: Int = 0
     for i in range(first, len(rows)):
         if world["out"] + ROOM > len(out) or not has_room(ends, room):
             return i
         if i == upto:
-            begun, upto = i, min(i + len(identities), len(rows))
-            look_up(rows, begun, upto, states, ends, sent, recent, identities, keys)
+            begins = i == first
+            upto += step
+            identify(rows, i if begins else upto + 2 * step, upto + 3 * step, states, recent, identities, keys, moments)
+            fetch_ends(rows, i if begins else upto + step, upto + 2 * step, states, ends)
+        ack_at, number, acked = fetch_sent(rows, i, upto + 2 * step, states, ends, sent, ack_at, number, acked)
         row = rows[i]
         moments[i]["kind"] = SKIPPED
         time_ns, interface = row["time_ns"], np.int64(row["interface"])
@@ -161,7 +167,7 @@ def judge(
                 outdated(seg, me, owner, state, world, out, counts, boards)
             if you["doubts"]:
                 outdated(seg, you, owner ^ 1, state, world, out, counts, boards)
-            identity = identities[i - begun]
+            identity = identities[i & ring]
             if across:
                 identity = identity_of(row, seg["flow"], end, keys)
             else:

@@ -20,6 +20,7 @@ if not in_library():
     from analyzer.ordering.step_kernel import is_another_capture
 
 REASSEMBLED = PACKETS.bit("layers", "reassembled")
+ROW_LINES = PACKETS.hot_bytes // CACHE_LINE
 # What the kernel keeps in `room`: the number of the next flow, places ever used and free again; the latest time; of the frame
 # before its time and interface, the highest interface so far, and the first frame of the capture that is read; SYNs, and
 # those with a wrong checksum of their IPv4 header.
@@ -27,17 +28,26 @@ NEXT, USED, FREE, LATEST, PREVIOUS_NS, PREVIOUS_INTERFACE, INTERFACES, BEGUN, SY
 
 
 @inline
-def look_up(rows: Any, first: Int, stop: Int, states: Any, table: Any, seed: Any, hashes: Any) -> None:
-    """Fill `hashes` of some rows, and have fetched what following them will ask for."""
-    mask = np.uint64(len(table) - 1)
-    for i in range(first, stop):
+def hash_rows(rows: Any, first: Int, stop: Int, table: Any, seed: Any, hashes: Any) -> None:
+    """Fill `hashes` (a ring, of a power of two) of some rows, and have fetched where they lead, and later rows."""
+    mask, ring = np.uint64(len(table) - 1), len(hashes) - 1
+    for i in range(first, min(stop, len(rows))):
+        later = min(i + len(hashes), len(rows) - 1)
+        for line in range(ROW_LINES):
+            prefetch(rows, later, CACHE_LINE * line)
         row = rows[i]
         if has_flow(row):
-            hashes[i - first] = hash_of(row, seed)
-            prefetch(table, np.int64(hashes[i - first] & mask), 0)
-    for i in range(first, stop):
+            hashes[i & ring] = hash_of(row, seed)
+            prefetch(table, np.int64(hashes[i & ring] & mask), 0)
+
+
+@inline
+def fetch_states(rows: Any, first: Int, stop: Int, states: Any, table: Any, hashes: Any) -> None:
+    """Have fetched what following some rows will ask for."""
+    mask, ring = np.uint64(len(table) - 1), len(hashes) - 1
+    for i in range(first, min(stop, len(rows))):
         if has_flow(rows[i]):
-            place = np.int64(table[hashes[i - first] & mask])
+            place = np.int64(table[hashes[i & ring] & mask])
             if place != EMPTY:
                 for line in range(STATE_LINES):
                     prefetch(states, place, CACHE_LINE * line)
@@ -77,18 +87,20 @@ def track(
     again; room[NEXT] is the number of the next flow, room[LATEST] the latest time so far.
     `table` (int32, a power of two, EMPTY where free) finds places; `legs` (LEG, a power of two) the other side of a NAT; `peers`
     (PEER, PEERS) has the handshakes of pairs of addresses. It stops before the end where a new flow finds no room: the caller
-    makes some. `hashes` (uint64) is scratch: for so many rows at a time memory is looked up together.
+    makes some. `hashes` (uint64, a power of two, 4 at least) is scratch: memory is fetched for a quarter as many rows at a time.
     """
     mask = np.uint64(len(table) - 1)
     latest, previous_ns = room[LATEST], room[PREVIOUS_NS]
     previous_interface, highest = room[PREVIOUS_INTERFACE], room[INTERFACES]
-    begun: Int = first
+    ring, step = len(hashes) - 1, len(hashes) // 4
     upto: Int = first
     stopped = np.int64(len(rows))
     for i in range(first, len(rows)):
         if i == upto:
-            begun, upto = i, min(i + len(hashes), len(rows))
-            look_up(rows, begun, upto, states, table, seed, hashes)
+            begins = i == first
+            upto += step
+            hash_rows(rows, i if begins else upto + step, upto + 2 * step, table, seed, hashes)
+            fetch_states(rows, i if begins else upto, upto + step, states, table, hashes)
         row = rows[i]
         time_ns, interface = row["time_ns"], np.int64(row["interface"])
         if time_ns < previous_ns and is_joined(previous_ns, time_ns, interface, previous_interface, highest):
@@ -98,7 +110,7 @@ def track(
         if not has_flow(row):
             continue
         end = low_end(row)
-        slot = hashes[i - begun] & mask
+        slot = hashes[i & ring] & mask
         found = np.int64(EMPTY)
         while table[slot] != EMPTY:
             if same_flow(states[table[slot]], row, end):

@@ -6,7 +6,8 @@ import numpy as np
 
 HISTORY = 20
 CACHE_LINE = 64  # bytes
-AT_A_TIME = 32  # frames for which memory is looked up together, so that they wait for it together
+AT_A_TIME = 8  # frames for which memory is looked up together, some time before they come, so that nobody waits for it
+AHEAD = 4 * AT_A_TIME  # frames of which something is known by then
 
 # What every packet touches comes first.
 FLOW_STATE = np.dtype(

@@ -15,7 +15,7 @@ from analyzer.flows.end_state import BINS, BLANK, END_STATE, FIRST_END, NO_BOX, 
 from analyzer.flows.left import Left, leaving
 from analyzer.flows.rows import final_states, flow_rows
 from analyzer.flows.state import (
-    AT_A_TIME,
+    AHEAD,
     EMPTY,
     FLOW_STATE,
     LEG,
@@ -71,7 +71,7 @@ class FlowTracker:
         self._legs = np.zeros(LEGS, LEG)
         self.peers = np.zeros(PEERS, PEER)
         self._free = np.zeros(0, np.int32)
-        self._hashes = np.zeros(AT_A_TIME, np.uint64)
+        self._hashes = np.zeros(AHEAD, np.uint64)
         # A secret seed: nobody can prepare a capture whose flows all fall into one place of the table.
         self._seed = np.uint64(secrets.randbits(64))
         self._table = self._new_table()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, in_library, inline, kernel, rows_of
+from analyzer.accelerate.prefetch import prefetch
 from analyzer.summary.steps import is_regular as is_regular_python
 from analyzer.tables import PACKETS
 
@@ -16,6 +17,9 @@ if not in_library():
 is_regular = inline(is_regular_python)
 
 MAX_NS = 2**63 - 1
+CACHE_LINE = 64  # bytes
+ROW_LINES = PACKETS.hot_bytes // CACHE_LINE
+AHEAD = 16  # rows that are fetched before they are needed: another core has written them
 TOTALS = np.dtype(
     [
         ("frames", "i8"),
@@ -117,6 +121,9 @@ def tally(rows: Any, totals: Any, ip: Any, ethertypes: Any, bits: Any, stops: An
     # Frames in a row that are alike are counted together: the first of them, and their bytes.
     begun, size = np.int64(0), np.int64(0)
     for i in range(len(rows)):
+        later = min(i + AHEAD, len(rows) - 1)
+        for line in range(ROW_LINES):
+            prefetch(rows, later, CACHE_LINE * line)
         row = rows[i]
         if not is_alike(row, rows[begun]):
             count_alike(rows[begun], i - begun, size, ip, ethertypes, bits, stops, interfaces)

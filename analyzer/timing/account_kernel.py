@@ -22,7 +22,7 @@ from analyzer.flows.moment import (
     SKIPPED,
     WITH_FIN,
 )
-from analyzer.flows.state import AT_A_TIME, CACHE_LINE, EMPTY
+from analyzer.flows.state import AHEAD, AT_A_TIME, CACHE_LINE, EMPTY
 from analyzer.flows.time_state import (
     BEGUN,
     FINISHED,
@@ -85,8 +85,9 @@ def account(
         if len(out) and used[2] + STRETCHES_OF_A_FRAME > len(out):
             return i
         if i == upto:
-            upto = min(i + AT_A_TIME, len(rows))
-            look_up(i, upto, moments, times)
+            begins = i == first
+            upto += AT_A_TIME
+            fetch_times(i if begins else upto, upto + AT_A_TIME, moments, times)
         moment = moments[i]
         if moment["kind"] == SKIPPED:
             continue
@@ -110,10 +111,13 @@ def account(
 
 
 @inline
-def look_up(first: Int, stop: Int, moments: Any, times: Any) -> None:
-    """Have fetched what accounting for some rows will ask for."""
+def fetch_times(first: Int, stop: Int, moments: Any, times: Any) -> None:
+    """Have fetched what accounting for some rows will ask for, and what later ones left behind."""
     before = np.int64(EMPTY)
-    for i in range(first, stop):
+    for i in range(first, min(stop, len(moments))):
+        later = min(i + AHEAD, len(moments) - 1)
+        prefetch(moments, later, 0)
+        prefetch(moments, later, CACHE_LINE)
         place = np.int64(moments[i]["place"])
         if moments[i]["kind"] != SKIPPED and place != before:
             for line in range(LINES):
