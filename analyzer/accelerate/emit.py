@@ -62,9 +62,7 @@ def emitted(texts: Texts, machine: str, triple: str = "", level: int = 3) -> byt
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = True
     builder = llvm.create_pass_builder(target, options)
-    unused = (
-        llvm.create_new_module_pass_manager()
-    )  # ways in from Python, and what only these call: nobody need optimise it
+    unused = llvm.create_new_module_pass_manager()  # what nothing calls, nobody need optimise
     unused.add_global_dead_code_eliminate_pass()
     unused.run(whole, builder)
     builder.getModulePassManager().run(whole, builder)
