@@ -73,8 +73,9 @@ def build(
 def _compiled(groups: Sequence[Sequence[str]], jobs: int, checked: bool) -> list[Made]:
     """Each group typed and lowered, then optimised and emitted: by different processes, so that no core waits while there is work."""
     environment = get_context("spawn")
-    started: dict[str, Any] = {"mp_context": environment, "initializer": _end_with, "initargs": (os.getpid(),)}
-    with ProcessPoolExecutor(jobs, **started) as front, ProcessPoolExecutor(jobs, **started) as back:
+    started: dict[str, Any] = {"mp_context": environment, "initializer": _begin}
+    first, then = {"initargs": (os.getpid(), 0)}, {"initargs": (os.getpid(), 10)}  # what others wait for goes first
+    with ProcessPoolExecutor(jobs, **started, **first) as front, ProcessPoolExecutor(jobs, **started, **then) as back:
         texts = [front.submit(texts_of, group, checked) for group in groups]
         made = {done: back.submit(made_of, done.result(), checked) for done in as_completed(texts)}
         return [made[done].result() for done in texts]
@@ -95,6 +96,13 @@ def made_of(texts: Texts, checked: bool = False) -> Made:
 
     content = emitted(texts, platform.machine().lower(), level=0 if checked else 3)
     return Made(content, {each.name: {"symbol": entry_symbol(each), "types": each.types} for each in texts.kernels})
+
+
+def _begin(parent: int, behind: int) -> None:
+    """Begin a process of this build: `behind` levels of niceness after others, where a system has such."""
+    if hasattr(os, "nice"):
+        os.nice(behind)
+    _end_with(parent)
 
 
 def _end_with(parent: int) -> None:

@@ -30,6 +30,7 @@ def what_is_known() -> Iterator[Any]:
         yield patch.object(kind, name, _signatures(getattr(kind, name)))
     attribute = typing.BaseContext.find_matching_getattr_template
     yield patch.object(typing.BaseContext, "find_matching_getattr_template", _attributes(attribute))
+    yield patch.object(typing.BaseContext, "resolve_value_type", _values(typing.BaseContext.resolve_value_type))
     yield patch.object(base.BaseContext, "get_abi_sizeof", cache(base.BaseContext.get_abi_sizeof))
     for context in (base.BaseContext, typing.BaseContext):
         yield patch.object(context, "refresh", _where_new(context.refresh))
@@ -77,6 +78,21 @@ def _attributes(ask: Callable[..., Any]) -> Callable[..., Any]:
         if found is not None:
             known[key] = found, context, kind
         return found
+
+    return answer
+
+
+def _values(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """Of which type a number or text is, without asking again."""
+    known: dict[tuple[int, type[Any], Any], Any] = {}
+
+    def answer(context: Any, value: Any) -> Any:
+        if type(value) not in (bool, int, str):
+            return ask(context, value)
+        key = id(context), type(value), value
+        if key not in known:
+            known[key] = ask(context, value)
+        return known[key]
 
     return answer
 
