@@ -122,8 +122,14 @@ def _shape(blocks: dict[int, Any]) -> tuple[Any, ...]:
     return tuple((label, *block.terminator.get_targets()) for label, block in blocks.items())
 
 
+_check = typed_passes.check_and_legalize_ir
+
+
 def _legal(function: Any, flags: Any) -> None:
-    """The last check before a function is lowered. No variable is deleted: nothing follows from it without counted references."""
+    """The last check before a function is lowered. Where nothing counts references, nothing follows from where a variable dies."""
+    if flags.nrt:
+        _check(function, flags=flags)
+        return
     ir_utils.enforce_no_phis(function)
     ir_utils.enforce_no_dels(function)
     postproc.PostProcessor(function).run()
