@@ -31,7 +31,8 @@ def what_is_known() -> Iterator[Any]:
     attribute = typing.BaseContext.find_matching_getattr_template
     yield patch.object(typing.BaseContext, "find_matching_getattr_template", _attributes(attribute))
     yield patch.object(typing.BaseContext, "resolve_value_type", _values(typing.BaseContext.resolve_value_type))
-    yield patch.object(base.BaseContext, "get_abi_sizeof", cache(base.BaseContext.get_abi_sizeof))
+    yield patch.object(base.BaseContext, "get_abi_sizeof", lambda context, kind: _size_of(kind, context.target_data))
+    yield patch.object(base.BaseContext, "get_arg_packer", _packers(base.BaseContext.get_arg_packer))
     for context in (base.BaseContext, typing.BaseContext):
         yield patch.object(context, "refresh", _where_new(context.refresh))
 
@@ -78,6 +79,25 @@ def _attributes(ask: Callable[..., Any]) -> Callable[..., Any]:
         if found is not None:
             known[key] = found, context, kind
         return found
+
+    return answer
+
+
+@cache
+def _size_of(kind: Any, machine: Any) -> Any:
+    """How many bytes a type of LLVM takes: llvmlite makes a module to find out."""
+    return kind.get_abi_size(machine)
+
+
+def _packers(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """How arguments of some types are handed over, without finding out again."""
+    known: Answers = {}
+
+    def answer(context: Any, args: Any) -> Any:
+        key = (id(context.data_model_manager), *map(id, args))
+        if key not in known:
+            known[key] = ask(context, args), tuple(args)
+        return known[key][0]
 
     return answer
 
