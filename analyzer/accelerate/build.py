@@ -30,6 +30,7 @@ from analyzer.fields import of_fields
 if TYPE_CHECKING:
     from analyzer.accelerate.emit import Texts
 
+LATER = 10  # levels of niceness: what is typed and lowered, others wait for
 LINKERS = ("cc", "gcc", "clang", "ld", "ld.lld")
 
 
@@ -73,12 +74,14 @@ def build(
 def _compiled(groups: Sequence[Sequence[str]], jobs: int, checked: bool) -> list[Made]:
     """Each group typed and lowered, then optimised and emitted: by different processes, so that no core waits while there is work."""
     environment = get_context("spawn")
-    started: dict[str, Any] = {"mp_context": environment, "initializer": _begin}
-    first, then = {"initargs": (os.getpid(), 0)}, {"initargs": (os.getpid(), 10)}  # what others wait for goes first
-    with ProcessPoolExecutor(jobs, **started, **first) as front, ProcessPoolExecutor(jobs, **started, **then) as back:
+    with _processes(jobs, environment, 0) as front, _processes(jobs, environment, LATER) as back:
         texts = [front.submit(texts_of, group, checked) for group in groups]
         made = {done: back.submit(made_of, done.result(), checked) for done in as_completed(texts)}
         return [made[done].result() for done in texts]
+
+
+def _processes(jobs: int, environment: Any, behind: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, environment, initializer=_begin, initargs=(os.getpid(), behind))
 
 
 def texts_of(modules: Sequence[str], checked: bool = False) -> Texts:

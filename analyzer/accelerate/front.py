@@ -6,7 +6,7 @@ and lowered once, and the texts of all of them are kept, to be linked, optimised
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib import import_module
@@ -79,7 +79,7 @@ def _front_end_only() -> Iterator[dict[Any, list[str]]]:
     def finalize(library: Any) -> None:
         library._finalized = True
 
-    set_up = BaseLower.setup_function
+    set_up: Callable[..., None] = BaseLower.setup_function
 
     def setup_function(lower: Any, description: Any) -> None:
         set_up(lower, description)

@@ -42,7 +42,7 @@ def what_nobody_reads() -> Iterator[Any]:
     for module in (errors, lowering, typeinfer):
         yield patch.object(module, "new_error_context", _Place)
     silent = nullcontext()
-    yield patch.object(errors.WarningsFixer, "catch_warnings", lambda *_, **__: silent)
+    yield patch.object(errors.WarningsFixer, "catch_warnings", lambda *_, **__: silent)  # type: ignore[attr-defined]
     yield patch.object(event, "broadcast", lambda _: None)
     yield patch.object(lowering, "str", lambda _: "", create=True)  # each instruction in words, for a log
     for module in (byteflow, interpreter, ssa):

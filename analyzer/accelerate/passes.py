@@ -7,7 +7,7 @@ which kernels have none of. A function that does hold a closure gets all passes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 from unittest.mock import patch
@@ -53,7 +53,7 @@ def fewer_passes() -> Iterator[Any]:
     yield patch.object(typed_passes, "check_and_legalize_ir", _legal)
 
 
-_all_passes = compiler.DefaultPassBuilder.define_nopython_pipeline
+_all_passes: Callable[..., Any] = compiler.DefaultPassBuilder.define_nopython_pipeline
 _shorter: dict[tuple[Any, ...], Any] = {}
 
 
@@ -79,7 +79,7 @@ def _run(manager: Any, index: int, each: Any, state: Any) -> None:
         state.func_ir.blocks = transforms.canonicalize_cfg(state.func_ir.blocks)
 
 
-_mend = interpreter.Interpreter.post_process
+_mend: Callable[..., Any] = interpreter.Interpreter.post_process
 
 
 def _mended(translator: Any, peepholes: list[Any], function: Any) -> Any:
@@ -89,7 +89,7 @@ def _mended(translator: Any, peepholes: list[Any], function: Any) -> Any:
     return _mend(translator, peepholes, function)
 
 
-_full = postproc.PostProcessor.run
+_full: Callable[..., Any] = postproc.PostProcessor.run
 
 
 def _post_process(processor: Any, emit_dels: bool = False, extend_lifetimes: bool = False) -> None:
@@ -103,7 +103,7 @@ def _post_process(processor: Any, emit_dels: bool = False, extend_lifetimes: boo
     function.generator_info = None
 
 
-_make_canonical = transforms.canonicalize_cfg
+_make_canonical: Callable[..., Any] = transforms.canonicalize_cfg
 _are_canonical: set[tuple[Any, ...]] = set()
 
 
@@ -122,7 +122,7 @@ def _shape(blocks: dict[int, Any]) -> tuple[Any, ...]:
     return tuple((label, *block.terminator.get_targets()) for label, block in blocks.items())
 
 
-_check = typed_passes.check_and_legalize_ir
+_check: Callable[..., Any] = ir_utils.check_and_legalize_ir
 
 
 def _legal(function: Any, flags: Any) -> None:
