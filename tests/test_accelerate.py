@@ -194,9 +194,11 @@ def bound(body: Callable[[Any, Any], int]) -> tuple[Callable[..., Any], str]:
 # The build
 
 
-def test_numba_with_less_to_do_compiles_the_same() -> None:
-    """A loop, a branch, a record, several results: the instructions are the same, whatever numba calls things."""
+@pytest.mark.parametrize("counted", [False, True])
+def test_numba_with_less_to_do_compiles_the_same(counted: bool) -> None:
+    """A loop, a branch, a record, several results: the instructions are the same, whether numba counts references or not, as in kernels."""
     from analyzer.accelerate.guarded import numba
+    from analyzer.accelerate.jit import FLAGS
     from analyzer.accelerate.lean import less_to_do
 
     def most(pairs: Any, limit: int) -> tuple[int, int]:
@@ -212,11 +214,24 @@ def test_numba_with_less_to_do_compiles_the_same() -> None:
     texts = []
     for less in (nullcontext(), less_to_do()):
         with less:
-            compiled = numba.njit(most)
+            compiled = numba.njit(**{} if counted else FLAGS)(most)
             compiled.compile(signature)
-        texts.append(re.sub(r"most[\w$]*|\b\d{9,}\b|v\d+B", "", compiled.inspect_llvm(signature)))
+        texts.append(re.sub(r"[\w$.]*most[\w$.]*", "", compiled.inspect_asm(signature)))
     assert texts[0] == texts[1]
     assert texts[0].count("\n") > 100
+
+
+def test_what_few_frames_reach_is_called(made: Path) -> None:
+    """A `rare` helper has a name of its own in the library, though it may have only one caller; an `inline` one has none."""
+    library = (made / LIBRARY).read_bytes()
+    sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*_kernel.py")]
+    rare, inline = (
+        {name for text in sources for name in re.findall(rf"^@{how}\ndef (\w+)", text, re.MULTILINE)}
+        for how in ("rare", "inline")
+    )
+    assert "below_next" in rare and "was_late" in inline - rare
+    for name in rare | {"was_late"}:
+        assert (f"{len(name)}{name}B".encode() in library) == (name in rare)
 
 
 # The library

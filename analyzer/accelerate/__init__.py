@@ -35,6 +35,7 @@ __all__ = [
     "kernel",
     "mode",
     "part",
+    "rare",
     "rows_of",
     "view_of",
 ]
@@ -73,6 +74,11 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
 def part(function: Function) -> Function:
     """Compile a large helper of kernels on its own. In the library and as Python it is what it looks like."""
     return function if mode() in (*LIBRARIES, "python") else _jit().part(function, _flags())
+
+
+def rare(function: Function) -> Function:
+    """Compile a helper of kernels that few frames reach: it is called, and its callers, which are not, stay small."""
+    return function if mode() in (*LIBRARIES, "python") else _jit().rare(function, _flags())
 
 
 def inline(function: Function) -> Function:

@@ -1,6 +1,6 @@
 """All kernels -> the library and its manifest. `python -m analyzer.accelerate` makes them in place; a wheel's build does the same.
 
-Groups of kernels are typed and lowered by some processes, and optimised and emitted by others; then a linker joins the objects.
+Groups of kernels are typed and lowered, optimised and emitted, by several processes; then a linker joins the objects.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analyzer.accelerate.library import FOLDER, LIBRARY, KernelsError, names_of
 from analyzer.accelerate.sources import PACKAGE, digest, file_of, kernel_modules, sources
@@ -71,12 +71,11 @@ def build(
 
 
 def _compiled(groups: Sequence[Sequence[str]], jobs: int, checked: bool) -> list[Made]:
-    """Each group typed and lowered, then optimised and emitted: by different processes, so that no core waits while there is work."""
+    """Each group typed and lowered, then optimised and emitted. What was lowered waits behind what is not, so that no core waits at the end."""
     environment = get_context("spawn")
-    started: dict[str, Any] = {"mp_context": environment, "initializer": _end_with, "initargs": (os.getpid(),)}
-    with ProcessPoolExecutor(jobs, **started) as front, ProcessPoolExecutor(jobs, **started) as back:
-        texts = [front.submit(texts_of, group, checked) for group in groups]
-        made = {done: back.submit(made_of, done.result(), checked) for done in as_completed(texts)}
+    with ProcessPoolExecutor(jobs, environment, initializer=_end_with, initargs=(os.getpid(),)) as processes:
+        texts = [processes.submit(texts_of, group, checked) for group in groups]
+        made = {done: processes.submit(made_of, done.result(), checked) for done in as_completed(texts)}
         return [made[done].result() for done in texts]
 
 

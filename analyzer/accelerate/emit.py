@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from math import isqrt
 
 import llvmlite.binding as llvm
 
@@ -44,12 +46,8 @@ def emitted(texts: Texts, machine: str, triple: str = "", level: int = 3) -> byt
         cpu=CPU.get(machine, "generic"), opt=level, reloc="pic", codemodel="default"
     )
     whole = llvm.parse_assembly(f'target triple = "{triple}"\n')
-    for text in texts.modules:
-        module = llvm.parse_assembly(text)
-        for function in module.functions:
-            if not function.is_declaration and function.linkage == llvm.Linkage.external:
-                function.linkage = "weak_odr"  # several kernels brought their own copy of what they share
-        whole.link_in(module)
+    for several in _joined(texts.modules):
+        whole.link_in(several)
     entries = set()
     for kernel in texts.kernels:
         whole.link_in(llvm.parse_assembly(_entry(whole, kernel)))
@@ -62,13 +60,25 @@ def emitted(texts: Texts, machine: str, triple: str = "", level: int = 3) -> byt
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = True
     builder = llvm.create_pass_builder(target, options)
-    unused = (
-        llvm.create_new_module_pass_manager()
-    )  # ways in from Python, and what only these call: nobody need optimise it
+    unused = llvm.create_new_module_pass_manager()  # what nothing calls, nobody need optimise
     unused.add_global_dead_code_eliminate_pass()
     unused.run(whole, builder)
     builder.getModulePassManager().run(whole, builder)
     return bytes(target.emit_object(whole))
+
+
+def _joined(texts: list[str]) -> Iterator[llvm.ModuleRef]:
+    """The modules of these texts, joined to some larger ones: whenever LLVM links one in, it goes through all that is there."""
+    size = isqrt(len(texts)) + 1
+    for start in range(0, len(texts), size):
+        several = llvm.parse_assembly("")
+        for text in texts[start : start + size]:
+            module = llvm.parse_assembly(text)
+            for function in module.functions:
+                if not function.is_declaration and function.linkage == llvm.Linkage.external:
+                    function.linkage = "weak_odr"  # several kernels brought their own copy of what they share
+            several.link_in(module)
+        yield several
 
 
 def _entry(whole: llvm.ModuleRef, kernel: Kernel) -> str:

@@ -6,7 +6,7 @@ and lowered once, and the texts of all of them are kept, to be linked, optimised
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib import import_module
@@ -18,6 +18,11 @@ from analyzer.accelerate.cache import Cache
 from analyzer.accelerate.emit import Kernel, Texts
 from analyzer.accelerate.lean import less_to_do
 from analyzer.accelerate.types import results_of, text_of
+
+RARE = (
+    "noinline",
+    "cold",
+)  # LLVM inlines any function with one caller, and lays out what calls a cold one as if it did not
 
 
 def kernel_names(modules: Collection[str]) -> list[str]:
@@ -61,6 +66,7 @@ def _front_end_only() -> Iterator[dict[Any, list[str]]]:
     """Have numba keep the text of each module by its library, instead of optimising and loading it."""
     from numba.core import cgutils
     from numba.core.codegen import CPUCodeLibrary, JITCodeLibrary, JITCPUCodegen
+    from numba.core.lowering import BaseLower
 
     modules: dict[Any, list[str]] = {}
 
@@ -73,8 +79,19 @@ def _front_end_only() -> Iterator[dict[Any, list[str]]]:
     def finalize(library: Any) -> None:
         library._finalized = True
 
+    set_up: Callable[..., None] = BaseLower.setup_function
+
+    def setup_function(lower: Any, description: Any) -> None:
+        set_up(lower, description)
+        if (description.modname, description.qualname) in jit.rarely:
+            for attribute in RARE:
+                lower.function.attributes.add(attribute)
+
     with (
         less_to_do(),
+        patch.object(BaseLower, "setup_function", setup_function),
+        patch.object(BaseLower, "create_cpython_wrapper", lambda *_, **__: None),  # nobody calls what is made here
+        patch.object(BaseLower, "create_cfunc_wrapper", lambda *_, **__: None),
         patch.object(Cache, "load_overload", lambda *_: None),
         patch.object(Cache, "save_overload", lambda *_: None),
         patch.object(CPUCodeLibrary, "add_ir_module", add_ir_module),

@@ -25,6 +25,9 @@ INTERNAL: Flags = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 declared: dict[str, tuple[Any, Mapping[str, Type]]] = {}
 """Every kernel that was imported, by the name of its module and function: the dispatcher, and the types of its arguments."""
 
+rarely: set[tuple[str, str]] = set()
+"""Every `rare` helper that was imported, by module and name."""
+
 
 class Part:
     """A helper of kernels: compiled where they call it, and as Python where Python does, since it has no other way in from there."""
@@ -56,6 +59,12 @@ def part(function: Callable[..., Any], flags: Flags) -> Any:
     """Compile a large helper of kernels on its own, and keep its machine code, too."""
     # numba hands on to a helper how its caller is compiled: one that `inline` ones call would be copied into all of them.
     return Part(_kept(function, INTERNAL | {"forceinline": False} | flags))
+
+
+def rare(function: Callable[..., Any], flags: Flags) -> Any:
+    """The same for one that few frames reach."""
+    rarely.add((function.__module__, function.__qualname__))
+    return part(function, flags)
 
 
 def inline(function: Callable[..., Any], flags: Flags) -> Any:

@@ -1,6 +1,6 @@
 """numba's front end, with less to do: what it finds out again for each of thousands of instructions, though the answer is the same.
 
-Nothing here changes what is compiled. Of a build that takes a minute, this is an eighth.
+What is compiled stays the same. All in all it takes less than half the time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 from unittest.mock import patch
 
 from analyzer.accelerate import guarded  # noqa: F401 before anything imports numba
+from analyzer.accelerate.known import what_is_known, what_nobody_reads
+from analyzer.accelerate.passes import fewer_passes
 
 from numba.core import base, errors, ir, targetconfig, types  # isort: skip
 
@@ -30,41 +32,41 @@ def less_to_do() -> Iterator[None]:
             (base, "_has_loc", cache(base._has_loc)),
         ):
             patches.enter_context(patch.object(owner, name, quick))
+        for patched in (*what_is_known(), *what_nobody_reads(), *fewer_passes()):
+            patches.enter_context(patched)
         yield
 
 
 def _variables_of(instruction: Any, value: Any) -> list[Any]:
     """The variables in a part of an instruction, in their order."""
     found: list[Any] = []
-    _collect(value, found)
+    _collect((value,), found)
     return found
 
 
-def _collect(value: Any, found: list[Any]) -> None:
-    kind: Any = type(value)
-    what = _what_is(kind)
-    if what == VARIABLE:
-        found.append(value)
-    elif what == INSTRUCTION:
-        found += value.list_vars()
-    elif what == SEQUENCE:
-        for each in value:
+def _collect(values: Any, found: list[Any]) -> None:
+    for each in values:
+        what = _kinds[type(each)]
+        if what == VARIABLE:
+            found.append(each)
+        elif what == INSTRUCTION:
+            found += each.list_vars()
+        elif what == SEQUENCE:
             _collect(each, found)
-    elif what == MAPPING:
-        for each in value.values():
-            _collect(each, found)
+        elif what == MAPPING:
+            _collect(each.values(), found)
 
 
-@cache
-def _what_is(kind: type[Any]) -> int:
-    """What values of this type are to `_collect`: most are no variables and hold none."""
-    if issubclass(kind, ir.Var):
-        return VARIABLE
-    if issubclass(kind, ir.Inst):
-        return INSTRUCTION
-    if issubclass(kind, (list, tuple)):
-        return SEQUENCE
-    return MAPPING if issubclass(kind, dict) else NOTHING
+class _Kinds(dict[type[Any], int]):
+    """What values of a type are to `_collect`: most are no variables and hold none."""
+
+    def __missing__(self, kind: type[Any]) -> int:
+        known = (ir.Var, VARIABLE), (ir.Inst, INSTRUCTION), ((list, tuple), SEQUENCE), (dict, MAPPING)
+        self[kind] = found = next((what for those, what in known if issubclass(kind, those)), NOTHING)
+        return found
+
+
+_kinds = _Kinds()
 
 
 def _values(config: Any) -> dict[str, Any]:

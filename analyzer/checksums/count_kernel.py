@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, part
 from analyzer.checksums.check_kernel import ALL_ONES, address_sum, is_piece
 from analyzer.checksums.direction_kernel import ANY, NOBODY
 from analyzer.checksums.state import BAD, OFFSETS, PARTIAL, VALID, ZERO
-from analyzer.checksums.sum_kernel import fold, sum32, sum_of
+from analyzer.checksums.sum_kernel import fold, sum32, sum_apart
 from analyzer.decode.codes import DECODED, IN, O_MSS, OUT
 
 LARGEST_UNMERGED = 1600  # bytes: an ordinary Ethernet carries no larger packet
@@ -61,7 +61,7 @@ def count_wrong(buffer: Any, words: Any, skip: Int, base: Int, row: Any, state: 
         d["good_run"] += 1
 
 
-@inline
+@part
 def look_closer(buffer: Any, words: Any, skip: Int, base: Int, row: Any, owed: Int, d: Any) -> None:
     """Note by how much the sum of a wrong frame is off, and what wrong frames have in common.
 
@@ -72,7 +72,7 @@ def look_closer(buffer: Any, words: Any, skip: Int, base: Int, row: Any, owed: I
         return
     length = row["header_len"] + row["payload_len"]
     at = base + row["l4_at"]
-    total = sum_of(buffer, words, skip, at, at + length) + owed
+    total = sum_apart(buffer, words, skip, at, at + length) + owed
     if row["ip_proto"] != 1:
         total += address_sum(buffer, base, row) + row["ip_proto"] + sum32(length)
     offset = fold(total) % ALL_ONES
@@ -89,7 +89,7 @@ def look_closer(buffer: Any, words: Any, skip: Int, base: Int, row: Any, owed: I
         d["first_field"] = row["checksum_field"]
     d["last_field"] = row["checksum_field"]
     if row["payload_len"] and row["ip_proto"] == 6:
-        d["bad_blank"] += sum_of(buffer, words, skip, at + row["header_len"], at + length) == 0
+        d["bad_blank"] += sum_apart(buffer, words, skip, at + row["header_len"], at + length) == 0
     if row["flags"] & SYN and row["ip_proto"] == 6:
         d["bad_syn"] += 1
         if row["options"] & O_MSS:

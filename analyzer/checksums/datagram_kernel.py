@@ -12,7 +12,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.checksums.check_kernel import UNKNOWN, address_sum, is_silent, state_of
 from analyzer.checksums.state import NONE, RUNS, SETS, UNVERIFIABLE, WAYS
-from analyzer.checksums.sum_kernel import fold, sum64, sum_of
+from analyzer.checksums.sum_kernel import fold, sum64, sum_apart
 from analyzer.decode.bytes_kernel import be8
 from analyzer.decode.codes import DECODED
 from analyzer.decode.fragments import FORGOTTEN_AFTER, TIMEOUT_NS
@@ -113,11 +113,11 @@ def piece_state(buffer: Any, words: Any, skip: Int, base: Int, end: Int, datagra
             addresses = address_sum(buffer, base, row)
     stops_at = base + row["l3_at"] + row["ip_len"]
     whole = row["ip_len"] != 0 and stops_at <= end and (not first or addresses != UNKNOWN)
-    total = sum_of(buffer, words, skip, starts_at, stops_at) if whole else 0
+    total = sum_apart(buffer, words, skip, starts_at, stops_at) if whole else 0
     size = stops_at - starts_at
     headers = base + row["l4_at"] - starts_at if first else 0
     if first and whole:  # what is not part of the transport datagram does not count
-        total = sum_of(buffer, words, skip, starts_at + headers, stops_at)
+        total = sum_apart(buffer, words, skip, starts_at + headers, stops_at)
     found = take_piece(datagrams, begun, row, whole, size, total, headers, addresses)
     if found < 0:
         return NONE if is_silent(row) else UNVERIFIABLE

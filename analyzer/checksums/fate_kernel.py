@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, part
 from analyzer.checksums.check_kernel import is_piece
 from analyzer.checksums.direction_kernel import NOBODY
 from analyzer.checksums.state import FOLLOWED, KEPT_BYTES, OPEN, PARTIAL, UNVERIFIABLE, VALID
@@ -21,7 +21,7 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 ALIKE = 16  # of so many bits one may differ; of bytes that have nothing to do with each other every second one does
 
 
-@inline
+@part
 def follow_up(
     buffer: Any, base: Int, row: Any, state: Int, d: Any, directions: Any, wrong: Any, kept: Any, room: Any
 ) -> None:

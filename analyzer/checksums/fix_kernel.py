@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import BOOL, INT, Int, in_library, inline, kernel, rows_of, view_of
+from analyzer.accelerate import BOOL, INT, Int, in_library, inline, kernel, part, rows_of, view_of
 from analyzer.accelerate.view import read_only
 from analyzer.capture.records import RECORDS
 from analyzer.checksums.state import (
@@ -55,7 +55,7 @@ if not in_library():
     )
     from analyzer.checksums.direction_kernel import direction_of
     from analyzer.checksums.pieces_kernel import LEVELS, decode_level
-    from analyzer.checksums.sum_kernel import fold, sum32, sum_of
+    from analyzer.checksums.sum_kernel import fold, sum32, sum_apart
     from analyzer.checksums.write_kernel import put16, write, write_fcs
     from analyzer.decode.bytes_kernel import be8, be16
     from analyzer.decode.tunnel_kernel import carried_by_udp
@@ -128,7 +128,7 @@ def fix_frames(
                 counts[k] += done >> k & 1
 
 
-@inline
+@part
 def fix_packet(
     buffer: Any, words: Any, skip: Int, base: Int, end: Int, row: Any, level: Int, outer: bool, inside: bool, known: bool,
     directions: Any, slots: Any, full: Any, marked: Any, everything: bool, found: Any,
@@ -171,7 +171,7 @@ def fix_packet(
         addresses = address_sum(current, base, row) if row["stop"] == DECODED else UNKNOWN
         if stop > end or addresses == UNKNOWN:  # the file is not what it was in the first pass
             return done | LEFT_FRAGMENT
-        total = fold(sum_of(current, words, skip, at, stop) + rest)
+        total = fold(sum_apart(current, words, skip, at, stop) + rest)
         state = state_of(total, row["checksum_field"], addresses, length, protocol)
     else:
         state = frame_state(current, words, skip, base, end, packet, row)
@@ -247,7 +247,7 @@ def fix_gre(buffer: Any, words: Any, skip: Int, at: Int, row: Any) -> Int:
         return 0
     if row["quirks"] & IP_LENGTH_BEYOND_FRAME:
         return LEFT_OTHER
-    if sum_of(current, words, skip, at, at + length) == ALL_ONES:
+    if sum_apart(current, words, skip, at, at + length) == ALL_ONES:
         return 0
     write(buffer, words, skip, at + 4, at, at + length, 0)
     return WROTE_GRE

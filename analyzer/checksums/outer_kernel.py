@@ -34,7 +34,7 @@ from analyzer.checksums.state import (
     VALID,
     ZERO,
 )
-from analyzer.checksums.sum_kernel import fold, sum32, sum_of, swapped
+from analyzer.checksums.sum_kernel import fold, sum32, sum_apart, swapped
 from analyzer.decode.bytes_kernel import be8, be16
 from analyzer.decode.codes import DECODED, IP_LENGTH_BEYOND_FRAME, REASSEMBLED
 from analyzer.decode.reassembly_kernel import whole_level
@@ -99,7 +99,7 @@ def outer_state(buffer: Any, words: Any, skip: Int, base: Int, end: Int, outer: 
     length = outer["payload_len"]
     if is_piece(outer) or at + length > end or outer["quirks"] & IP_LENGTH_BEYOND_FRAME or length < 8:
         return UNVERIFIABLE
-    if sum_of(buffer, words, skip, at, at + length) == ALL_ONES:
+    if sum_apart(buffer, words, skip, at, at + length) == ALL_ONES:
         return VALID
     return ZERO if outer["checksum_field"] == 0 else BAD
 
@@ -110,21 +110,21 @@ def turned(total: Int, at: Int) -> Int:
     return swapped(total) if at & 1 else total
 
 
-@inline
+@part
 def shortfall(buffer: Any, words: Any, skip: Int, base: Int, end: Int, row: Any, owed: Int) -> Int:
     """What the sum over a transport header lacks to be right; `owed` is what is to be added for what is inside it."""
     at = base + row["l4_at"]
     if row["ip_proto"] == GRE:
-        total = sum_of(buffer, words, skip, at, at + row["payload_len"])
+        total = sum_apart(buffer, words, skip, at, at + row["payload_len"])
     else:
         length = covered_length(row, packet_length(end - base, row), end - at)
-        total = sum_of(buffer, words, skip, at, at + length)
+        total = sum_apart(buffer, words, skip, at, at + length)
         if row["ip_proto"] != 1:
             total += address_sum(buffer, base, row) + row["ip_proto"] + sum32(length)
     return ALL_ONES - fold(total + turned(owed, at))
 
 
-@inline
+@part
 def owed_inside(buffer: Any, words: Any, skip: Int, base: Int, end: Int, row: Any, owed: Int) -> Int:
     """What is to be added to a sum over this packet, from even positions, as if its checksums and those inside it were right."""
     total: Int = owed
@@ -133,7 +133,7 @@ def owed_inside(buffer: Any, words: Any, skip: Int, base: Int, end: Int, row: An
         total += turned(rest, base + row["l4_at"])
     if row["ip_header_checksum"] == HEADER_BAD or row["ip_header_checksum"] == HEADER_ZERO:
         at = base + row["l3_at"]
-        rest = ALL_ONES - sum_of(buffer, words, skip, at, at + (be8(buffer, at) & 15) * 4)
+        rest = ALL_ONES - sum_apart(buffer, words, skip, at, at + (be8(buffer, at) & 15) * 4)
         total += turned(rest, at)
     return fold(total)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, in_library, inline, kernel, part, rows_of, view_of
+from analyzer.accelerate import INT, Int, in_library, kernel, part, rows_of, view_of
 from analyzer.capture.records import RECORDS
 from analyzer.checksums.state import DATAGRAM, FOUND, HEAD, NONE, UNVERIFIABLE, VALID
 from analyzer.decode.codes import CAPTURED_BEYOND_LENGTH, CUT, FRAGMENT
@@ -16,8 +16,8 @@ from analyzer.tables import PACKETS
 if not in_library():
     from analyzer.checksums.check_kernel import ALL_ONES, covers, is_piece
     from analyzer.checksums.datagram_kernel import piece_state, place_of
-    from analyzer.checksums.sum_kernel import fold, sum_of
-    from analyzer.decode.frame_kernel import decode_frame
+    from analyzer.checksums.sum_kernel import fold, sum_apart
+    from analyzer.decode.frame_kernel import decode_again
 
 LEVELS = 64  # more than a frame has tunnels: frame * LEVELS + level is the key of a fragmented datagram
 
@@ -33,7 +33,7 @@ def decode_level(buffer: Any, record: Any, links: Any, row: Any, scratch: Any, b
     outer["captured"] = row["captured"]
     outer["link_direction"] = row["link_direction"]
     outer["quirks"] = row["quirks"] & (CUT | CAPTURED_BEYOND_LENGTH)
-    outer["stop"] = decode_frame(buffer, record, links[record["interface"]], outer, level, False)[0]
+    outer["stop"] = decode_again(buffer, record, links[record["interface"]], outer, level, False)[0]
 
 
 @kernel(
@@ -74,7 +74,7 @@ def collect_datagrams(
                 collect(buffer, words, skip, records[i], row, level, True, datagrams, begun, heads, found, room)
 
 
-@inline
+@part
 def collect(
     buffer: Any, words: Any, skip: Int, record: Any, row: Any, level: Int, innermost: bool,
     datagrams: Any, begun: Any, heads: Any, found: Any, room: Any,
@@ -101,7 +101,7 @@ def collect(
         return
     head["pieces"] += innermost
     if row["fragment_offset"] == 0:
-        head["sum"] = sum_of(buffer, words, skip, base + row["l4_at"], base + row["l3_at"] + row["ip_len"])
+        head["sum"] = sum_apart(buffer, words, skip, base + row["l4_at"], base + row["l3_at"] + row["ip_len"])
         head["covers"] = not innermost
         head["key"] = row["frame"] * LEVELS + level
     if state == UNVERIFIABLE:

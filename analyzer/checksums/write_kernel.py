@@ -9,7 +9,7 @@ import numpy as np
 from analyzer.accelerate import Int, inline
 from analyzer.accelerate.view import read_only
 from analyzer.checksums.check_kernel import ALL_ONES
-from analyzer.checksums.sum_kernel import fold, sum_of
+from analyzer.checksums.sum_kernel import fold, sum_apart
 from analyzer.decode.bytes_kernel import be8, be16
 
 FCS_LEN = 4
@@ -29,7 +29,7 @@ def write(buffer: Any, words: Any, skip: Int, field: Int, start: Int, stop: Int,
     current = read_only(buffer)
     before = be16(current, field)
     put16(buffer, field, 0)
-    after = ALL_ONES - fold(sum_of(current, words, skip, start, stop) + rest)
+    after = ALL_ONES - fold(sum_apart(current, words, skip, start, stop) + rest)
     put16(buffer, field, after)
     return after != before
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import INT, Int, in_library, inline, kernel, rows_of, view_of
+from analyzer.accelerate import INT, Int, in_library, inline, kernel, part, rows_of, view_of
 from analyzer.capture.records import RECORDS
 from analyzer.decode.codes import (
     CAPTURED_BEYOND_LENGTH,
@@ -129,6 +129,14 @@ def decode_frame(
     return packets(buffer, base, at, end, wire, fcs, here, row, steps, depth, pause)
 
 
+@part
+def decode_again(
+    buffer: Any, record: Any, link: Any, row: Any, depth: Int, pause: bool
+) -> tuple[Int, Int, Int, Int, Int]:
+    """The same, called: for frames that are looked at a second time, which are few."""
+    return decode_frame(buffer, record, link, row, depth, pause)
+
+
 @inline
 def packets(
     buffer: Any,
@@ -189,7 +197,7 @@ def carried(
         here, at, value, tunnel, identifier = carried_by_ip(buffer, at, end, protocol)
     if here == STOPPED or row["tunnel_depth"] == depth:
         return reason, here, at, end, wire, steps
-    here, at, _, layers, steps, bound = walk(buffer, at, end, here, value, row, False, np.int64(row["layers"]), steps)
+    here, at, _, layers, steps, bound = walk_in_tunnel(buffer, at, end, here, value, row, steps)
     end, wire = min(end, bound), min(wire, bound)
     if here == STOPPED or not is_good_ip(buffer, at, end, 4 if here == IPV4_HERE else 6):
         return reason, here, at, end, wire, steps
@@ -198,6 +206,14 @@ def carried(
         return reason, here, at, end, wire, steps
     enter_tunnel(tunnel, identifier, layers, row)
     return GO_ON, here, at, end, wire, steps
+
+
+@part
+def walk_in_tunnel(
+    buffer: Any, at: Int, end: Int, here: Int, value: Int, row: Any, steps: Int
+) -> tuple[Int, Int, Int, Int, Int, Int]:
+    """From what a tunnel carries to the IP header in it, if there is one; the result is that of `walk`."""
+    return walk(buffer, at, end, here, value, row, False, np.int64(row["layers"]), steps)
 
 
 @inline

@@ -33,7 +33,7 @@ from analyzer.decode.fragments import (
     TIMEOUT_NS,
     WAYS,
 )
-from analyzer.decode.frame_kernel import carried, decode_frame, packets
+from analyzer.decode.frame_kernel import carried, decode_again, packets
 from analyzer.decode.ip_kernel import GO_ON, extension_size, extensions, is_extension
 from analyzer.decode.transport_kernel import payload
 
@@ -54,7 +54,7 @@ def put_together(buffer: Any, record: Any, i: Int, links: Any, rows: Any, fragme
     row, outer = rows[i], fragments.scratch[0]
     base = record["offset"]
     fragments.scratch[0] = fragments.blank[0]
-    decode_frame(buffer, record, links[record["interface"]], outer, MAX_STEPS, True)
+    decode_again(buffer, record, links[record["interface"]], outer, MAX_STEPS, True)
     of_frame(row, outer)
     level = outer["tunnel_depth"]
     told = row["tunnel_depth"] == level and is_told(row)
@@ -123,7 +123,7 @@ def go_on(whole: Any, at: Int, end: Int, outer: Any, depth: Int, pause: bool) ->
     return inside(whole, at, readable, wire, outer, steps, depth, pause)
 
 
-@inline
+@part
 def inside(
     whole: Any, at: Int, readable: Int, wire: Int, outer: Any, steps: Int, depth: Int, pause: bool
 ) -> tuple[Int, Int, Int, Int, Int]:

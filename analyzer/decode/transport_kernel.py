@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, part
 from analyzer.decode.bytes_kernel import be8, be16, be32, be64
 from analyzer.decode.codes import (
     BAD_ICMP_HEADER,
@@ -185,7 +185,7 @@ def udp(buffer: Any, at: Int, end: Int, wire: Int, row: Any) -> Int:
     return DECODED
 
 
-@inline
+@part
 def icmp(buffer: Any, at: Int, end: Int, wire: Int, version: Int, row: Any) -> Int:
     """An ICMP (version 4) or ICMPv6 (version 6) header at `at`, with the packet an error quotes: the stop reason."""
     readable = end - at

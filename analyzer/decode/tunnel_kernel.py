@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, part
 from analyzer.decode.bytes_kernel import be8, be16, be32
 from analyzer.decode.codes import (
     T_6IN4,
@@ -90,7 +90,7 @@ def carried_on_port(buffer: Any, at: Int, end: Int, port: Int) -> tuple[Int, Int
     return STOPPED, at, 0, 0, NO_ID
 
 
-@inline
+@part
 def gre(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     """GRE version 0 with Ethernet, ERSPAN or anything an EtherType names; version 1 is PPTP's, with PPP."""
     if at + 4 > end:
@@ -126,7 +126,7 @@ def gre(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     return TYPE, inner, kind, T_GRE, key
 
 
-@inline
+@part
 def gtpu(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     """A GTP-U G-PDU with its extension headers."""
     if at + 8 > end or be8(buffer, at) & 0xF0 != 0x30 or be8(buffer, at + 1) != 0xFF:
@@ -175,7 +175,7 @@ def teredo(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     return IPV6_HERE, inner, 0, T_TEREDO, NO_ID
 
 
-@inline
+@part
 def capwap(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     """CAPWAP data: Ethernet, or 802.11 whose first two bytes many access points exchange; not a part of a frame."""
     if at + 8 > end or be8(buffer, at):  # another version, or DTLS
@@ -191,7 +191,7 @@ def capwap(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     return WLAN_SWAPPED_HERE if be8(buffer, inner) & 3 else WLAN_HERE, inner, 0, T_CAPWAP, NO_ID
 
 
-@inline
+@part
 def tzsp(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     """TZSP: a frame, which somebody mirrors, behind tags."""
     if at + 4 > end or be8(buffer, at) != 1 or be8(buffer, at + 1) > 1:
@@ -210,7 +210,7 @@ def tzsp(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     return WLAN_HERE if kind == 18 else STOPPED, inner + 1, 0, T_TZSP, NO_ID
 
 
-@inline
+@part
 def l2tp(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]:
     """An L2TPv2 data message, which carries PPP."""
     if at + 2 > end:

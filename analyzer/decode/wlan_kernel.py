@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, part
 from analyzer.decode.bytes_kernel import be8, le32
 from analyzer.decode.codes import BAD_LINK_HEADER, ENCRYPTED, NOT_DATA, TRUNCATED, WLAN
 
 NOWHERE = -1
 
 
-@inline
+@part
 def wlan(buffer: Any, at: Int, end: Int, padded: bool, exchanged: bool) -> tuple[Int, Int, Int]:
     """An 802.11 header: (where LLC stands behind it, reason, layers). Only unencrypted data frames go on.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, part
 from analyzer.decode.bytes_kernel import be8, be16, be32, le16, le32
 from analyzer.decode.codes import BAD_LINK_HEADER, IN, LINK_TYPE, NO_IP, OUT, SNAP, TRUNCATED
 from analyzer.decode.link import ARCNET, ERF, JUNIPER, PKTAP, PKTAP_USER, PPI
@@ -63,7 +63,7 @@ def frame_relay(buffer: Any, at: Int, end: Int) -> tuple[Int, Int, Int, Int]:
     return STOPPED, at, NO_IP, 0
 
 
-@inline
+@part
 def wrapped(buffer: Any, at: Int, end: Int, link: Any, row: Any) -> tuple[Int, Int, Int, Int, Int, Int]:
     """Pass such a header at `at`: (what, where, type that was read, reason, layers, FCS bytes)."""
     begin = link["begin"]

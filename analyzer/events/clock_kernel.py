@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, rare
 from analyzer.events.emit_kernel import FIN, RST, SYN, emit
 from analyzer.flows.end_state import UNORDERED
 from analyzer.flows.hash_kernel import mix
@@ -124,7 +124,7 @@ def remember_timestamps(seg: Any, me: Any) -> None:
         me["recent"], me["recent_ns"] = tsval, seg["time_ns"]
 
 
-@inline
+@rare
 def recycling(row: Any, seg: Any, me: Any, state: Any, world: Any, out: Any, counts: Any, sources: Any) -> None:
     """A SYN against the last one of the same source address to the same destination."""
     if not seg["has_tsval"]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, rare
 from analyzer.events.emit_kernel import ACK, FIN, RST, SYN, emit, letter
 from analyzer.events.handshake_kernel import apart, hops_of
 from analyzer.flows.end_state import ALONE, WITH_ACK
@@ -35,7 +35,7 @@ BEFORE_NS = 60_000_000_000  # how long an end that has closed remembers it (tcp_
 NEAR = 1 << 20  # a segment this near to what its connection sent last belongs to it
 
 
-@inline
+@rare
 def resetting(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """A reset: of what, and by whose fault."""
     letter(seg, state, ord("r"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, part
 from analyzer.events.emit_kernel import add_letter
 from analyzer.flows.sent import COPY, DOUBTS
 from analyzer.flows.sent import GAP as GAP_DOUBT
@@ -74,7 +74,7 @@ def outdated(seg: Any, whose: Any, owner: Int, state: Any, world: Any, out: Any,
             at += 1
 
 
-@inline
+@part
 def settle(at: Int, whose: Any, board: Any, end_of: Int, state: Any, world: Any, out: Any, counts: Any) -> None:
     """Nothing came that would have changed it: data was not captured; and what nobody had twice, only the capture has."""
     if board["doubt_kind"][at] == COPY:
@@ -115,7 +115,7 @@ def decide_copy(
     remove_doubt(at, whose, board)
 
 
-@inline
+@part
 def came_twice(
     seg: Any, whose: Any, owner: Int, start: Int, end: Int, state: Any, world: Any, out: Any, counts: Any, boards: Any
 ) -> Any:
@@ -167,7 +167,7 @@ def announce(at: Int, board: Any, kind: Int, state: Any, world: Any, out: Any, c
     state["events"] |= np.uint64(1) << np.uint64(kind)
 
 
-@inline
+@part
 def remove_doubt(at: Int, whose: Any, board: Any) -> None:
     """The others move up; they stay in order."""
     whose["doubts"] -= 1

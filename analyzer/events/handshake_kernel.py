@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, rare
 from analyzer.events.emit_kernel import ACK, CWR, ECE, RST, SYN, emit
 from analyzer.flows.end_state import ECN_AGREED, ECN_ASKED
 from analyzer.flows.state import ACKED
@@ -55,7 +55,7 @@ def apart(ttl: Any, other: Any) -> Any:
     )
 
 
-@inline
+@rare
 def opening(row: Any, seg: Any, me: Any, you: Any, state: Any, world: Any, out: Any, counts: Any, servers: Any) -> None:
     """A SYN or SYN-ACK, before its end's state moves on. `servers` (uint64, twice SERVERS) has those that granted options, and behind them where it was asked who did."""
     flags, options = seg["flags"], row["options"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, rare
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.doubt_kernel import WAIT_NS, doubt, doubts_of, remove_doubt
 from analyzer.events.emit_kernel import emit
@@ -27,7 +27,7 @@ SOON_NS = 1_000_000  # a retransmission seldom comes so soon behind an ACK, afte
 PROBE_NS = 2_000_000  # the shortest wait for a tail loss probe (RFC 8985 section 7.2; two ticks of the kernel's clock)
 
 
-@inline
+@rare
 def missed(
     seg: Any,
     me: Any,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, rare
 from analyzer.events.clock_kernel import id_behind
 from analyzer.events.emit_kernel import ACK, FIN, SYN, after, emit, letter
 from analyzer.events.full_kernel import full_again, larger
@@ -109,27 +109,7 @@ def sending(
         remember(me, seg, sent, world, 1)
         me["next"] = end
     else:
-        place = board_of(me, owner, boards)
-        if place >= 0:
-            seg["filled"] = fill(boards[place], start, end, seg)
-            me["hole_bytes"] = max(me["hole_bytes"] - seg["filled"], 0)
-        again = min(end, next_) - start - seg["filled"]
-        if seg["flags"] & (SYN | ACK) == SYN | ACK and start == 0 and not me["syn_acked"] and you["syns"]:
-            pass  # the answer to a SYN that crossed its own (RFC 9293 figure 7)
-        elif me["doubts"] and captured_late(seg, me, you, again, state, world, out, counts, boards, owner):
-            seg["late"] = start < me["captured"]  # of the packets of its own end it may be the next
-            if end > me["una"]:
-                remember(me, seg, sent, world, 2)
-        elif again <= 0 and was_late(seg, me, you, state, world, out, counts):
-            seg["late"] = 1
-            remember(me, seg, sent, world, 2)  # when it was sent nobody knows: no RTT from it
-        elif was_overtaken(seg, me, you, state, world, out, counts, sent):
-            seg["late"] = 1
-        else:
-            size = min(end, next_) - start
-            if seg["flags"] & SYN or (seg["flags"] & FIN and end <= next_):
-                size -= 1
-            repeated(seg, me, you, probe, size, state, world, out, counts, sent)
+        below_next(seg, me, you, probe, state, world, out, counts, sent, boards, owner)
         me["next"] = max(next_, end)
     me["captured"] = max(me["captured"], end)
     me["sent_ns"] = seg["time_ns"]
@@ -142,6 +122,35 @@ def sending(
     if you["heard"]:
         outstanding = (min(me["next"], me["fin"]) if me["fin"] else me["next"]) - max(me["una"], 1)
         me["in_flight_max"] = max(me["in_flight_max"], outstanding - (1 if seg["flags"] & FIN and not me["fin"] else 0))
+
+
+@rare
+def below_next(
+    seg: Any, me: Any, you: Any, probe: Int, state: Any, world: Any, out: Any, counts: Any, sent: Any, boards: Any, owner: Int
+) -> None:  # fmt: skip
+    """A segment with sequence space that its end has sent already, or that nobody had seen: late, overtaken or sent again."""
+    start, end, next_ = seg["start"], seg["end"], me["next"]
+    place = board_of(me, owner, boards)
+    if place >= 0:
+        seg["filled"] = fill(boards[place], start, end, seg)
+        me["hole_bytes"] = max(me["hole_bytes"] - seg["filled"], 0)
+    again = min(end, next_) - start - seg["filled"]
+    if seg["flags"] & (SYN | ACK) == SYN | ACK and start == 0 and not me["syn_acked"] and you["syns"]:
+        pass  # the answer to a SYN that crossed its own (RFC 9293 figure 7)
+    elif me["doubts"] and captured_late(seg, me, you, again, state, world, out, counts, boards, owner):
+        seg["late"] = start < me["captured"]  # of the packets of its own end it may be the next
+        if end > me["una"]:
+            remember(me, seg, sent, world, 2)
+    elif again <= 0 and was_late(seg, me, you, state, world, out, counts):
+        seg["late"] = 1
+        remember(me, seg, sent, world, 2)  # when it was sent nobody knows: no RTT from it
+    elif was_overtaken(seg, me, you, state, world, out, counts, sent):
+        seg["late"] = 1
+    else:
+        size = min(end, next_) - start
+        if seg["flags"] & SYN or (seg["flags"] & FIN and end <= next_):
+            size -= 1
+        repeated(seg, me, you, probe, size, state, world, out, counts, sent)
 
 
 @inline

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline
+from analyzer.accelerate import Int, inline, rare
 from analyzer.events.emit_kernel import FIN, RST, SYN, emit, letter
 from analyzer.flows.end_state import IN_VAIN, KEEP_ALIVE, PROBE
 from analyzer.kinds import CAUSE, NUMBER
@@ -113,7 +113,7 @@ def sent_of(you: Any) -> Int:
     return min(you["next"], you["fin"]) if you["fin"] else you["next"]
 
 
-@inline
+@rare
 def shutting(seg: Any, me: Any, you: Any, finished: Any, state: Any, world: Any, out: Any, counts: Any) -> None:
     """A window that closes, and one that opens again. A FIN opens it where nothing was waiting for that."""
     fin = seg["flags"] & FIN

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.accelerate import Int, inline, part
+from analyzer.accelerate import Int, inline, part, rare
 from analyzer.decode.codes import O_SACK_PERMITTED
 from analyzer.kinds import NUMBER as EVENT
 from analyzer.prediction.delivery.midway_kernel import DELIVERED, DELIVERED_CE, midway
@@ -270,7 +270,7 @@ def accepts(row: Any, own: Any, side: Int) -> None:
     own["predicts"][side] = 1
 
 
-@inline
+@rare
 def synchronizes(row: Any, own: Any, side: Int, known: Int, pool: Any, out: Any) -> None:
     """tcp_rcv_synsent_state_process(), tcp_conn_request(): a SYN."""
     if known == OPENED or known == FOUND_OPEN:
