@@ -255,6 +255,19 @@ def test_what_only_kernels_call_is_imported_only_where_it_is_compiled(name: str)
             assert used & {alias.asname or alias.name for alias in node.names}, node.module
 
 
+def test_a_numba_that_nobody_has_tried_does_all_that_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer one, or an older; what is installed has been tried."""
+    from analyzer.accelerate import lean
+
+    passes = lean.guarded.numba.core.compiler.DefaultPassBuilder
+    with lean.less_to_do():
+        assert passes.define_nopython_pipeline.__module__ == "analyzer.accelerate.passes"
+    for tried in (((0, 1), (0, 2)), ((99, 0), (99, 1))):
+        monkeypatch.setattr(lean, "TRIED", tried)
+        with lean.less_to_do():
+            assert passes.define_nopython_pipeline.__module__.startswith("numba.")
+
+
 def test_python_calls_no_helper_that_lacks_what_it_calls() -> None:
     """Where there is a library, what a module of kernels imports for them is not there for a helper that Python calls, either."""
     called: dict[str, set[str]] = {}

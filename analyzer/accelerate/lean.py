@@ -1,6 +1,7 @@
 """numba's front end, with less to do: what it finds out again for each of thousands of instructions, though the answer is the same.
 
-What is compiled stays the same. All in all it takes less than half the time.
+What is compiled stays the same. All in all it takes less than half the time. That rests on how numba works inside, so a version that nobody has
+tried does all that it would do.
 """
 
 from __future__ import annotations
@@ -11,30 +12,40 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
-from analyzer.accelerate import guarded  # noqa: F401 before anything imports numba
-from analyzer.accelerate.known import what_is_known, what_nobody_reads
-from analyzer.accelerate.passes import fewer_passes
+from analyzer.accelerate import guarded  # before anything imports numba
 
 from numba.core import base, errors, ir, targetconfig, types  # isort: skip
 
 NOTHING, VARIABLE, INSTRUCTION, SEQUENCE, MAPPING = range(5)
 
 
+TRIED = (0, 65), (0, 68)  # the first and the last version of numba that was
+
+
 @contextmanager
 def less_to_do() -> Iterator[None]:
     """While inside, numba compiles the same code in less time."""
     with ExitStack() as patches:
-        for owner, name, quick in (
-            (ir.Inst, "_rec_list_vars", _variables_of),
-            (types.Record, "__repr__", lambda record: record.name),  # 5 kB for each pass over each function
-            (targetconfig.TargetConfig, "values", _values),
-            (type(errors.termcolor()), "errmsg", lambda _, text: text),  # colours of errors that nobody sees
-            (base, "_has_loc", cache(base._has_loc)),
-        ):
-            patches.enter_context(patch.object(owner, name, quick))
-        for patched in (*what_is_known(), *what_nobody_reads(), *fewer_passes()):
+        for patched in _patches() if TRIED[0] <= guarded.numba.version_info.short <= TRIED[1] else ():
             patches.enter_context(patched)
         yield
+
+
+def _patches() -> Iterator[Any]:
+    from analyzer.accelerate.known import what_is_known, what_nobody_reads
+    from analyzer.accelerate.passes import fewer_passes
+
+    for owner, name, quick in (
+        (ir.Inst, "_rec_list_vars", _variables_of),
+        (types.Record, "__repr__", lambda record: record.name),  # 5 kB for each pass over each function
+        (targetconfig.TargetConfig, "values", _values),
+        (type(errors.termcolor()), "errmsg", lambda _, text: text),  # colours of errors that nobody sees
+        (base, "_has_loc", cache(base._has_loc)),
+    ):
+        yield patch.object(owner, name, quick)
+    yield from what_is_known()
+    yield from what_nobody_reads()
+    yield from fewer_passes()
 
 
 def _variables_of(instruction: Any, value: Any) -> list[Any]:
