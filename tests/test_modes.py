@@ -43,6 +43,15 @@ def test_reading_and_following(tmp_path_factory: Factory, mode: str) -> None:
     assert json.loads(said) == test_kernels.compiled()
 
 
+@MODES
+def test_a_command_gives_the_same_json(tmp_path_factory: Factory, mode: str) -> None:
+    """Counters beside the capture, too; what kernels count are Python's numbers in every mode."""
+    words = ("-m", "analyzer", "analyze", "--json", "samples/reorder-duplicate/server")
+    hashes = [*test_kernels.HASHES, *test_judge.HASHES]
+    said = [said_in_mode(each, tmp_path_factory, *words, overflowing=hashes) for each in (mode, "library")]
+    assert said[0] == said[1] != ""
+
+
 def test_calls_are_of_the_declared_types(tmp_path_factory: Factory) -> None:
     """What numba finds when it looks at the arguments is what the library was compiled for, but for arrays that happen to be writable."""
     code = """

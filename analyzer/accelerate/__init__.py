@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
@@ -58,7 +58,7 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
                 f"{function.__qualname__}: types of {', '.join(types)}, but arguments {', '.join(arguments)}"
             )
         if mode() == "python":
-            return function
+            return _plain(function)
         if mode() in LIBRARIES:
             try:
                 return _library(mode()).bind(function, types)  # type: ignore[return-value]
@@ -104,6 +104,19 @@ def mode() -> str:
 def in_library() -> bool:
     """Are kernels in a library? Then it holds all that they call, and a module of kernels need not import that: a start is an eighth shorter."""
     return mode() in LIBRARIES
+
+
+def _plain(function: Function) -> Function:
+    """The function as Python, whose results are Python's numbers as those of the library are: JSON knows no others."""
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        results = function(*arguments)
+        if isinstance(results, tuple):
+            return tuple(map(int, results))
+        return None if results is None else int(results)
+
+    return call  # type: ignore[return-value]
 
 
 def _asked() -> str:
