@@ -137,7 +137,8 @@ def analyze(
         address. What is to be read again, or by one process, is refused; copy them for that
     resume : a folder where what was done of the work on this capture is kept until all of it is done: with `jobs` (without it or `cluster`,
         as many as there are cores) or `cluster`, whoever was interrupted goes on there. Small captures are read in parts, too
-    findings : whether the findings will be asked for in any case: what answers the rules is opened while the capture is being read
+    findings : whether the findings will be asked for in any case: what answers the rules is opened while the capture is being read, where one
+        process reads one capture
 
     Raises `analyzer.errors.CaptureError` where nothing can be read, `analyzer.errors.UsageError` for what cannot be meant. Damage inside a capture is data: see `damages`.
     """
@@ -173,7 +174,8 @@ def analyze(
         counters = chosen(read, known)
     lists = socket_lists(names, sockets)
     known_rules = all_rules(rules)
-    expected = Expected(known_rules, bool(files or lists)) if findings and jobs in (None, 2) else None
+    ahead = findings and jobs in (None, 2) and cluster is None and resume is None
+    expected = Expected(known_rules, bool(files or lists)) if ahead else None
     chooser = chooser_of(choice, max_flows)
     presence = Presence(given if chooser is None else ())  # a part may well be without its host
     summary, checker = Summary(), Checker() if checksums else None

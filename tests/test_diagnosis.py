@@ -10,6 +10,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,7 @@ def test_who_asks_no_longer_waits_for_no_answer() -> None:
     database.close()
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_database_is_opened_ahead_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """By another thread, for the next who asks; who asks then opens another one."""
     who = []
@@ -277,7 +279,6 @@ def test_a_database_is_opened_ahead_once(monkeypatch: pytest.MonkeyPatch) -> Non
         return connect()
 
     monkeypatch.setattr(opened, "_open", open_)
-    monkeypatch.setattr(opened, "_free", [])
     opened.open_ahead()
     opened.open_ahead()
     first, second = Database(), Database()
@@ -289,25 +290,109 @@ def test_a_database_is_opened_ahead_once(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
-def test_a_database_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty, by the next who asks; not by a fork, and not after a stranger."""
+@pytest.fixture
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database of another test."""
     monkeypatch.setattr(opened, "_free", [])
+    monkeypatch.setattr(opened, "_ahead", [])
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_a_database_is_used_again() -> None:
+    """Empty, by the next who asks; not by a stranger, and not after one."""
     queries = ["SELECT count(*) AS n FROM local_addresses", "SELECT max(flow) AS n FROM ends"]
     first = Database({"local_addresses": lambda _: {"address": np.array(["192.0.2.1"], object)}}, queries=queries)
     assert [first.query(sql) for sql in queries] == [[{"n": 1}], [{"n": None}]]
     first.close()
     (free,) = opened._free
+    stranger = Database()
+    assert stranger._connection is not free[0]
+    stranger.close()
     second = Database(queries=queries)
     assert opened._free == [] and [second.query(sql) for sql in queries] == [[{"n": 0}], [{"n": None}]]
-    assert second._connection is free[1][0]
+    assert second._connection is free[0]
     second.close()
-    monkeypatch.setattr(opened, "_free", [(os.getpid() + 1, free[1])])
-    stranger = Database()
-    assert stranger._connection is not free[1][0] and opened._free == []
-    stranger.close()
+    assert opened._free == [free]
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_a_database_in_which_something_failed_is_not_used_again() -> None:
+    """What was to be a table, nobody can read by the name that it had meanwhile."""
+    odd = {"flow": np.array(["a secret"], object)}
+    database = Database({"flows": lambda _: odd}, queries=["SELECT flow FROM flows"])
+    with pytest.raises(QueryError, match="table flows"):
+        database.query("SELECT flow FROM flows")
+    with pytest.raises(QueryError, match="source_of_rows"):
+        database.query("SELECT * FROM source_of_rows")
+    database.close()
     assert opened._free == []
 
 
+def test_a_table_that_cannot_be_made_harms_no_other_rule(tmp_path: Path) -> None:
+    """Whatever is wrong with it; asked one by one, and several at a time."""
+
+    def broken(_: Named) -> Columns:
+        raise KeyError("a column")
+
+    rules = [
+        replace(rule(tmp_path, "one", sql='"SELECT flow, 5 AS lost FROM flows"'), own=True),
+        replace(rule(tmp_path, "two", sql='"SELECT 7 AS flow, 5 AS lost"'), own=True),
+    ]
+    seen = replace(evidence({}), sources={"flows": broken})
+    for at_once in (True, False):
+        found = diagnose(rules, seen, at_once=at_once)
+        assert [each.flows for each in found.findings] == [[7]] and "a column" in found.not_checked[0].text
+
+
+def test_rules_are_asked_where_no_thread_can_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the one that asks, which cannot watch what they take: that is said of each, and nothing else fails."""
+
+    def refuses(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    analysis = analyze(str(SAMPLES / "loss-ipv4" / "client"))
+    rules = own_rules()
+    monkeypatch.setattr(threading.Thread, "start", refuses)
+    opened.open_ahead()
+    found = diagnosed(analysis, rules)
+    assert found.ran and {each.rule for each in found.not_checked} >= set(found.ran)
+
+
+FORKED = """
+import os, sys, threading
+from analyzer import analyze
+from analyzer.cluster.forked import is_possible
+from analyzer.diagnosis import kept, opened
+def found():
+    return len(analyze({sample!r}).diagnosis.findings)
+expected = found()
+list(analyze({sample!r}).sql("SELECT 1 AS n").n)
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        os._exit(found() - expected)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    opened.open_ahead()  # the next begins in the middle of it
+child = os.fork()
+if not child:
+    sys.exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+found()
+kept.release()
+print(expected, is_possible())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
+def test_a_fork_has_a_database_of_its_own() -> None:
+    """Also one that begins while a database is being opened; and where nobody uses one, no thread of it is left."""
+    script = FORKED.format(sample=str(SAMPLES / "loss-ipv4" / "client"))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split()[0] != "0" and done.stdout.split()[1] == "True"
+
+
+@pytest.mark.usefixtures("nothing_kept")
 def test_what_cannot_be_opened_ahead_is_said_by_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread says nothing."""
 
@@ -315,7 +400,6 @@ def test_what_cannot_be_opened_ahead_is_said_by_whoever_asks(monkeypatch: pytest
         raise MemoryError("no room")
 
     monkeypatch.setattr(opened, "_open", fails)
-    monkeypatch.setattr(opened, "_free", [])
     opened.open_ahead()
     with pytest.raises(MemoryError, match="no room"):
         Database()

@@ -63,7 +63,8 @@ def kernel(**types: Type) -> Callable[[Function], Function]:
             try:
                 return _library(mode()).bind(function, types)  # type: ignore[return-value]
             except KernelsError:
-                if _asked() in LIBRARIES or not _has_numba():
+                ours = function.__module__.startswith(f"{__name__.partition('.')[0]}.")  # what it calls is not imported
+                if ours or _asked() in LIBRARIES or not _has_numba():
                     raise
         jitted: Function = _jit().kernel(function, types, _flags())
         return jitted

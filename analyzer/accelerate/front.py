@@ -90,8 +90,6 @@ def _front_end_only() -> Iterator[dict[Any, list[str]]]:
     with (
         less_to_do(),
         patch.object(BaseLower, "setup_function", setup_function),
-        patch.object(BaseLower, "create_cpython_wrapper", lambda *_, **__: None),  # nobody calls what is made here
-        patch.object(BaseLower, "create_cfunc_wrapper", lambda *_, **__: None),
         patch.object(Cache, "load_overload", lambda *_: None),
         patch.object(Cache, "save_overload", lambda *_: None),
         patch.object(CPUCodeLibrary, "add_ir_module", add_ir_module),

@@ -38,13 +38,13 @@ def what_is_known() -> Iterator[Any]:
 
 
 def what_nobody_reads() -> Iterator[Any]:
-    """The patches under which numba tells less: no logs, events and texts of instructions. Errors say what they said."""
+    """The patches under which numba tells less: no logs, events and texts of instructions. Errors say what is wrong and where, not in which pass."""
     for module in (errors, lowering, typeinfer):
         yield patch.object(module, "new_error_context", _Place)
     silent = nullcontext()
     yield patch.object(errors.WarningsFixer, "catch_warnings", lambda *_, **__: silent)  # type: ignore[attr-defined]
     yield patch.object(event, "broadcast", lambda _: None)
-    yield patch.object(lowering, "str", lambda _: "", create=True)  # each instruction in words, for a log
+    yield patch.object(lowering, "str", _Unsaid, create=True)  # each instruction in words, for a log
     for module in (byteflow, interpreter, ssa):
         yield patch.object(module, "_logger", _Silent())
 
@@ -96,7 +96,7 @@ def _packers(ask: Callable[..., Any]) -> Callable[..., Any]:
     def answer(context: Any, args: Any) -> Any:
         key = (id(context.data_model_manager), *map(id, args))
         if key not in known:
-            known[key] = ask(context, args), tuple(args)
+            known[key] = ask(context, args), context.data_model_manager, tuple(args)
         return known[key][0]
 
     return answer
@@ -104,28 +104,28 @@ def _packers(ask: Callable[..., Any]) -> Callable[..., Any]:
 
 def _values(ask: Callable[..., Any]) -> Callable[..., Any]:
     """Of which type a number or text is, without asking again."""
-    known: dict[tuple[int, type[Any], Any], Any] = {}
+    known: dict[tuple[int, type[Any], Any], tuple[Any, Any]] = {}
 
     def answer(context: Any, value: Any) -> Any:
         if type(value) not in (bool, int, str):
             return ask(context, value)
         key = id(context), type(value), value
         if key not in known:
-            known[key] = ask(context, value)
-        return known[key]
+            known[key] = ask(context, value), context
+        return known[key][0]
 
     return answer
 
 
 def _where_new(refresh: Callable[[Any], None]) -> Callable[[Any], None]:
     """Take over what was registered since the last time, if anything was: numba asks before each function."""
-    seen: dict[int, int] = {}
+    seen: dict[int, tuple[int, Any]] = {}
 
     def refreshed(context: Any) -> None:
         registries = context._registries  # those that work for the same functions share it
-        if seen.get(id(registries)) != _size(registries):
+        if seen.get(id(registries), (-1,))[0] != _size(registries):
             refresh(context)
-            seen[id(registries)] = _size(registries)
+            seen[id(registries)] = _size(registries), registries
 
     return refreshed
 
@@ -155,3 +155,17 @@ class _Silent:
 
     def debug(self, *_: Any) -> None:
         """Nothing."""
+
+
+class _Texts(type):
+    """What is a text stays one."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, str)
+
+
+class _Unsaid(metaclass=_Texts):
+    """`str`, which makes of everything the same text."""
+
+    def __new__(cls, _: object = "") -> Any:
+        return ""

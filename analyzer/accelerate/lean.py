@@ -1,6 +1,6 @@
 """numba's front end, with less to do: what it finds out again for each of thousands of instructions, though the answer is the same.
 
-What is compiled stays the same. All in all it takes less than half the time. That rests on how numba works inside, so a version that nobody has
+What is compiled does the same. All in all it takes less than half the time. That rests on how numba works inside, so a version that nobody has
 tried does all that it would do.
 """
 
@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from analyzer.accelerate import guarded  # before anything imports numba
 
-from numba.core import base, errors, ir, targetconfig, types  # isort: skip
+from numba.core import base, errors, ir, lowering, targetconfig, types  # isort: skip
 
 NOTHING, VARIABLE, INSTRUCTION, SEQUENCE, MAPPING = range(5)
 
@@ -26,9 +26,14 @@ TRIED = (0, 65), (0, 68)  # the first and the last version of numba that was
 def less_to_do() -> Iterator[None]:
     """While inside, numba compiles the same code in less time."""
     with ExitStack() as patches:
-        for patched in _patches() if TRIED[0] <= guarded.numba.version_info.short <= TRIED[1] else ():
+        for patched in _patches() if _is_tried() else ():
             patches.enter_context(patched)
         yield
+
+
+def _is_tried() -> bool:
+    short = guarded.numba.version_info.short  # of a copy of its repository without tags, none
+    return None not in short and TRIED[0] <= short <= TRIED[1]
 
 
 def _patches() -> Iterator[Any]:
@@ -36,6 +41,8 @@ def _patches() -> Iterator[Any]:
     from analyzer.accelerate.passes import fewer_passes
 
     for owner, name, quick in (
+        (lowering.BaseLower, "create_cpython_wrapper", lambda *_, **__: None),  # nobody calls what is made here
+        (lowering.BaseLower, "create_cfunc_wrapper", lambda *_, **__: None),
         (ir.Inst, "_rec_list_vars", _variables_of),
         (types.Record, "__repr__", lambda record: record.name),  # 5 kB for each pass over each function
         (targetconfig.TargetConfig, "values", _values),

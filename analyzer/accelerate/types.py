@@ -15,7 +15,7 @@ import numpy.typing as npt
 from analyzer.fields import of_fields
 
 Words = list[int]  # arguments as the library takes them: 64 bits each
-HEAD = object.__basicsize__  # bytes of an object before what is its own
+HEAD = getattr(object, "__basicsize__", 0)  # bytes of an object before what is its own
 
 
 @of_fields(frozen=True, slots=True)

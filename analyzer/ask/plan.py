@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from analyzer.diagnosis.created import sql_type
+from analyzer.diagnosis.kept import until_forks
 from analyzer.diagnosis.opened import MACROS
 from analyzer.ending import pass_on
 from analyzer.errors import UsageError
@@ -30,8 +30,7 @@ class Planner:
         import duckdb
 
         self._duckdb, self._tables = duckdb, tables
-        # A process that is forked has others: a thread may have held these.
-        key = os.getpid(), *map(id, tables.values())
+        key = tuple(map(id, tables.values()))
         if key not in _EMPTY:
             _EMPTY[key] = tables, _empty(tables)
         self._connection = _EMPTY[key][1].cursor()
@@ -62,6 +61,15 @@ class Planner:
 
 
 _EMPTY: dict[tuple[int, ...], tuple[Mapping[str, Table], Any]] = {}
+
+
+def _release() -> None:
+    """Who is planning has a connection of its own."""
+    while _EMPTY:
+        _EMPTY.popitem()[1][1].close()
+
+
+until_forks(_release)
 
 
 def _empty(tables: Mapping[str, Table]) -> Any:

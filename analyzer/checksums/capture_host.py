@@ -141,7 +141,7 @@ def endpoints(directions: Rows) -> dict[str, Endpoint]:
     return found
 
 
-def addresses(rows: Rows, side: str, version: str = "version") -> list[str]:
+def addresses(rows: Rows | Mapping[str, Rows], side: str, version: str = "version") -> list[str]:
     """The address of that side of each row, where `version` tells of which sort; each is written once."""
     keys = list(zip(*(rows[name].tolist() for name in (f"{side}_hi", f"{side}_lo", version)), strict=True))
     texts = {key: address_text(*key) for key in set(keys)}
@@ -256,7 +256,10 @@ def _response_times(flows: Rows) -> _Times:
     # Above, its acknowledgments were delayed.
     of_client = np.where((of_client < 0) & (opening >= of_server) & (of_server >= 0), opening - of_server, of_client)
     told = (of_server >= 0) & (of_client >= 0)
-    clients, servers = (addresses(flows[told], side, "ip_version") for side in ("client", "server"))
+    clients, servers = (
+        addresses({name: flows[name][told] for name in (f"{side}_hi", f"{side}_lo", "ip_version")}, side, "ip_version")
+        for side in ("client", "server")
+    )
     times = of_client[told].tolist(), of_server[told].tolist()
     for client, server, here, there in zip(clients, servers, *times, strict=True):
         found.setdefault(client, []).append((here, there))

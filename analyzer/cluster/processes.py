@@ -17,6 +17,7 @@ from analyzer.cluster.executor import Result, Task
 from analyzer.cluster.forked import Forked, is_possible
 from analyzer.cluster.tasks import prepared, run
 from analyzer.cluster.worker import ERRORS, serve
+from analyzer.diagnosis.kept import release
 from analyzer.errors import TcpcapError
 
 TRIES = 3
@@ -125,6 +126,7 @@ class _Worker:
 
 def _begun() -> subprocess.Popen[bytes] | Forked:
     """A process, in the way that takes the least time."""
+    release()  # a database that is kept has threads
     if is_possible():
         prepared()
         return Forked(serve)

@@ -24,6 +24,7 @@ MOST_ROWS = 10_000  # of an answer
 MOST_OF_VALUE = 100_000  # bytes of one, as text
 MOST_BYTES = 16 << 20  # of all of them
 LIMIT_S = 5.0  # of processor time
+INTERRUPTED = "Query interrupted"  # what DuckDB says where Python has a signal for it
 MOST_WAITING = 4  # answers that nobody has taken yet
 # Queries of rules that come with tcpcap, by their text: to read one takes a third as long as to ask it.
 _READ: dict[str, Statement] = {}
@@ -34,8 +35,10 @@ class QueryError(Exception):
 
 
 def _words(error: Exception) -> str:
-    """What an error says, in one line."""
+    """What an error says, in one line. What it says of an interrupt of the user's own is passed on as that."""
     pass_on(str(error))
+    if isinstance(error, RuntimeError) and str(error) == INTERRUPTED:
+        raise KeyboardInterrupt from None
     return " ".join(str(error).split())
 
 
@@ -57,7 +60,9 @@ class Database:
         self._sources = dict(sources or {})
         self._limit_s = limit_s
         self._made: set[str] = set()
-        self._connection, *self._beside = opened()
+        self._is_clean = True
+        # Strangers get none that others have had.
+        self._connection, *self._beside = opened(new=queries is None)
 
     def query(self, sql: str, trusted: bool = True) -> list[dict[str, Any]]:
         """The rows of a SELECT, MOST_ROWS at most. Of one that is not trusted no value is larger than MOST_OF_VALUE, nor all of them than MOST_BYTES. Raises QueryError."""
@@ -85,7 +90,11 @@ class Database:
         with ThreadPoolExecutor(len(free)) as threads:
             try:
                 for sql in queries:
-                    waiting.append(threads.submit(ask, sql) if (failed := self._failed(sql)) is None else _done(failed))
+                    failed = self._failed(sql)
+                    try:
+                        waiting.append(threads.submit(ask, sql) if failed is None else _done(failed))
+                    except RuntimeError:  # no more threads: it is asked here
+                        waiting.append(_done(self._answer(sql)))
                     if len(waiting) > MOST_WAITING:
                         yield waiting[0].result()
                         waiting.popleft()
@@ -98,6 +107,12 @@ class Database:
                 while wait(running, INTERRUPTS_S).not_done:
                     for connection in self._beside:
                         connection.interrupt()
+
+    def _answer(self, sql: str) -> list[dict[str, Any]] | QueryError:
+        try:
+            return self.query(sql)
+        except QueryError as error:
+            return error
 
     def _failed(self, sql: str) -> QueryError | None:
         """Make the tables that a query names; what is wrong with them."""
@@ -152,7 +167,7 @@ class Database:
     def close(self) -> None:
         """Give its memory back; where only rules that come with tcpcap were asked, the next who asks has the same database."""
         connections = [self._connection, *self._beside]
-        if self._named is None or not self._emptied():
+        if self._named is None or not self._is_clean or not self._emptied():
             close(connections)
         else:
             give_back(connections)
@@ -190,8 +205,9 @@ class Database:
         for name in named_tables(sql):
             try:
                 self._make(name)
-            except self._duckdb.Error as error:
-                raise QueryError(f"table {name}: {' '.join(str(error).split())}") from None
+            except (self._duckdb.Error, KeyError, RuntimeError, TypeError, ValueError) as error:
+                self._is_clean = False
+                raise QueryError(f"table {name}: {_words(error)}") from None
 
     def _make(self, name: str) -> None:
         if name in self._made:
@@ -210,16 +226,18 @@ class Database:
         if columns and len(next(iter(columns.values()))):
             self._connection.register("source_of_rows", columns)
             listed = ", ".join(f'"{column}"' for column in read)
-            self._connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM source_of_rows")
-            self._connection.unregister("source_of_rows")
+            try:
+                self._connection.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM source_of_rows")
+            finally:
+                self._connection.unregister("source_of_rows")
 
 
-def _done(error: QueryError) -> Future[Any]:
+def _done(answer: list[dict[str, Any]] | QueryError) -> Future[Any]:
     """An answer that is there."""
     from concurrent.futures import Future
 
     done: Future[Any] = Future()
-    done.set_result(error)
+    done.set_result(answer)
     return done
 
 

@@ -11,6 +11,7 @@ from analyzer.diagnosis.database import LIMIT_S, Database, QueryError
 from analyzer.diagnosis.finding import Diagnosis, Finding, NotChecked, Proof, Span
 from analyzer.diagnosis.rule import Rule
 from analyzer.diagnosis.signals import Signals
+from analyzer.diagnosis.spent import IS_OF_THREADS
 from analyzer.diagnosis.views import Source, arrays_of
 from analyzer.fields import of_fields
 from analyzer.tables import CONFIDENCES, FINDING_SIDES, SEVERITIES
@@ -116,7 +117,7 @@ def _answers(
     # A stranger may want to see with `*` whatever there is.
     database = Database(sources, limit_s, [rule.sql for rule in rules] if own else None)
     try:
-        if own and at_once:
+        if own and at_once and IS_OF_THREADS:
             for _, some in groupby(rules, _is_last):
                 group = list(some)
                 yield from zip(group, database.answers([rule.sql for rule in group]), strict=True)

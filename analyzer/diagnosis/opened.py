@@ -7,9 +7,10 @@ another thread meanwhile.
 from __future__ import annotations
 
 import importlib
-import os
 import threading
 from typing import Any
+
+from analyzer.diagnosis.kept import until_forks
 
 AT_ONCE = 2  # queries: most of the time of one is that of its planning, which DuckDB does in one thread
 MEMORY = "512MB"
@@ -42,15 +43,13 @@ def engine() -> Any:
         return importlib.import_module("duckdb")
 
 
-def opened() -> list[Any]:
+def opened(*, new: bool = False) -> list[Any]:
     """Connections to one database, which is empty: to make its tables, and AT_ONCE to ask it at the same time.
 
-    It is the one that somebody has given back, or that was opened ahead, or a new one.
+    It is the one that somebody has given back, unless it shall be `new`; or that was opened ahead; or one that is opened now.
     """
-    while _free:
-        process, connections = _free.pop()
-        if process == os.getpid():  # else this one is a fork, and does not know what the other was doing with it
-            return connections
+    if _free and not new:
+        return _free.pop()
     waiting = _ahead.pop() if _ahead else None
     return (waiting and waiting.taken()) or _open()
 
@@ -60,7 +59,7 @@ def give_back(connections: list[Any]) -> None:
     if _free:
         close(connections)
     else:
-        _free.append((os.getpid(), connections))
+        _free.append(connections)
 
 
 def close(connections: list[Any]) -> None:
@@ -101,7 +100,17 @@ class _Opening(threading.Thread):
 
 
 _ahead: list[_Opening] = []
-_free: list[tuple[int, list[Any]]] = []  # each with the process that opened it
+_free: list[list[Any]] = []
+
+
+def _release() -> None:
+    for kept in (_ahead, _free):
+        while kept:
+            each = kept.pop()
+            close(each.taken() if isinstance(each, _Opening) else each)
+
+
+until_forks(_release)
 
 
 def _open() -> list[Any]:

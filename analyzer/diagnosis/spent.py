@@ -12,6 +12,8 @@ from typing import Any
 INTERRUPTS_S = 0.05
 PATIENCE = 12  # times the limit: for what takes time without working, as SQL's functions that sleep do
 NS = 1_000_000_000
+IS_OF_THREADS = hasattr(time, "pthread_getcpuclockid")
+"""Is the time of a thread told? Else it is that of the process, which two queries at the same time would use up for each other."""
 
 
 @contextmanager
@@ -41,7 +43,7 @@ def _watch(connection: Any, limit_s: float, clock: Callable[[], float], waited: 
 
 def _clock() -> Callable[[], float]:
     """The processor time of this thread, for others to read; where the system does not tell it, that of the process."""
-    if not hasattr(time, "pthread_getcpuclockid"):
+    if not IS_OF_THREADS:
         return time.process_time
     number = time.pthread_getcpuclockid(threading.get_ident())
     return lambda: time.clock_gettime(number)
