@@ -20,6 +20,7 @@ from analyzer.diagnosis.trial import TOO_MUCH, harmful
 from analyzer.errors import UsageError
 from analyzer.fields import of_fields
 from analyzer.lines import no_room
+from analyzer.moments import rfc3339_sql
 from analyzer.output import Input, removed, temporary_folder
 from analyzer.passes import Progress
 from analyzer.report.export import columns_kept, save_query
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 MEMORY = "512MB"
 ROWS_AT_ONCE = 1_000
 ANSWER = f"{STORE}.answer"
-RFC3339 = "'%Y-%m-%dT%H:%M:%S.%nZ'"
 
 
 @of_fields(frozen=True)
@@ -224,4 +224,4 @@ def _value(place: str, kind: str, as_text: bool) -> str:
     """A column of an answer as it is handed out: Python's datetime would drop the last three places."""
     if as_text:
         return f"CAST({place} AS VARCHAR)"
-    return f"strftime({place}, {RFC3339})" if kind == "TIMESTAMP_NS" else place
+    return rfc3339_sql(place) if kind == "TIMESTAMP_NS" else place

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import UsageError, suggest
 from analyzer.lines import COPY_OPTIONS, MEMORY, SAFE_CSV, Spool, Written, no_room, quoted, text_into, without_formulas
+from analyzer.moments import rfc3339_sql
 from analyzer.output import Input, appearing, removed, temporary_folder
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _changed(connection: duckdb.DuckDBPyConnection, table: str, column: str, typ
     """A column that a format would spoil, as what it keeps; empty for all others."""
     name = '"' + column.replace('"', '""') + '"'
     if type_name == "TIMESTAMP_NS" and kind == "jsonl":
-        return f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%nZ') AS {name}"
+        return f"{rfc3339_sql(name)} AS {name}"
     if type_name == "HUGEINT" and kind == "parquet":  # has no such number: a sum of counts would be a double
         (beyond,) = connection.execute(
             f"SELECT count(*) FROM {table} WHERE {name} IS NOT NULL AND TRY_CAST({name} AS BIGINT) IS NULL"
