@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEED = 1729
 FRAMES = 400
 # Kernels that calculate hashes, and sums of which only what is left of an overflow is needed.
-HASHES = ("flows.handshake_kernel", "flows.hash_kernel", "checksums.direction_kernel", "checksums.sum_kernel")
+HASHES = ("flows.handshake_kernel", "flows.hash_kernel", "checksums.direction_kernel", "checksums.wide_kernel")
 
 
 def conversations(rng: random.Random) -> list[strategies.Frame]:

@@ -18,7 +18,7 @@ from analyzer.together import joined
 from tests.agreement import HOSTS, SAMPLES
 
 HASHES = (
-    "flows.handshake_kernel", "flows.hash_kernel", "checksums.direction_kernel", "events.copies_kernel", "prediction.closing.closing_kernel",
+    "flows.handshake_kernel", "flows.hash_kernel", "checksums.direction_kernel", "checksums.wide_kernel", "events.copies_kernel", "prediction.closing.closing_kernel",
 )  # fmt: skip
 FEW_BYTES = 6_000  # of a capture: so small that plain Python is through in a second
 ALSO = ("loss-ipv4/client", "zero-window/server", "counters-gso/server")

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from analyzer.accelerate import Int, inline, part
+from analyzer.checksums.wide_kernel import HALF, sum_of_halves
 
 LOW32 = np.uint64(0xFFFFFFFF)
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-HALF = np.uint64(32)
 
 
 @inline
@@ -55,20 +55,7 @@ def sum_of(buffer: Any, words: Any, skip: Int, start: Int, stop: Int) -> Int:
         first, last = np.uintp(begin - skip >> 3), np.uintp(end - skip - 1 >> 3)
         head = ALL << np.uint64((begin - skip & 7) * 8)
         tail = ALL >> np.uint64((-(end - skip) & 7) * 8)
-        # All words, whose sum may overflow, and their high halves, whose sum does not: that of the low halves follows.
-        whole = words[first] & head
-        if first == last:
-            whole &= tail
-        high = whole >> HALF
-        if first != last:
-            for k in range(first + np.uintp(1), last):
-                word = words[k]
-                whole += word
-                high += word >> HALF
-            word = words[last] & tail
-            whole += word
-            high += word >> HALF
-        wide = whole - (high << HALF) + high
+        wide = sum_of_halves(words, first, last, head, tail)
         total += np.int64((wide & LOW32) + (wide >> HALF))
     total = fold(total)
     return total if start - skip & 1 else swapped(total)
