@@ -88,7 +88,7 @@ def _front_end_only() -> Iterator[dict[Any, list[str]]]:
                 lower.function.attributes.add(attribute)
 
     with (
-        less_to_do(),
+        less_to_do(ways_in=False),
         patch.object(BaseLower, "setup_function", setup_function),
         patch.object(Cache, "load_overload", lambda *_: None),
         patch.object(Cache, "save_overload", lambda *_: None),

@@ -23,10 +23,10 @@ TRIED = (0, 65), (0, 68)  # the first and the last version of numba that was
 
 
 @contextmanager
-def less_to_do() -> Iterator[None]:
-    """While inside, numba compiles the same code in less time."""
+def less_to_do(*, ways_in: bool = True) -> Iterator[None]:
+    """While inside, numba compiles the same code in less time; without `ways_in`, nothing by which Python or C could call it."""
     with ExitStack() as patches:
-        for patched in _patches() if _is_tried() else ():
+        for patched in _patches(ways_in) if _is_tried() else ():
             patches.enter_context(patched)
         yield
 
@@ -36,13 +36,11 @@ def _is_tried() -> bool:
     return None not in short and TRIED[0] <= short <= TRIED[1]
 
 
-def _patches() -> Iterator[Any]:
+def _patches(ways_in: bool) -> Iterator[Any]:
     from analyzer.accelerate.known import what_is_known, what_nobody_reads
     from analyzer.accelerate.passes import fewer_passes
 
     for owner, name, quick in (
-        (lowering.BaseLower, "create_cpython_wrapper", lambda *_, **__: None),  # nobody calls what is made here
-        (lowering.BaseLower, "create_cfunc_wrapper", lambda *_, **__: None),
         (ir.Inst, "_rec_list_vars", _variables_of),
         (types.Record, "__repr__", lambda record: record.name),  # 5 kB for each pass over each function
         (targetconfig.TargetConfig, "values", _values),
@@ -50,6 +48,8 @@ def _patches() -> Iterator[Any]:
         (base, "_has_loc", cache(base._has_loc)),
     ):
         yield patch.object(owner, name, quick)
+    for name in () if ways_in else ("create_cpython_wrapper", "create_cfunc_wrapper"):
+        yield patch.object(lowering.BaseLower, name, lambda *_, **__: None)
     yield from what_is_known()
     yield from what_nobody_reads()
     yield from fewer_passes()
