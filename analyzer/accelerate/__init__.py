@@ -103,7 +103,7 @@ def mode() -> str:
 
 
 def in_library() -> bool:
-    """Are kernels in a library? Then it holds all that they call, and a module of kernels need not import that: a start is an eighth shorter."""
+    """Are kernels in a library? Then it holds all that they call, and a module of kernels need not import that: a start is spared half of its modules of kernels, or more."""
     return mode() in LIBRARIES
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from analyzer.diagnosis.created import sql_type
@@ -30,10 +31,7 @@ class Planner:
         import duckdb
 
         self._duckdb, self._tables = duckdb, tables
-        key = tuple(map(id, tables.values()))
-        if key not in _EMPTY:
-            _EMPTY[key] = tables, _empty(tables)
-        self._connection = _EMPTY[key][1].cursor()
+        self._connection = _cursor(tables)
 
     def needs(self, sql: str) -> dict[str, list[str]]:
         """The columns that a query reads of each table; all of them where the plan does not tell. Raises UsageError for what is no query, or names what is not there."""
@@ -63,10 +61,24 @@ class Planner:
 _EMPTY: dict[tuple[int, ...], tuple[Mapping[str, Table], Any]] = {}
 
 
+def _cursor(tables: Mapping[str, Table]) -> Any:
+    """A connection of its own to the database with these tables, which is made for the first that asks."""
+    import duckdb
+
+    key = tuple(map(id, tables.values()))
+    with suppress(KeyError, duckdb.ConnectionException):  # there is none yet, or a thread that forks has just closed it
+        return _EMPTY[key][1].cursor()
+    made = _empty(tables)
+    cursor = made.cursor()
+    _EMPTY[key] = tables, made
+    return cursor
+
+
 def _release() -> None:
     """Who is planning has a connection of its own."""
-    while _EMPTY:
-        _EMPTY.popitem()[1][1].close()
+    with suppress(KeyError):  # none is left
+        while True:
+            _EMPTY.popitem()[1][1].close()
 
 
 until_forks(_release)

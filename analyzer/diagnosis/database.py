@@ -133,7 +133,7 @@ class Database:
 
     def _rows(self, connection: Any, select: Statement, trusted: bool = True) -> list[dict[str, Any]]:
         try:
-            with stopped_late(connection, self._limit_s):
+            with stopped_late(connection, self._limit_s, needed=not trusted):
                 answer = connection.execute(select)
                 names = [column[0] for column in answer.description or ()]
                 rows = answer.fetchall() if trusted else _few(iter(answer.fetchone, None))
@@ -177,7 +177,8 @@ class Database:
         try:
             for name in self._made:
                 self._connection.execute(f"DROP TABLE IF EXISTS {name}")
-        except self._duckdb.Error:
+        except (self._duckdb.Error, RuntimeError) as error:
+            _words(error)
             return False
         return True
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 from analyzer.diagnosis.kept import until_forks
+
+Kept = TypeVar("Kept")
 
 AT_ONCE = 2  # queries: most of the time of one is that of its planning, which DuckDB does in one thread
 MEMORY = "512MB"
@@ -48,9 +50,9 @@ def opened(*, new: bool = False) -> list[Any]:
 
     It is the one that somebody has given back, unless it shall be `new`; or that was opened ahead; or one that is opened now.
     """
-    if _free and not new:
-        return _free.pop()
-    waiting = _ahead.pop() if _ahead else None
+    if not new and (free := _last(_free)):
+        return free
+    waiting = _last(_ahead)
     return (waiting and waiting.taken()) or _open()
 
 
@@ -103,11 +105,19 @@ _ahead: list[_Opening] = []
 _free: list[list[Any]] = []
 
 
+def _last(kept: list[Kept]) -> Kept | None:
+    """The last of them, which is nobody else's from now on: another thread may be faster."""
+    try:
+        return kept.pop()
+    except IndexError:
+        return None
+
+
 def _release() -> None:
-    for kept in (_ahead, _free):
-        while kept:
-            each = kept.pop()
-            close(each.taken() if isinstance(each, _Opening) else each)
+    while waiting := _last(_ahead):
+        close(waiting.taken())
+    while free := _last(_free):
+        close(free)
 
 
 until_forks(_release)

@@ -17,12 +17,16 @@ IS_OF_THREADS = hasattr(time, "pthread_getcpuclockid")
 
 
 @contextmanager
-def stopped_late(connection: Any, limit_s: float) -> Iterator[None]:
+def stopped_late(connection: Any, limit_s: float, *, needed: bool = True) -> Iterator[None]:
     """Have what this thread asks of a connection of DuckDB interrupted when it has worked for so long, again and again until the block ends: DuckDB forgets
-    an interrupt that comes before it begins to run a query."""
+    an interrupt that comes before it begins to run a query. Where no thread can begin to watch, RuntimeError, unless it is not `needed`."""
     done = threading.Event()
     watching = (connection, limit_s, _clock(), _Waited(), done)
-    threading.Thread(target=_watch, args=watching, daemon=True).start()
+    try:
+        threading.Thread(target=_watch, args=watching, daemon=True).start()
+    except RuntimeError:
+        if needed:
+            raise
     try:
         yield
     finally:
